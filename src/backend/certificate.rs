@@ -1,0 +1,63 @@
+//! When an f32 winner is certainly the integer winner.
+//!
+//! For a row `x` and centroids `c_j`, all integers below 2^24 and so exact in f32, the order of the squared distances is
+//! the order of the scores `s_j = |c_j|^2 - 2 x.c_j`. A fast path starts an f32 accumulator at the constant `h_j` and
+//! adds the `D` products `-2 c_jf x_f` in any order, fused or not, which gives `t_j`. Which of them is smallest is
+//! certain when the gap to the second smallest exceeds what rounding can have done:
+//!
+//! Let `u` be the unit roundoff and `g = n u / (1 - n u)` with `n = 2 D + 2`: every term passes through at most one
+//! rounding as a product, one as the start value, and `D` as part of a sum, so `n` covers any order (Higham, *Accuracy
+//! and Stability of Numerical Algorithms*, 2nd ed., section 3.1). `n` is twice what round-to-nearest needs, which covers
+//! devices that truncate (their `u` is twice as large). Sums of integers never become subnormal. Then
+//!
+//! ```text
+//! |t_j - (h_j - 2 x.c_j)| <= g (|h_j| + 2 sum_f |x_f c_jf|) <= g (|c_j|^2 + 2 |x||c_j|) <= g (2 |c_j|^2 + |x|^2)
+//! ```
+//!
+//! With `h_j <= (1 - 2 g) |c_j|^2` the first term is paid in advance: `s_j >= t_j - g |x|^2` for **every** `j`, so a far
+//! centroid with a large norm does not loosen the bound of the others. For the winner `w`,
+//! `s_w <= t_w + g |x|^2 + 2 g |c_w|^2 + (|c_w|^2 - h_w)`. So the winner is certain if
+//!
+//! ```text
+//! t_second - t_w > slack_w + spread,    slack_w = 2 g |c_w|^2 + (|c_w|^2 - h_w),    spread = 2 g |x|^2
+//! ```
+//!
+//! where `|x|^2` may be an upper bound for a whole tile. The few roundings of this comparison itself are covered by
+//! rounding both constants up by a relative 2^-20.
+
+use super::centroids::Centroids;
+
+/// The constants of the comparison, for one set of centroids.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// Per centroid, the start value `h_j`.
+    pub start: Vec<f32>,
+    /// Per centroid, `slack_j`.
+    pub slack: Vec<f32>,
+    /// The largest slack.
+    pub max_slack: f32,
+    /// `spread = spread_factor * |x|^2`, to be computed in f32.
+    pub spread_factor: f32,
+}
+
+/// Covers the roundings of the comparison `gap > slack + spread` itself: fewer than eight, each at most 2^-23.
+const COMPARISON: f64 = 1.0 + 1.0 / (1 << 20) as f64;
+
+impl Certificate {
+    /// The constants for `centroids`.
+    pub fn new(centroids: &Centroids) -> Self {
+        let n = (2 * centroids.dim() + 2) as f64;
+        let unit = f64::from(f32::EPSILON) / 2.0;
+        let g = n * unit / (1.0 - n * unit);
+        let (start, slack): (Vec<f32>, Vec<f32>) = (0..centroids.k())
+            .map(|j| {
+                let norm2 = centroids.norm2(j) as f64;
+                let start = ((norm2 * (1.0 - 2.0 * g)) as f32).next_down().max(0.0);
+                let slack = 2.0 * g * norm2 + (norm2 - f64::from(start));
+                (start, ((slack * COMPARISON) as f32).next_up())
+            })
+            .unzip();
+        let max_slack = slack.iter().copied().fold(0.0, f32::max);
+        Certificate { start, slack, max_slack, spread_factor: ((2.0 * g * COMPARISON) as f32).next_up() }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a pass over some rows yields, and the one way in which such results merge.
+
+use super::centroids::{Centroids, rounded_mean};
+
+/// Counts and sums of some rows by segment. All integers: merging in any order gives the same bytes.
+///
+/// Nothing overflows: weights are scaled so that their total stays below 2^40 (see `data::weights`), without weights
+/// there are fewer than 2^40 rows, and |value| < 2^23.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partial {
+    dim: usize,
+    /// Rows by segment.
+    pub counts: Vec<u64>,
+    /// Sum of weights by segment; equals `counts` when every row weighs 1.
+    pub mass: Vec<i64>,
+    /// Sum of weight times value, `k x dim`, row-major.
+    pub sums: Vec<i64>,
+    /// Rows whose segment differs from the pass before; None for a first pass.
+    pub changed: Option<u64>,
+    /// Rows that the f32 filter could not decide and the integer definition did.
+    pub rechecked: u64,
+}
+
+impl Partial {
+    /// No rows.
+    pub fn empty(k: usize, dim: usize) -> Self {
+        Partial { dim, counts: vec![0; k], mass: vec![0; k], sums: vec![0; k * dim], changed: None, rechecked: 0 }
+    }
+
+    /// Number of segments.
+    pub fn k(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Number of features.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Sums of one segment.
+    pub fn sum(&self, j: usize) -> &[i64] {
+        &self.sums[j * self.dim..][..self.dim]
+    }
+
+    /// Adds a row to a segment. `value(f)` is its grid integer for feature `f`.
+    pub fn add(&mut self, j: usize, weight: u32, value: impl Fn(usize) -> i32) {
+        self.counts[j] += 1;
+        self.mass[j] += i64::from(weight);
+        for (f, sum) in self.sums[j * self.dim..][..self.dim].iter_mut().enumerate() {
+            *sum += i64::from(weight) * i64::from(value(f));
+        }
+    }
+
+    /// Adds the rows of `other`.
+    pub fn merge(&mut self, other: &Partial) {
+        let add = |a: &mut [i64], b: &[i64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        self.counts.iter_mut().zip(&other.counts).for_each(|(a, b)| *a += b);
+        add(&mut self.mass, &other.mass);
+        add(&mut self.sums, &other.sums);
+        self.rechecked += other.rechecked;
+        self.changed = match (self.changed, other.changed) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+    }
+
+    /// The means of the segments, rounded to the grid; a segment without mass keeps its place in `previous`.
+    pub fn means(&self, previous: &Centroids) -> Centroids {
+        let mut next = previous.clone();
+        let mut row = vec![0; self.dim];
+        for j in (0..self.k()).filter(|&j| self.mass[j] > 0) {
+            for (out, &sum) in row.iter_mut().zip(self.sum(j)) {
+                *out = rounded_mean(sum, self.mass[j]);
+            }
+            next.set_row(j, &row);
+        }
+        next
+    }
+
+    /// The exact inertia of these labels about `centroids`, in squared grid units:
+    /// `sum w|x|^2 - 2 sum c.S + sum W|c|^2`. `sum_squares` is the first term, the same for every pass.
+    pub fn inertia(&self, centroids: &Centroids, sum_squares: u128) -> u128 {
+        let mut total = sum_squares as i128;
+        for j in 0..self.k() {
+            let dot: i128 =
+                self.sum(j).iter().zip(centroids.row(j)).map(|(&s, &c)| i128::from(s) * i128::from(c)).sum();
+            total += i128::from(self.mass[j]) * i128::from(centroids.norm2(j)) - 2 * dot;
+        }
+        debug_assert!(total >= 0);
+        total as u128
+    }
+}

@@ -1,0 +1,255 @@
+//! Rows on the grid, ready for arithmetic: what preparation leaves and every backend reads.
+//!
+//! A value is an integer with |value| <= [`GRID_MAX`], stored as f32, in which it is exact. Beside the values stand an
+//! upper bound of every tile's squared row norms (for the certificate of the fast path), the rows' integer weights if
+//! there are any, and the exact sum of squares (for the inertia).
+
+use std::sync::Mutex;
+
+use super::layout::{Layout, Line, TILE_ROWS};
+use super::store::Store;
+use crate::error::{Error, Result};
+
+/// The largest grid integer: a difference of two fits 24 bits and is exact in f32.
+pub const GRID_MAX: i32 = (1 << 23) - 1;
+
+/// All rows on the grid.
+#[derive(Debug)]
+pub struct Tiles {
+    store: Store,
+    /// Per tile, an upper bound of the squared norm of its rows.
+    norms: Vec<f32>,
+    weights: Option<Vec<u32>>,
+    sum_squares: u128,
+}
+
+/// A run of whole tiles, as a backend sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    /// Number of the chunk.
+    pub index: usize,
+    /// Row number of the first row.
+    pub first_row: u64,
+    /// Rows, padding not counted.
+    pub rows: usize,
+    /// Features.
+    pub dim: usize,
+    /// `tiles x dim x TILE_ROWS` grid integers.
+    pub values: &'a [f32],
+    /// Per tile, an upper bound of the squared norm of its rows.
+    pub norms: &'a [f32],
+    /// Per row, its integer weight; None when every row weighs 1.
+    pub weights: Option<&'a [u32]>,
+}
+
+impl<'a> Chunk<'a> {
+    /// The tiles, each `dim x TILE_ROWS` values, with the number of rows that are not padding.
+    pub fn tiles(&self) -> impl Iterator<Item = (&'a [f32], usize)> + use<'a> {
+        let rows = self.rows;
+        let tile = self.dim * TILE_ROWS;
+        self.values
+            .chunks_exact(tile)
+            .enumerate()
+            .map(move |(t, values)| (values, (rows - t * TILE_ROWS).min(TILE_ROWS)))
+    }
+
+    /// The value of one feature of a row of this chunk.
+    pub fn value(&self, row: usize, feature: usize) -> i32 {
+        self.values[((row / TILE_ROWS) * self.dim + feature) * TILE_ROWS + row % TILE_ROWS] as i32
+    }
+
+    /// Copies a row's values to `out`, which has room for `dim` of them.
+    pub fn copy_row(&self, row: usize, out: &mut [i32]) {
+        for (feature, out) in out.iter_mut().enumerate() {
+            *out = self.value(row, feature);
+        }
+    }
+
+    /// The weight of a row.
+    pub fn weight(&self, row: usize) -> u32 {
+        self.weights.map_or(1, |w| w[row])
+    }
+}
+
+impl Tiles {
+    /// Takes a store whose values are grid integers, measures its norms and its sum of squares.
+    pub(crate) fn new(store: Store, weights: Option<Vec<u32>>) -> Result<Self> {
+        let layout = store.layout();
+        let tiles = layout.rows().div_ceil(TILE_ROWS as u64) as usize;
+        let norms = Mutex::new(vec![0f32; tiles]);
+        let per_chunk = layout.chunk_rows() / TILE_ROWS;
+        let measured = store.scan(
+            || 0u128,
+            |total, i, values| {
+                let first = layout.first_row(i) as usize;
+                let mut here = Vec::with_capacity(layout.tiles_in(i));
+                for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
+                    let row = first + t * TILE_ROWS;
+                    let squares = row_squares(tile);
+                    *total += match &weights {
+                        None => squares.iter().map(|&s| u128::from(s)).sum::<u128>(),
+                        Some(w) => {
+                            w[row..].iter().zip(&squares).map(|(&w, &s)| u128::from(w) * u128::from(s)).sum::<u128>()
+                        }
+                    };
+                    here.push(round_up(squares.iter().copied().max().unwrap_or(0)));
+                }
+                // A poisoned lock means that a worker panicked, which is passed on when the workers are joined.
+                let mut norms = norms.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                norms[i * per_chunk..][..here.len()].copy_from_slice(&here);
+                Ok(())
+            },
+        )?;
+        let norms = norms.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(Tiles { store, norms, weights, sum_squares: measured.into_iter().sum() })
+    }
+
+    /// Tiles in memory from row-major grid integers (`rows x dim`): for samples and tests.
+    ///
+    /// # Errors
+    /// A value outside the grid, no feature, or a number of values that is not a multiple of `dim`.
+    pub fn from_rows(dim: usize, values: &[i32], weights: Option<Vec<u32>>, chunk_rows: usize) -> Result<Self> {
+        if dim == 0 || !values.len().is_multiple_of(dim) {
+            return Err(Error::Usage(format!("{} values do not make rows of {dim} features", values.len())));
+        }
+        if let Some(v) = values.iter().find(|v| v.unsigned_abs() > GRID_MAX as u32) {
+            return Err(Error::Usage(format!("{v} is outside the grid of +-{GRID_MAX}")));
+        }
+        let layout = Layout::new((values.len() / dim) as u64, dim, chunk_rows);
+        let mut store = Store::memory(layout);
+        let mut buffer = Vec::new();
+        for i in 0..layout.chunks() {
+            buffer.clear();
+            buffer.resize(layout.floats_in(i), 0.0);
+            let first = layout.first_row(i) as usize;
+            for row in 0..layout.rows_in(i) {
+                for feature in 0..dim {
+                    buffer[layout.position(row, feature)] = values[(first + row) * dim + feature] as f32;
+                }
+            }
+            store.write(i, &buffer)?;
+        }
+        Tiles::new(store, weights)
+    }
+
+    /// The same rows in a scratch file in `folder`, streamed from there.
+    pub fn into_scratch(self, folder: &std::path::Path) -> Result<Self> {
+        let mut scratch = Store::scratch(self.layout(), folder)?;
+        let mut buffer = Vec::new();
+        for i in 0..self.layout().chunks() {
+            scratch.write(i, self.store.read(i, &mut buffer)?)?;
+        }
+        Ok(Tiles { store: scratch, ..self })
+    }
+
+    /// Where the values lie.
+    pub fn layout(&self) -> Layout {
+        self.store.layout()
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> u64 {
+        self.layout().rows()
+    }
+
+    /// Number of features.
+    pub fn dim(&self) -> usize {
+        self.layout().dim()
+    }
+
+    /// Whether all values are in memory.
+    pub fn is_resident(&self) -> bool {
+        self.store.is_resident()
+    }
+
+    /// Per row, its integer weight; None when every row weighs 1.
+    pub fn weights(&self) -> Option<&[u32]> {
+        self.weights.as_deref()
+    }
+
+    /// Sum over all rows of weight times squared norm: exact.
+    pub fn sum_squares(&self) -> u128 {
+        self.sum_squares
+    }
+
+    fn chunk<'a>(&'a self, index: usize, values: &'a [f32]) -> Chunk<'a> {
+        let layout = self.layout();
+        let first_row = layout.first_row(index);
+        let rows = layout.rows_in(index);
+        let tile = first_row as usize / TILE_ROWS;
+        Chunk {
+            index,
+            first_row,
+            rows,
+            dim: layout.dim(),
+            values,
+            norms: &self.norms[tile..tile + layout.tiles_in(index)],
+            weights: self.weights.as_deref().map(|w| &w[first_row as usize..][..rows]),
+        }
+    }
+
+    /// One chunk; `buffer` is used when it has to be read from the scratch file.
+    pub fn read<'a>(&'a self, index: usize, buffer: &'a mut Vec<Line>) -> Result<Chunk<'a>> {
+        Ok(self.chunk(index, self.store.read(index, buffer)?))
+    }
+
+    /// Calls `work` for every chunk, on all threads, in no particular order. Each worker owns a state made by `init`;
+    /// the states are returned, to be merged by an operation that does not mind the order.
+    pub fn scan<T: Send>(
+        &self,
+        init: impl Fn() -> T + Sync,
+        work: impl Fn(&mut T, Chunk<'_>) -> Result<()> + Sync,
+    ) -> Result<Vec<T>> {
+        self.store.scan(init, |state, i, values| work(state, self.chunk(i, values)))
+    }
+
+    /// Calls `map` for every chunk on all threads and `sink` with the results in the order of the rows. No more than a
+    /// few chunks' results wait at a time.
+    pub fn map_ordered<T: Send>(
+        &self,
+        map: impl Fn(Chunk<'_>) -> Result<T> + Sync,
+        mut sink: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
+        use rayon::prelude::*;
+        let chunks = self.layout().chunks();
+        let wave = 4 * rayon::current_num_threads();
+        for first in (0..chunks).step_by(wave) {
+            let results: Vec<T> = (first..chunks.min(first + wave))
+                .into_par_iter()
+                .with_max_len(1)
+                .map_init(Vec::new, |buffer, i| map(self.read(i, buffer)?))
+                .collect::<Result<_>>()?;
+            results.into_iter().try_for_each(&mut sink)?;
+        }
+        Ok(())
+    }
+
+    /// The values of one row.
+    pub fn row(&self, row: u64) -> Result<Vec<i32>> {
+        let mut buffer = Vec::new();
+        let index = (row / self.layout().chunk_rows() as u64) as usize;
+        let chunk = self.read(index, &mut buffer)?;
+        let mut values = vec![0; self.dim()];
+        chunk.copy_row((row - chunk.first_row) as usize, &mut values);
+        Ok(values)
+    }
+}
+
+/// The exact squared norm of every row of a tile.
+fn row_squares(tile: &[f32]) -> [u64; TILE_ROWS] {
+    let mut squares = [0u64; TILE_ROWS];
+    for feature in tile.chunks_exact(TILE_ROWS) {
+        for (square, &value) in squares.iter_mut().zip(feature) {
+            // Exact: |value| < 2^23, so the product is below 2^46 and representable in f64.
+            let value = f64::from(value);
+            *square += (value * value) as u64;
+        }
+    }
+    squares
+}
+
+/// The smallest f32 that is certainly not below `value`.
+fn round_up(value: u64) -> f32 {
+    // The conversion errs by at most half a unit in the last place, so the next float is an upper bound.
+    (value as f32).next_up()
+}
