@@ -1,8 +1,24 @@
 //! Hyades: exact clustering of a bank's customers, the same bytes on CPU and GPU.
+//!
+//! ```text
+//! files -> source -> recipe -> tiles -> backend(assign, accumulate) -> cluster(k-means) -> model
+//!          (footers,  (probe,   (grid,                                     |                 |
+//!           schema,    land,     chunks)                                   |                 |
+//!           roles)     fit)        +------------------- label pass <-------+-----------------+
+//!                                                           |
+//!                                           labelled Parquet, model, manifest
+//! ```
+//!
+//! The modules stand in the order of the data; each uses only modules above it. ARCHITECTURE.md tells why.
 
-pub mod backend;
-pub mod data;
 mod error;
 pub mod event;
+mod panics;
+
+pub mod data;
+
+pub mod backend;
+
+pub mod cluster;
 
 pub use error::{Error, Result};

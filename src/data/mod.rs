@@ -1,8 +1,29 @@
 //! Parquet to tiles; knows nothing of clusters.
 
+mod column;
+mod discover;
+mod footer;
+mod land;
+mod landing;
 mod layout;
+mod prepare;
+mod probe;
+mod quantile;
+mod recipe;
+mod roles;
+mod source;
 mod store;
 mod tiles;
+mod weights;
 
+pub use column::ColumnReader;
 pub use layout::{Layout, MAX_DIM, TILE_ROWS};
+pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
+pub use recipe::{
+    ColumnChoice, DEFAULT_CLIP, DroppedColumn, FittedColumn, Missing, Recipe, RecipeSpec, Scale, Seen, Transform,
+};
+pub use roles::{RoleRequest, Roles, TRUTH_COLUMN};
+pub(crate) use source::canonical;
+pub use source::{RowGroup, Source, SourceColumn, SourceFile};
 pub use tiles::{Chunk, GRID_MAX, Tiles};
+pub use weights::{MAX_WEIGHT, TOTAL_BITS};

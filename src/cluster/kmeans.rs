@@ -1,0 +1,213 @@
+//! k-means: seeded and converged on a sample, refined by passes over all rows.
+
+use super::lloyd::{Converged, Limits, Progress, Stop};
+use super::random::Random;
+use super::repair::{distinct_rows, too_few};
+use super::sample::{Sample, sample};
+use super::seed::{at_random, plus_plus};
+use crate::backend::{Backend, Centroids, MAX_K, Session};
+use crate::data::Tiles;
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+
+/// Rows of the sample on which starts converge, a segment; and at least and at most.
+const SAMPLE_ROWS_A_SEGMENT: u64 = 1024;
+const SAMPLE_ROWS: (u64, u64) = (1 << 16, 1 << 20);
+/// Rows on which starts are seeded, a segment; and at least. Seeding is exact and costs rows x k x ln k.
+const SEED_ROWS_A_SEGMENT: usize = 32;
+const SEED_ROWS: usize = 1 << 13;
+
+/// Where centroids start.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Init {
+    /// Greedy k-means++ on the sample.
+    PlusPlus,
+    /// Rows of the sample at random.
+    Random,
+    /// These; no sample is taken.
+    Given(Centroids),
+}
+
+/// What to fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KMeans {
+    /// Segments.
+    pub k: usize,
+    /// Starts converged on the sample.
+    pub n_init: u32,
+    /// Where centroids start.
+    pub init: Init,
+    /// When to stop.
+    pub limits: Limits,
+    /// Decides everything that is drawn.
+    pub seed: u64,
+}
+
+/// Starts if the user does not say: several where they are cheap.
+pub fn default_n_init(k: usize) -> u32 {
+    if k <= 64 { 4 } else { 1 }
+}
+
+/// A finished fit: centroids, numbered by size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// Largest segment first, ties by centroid.
+    pub centroids: Centroids,
+    /// Passes over all rows.
+    pub n_iter: u32,
+    /// Why they ended.
+    pub stop: Stop,
+    /// Rows of the sample; 0 if centroids were given.
+    pub sample_rows: u64,
+    /// Starts converged on the sample.
+    pub n_init: u32,
+    /// Segments without rows.
+    pub empty: usize,
+}
+
+impl KMeans {
+    /// Fits all rows of `tiles` on `backend`; starts are converged on `starter`, which gives the same answer anyway.
+    /// `recover` is asked for another backend when a device was lost.
+    ///
+    /// # Errors
+    /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a fault of the device that
+    /// `recover` does not mend.
+    pub fn fit<'a>(
+        &self,
+        tiles: &'a Tiles,
+        backend: &'a dyn Backend,
+        starter: &dyn Backend,
+        recover: &dyn Fn(&Error) -> Option<&'a dyn Backend>,
+        watch: Watch<'_>,
+    ) -> Result<(Fit, Box<dyn Session + 'a>)> {
+        self.check(tiles)?;
+        let (start, sample_rows) = match &self.init {
+            Init::Given(centroids) => (centroids.clone(), 0),
+            _ => self.start(tiles, starter, watch)?,
+        };
+        let mut session = open(backend, tiles, self.k, recover, watch)?;
+        let mut progress = Progress::new(start);
+        let converged = watch.stage(Stage::Passes, 0, "rows", || {
+            loop {
+                match progress.run(tiles, session.as_mut(), self.limits, watch) {
+                    Err(e @ Error::DeviceLost(_)) => {
+                        let other = recover(&e).ok_or(e)?;
+                        session = other.open(tiles, self.k, watch)?;
+                    }
+                    outcome => return outcome,
+                }
+            }
+        })?;
+        if converged.empty > 0 {
+            let distinct = distinct_rows(tiles, self.k, watch)?.len();
+            if distinct < self.k {
+                return Err(too_few(self.k, distinct));
+            }
+            watch.warn(format!("{} of {} segments have no rows; a smaller k would do", converged.empty, self.k));
+        }
+        let fit = Fit {
+            centroids: by_size(&converged.centroids, &converged.counts),
+            n_iter: converged.n_iter,
+            stop: converged.stop,
+            sample_rows,
+            n_init: if sample_rows == 0 { 1 } else { self.n_init },
+            empty: converged.empty,
+        };
+        Ok((fit, session))
+    }
+
+    fn check(&self, tiles: &Tiles) -> Result<()> {
+        if self.k == 0 || self.k > MAX_K {
+            return Err(Error::Usage(format!("k = {}: between 1 and {MAX_K} segments are possible", self.k)));
+        }
+        if self.k as u64 > tiles.rows() {
+            return Err(Error::Input(format!("k = {}, but there are only {} rows", self.k, tiles.rows())));
+        }
+        match &self.init {
+            Init::Given(c) if c.k() != self.k || c.dim() != tiles.dim() => Err(Error::Usage(format!(
+                "the starting centroids are {} of {} features; {} of {} are needed",
+                c.k(),
+                c.dim(),
+                self.k,
+                tiles.dim()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The best start: seeded and converged on the sample.
+    fn start(&self, tiles: &Tiles, starter: &dyn Backend, watch: Watch<'_>) -> Result<(Centroids, u64)> {
+        let wanted = (SAMPLE_ROWS_A_SEGMENT * self.k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1);
+        let (sample, starts) = watch.stage(Stage::Seed, u64::from(self.n_init), "starts", || {
+            let sample = sample(tiles, self.seed, wanted, watch)?;
+            let starts = self.seeds(tiles, &sample, watch)?;
+            Ok((sample, starts))
+        })?;
+        if sample.rows() == 0 {
+            return Ok((starts.into_iter().next().ok_or_else(|| Error::Internal("no start".into()))?, 0));
+        }
+        let best = watch.stage(Stage::SampleFit, starts.len() as u64, "starts", || {
+            let sampled = sample.tiles()?;
+            let mut best: Option<Converged> = None;
+            for start in starts {
+                let mut session = starter.open(&sampled, self.k, watch.quiet())?;
+                let fit = Progress::new(start).run(&sampled, session.as_mut(), self.limits, watch.quiet())?;
+                if best.as_ref().is_none_or(|b| fit.inertia < b.inertia) {
+                    best = Some(fit);
+                }
+                watch.advance(Stage::SampleFit, 1);
+            }
+            best.ok_or_else(|| Error::Usage("n-init must be at least 1".into()))
+        })?;
+        Ok((best.centroids, sample.rows() as u64))
+    }
+
+    fn seeds(&self, tiles: &Tiles, sample: &Sample, watch: Watch<'_>) -> Result<Vec<Centroids>> {
+        let few = sample.thinned(SEED_ROWS.max(SEED_ROWS_A_SEGMENT * self.k));
+        let mut starts = Vec::new();
+        for start in 0..self.n_init {
+            let mut random = Random::new(self.seed, u64::from(start));
+            let seeded = |from: &Sample, random: &mut Random| match self.init {
+                Init::Random => Ok(at_random(from, self.k, random)),
+                _ => plus_plus(from, self.k, random, watch),
+            };
+            let mut rows = seeded(&few, &mut random)?;
+            let mut from = &few;
+            if rows.len() < self.k && few.rows() < sample.rows() {
+                (rows, from) = (seeded(sample, &mut random)?, sample);
+            }
+            starts.push(if rows.len() == self.k {
+                from.centroids(&rows)?
+            } else {
+                // The sample has too few distinct rows: any distinct rows will do.
+                let distinct = distinct_rows(tiles, self.k, watch)?;
+                if distinct.len() < self.k {
+                    return Err(too_few(self.k, distinct.len()));
+                }
+                Centroids::new(tiles.dim(), distinct.concat())?
+            });
+            watch.advance(Stage::Seed, 1);
+        }
+        Ok(starts)
+    }
+}
+
+fn open<'a>(
+    backend: &'a dyn Backend,
+    tiles: &'a Tiles,
+    k: usize,
+    recover: &dyn Fn(&Error) -> Option<&'a dyn Backend>,
+    watch: Watch<'_>,
+) -> Result<Box<dyn Session + 'a>> {
+    match backend.open(tiles, k, watch) {
+        Err(e @ Error::DeviceLost(_)) => recover(&e).ok_or(e)?.open(tiles, k, watch),
+        outcome => outcome,
+    }
+}
+
+/// The centroids in the order of their counts, largest first, ties by their values.
+pub fn by_size(centroids: &Centroids, counts: &[u64]) -> Centroids {
+    let mut order: Vec<usize> = (0..centroids.k()).collect();
+    order.sort_by(|&a, &b| counts[b].cmp(&counts[a]).then_with(|| centroids.row(a).cmp(centroids.row(b))));
+    centroids.reordered(&order)
+}

@@ -1,0 +1,135 @@
+//! Lloyd's iteration: label every row by its nearest centroid, move every centroid to the mean of its rows, repeat.
+
+use std::time::Instant;
+
+use super::repair::move_empty;
+use crate::backend::{Centroids, Partial, Session};
+use crate::data::Tiles;
+use crate::error::Result;
+use crate::event::{Event, Watch};
+
+/// When to stop before the fixpoint.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Most passes.
+    pub max_iter: u32,
+    /// Stop when the squared moves of all centroids sum up to no more than this share of the mean variance of the
+    /// features, as scikit-learn's `tol`; 0: go on to the fixpoint.
+    pub tol: f64,
+}
+
+/// Why the iteration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// No centroid moved.
+    Fixpoint,
+    /// The exact inertia no longer fell.
+    Inertia,
+    /// The centroids moved less than the tolerance.
+    Tolerance,
+    /// The most passes were made.
+    MaxIter,
+}
+
+/// The state after some passes: enough to go on from.
+#[derive(Debug, Clone)]
+pub(super) struct Progress {
+    pub(super) centroids: Centroids,
+    /// Passes made.
+    pub(super) n_iter: u32,
+    /// Inertia of the last pass; None before the first or after a repair.
+    falling_from: Option<u128>,
+}
+
+/// Where the iteration ended.
+#[derive(Debug, Clone)]
+pub(super) struct Converged {
+    pub(super) centroids: Centroids,
+    /// Rows by segment in the last pass.
+    pub(super) counts: Vec<u64>,
+    /// Exact inertia of the last pass.
+    pub(super) inertia: u128,
+    pub(super) n_iter: u32,
+    pub(super) stop: Stop,
+    /// Segments without rows in the last pass.
+    pub(super) empty: usize,
+}
+
+impl Progress {
+    pub(super) fn new(centroids: Centroids) -> Self {
+        Progress { centroids, n_iter: 0, falling_from: None }
+    }
+
+    /// Iterates until a reason to stop. On an error `self` holds the centroids of the last complete pass, from which
+    /// another session can go on; the result is the same.
+    pub(super) fn run(
+        &mut self,
+        tiles: &Tiles,
+        session: &mut dyn Session,
+        limits: Limits,
+        watch: Watch<'_>,
+    ) -> Result<Converged> {
+        loop {
+            watch.check()?;
+            let start = Instant::now();
+            let partial = session.pass(&self.centroids, watch)?;
+            let inertia = partial.inertia(&self.centroids, tiles.sum_squares());
+            let mut next = partial.means(&self.centroids);
+            let empty = partial.counts.iter().filter(|&&n| n == 0).count();
+            let moved = if empty > 0 {
+                move_empty(tiles, session, &self.centroids, &partial.counts, &mut next, watch)?
+            } else {
+                0
+            };
+            let number = self.n_iter + 1;
+            watch.emit(Event::Pass {
+                number,
+                changed: partial.changed,
+                inertia: inertia as f64,
+                took: start.elapsed(),
+            });
+            let stop = if next == self.centroids {
+                Some(Stop::Fixpoint)
+            } else if self.falling_from.is_some_and(|before| inertia >= before) {
+                Some(Stop::Inertia)
+            } else {
+                None
+            };
+            self.n_iter = number;
+            if let Some(stop) = stop {
+                return Ok(self.converged(partial, inertia, stop, empty));
+            }
+            let shift = squared_shift(&self.centroids, &next);
+            self.falling_from = (moved == 0).then_some(inertia);
+            self.centroids = next;
+            let small = moved == 0 && shift <= limits.tol * mean_variance(&partial, tiles.sum_squares());
+            if small || number >= limits.max_iter {
+                let stop = if small { Stop::Tolerance } else { Stop::MaxIter };
+                return Ok(self.converged(partial, inertia, stop, empty));
+            }
+        }
+    }
+
+    fn converged(&self, last: Partial, inertia: u128, stop: Stop, empty: usize) -> Converged {
+        let centroids = self.centroids.clone();
+        Converged { centroids, counts: last.counts, inertia, n_iter: self.n_iter, stop, empty }
+    }
+}
+
+/// Sum of the squared moves of all centroids, in squared grid units.
+fn squared_shift(a: &Centroids, b: &Centroids) -> f64 {
+    a.iter().zip(b.iter()).map(|(a, b)| u128::from(crate::backend::distance2(a, b))).sum::<u128>() as f64
+}
+
+/// The mean variance of the features, in squared grid units, from the exact sums of any pass.
+fn mean_variance(partial: &Partial, sum_squares: u128) -> f64 {
+    let mass: i64 = partial.mass.iter().sum();
+    let (mass, dim) = (mass as f64, partial.dim());
+    let mut total = vec![0i128; dim];
+    for j in 0..partial.k() {
+        total.iter_mut().zip(partial.sum(j)).for_each(|(t, &s)| *t += i128::from(s));
+    }
+    let mean2: f64 = total.iter().map(|&t| t as f64 / mass).map(|m| m * m).sum();
+    (sum_squares as f64 / mass - mean2) / dim as f64
+}

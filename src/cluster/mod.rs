@@ -1,0 +1,11 @@
+//! Algorithms over a backend and a stream of tiles.
+
+mod kmeans;
+mod lloyd;
+mod random;
+mod repair;
+mod sample;
+mod seed;
+
+pub use kmeans::{Fit, Init, KMeans, by_size, default_n_init};
+pub use lloyd::{Limits, Stop};

@@ -1,0 +1,68 @@
+//! Segments that lost all their rows get a new place, and inputs with fewer distinct rows than segments are found out.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use crate::backend::{Centroids, Session};
+use crate::data::Tiles;
+use crate::error::{Error, Result};
+use crate::event::Watch;
+
+/// Moves the centroids of empty segments onto rows that lie far from theirs: each segment offers its farthest row (ties:
+/// the lowest row number), and the empty segments, in order, take the farthest of the offers. Returns how many moved;
+/// fewer than are empty if the rest of the rows lie on their centroids.
+pub(super) fn move_empty(
+    tiles: &Tiles,
+    session: &mut dyn Session,
+    labelled_by: &Centroids,
+    counts: &[u64],
+    next: &mut Centroids,
+    watch: Watch<'_>,
+) -> Result<usize> {
+    let mut farthest: Vec<(u64, Reverse<u64>)> = vec![(0, Reverse(u64::MAX)); counts.len()];
+    session.label(labelled_by, false, watch.quiet(), &mut |part| {
+        for (i, (&label, &d)) in part.labels.iter().zip(&part.distance2).enumerate() {
+            let offer = (d, Reverse(part.first_row + i as u64));
+            let best = &mut farthest[label as usize];
+            *best = offer.max(*best);
+        }
+        Ok(())
+    })?;
+    farthest.retain(|(d, _)| *d > 0);
+    farthest.sort_unstable_by(|a, b| b.cmp(a));
+    let empty = counts.iter().enumerate().filter(|(_, n)| **n == 0).map(|(j, _)| j);
+    let mut moved = 0;
+    for (j, (_, Reverse(row))) in empty.zip(farthest) {
+        next.set_row(j, &tiles.row(row)?);
+        moved += 1;
+    }
+    Ok(moved)
+}
+
+/// The first `k` distinct rows; fewer if there are no more.
+pub(super) fn distinct_rows(tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result<Vec<Vec<i32>>> {
+    let mut seen = HashSet::new();
+    let mut distinct = Vec::new();
+    let (mut buffer, mut row) = (Vec::new(), vec![0; tiles.dim()]);
+    for i in 0..tiles.layout().chunks() {
+        watch.check()?;
+        let chunk = tiles.read(i, &mut buffer)?;
+        for r in 0..chunk.rows {
+            chunk.copy_row(r, &mut row);
+            if !seen.contains(&row) {
+                seen.insert(row.clone());
+                distinct.push(row.clone());
+                if distinct.len() == k {
+                    return Ok(distinct);
+                }
+            }
+        }
+    }
+    Ok(distinct)
+}
+
+/// The error for more segments than distinct rows.
+pub(super) fn too_few(k: usize, distinct: usize) -> Error {
+    let rows = if distinct == 1 { "row is" } else { "rows are" };
+    Error::Input(format!("k = {k}, but only {distinct} {rows} distinct after preparation; ask for k up to {distinct}"))
+}

@@ -1,0 +1,164 @@
+//! One column of one row group, decoded batch by batch.
+
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use arrow::compute::cast;
+use arrow::datatypes::*;
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use super::footer::{RangeFile, guarded};
+use super::source::{RowGroup, Source};
+use crate::error::{Error, Result};
+
+/// Rows decoded at a time: their f64 values stay in a core's first caches.
+pub(super) const BATCH_ROWS: usize = 8192;
+
+const SECONDS_A_DAY: f64 = 86_400.0;
+
+/// Decodes one column of one row group.
+pub struct ColumnReader<'a> {
+    source: &'a Source,
+    group: RowGroup,
+    column: usize,
+    kind: ReaderKind,
+}
+
+enum ReaderKind {
+    File(Box<ParquetRecordBatchReader>),
+    /// A folder name: one value for all rows.
+    Partition {
+        value: Option<f64>,
+        left: u64,
+    },
+}
+
+impl<'a> ColumnReader<'a> {
+    /// Opens the column chunk; nothing is decoded yet.
+    pub fn open(source: &'a Source, group: RowGroup, column: usize) -> Result<Self> {
+        let description = &source.columns()[column];
+        let file = &source.files()[group.file];
+        let kind = if description.is_partition {
+            let value = file.partition(&description.name).and_then(|text| text.parse().ok());
+            ReaderKind::Partition { value, left: group.rows }
+        } else {
+            let metadata = file.footer.metadata.clone();
+            let range = RangeFile::open(&file.path)?;
+            let reader = guarded(|| {
+                let root = metadata.schema().index_of(&description.name)?;
+                let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(range, metadata.clone());
+                Ok::<_, ArrowError>(
+                    builder
+                        .with_projection(mask)
+                        .with_row_groups(vec![group.index])
+                        .with_batch_size(BATCH_ROWS)
+                        .build()?,
+                )
+            });
+            ReaderKind::File(Box::new(reader.map_err(|why| fault(source, group, column, &why))?))
+        };
+        Ok(ColumnReader { source, group, column, kind })
+    }
+
+    /// The next array as it is in the file; None after the last.
+    pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
+        let (source, group, column) = (self.source, self.group, self.column);
+        match &mut self.kind {
+            ReaderKind::File(reader) => match guarded(|| reader.next().transpose()) {
+                Ok(batch) => Ok(batch.map(|b| b.column(0).clone())),
+                Err(why) => Err(fault(source, group, column, &why)),
+            },
+            ReaderKind::Partition { .. } => Err(Error::Internal("a folder name has no arrays".into())),
+        }
+    }
+
+    /// Appends the next values to `out`, nulls as NaN, and counts the nulls; false after the last.
+    pub(super) fn next_values(&mut self, out: &mut Vec<f64>, nulls: &mut u64) -> Result<bool> {
+        if let ReaderKind::Partition { value, left } = &mut self.kind {
+            let n = (*left).min(BATCH_ROWS as u64);
+            *left -= n;
+            *nulls += if value.is_none() { n } else { 0 };
+            out.extend(std::iter::repeat_n(value.unwrap_or(f64::NAN), n as usize));
+            return Ok(n > 0);
+        }
+        let (source, group, column) = (self.source, self.group, self.column);
+        let Some(array) = self.next_array()? else { return Ok(false) };
+        *nulls += array.logical_null_count() as u64;
+        guarded(|| append_f64(&array, out)).map_err(|why| fault(source, group, column, &why))?;
+        Ok(true)
+    }
+}
+
+/// An error at a place in the data.
+fn fault(source: &Source, group: RowGroup, column: usize, why: &str) -> Error {
+    Error::Input(format!(
+        "{}, row group {}, column {:?}: cannot be decoded: {why}; the file is corrupt or uses something that is not supported",
+        source.files()[group.file].path.display(),
+        group.index,
+        source.columns()[column].name
+    ))
+}
+
+/// The values of a numeric, boolean or date array as f64, nulls as NaN; dates and timestamps in days since 1970.
+fn append_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), ArrowError> {
+    use DataType as T;
+    use TimeUnit as U;
+    macro_rules! plain {
+        ($t:ty) => {
+            append(array.as_primitive::<$t>(), out, f64::from)
+        };
+    }
+    match array.data_type() {
+        T::Float64 => append(array.as_primitive::<Float64Type>(), out, |v| v),
+        T::Float32 => plain!(Float32Type),
+        T::Float16 => plain!(Float16Type),
+        T::Int64 => append(array.as_primitive::<Int64Type>(), out, |v| v as f64),
+        T::Int32 => plain!(Int32Type),
+        T::Int16 => plain!(Int16Type),
+        T::Int8 => plain!(Int8Type),
+        T::UInt64 => append(array.as_primitive::<UInt64Type>(), out, |v| v as f64),
+        T::UInt32 => plain!(UInt32Type),
+        T::UInt16 => plain!(UInt16Type),
+        T::UInt8 => plain!(UInt8Type),
+        T::Decimal32(_, scale) => append(array.as_primitive::<Decimal32Type>(), out, decimal(*scale, f64::from)),
+        T::Decimal64(_, scale) => append(array.as_primitive::<Decimal64Type>(), out, decimal(*scale, |v| v as f64)),
+        T::Decimal128(_, scale) => append(array.as_primitive::<Decimal128Type>(), out, decimal(*scale, |v| v as f64)),
+        T::Date32 => plain!(Date32Type),
+        T::Date64 => append(array.as_primitive::<Date64Type>(), out, days(1e3)),
+        T::Timestamp(U::Second, _) => append(array.as_primitive::<TimestampSecondType>(), out, days(1.0)),
+        T::Timestamp(U::Millisecond, _) => append(array.as_primitive::<TimestampMillisecondType>(), out, days(1e3)),
+        T::Timestamp(U::Microsecond, _) => append(array.as_primitive::<TimestampMicrosecondType>(), out, days(1e6)),
+        T::Timestamp(U::Nanosecond, _) => append(array.as_primitive::<TimestampNanosecondType>(), out, days(1e9)),
+        T::Boolean => {
+            let bits = array.as_boolean();
+            out.extend(bits.iter().map(|bit| bit.map_or(f64::NAN, |b| f64::from(u8::from(b)))));
+        }
+        T::Dictionary(_, values) => return append_f64(&cast(array, values)?, out),
+        // Decimals of more than 38 digits: through the library's own conversion.
+        _ => append(cast(array, &T::Float64)?.as_primitive::<Float64Type>(), out, |v| v),
+    }
+    Ok(())
+}
+
+fn append<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, out: &mut Vec<f64>, convert: impl Fn(T::Native) -> f64) {
+    let start = out.len();
+    out.extend(array.values().iter().map(|&v| convert(v)));
+    if let Some(nulls) = array.nulls().filter(|n| n.null_count() > 0) {
+        for (value, valid) in out[start..].iter_mut().zip(nulls) {
+            *value = if valid { *value } else { f64::NAN };
+        }
+    }
+}
+
+fn decimal<T>(scale: i8, convert: impl Fn(T) -> f64) -> impl Fn(T) -> f64 {
+    // A power of ten up to 10^22 is exact, so the quotient is the nearest f64 wherever the integer is exact.
+    // (`powi` may round differently from one platform to the next; products of exact powers do not.)
+    let power = (0..scale.unsigned_abs()).fold(1.0, |p, _| p * 10.0);
+    move |v| if scale >= 0 { convert(v) / power } else { convert(v) * power }
+}
+
+fn days(units_a_second: f64) -> impl Fn(i64) -> f64 {
+    let unit = units_a_second * SECONDS_A_DAY;
+    move |v| v as f64 / unit
+}

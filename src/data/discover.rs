@@ -1,0 +1,89 @@
+//! Which files an input means: files, folders (Hive-style `key=value` folders too) and globs, in a fixed order.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A file to read, and the columns that its folders' names give (`month=2026-01`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) partitions: Vec<(String, String)>,
+}
+
+/// The files that `inputs` mean. Folders are walked in name order; in them only `.parquet`, `.parq` and `.pq` count, and
+/// names that begin with `.` or `_` are skipped, as Spark and Hive do.
+pub(super) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for input in inputs {
+        let text = input.to_string_lossy();
+        if !input.exists() && text.contains(['*', '?', '[']) {
+            let matches =
+                glob::glob(&text).map_err(|e| Error::Usage(format!("cannot read the pattern {text}: {e}")))?;
+            let before = found.len();
+            for path in matches {
+                let path = path.map_err(|e| Error::io("list", e.path(), e.error()))?;
+                add(&path, &path, &mut found)?;
+            }
+            if found.len() == before {
+                return Err(Error::Usage(format!(
+                    "no file matches {text}; quote the pattern so that the shell leaves it alone"
+                )));
+            }
+        } else {
+            add(input, input, &mut found)?;
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    if let Some(twice) = found.iter().find(|f| !seen.insert(f.path.canonicalize().unwrap_or_else(|_| f.path.clone()))) {
+        return Err(Error::Usage(format!("{} is named twice among the inputs", twice.path.display())));
+    }
+    Ok(found)
+}
+
+fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
+    let meta = std::fs::metadata(path).map_err(|e| Error::io("read", path, &e))?;
+    if meta.is_file() {
+        found.push(Found { path: path.to_path_buf(), partitions: partitions(path) });
+        return Ok(());
+    }
+    if !meta.is_dir() {
+        return Err(Error::Usage(format!("{} is neither a file nor a folder", path.display())));
+    }
+    let before = found.len();
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+        .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect())
+        .map_err(|e| Error::io("list", path, &e))?;
+    entries.sort();
+    for entry in entries {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with(['.', '_']) {
+            continue;
+        }
+        let is_parquet =
+            entry.extension().is_some_and(|e| ["parquet", "parq", "pq"].iter().any(|p| e.eq_ignore_ascii_case(p)));
+        if entry.is_dir() || is_parquet {
+            add(input, &entry, found)?;
+        }
+    }
+    if input == path && found.len() == before {
+        return Err(Error::Input(format!(
+            "{} holds no Parquet file (*.parquet, *.parq, *.pq; names that begin with . or _ are skipped)",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// The `key=value` folders above a file, outermost first.
+fn partitions(path: &Path) -> Vec<(String, String)> {
+    let folders = path.parent().into_iter().flat_map(Path::components);
+    folders
+        .filter_map(|c| match c {
+            Component::Normal(name) => name.to_str()?.split_once('='),
+            _ => None,
+        })
+        .filter(|(key, _)| !key.is_empty())
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}

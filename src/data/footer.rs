@@ -1,0 +1,280 @@
+//! A file's footer, read with distrust: every size and offset is checked against the file before anything is decoded.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::error::{Error, Result};
+
+/// A file that can be read at any offset from several threads at once.
+#[derive(Debug, Clone)]
+pub(super) struct RangeFile {
+    file: Arc<File>,
+    size: u64,
+}
+
+impl RangeFile {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let open = || {
+            let file = File::open(path)?;
+            let size = file.metadata()?.len();
+            Ok(RangeFile { file: Arc::new(file), size })
+        };
+        open().map_err(|e| Error::io("read", path, &e))
+    }
+
+    fn read(&self, start: u64, bytes: &mut [u8]) -> std::io::Result<()> {
+        super::store::read_at(&self.file, bytes, start)
+    }
+}
+
+impl Length for RangeFile {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+/// Bytes read ahead when a page header is wanted: its size is not known before.
+const HEADER_READ: u64 = 1 << 10;
+
+impl ChunkReader for RangeFile {
+    type T = RangeReader;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        Ok(RangeReader { file: self.clone(), offset: start, buffer: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
+            return Err(ParquetError::EOF(format!(
+                "{length} bytes at {start} lie beyond the file's {} bytes",
+                self.size
+            )));
+        }
+        let mut bytes = vec![0; length];
+        self.read(start, &mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+/// Reads a file on from an offset.
+pub(super) struct RangeReader {
+    file: RangeFile,
+    offset: u64,
+    buffer: Bytes,
+}
+
+impl std::io::Read for RangeReader {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.buffer.is_empty() {
+            let n = HEADER_READ.min(self.file.size.saturating_sub(self.offset)) as usize;
+            self.buffer = self.file.get_bytes(self.offset, n).map_err(std::io::Error::other)?;
+            self.offset += n as u64;
+        }
+        let n = out.len().min(self.buffer.len());
+        out[..n].copy_from_slice(&self.buffer.split_to(n));
+        Ok(n)
+    }
+}
+
+/// A footer that was checked.
+#[derive(Debug, Clone)]
+pub(super) struct Footer {
+    pub(super) metadata: ArrowReaderMetadata,
+    pub(super) size: u64,
+    /// blake3 of the footer's bytes: names the file's content without reading it.
+    pub(super) hash: String,
+}
+
+/// Reads and checks the footer of `path`.
+pub(super) fn read_footer(path: &Path) -> Result<Footer> {
+    let refuse = |why: String| Error::Input(format!("{}: {why}", path.display()));
+    let file = RangeFile::open(path)?;
+    if file.size < 12 {
+        return Err(refuse(format!("not a Parquet file: {} bytes are too few for one", file.size)));
+    }
+    let mut tail = [0; 8];
+    file.read(file.size - 8, &mut tail).map_err(|e| Error::io("read", path, &e))?;
+    match &tail[4..] {
+        b"PAR1" => {}
+        b"PARE" => {
+            return Err(refuse("its footer is encrypted, which is not supported; write it without encryption".into()));
+        }
+        _ => {
+            return Err(refuse(
+                "not a Parquet file, or one that was cut off: it does not end in PAR1; write or copy it again".into(),
+            ));
+        }
+    }
+    let length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    if length == 0 || length > file.size - 12 {
+        return Err(refuse(format!("corrupt: the footer claims {length} bytes, the file has {}", file.size)));
+    }
+    let bytes = file.get_bytes(file.size - 8 - length, length as usize).map_err(|e| refuse(format!("corrupt: {e}")))?;
+    thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    let metadata = guarded(|| {
+        let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
+        ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
+    })
+    .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    check_extents(metadata.metadata(), file.size - 8 - length)
+        .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    Ok(Footer { metadata, size: file.size, hash: blake3::hash(&bytes).to_hex().to_string() })
+}
+
+/// Rows and byte ranges agree with each other and lie before the footer, which begins at `end`.
+fn check_extents(metadata: &ParquetMetaData, end: u64) -> Result<(), String> {
+    let mut rows = 0i64;
+    for (g, group) in metadata.row_groups().iter().enumerate() {
+        if group.num_rows() < 0 {
+            return Err(format!("row group {g} claims {} rows", group.num_rows()));
+        }
+        rows = rows.checked_add(group.num_rows()).ok_or("more rows than can be counted")?;
+        for column in group.columns() {
+            let name = column.column_path().string();
+            let first = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let last = column.data_page_offset().max(first);
+            let size = column.compressed_size();
+            let inside = first >= 4 && size >= 0 && first.checked_add(size).is_some_and(|e| e as u64 <= end);
+            if !inside || last as u64 > end {
+                return Err(format!(
+                    "row group {g}, column {name:?} claims {size} bytes at {first}, outside the {end} bytes of data"
+                ));
+            }
+            if column.column_descr().max_rep_level() == 0 && column.num_values() != group.num_rows() {
+                return Err(format!(
+                    "row group {g}, column {name:?} claims {} values in {} rows",
+                    column.num_values(),
+                    group.num_rows()
+                ));
+            }
+        }
+    }
+    match metadata.file_metadata().num_rows() {
+        n if n == rows => Ok(()),
+        n => Err(format!("the file claims {n} rows, its row groups {rows}")),
+    }
+}
+
+/// Runs a decoder on bytes that nobody vouches for: a panic in it becomes an error like any other.
+pub(super) fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    crate::panics::quiet(std::panic::AssertUnwindSafe(work)).map_or_else(Err, |r| r.map_err(|e| e.to_string()))
+}
+
+/// The structure of a Thrift compact message, walked without decoding it: a list may not claim more elements than bytes
+/// are left. Decoders reserve memory for what a list claims, so a lie of ten bytes could ask for gigabytes.
+mod thrift {
+    const MAX_DEPTH: usize = 32;
+
+    pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
+        Walker { bytes, at: 0 }.structure(0)
+    }
+
+    struct Walker<'a> {
+        bytes: &'a [u8],
+        at: usize,
+    }
+
+    impl Walker<'_> {
+        fn byte(&mut self) -> Result<u8, String> {
+            let b = *self.bytes.get(self.at).ok_or("it ends in the middle of a value")?;
+            self.at += 1;
+            Ok(b)
+        }
+
+        fn varint(&mut self) -> Result<u64, String> {
+            let mut value = 0u64;
+            for shift in (0..64).step_by(7) {
+                let b = self.byte()?;
+                value |= u64::from(b & 0x7f) << shift;
+                if b & 0x80 == 0 {
+                    return Ok(value);
+                }
+            }
+            Err("a number has more than 64 bits".into())
+        }
+
+        fn skip(&mut self, n: u64) -> Result<(), String> {
+            let left = (self.bytes.len() - self.at) as u64;
+            if n > left {
+                return Err(format!("a value claims {n} bytes where {left} are left"));
+            }
+            self.at += n as usize;
+            Ok(())
+        }
+
+        fn elements(&mut self, n: u64) -> Result<(), String> {
+            let left = (self.bytes.len() - self.at) as u64;
+            if n > left { Err(format!("a list claims {n} elements where {left} bytes are left")) } else { Ok(()) }
+        }
+
+        fn value(&mut self, kind: u8, depth: usize) -> Result<(), String> {
+            match kind {
+                1 | 2 => Ok(()),
+                3 => self.skip(1),
+                4..=6 => self.varint().map(|_| ()),
+                7 => self.skip(8),
+                8 => {
+                    let n = self.varint()?;
+                    self.skip(n)
+                }
+                9 | 10 => self.list(depth + 1),
+                11 => self.map(depth + 1),
+                12 => self.structure(depth + 1),
+                13 => self.skip(16),
+                _ => Err(format!("there is no type {kind}")),
+            }
+        }
+
+        fn element(&mut self, kind: u8, depth: usize) -> Result<(), String> {
+            // Inside a list a boolean takes a byte of its own.
+            if kind == 1 || kind == 2 { self.skip(1) } else { self.value(kind, depth) }
+        }
+
+        fn list(&mut self, depth: usize) -> Result<(), String> {
+            self.deep(depth)?;
+            let head = self.byte()?;
+            let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+            self.elements(n)?;
+            (0..n).try_for_each(|_| self.element(head & 15, depth))
+        }
+
+        fn map(&mut self, depth: usize) -> Result<(), String> {
+            self.deep(depth)?;
+            let n = self.varint()?;
+            if n == 0 {
+                return Ok(());
+            }
+            self.elements(n)?;
+            let kinds = self.byte()?;
+            (0..n).try_for_each(|_| {
+                self.element(kinds >> 4, depth)?;
+                self.element(kinds & 15, depth)
+            })
+        }
+
+        fn structure(&mut self, depth: usize) -> Result<(), String> {
+            self.deep(depth)?;
+            loop {
+                let head = self.byte()?;
+                if head == 0 {
+                    return Ok(());
+                }
+                if head >> 4 == 0 {
+                    self.varint()?;
+                }
+                self.value(head & 15, depth)?;
+            }
+        }
+
+        fn deep(&self, depth: usize) -> Result<(), String> {
+            if depth > MAX_DEPTH { Err("it is nested too deep".into()) } else { Ok(()) }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Column chunks landing in tiles from many threads at once.
+//!
+//! Each task decodes one column of one row group, and the cells of (its rows, its feature) are its own: no two tasks
+//! write the same value, but their values are interleaved in the same chunks, which safe slices cannot express.
+
+#![allow(unsafe_code, reason = "disjoint writes to interleaved cells of shared chunks; see Landing")]
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::layout::{Layout, Line, TILE_ROWS, floats_mut};
+
+/// The chunks of a store, open for concurrent landing.
+pub(super) struct Landing<'a> {
+    layout: Layout,
+    chunks: Vec<*mut f32>,
+    /// First row and rows of every group, ascending and without overlap.
+    groups: Vec<(u64, u64)>,
+    /// Per (group, feature), whether its cells have been given out.
+    claimed: Vec<AtomicBool>,
+    store: PhantomData<&'a mut [Vec<Line>]>,
+}
+
+// SAFETY: the pointers stem from an exclusive borrow that lasts for 'a. They are used only through `LandingColumn`s,
+// and `claim` gives out each (group, feature) at most once; groups do not overlap (checked in `new`), so the cells of
+// two columns are disjoint and no cell is accessed by two threads.
+unsafe impl Sync for Landing<'_> {}
+
+/// The cells of one (group, feature).
+pub(super) struct LandingColumn<'a> {
+    landing: &'a Landing<'a>,
+    feature: usize,
+    next: u64,
+    end: u64,
+}
+
+impl<'a> Landing<'a> {
+    /// `groups`: first row and rows of every row group, ascending.
+    ///
+    /// # Panics
+    /// If groups overlap or reach beyond the layout, or a chunk is too small for it: faults of the caller.
+    pub(super) fn new(layout: Layout, chunks: &'a mut [Vec<Line>], groups: Vec<(u64, u64)>) -> Self {
+        assert!(groups.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0), "row groups overlap");
+        assert!(groups.last().is_none_or(|g| g.0 + g.1 <= layout.rows()), "row groups reach beyond the rows");
+        assert_eq!(chunks.len(), layout.chunks());
+        assert!(chunks.iter().enumerate().all(|(i, c)| c.len() * 16 >= layout.floats_in(i)), "a chunk is too small");
+        let claimed = (0..groups.len() * layout.dim()).map(|_| AtomicBool::new(false)).collect();
+        let chunks = chunks.iter_mut().map(|c| floats_mut(c).as_mut_ptr()).collect();
+        Landing { layout, chunks, groups, claimed, store: PhantomData }
+    }
+
+    /// The cells of a group and a feature; None if they were given out before.
+    pub(super) fn claim(&'a self, group: usize, feature: usize) -> Option<LandingColumn<'a>> {
+        let taken = self.claimed[group * self.layout.dim() + feature].swap(true, Ordering::Relaxed);
+        let (first, rows) = self.groups[group];
+        (!taken).then_some(LandingColumn { landing: self, feature, next: first, end: first + rows })
+    }
+}
+
+impl LandingColumn<'_> {
+    /// Lands the next values of the column. False, and nothing is written, if they are more than the group's rows.
+    #[must_use]
+    pub(super) fn push(&mut self, mut values: &[f32]) -> bool {
+        if values.len() as u64 > self.end - self.next {
+            return false;
+        }
+        let layout = &self.landing.layout;
+        let chunk_rows = layout.chunk_rows() as u64;
+        while !values.is_empty() {
+            let row = (self.next % chunk_rows) as usize;
+            let run = values.len().min(TILE_ROWS - row % TILE_ROWS);
+            let chunk = self.landing.chunks[(self.next / chunk_rows) as usize];
+            // SAFETY: rows next..next + run lie in one tile of one chunk (chunks are whole tiles) and before `end`, so
+            // within the layout and the chunk's allocation (checked in `new`); these cells of this feature belong to
+            // this column alone (see `Sync` above), and `values` is an f32 slice elsewhere.
+            unsafe {
+                let cell = chunk.add(layout.position(row, self.feature));
+                std::ptr::copy_nonoverlapping(values.as_ptr(), cell, run);
+            }
+            self.next += run as u64;
+            values = &values[run..];
+        }
+        true
+    }
+
+    /// Whether every row of the group has landed.
+    pub(super) fn is_full(&self) -> bool {
+        self.next == self.end
+    }
+}

@@ -1,0 +1,86 @@
+//! A first look at a few thousand rows, before everything is decoded: which transform a column gets, and the central
+//! value from which its landed values are measured.
+
+use rayon::prelude::*;
+
+use super::column::{BATCH_ROWS, ColumnReader};
+use super::land::LandPlan;
+use super::recipe::{ColumnRecipe, Transform};
+use super::source::{RowGroup, Source};
+use crate::error::Result;
+
+/// Row groups looked into, spread evenly over the input; the first batch of rows of each.
+const GROUPS: usize = 8;
+
+/// Skewness up to which `auto` leaves a column alone: the usual line between moderate and heavy.
+const HEAVY: f64 = 1.0;
+
+/// What a look at a column found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probed {
+    pub(super) plan: LandPlan,
+    pub(super) raw_skewness: Option<f64>,
+}
+
+/// Looks at `columns`, in parallel. The result depends on the rows and row groups alone.
+pub(super) fn probe(source: &Source, columns: &[(usize, ColumnRecipe)]) -> Result<Vec<Probed>> {
+    let all = source.row_groups();
+    let some = all.len().min(GROUPS);
+    let groups: Vec<RowGroup> = (0..some).map(|i| all[i * all.len() / some]).collect();
+    columns
+        .par_iter()
+        .with_max_len(1)
+        .map(|&(column, recipe)| {
+            let mut values = Vec::with_capacity(some * BATCH_ROWS);
+            for &group in &groups {
+                ColumnReader::open(source, group, column)?.next_values(&mut values, &mut 0)?;
+            }
+            values.retain(|v| v.is_finite());
+            let raw_skewness = skewness(&values);
+            let transform = match recipe.transform {
+                Transform::Auto => choose(&values, raw_skewness),
+                chosen => chosen,
+            };
+            values.iter_mut().for_each(|v| *v = transform.apply(*v));
+            values.retain(|v| v.is_finite());
+            Ok(Probed { plan: LandPlan { column, transform, origin: median(&mut values) }, raw_skewness })
+        })
+        .collect()
+}
+
+fn choose(values: &[f64], raw: Option<f64>) -> Transform {
+    let Some(raw) = raw.filter(|s| !(s.abs() <= HEAVY)) else { return Transform::None };
+    let logs: Vec<f64> = values.iter().map(|&v| Transform::SignedLog1p.apply(v)).collect();
+    match skewness(&logs) {
+        Some(logged) if !(logged.abs() >= raw.abs()) => Transform::SignedLog1p,
+        _ => Transform::None,
+    }
+}
+
+/// Fisher-Pearson skewness; None where nothing varies. Infinite where the powers overflow.
+fn skewness(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().map(|v| v / n).sum::<f64>();
+    let largest = values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max);
+    if !(largest > 0.0) {
+        return None;
+    }
+    // Relative to the largest deviation nothing overflows.
+    let (mut m2, mut m3) = (0.0, 0.0);
+    for v in values {
+        let d = (v - mean) / largest;
+        m2 += d * d;
+        m3 += d * d * d;
+    }
+    let variance = m2 / n;
+    Some(m3 / n / (variance * variance.sqrt()))
+}
+
+/// The lower median; 0 where there is no value.
+fn median(values: &mut [f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let middle = (values.len() - 1) / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}

@@ -1,0 +1,188 @@
+//! What each column is for: the id, the features, the weight; and why the others were left out.
+
+use arrow::datatypes::DataType;
+
+use super::source::{Source, SourceColumn};
+use crate::error::{Error, Result};
+
+/// Columns with this name hold the planted segment of a synthetic bank, and are never features by default.
+pub const TRUTH_COLUMN: &str = "true_segment";
+
+/// Roles as the user asks for them, by name.
+#[derive(Debug, Clone, Default)]
+pub struct RoleRequest {
+    /// The id column; by default a column named like one.
+    pub id: Option<String>,
+    /// The features; by default every numeric column without another role.
+    pub features: Vec<String>,
+    /// Columns that are no features.
+    pub exclude: Vec<String>,
+    /// The column of row weights.
+    pub weight: Option<String>,
+}
+
+/// Roles resolved against a [`Source`]: positions of columns.
+#[derive(Debug, Clone)]
+pub struct Roles {
+    /// The id column; without one, rows are named by their number.
+    pub id: Option<usize>,
+    /// Whether the id was found by its name alone.
+    pub id_guessed: bool,
+    /// The features, in the order of the input or of the request.
+    pub features: Vec<usize>,
+    /// Whether the features were asked for by name.
+    pub features_named: bool,
+    /// The row weights.
+    pub weight: Option<usize>,
+    /// Columns that are not used, and why.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// How a type can serve as a feature.
+pub(super) enum Kind {
+    Number,
+    Date,
+    Unusable(&'static str),
+}
+
+pub(super) fn kind(data_type: &DataType) -> Kind {
+    use DataType as T;
+    match data_type {
+        T::Boolean | T::Float16 | T::Float32 | T::Float64 => Kind::Number,
+        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => Kind::Number,
+        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => Kind::Number,
+        T::Date32 | T::Date64 | T::Timestamp(..) => Kind::Date,
+        T::Dictionary(_, values) => kind(values),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => Kind::Unusable("text"),
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Kind::Unusable("binary"),
+        T::Null => Kind::Unusable("always null"),
+        T::Time32(_) | T::Time64(_) | T::Duration(_) | T::Interval(_) => Kind::Unusable("a time of day or a duration"),
+        _ => Kind::Unusable("nested"),
+    }
+}
+
+impl RoleRequest {
+    /// Finds the columns.
+    ///
+    /// # Errors
+    /// All names that do not exist, all columns of an unusable type that were asked for by name, all columns in use
+    /// about which files disagree, or no feature at all.
+    pub fn resolve(&self, source: &Source) -> Result<Roles> {
+        let columns = source.columns();
+        self.all_exist(source)?;
+        let position = |name: &String| source.position(name);
+        let weight = self.weight.as_ref().and_then(position);
+        let id = self.id.as_ref().and_then(position);
+        let guessed = if id.is_none() { guess_id(columns, &self.features) } else { None };
+        let id = id.or(guessed);
+        let mut left_out = Vec::new();
+        let features: Vec<usize> = if self.features.is_empty() {
+            let reason = |i: usize, c: &SourceColumn| self.reason_to_leave_out(c, Some(i) == weight);
+            let candidates = columns.iter().enumerate().filter(|(i, _)| Some(*i) != id);
+            candidates
+                .filter(|(i, c)| match reason(*i, c) {
+                    Some(why) => {
+                        left_out.push((c.name.clone(), why));
+                        false
+                    }
+                    None => true,
+                })
+                .map(|(i, _)| i)
+                .collect()
+        } else {
+            self.features.iter().filter_map(position).collect()
+        };
+        self.check_features(columns, &features, id)?;
+        let in_use = features.iter().copied().chain(id).chain(weight);
+        let conflicts: Vec<&str> = in_use.flat_map(|i| &columns[i].conflicts).map(String::as_str).collect();
+        if !conflicts.is_empty() {
+            return Err(Error::Input(format!(
+                "the files do not agree about columns in use:\n  {}\nuse files of one schema, or leave the column out with --exclude",
+                conflicts.join("\n  ")
+            )));
+        }
+        Ok(Roles {
+            id,
+            id_guessed: guessed.is_some(),
+            features,
+            features_named: !self.features.is_empty(),
+            weight,
+            left_out,
+        })
+    }
+
+    fn all_exist(&self, source: &Source) -> Result<()> {
+        let asked = self.features.iter().chain(&self.exclude).chain(&self.id).chain(&self.weight);
+        let missing: Vec<String> =
+            asked.filter(|name| source.position(name).is_none()).map(|name| format!("{name:?}")).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
+        Err(Error::Usage(format!("no column is named {}; the input has: {}", missing.join(", "), names.join(", "))))
+    }
+
+    fn reason_to_leave_out(&self, column: &SourceColumn, is_weight: bool) -> Option<String> {
+        if self.exclude.contains(&column.name) {
+            return Some("excluded".into());
+        }
+        if is_weight {
+            return Some("the row weight".into());
+        }
+        if column.name == TRUTH_COLUMN {
+            return Some("the planted segment of a synthetic bank".into());
+        }
+        if column.is_partition {
+            return Some("a folder name; name it in --features to use it".into());
+        }
+        match kind(&column.data_type) {
+            Kind::Number => None,
+            Kind::Date => Some("a date; name it in --features to use it, in days since 1970".into()),
+            Kind::Unusable(why) => Some(why.into()),
+        }
+    }
+
+    fn check_features(&self, columns: &[SourceColumn], features: &[usize], id: Option<usize>) -> Result<()> {
+        let unusable: Vec<String> = features
+            .iter()
+            .filter_map(|&i| match kind(&columns[i].data_type) {
+                Kind::Unusable(why) => Some(format!("{:?} is {why} ({})", columns[i].name, columns[i].data_type)),
+                _ => None,
+            })
+            .collect();
+        if !unusable.is_empty() {
+            return Err(Error::Input(format!("not usable as features: {}", unusable.join("; "))));
+        }
+        let mut seen = std::collections::HashSet::new();
+        if let Some(&twice) = features.iter().find(|i| !seen.insert(**i)) {
+            return Err(Error::Usage(format!("{:?} is named twice in --features", columns[twice].name)));
+        }
+        if let Some(id) = id.filter(|id| features.contains(id)) {
+            return Err(Error::Usage(format!("{:?} cannot be both the id and a feature", columns[id].name)));
+        }
+        if features.is_empty() {
+            let list: Vec<String> = columns.iter().map(|c| format!("{} {}", c.name, c.data_type)).collect();
+            return Err(Error::Input(format!("no numeric column to cluster by; the input has: {}", list.join(", "))));
+        }
+        if features.len() > super::MAX_DIM {
+            return Err(Error::Input(format!("{} features; at most {} are possible", features.len(), super::MAX_DIM)));
+        }
+        Ok(())
+    }
+}
+
+/// A column that is named like an id: `id`, `customer_id`, ... or the only one that ends in `_id`.
+fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<usize> {
+    const NAMES: [&str; 7] = ["id", "customer_id", "client_id", "account_id", "customerid", "row_id", "user_id"];
+    let usable = |c: &SourceColumn| {
+        let no_fraction =
+            !matches!(c.data_type, DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Boolean);
+        no_fraction && !c.data_type.is_nested() && !c.is_partition && !features.contains(&c.name)
+    };
+    let lower: Vec<String> = columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
+    let named = |name: &str| lower.iter().zip(columns).position(|(l, c)| l == name && usable(c));
+    NAMES.iter().find_map(|name| named(name)).or_else(|| {
+        let mut ending = (0..columns.len()).filter(|&i| lower[i].ends_with("_id") && usable(&columns[i]));
+        ending.next().filter(|_| ending.next().is_none())
+    })
+}

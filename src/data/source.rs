@@ -1,0 +1,210 @@
+//! The input as one table: files whose footers were read and checked, one schema, row groups in order.
+
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::{DataType, Schema};
+use rayon::prelude::*;
+
+use super::discover::{Found, discover};
+use super::footer::{Footer, read_footer};
+use crate::error::Result;
+
+/// The input as one table. Made from footers alone; no value has been read.
+#[derive(Debug)]
+pub struct Source {
+    files: Vec<SourceFile>,
+    columns: Vec<SourceColumn>,
+    row_groups: Vec<RowGroup>,
+    rows: u64,
+}
+
+/// One file of a [`Source`].
+#[derive(Debug)]
+pub struct SourceFile {
+    /// Where it is.
+    pub path: PathBuf,
+    pub(super) footer: Footer,
+    partitions: Vec<(String, String)>,
+}
+
+/// One column of a [`Source`].
+#[derive(Debug, Clone)]
+pub struct SourceColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type in the first file that has it.
+    pub data_type: DataType,
+    /// Whether it comes from `key=value` folder names.
+    pub is_partition: bool,
+    /// Where files disagree about it: one line a file.
+    pub conflicts: Vec<String>,
+}
+
+/// A run of rows that is decoded together.
+#[derive(Debug, Clone, Copy)]
+pub struct RowGroup {
+    /// Index of the file.
+    pub file: usize,
+    /// Index in its file.
+    pub index: usize,
+    /// Row number of its first row in the whole input.
+    pub first_row: u64,
+    /// Rows.
+    pub rows: u64,
+}
+
+impl SourceFile {
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.footer.size
+    }
+
+    /// blake3 of its footer.
+    pub fn footer_hash(&self) -> &str {
+        &self.footer.hash
+    }
+
+    /// The value of a partition column; None where it is null.
+    pub(super) fn partition(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.partitions.iter().find(|(key, _)| key == name)?;
+        (value != "__HIVE_DEFAULT_PARTITION__").then_some(value)
+    }
+
+    fn schema(&self) -> &Schema {
+        self.footer.metadata.schema()
+    }
+}
+
+impl Source {
+    /// Finds the files (see the module `discover`), reads their footers on all threads and checks them as one.
+    ///
+    /// # Errors
+    /// An input that does not exist, holds no Parquet, or has a footer that does not agree with its file.
+    pub fn open(inputs: &[PathBuf]) -> Result<Self> {
+        let found = discover(inputs)?;
+        let files: Vec<SourceFile> = found
+            .into_par_iter()
+            .map(|Found { path, partitions }| Ok(SourceFile { footer: read_footer(&path)?, path, partitions }))
+            .collect::<Result<_>>()?;
+        let mut row_groups = Vec::new();
+        let mut rows = 0;
+        for (f, file) in files.iter().enumerate() {
+            for (g, group) in file.footer.metadata.metadata().row_groups().iter().enumerate() {
+                let here = group.num_rows() as u64;
+                if here > 0 {
+                    row_groups.push(RowGroup { file: f, index: g, first_row: rows, rows: here });
+                    rows += here;
+                }
+            }
+        }
+        let columns = unify(&files);
+        Ok(Source { files, columns, row_groups, rows })
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// All columns of all files, in the order in which they first appear.
+    pub fn columns(&self) -> &[SourceColumn] {
+        &self.columns
+    }
+
+    /// The row groups that have rows, in order.
+    pub fn row_groups(&self) -> &[RowGroup] {
+        &self.row_groups
+    }
+
+    /// Rows of all files.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The position of a column.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name == name)
+    }
+
+    /// Compressed bytes of the given columns: what has to be read.
+    pub fn compressed_bytes(&self, columns: &[usize]) -> u64 {
+        let names: std::collections::HashSet<&str> = columns.iter().map(|&c| self.columns[c].name.as_str()).collect();
+        let groups = self.files.iter().flat_map(|f| f.footer.metadata.metadata().row_groups());
+        groups
+            .flat_map(|g| g.columns())
+            .filter(|c| c.column_path().parts().first().is_some_and(|root| names.contains(root.as_str())))
+            .map(|c| c.compressed_size() as u64)
+            .sum()
+    }
+
+    /// Whether `path` is one of the files, or lies in a folder that was given as input.
+    pub fn touches(&self, path: &Path) -> Option<&Path> {
+        let target = canonical(path);
+        self.files.iter().map(|f| f.path.as_path()).find(|f| {
+            let file = canonical(f);
+            file == target || file.starts_with(&target)
+        })
+    }
+}
+
+/// `path` without links and `..`, as far as it exists.
+pub(crate) fn canonical(path: &Path) -> PathBuf {
+    let mut tail = Vec::new();
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut head = absolute.as_path();
+    loop {
+        if let Ok(real) = head.canonicalize() {
+            return tail.iter().rev().fold(real, |p: PathBuf, part| p.join(part));
+        }
+        match (head.parent(), head.file_name()) {
+            (Some(parent), Some(name)) => {
+                tail.push(name.to_owned());
+                head = parent;
+            }
+            _ => return absolute,
+        }
+    }
+}
+
+/// One list of columns out of all files, with every disagreement noted at the column that it concerns.
+fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
+    let mut columns: Vec<SourceColumn> = Vec::new();
+    let mut first: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    for file in files {
+        let fields = file.schema().fields().iter().map(|f| (f.name().clone(), f.data_type().clone(), false));
+        let folders = file.partitions.iter().map(|(key, _)| (key.clone(), DataType::Utf8, true));
+        for (name, data_type, is_partition) in fields.chain(folders) {
+            first.entry(name.clone()).or_insert_with(|| {
+                columns.push(SourceColumn { name, data_type, is_partition, conflicts: Vec::new() });
+                columns.len() - 1
+            });
+        }
+    }
+    for column in &mut columns {
+        let mut home: Option<&Path> = None;
+        for file in files {
+            let at = file.path.display();
+            let types: Vec<&DataType> =
+                file.schema().fields().iter().filter(|f| *f.name() == column.name).map(|f| f.data_type()).collect();
+            match types.as_slice() {
+                [] if column.is_partition && file.partitions.iter().any(|(key, _)| *key == column.name) => {}
+                [] => column.conflicts.push(format!("{at} has no column {:?}", column.name)),
+                [t] if **t == column.data_type => home = home.or(Some(&file.path)),
+                [t] => column.conflicts.push(format!(
+                    "{at} has {:?} as {t}, {} as {}",
+                    column.name,
+                    home.unwrap_or(&files[0].path).display(),
+                    column.data_type
+                )),
+                _ => column.conflicts.push(format!("{at} has {} columns named {:?}", types.len(), column.name)),
+            }
+        }
+    }
+    let is_number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
+    for column in columns.iter_mut().filter(|c| c.is_partition) {
+        if files.iter().all(|f| f.partition(&column.name).is_none_or(is_number)) {
+            column.data_type = DataType::Float64;
+        }
+    }
+    columns
+}

@@ -1,0 +1,70 @@
+//! Row weights as integers, so that weighted sums are exact too.
+//!
+//! Weights are multiplied by a power of two and rounded half to even, so that none exceeds [`MAX_WEIGHT`] and their total
+//! stays below 2^[`TOTAL_BITS`]: a sum of weight times value then fits 63 bits. Whole numbers stay what they are as long
+//! as they fit; the multiplication is part of no result, since means and labels do not depend on a common factor.
+
+use rayon::prelude::*;
+
+use super::column::{BATCH_ROWS, ColumnReader};
+use super::recipe::power_of_two;
+use super::source::{RowGroup, Source};
+use crate::error::{Error, Result};
+
+/// The largest integer weight.
+pub const MAX_WEIGHT: u32 = (1 << 20) - 1;
+/// Bits of the largest total.
+pub const TOTAL_BITS: u32 = 40;
+
+/// Reads the weights of all rows.
+///
+/// # Errors
+/// Null, NaN, infinite or negative weights, counted; or no weight above zero.
+pub(super) fn read_weights(source: &Source, column: usize) -> Result<Vec<u32>> {
+    let per_group: Vec<Vec<f64>> = source
+        .row_groups()
+        .par_iter()
+        .with_max_len(1)
+        .map(|&g| read_group(source, g, column))
+        .collect::<Result<_>>()?;
+    let name = &source.columns()[column].name;
+    let bad = per_group.par_iter().flatten().filter(|w| !(**w >= 0.0 && w.is_finite())).count();
+    if bad > 0 {
+        return Err(Error::Input(format!(
+            "the weight column {name:?} has {bad} rows that are null, NaN, infinite or negative; a weight must be 0 or more"
+        )));
+    }
+    let largest = per_group.par_iter().flatten().copied().reduce(|| 0.0, f64::max);
+    if largest == 0.0 {
+        return Err(Error::Input(format!("the weight column {name:?} has no weight above 0")));
+    }
+    let fits = |e: i32| {
+        let scale = power_of_two(e);
+        largest * scale <= f64::from(MAX_WEIGHT) && {
+            let total: u64 = per_group.par_iter().flatten().map(|w| (w * scale).round_ties_even() as u64).sum();
+            total < 1 << TOTAL_BITS
+        }
+    };
+    let whole = per_group.par_iter().flatten().all(|w| w.fract() == 0.0);
+    let mut exponent = if whole { 0 } else { 52 };
+    while !fits(exponent) {
+        exponent -= 1;
+    }
+    let scale = power_of_two(exponent);
+    Ok(per_group.into_iter().flatten().map(|w| (w * scale).round_ties_even() as u32).collect())
+}
+
+fn read_group(source: &Source, group: RowGroup, column: usize) -> Result<Vec<f64>> {
+    let mut values = Vec::with_capacity(group.rows as usize + BATCH_ROWS);
+    let mut reader = ColumnReader::open(source, group, column)?;
+    while reader.next_values(&mut values, &mut 0)? {}
+    if values.len() as u64 != group.rows {
+        return Err(Error::Input(format!(
+            "row group {}: corrupt: {} weights for {} rows",
+            group.index,
+            values.len(),
+            group.rows
+        )));
+    }
+    Ok(values)
+}
