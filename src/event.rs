@@ -52,6 +52,7 @@ impl Stage {
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "each variant's line names its fields")]
 pub enum Event {
     /// A stage began; `total` units of work are expected (0: not known).
     Begin { stage: Stage, total: u64, unit: &'static str },

@@ -21,4 +21,10 @@ pub mod backend;
 
 pub mod cluster;
 
+pub mod model;
+
+pub mod label;
+
+pub mod job;
+
 pub use error::{Error, Result};

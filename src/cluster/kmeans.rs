@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
 /// Rows of the sample on which starts converge, a segment; and at least and at most.
-const SAMPLE_ROWS_A_SEGMENT: u64 = 1024;
+const SAMPLE_ROWS_A_SEGMENT: u64 = 256;
 const SAMPLE_ROWS: (u64, u64) = (1 << 16, 1 << 20);
 /// Rows on which starts are seeded, a segment; and at least. Seeding is exact and costs rows x k x ln k.
 const SEED_ROWS_A_SEGMENT: usize = 32;
@@ -41,6 +41,11 @@ pub struct KMeans {
     pub limits: Limits,
     /// Decides everything that is drawn.
     pub seed: u64,
+}
+
+/// Rows of the sample for `k` segments, where there are as many.
+pub fn sample_rows(k: usize) -> u64 {
+    (SAMPLE_ROWS_A_SEGMENT * k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1)
 }
 
 /// Starts if the user does not say: several where they are cheap.
@@ -137,7 +142,7 @@ impl KMeans {
 
     /// The best start: seeded and converged on the sample.
     fn start(&self, tiles: &Tiles, starter: &dyn Backend, watch: Watch<'_>) -> Result<(Centroids, u64)> {
-        let wanted = (SAMPLE_ROWS_A_SEGMENT * self.k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1);
+        let wanted = sample_rows(self.k);
         let (sample, starts) = watch.stage(Stage::Seed, u64::from(self.n_init), "starts", || {
             let sample = sample(tiles, self.seed, wanted, watch)?;
             let starts = self.seeds(tiles, &sample, watch)?;

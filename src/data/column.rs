@@ -61,6 +61,16 @@ impl<'a> ColumnReader<'a> {
         Ok(ColumnReader { source, group, column, kind })
     }
 
+    /// All values of a column, nulls as NaN: for small tables.
+    pub(crate) fn read_all(source: &'a Source, column: usize) -> Result<Vec<f64>> {
+        let mut values = Vec::new();
+        for &group in source.row_groups() {
+            let mut reader = ColumnReader::open(source, group, column)?;
+            while reader.next_values(&mut values, &mut 0)? {}
+        }
+        Ok(values)
+    }
+
     /// The next array as it is in the file; None after the last.
     pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
         let (source, group, column) = (self.source, self.group, self.column);

@@ -3,6 +3,7 @@
 mod column;
 mod discover;
 mod footer;
+mod ids;
 mod land;
 mod landing;
 mod layout;
@@ -17,6 +18,7 @@ mod tiles;
 mod weights;
 
 pub use column::ColumnReader;
+pub use ids::{IdFindings, IdStream, check_ids};
 pub use layout::{Layout, MAX_DIM, TILE_ROWS};
 pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
 pub use recipe::{
@@ -24,6 +26,8 @@ pub use recipe::{
 };
 pub use roles::{RoleRequest, Roles, TRUTH_COLUMN};
 pub(crate) use source::canonical;
+pub(crate) use recipe::power_of_two;
+pub(crate) use store::Store;
 pub use source::{RowGroup, Source, SourceColumn, SourceFile};
 pub use tiles::{Chunk, GRID_MAX, Tiles};
 pub use weights::{MAX_WEIGHT, TOTAL_BITS};

@@ -32,6 +32,8 @@ pub struct Prepared {
     pub tiles: Tiles,
     /// How they got there.
     pub recipe: Recipe,
+    /// Integer weights are the given ones times 2 to this power.
+    pub weight_exponent: i32,
 }
 
 /// Counts of one column in rows that were prepared by replaying a recipe.
@@ -88,7 +90,9 @@ pub fn prepare(
             column.seen.clipped = n;
         }
         let weights = roles.weight.map(|w| read_weights(source, w)).transpose()?;
-        Ok(Prepared { tiles: Tiles::new(store, weights)?, recipe: Recipe { step_exponent, columns, dropped } })
+        let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
+        let tiles = Tiles::new(store, weights.map(|w| w.values))?;
+        Ok(Prepared { tiles, recipe: Recipe { step_exponent, columns, dropped }, weight_exponent })
     })
 }
 

@@ -136,15 +136,6 @@ impl Source {
             .map(|c| c.compressed_size() as u64)
             .sum()
     }
-
-    /// Whether `path` is one of the files, or lies in a folder that was given as input.
-    pub fn touches(&self, path: &Path) -> Option<&Path> {
-        let target = canonical(path);
-        self.files.iter().map(|f| f.path.as_path()).find(|f| {
-            let file = canonical(f);
-            file == target || file.starts_with(&target)
-        })
-    }
 }
 
 /// `path` without links and `..`, as far as it exists.

@@ -2,7 +2,7 @@
 //!
 //! Weights are multiplied by a power of two and rounded half to even, so that none exceeds [`MAX_WEIGHT`] and their total
 //! stays below 2^[`TOTAL_BITS`]: a sum of weight times value then fits 63 bits. Whole numbers stay what they are as long
-//! as they fit; the multiplication is part of no result, since means and labels do not depend on a common factor.
+//! as they fit. Means and labels do not depend on the common factor; the inertia is divided by it.
 
 use rayon::prelude::*;
 
@@ -16,11 +16,18 @@ pub const MAX_WEIGHT: u32 = (1 << 20) - 1;
 /// Bits of the largest total.
 pub const TOTAL_BITS: u32 = 40;
 
+/// Integer weights, each `2^exponent` times the weight that was given.
+#[derive(Debug)]
+pub(super) struct Weights {
+    pub(super) values: Vec<u32>,
+    pub(super) exponent: i32,
+}
+
 /// Reads the weights of all rows.
 ///
 /// # Errors
 /// Null, NaN, infinite or negative weights, counted; or no weight above zero.
-pub(super) fn read_weights(source: &Source, column: usize) -> Result<Vec<u32>> {
+pub(super) fn read_weights(source: &Source, column: usize) -> Result<Weights> {
     let per_group: Vec<Vec<f64>> = source
         .row_groups()
         .par_iter()
@@ -51,7 +58,8 @@ pub(super) fn read_weights(source: &Source, column: usize) -> Result<Vec<u32>> {
         exponent -= 1;
     }
     let scale = power_of_two(exponent);
-    Ok(per_group.into_iter().flatten().map(|w| (w * scale).round_ties_even() as u32).collect())
+    let values = per_group.into_iter().flatten().map(|w| (w * scale).round_ties_even() as u32).collect();
+    Ok(Weights { values, exponent })
 }
 
 fn read_group(source: &Source, group: RowGroup, column: usize) -> Result<Vec<f64>> {

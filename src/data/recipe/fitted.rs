@@ -167,6 +167,13 @@ impl FittedColumn {
         self.transform.invert(scaled * self.unit + self.center)
     }
 
+    /// The grid integer of a raw value; None if it is not finite or outside the transform's domain.
+    pub fn on_grid(&self, raw: f64, step_exponent: i32) -> Option<i32> {
+        let mut landed = Vec::with_capacity(1);
+        land(self.transform, self.origin, &[raw], &mut landed);
+        landed[0].is_finite().then(|| self.gridder(step_exponent).grid(landed[0]).0 as i32)
+    }
+
     /// Values that were missing in the fit.
     pub fn missing_count(&self) -> u64 {
         self.seen.nulls + self.seen.nan + self.seen.infinite

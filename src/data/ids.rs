@@ -1,0 +1,225 @@
+//! Ids: passed through as they are, and checked for nulls and duplicates before any work.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Int64Type, UInt64Type};
+use rayon::prelude::*;
+
+use super::column::ColumnReader;
+use super::source::{RowGroup, Source};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+
+/// What was found wrong with the ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct IdFindings {
+    /// Rows without an id.
+    pub nulls: u64,
+    /// Rows whose id an earlier row has, in whatever order.
+    pub duplicates: u64,
+}
+
+/// Bytes of keys held at a time when ids are compared.
+const KEY_BYTES: u64 = 512 << 20;
+
+/// Counts nulls and duplicates in the id column. Ids that ascend need one look and no memory; others are compared by
+/// sorting their keys, in as many rounds as `memory` bytes ask for.
+pub fn check_ids(source: &Source, column: usize, memory: u64, watch: Watch<'_>) -> Result<IdFindings> {
+    watch.stage(Stage::Ids, source.rows(), "rows", || {
+        if is_integer(&source.columns()[column].data_type) {
+            count(source, column, memory, watch, integer_keys)
+        } else {
+            count(source, column, memory, watch, hashed_keys)
+        }
+    })
+}
+
+fn count<K: Ord + Copy + Send + Sync>(
+    source: &Source,
+    column: usize,
+    memory: u64,
+    watch: Watch<'_>,
+    keys: fn(&ArrayRef) -> Result<Keys<K>, arrow::error::ArrowError>,
+) -> Result<IdFindings> {
+    let looks: Vec<Look<K>> = source
+        .row_groups()
+        .par_iter()
+        .with_max_len(1)
+        .map(|&group| {
+            let look = look(source, group, column, keys)?;
+            watch.check()?;
+            watch.advance(Stage::Ids, group.rows);
+            Ok(look)
+        })
+        .collect::<Result<_>>()?;
+    let nulls = looks.iter().map(|l| l.nulls).sum();
+    let ascending = looks.iter().all(|l| l.ascending)
+        && looks.iter().filter_map(|l| l.range).collect::<Vec<_>>().windows(2).all(|w| w[0].1 < w[1].0);
+    if ascending {
+        return Ok(IdFindings { nulls, duplicates: 0 });
+    }
+    let bytes = source.rows() * size_of::<K>() as u64;
+    let rounds = bytes.div_ceil(memory.clamp(1 << 20, KEY_BYTES)).max(1);
+    let mut duplicates = 0;
+    for round in 0..rounds {
+        watch.check()?;
+        let parts: Vec<Vec<K>> = source
+            .row_groups()
+            .par_iter()
+            .with_max_len(1)
+            .map(|&group| {
+                let mut mine = Vec::new();
+                each_array(source, group, column, |array| {
+                    let found = keys(array)?;
+                    let picked = found.keys.iter().zip(&found.spread).filter(|(_, s)| u64::from(**s) % rounds == round);
+                    mine.extend(picked.map(|(k, _)| *k));
+                    Ok(())
+                })?;
+                Ok(mine)
+            })
+            .collect::<Result<_>>()?;
+        let mut all = parts.concat();
+        drop(parts);
+        all.par_sort_unstable();
+        duplicates += all.par_windows(2).filter(|w| w[0] == w[1]).count() as u64;
+    }
+    Ok(IdFindings { nulls, duplicates })
+}
+
+/// What one look at a row group tells.
+struct Look<K> {
+    nulls: u64,
+    ascending: bool,
+    range: Option<(K, K)>,
+}
+
+fn look<K: Ord + Copy>(
+    source: &Source,
+    group: RowGroup,
+    column: usize,
+    keys: fn(&ArrayRef) -> Result<Keys<K>, arrow::error::ArrowError>,
+) -> Result<Look<K>> {
+    let mut look = Look { nulls: 0, ascending: true, range: None };
+    each_array(source, group, column, |array| {
+        look.nulls += array.logical_null_count() as u64;
+        for key in keys(array)?.keys {
+            look.ascending &= look.range.is_none_or(|(_, last)| last < key);
+            look.range = Some((look.range.map_or(key, |(first, _)| first), key));
+        }
+        Ok(())
+    })?;
+    Ok(look)
+}
+
+fn each_array(
+    source: &Source,
+    group: RowGroup,
+    column: usize,
+    mut work: impl FnMut(&ArrayRef) -> Result<(), arrow::error::ArrowError>,
+) -> Result<()> {
+    let mut reader = ColumnReader::open(source, group, column)?;
+    while let Some(array) = reader.next_array()? {
+        work(&array).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
+    }
+    Ok(())
+}
+
+/// The keys of the ids that are not null, and for each a number that spreads them over rounds.
+struct Keys<K> {
+    keys: Vec<K>,
+    spread: Vec<u32>,
+}
+
+fn is_integer(data_type: &DataType) -> bool {
+    data_type.is_integer() || matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+}
+
+fn integer_keys(array: &ArrayRef) -> Result<Keys<u64>, arrow::error::ArrowError> {
+    // Any one-to-one map to u64 that keeps the order will do.
+    let keys: Vec<u64> = if *array.data_type() == DataType::UInt64 {
+        array.as_primitive::<UInt64Type>().iter().flatten().collect()
+    } else {
+        let wide = cast(array, &DataType::Int64)?;
+        wide.as_primitive::<Int64Type>().iter().flatten().map(|v| (v as u64) ^ (1 << 63)).collect()
+    };
+    let spread = keys.iter().map(|k| (k.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32).collect();
+    Ok(Keys { keys, spread })
+}
+
+/// 128 bits of blake3: two of a billion ids have the same with a chance of 10^-21.
+fn hashed_keys(array: &ArrayRef) -> Result<Keys<u128>, arrow::error::ArrowError> {
+    let text = match array.data_type() {
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            cast(array, &DataType::LargeBinary)?
+        }
+        _ => cast(&cast(array, &DataType::LargeUtf8)?, &DataType::LargeBinary)?,
+    };
+    let values = text.as_binary::<i64>();
+    let keys: Vec<u128> = values
+        .iter()
+        .flatten()
+        .map(|v| {
+            let mut half = [0; 16];
+            half.copy_from_slice(&blake3::hash(v).as_bytes()[..16]);
+            u128::from_le_bytes(half)
+        })
+        .collect();
+    let spread = keys.iter().map(|k| *k as u32).collect();
+    Ok(Keys { keys, spread })
+}
+
+/// The ids in row order, in pieces of any length.
+pub struct IdStream<'a> {
+    source: &'a Source,
+    column: usize,
+    field: Field,
+    groups: std::slice::Iter<'a, RowGroup>,
+    reader: Option<ColumnReader<'a>>,
+    waiting: Option<ArrayRef>,
+}
+
+impl<'a> IdStream<'a> {
+    /// The ids of all rows, from the first.
+    pub fn new(source: &'a Source, column: usize) -> Self {
+        let description = &source.columns()[column];
+        let field = Field::new(&description.name, description.data_type.clone(), true);
+        IdStream { source, column, field, groups: source.row_groups().iter(), reader: None, waiting: None }
+    }
+
+    /// The id column's name and type.
+    pub fn field(&self) -> &Field {
+        &self.field
+    }
+
+    /// The next `rows` ids.
+    pub fn take(&mut self, rows: usize) -> Result<ArrayRef> {
+        let mut pieces: Vec<ArrayRef> = Vec::new();
+        let mut have = 0;
+        while have < rows {
+            let Some(array) = self.waiting.take() else {
+                self.waiting = Some(self.next_array()?);
+                continue;
+            };
+            let now = array.len().min(rows - have);
+            pieces.push(array.slice(0, now));
+            if now < array.len() {
+                self.waiting = Some(array.slice(now, array.len() - now));
+            }
+            have += now;
+        }
+        let parts: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+        arrow::compute::concat(&parts).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))
+    }
+
+    fn next_array(&mut self) -> Result<ArrayRef> {
+        loop {
+            if let Some(reader) = &mut self.reader
+                && let Some(array) = reader.next_array()?
+            {
+                return Ok(array);
+            }
+            let group = self.groups.next().ok_or_else(|| Error::Input("the id column ends before the rows".into()))?;
+            self.reader = Some(ColumnReader::open(self.source, *group, self.column)?);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Starting centroids from a file: a model, or a Parquet file in the features' own units.
+
+use std::path::Path;
+
+use crate::backend::Centroids;
+use crate::data::{ColumnReader, Recipe, Source};
+use crate::error::{Error, Result};
+use crate::model::Model;
+
+/// The centroids of `path`, put on the grid of `recipe`.
+///
+/// # Errors
+/// A file that is neither, lacks features (all listed), or has values that are missing.
+pub(super) fn starting_centroids(path: &Path, recipe: &Recipe) -> Result<Centroids> {
+    let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+    let (names, columns) = if is_json { from_model(path)? } else { from_parquet(path, recipe)? };
+    let missing: Vec<&str> =
+        recipe.feature_names().into_iter().filter(|name| !names.iter().any(|n| n == name)).collect();
+    if !missing.is_empty() {
+        return Err(Error::Input(format!(
+            "{}: starting centroids need every feature; missing: {}",
+            path.display(),
+            missing.join(", ")
+        )));
+    }
+    let k = columns.first().map_or(0, Vec::len);
+    let mut values = vec![0; k * recipe.columns.len()];
+    for (f, column) in recipe.columns.iter().enumerate() {
+        let at = names.iter().position(|n| *n == column.name).unwrap_or(0);
+        for (j, &raw) in columns[at].iter().enumerate() {
+            let grid = column.on_grid(raw, recipe.step_exponent).ok_or_else(|| {
+                Error::Input(format!("{}: centroid {j} has no usable value of {:?}", path.display(), column.name))
+            })?;
+            values[j * recipe.columns.len() + f] = grid;
+        }
+    }
+    Centroids::new(recipe.columns.len(), values).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+}
+
+type NamedColumns = (Vec<String>, Vec<Vec<f64>>);
+
+fn from_model(path: &Path) -> Result<NamedColumns> {
+    let model = Model::load(path)?;
+    let columns = (0..model.n_features_in_).map(|f| model.cluster_centers_.iter().map(|c| c[f]).collect()).collect();
+    Ok((model.feature_names_in_, columns))
+}
+
+fn from_parquet(path: &Path, recipe: &Recipe) -> Result<NamedColumns> {
+    let source = Source::open(&[path.to_path_buf()])?;
+    let (mut names, mut columns) = (Vec::new(), Vec::new());
+    for name in recipe.feature_names() {
+        if let Some(position) = source.position(name) {
+            names.push(name.to_owned());
+            columns.push(ColumnReader::read_all(&source, position)?);
+        }
+    }
+    Ok((names, columns))
+}

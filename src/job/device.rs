@@ -1,0 +1,124 @@
+//! Which backend a job runs on, and why.
+
+use crate::backend::Backend;
+use crate::backend::cpu::{Cpu, SimdLevel};
+use crate::backend::reference::Reference;
+use crate::error::{Error, Result};
+
+/// The kinds of backend that a user can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackendKind {
+    /// A real GPU where it pays, else the CPU.
+    #[default]
+    Auto,
+    /// SIMD on all threads.
+    Cpu,
+    /// A GPU.
+    Gpu,
+    /// The definition, one row at a time.
+    Reference,
+}
+
+/// What a user asks for.
+#[derive(Debug, Clone, Default)]
+pub struct BackendRequest {
+    /// The kind.
+    pub kind: BackendKind,
+    /// A GPU's name or index; asking for one asks for a GPU.
+    pub device: Option<String>,
+    /// The SIMD level; by default the best that the machine has.
+    pub simd: Option<SimdLevel>,
+}
+
+/// A backend, and why it was chosen.
+pub(crate) struct Chosen {
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) why: String,
+    /// Whether tiles are copied to the device, beside those in host memory.
+    pub(crate) copies: bool,
+}
+
+/// The size of a job, as far as it decides what pays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) rows: u64,
+    pub(crate) dim: usize,
+    pub(crate) k: usize,
+}
+
+/// Multiply-adds of all passes together from which a GPU makes up for starting it and copying the tiles: about two
+/// seconds' work of one CPU core.
+const GPU_PAYS: f64 = 1e11;
+
+/// Passes that a fit is expected to make.
+pub(crate) const EXPECTED_PASSES: u64 = 10;
+
+impl BackendRequest {
+    /// Opens the backend.
+    ///
+    /// # Errors
+    /// A SIMD level or a GPU that this machine does not have.
+    pub(crate) fn choose(&self, size: Size) -> Result<Chosen> {
+        let cpu = |why: String| -> Result<Chosen> {
+            Ok(Chosen { backend: Box::new(Cpu::new(self.simd)?), why, copies: false })
+        };
+        match self.kind {
+            BackendKind::Reference => {
+                Ok(Chosen { backend: Box::new(Reference), why: "asked for".into(), copies: false })
+            }
+            BackendKind::Cpu if self.device.is_some() => {
+                Err(Error::Usage("--device names a GPU and --backend cpu excludes it; leave one of them out".into()))
+            }
+            BackendKind::Cpu => cpu("asked for".into()),
+            BackendKind::Gpu => gpu::open(self.device.as_deref(), "asked for".into()),
+            BackendKind::Auto if self.device.is_some() => gpu::open(self.device.as_deref(), "--device asks for it".into()),
+            BackendKind::Auto => {
+                let work = size.rows as f64 * size.dim as f64 * size.k as f64 * EXPECTED_PASSES as f64;
+                if work < GPU_PAYS {
+                    return cpu(format!("{:.0} million multiply-adds are too few to start a GPU for", work / 1e6));
+                }
+                match gpu::real() {
+                    Some(name) => gpu::open(None, format!("{name} pays for {:.0} billion multiply-adds", work / 1e9))
+                        .or_else(|e| cpu(format!("{name} could not be opened: {e}"))),
+                    None => cpu("no real GPU was found (hyades doctor tells more)".into()),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use super::Chosen;
+    use crate::backend::gpu::{DeviceChoice, Gpu, adapters};
+    use crate::error::Result;
+
+    pub(super) fn open(device: Option<&str>, why: String) -> Result<Chosen> {
+        let choice = match device {
+            None => DeviceChoice::Any,
+            Some(text) => match text.parse() {
+                Ok(index) => DeviceChoice::Index(index),
+                Err(_) => DeviceChoice::Name(text.to_owned()),
+            },
+        };
+        Ok(Chosen { backend: Box::new(Gpu::open(&choice)?), why, copies: true })
+    }
+
+    pub(super) fn real() -> Option<String> {
+        adapters().into_iter().find(|a| a.is_real()).map(|a| a.name)
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+mod gpu {
+    use super::Chosen;
+    use crate::error::{Error, Result};
+
+    pub(super) fn open(_: Option<&str>, _: String) -> Result<Chosen> {
+        Err(Error::Environment("this hyades was built without its GPU backend; build it with --features gpu".into()))
+    }
+
+    pub(super) fn real() -> Option<String> {
+        None
+    }
+}

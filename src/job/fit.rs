@@ -1,0 +1,302 @@
+//! Fit: from Parquet to labelled Parquet, a model and a manifest.
+
+use std::path::PathBuf;
+
+use super::device::{BackendRequest, Chosen, Size};
+use super::manifest::{Manifest, ManifestColumn, input_files, manifest_inputs, platform};
+use super::plan::{self, Plan};
+use super::publish::Publication;
+use super::recorder::{PassRecord, Recorder, StageTime};
+use super::{Resources, centroids::starting_centroids, ids};
+use crate::backend::cpu::Cpu;
+use crate::backend::{Backend, Centroids, Session};
+use crate::cluster::{Fit, Init, KMeans, Limits, by_size, default_n_init};
+use crate::data::{ColumnCounts, IdStream, Prepared, RecipeSpec, RoleRequest, Roles, Source, prepare};
+use crate::error::{Error, Result};
+use crate::event::{Observer, Stage, Watch};
+use crate::label::{LabelSummary, LabelWriter};
+use crate::model::{Model, Provenance, original_centers};
+
+/// The files that a fit publishes, in this order.
+const OUTPUTS: [&str; 3] = ["segments.parquet", "model.json", "manifest.json"];
+
+/// Where centroids start, as a user says it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum InitRequest {
+    /// Greedy k-means++ on the sample.
+    #[default]
+    PlusPlus,
+    /// Rows of the sample at random.
+    Random,
+    /// A model, or a Parquet file with one row a centroid and the features' names and units.
+    File(PathBuf),
+}
+
+/// What to fit, and how.
+#[derive(Debug, Clone)]
+pub struct FitRequest {
+    /// Files, folders and patterns.
+    pub inputs: Vec<PathBuf>,
+    /// Columns.
+    pub roles: RoleRequest,
+    /// Preparation.
+    pub recipe: RecipeSpec,
+    /// Segments.
+    pub k: usize,
+    /// Starts; by default [`default_n_init`].
+    pub n_init: Option<u32>,
+    /// Where centroids start.
+    pub init: InitRequest,
+    /// When to stop.
+    pub limits: Limits,
+    /// Decides everything that is drawn.
+    pub seed: u64,
+    /// Device.
+    pub backend: BackendRequest,
+    /// Threads, memory, scratch.
+    pub resources: Resources,
+    /// The folder to publish in; None: nothing is written.
+    pub out: Option<PathBuf>,
+    /// Whether to write the gap to the second-nearest centroid.
+    pub margin: bool,
+    /// Whether null and duplicate ids may pass.
+    pub keep_duplicate_ids: bool,
+}
+
+/// A finished fit.
+#[derive(Debug)]
+pub struct FitOutcome {
+    /// The plan that was followed.
+    pub plan: Plan,
+    /// The columns' roles.
+    pub roles: Roles,
+    /// The model.
+    pub model: Model,
+    /// Counts, mean distances and the hash of the labels.
+    pub labels: LabelSummary,
+    /// Seconds by stage.
+    pub stages: Vec<StageTime>,
+    /// The full passes.
+    pub passes: Vec<PassRecord>,
+}
+
+/// What is known before any value is read.
+pub(super) struct Opened {
+    pub(super) source: Source,
+    pub(super) roles: Roles,
+    pub(super) chosen: Chosen,
+    pub(super) plan: Plan,
+}
+
+/// Reads footers, finds columns, chooses the device and plans.
+pub(super) fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
+    let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
+    let roles = request.roles.resolve(&source)?;
+    if source.rows() == 0 {
+        return Err(Error::Input("the input has no rows".into()));
+    }
+    if request.k == 0 {
+        return Err(Error::Usage("k = 0: at least one segment is needed".into()));
+    }
+    if let Some(id) = roles.id.filter(|_| roles.id_guessed) {
+        watch.note(format!("id column: {} (by its name; --id to choose another)", source.columns()[id].name));
+    }
+    if !roles.left_out.is_empty() {
+        let list: Vec<String> = roles.left_out.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+        watch.note(format!("not features: {}", list.join("; ")));
+    }
+    let chosen = request.backend.choose(Size { rows: source.rows(), dim: roles.features.len(), k: request.k })?;
+    let plan = plan::make(&source, &roles, request.k, &chosen, &request.resources)?;
+    Ok(Opened { source, roles, chosen, plan })
+}
+
+/// Does it all.
+///
+/// # Errors
+/// Whatever the stages refuse; then nothing is published.
+pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<FitOutcome> {
+    let recorder = Recorder::new(observer);
+    let watch = Watch::new(&recorder, stop);
+    request.resources.install(|| run(request, &recorder, watch))
+}
+
+fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
+    let mut publication =
+        request.out.as_ref().map(|out| Publication::new(out, &OUTPUTS, &request.inputs)).transpose()?;
+    let Opened { source, roles, chosen, plan } = open(request, watch)?;
+    watch.note(plan.summary());
+    let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
+    let prepared = prepare(&source, &roles, &request.recipe, &plan.placement(&request.resources), watch)?;
+    let init = match &request.init {
+        InitRequest::PlusPlus => Init::PlusPlus,
+        InitRequest::Random => Init::Random,
+        InitRequest::File(path) => Init::Given(starting_centroids(path, &prepared.recipe)?),
+    };
+    let kmeans = KMeans {
+        k: request.k,
+        n_init: request.n_init.unwrap_or_else(|| default_n_init(request.k)).max(1),
+        init,
+        limits: request.limits,
+        seed: request.seed,
+    };
+    let cpu = Cpu::new(request.backend.simd)?;
+    let recover = |lost: &Error| -> Option<&dyn Backend> {
+        watch.warn(format!("{lost}; going on with {} from the last centroids", cpu.device()));
+        Some(&cpu)
+    };
+    // The definition starts on the definition; every other backend may start on the CPU, with the same outcome.
+    let starter: &dyn Backend = if chosen.backend.name() == "reference" { chosen.backend.as_ref() } else { &cpu };
+    let (fit, mut session) = kmeans.fit(&prepared.tiles, chosen.backend.as_ref(), starter, &recover, watch)?;
+    let labelled = Labelling { request, source: &source, roles: &roles, prepared: &prepared };
+    let (centroids, labels) = match labelled.run(&fit, session.as_mut(), publication.as_mut(), watch) {
+        Err(e @ Error::DeviceLost(_)) => {
+            recover(&e);
+            session = cpu.open(&prepared.tiles, request.k, watch)?;
+            labelled.run(&fit, session.as_mut(), publication.as_mut(), watch)?
+        }
+        outcome => outcome?,
+    };
+    let model = build_model(request, &source, &roles, &prepared, &kmeans, &fit, &centroids, &labels);
+    if let Some(mut publication) = publication {
+        let text = model.to_json()?;
+        publication.text(OUTPUTS[1], &text)?;
+        let manifest = Manifest {
+            command: "fit",
+            hyades_version: env!("CARGO_PKG_VERSION"),
+            platform: platform(),
+            inputs: manifest_inputs(&source),
+            rows: source.rows(),
+            ids,
+            plan: Some(plan.clone()),
+            backend: chosen.backend.name().into(),
+            device: chosen.backend.device(),
+            device_remark: session.remark(),
+            stages: recorder.stages(),
+            passes: recorder.passes(),
+            columns: manifest_columns(&prepared),
+            left_out: roles.left_out.clone(),
+            warnings: recorder.warnings(),
+            counts: labels.counts.clone(),
+            labels_blake3: labels.labels_blake3.clone(),
+            model_blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
+        };
+        publication.text(OUTPUTS[2], &manifest.to_json()?)?;
+        watch.stage(Stage::Write, 0, "files", || publication.commit())?;
+    }
+    Ok(FitOutcome { plan, roles, model, labels, stages: recorder.stages(), passes: recorder.passes() })
+}
+
+/// The label pass and what it needs.
+struct Labelling<'a> {
+    request: &'a FitRequest,
+    source: &'a Source,
+    roles: &'a Roles,
+    prepared: &'a Prepared,
+}
+
+/// Label passes that may be made until the numbering by size holds: rows that tie exactly between two centroids follow
+/// the numbering, and could change it.
+const NUMBERINGS: usize = 4;
+
+impl Labelling<'_> {
+    fn run(
+        &self,
+        fit: &Fit,
+        session: &mut dyn Session,
+        mut publication: Option<&mut Publication>,
+        watch: Watch<'_>,
+    ) -> Result<(Centroids, LabelSummary)> {
+        let mut centroids = fit.centroids.clone();
+        watch.stage(Stage::Labels, self.source.rows(), "rows", || {
+            for last in (0..NUMBERINGS).map(|i| i + 1 == NUMBERINGS) {
+                let labels = self.pass(&centroids, session, publication.as_deref_mut(), watch)?;
+                let numbered = by_size(&centroids, &labels.counts);
+                if last || numbered == centroids {
+                    return Ok((centroids, labels));
+                }
+                centroids = numbered;
+            }
+            Err(Error::Internal("the numbering loop ended".into()))
+        })
+    }
+
+    fn pass(
+        &self,
+        centroids: &Centroids,
+        session: &mut dyn Session,
+        publication: Option<&mut Publication>,
+        watch: Watch<'_>,
+    ) -> Result<LabelSummary> {
+        let file = match publication {
+            Some(publication) => publication.file(OUTPUTS[0])?,
+            None => tempfile::tempfile().map_err(|e| Error::io("write in", &std::env::temp_dir(), &e))?,
+        };
+        let ids = self.roles.id.map(|id| IdStream::new(self.source, id));
+        let (weights, step) = (self.prepared.tiles.weights(), self.prepared.recipe.step());
+        let mut writer = LabelWriter::new(file, ids, weights, centroids.k(), step, self.request.margin)?;
+        session.label(centroids, self.request.margin, watch, &mut |labels| writer.push(&labels))?;
+        writer.finish()
+    }
+}
+
+fn manifest_columns(prepared: &Prepared) -> Vec<ManifestColumn> {
+    let column = |c: &crate::data::FittedColumn| ManifestColumn {
+        counts: ColumnCounts {
+            name: c.name.clone(),
+            nulls: c.seen.nulls,
+            nan: c.seen.nan,
+            infinite: c.seen.infinite,
+            clipped: c.seen.clipped,
+        },
+        transform: c.transform.name(),
+    };
+    prepared.recipe.columns.iter().map(column).collect()
+}
+
+#[allow(clippy::too_many_arguments, reason = "a model gathers what every stage found")]
+fn build_model(
+    request: &FitRequest,
+    source: &Source,
+    roles: &Roles,
+    prepared: &Prepared,
+    kmeans: &KMeans,
+    fit: &Fit,
+    centroids: &Centroids,
+    labels: &LabelSummary,
+) -> Model {
+    let recipe = &prepared.recipe;
+    let column_name = |i: usize| source.columns()[i].name.clone();
+    let weight_unit = crate::data::power_of_two(prepared.weight_exponent);
+    Model {
+        hyades_version: env!("CARGO_PKG_VERSION").into(),
+        algorithm: "kmeans".into(),
+        n_clusters: centroids.k(),
+        n_features_in_: centroids.dim(),
+        feature_names_in_: recipe.columns.iter().map(|c| c.name.clone()).collect(),
+        cluster_centers_: original_centers(centroids, recipe),
+        grid_centers_: centroids.iter().map(<[i32]>::to_vec).collect(),
+        counts_: labels.counts.clone(),
+        mean_distance_: labels.mean_distance.clone(),
+        inertia_: labels.inertia as f64 * recipe.step() * recipe.step() / weight_unit,
+        grid_inertia_: labels.inertia.to_string(),
+        n_iter_: fit.n_iter,
+        stop: fit.stop,
+        recipe: recipe.clone(),
+        provenance: Provenance {
+            rows: source.rows(),
+            inputs: input_files(source),
+            id_column: roles.id.map(column_name),
+            weight_column: roles.weight.map(column_name),
+            seed: request.seed,
+            init: match &kmeans.init {
+                Init::PlusPlus => "k-means++".into(),
+                Init::Random => "random".into(),
+                Init::Given(_) => "given".into(),
+            },
+            n_init: fit.n_init,
+            sample_rows: fit.sample_rows,
+            max_iter: request.limits.max_iter,
+            tol: request.limits.tol,
+        },
+    }
+}

@@ -1,0 +1,102 @@
+//! The evidence of a run: what went in, how it was planned, on what it ran, how long it took, what came out.
+
+use serde::Serialize;
+
+use super::plan::Plan;
+use super::recorder::{PassRecord, StageTime};
+use crate::data::{ColumnCounts, IdFindings, Source};
+use crate::model::InputFile;
+
+/// `manifest.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Manifest {
+    /// `fit` or `assign`.
+    pub command: &'static str,
+    /// The program.
+    pub hyades_version: &'static str,
+    /// Operating system and architecture.
+    pub platform: String,
+    /// The input files, in order.
+    pub inputs: Vec<ManifestInput>,
+    /// Rows.
+    pub rows: u64,
+    /// What the ids were found to be.
+    pub ids: Option<IdFindings>,
+    /// The plan; of a fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    /// The backend's name.
+    pub backend: String,
+    /// The device that did the passes, and what it had to say.
+    pub device: String,
+    /// Remarks of the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_remark: Option<String>,
+    /// Seconds by stage.
+    pub stages: Vec<StageTime>,
+    /// The full passes; of a fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<PassRecord>,
+    /// Counts by feature.
+    pub columns: Vec<ManifestColumn>,
+    /// Columns that are no features, and why.
+    pub left_out: Vec<(String, String)>,
+    /// Warnings.
+    pub warnings: Vec<String>,
+    /// Rows by segment.
+    pub counts: Vec<u64>,
+    /// blake3 of the labels as little-endian i32, in row order.
+    pub labels_blake3: String,
+    /// blake3 of the model file.
+    pub model_blake3: String,
+}
+
+/// One input file.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManifestInput {
+    /// Its path as it was found.
+    pub path: String,
+    /// Size and footer.
+    #[serde(flatten)]
+    pub file: InputFile,
+}
+
+/// Counts of one feature.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManifestColumn {
+    /// Counts.
+    #[serde(flatten)]
+    pub counts: ColumnCounts,
+    /// The transform that was chosen.
+    pub transform: &'static str,
+}
+
+/// The files of a source, for a model.
+pub(super) fn input_files(source: &Source) -> Vec<InputFile> {
+    source
+        .files()
+        .iter()
+        .map(|f| InputFile {
+            name: f.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            bytes: f.size(),
+            footer_blake3: f.footer_hash().to_owned(),
+        })
+        .collect()
+}
+
+/// The files of a source, for a manifest.
+pub(super) fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
+    let paths = source.files().iter().map(|f| f.path.display().to_string());
+    paths.zip(input_files(source)).map(|(path, file)| ManifestInput { path, file }).collect()
+}
+
+pub(super) fn platform() -> String {
+    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+impl Manifest {
+    pub(super) fn to_json(&self) -> crate::Result<String> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| crate::Error::Internal(e.to_string()))?;
+        Ok(text + "\n")
+    }
+}

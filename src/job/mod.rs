@@ -1,0 +1,64 @@
+//! Whole jobs: what the modules above do, one after the other, with a plan before and a manifest after.
+
+mod assign;
+mod centroids;
+mod device;
+mod fit;
+mod ids;
+mod manifest;
+mod plan;
+mod publish;
+mod recorder;
+
+pub use assign::{AssignOutcome, AssignRequest, assign};
+pub use device::{BackendKind, BackendRequest};
+pub use fit::{FitOutcome, FitRequest, InitRequest, fit};
+pub use manifest::{Manifest, ManifestColumn};
+pub use plan::{Place, Plan, plan};
+pub use recorder::{PassRecord, Recorder, StageTime};
+
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+
+/// What a job may use.
+#[derive(Debug, Clone, Default)]
+pub struct Resources {
+    /// Threads; by default as many as there are processors.
+    pub threads: Option<usize>,
+    /// Bytes of memory; by default four fifths of what is free.
+    pub memory: Option<u64>,
+    /// The folder for a scratch file; by default the system's for temporary files.
+    pub scratch: Option<PathBuf>,
+    /// Rows in a chunk of tiles; results do not depend on it.
+    pub chunk_rows: Option<usize>,
+}
+
+impl Resources {
+    /// Runs `work` on a pool of the threads allowed.
+    pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        if self.threads == Some(0) {
+            return Err(Error::Usage("--threads 0: at least one thread is needed; leave it out to use all processors".into()));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads.unwrap_or(0))
+            .thread_name(|i| format!("hyades-{i}"))
+            .build()
+            .map_err(|e| Error::Environment(format!("cannot start threads: {e}")))?;
+        pool.install(work)
+    }
+
+    /// Bytes of memory that the job may use.
+    pub(crate) fn budget(&self) -> u64 {
+        self.memory.unwrap_or_else(|| {
+            let mut system = sysinfo::System::new();
+            system.refresh_memory();
+            let limit = system.cgroup_limits().map_or(u64::MAX, |c| c.free_memory);
+            system.available_memory().min(limit) / 5 * 4
+        })
+    }
+
+    pub(crate) fn scratch_folder(&self) -> PathBuf {
+        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
+    }
+}

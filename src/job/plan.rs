@@ -1,0 +1,183 @@
+//! The memory plan, made from footers alone: what a job will hold where, before any work.
+//!
+//! The parts are upper estimates of what the code allocates; the plan's total bounds the resident memory of the process,
+//! which the tests of streamed jobs measure.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Resources;
+use super::device::{Chosen, EXPECTED_PASSES};
+use crate::cluster::sample_rows;
+use crate::data::{Layout, Placement, Roles, Source, Store};
+use crate::error::{Error, Result};
+use crate::label::OUTPUT_GROUP_ROWS;
+
+const MIB: u64 = 1 << 20;
+
+/// The program itself, its threads' stacks, allocator slack.
+const FIXED: u64 = 48 * MIB;
+/// What decoding one column chunk holds: a compressed page, the page, a dictionary, a batch in three forms.
+const DECODER: u64 = 5 * MIB / 2;
+
+/// Where the tiles live.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In memory.
+    Memory,
+    /// In a scratch file in this folder, streamed each pass.
+    Scratch(PathBuf),
+}
+
+/// What a job will do and hold.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Rows of the input.
+    pub rows: u64,
+    /// Files of the input.
+    pub files: usize,
+    /// Row groups of the input.
+    pub row_groups: usize,
+    /// Features.
+    pub features: usize,
+    /// Segments.
+    pub k: usize,
+    /// Compressed bytes of the features, the id and the weight.
+    pub input_bytes: u64,
+    /// Bytes of the tiles.
+    pub prepared_bytes: u64,
+    /// Where the tiles live.
+    pub place: Place,
+    /// Bytes that the job will hold at most.
+    pub memory_bytes: u64,
+    /// Bytes that it may hold.
+    pub memory_budget: u64,
+    /// The smallest budget with which this job can run.
+    pub smallest_budget: u64,
+    /// The backend's name.
+    pub backend: String,
+    /// Its device.
+    pub device: String,
+    /// Why it was chosen.
+    pub why: String,
+    /// Threads.
+    pub threads: usize,
+    /// Full passes expected; the data decides.
+    pub expected_passes: u64,
+    /// Seconds expected, very roughly.
+    pub expected_seconds: f64,
+}
+
+/// Plans a job on the current thread pool.
+///
+/// # Errors
+/// A budget that cannot work, with the smallest that would.
+pub(crate) fn make(source: &Source, roles: &Roles, k: usize, chosen: &Chosen, resources: &Resources) -> Result<Plan> {
+    let (rows, dim) = (source.rows(), roles.features.len());
+    let threads = rayon::current_num_threads();
+    let layout = Layout::new(rows, dim, resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim)));
+    let prepared = layout.bytes();
+    let labels = rows * 4;
+    let weights = if roles.weight.is_some() { rows * 12 } else { 0 };
+    let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16);
+    let output = OUTPUT_GROUP_ROWS.min(rows as usize) as u64 * 64;
+    let common = FIXED + labels + weights + sample + output;
+    // A software device keeps its copy in the same memory.
+    let copies = if chosen.copies { prepared } else { 0 };
+    let resident = common + prepared + copies + threads as u64 * (DECODER + layout.chunk_floats() as u64 * 4);
+    let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
+    let budget = resources.budget();
+    let smallest = resident.min(streamed);
+    if budget < smallest {
+        return Err(Error::Environment(format!(
+            "{} of memory are not enough for {rows} rows of {dim} features: {} are needed at least; give --memory {}MiB or more, \
+             or use fewer features",
+            mib(budget),
+            mib(smallest),
+            smallest.div_ceil(MIB)
+        )));
+    }
+    let fits = resident <= budget;
+    let mut used: Vec<usize> = roles.features.clone();
+    used.extend(roles.id.into_iter().chain(roles.weight));
+    Ok(Plan {
+        rows,
+        files: source.files().len(),
+        row_groups: source.row_groups().len(),
+        features: dim,
+        k,
+        input_bytes: source.compressed_bytes(&used),
+        prepared_bytes: prepared,
+        place: if fits { Place::Memory } else { Place::Scratch(resources.scratch_folder()) },
+        memory_bytes: if fits { resident } else { streamed },
+        memory_budget: budget,
+        smallest_budget: smallest,
+        backend: chosen.backend.name().into(),
+        device: chosen.backend.device(),
+        why: chosen.why.clone(),
+        threads,
+        expected_passes: EXPECTED_PASSES,
+        expected_seconds: expected_seconds(rows, dim, k, threads, chosen.backend.name()),
+    })
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(MIB))
+}
+
+/// Rates of one thread, measured on a 2.6 GHz Zen 4 (BENCHMARKS.md); the figure is a rough guide to what to expect.
+fn expected_seconds(rows: u64, dim: usize, k: usize, threads: usize, backend: &str) -> f64 {
+    const VALUES_DECODED: f64 = 60e6;
+    const ROWS_WRITTEN: f64 = 10e6;
+    let multiply_adds = match backend {
+        "reference" => 0.5e9,
+        "gpu" => 1e12,
+        _ => 30e9 * threads as f64,
+    };
+    let values = rows as f64 * dim as f64;
+    let passes = values * k as f64 * (EXPECTED_PASSES + 1) as f64 / multiply_adds;
+    values / (VALUES_DECODED * threads as f64) + passes + rows as f64 / ROWS_WRITTEN
+}
+
+impl Plan {
+    /// The plan in one line.
+    pub fn summary(&self) -> String {
+        let place = match &self.place {
+            Place::Memory => "in memory".to_owned(),
+            Place::Scratch(folder) => format!("streamed from a scratch file in {}", folder.display()),
+        };
+        format!(
+            "plan: {} rows x {} features, tiles {} {place}, up to {} of {} allowed; {} ({}); {}",
+            self.rows,
+            self.features,
+            mib(self.prepared_bytes),
+            mib(self.memory_bytes),
+            mib(self.memory_budget),
+            self.backend,
+            self.device,
+            self.why
+        )
+    }
+
+    /// Where `prepare` is to put the tiles.
+    pub(crate) fn placement(&self, resources: &Resources) -> Placement {
+        let scratch = match &self.place {
+            Place::Memory => None,
+            Place::Scratch(folder) => Some(folder.clone()),
+        };
+        Placement { chunk_rows: resources.chunk_rows, scratch }
+    }
+}
+
+/// Plans a fit without doing it.
+///
+/// # Errors
+/// As a fit before its work: inputs, columns, device, memory.
+pub fn plan(request: &super::FitRequest, watch: crate::event::Watch<'_>) -> Result<(Plan, Roles, Source)> {
+    request.resources.install(|| {
+        let opened = super::fit::open(request, watch)?;
+        Ok((opened.plan, opened.roles, opened.source))
+    })
+}

@@ -1,0 +1,83 @@
+//! Outputs appear whole or not at all: written beside their final names, synced, renamed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::data::canonical;
+use crate::error::{Error, Result};
+
+/// Files that wait to be published in one folder. Dropped without [`commit`](Self::commit), they vanish.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    folder: PathBuf,
+    files: Vec<(NamedTempFile, PathBuf)>,
+}
+
+impl Publication {
+    /// Makes the folder if it is not there, and makes sure that it can be written and that publishing `names` in it
+    /// would not touch the inputs.
+    pub(crate) fn new(folder: &Path, names: &[&str], inputs: &[PathBuf]) -> Result<Self> {
+        let target = canonical(folder);
+        for input in inputs {
+            let source = canonical(input);
+            let inside = source.is_dir() && target.starts_with(&source);
+            let over = names.iter().any(|name| target.join(name) == source);
+            if inside || over {
+                return Err(Error::Usage(format!(
+                    "the output {} lies inside the input {}; choose a folder outside it",
+                    folder.display(),
+                    input.display()
+                )));
+            }
+        }
+        if folder.exists() && !folder.is_dir() {
+            return Err(Error::Usage(format!("the output {} is a file; --out names a folder", folder.display())));
+        }
+        fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+        let publication = Publication { folder: folder.to_path_buf(), files: Vec::new() };
+        publication.temporary()?;
+        Ok(publication)
+    }
+
+    fn temporary(&self) -> Result<NamedTempFile> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".hyades-").suffix(".unfinished");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the user's umask
+        builder.tempfile_in(&self.folder).map_err(|e| Error::io("write in the folder", &self.folder, &e))
+    }
+
+    /// A file that will be published as `name`, after those before it. Asking again for a name starts it anew.
+    pub(crate) fn file(&mut self, name: &str) -> Result<File> {
+        let target = self.folder.join(name);
+        self.files.retain(|(_, path)| *path != target);
+        let temporary = self.temporary()?;
+        let handle = temporary.as_file().try_clone().map_err(|e| Error::io("write", &target, &e))?;
+        self.files.push((temporary, target));
+        Ok(handle)
+    }
+
+    /// A whole text file that will be published as `name`.
+    pub(crate) fn text(&mut self, name: &str, text: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        self.file(name)?.write_all(text.as_bytes()).map_err(|e| Error::io("write", &path, &e))
+    }
+
+    /// Syncs all files, then renames them, in order.
+    pub(crate) fn commit(self) -> Result<()> {
+        for (file, path) in &self.files {
+            file.as_file().sync_all().map_err(|e| Error::io("write", path, &e))?;
+        }
+        for (file, path) in self.files {
+            file.persist(&path).map_err(|e| Error::io("publish", &path, &e.error))?;
+        }
+        #[cfg(unix)]
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|e| Error::io("sync the folder", &self.folder, &e))?;
+        Ok(())
+    }
+}

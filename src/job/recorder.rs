@@ -1,0 +1,97 @@
+//! Remembers how long stages took, for the manifest and for benchmarks, and hands every event on.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::event::{Event, Observer, Stage};
+
+/// How long a stage took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct StageTime {
+    /// The stage.
+    pub stage: Stage,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// One full pass.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PassRecord {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Rows that changed segment; None for a first pass.
+    pub changed: Option<u64>,
+    /// Exact inertia, in squared grid steps, as the nearest f64.
+    pub inertia: f64,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// An observer that remembers and hands on.
+pub struct Recorder<'a> {
+    inner: &'a dyn Observer,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default, Clone)]
+struct Seen {
+    stages: Vec<StageTime>,
+    passes: Vec<PassRecord>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Hands events on to `inner`.
+    pub fn new(inner: &'a dyn Observer) -> Self {
+        Recorder { inner, seen: Mutex::default() }
+    }
+
+    fn seen(&self) -> Seen {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The stages so far, in order; a stage that ran twice stands there once, with the sum.
+    pub fn stages(&self) -> Vec<StageTime> {
+        self.seen().stages
+    }
+
+    /// The full passes so far.
+    pub fn passes(&self) -> Vec<PassRecord> {
+        self.seen().passes
+    }
+
+    /// The warnings so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.seen().warnings
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn event(&self, event: Event) {
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match &event {
+                Event::End { stage, took } => match seen.stages.iter_mut().find(|s| s.stage == *stage) {
+                    Some(before) => before.seconds += seconds(*took),
+                    None => seen.stages.push(StageTime { stage: *stage, seconds: seconds(*took) }),
+                },
+                Event::Pass { number, changed, inertia, took } => seen.passes.push(PassRecord {
+                    number: *number,
+                    changed: *changed,
+                    inertia: *inertia,
+                    seconds: seconds(*took),
+                }),
+                Event::Warning(text) => seen.warnings.push(text.clone()),
+                _ => {}
+            }
+        }
+        self.inner.event(event);
+    }
+}
+
+/// To the microsecond: more digits would only be noise.
+fn seconds(took: Duration) -> f64 {
+    took.as_micros() as f64 / 1e6
+}
