@@ -1,0 +1,137 @@
+//! The f32 filter: for every row of a tile the centroid with the smallest score, and by how much it won.
+//!
+//! Enters: a tile (feature-major, so that a register holds one feature of many rows) and the packed centroids. Leaves:
+//! labels, gaps to the second best, and which rows are not certain at first sight. A block of rows times
+//! [`COLUMNS`] centroids of accumulators lives in registers, and so do best, second best and label: there is no
+//! rows x centroids matrix. Ties and near ties may go either way here; they are uncertain, and decided elsewhere.
+
+use fearless_simd::prelude::*;
+
+use crate::backend::{Centroids, Certificate};
+use crate::data::TILE_ROWS;
+
+/// Centroids that are scored side by side.
+pub(super) const COLUMNS: usize = 4;
+
+/// Centroids as the kernel reads them, front to back: blocks of [`COLUMNS`], the last one narrower. A block of `w`
+/// centroids is `w` start values, then for each feature `w` factors `-2 c`, which are exact in f32.
+pub(super) struct Packed {
+    values: Vec<f32>,
+    /// f32 values in a whole block.
+    block: usize,
+    /// Centroids in the last, narrower block; may be 0.
+    rest: usize,
+}
+
+impl Packed {
+    pub(super) fn new(centroids: &Centroids, certificate: &Certificate) -> Self {
+        let mut values = Vec::with_capacity(centroids.k() * (centroids.dim() + 1));
+        let all: Vec<usize> = (0..centroids.k()).collect();
+        for block in all.chunks(COLUMNS) {
+            values.extend(block.iter().map(|&j| certificate.start[j]));
+            for f in 0..centroids.dim() {
+                values.extend(block.iter().map(|&j| -2.0 * centroids.row(j)[f] as f32));
+            }
+        }
+        Packed { values, block: (centroids.dim() + 1) * COLUMNS, rest: centroids.k() % COLUMNS }
+    }
+}
+
+/// What the filter found for the rows of one tile.
+pub(super) struct Winners {
+    pub labels: [u32; TILE_ROWS],
+    /// Second best score less best score; infinite for a single centroid.
+    pub gaps: [f32; TILE_ROWS],
+}
+
+impl Winners {
+    pub(super) fn new() -> Self {
+        Winners { labels: [0; TILE_ROWS], gaps: [0.0; TILE_ROWS] }
+    }
+
+    /// Scores a tile (`dim` features of [`TILE_ROWS`] rows). Returns a bit for every row whose gap does not exceed
+    /// `enough`.
+    #[inline(always)]
+    pub(super) fn find<S: Simd, const R: usize>(
+        &mut self,
+        simd: S,
+        tile: &[[f32; TILE_ROWS]],
+        packed: &Packed,
+        enough: f32,
+    ) -> u64 {
+        let lanes = S::f32s::LEN;
+        let mut narrow = 0;
+        for first in (0..TILE_ROWS).step_by(R * lanes) {
+            let mut rows = Rows::<S, R>::new(simd);
+            let blocks = packed.values.chunks_exact(packed.block);
+            let rest = blocks.remainder();
+            for block in blocks {
+                rows.score::<COLUMNS>(simd, tile, first, block);
+            }
+            match packed.rest {
+                1 => rows.score::<1>(simd, tile, first, rest),
+                2 => rows.score::<2>(simd, tile, first, rest),
+                3 => rows.score::<3>(simd, tile, first, rest),
+                _ => {}
+            }
+            for r in 0..R {
+                let at = first + r * lanes;
+                let gap = rows.second[r] - rows.best[r];
+                gap.store_slice(&mut self.gaps[at..at + lanes]);
+                rows.label[r].store_slice(&mut self.labels[at..at + lanes]);
+                narrow |= gap.simd_le(S::f32s::splat(simd, enough)).to_bitmask() << at;
+            }
+        }
+        narrow
+    }
+}
+
+/// The standing of `R` registers of rows after some of the centroids.
+struct Rows<S: Simd, const R: usize> {
+    best: [S::f32s; R],
+    second: [S::f32s; R],
+    label: [S::u32s; R],
+    /// Number of the next centroid, in every lane.
+    next: S::u32s,
+}
+
+impl<S: Simd, const R: usize> Rows<S, R> {
+    #[inline(always)]
+    fn new(simd: S) -> Self {
+        let none = S::f32s::splat(simd, f32::INFINITY);
+        let zero = S::u32s::splat(simd, 0);
+        Rows { best: [none; R], second: [none; R], label: [zero; R], next: zero }
+    }
+
+    /// Meets a block of `C` more centroids; `first` is the tile's row in the first lane.
+    #[inline(always)]
+    fn score<const C: usize>(&mut self, simd: S, tile: &[[f32; TILE_ROWS]], first: usize, block: &[f32]) {
+        let (lines, _) = block.as_chunks::<C>();
+        let Some((start, factors)) = lines.split_first() else { return };
+        let mut scores = [[self.best[0]; R]; C];
+        for c in 0..C {
+            scores[c] = [S::f32s::splat(simd, start[c]); R];
+        }
+        for (feature, factor) in tile.iter().zip(factors) {
+            let mut x = [self.best[0]; R];
+            for r in 0..R {
+                x[r] = S::f32s::from_slice(simd, &feature[first + r * S::f32s::LEN..][..S::f32s::LEN]);
+            }
+            for c in 0..C {
+                let factor = S::f32s::splat(simd, factor[c]);
+                for r in 0..R {
+                    scores[c][r] = x[r].mul_add(factor, scores[c][r]);
+                }
+            }
+        }
+        for score in scores {
+            for r in 0..R {
+                let wins = score[r].simd_lt(self.best[r]);
+                self.second[r] = self.second[r].min(self.best[r].max(score[r]));
+                self.best[r] = self.best[r].min(score[r]);
+                self.label[r] = wins.select(self.next, self.label[r]);
+            }
+            self.next += 1;
+        }
+    }
+}
