@@ -144,7 +144,11 @@ fn batches(groups: &[RowGroup]) -> impl Iterator<Item = &[RowGroup]> {
     let mut rest = groups;
     std::iter::from_fn(move || {
         let mut rows = 0;
-        let n = rest.iter().take_while(|g| std::mem::replace(&mut rows, rows + g.rows) + g.rows <= BATCH_ROWS).count();
+        let fits = |g: &&RowGroup| {
+            rows += g.rows;
+            rows <= BATCH_ROWS
+        };
+        let n = rest.iter().take_while(fits).count();
         let (now, later) = rest.split_at(n.max(1).min(rest.len()));
         rest = later;
         (!now.is_empty()).then_some(now)

@@ -51,7 +51,8 @@ impl Resources {
     /// Bytes of memory that the job may use.
     pub(crate) fn budget(&self) -> u64 {
         self.memory.unwrap_or_else(|| {
-            let mut system = sysinfo::System::new();
+            // Where the system does not tell, half a gigabyte is a careful guess.
+            let Ok(mut system) = sysinfo::System::new() else { return 512 << 20 };
             system.refresh_memory();
             let limit = system.cgroup_limits().map_or(u64::MAX, |c| c.free_memory);
             system.available_memory().min(limit) / 5 * 4

@@ -101,8 +101,8 @@ impl Transform {
         }
     }
 
-    /// The value that [`apply`](Self::apply) makes `t` of.
-    pub(crate) fn invert(self, t: f64) -> f64 {
+    /// The value in its own unit that has the transformed value `t`.
+    pub fn original(self, t: f64) -> f64 {
         match self {
             Transform::None | Transform::Auto => t,
             Transform::Log1p if t < 0.0 => {
@@ -164,7 +164,7 @@ impl FittedColumn {
     /// The value in the column's own unit that a grid value stands for.
     pub fn original(&self, grid: f64, step_exponent: i32) -> f64 {
         let scaled = grid * power_of_two(step_exponent) / self.weight;
-        self.transform.invert(scaled * self.unit + self.center)
+        self.transform.original(scaled * self.unit + self.center)
     }
 
     /// The grid integer of a raw value; None if it is not finite or outside the transform's domain.

@@ -1,0 +1,471 @@
+//! The arguments of every verb.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use hyades::backend::cpu::SimdLevel;
+use hyades::cluster::Limits;
+use hyades::data::{ColumnChoice, Missing, RecipeSpec, RoleRequest, Scale, Transform};
+use hyades::job::{BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
+use hyades::{Result, synth};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  a fault of this program
+  2  usage or configuration
+  3  input refused: schema, values, a damaged model
+  4  environment: device, memory, disk, permission
+  5  interrupted; nothing was published";
+
+/// Segments a bank's customers: Parquet in, labelled Parquet out, the same bytes on CPU and GPU.
+#[derive(Debug, Parser)]
+#[command(name = "hyades", version, max_term_width = 100, after_help = EXIT_CODES, propagate_version = true)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Say nothing but errors and the result
+    #[arg(long, short, global = true, help_heading = "Messages")]
+    pub(super) quiet: bool,
+    /// Say more: every pass
+    #[arg(long, short, global = true, action = ArgAction::Count, help_heading = "Messages")]
+    pub(super) verbose: u8,
+    /// Log lines instead of progress bars
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = "Messages")]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// One line an event
+    Text,
+    /// One JSON object an event
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Segment customers: write labels, a model and a manifest
+    Fit(Box<FitArgs>),
+    /// Label customers with a model
+    Assign(AssignArgs),
+    /// Show what a fit would hold where, without doing it
+    Plan(Box<FitArgs>),
+    /// Time the same fit on several backends and prove that they agree
+    Bench(Box<BenchArgs>),
+    /// Show devices, SIMD level and memory, and what is missing
+    Doctor(DoctorArgs),
+    /// Write a synthetic bank
+    Synth(SynthArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct FitArgs {
+    /// Parquet files, folders (key=value folders too), or quoted patterns
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Number of segments
+    #[arg(long, short, value_name = "N")]
+    k: usize,
+    /// Folder for segments.parquet, model.json and manifest.json
+    #[arg(long, short, value_name = "FOLDER", required = true)]
+    pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    fit: FitOptions,
+}
+
+/// What `fit`, `plan` and `bench` share.
+#[derive(Debug, Clone, Args)]
+pub(super) struct FitOptions {
+    #[command(flatten)]
+    columns: ColumnArgs,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    kmeans: KMeansArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    resources: ResourceArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Columns")]
+struct ColumnArgs {
+    /// The customers' id [default: a column named like one, else the row number]
+    #[arg(long, value_name = "COLUMN")]
+    id: Option<String>,
+    /// Features, separated by commas [default: every numeric column]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    features: Vec<String>,
+    /// Columns that are no features, separated by commas
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    exclude: Vec<String>,
+    /// Column of row weights, 0 or more [default: every row weighs 1]
+    #[arg(long, value_name = "COLUMN")]
+    row_weight: Option<String>,
+    /// What to do with null and duplicate ids
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    duplicate_ids: DuplicateIds,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DuplicateIds {
+    /// Refuse the input
+    Refuse,
+    /// Let them pass
+    Keep,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Preparation (for all columns; --recipe for single ones)")]
+struct RecipeArgs {
+    /// TOML with [defaults] and [columns.NAME]: transform, missing, scale, clip, weight
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// Transform [default: auto, by each column's skewness]
+    #[arg(long, value_name = "HOW")]
+    transform: Option<TransformArg>,
+    /// Missing values become median, mean, zero or a NUMBER; or refuse [default: median]
+    #[arg(long, value_name = "HOW")]
+    missing: Option<Missing>,
+    /// Scale [default: zscore]
+    #[arg(long, value_name = "HOW")]
+    scale: Option<ScaleArg>,
+    /// Limit of scaled values, inf for none [default: 128; inf with scale none]
+    #[arg(long, value_name = "X")]
+    clip: Option<f64>,
+    /// Print the fitted recipe
+    #[arg(long)]
+    print_recipe: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TransformArg {
+    /// none or signed-log1p, whichever leaves less skewness
+    Auto,
+    /// Nothing
+    None,
+    /// ln(1 + x)
+    Log1p,
+    /// sign(x) ln(1 + |x|)
+    SignedLog1p,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScaleArg {
+    /// By the standard deviation
+    Zscore,
+    /// By the interquartile range
+    Robust,
+    /// By the range
+    Minmax,
+    /// Not at all
+    None,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Clustering")]
+struct KMeansArgs {
+    /// Where centroids start: k-means++, random, or a FILE: a model.json, or Parquet with one row a centroid
+    #[arg(long, value_name = "HOW", default_value = "k-means++")]
+    init: String,
+    /// Starts tried on the sample; the lowest inertia wins [default: 4; 1 above 64 segments]
+    #[arg(long, value_name = "N")]
+    n_init: Option<u32>,
+    /// Most passes over all rows
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    max_iter: u32,
+    /// Stop when squared moves sum to less than this share of the mean variance; 0: at the fixpoint
+    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    tol: f64,
+    /// Decides everything that is drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Also write the gap to the second-nearest centroid
+    #[arg(long)]
+    margin: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Device")]
+pub(super) struct DeviceArgs {
+    /// Where to compute [default: auto, a real GPU where it pays, else the CPU]
+    #[arg(long, value_name = "BACKEND")]
+    backend: Option<BackendArg>,
+    /// A GPU by name (a part will do) or index; hyades doctor lists them
+    #[arg(long, value_name = "NAME|INDEX")]
+    device: Option<String>,
+    /// SIMD level: avx512, avx2, neon or portable [default: the best there is]
+    #[arg(long, value_name = "LEVEL")]
+    simd: Option<SimdLevel>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BackendArg {
+    /// A real GPU where it pays, else the CPU
+    Auto,
+    /// SIMD on all threads
+    Cpu,
+    /// A GPU
+    Gpu,
+    /// The definition, one row at a time: slow
+    Reference,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Resources")]
+pub(super) struct ResourceArgs {
+    /// Threads [default: one a processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Memory, such as 300MiB or 2GB; beyond it tiles are streamed [default: 4/5 of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = super::fmt::parse_bytes)]
+    memory: Option<u64>,
+    /// Folder for a scratch file, should one be needed [default: the system's]
+    #[arg(long, value_name = "FOLDER")]
+    scratch: Option<PathBuf>,
+    /// Rows in a chunk of tiles; results do not depend on it
+    #[arg(long, value_name = "N", hide = true)]
+    chunk_rows: Option<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct AssignArgs {
+    /// The model.json of a fit
+    #[arg(value_name = "MODEL")]
+    pub(super) model: PathBuf,
+    /// Parquet files, folders or quoted patterns
+    #[arg(required = true, value_name = "INPUT")]
+    pub(super) inputs: Vec<PathBuf>,
+    /// Folder for segments.parquet and manifest.json
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(super) out: PathBuf,
+    /// The customers' id [default: the model's]
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) id: Option<String>,
+    /// Also write the gap to the second-nearest centroid
+    #[arg(long)]
+    pub(super) margin: bool,
+    /// What to do with null and duplicate ids
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    duplicate_ids: DuplicateIds,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
+    #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct BenchArgs {
+    /// Parquet files, folders or quoted patterns
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Number of segments
+    #[arg(long, short, value_name = "N")]
+    k: usize,
+    /// Backends to compare, separated by commas
+    #[arg(long, value_name = "BACKENDS", value_delimiter = ',', default_value = "cpu,gpu")]
+    pub(super) backends: Vec<BackendArg>,
+    /// Times each fit is done; the fastest counts
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) repeat: usize,
+    /// Also write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    #[command(flatten)]
+    fit: FitOptions,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct DoctorArgs {
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct SynthArgs {
+    /// Customers
+    #[arg(long, value_name = "N")]
+    rows: u64,
+    /// Feature columns
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    features: usize,
+    /// Planted segments
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    segments: usize,
+    /// Decides every value
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Share of nulls in nullable columns, 0 to below 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    nulls: f64,
+    /// Also write the planted segment, in the column true_segment
+    #[arg(long)]
+    truth: bool,
+    /// Files; with more than one, --out is a folder
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    files: usize,
+    /// Rows in a row group
+    #[arg(long, value_name = "N")]
+    row_group_rows: Option<usize>,
+    /// Codec: none, snappy or zstd
+    #[arg(long, value_name = "CODEC", default_value = "snappy")]
+    compression: synth::Compression,
+    /// File or folder to write
+    #[arg(long, short, value_name = "PATH")]
+    out: PathBuf,
+    /// Threads [default: one a processor]
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
+}
+
+impl FitArgs {
+    pub(super) fn print_recipe(&self) -> bool {
+        self.fit.recipe.print_recipe
+    }
+
+    pub(super) fn request(self) -> Result<FitRequest> {
+        self.fit.request(self.inputs, self.k, self.out)
+    }
+}
+
+impl BenchArgs {
+    /// The fit to time, writing to `out`, on the given backend.
+    pub(super) fn request(&self, backend: BackendArg, out: PathBuf) -> Result<FitRequest> {
+        let mut fit = self.fit.clone();
+        fit.device.backend = Some(backend);
+        if backend != BackendArg::Gpu {
+            fit.device.device = None;
+        }
+        fit.request(self.inputs.clone(), self.k, Some(out))
+    }
+}
+
+impl FitOptions {
+    fn request(self, inputs: Vec<PathBuf>, k: usize, out: Option<PathBuf>) -> Result<FitRequest> {
+        let recipe = self.recipe.recipe.as_deref().map_or_else(|| Ok(RecipeSpec::default()), RecipeSpec::from_toml)?;
+        let flags = ColumnChoice {
+            transform: self.recipe.transform.map(Transform::from),
+            missing: self.recipe.missing,
+            scale: self.recipe.scale.map(Scale::from),
+            clip: self.recipe.clip,
+            weight: None,
+        };
+        let init = match self.kmeans.init.as_str() {
+            "k-means++" | "kmeans++" => InitRequest::PlusPlus,
+            "random" => InitRequest::Random,
+            file => InitRequest::File(file.into()),
+        };
+        Ok(FitRequest {
+            inputs,
+            roles: RoleRequest {
+                id: self.columns.id,
+                features: self.columns.features,
+                exclude: self.columns.exclude,
+                weight: self.columns.row_weight,
+            },
+            recipe: recipe.with_flags(flags),
+            k,
+            n_init: self.kmeans.n_init,
+            init,
+            limits: Limits { max_iter: self.kmeans.max_iter, tol: self.kmeans.tol },
+            seed: self.kmeans.seed,
+            backend: self.device.request(),
+            resources: self.resources.resources(),
+            out,
+            margin: self.kmeans.margin,
+            keep_duplicate_ids: self.columns.duplicate_ids == DuplicateIds::Keep,
+        })
+    }
+}
+
+impl AssignArgs {
+    pub(super) fn keep_duplicate_ids(&self) -> bool {
+        self.duplicate_ids == DuplicateIds::Keep
+    }
+}
+
+impl DeviceArgs {
+    pub(super) fn request(&self) -> BackendRequest {
+        let kind = self.backend.map_or(BackendKind::Auto, BackendKind::from);
+        BackendRequest { kind, device: self.device.clone(), simd: self.simd }
+    }
+}
+
+impl ResourceArgs {
+    pub(super) fn resources(&self) -> Resources {
+        Resources {
+            threads: self.threads,
+            memory: self.memory,
+            scratch: self.scratch.clone(),
+            chunk_rows: self.chunk_rows,
+        }
+    }
+}
+
+impl SynthArgs {
+    pub(super) fn spec(self) -> Result<synth::CheckedSpec> {
+        let mut spec = synth::SynthSpec::new(self.rows, self.out);
+        spec.features = self.features;
+        spec.segments = self.segments;
+        spec.seed = self.seed;
+        spec.nulls = self.nulls;
+        spec.truth = self.truth;
+        spec.files = self.files;
+        spec.compression = self.compression;
+        spec.row_group_rows = self.row_group_rows.unwrap_or(spec.row_group_rows);
+        spec.check()
+    }
+}
+
+impl BackendArg {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            BackendArg::Auto => "auto",
+            BackendArg::Cpu => "cpu",
+            BackendArg::Gpu => "gpu",
+            BackendArg::Reference => "reference",
+        }
+    }
+}
+
+impl From<BackendArg> for BackendKind {
+    fn from(arg: BackendArg) -> Self {
+        match arg {
+            BackendArg::Auto => BackendKind::Auto,
+            BackendArg::Cpu => BackendKind::Cpu,
+            BackendArg::Gpu => BackendKind::Gpu,
+            BackendArg::Reference => BackendKind::Reference,
+        }
+    }
+}
+
+impl From<TransformArg> for Transform {
+    fn from(arg: TransformArg) -> Self {
+        match arg {
+            TransformArg::Auto => Transform::Auto,
+            TransformArg::None => Transform::None,
+            TransformArg::Log1p => Transform::Log1p,
+            TransformArg::SignedLog1p => Transform::SignedLog1p,
+        }
+    }
+}
+
+impl From<ScaleArg> for Scale {
+    fn from(arg: ScaleArg) -> Self {
+        match arg {
+            ScaleArg::Zscore => Scale::Zscore,
+            ScaleArg::Robust => Scale::Robust,
+            ScaleArg::Minmax => Scale::Minmax,
+            ScaleArg::None => Scale::None,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Numbers as people read and write them.
+
+/// `300MiB`, `2GB`, `1.5g`, `1073741824`.
+pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let trimmed = text.trim();
+    let split = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(split);
+    let wrong = || format!("{text:?} is no size; write 300MiB, 2GB or a number of bytes");
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1048576.0,
+        "g" | "gib" => 1073741824.0,
+        "t" | "tib" => 1099511627776.0,
+        _ => return Err(wrong()),
+    };
+    Ok((number * factor) as u64)
+}
+
+/// 12345678 as `12,345,678`.
+pub(super) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A value in at most about seven characters: `0.0123`, `4.21`, `1,234`, `5.6M`.
+pub(super) fn compact(v: f64) -> String {
+    let a = v.abs();
+    let short = |scaled: f64, unit: &str| format!("{scaled:.1}{unit}");
+    match a {
+        _ if a >= 1e15 || (a > 0.0 && a < 1e-3) => format!("{v:.1e}"),
+        _ if a >= 1e9 => short(v / 1e9, "G"),
+        _ if a >= 1e6 => short(v / 1e6, "M"),
+        _ if a >= 1e3 => format!("{}{}", if v < 0.0 { "-" } else { "" }, thousands(a.round() as u64)),
+        _ if a >= 100.0 => format!("{v:.0}"),
+        _ if a >= 10.0 => format!("{v:.1}"),
+        _ if a == 0.0 => "0".into(),
+        _ => format!("{v:.2}"),
+    }
+}
+
+/// Bytes as `12.3 GiB`.
+pub(super) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut v, mut unit) = (n as f64, 0);
+    while v >= 1024.0 && unit + 1 < UNITS.len() {
+        v /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{n} B") } else { format!("{v:.1} {}", UNITS[unit]) }
+}
+
+/// Seconds as `850 ms`, `12.3 s`, `4 min 05 s`.
+pub(super) fn seconds(s: f64) -> String {
+    match s {
+        _ if s < 0.001 => format!("{:.0} us", s * 1e6),
+        _ if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        _ if s < 100.0 => format!("{s:.2} s"),
+        _ => format!("{} min {:02} s", (s / 60.0) as u64, s as u64 % 60),
+    }
+}
+
+/// Seconds in words that promise no precision.
+pub(super) fn about(s: f64) -> String {
+    match s {
+        _ if s < 1.0 => "under a second".into(),
+        _ if s < 90.0 => format!("about {s:.0} s"),
+        _ if s < 5400.0 => format!("about {:.0} min", s / 60.0),
+        _ => format!("about {:.1} h", s / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_bytes("300MiB"), Ok(300 << 20));
+        assert_eq!(parse_bytes("1.5 g"), Ok(3 << 29));
+        assert_eq!(parse_bytes("2GB"), Ok(2_000_000_000));
+        assert_eq!(parse_bytes("77"), Ok(77));
+        assert!(parse_bytes("much").is_err());
+        assert!(parse_bytes("-1MiB").is_err());
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(thousands(1234567), "1,234,567");
+        assert_eq!(thousands(12), "12");
+        assert_eq!(compact(-1234.4), "-1,234");
+        assert_eq!(compact(5_600_000.0), "5.6M");
+        assert_eq!(compact(0.5), "0.50");
+        assert_eq!(seconds(245.0), "4 min 05 s");
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line: raw arguments become requests of the library; events become progress; outcomes become tables.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+
+mod args;
+mod commands;
+mod fmt;
+mod observer;
+mod report;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+use hyades::event::Observer;
+use hyades::{Error, Result};
+
+use self::args::{Arguments, LogFormat, Verb};
+use self::observer::{Bars, Lines};
+
+/// What a verb works with.
+struct Session {
+    observer: Box<dyn Observer>,
+    stop: Arc<AtomicBool>,
+    quiet: bool,
+}
+
+/// Parses, runs, and turns an error into its exit code.
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let session = Session {
+        observer: observer(&arguments),
+        stop: Arc::new(AtomicBool::new(false)),
+        quiet: arguments.global.quiet,
+    };
+    let stop = session.stop.clone();
+    ctrlc::set_handler(move || {
+        // A second signal does not wait for the work to notice the first.
+        if stop.swap(true, Ordering::SeqCst) {
+            std::process::exit(5);
+        }
+    })
+    .map_err(|e| Error::Environment(format!("cannot listen for signals: {e}")))?;
+    match arguments.verb {
+        Verb::Synth(args) => commands::synth(args, &session),
+        Verb::Fit(args) => commands::fit(*args, &session),
+        Verb::Assign(args) => commands::assign(args, &session),
+        Verb::Plan(args) => commands::plan(*args, &session),
+        Verb::Bench(args) => commands::bench(*args, &session),
+        Verb::Doctor(args) => commands::doctor(&args),
+    }
+}
+
+/// Bars on a terminal, log lines elsewhere or when asked for.
+fn observer(arguments: &Arguments) -> Box<dyn Observer> {
+    let global = &arguments.global;
+    if global.quiet {
+        return Box::new(Lines::errors_only());
+    }
+    let on_terminal = std::io::stderr().is_terminal() && global.log_format.is_none();
+    if on_terminal {
+        Box::new(Bars::new(global.verbose > 0))
+    } else {
+        Box::new(Lines::new(global.verbose > 0, global.log_format == Some(LogFormat::Json)))
+    }
+}

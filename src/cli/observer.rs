@@ -1,0 +1,137 @@
+//! Events on the screen: bars on a terminal, log lines elsewhere. Everything goes to stderr; results go to stdout.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hyades::event::{Event, Observer, Stage};
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing::{info, warn};
+
+use super::fmt::{seconds, thousands};
+
+/// Progress bars with rate and time left; a line stays for every finished stage.
+pub(super) struct Bars {
+    every_pass: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Bars {
+    pub(super) fn new(every_pass: bool) -> Self {
+        Bars { every_pass, bar: Mutex::new(None) }
+    }
+
+    fn say(bar: Option<&ProgressBar>, text: &str) {
+        match bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+impl Observer for Bars {
+    fn event(&self, event: Event) {
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Begin { stage, total, unit } => *bar = Some(new_bar(stage, total, unit)),
+            Event::Advance { by, .. } => {
+                if let Some(bar) = bar.as_ref() {
+                    bar.inc(by);
+                }
+            }
+            Event::End { stage, took } => {
+                if let Some(bar) = bar.take() {
+                    bar.finish_and_clear();
+                    if took >= Duration::from_millis(1) {
+                        eprintln!("{:>12}  {}", stage.name(), seconds(took.as_secs_f64()));
+                    }
+                }
+            }
+            Event::Pass { number, changed, took, .. } => {
+                let moved = changed.map_or_else(String::new, |n| format!(", {} rows moved", thousands(n)));
+                let text = format!("pass {number}: {}{moved}", seconds(took.as_secs_f64()));
+                if self.every_pass {
+                    Self::say(bar.as_ref(), &format!("{:>12}  {text}", ""));
+                } else if let Some(bar) = bar.as_ref() {
+                    bar.set_message(text);
+                }
+            }
+            Event::Note(text) => Self::say(bar.as_ref(), &format!("{:>12}  {text}", "note")),
+            Event::Warning(text) => Self::say(bar.as_ref(), &format!("{:>12}  {text}", "warning")),
+        }
+    }
+}
+
+fn new_bar(stage: Stage, total: u64, unit: &str) -> ProgressBar {
+    let (bar, template) = if total > 0 {
+        (ProgressBar::new(total), format!("{{prefix:>12}}  [{{bar:30}}] {{percent:>3}}%  {{per_sec}} {unit}, {{eta}} left"))
+    } else {
+        (ProgressBar::new_spinner(), "{prefix:>12}  {spinner} {elapsed} {msg}".to_owned())
+    };
+    // The templates are constants but for a unit without braces.
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        let style = style.with_key("per_sec", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+            let _ = write!(w, "{}/s", thousands(state.per_sec() as u64));
+        });
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_prefix(stage.name());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// One log line an event, by tracing.
+pub(super) struct Lines {
+    every_pass: bool,
+    state: Mutex<State>,
+}
+
+/// Progress of the stage under way; reported now and then.
+struct State {
+    done: u64,
+    total: u64,
+    unit: &'static str,
+    last: Instant,
+}
+
+/// Between two lines of progress.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+impl Lines {
+    pub(super) fn new(every_pass: bool, json: bool) -> Self {
+        let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_max_level(tracing::Level::INFO);
+        // Fails only if there is a subscriber already, which then serves as well.
+        let _ = if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
+        Self::with(every_pass)
+    }
+
+    pub(super) fn errors_only() -> Self {
+        Self::with(false)
+    }
+
+    fn with(every_pass: bool) -> Self {
+        Lines { every_pass, state: Mutex::new(State { done: 0, total: 0, unit: "", last: Instant::now() }) }
+    }
+}
+
+impl Observer for Lines {
+    fn event(&self, event: Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Begin { total, unit, .. } => *state = State { done: 0, total, unit, last: Instant::now() },
+            Event::Advance { stage, by } => {
+                state.done += by;
+                if state.last.elapsed() >= INTERVAL {
+                    state.last = Instant::now();
+                    info!(stage = stage.name(), done = state.done, total = state.total, unit = state.unit, "progress");
+                }
+            }
+            Event::End { stage, took } => info!(stage = stage.name(), seconds = took.as_secs_f64(), "done"),
+            Event::Pass { number, changed, inertia, took } if self.every_pass => {
+                info!(pass = number, changed, inertia, seconds = took.as_secs_f64(), "pass");
+            }
+            Event::Pass { .. } => {}
+            Event::Note(text) => info!("{text}"),
+            Event::Warning(text) => warn!("{text}"),
+        }
+    }
+}

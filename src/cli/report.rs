@@ -1,0 +1,128 @@
+//! Outcomes as tables.
+
+use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use hyades::job::{Place, Plan, StageTime};
+use hyades::label::LabelSummary;
+use hyades::model::Model;
+
+use super::fmt::{about, bytes, compact, seconds, thousands};
+
+/// Features named for a segment.
+const FEATURES_SHOWN: usize = 3;
+/// Deviation from the average, in scaled units, from which a feature sets a segment apart.
+const APART: f64 = 0.25;
+
+pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    if !table.is_tty() {
+        table.set_width(100);
+    }
+    for &i in right {
+        if let Some(column) = table.column_mut(i) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Segment, customers, share, mean distance, and what sets it apart.
+pub(super) fn segments(model: &Model, labels: &LabelSummary) -> String {
+    let rows: u64 = labels.counts.iter().sum();
+    let mut out = table(&["segment", "customers", "share", "mean distance", "set apart by (deviations from average)"], &[0, 1, 2, 3]);
+    for (j, (&n, &distance)) in labels.counts.iter().zip(&labels.mean_distance).enumerate() {
+        out.add_row(vec![
+            j.to_string(),
+            thousands(n),
+            format!("{:.1}%", 100.0 * n as f64 / rows.max(1) as f64),
+            format!("{distance:.2}"),
+            apart(model, j),
+        ]);
+    }
+    out.to_string()
+}
+
+/// The features in which a segment's centroid is farthest from the average, in scaled units, with the centroid's value.
+fn apart(model: &Model, j: usize) -> String {
+    let step = model.recipe.step();
+    let deviation = |f: usize| f64::from(model.grid_centers_[j][f]) * step / model.recipe.columns[f].weight;
+    let mut order: Vec<usize> = (0..model.n_features_in_).collect();
+    order.sort_by(|&a, &b| deviation(b).abs().total_cmp(&deviation(a).abs()).then(a.cmp(&b)));
+    let far: Vec<String> = order
+        .into_iter()
+        .take(FEATURES_SHOWN)
+        .filter(|&f| deviation(f).abs() >= APART)
+        .map(|f| {
+            let value = compact(model.cluster_centers_[j][f]);
+            format!("{} {value} ({:+.1})", model.feature_names_in_[f], deviation(f))
+        })
+        .collect();
+    if far.is_empty() { "close to the average".into() } else { far.join(", ") }
+}
+
+/// The fitted recipe.
+pub(super) fn recipe(model: &Model) -> String {
+    let mut out =
+        table(&["feature", "type", "transform", "missing becomes", "scale", "center", "unit", "missing", "clipped"], &[5, 6, 7, 8]);
+    for c in &model.recipe.columns {
+        let fill = c.fill.map_or_else(|| "refused".into(), |t| format!("{} ({})", compact(c.transform.original(t)), c.missing));
+        out.add_row(vec![
+            c.name.clone(),
+            c.data_type.clone(),
+            c.transform.name().into(),
+            fill,
+            c.scale.name().into(),
+            compact(c.center),
+            compact(c.unit),
+            thousands(c.missing_count()),
+            thousands(c.seen.clipped),
+        ]);
+    }
+    let mut text = out.to_string();
+    text.push_str(&format!("\ngrid step 2^{} scaled units; center and unit are of transformed values\n", model.recipe.step_exponent));
+    for d in &model.recipe.dropped {
+        text.push_str(&format!("left out: {}: {}\n", d.name, d.reason));
+    }
+    text
+}
+
+/// Where the time went, in one line.
+pub(super) fn stages(stages: &[StageTime]) -> String {
+    let total: f64 = stages.iter().map(|s| s.seconds).sum();
+    let parts: Vec<String> = stages
+        .iter()
+        .filter(|s| s.seconds >= 0.001)
+        .map(|s| format!("{} {}", s.stage.name(), seconds(s.seconds)))
+        .collect();
+    format!("{} ({})", seconds(total), parts.join(", "))
+}
+
+/// A plan, line by line.
+pub(super) fn plan(plan: &Plan) -> String {
+    let place = match &plan.place {
+        Place::Memory => "in memory".to_owned(),
+        Place::Scratch(folder) => format!("in a scratch file in {}, streamed each pass", folder.display()),
+    };
+    let lines = [
+        ("input", format!("{} rows in {} files, {} row groups", thousands(plan.rows), plan.files, thousands(plan.row_groups as u64))),
+        ("to decode", format!("{} of compressed columns", bytes(plan.input_bytes))),
+        ("features", plan.features.to_string()),
+        ("segments", plan.k.to_string()),
+        ("tiles", format!("{} {place}", bytes(plan.prepared_bytes))),
+        (
+            "memory",
+            format!(
+                "up to {} of {} allowed; {} would do",
+                bytes(plan.memory_bytes),
+                bytes(plan.memory_budget),
+                bytes(plan.smallest_budget)
+            ),
+        ),
+        ("device", format!("{} ({}): {}", plan.backend, plan.device, plan.why)),
+        ("threads", plan.threads.to_string()),
+        ("passes", format!("about {} over all rows", plan.expected_passes)),
+        ("time", about(plan.expected_seconds)),
+    ];
+    lines.iter().map(|(name, value)| format!("{name:>10}  {value}\n")).collect()
+}
