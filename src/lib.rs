@@ -4,5 +4,6 @@ pub mod backend;
 pub mod data;
 mod error;
 pub mod event;
+pub mod synth;
 
 pub use error::{Error, Result};
