@@ -27,4 +27,8 @@ pub mod label;
 
 pub mod job;
 
+pub mod bench;
+pub mod doctor;
+pub mod synth;
+
 pub use error::{Error, Result};

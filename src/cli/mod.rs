@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
 
 mod args;
+mod bench;
 mod commands;
 mod fmt;
 mod observer;

@@ -63,7 +63,10 @@ impl Observer for Bars {
 
 fn new_bar(stage: Stage, total: u64, unit: &str) -> ProgressBar {
     let (bar, template) = if total > 0 {
-        (ProgressBar::new(total), format!("{{prefix:>12}}  [{{bar:30}}] {{percent:>3}}%  {{per_sec}} {unit}, {{eta}} left"))
+        (
+            ProgressBar::new(total),
+            format!("{{prefix:>12}}  [{{bar:30}}] {{percent:>3}}%  {{per_sec}} {unit}, {{eta}} left"),
+        )
     } else {
         (ProgressBar::new_spinner(), "{prefix:>12}  {spinner} {elapsed} {msg}".to_owned())
     };
@@ -98,7 +101,10 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 impl Lines {
     pub(super) fn new(every_pass: bool, json: bool) -> Self {
-        let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_max_level(tracing::Level::INFO);
+        let builder = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .with_max_level(tracing::Level::INFO);
         // Fails only if there is a subscriber already, which then serves as well.
         let _ = if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
         Self::with(every_pass)

@@ -15,7 +15,10 @@ const APART: f64 = 0.25;
 
 pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(ASCII_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    table
+        .load_style(ASCII_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.to_vec());
     if !table.is_tty() {
         table.set_width(100);
     }
@@ -30,7 +33,10 @@ pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
 /// Segment, customers, share, mean distance, and what sets it apart.
 pub(super) fn segments(model: &Model, labels: &LabelSummary) -> String {
     let rows: u64 = labels.counts.iter().sum();
-    let mut out = table(&["segment", "customers", "share", "mean distance", "set apart by (deviations from average)"], &[0, 1, 2, 3]);
+    let mut out = table(
+        &["segment", "customers", "share", "mean distance", "set apart by (deviations from average)"],
+        &[0, 1, 2, 3],
+    );
     for (j, (&n, &distance)) in labels.counts.iter().zip(&labels.mean_distance).enumerate() {
         out.add_row(vec![
             j.to_string(),
@@ -63,10 +69,14 @@ fn apart(model: &Model, j: usize) -> String {
 
 /// The fitted recipe.
 pub(super) fn recipe(model: &Model) -> String {
-    let mut out =
-        table(&["feature", "type", "transform", "missing becomes", "scale", "center", "unit", "missing", "clipped"], &[5, 6, 7, 8]);
+    let mut out = table(
+        &["feature", "type", "transform", "missing becomes", "scale", "center", "unit", "missing", "clipped"],
+        &[5, 6, 7, 8],
+    );
     for c in &model.recipe.columns {
-        let fill = c.fill.map_or_else(|| "refused".into(), |t| format!("{} ({})", compact(c.transform.original(t)), c.missing));
+        let fill = c
+            .fill
+            .map_or_else(|| "refused".into(), |t| format!("{} ({})", compact(c.transform.original(t)), c.missing));
         out.add_row(vec![
             c.name.clone(),
             c.data_type.clone(),
@@ -80,7 +90,10 @@ pub(super) fn recipe(model: &Model) -> String {
         ]);
     }
     let mut text = out.to_string();
-    text.push_str(&format!("\ngrid step 2^{} scaled units; center and unit are of transformed values\n", model.recipe.step_exponent));
+    text.push_str(&format!(
+        "\ngrid step 2^{} scaled units; center and unit are of transformed values\n",
+        model.recipe.step_exponent
+    ));
     for d in &model.recipe.dropped {
         text.push_str(&format!("left out: {}: {}\n", d.name, d.reason));
     }
@@ -105,7 +118,15 @@ pub(super) fn plan(plan: &Plan) -> String {
         Place::Scratch(folder) => format!("in a scratch file in {}, streamed each pass", folder.display()),
     };
     let lines = [
-        ("input", format!("{} rows in {} files, {} row groups", thousands(plan.rows), plan.files, thousands(plan.row_groups as u64))),
+        (
+            "input",
+            format!(
+                "{} rows in {} files, {} row groups",
+                thousands(plan.rows),
+                plan.files,
+                thousands(plan.row_groups as u64)
+            ),
+        ),
         ("to decode", format!("{} of compressed columns", bytes(plan.input_bytes))),
         ("features", plan.features.to_string()),
         ("segments", plan.k.to_string()),

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{Resources, ids};
 use super::device::{BackendRequest, Size};
 use super::manifest::{Manifest, ManifestColumn, manifest_inputs, platform};
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
+use super::{Resources, ids};
 use crate::data::{ColumnCounts, IdStream, RoleRequest, RowGroup, Source, replay};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -107,7 +107,11 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         device_remark: None,
         stages: recorder.stages(),
         passes: Vec::new(),
-        columns: totals.into_iter().zip(transforms).map(|(counts, transform)| ManifestColumn { counts, transform }).collect(),
+        columns: totals
+            .into_iter()
+            .zip(transforms)
+            .map(|(counts, transform)| ManifestColumn { counts, transform })
+            .collect(),
         left_out: Vec::new(),
         warnings: recorder.warnings(),
         counts: labels.counts.clone(),

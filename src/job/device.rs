@@ -71,7 +71,9 @@ impl BackendRequest {
             }
             BackendKind::Cpu => cpu("asked for".into()),
             BackendKind::Gpu => gpu::open(self.device.as_deref(), "asked for".into()),
-            BackendKind::Auto if self.device.is_some() => gpu::open(self.device.as_deref(), "--device asks for it".into()),
+            BackendKind::Auto if self.device.is_some() => {
+                gpu::open(self.device.as_deref(), "--device asks for it".into())
+            }
             BackendKind::Auto => {
                 let work = size.rows as f64 * size.dim as f64 * size.k as f64 * EXPECTED_PASSES as f64;
                 if work < GPU_PAYS {

@@ -36,9 +36,14 @@ pub struct Resources {
 
 impl Resources {
     /// Runs `work` on a pool of the threads allowed.
-    pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    ///
+    /// # Errors
+    /// No thread allowed, or none can be started; and those of `work`.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         if self.threads == Some(0) {
-            return Err(Error::Usage("--threads 0: at least one thread is needed; leave it out to use all processors".into()));
+            return Err(Error::Usage(
+                "--threads 0: at least one thread is needed; leave it out to use all processors".into(),
+            ));
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.unwrap_or(0))

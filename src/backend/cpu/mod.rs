@@ -9,9 +9,11 @@ mod exact;
 mod kernel;
 mod level;
 mod moves;
+mod peak;
 mod rows;
 
 pub use level::SimdLevel;
+pub(crate) use peak::spin;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

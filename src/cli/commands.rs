@@ -1,0 +1,141 @@
+//! The verbs: request, run, report.
+
+use std::time::Instant;
+
+use hyades::event::Watch;
+use hyades::job::{self, AssignRequest, FitOutcome};
+use hyades::{Result, bench as benchmark, doctor as examination, synth as bank};
+
+use super::Session;
+use super::args::{AssignArgs, BenchArgs, DoctorArgs, FitArgs, SynthArgs};
+use super::fmt::{bytes, seconds, thousands};
+use super::report;
+
+pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
+    let print_recipe = args.print_recipe();
+    let request = args.request()?;
+    let out = request.out.clone();
+    let start = Instant::now();
+    let outcome = job::fit(&request, session.observer.as_ref(), &session.stop)?;
+    if print_recipe {
+        println!("{}", report::recipe(&outcome.model));
+    }
+    println!("{}", report::segments(&outcome.model, &outcome.labels));
+    if !session.quiet {
+        println!("{}", closing(&outcome, start.elapsed().as_secs_f64()));
+        if let Some(out) = out {
+            println!("{}: segments.parquet, model.json, manifest.json", out.display());
+        }
+    }
+    Ok(())
+}
+
+fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
+    let model = &outcome.model;
+    let stop = match model.stop {
+        hyades::cluster::Stop::Fixpoint => "nothing moved any more",
+        hyades::cluster::Stop::Inertia => "the inertia no longer fell",
+        hyades::cluster::Stop::Tolerance => "centroids moved less than --tol",
+        hyades::cluster::Stop::MaxIter => "--max-iter was reached before it converged",
+    };
+    format!(
+        "{} customers, {} features, {} segments; {} passes until {stop}; inertia {:.6e}\n{} in all: {}\nlabels blake3 {}",
+        thousands(outcome.plan.rows),
+        model.n_features_in_,
+        model.n_clusters,
+        model.n_iter_,
+        model.inertia_,
+        seconds(elapsed),
+        report::stages(&outcome.stages),
+        outcome.labels.labels_blake3,
+    )
+}
+
+pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
+    let request = AssignRequest {
+        backend: args.device.request(),
+        resources: args.resources.resources(),
+        keep_duplicate_ids: args.keep_duplicate_ids(),
+        model: args.model,
+        inputs: args.inputs,
+        id: args.id,
+        out: args.out,
+        margin: args.margin,
+    };
+    let outcome = job::assign(&request, session.observer.as_ref(), &session.stop)?;
+    println!("{}", report::segments(&outcome.model, &outcome.labels));
+    if !session.quiet {
+        println!("{} customers in {}", thousands(outcome.rows), report::stages(&outcome.stages));
+        println!("labels blake3 {}", outcome.labels.labels_blake3);
+        println!("{}: segments.parquet, manifest.json", request.out.display());
+    }
+    Ok(())
+}
+
+pub(super) fn plan(args: FitArgs, session: &Session) -> Result<()> {
+    let request = args.request()?;
+    let (plan, roles, source) = job::plan(&request, Watch::new(session.observer.as_ref(), &session.stop))?;
+    let names: Vec<&str> = roles.features.iter().map(|&i| source.columns()[i].name.as_str()).collect();
+    print!("{}", report::plan(&plan));
+    println!("{:>10}  {}", "columns", names.join(", "));
+    Ok(())
+}
+
+pub(super) fn bench(args: BenchArgs, session: &Session) -> Result<()> {
+    let scratch = tempfile::tempdir().map_err(|e| hyades::Error::io("write in", &std::env::temp_dir(), &e))?;
+    let mut runs = Vec::new();
+    for &backend in &args.backends {
+        let request = args.request(backend, scratch.path().join(backend.name()))?;
+        runs.push((backend.name().to_owned(), request));
+    }
+    let report = benchmark::run(&runs, args.repeat.max(1), session.observer.as_ref(), &session.stop)?;
+    println!("{}", super::bench::table(&report));
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report).map_err(|e| hyades::Error::Internal(e.to_string()))?;
+        std::fs::write(path, text + "\n").map_err(|e| hyades::Error::io("write", path, &e))?;
+    }
+    report.verdict()
+}
+
+pub(super) fn doctor(args: &DoctorArgs) -> Result<()> {
+    let findings = examination::examine();
+    if args.json {
+        let text = serde_json::to_string_pretty(&findings).map_err(|e| hyades::Error::Internal(e.to_string()))?;
+        println!("{text}");
+        return Ok(());
+    }
+    println!("hyades {} on {}", findings.version, findings.platform);
+    println!("processors  {}, {}", findings.processors, findings.processor);
+    println!("memory      {} free of {}", bytes(findings.free_memory), bytes(findings.total_memory));
+    println!("simd        {} (available: {})", findings.simd, findings.simd_available.join(", "));
+    if findings.devices.is_empty() {
+        println!("devices     none");
+    }
+    for device in &findings.devices {
+        println!("device {}    {}", device.index, device.name);
+        println!("            {}", device.details);
+    }
+    for advice in &findings.advice {
+        println!("advice      {advice}");
+    }
+    Ok(())
+}
+
+pub(super) fn synth(args: SynthArgs, session: &Session) -> Result<()> {
+    let resources = job::Resources { threads: args.threads, ..job::Resources::default() };
+    let spec = args.spec()?;
+    let start = Instant::now();
+    let watch = Watch::new(session.observer.as_ref(), &session.stop);
+    let summary = resources.install(|| bank::write(&spec, watch))?;
+    if !session.quiet {
+        println!(
+            "{} customers in {} files, {}, {}",
+            thousands(summary.rows),
+            summary.files.len(),
+            bytes(summary.bytes),
+            seconds(start.elapsed().as_secs_f64())
+        );
+        println!("{}", spec.spec().out.display());
+    }
+    Ok(())
+}

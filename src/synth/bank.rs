@@ -1,0 +1,178 @@
+//! The values: a range of rows enters, Arrow arrays leave, one column at a time.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ArrowPrimitiveType, Float32Array, Float64Array, PrimitiveArray};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Int64Type, Schema, SchemaRef};
+
+use rayon::prelude::*;
+
+use super::SynthSpec;
+use super::columns::{Column, Kind, Shape, column};
+use super::random::{Stream, exp2};
+use super::segments::{FACTORS, Segments, WITHIN};
+
+/// The name of the column with each customer's planted segment.
+pub const TRUTH_COLUMN: &str = "true_segment";
+
+/// The name of the column with the customers' numbers.
+pub const ID_COLUMN: &str = "customer_id";
+
+/// Ids start here and advance by 1 to 13, 7 on average.
+const FIRST_ID: i64 = 1_000_003;
+const ID_STEP: u64 = 7;
+
+/// How far a segment's level in a column lies from what the factors say, at most. Without it, six factors would leave
+/// a hundred segments no room to differ, however many the columns.
+const OWN_LEVEL: f64 = 0.6;
+
+/// Rows that are worth handing to another thread.
+const MIN_ROWS_A_TASK: usize = 4096;
+
+const DECIMAL: (u8, i8) = (12, 2);
+
+/// Everything that the values depend on.
+#[derive(Debug)]
+pub(super) struct Bank {
+    seed: u64,
+    segments: Segments,
+    factors: [Stream; FACTORS],
+    columns: Vec<Column>,
+    /// A value is null when its draw, 32 bits, is below this.
+    null_below: u64,
+    schema: SchemaRef,
+}
+
+/// The customers of a range of rows: what the columns have in common.
+#[derive(Debug)]
+pub(super) struct Customers {
+    pub(super) rows: Range<u64>,
+    pub(super) segments: Vec<u16>,
+    /// The factors' distances from the segment's mean, in deviations.
+    factors: Vec<[f32; FACTORS]>,
+}
+
+impl Bank {
+    pub(super) fn new(spec: &SynthSpec) -> Self {
+        let columns: Vec<Column> = (0..spec.features).map(column).collect();
+        let mut fields = vec![Field::new(ID_COLUMN, DataType::Int64, false)];
+        fields.extend(columns.iter().map(|c| Field::new(&c.name, data_type(c.kind), c.nullable && spec.nulls > 0.0)));
+        if spec.truth {
+            fields.push(Field::new(TRUTH_COLUMN, DataType::Int32, false));
+        }
+        Bank {
+            seed: spec.seed,
+            segments: Segments::new(spec.segments, spec.seed),
+            factors: std::array::from_fn(|i| Stream::new(spec.seed, b"fact", i as u64)),
+            columns,
+            null_below: (spec.nulls * (1u64 << 32) as f64) as u64,
+            schema: Arc::new(Schema::new(fields)),
+        }
+    }
+
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Draws segments and factors.
+    pub(super) fn customers(&self, rows: Range<u64>) -> Customers {
+        let count = (rows.end - rows.start) as usize;
+        let draw = |i: usize| {
+            let row = rows.start + i as u64;
+            (self.segments.of(row), self.factors.map(|stream| stream.normal(row) as f32))
+        };
+        let (segments, factors) = (0..count).into_par_iter().with_min_len(MIN_ROWS_A_TASK).map(draw).unzip();
+        Customers { rows, segments, factors }
+    }
+
+    /// The values of column `index` of the schema.
+    pub(super) fn array(&self, index: usize, customers: &Customers) -> ArrayRef {
+        match index.checked_sub(1) {
+            None => self.ids(customers),
+            Some(feature) if feature < self.columns.len() => self.feature(feature, customers),
+            Some(_) => primitive::<Int32Type>(customers.segments.iter().map(|&s| s.into()), None),
+        }
+    }
+
+    fn ids(&self, customers: &Customers) -> ArrayRef {
+        let gap = Stream::new(self.seed, b"ids.", 0);
+        let id = |row| FIRST_ID + (row * ID_STEP + gap.bits(row) % ID_STEP) as i64;
+        primitive::<Int64Type>(customers.rows.clone().map(id), None)
+    }
+
+    fn feature(&self, feature: usize, customers: &Customers) -> ArrayRef {
+        let column = &self.columns[feature];
+        let values = self.values(feature, customers);
+        let nulls = self.nulls(feature, customers);
+        match column.kind {
+            Kind::I32 => primitive::<Int32Type>(values.into_iter().map(|x| x as i32), nulls),
+            Kind::I64 => primitive::<Int64Type>(values.into_iter().map(|x| x as i64), nulls),
+            Kind::F32 => Arc::new(Float32Array::new(values.into_iter().map(|x| x as f32).collect(), nulls)),
+            Kind::F64 => {
+                Arc::new(Float64Array::new(values.into_iter().map(|x| cents(x) as f64 / 100.0).collect(), nulls))
+            }
+            Kind::Decimal => primitive::<Decimal128Type>(values.into_iter().map(|x| cents(x).into()), nulls),
+        }
+    }
+
+    /// The values before they are rounded to the column's type.
+    fn values(&self, feature: usize, customers: &Customers) -> Vec<f64> {
+        let Column { shape, loads, .. } = &self.columns[feature];
+        let own = Stream::new(self.seed, b"own.", feature as u64);
+        let noise = Stream::new(self.seed, b"nois", feature as u64);
+        let means = self.segments.means().iter().enumerate();
+        let levels: Vec<f64> = means.map(|(s, m)| dot(m, loads) + OWN_LEVEL * own.spread(s as u64)).collect();
+        let loads = loads.map(|load| load * WITHIN);
+
+        let levels = customers.segments.iter().zip(&customers.factors).zip(customers.rows.clone()).map(
+            |((&segment, factors), row)| (levels[usize::from(segment)] + dot(&factors.map(f64::from), &loads), row),
+        );
+        match *shape {
+            Shape::Level { centre, step, low, high } => {
+                levels.map(|(t, row)| (centre + step * (t + noise.normal(row))).clamp(low, high)).collect()
+            }
+            Shape::Amount { scale, less, low, high } => {
+                levels.map(|(t, row)| (scale * (exp2(t) * noise.heavy(row) - less)).clamp(low, high)).collect()
+            }
+            Shape::Share => levels.map(|(t, row)| exp2(t) * noise.heavy(row)).map(|x| x / (1.0 + x)).collect(),
+        }
+    }
+
+    fn nulls(&self, feature: usize, customers: &Customers) -> Option<NullBuffer> {
+        if self.null_below == 0 || !self.columns[feature].nullable {
+            return None;
+        }
+        let draw = Stream::new(self.seed, b"null", feature as u64);
+        let valid = |i| draw.bits(customers.rows.start + i as u64) >> 32 >= self.null_below;
+        Some(NullBuffer::new(BooleanBuffer::collect_bool(customers.segments.len(), valid)))
+    }
+}
+
+fn data_type(kind: Kind) -> DataType {
+    match kind {
+        Kind::I32 => DataType::Int32,
+        Kind::I64 => DataType::Int64,
+        Kind::F32 => DataType::Float32,
+        Kind::F64 => DataType::Float64,
+        Kind::Decimal => DataType::Decimal128(DECIMAL.0, DECIMAL.1),
+    }
+}
+
+fn primitive<T: ArrowPrimitiveType>(values: impl Iterator<Item = T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
+    let array = PrimitiveArray::<T>::new(values.collect(), nulls);
+    match T::DATA_TYPE {
+        DataType::Decimal128(..) => Arc::new(array.with_data_type(data_type(Kind::Decimal))),
+        _ => Arc::new(array),
+    }
+}
+
+/// Money in cents, half away from zero. A cast truncates, which needs no `round` of the platform.
+fn cents(x: f64) -> i64 {
+    (x * 100.0 + 0.5f64.copysign(x)) as i64
+}
+
+fn dot(a: &[f64; FACTORS], b: &[f64; FACTORS]) -> f64 {
+    a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
+}

@@ -1,0 +1,214 @@
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tempfile::TempDir;
+
+use super::*;
+use crate::event::{Event, Observer};
+
+fn small(out: &Path) -> SynthSpec {
+    SynthSpec { nulls: 0.1, truth: true, seed: 3, row_group_rows: 700, ..SynthSpec::new(5000, out) }
+}
+
+fn make(spec: SynthSpec) -> SynthSummary {
+    write(&spec.check().unwrap(), Watch::none()).unwrap()
+}
+
+/// All files as one table, and the row groups of each file.
+fn read(files: &[PathBuf]) -> (RecordBatch, Vec<usize>) {
+    let mut batches = Vec::new();
+    let mut row_groups = Vec::new();
+    let mut schema = None;
+    for file in files {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap();
+        row_groups.push(reader.metadata().num_row_groups());
+        schema = Some(reader.schema().clone());
+        batches.extend(reader.build().unwrap().map(Result::unwrap));
+    }
+    (arrow::compute::concat_batches(&schema.unwrap(), &batches).unwrap(), row_groups)
+}
+
+/// A hash of names, types, nulls and values, whatever the files they came from.
+fn hash(table: &RecordBatch) -> String {
+    let mut hash = blake3::Hasher::new();
+    for (field, column) in table.schema().fields().iter().zip(table.columns()) {
+        hash.update(format!("{} {} {}", field.name(), field.data_type(), field.is_nullable()).as_bytes());
+        let data = column.to_data();
+        let width = data.buffers()[0].len() / column.len();
+        for (row, value) in data.buffers()[0].chunks(width).enumerate() {
+            hash.update(if column.is_null(row) { b"null" } else { value });
+        }
+    }
+    hash.finalize().to_hex().to_string()
+}
+
+#[test]
+fn values_depend_on_seed_row_and_column_only() {
+    let folder = TempDir::new().unwrap();
+    let out = |name: &str| folder.path().join(name);
+    let (whole, row_groups) = read(&make(small(&out("a"))).files);
+    assert_eq!(row_groups, [8]);
+    let golden = "17ad2ca6f5a33ab90b323dc71525181e73c12f2506bbbe1c5bba3ad1ad8eaa84";
+    assert_eq!(hash(&whole), golden, "a bank of the same seed must stay the same, on every platform");
+
+    let (parts, row_groups) = read(&make(SynthSpec { files: 3, ..small(&out("b")) }).files);
+    assert_eq!(row_groups, [2, 3, 3]);
+    assert_eq!(parts, whole);
+    let other = SynthSpec { row_group_rows: 4096, compression: Compression::Zstd, ..small(&out("c")) };
+    assert_eq!(read(&make(other).files).0, whole);
+    let shorter = SynthSpec { rows: 1234, features: 5, ..small(&out("d")) };
+    let shorter = read(&make(shorter).files).0;
+    let columns: Vec<usize> = (0..6).chain([whole.num_columns() - 1]).collect();
+    assert_eq!(shorter, whole.slice(0, 1234).project(&columns).unwrap());
+    let seeded = read(&make(SynthSpec { seed: 4, ..small(&out("e")) }).files).0;
+    assert_ne!(seeded.column(3), whole.column(3));
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let folder = TempDir::new().unwrap();
+    let with_threads = |threads: usize| {
+        let out = folder.path().join(format!("{threads}.parquet"));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| make(small(&out)));
+        std::fs::read(out).unwrap()
+    };
+    assert!(with_threads(1) == with_threads(5));
+}
+
+#[test]
+fn schema_has_every_type_and_nulls_only_where_asked() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("bank");
+    let full = SynthSpec { features: 40, nulls: 0.0, ..small(&out) };
+    let (table, _) = read(&make(full.clone()).files);
+    let schema = table.schema();
+    assert!(schema.fields().iter().all(|f| !f.is_nullable()));
+    for kind in [DataType::Int32, DataType::Int64, DataType::Float32, DataType::Float64, DataType::Decimal128(12, 2)] {
+        assert!(schema.fields().iter().skip(1).any(|f| *f.data_type() == kind), "{kind}");
+    }
+    assert_eq!(schema.field(0).name(), ID_COLUMN);
+    assert_eq!(schema.fields().last().unwrap().name(), TRUTH_COLUMN);
+    let ids = table.column(0).as_primitive::<Int64Type>().values();
+    assert!(ids.is_sorted_by(|a, b| a < b) && ids.windows(2).any(|w| w[1] - w[0] > 1));
+
+    let with_nulls = SynthSpec { rows: 50_000, nulls: 0.3, row_group_rows: 9999, ..full };
+    let (table, _) = read(&make(with_nulls).files);
+    let schema = table.schema();
+    let nullable = schema.fields().iter().filter(|f| f.is_nullable()).count();
+    assert!((14..26).contains(&nullable), "{nullable}");
+    for (field, column) in schema.fields().iter().zip(table.columns()) {
+        let share = column.null_count() as f64 / 50_000.0;
+        let expected = if field.is_nullable() { 0.3 } else { 0.0 };
+        assert!((share - expected).abs() < 0.01, "{}: {share}", field.name());
+    }
+}
+
+#[test]
+fn half_of_the_customers_are_dormant_and_inactive() {
+    let folder = TempDir::new().unwrap();
+    let summary = make(SynthSpec { rows: 40_000, nulls: 0.0, ..small(&folder.path().join("bank")) });
+    assert_eq!(summary.segment_rows.iter().sum::<u64>(), 40_000);
+    assert!((0.48..0.52).contains(&(summary.segment_rows[0] as f64 / 40_000.0)), "{:?}", summary.segment_rows);
+    assert!(summary.segment_rows[1] > 3 * summary.segment_rows[7] && summary.segment_rows[7] > 0);
+
+    let (table, _) = read(&summary.files);
+    let truth = table.column_by_name(TRUTH_COLUMN).unwrap().as_primitive::<Int32Type>().values();
+    let payments = table.column_by_name("card_txn_90d").unwrap().as_primitive::<Int32Type>().values();
+    let mean = |dormant: bool| {
+        let of: Vec<i32> = truth.iter().zip(payments).filter(|(t, _)| (**t == 0) == dormant).map(|(_, p)| *p).collect();
+        of.iter().sum::<i32>() as f64 / of.len() as f64
+    };
+    assert!(mean(true) < 2.0 && mean(false) > 20.0, "{} {}", mean(true), mean(false));
+
+    let balance = table.column_by_name("current_balance").unwrap().as_primitive::<Float64Type>().values();
+    let overdrawn = balance.iter().filter(|b| **b < 0.0).count() as f64 / 40_000.0;
+    assert!((0.01..0.4).contains(&overdrawn), "{overdrawn}");
+    let mut sorted = balance.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    assert!(sorted[39_960] > 30.0 * sorted[20_000], "a heavy tail: {} {}", sorted[39_960], sorted[20_000]);
+}
+
+#[test]
+fn an_empty_bank_has_a_schema() {
+    let folder = TempDir::new().unwrap();
+    let summary = make(SynthSpec { rows: 0, ..small(&folder.path().join("bank")) });
+    let (table, row_groups) = read(&summary.files);
+    assert_eq!((table.num_rows(), table.num_columns(), row_groups), (0, 18, vec![0]));
+}
+
+#[test]
+fn every_fault_of_a_spec_is_named() {
+    let wrong = SynthSpec { features: 0, segments: 5000, nulls: f64::NAN, files: 0, ..SynthSpec::new(10, "x") };
+    let message = wrong.check().unwrap_err().to_string();
+    for name in ["features is 0", "segments is 5000", "files is 0", "nulls is NaN"] {
+        assert!(message.contains(name), "{message}");
+    }
+    let too_many = SynthSpec { files: 3, row_group_rows: 5, ..SynthSpec::new(10, "x") };
+    assert!(too_many.check().unwrap_err().to_string().contains("2 row groups"));
+    let too_small = SynthSpec { row_group_rows: 1, ..SynthSpec::new(100_000, "x") };
+    assert!(too_small.clone().check().unwrap_err().to_string().contains("give 4 files"));
+    assert!(SynthSpec { files: 4, ..too_small }.check().is_ok());
+}
+
+/// Sets the stop flag after some rows.
+struct StopAfter<'a>(AtomicU64, &'a AtomicBool);
+
+impl Observer for StopAfter<'_> {
+    fn event(&self, event: Event) {
+        if let Event::Advance { by, .. } = event {
+            self.0.fetch_add(by, Ordering::Relaxed);
+            self.1.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn interrupted_it_leaves_what_was_there() {
+    let folder = TempDir::new().unwrap();
+    for files in [1, 4] {
+        let out = folder.path().join(format!("bank-{files}"));
+        let first = make(SynthSpec { files, ..small(&out) });
+        let before = read(&first.files).0;
+        let stop = AtomicBool::new(false);
+        let observer = StopAfter(AtomicU64::new(0), &stop);
+        let again = SynthSpec { files, seed: 9, rows: 500_000, ..small(&out) }.check().unwrap();
+        let outcome = write(&again, Watch::new(&observer, &stop));
+        assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
+        assert!((1..500_000).contains(&observer.0.into_inner()));
+        assert_eq!(read(&first.files).0, before);
+        make(SynthSpec { files, seed: 9, ..small(&out) });
+        assert_ne!(read(&first.files).0, before);
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "nothing unfinished is left: {left:?}");
+}
+
+#[test]
+fn a_folder_with_other_files_is_not_replaced() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    let into = |files| write(&SynthSpec { files, ..small(folder.path()) }.check().unwrap(), Watch::none()).unwrap_err();
+    assert!(into(2).to_string().contains("notes.txt"));
+    assert!(into(1).to_string().contains("is a folder"));
+    assert!(folder.path().join("notes.txt").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn output_is_as_readable_as_other_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let (file, sub) = (folder.path().join("plain"), folder.path().join("sub"));
+    std::fs::write(&file, "").unwrap();
+    std::fs::create_dir(&sub).unwrap();
+    let (plain, plain_folder) = (mode(&file), mode(&sub));
+    assert_eq!(mode(&make(small(&folder.path().join("bank"))).files[0]), plain);
+    make(SynthSpec { files: 2, ..small(&folder.path().join("banks")) });
+    assert_eq!(mode(&folder.path().join("banks")), plain_folder);
+}

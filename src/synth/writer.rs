@@ -1,0 +1,207 @@
+//! A bank to Parquet: columns made and encoded in parallel, written in order by a thread of its own.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use arrow::datatypes::{DataType, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::basic::{Compression as Codec, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+use rayon::prelude::*;
+
+use super::bank::{Bank, Customers};
+use super::publish::Staging;
+use super::{Compression, SynthSpec, SynthSummary};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+
+/// Columns waiting for each thread, so that the last ones of a batch leave few threads idle.
+const COLUMNS_A_THREAD: usize = 4;
+
+/// A row group, ready to be appended to a file.
+struct RowGroup {
+    rows: u64,
+    columns: Vec<ArrowColumnChunk>,
+    segment_rows: Vec<u64>,
+}
+
+/// Makes the bank of a checked spec.
+pub(super) fn write(spec: &SynthSpec, watch: Watch<'_>) -> Result<SynthSummary> {
+    watch.stage(Stage::Write, spec.rows, "rows", || {
+        let job = Job::new(spec, watch)?;
+        let staging = Staging::new(&spec.out, spec.files)?;
+        let summary = job.run(&staging)?;
+        watch.check()?;
+        staging.publish()?;
+        Ok(summary)
+    })
+}
+
+struct Job<'a> {
+    spec: &'a SynthSpec,
+    watch: Watch<'a>,
+    bank: Bank,
+    properties: Arc<WriterProperties>,
+    encoders: ArrowRowGroupWriterFactory,
+}
+
+impl<'a> Job<'a> {
+    fn new(spec: &'a SynthSpec, watch: Watch<'a>) -> Result<Self> {
+        let bank = Bank::new(spec);
+        let properties = properties(bank.schema(), spec.compression);
+        let nowhere = ArrowWriter::try_new(io::sink(), bank.schema().clone(), Some(properties.clone()));
+        let (_, encoders) = nowhere.and_then(|w| w.into_serialized_writer()).map_err(internal)?;
+        Ok(Job { spec, watch, bank, properties: Arc::new(properties), encoders })
+    }
+
+    fn run(&self, staging: &Staging) -> Result<SynthSummary> {
+        std::thread::scope(|scope| {
+            // No buffer: one batch is being made while the one before is being written.
+            let (sender, receiver) = sync_channel(0);
+            let writer = scope.spawn(move || self.write_files(staging, &receiver));
+            let made = self.make_row_groups(&sender);
+            drop(sender);
+            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            made.and(written)
+        })
+    }
+
+    /// Makes all row groups in order, a batch at a time.
+    fn make_row_groups(&self, sender: &SyncSender<Vec<RowGroup>>) -> Result<()> {
+        let wanted = COLUMNS_A_THREAD * rayon::current_num_threads();
+        let batch = wanted.div_ceil(self.bank.schema().fields().len()) as u64;
+        let groups = self.spec.row_groups();
+        for first in (0..groups).step_by(batch as usize) {
+            self.watch.check()?;
+            let made = self.make_batch(first..groups.min(first + batch))?;
+            if sender.send(made).is_err() {
+                // The writer has failed, and says why itself.
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn make_batch(&self, groups: Range<u64>) -> Result<Vec<RowGroup>> {
+        let size = self.spec.row_group_rows as u64;
+        let rows = groups.clone().map(|group| group * size..self.spec.rows.min((group + 1) * size));
+        let customers: Vec<Customers> = rows.map(|rows| self.bank.customers(rows)).collect();
+        let mut tasks = Vec::new();
+        for customers in &customers {
+            // The index matters for encrypted files only.
+            let encoders = self.encoders.create_column_writers(0).map_err(internal)?;
+            tasks.extend(encoders.into_iter().enumerate().map(|(column, encoder)| (customers, column, encoder)));
+        }
+        let encoded: Vec<ArrowColumnChunk> = tasks
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|(customers, column, encoder)| self.encode(customers, column, encoder).map_err(internal))
+            .collect::<Result<_>>()?;
+        let mut encoded = encoded.into_iter();
+        let columns = self.bank.schema().fields().len();
+        let group = |customers: &Customers| RowGroup {
+            rows: customers.segments.len() as u64,
+            columns: encoded.by_ref().take(columns).collect(),
+            segment_rows: count(&customers.segments, self.spec.segments),
+        };
+        Ok(customers.iter().map(group).collect())
+    }
+
+    fn encode(
+        &self,
+        customers: &Customers,
+        column: usize,
+        mut encoder: ArrowColumnWriter,
+    ) -> Result<ArrowColumnChunk, ParquetError> {
+        let values = self.bank.array(column, customers);
+        for leaf in compute_leaves(self.bank.schema().field(column), &values)? {
+            encoder.write(&leaf)?;
+        }
+        encoder.close()
+    }
+
+    fn write_files(&self, staging: &Staging, receiver: &Receiver<Vec<RowGroup>>) -> Result<SynthSummary> {
+        let mut row_groups = receiver.iter().flatten();
+        let (groups, files) = (self.spec.row_groups(), self.spec.files as u64);
+        let mut summary = SynthSummary {
+            files: staging.paths(),
+            rows: self.spec.rows,
+            columns: self.bank.schema().fields().len(),
+            row_groups: groups,
+            bytes: 0,
+            segment_rows: vec![0; self.spec.segments],
+        };
+        for (part, path) in summary.files.iter().enumerate() {
+            let in_file = groups * (part as u64 + 1) / files - groups * part as u64 / files;
+            let in_file = row_groups.by_ref().take(in_file as usize).inspect(|group| {
+                summary.segment_rows.iter_mut().zip(&group.segment_rows).for_each(|(all, rows)| *all += rows);
+            });
+            summary.bytes += self.write_file(staging.open(part)?, in_file).map_err(|e| disk(path, e))?;
+        }
+        Ok(summary)
+    }
+
+    /// Writes a whole file and syncs it. Returns its size.
+    fn write_file(&self, file: File, row_groups: impl Iterator<Item = RowGroup>) -> Result<u64, ParquetError> {
+        let properties = WriterProperties::clone(&self.properties);
+        let writer = ArrowWriter::try_new(file, self.bank.schema().clone(), Some(properties))?;
+        let (mut writer, _) = writer.into_serialized_writer()?;
+        for group in row_groups {
+            let mut row_group = writer.next_row_group()?;
+            for column in group.columns {
+                column.append_to_row_group(&mut row_group)?;
+            }
+            row_group.close()?;
+            self.watch.advance(Stage::Write, group.rows);
+        }
+        writer.finish()?;
+        writer.inner().sync_all()?;
+        Ok(writer.bytes_written() as u64)
+    }
+}
+
+fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
+    let codec = match compression {
+        Compression::None => Codec::UNCOMPRESSED,
+        Compression::Snappy => Codec::SNAPPY,
+        Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
+    };
+    // A dictionary pays for whole numbers, of which few are large. For amounts and rates, nearly all of them unique,
+    // the encoder would build one and throw it away.
+    let mut builder = WriterProperties::builder()
+        .set_compression(codec)
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::Chunk);
+    for field in schema.fields() {
+        let counts = matches!(field.data_type(), DataType::Int32 | DataType::Int64) && field.name() != super::ID_COLUMN;
+        builder = builder.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), counts);
+    }
+    builder.build()
+}
+
+fn count(segments: &[u16], of: usize) -> Vec<u64> {
+    let mut rows = vec![0; of];
+    segments.iter().for_each(|&segment| rows[usize::from(segment)] += 1);
+    rows
+}
+
+fn disk(path: &Path, error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(source) => match source.downcast::<io::Error>() {
+            Ok(source) => Error::io("write", path, &source),
+            Err(source) => internal(source),
+        },
+        error => internal(error),
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Error {
+    Error::Internal(format!("encoding a synthetic bank: {error}"))
+}
