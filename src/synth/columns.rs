@@ -72,7 +72,7 @@ const NAMED: [Named; 32] = [
     ("credit_limit",          Decimal, false, amount(2500.0),                  [ 0.6,  0.3,  0.7,  0.1,  0.0,  0.1]),
     ("card_spend_90d",        F64,     false, product(900.0, 0.05),            [ 0.4,  1.1,  0.3,  0.1, -0.1,  0.0]),
     ("card_txn_90d",          I32,     false, amount(30.0),                    [ 0.1,  1.1,  0.2,  0.3, -0.1,  0.0]),
-    ("atm_withdrawals_90d",   I32,     true,  amount(6.0),                     [ 0.0,  0.7,  0.2, -0.9,  0.2,  0.0]),
+    ("atm_withdrawals_90d",   I32,     true,  amount(6.0),                     [ 0.0,  1.0,  0.2, -0.6,  0.2,  0.0]),
     ("transfers_in_90d",      I64,     false, amount(8.0),                     [ 0.1,  1.0,  0.0,  0.2,  0.0,  0.0]),
     ("transfers_out_90d",     I64,     false, amount(12.0),                    [ 0.1,  1.0,  0.2,  0.4,  0.0,  0.1]),
     ("salary_amount",         Decimal, true,  product(2400.0, 0.3),            [ 0.5,  0.6,  0.1,  0.1, -0.7,  0.1]),
@@ -93,7 +93,7 @@ const NAMED: [Named; 32] = [
     ("direct_debits_90d",     I32,     true,  amount(9.0),                     [ 0.0,  0.6,  0.2,  0.1,  0.0,  0.3]),
     ("overdraft_days_90d",    I32,     false, DAYS_OF_90,                      [-0.8,  0.2,  0.8,  0.0, -0.1,  0.0]),
     ("insurance_premium_12m", Decimal, true,  product(300.0, 0.6),             [ 0.4,  0.1,  0.1,  0.0,  0.2,  0.6]),
-    ("branch_visits_12m",     I32,     false, amount(3.0),                     [ 0.2,  0.4,  0.1, -0.9,  0.4,  0.1]),
+    ("branch_visits_12m",     I32,     false, amount(3.0),                     [ 0.2,  0.8,  0.1, -0.6,  0.4,  0.1]),
     ("call_centre_calls_12m", I32,     true,  amount(2.0),                     [ 0.0,  0.4,  0.4, -0.3,  0.1,  0.1]),
     ("interest_income_12m",   F32,     false, amount(60.0),                    [-0.2,  0.1,  1.0,  0.0,  0.0,  0.8]),
     ("cash_deposits_90d",     I64,     true,  product(400.0, 1.0),             [ 0.3,  0.9,  0.2, -0.6,  0.0, -0.1]),
@@ -137,5 +137,24 @@ mod tests {
             assert!((0.3..0.6).contains(&nullable), "{features}: {nullable}");
         }
         assert_eq!(column(32).name, "feature_033");
+    }
+
+    #[test]
+    fn the_dictionary_tells_every_named_column() {
+        let dictionary = include_str!("../../data/README.md");
+        for (name, kind, nullable, ..) in NAMED {
+            let kind = match kind {
+                I32 => "int32",
+                I64 => "int64",
+                F32 => "float",
+                F64 => "double",
+                Decimal => "decimal(12,2)",
+            };
+            let line = format!("| `{name}` | {kind} | {} |", if nullable { "yes" } else { "no" });
+            assert!(dictionary.contains(&line), "{line}");
+        }
+        for name in super::super::SEGMENT_NAMES {
+            assert!(dictionary.contains(name), "{name}");
+        }
     }
 }
