@@ -22,8 +22,9 @@ use fearless_simd::Simd;
 use self::exact::Exact;
 use self::kernel::{Packed, Winners};
 use self::level::{Dispatch, Work};
-use self::moves::{Change, Moves, NONE, bits};
-use super::{Backend, Centroids, Certificate, Labels, Partial, Session, distance2};
+use self::moves::{Change, Moves, NONE};
+use self::rows::{Rows, bits, stride};
+use super::{Backend, Centroids, Certificate, Labels, Partial, Session};
 use crate::data::{Chunk, TILE_ROWS, Tiles};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
@@ -87,7 +88,7 @@ impl Session for CpuSession<'_> {
         resize(&mut totals, widest);
         let judge = Judge::new(centroids);
         let workers = self.tiles.scan(
-            || Worker { moves: Moves::new(widest, dim), row: vec![0; dim], changed: 0, rechecked: 0 },
+            || Worker { moves: Moves::new(widest, dim), rows: Rows::new(dim), changed: 0, rechecked: 0 },
             |worker, chunk| {
                 watch.check()?;
                 let mut previous = lock(&self.previous[chunk.index]);
@@ -115,10 +116,14 @@ impl Session for CpuSession<'_> {
         sink: &mut dyn FnMut(Labels) -> Result<()>,
     ) -> Result<()> {
         let judge = Judge::new(centroids);
+        let mut padded = vec![0.0; centroids.k() * stride(centroids.dim())];
+        for (padded, centroid) in padded.chunks_exact_mut(stride(centroids.dim())).zip(centroids.iter()) {
+            padded.iter_mut().zip(centroid).for_each(|(padded, &value)| *padded = value as f32);
+        }
         self.tiles.map_ordered(
             |chunk| {
                 watch.check()?;
-                let labels = self.dispatch.run(LabelChunk { judge: &judge, centroids, chunk, margin });
+                let labels = self.dispatch.run(LabelChunk { judge: &judge, centroids: &padded, chunk, margin });
                 watch.advance(Stage::Labels, chunk.rows as u64);
                 Ok(labels)
             },
@@ -154,49 +159,53 @@ impl Judge {
         Judge { certificate, packed, exact: Exact::new(centroids) }
     }
 
-    /// Decides the labels of a tile's first `rows` rows. `norm2` bounds their squared norms, `row` is room for one of
-    /// them. Returns how many the integers decided.
+    /// Decides the labels of a tile. `wanted` has a bit for every row that is not padding, `norm2` bounds their squared
+    /// norms. Returns how many the integers decided.
     #[inline(always)]
-    fn decide<S: Simd, const R: usize>(
-        &self,
-        simd: S,
-        tile: &[[f32; TILE_ROWS]],
-        rows: usize,
-        norm2: f32,
-        row: &mut [i32],
-        winners: &mut Winners,
-    ) -> u64 {
-        let spread = self.certificate.spread_factor * norm2;
-        let narrow = winners.find::<S, R>(simd, tile, &self.packed, self.certificate.max_slack + spread);
-        let mut rechecked = 0;
-        for r in bits(narrow & first_bits(rows)) {
-            if winners.gaps[r] > self.certificate.slack[winners.labels[r] as usize] + spread {
-                continue;
-            }
-            copy_row(tile, r, row);
-            winners.labels[r] = self.exact.nearest(row).0;
-            rechecked += 1;
+    fn decide<S: Simd, const R: usize>(&self, simd: S, tile: Tile<'_>, rows: &mut Rows, winners: &mut Winners) -> u64 {
+        let spread = self.certificate.spread_factor * tile.norm2;
+        let narrow = winners.find::<S, R>(simd, tile.values, &self.packed, self.certificate.max_slack + spread);
+        let mut open = 0;
+        for r in bits(narrow & tile.there) {
+            let certain = winners.gaps[r] > self.certificate.slack[winners.labels[r] as usize] + spread;
+            open |= u64::from(!certain) << r;
         }
-        rechecked
+        rows.load(simd, tile.values, open);
+        for r in bits(open) {
+            winners.labels[r] = self.exact.nearest(simd, rows.row(r)).0;
+        }
+        u64::from(open.count_ones())
     }
 }
 
-/// The lowest `n` bits, `n` up to 64.
-fn first_bits(n: usize) -> u64 {
-    u64::MAX >> (TILE_ROWS - n)
+/// One tile of a chunk.
+#[derive(Clone, Copy)]
+struct Tile<'a> {
+    /// Number of its first row in the chunk.
+    first: usize,
+    /// `dim` features of its rows.
+    values: &'a [[f32; TILE_ROWS]],
+    /// A bit for every row that is not padding.
+    there: u64,
+    /// An upper bound of the squared norms of its rows.
+    norm2: f32,
 }
 
 #[inline(always)]
-fn copy_row(tile: &[[f32; TILE_ROWS]], r: usize, row: &mut [i32]) {
-    for (value, feature) in row.iter_mut().zip(tile) {
-        *value = feature[r] as i32;
-    }
+fn tiles<'a>(chunk: Chunk<'a>) -> impl Iterator<Item = Tile<'a>> {
+    chunk.tiles().zip(chunk.norms).enumerate().map(
+        #[inline(always)]
+        |(t, ((values, rows), &norm2))| {
+            let there = u64::MAX >> (TILE_ROWS - rows);
+            Tile { first: t * TILE_ROWS, values: values.as_chunks().0, there, norm2 }
+        },
+    )
 }
 
 /// What one worker gathers in a pass.
 struct Worker {
     moves: Moves,
-    row: Vec<i32>,
+    rows: Rows,
     changed: u64,
     rechecked: u64,
 }
@@ -216,17 +225,15 @@ impl Work for PassChunk<'_> {
     fn run<S: Simd, const R: usize>(self, simd: S) {
         let PassChunk { judge, chunk, previous, worker } = self;
         let mut winners = Winners::new();
-        let (previous, _) = previous.as_chunks_mut::<TILE_ROWS>();
-        for (t, ((values, rows), previous)) in chunk.tiles().zip(previous).enumerate() {
-            let (tile, _) = values.as_chunks::<TILE_ROWS>();
-            worker.rechecked += judge.decide::<S, R>(simd, tile, rows, chunk.norms[t], &mut worker.row, &mut winners);
+        for (tile, previous) in tiles(chunk).zip(previous.as_chunks_mut::<TILE_ROWS>().0) {
+            worker.rechecked += judge.decide::<S, R>(simd, tile, &mut worker.rows, &mut winners);
             let mut before = [0; TILE_ROWS];
             let mut moved = 0;
             for r in 0..TILE_ROWS {
                 before[r] = u32::from(previous[r]);
                 moved |= u64::from(before[r] != winners.labels[r]) << r;
             }
-            moved &= first_bits(rows);
+            moved &= tile.there;
             if moved == 0 {
                 continue;
             }
@@ -234,11 +241,13 @@ impl Work for PassChunk<'_> {
                 previous[r] = winners.labels[r] as u16;
             }
             worker.changed += u64::from(moved.count_ones());
-            let weights = chunk.weights.map(
-                #[inline(always)]
-                |w| &w[t * TILE_ROWS..],
-            );
-            worker.moves.record(simd, tile, weights, &Change { before: &before, after: &winners.labels, moved });
+            worker.rows.load(simd, tile.values, moved);
+            let weights = match chunk.weights {
+                Some(weights) => Some(&weights[tile.first..]),
+                None => None,
+            };
+            let change = Change { before: &before, after: &winners.labels, moved };
+            worker.moves.record(simd, &worker.rows, weights, &change);
         }
     }
 }
@@ -246,7 +255,8 @@ impl Work for PassChunk<'_> {
 /// Labels and distances of one chunk.
 struct LabelChunk<'a> {
     judge: &'a Judge,
-    centroids: &'a Centroids,
+    /// `k x stride`, padded with zeros.
+    centroids: &'a [f32],
     chunk: Chunk<'a>,
     margin: bool,
 }
@@ -264,24 +274,26 @@ impl Work for LabelChunk<'_> {
             second2: margin.then(|| Vec::with_capacity(chunk.rows)),
         };
         let mut winners = Winners::new();
-        let mut row = vec![0; chunk.dim];
-        for (t, (values, rows)) in chunk.tiles().enumerate() {
-            let (tile, _) = values.as_chunks::<TILE_ROWS>();
+        let mut rows = Rows::new(chunk.dim);
+        let stride = stride(chunk.dim);
+        for tile in tiles(chunk) {
+            let n = tile.there.count_ones() as usize;
             if let Some(second2) = &mut out.second2 {
-                for r in 0..rows {
-                    copy_row(tile, r, &mut row);
-                    let (label, best, second) = judge.exact.nearest(&row);
+                rows.load(simd, tile.values, tile.there);
+                for r in 0..n {
+                    let (label, best, second) = judge.exact.nearest(simd, rows.row(r));
                     out.labels.push(label);
                     out.distance2.push(best);
                     second2.push(second);
                 }
-            } else {
-                judge.decide::<S, R>(simd, tile, rows, chunk.norms[t], &mut row, &mut winners);
-                for r in 0..rows {
-                    copy_row(tile, r, &mut row);
-                    out.labels.push(winners.labels[r]);
-                    out.distance2.push(distance2(&row, centroids.row(winners.labels[r] as usize)));
-                }
+                continue;
+            }
+            judge.decide::<S, R>(simd, tile, &mut rows, &mut winners);
+            rows.load(simd, tile.values, tile.there);
+            out.labels.extend_from_slice(&winners.labels[..n]);
+            for r in 0..n {
+                let centroid = &centroids[winners.labels[r] as usize * stride..][..stride];
+                out.distance2.push(exact::distance2(simd, rows.row(r), centroid));
             }
         }
         out

@@ -1,48 +1,89 @@
-//! A tile turned into rows of integers, for work that goes row by row.
+//! A tile turned on its side, for work that goes row by row: `rows x stride` values, row-major.
 
 use fearless_simd::prelude::*;
 
 use crate::data::TILE_ROWS;
 
-/// Features that stay together: one 128-bit register of i32.
-pub(super) const PIECE: usize = 4;
+/// Rows are padded with zeros to a multiple of this: the f32 lanes of the widest register.
+const ALIGN: usize = 16;
 
-/// [`PIECE`] features of the rows of a tile, row after row; past the last feature there are zeros.
-pub(super) type Piece = [[i32; PIECE]; TILE_ROWS];
+/// From so many rows of a tile it pays to turn all of them.
+const DENSE: u32 = 12;
 
-/// The integers of one tile as `dim / PIECE` pieces.
-pub(super) struct IntegerRows {
-    pieces: Vec<Piece>,
+/// `dim` padded to whole registers of any level.
+pub(super) fn stride(dim: usize) -> usize {
+    dim.next_multiple_of(ALIGN)
 }
 
-impl IntegerRows {
+/// Room for the rows of one tile.
+pub(super) struct Rows {
+    stride: usize,
+    values: Vec<f32>,
+}
+
+impl Rows {
     pub(super) fn new(dim: usize) -> Self {
-        IntegerRows { pieces: vec![[[0; PIECE]; TILE_ROWS]; dim.div_ceil(PIECE)] }
+        Rows { stride: stride(dim), values: vec![0.0; stride(dim) * TILE_ROWS] }
     }
 
-    pub(super) fn pieces(&self) -> &[Piece] {
-        &self.pieces
-    }
-
-    /// Takes the values of a tile: registers of four features are zipped twice, which leaves rows of four.
+    /// One of the rows that were loaded last, padded.
     #[inline(always)]
-    pub(super) fn load<S: Simd>(&mut self, simd: S, tile: &[[f32; TILE_ROWS]]) {
-        let lanes = S::f32s::LEN;
-        for (piece, features) in self.pieces.iter_mut().zip(tile.chunks(PIECE)) {
-            let out = piece.as_flattened_mut();
-            for first in (0..TILE_ROWS).step_by(lanes) {
-                let mut x = [S::i32s::splat(simd, 0); PIECE];
-                for (x, feature) in x.iter_mut().zip(features) {
-                    *x = S::f32s::from_slice(simd, &feature[first..first + lanes]).to_int();
+    pub(super) fn row(&self, r: usize) -> &[f32] {
+        &self.values[r * self.stride..][..self.stride]
+    }
+
+    /// Takes the rows of a tile that are set in `wanted`.
+    #[inline(always)]
+    pub(super) fn load<S: Simd>(&mut self, simd: S, tile: &[[f32; TILE_ROWS]], wanted: u64) {
+        if wanted.count_ones() < DENSE {
+            for r in bits(wanted) {
+                for (value, feature) in self.values[r * self.stride..].iter_mut().zip(tile) {
+                    *value = feature[r];
                 }
-                let (low, high) = (x[0].zip_low(x[2]), x[0].zip_high(x[2]));
-                let (low_odd, high_odd) = (x[1].zip_low(x[3]), x[1].zip_high(x[3]));
-                let zipped =
-                    [low.zip_low(low_odd), low.zip_high(low_odd), high.zip_low(high_odd), high.zip_high(high_odd)];
-                for (i, zipped) in zipped.into_iter().enumerate() {
-                    zipped.store_slice(&mut out[first * PIECE + i * lanes..][..lanes]);
+            }
+            return;
+        }
+        let lanes = S::f32s::LEN;
+        for first in (0..TILE_ROWS).step_by(lanes) {
+            for (f, features) in tile.chunks(lanes).enumerate() {
+                let mut block = [S::f32s::splat(simd, 0.0); ALIGN];
+                for (line, feature) in block.iter_mut().zip(features) {
+                    *line = S::f32s::from_slice(simd, &feature[first..first + lanes]);
+                }
+                transpose(&mut block);
+                for (r, line) in block.iter().enumerate().take(lanes) {
+                    line.store_slice(&mut self.values[(first + r) * self.stride + f * lanes..][..lanes]);
                 }
             }
         }
     }
+}
+
+/// Transposes the first `LEN x LEN` values: each round of a perfect shuffle moves one bit of the row number into the
+/// number of the lane.
+#[inline(always)]
+fn transpose<S: Simd, V: SimdBase<S>>(block: &mut [V; ALIGN]) {
+    let mut round = 1;
+    while round < V::LEN {
+        let old = *block;
+        for i in 0..V::LEN / 2 {
+            let (a, b) = (old[i], old[i + V::LEN / 2]);
+            block[2 * i] = a.zip_low(b);
+            block[2 * i + 1] = a.zip_high(b);
+        }
+        round *= 2;
+    }
+}
+
+/// The numbers of the bits that are set.
+#[inline(always)]
+pub(super) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(
+        #[inline(always)]
+        move || {
+            let bit = set.trailing_zeros() as usize;
+            set &= set.wrapping_sub(1);
+            (bit < TILE_ROWS).then_some(bit)
+        },
+    )
 }
