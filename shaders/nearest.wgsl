@@ -1,12 +1,13 @@
 // The nearest centroid of a row: the f32 filter and the integer definition (backend/reference.rs, `nearest`).
-// Needs wide.wgsl and the constants D (features), K (centroids). No entry point.
+// Needs wide.wgsl, the constants D (features) and K (centroids), and the declaration of `blocks`. No entry point.
 //
 // Group 0, the rows:
 //   values     f32  tiles x D x 64      grid integers, tile layout
 //   norms      f32  tiles               upper bound of the squared row norms of a tile
 // Group 1, the centroids:
 //   params     Params
-//   blocks     vec4 BLOCKS x (1 + D) x 2  per block of 8 centroids: their start values, then -2c for every feature
+//   blocks     vec4 BLOCKS x (1 + D) x 2  per block of 8 centroids: their start values, then -2c for every feature;
+//                                      uniform if it is small enough, else storage
 //   slack      f32  K                   slack of the certificate
 //   centroids  i32  K x D               grid integers, row-major
 
@@ -20,7 +21,6 @@ struct Params {
 @group(0) @binding(0) var<storage, read> values: array<f32>;
 @group(0) @binding(1) var<storage, read> norms: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
-@group(1) @binding(1) var<storage, read> blocks: array<vec4<f32>>;
 @group(1) @binding(2) var<storage, read> slack: array<f32>;
 @group(1) @binding(3) var<storage, read> centroids: array<i32>;
 

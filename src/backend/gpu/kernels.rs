@@ -18,6 +18,9 @@ pub(super) const MAX_GROUPS: u32 = 1024;
 pub(super) const MAX_GROUP_ROWS: u32 = 1 << 20;
 /// Workgroup memory for sums, also where there is more: as much again would halve the rows that are in flight.
 const LOCAL_BYTES: u64 = 16 << 10;
+/// The most bytes of centroids that a uniform buffer may hold: what every GPU has. On Mesa lavapipe a pass of 2^20 x 16
+/// with 64 centroids takes 1.7 s so, and 2.4 s from a storage buffer; a larger model must go to the latter.
+const UNIFORM_BYTES: u64 = 64 << 10;
 /// A block of centroids whose scores are computed together. The same as in nearest.wgsl.
 pub(super) const BLOCK: usize = 8;
 /// FAR in nearest.wgsl: the start value of the centroids that fill up the last block.
@@ -50,12 +53,22 @@ impl Kernel {
         }
     }
 
-    /// The WGSL, with `workgroup_bytes` of workgroup memory to be had.
-    pub(super) fn source(self, workgroup_bytes: u32) -> String {
+    fn shape(self) -> (usize, usize) {
         let (Kernel::Assign { dim, k, .. } | Kernel::Label { dim, k, .. }) = self;
+        (dim, k)
+    }
+
+    /// The WGSL for a device with these limits.
+    pub(super) fn source(self, limits: &wgpu::Limits) -> String {
+        let (dim, k) = self.shape();
+        let blocks = if fits_uniform(dim, k, limits) {
+            format!("var<uniform> blocks: array<vec4<f32>, {}>", block_floats(dim, k) / 4)
+        } else {
+            "var<storage, read> blocks: array<vec4<f32>>".into()
+        };
         let (constants, body) = match self {
             Kernel::Assign { weighted, .. } => {
-                let local = !weighted && fits_workgroup(dim, k, workgroup_bytes);
+                let local = !weighted && fits_workgroup(dim, k, limits);
                 let (cells, segments) = if local { (k * dim, k) } else { (1, 1) };
                 let constants = format!(
                     "const WEIGHTED: bool = {weighted};\nconst LOCAL: bool = {local};\n\
@@ -68,7 +81,7 @@ impl Kernel {
             }
         };
         [
-            &format!("const D: u32 = {dim}u;\nconst K: u32 = {k}u;\n{constants}"),
+            &format!("const D: u32 = {dim}u;\nconst K: u32 = {k}u;\n@group(1) @binding(1) {blocks};\n{constants}"),
             include_str!("../../../shaders/wide.wgsl"),
             include_str!("../../../shaders/nearest.wgsl"),
             body,
@@ -78,8 +91,18 @@ impl Kernel {
 }
 
 /// Whether two u32 a sum, one a count, and the two counters of assign.wgsl fit workgroup memory.
-fn fits_workgroup(dim: usize, k: usize, workgroup_bytes: u32) -> bool {
-    (8 * k * dim + 4 * k + 8) as u64 <= LOCAL_BYTES.min(u64::from(workgroup_bytes))
+fn fits_workgroup(dim: usize, k: usize, limits: &wgpu::Limits) -> bool {
+    (8 * k * dim + 4 * k + 8) as u64 <= LOCAL_BYTES.min(u64::from(limits.max_compute_workgroup_storage_size))
+}
+
+/// Whether `blocks` is a uniform buffer.
+fn fits_uniform(dim: usize, k: usize, limits: &wgpu::Limits) -> bool {
+    4 * block_floats(dim, k) as u64 <= UNIFORM_BYTES.min(limits.max_uniform_buffer_binding_size)
+}
+
+/// The size of `blocks` in nearest.wgsl: a start value and the features of every centroid, whole blocks.
+pub(super) fn block_floats(dim: usize, k: usize) -> usize {
+    k.next_multiple_of(BLOCK) * (dim + 1)
 }
 
 /// The cells of the totals, 64 bits each: where assign.wgsl puts what.
@@ -105,7 +128,8 @@ impl TotalCells {
 /// The bind group layouts, and the pipelines that were made so far.
 pub(super) struct Kernels {
     pub(super) rows: wgpu::BindGroupLayout,
-    pub(super) model: wgpu::BindGroupLayout,
+    small_model: wgpu::BindGroupLayout,
+    large_model: wgpu::BindGroupLayout,
     pub(super) assign: wgpu::BindGroupLayout,
     pub(super) label: wgpu::BindGroupLayout,
     pipelines: Mutex<HashMap<Kernel, wgpu::ComputePipeline>>,
@@ -129,11 +153,17 @@ impl Kernels {
         };
         Kernels {
             rows: layout("rows", &[read, read]),
-            model: layout("model", &[Uniform, read, read, read]),
+            small_model: layout("small model", &[Uniform, Uniform, read, read]),
+            large_model: layout("large model", &[Uniform, read, read, read]),
             assign: layout("assign", &[write, read, write]),
             label: layout("label", &[write, write, write]),
             pipelines: Mutex::default(),
         }
+    }
+
+    /// The layout of group 1.
+    pub(super) fn model(&self, device: &Device, dim: usize, k: usize) -> &wgpu::BindGroupLayout {
+        if fits_uniform(dim, k, &device.limits) { &self.small_model } else { &self.large_model }
     }
 
     /// The pipeline of a kernel, compiled when it is first asked for.
@@ -146,11 +176,12 @@ impl Kernels {
             Kernel::Assign { .. } => &self.assign,
             Kernel::Label { .. } => &self.label,
         };
-        let source = kernel.source(device.limits.max_compute_workgroup_storage_size);
+        let source = kernel.source(&device.limits);
+        let (dim, k) = kernel.shape();
         let raw = &device.raw;
         let layout = raw.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(kernel.entry()),
-            bind_group_layouts: &[Some(&self.rows), Some(&self.model), Some(last)],
+            bind_group_layouts: &[Some(&self.rows), Some(self.model(device, dim, k)), Some(last)],
             immediate_size: 0,
         });
         let module = raw.create_shader_module(wgpu::ShaderModuleDescriptor {

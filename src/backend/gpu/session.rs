@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::device::{Device, Mappable};
-use super::kernels::{BLOCK, FAR, Kernel, MAX_GROUP_ROWS, MAX_GROUPS, Params, TotalCells, WORKGROUP};
+use super::kernels::{BLOCK, FAR, Kernel, MAX_GROUP_ROWS, MAX_GROUPS, Params, TotalCells, WORKGROUP, block_floats};
 use super::slabs::Slabs;
 use super::{Gpu, Work};
 use crate::backend::{Centroids, Certificate, Labels, Partial, Session};
@@ -248,13 +248,14 @@ impl Model {
         let cells = TotalCells::new(dim, k, weighted);
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = device.buffer("params", size_of::<Params>() as u64, uniform)?;
-        let blocks = device.storage("blocks", (k.div_ceil(BLOCK) * BLOCK * (dim + 1) * 4) as u64)?;
+        let usage = uniform | wgpu::BufferUsages::STORAGE;
+        let blocks = device.buffer("blocks", 4 * block_floats(dim, k) as u64, usage)?;
         let slack = device.storage("slack", 4 * k as u64)?;
         let exact = device.storage("centroids", (4 * k * dim) as u64)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let totals = device.buffer("totals", 8 * cells.len as u64, usage)?;
         let resources = [&params, &blocks, &slack, &exact].map(|buffer| buffer.as_entire_binding());
-        let group = device.bind("model", &gpu.kernels.model, &resources);
+        let group = device.bind("model", gpu.kernels.model(device, dim, k), &resources);
         let readback = Mappable::readback(device, 8 * cells.len as u64)?;
         Ok(Model { k, spread_factor: 0.0, cells, params, blocks, slack, centroids: exact, group, totals, readback })
     }
@@ -294,7 +295,7 @@ impl Model {
 /// The centroids as nearest.wgsl wants them: in blocks, the start values and then -2c feature by feature.
 fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
     let (k, dim) = (centroids.k(), centroids.dim());
-    let mut blocks = Vec::with_capacity(k.div_ceil(BLOCK) * BLOCK * (dim + 1));
+    let mut blocks = Vec::with_capacity(block_floats(dim, k));
     for first in (0..k).step_by(BLOCK) {
         let members = first..first + BLOCK;
         blocks.extend(members.clone().map(|j| certificate.start.get(j).copied().unwrap_or(FAR)));

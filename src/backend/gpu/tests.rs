@@ -90,7 +90,7 @@ fn shader_constants_and_layouts_are_those_of_rust() {
         Kernel::Assign { dim: 300, k: 500, weighted: true },
         Kernel::Label { dim: 1, k: 1, margin: true },
     ] {
-        let module = naga::front::wgsl::parse_str(&kernel.source(16 << 10)).unwrap();
+        let module = naga::front::wgsl::parse_str(&kernel.source(&wgpu::Limits::default())).unwrap();
         let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
         let naga::TypeInner::Struct { members, span } = &params.inner else { panic!("Params is a struct") };
         let offsets: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
