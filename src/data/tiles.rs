@@ -167,6 +167,11 @@ impl Tiles {
         self.weights.as_deref()
     }
 
+    /// Per tile, an upper bound of the squared norm of its rows.
+    pub fn norms(&self) -> &[f32] {
+        &self.norms
+    }
+
     /// Sum over all rows of weight times squared norm: exact.
     pub fn sum_squares(&self) -> u128 {
         self.sum_squares

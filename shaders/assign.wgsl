@@ -1,0 +1,135 @@
+// Labels rows by their nearest centroid and adds up what moved (backend/mod.rs, `Session::pass`).
+// Follows wide.wgsl and nearest.wgsl, which bind groups 0 and 1. Constants: WEIGHTED; LOCAL, whether the sums are first
+// reduced in workgroup memory; CELLS = K x D if LOCAL, else 1; SEGMENTS = K if LOCAL, else 1.
+//
+// Group 2:
+//   labels   u32  rows                  of the pass before; becomes those of this pass
+//   weights  u32  rows                  one value that is not read unless WEIGHTED
+//   totals   2 u32 a cell               64-bit: changed, rechecked, counts (K), mass (K, if WEIGHTED), sums (K x D)
+//
+// Workgroup: 256 invocations, one row each, in strides over first_row..end_row.
+//
+// Workgroup sums: a value v is split into v >> 12 and v & 4095, so that for the at most 2^20 rows that a workgroup sees
+// in one dispatch (the caller's promise) the parts stay within 2048 x 2^20 = 2^31 (signed) and 4095 x 2^20 < 2^32.
+
+@group(2) @binding(0) var<storage, read_write> labels: array<u32>;
+@group(2) @binding(1) var<storage, read> weights: array<u32>;
+@group(2) @binding(2) var<storage, read_write> totals: array<atomic<u32>>;
+
+const CHANGED: u32 = 0u;
+const RECHECKED: u32 = 1u;
+const COUNTS: u32 = 2u;
+const MASS: u32 = COUNTS + K;
+const SUMS: u32 = MASS + select(0u, K, WEIGHTED);
+
+var<workgroup> changed: atomic<u32>;
+var<workgroup> rechecked: atomic<u32>;
+var<workgroup> local_counts: array<atomic<i32>, SEGMENTS>;
+var<workgroup> local_low: array<atomic<u32>, CELLS>;
+var<workgroup> local_high: array<atomic<i32>, CELLS>;
+
+// Adds to a 64-bit total. The low half's old value tells whether this addition carried, whatever the order of others.
+fn add_total(cell: u32, value: vec2<u32>) {
+    if value.x == 0u && value.y == 0u {
+        return;
+    }
+    let old = atomicAdd(&totals[2u * cell], value.x);
+    let high = value.y + select(0u, 1u, old + value.x < old);
+    if high != 0u {
+        atomicAdd(&totals[2u * cell + 1u], high);
+    }
+}
+
+fn widened(value: i32) -> vec2<u32> {
+    return vec2<u32>(bitcast<u32>(value), bitcast<u32>(value >> 31u));
+}
+
+// Adds a row to a segment (sign 1) or takes it away (sign -1).
+fn move_row(row: u32, at: u32, j: u32, sign: i32) {
+    if LOCAL {
+        atomicAdd(&local_counts[j], sign);
+        for (var f = 0u; f < D; f++) {
+            let value = sign * i32(values[at + f * 64u]);
+            atomicAdd(&local_low[j * D + f], bitcast<u32>(value) & 0xfffu);
+            atomicAdd(&local_high[j * D + f], value >> 12u);
+        }
+        return;
+    }
+    add_total(COUNTS + j, widened(sign));
+    var weight = 1u;
+    if WEIGHTED {
+        weight = weights[row];
+        var mass = vec2<u32>(weight, 0u);
+        if sign < 0 {
+            mass = wide_negated(mass);
+        }
+        add_total(MASS + j, mass);
+    }
+    for (var f = 0u; f < D; f++) {
+        let value = sign * i32(values[at + f * 64u]);
+        var product = wide_product(weight, u32(abs(value)));
+        if value < 0 {
+            product = wide_negated(product);
+        }
+        add_total(SUMS + j * D + f, product);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn assign(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    if lane == 0u {
+        atomicStore(&changed, 0u);
+        atomicStore(&rechecked, 0u);
+    }
+    if LOCAL {
+        for (var j = lane; j < SEGMENTS; j += WORKGROUP) {
+            atomicStore(&local_counts[j], 0);
+        }
+        for (var cell = lane; cell < CELLS; cell += WORKGROUP) {
+            atomicStore(&local_low[cell], 0u);
+            atomicStore(&local_high[cell], 0);
+        }
+    }
+    workgroupBarrier();
+
+    for (var row = params.first_row + group.x * WORKGROUP + lane; row < params.end_row; row += groups.x * WORKGROUP) {
+        let at = position(row);
+        let scores = score(at);
+        var label = scores.label;
+        if !certain(scores, row) {
+            label = nearest(at).label;
+            atomicAdd(&rechecked, 1u);
+        }
+        let old = labels[row];
+        if label != old {
+            labels[row] = label;
+            atomicAdd(&changed, 1u);
+        }
+        if params.fresh != 0u || label != old {
+            move_row(row, at, label, 1);
+        }
+        if params.fresh == 0u && label != old {
+            move_row(row, at, old, -1);
+        }
+    }
+    workgroupBarrier();
+
+    if lane == 0u {
+        add_total(CHANGED, vec2<u32>(atomicLoad(&changed), 0u));
+        add_total(RECHECKED, vec2<u32>(atomicLoad(&rechecked), 0u));
+    }
+    if LOCAL {
+        for (var j = lane; j < SEGMENTS; j += WORKGROUP) {
+            add_total(COUNTS + j, widened(atomicLoad(&local_counts[j])));
+        }
+        for (var cell = lane; cell < CELLS; cell += WORKGROUP) {
+            let high = atomicLoad(&local_high[cell]);
+            let shifted = vec2<u32>(bitcast<u32>(high) << 12u, bitcast<u32>(high >> 20u));
+            add_total(SUMS + cell, wide_add(shifted, vec2<u32>(atomicLoad(&local_low[cell]), 0u)));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The open device: buffers, waiting, and what happens when it is lost.
+//!
+//! Everything that goes wrong on the device is recorded, never thrown: [`Device::check`] turns the record into
+//! [`Error::DeviceLost`], and is asked wherever the host waits for the device.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// Every dispatch is far shorter than a second, and only a few are in flight: a device that takes longer is lost.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What went wrong first.
+type Fault = Arc<Mutex<Option<String>>>;
+
+/// A wgpu device and its only queue.
+pub(super) struct Device {
+    pub(super) raw: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) limits: wgpu::Limits,
+    name: String,
+    fault: Fault,
+}
+
+impl Device {
+    /// Opens the adapter with all its limits and no optional feature.
+    pub(super) fn open(adapter: &wgpu::Adapter, name: &str) -> Result<Self> {
+        let limits = adapter.limits();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("hyades"),
+            required_limits: limits.clone(),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|e| Error::Environment(format!("{name} was found but does not open: {e}; update its driver")))?;
+        let fault = Fault::default();
+        let record = Arc::clone(&fault);
+        raw.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&record, e.to_string())));
+        let record = Arc::clone(&fault);
+        raw.set_device_lost_callback(move |reason, text| note(&record, format!("{reason:?}: {text}")));
+        Ok(Device { raw, queue, limits, name: name.to_string(), fault })
+    }
+
+    /// # Errors
+    /// [`Error::DeviceLost`] with what went wrong first.
+    pub(super) fn check(&self) -> Result<()> {
+        match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(fault) => Err(Error::DeviceLost(format!("{} was lost in the middle of its work: {fault}", self.name))),
+            None => Ok(()),
+        }
+    }
+
+    /// Records a fault and returns it.
+    pub(super) fn lost(&self, text: impl Into<String>) -> Error {
+        note(&self.fault, text.into());
+        match self.check() {
+            Err(e) => e,
+            Ok(()) => Error::Internal("a recorded fault vanished".into()),
+        }
+    }
+
+    /// Waits until a submission is done.
+    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        self.check()?;
+        let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
+        // wgpu 30 panics when a device is lost during a poll, where every other call records it.
+        match catch_unwind(AssertUnwindSafe(|| self.raw.poll(wait))) {
+            Ok(Ok(_)) => self.check(),
+            Ok(Err(e)) => Err(self.lost(e.to_string())),
+            Err(_) => Err(self.lost("the driver reports a lost device")),
+        }
+    }
+
+    /// The largest storage buffer that a kernel can see as a whole.
+    pub(super) fn max_binding(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
+    }
+
+    /// A buffer of at least 4 bytes, or None where the device has no room for it.
+    pub(super) fn try_buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<Option<wgpu::Buffer>> {
+        let size = size.max(4).next_multiple_of(4);
+        let scope = self.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.raw.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        let full = pollster::block_on(scope.pop()).is_some();
+        self.check()?;
+        Ok((!full).then_some(buffer))
+    }
+
+    /// A buffer of at least 4 bytes.
+    pub(super) fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        self.try_buffer(label, size, usage)?.ok_or_else(|| {
+            Error::Environment(format!(
+                "{} has no room for {size} bytes ({label}); free its memory, give it less to keep, or run on the CPU",
+                self.name
+            ))
+        })
+    }
+
+    /// A storage buffer that the host writes.
+    pub(super) fn storage(&self, label: &str, size: u64) -> Result<wgpu::Buffer> {
+        self.buffer(label, size, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST)
+    }
+
+    pub(super) fn encoder(&self) -> wgpu::CommandEncoder {
+        self.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None })
+    }
+
+    pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        self.queue.submit([encoder.finish()])
+    }
+
+    pub(super) fn bind(
+        &self,
+        label: &str,
+        layout: &wgpu::BindGroupLayout,
+        resources: &[wgpu::BindingResource<'_>],
+    ) -> wgpu::BindGroup {
+        let entries: Vec<_> = (0u32..)
+            .zip(resources)
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource: resource.clone() })
+            .collect();
+        self.raw.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(label), layout, entries: &entries })
+    }
+}
+
+fn note(fault: &Fault, text: String) {
+    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+}
+
+/// A buffer that is handed to and fro between host and device: mapped again once a submission is done with it.
+pub(super) struct Mappable {
+    pub(super) buffer: wgpu::Buffer,
+    mode: wgpu::MapMode,
+    state: Arc<AtomicU8>,
+    busy: Option<wgpu::SubmissionIndex>,
+}
+
+const WAITING: u8 = 0;
+const MAPPED: u8 = 1;
+
+impl Mappable {
+    /// A buffer that the host reads, not mapped yet.
+    pub(super) fn readback(device: &Device, size: u64) -> Result<Self> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let buffer = device.buffer("readback", size, usage)?;
+        Ok(Mappable { buffer, mode: wgpu::MapMode::Read, state: Arc::default(), busy: None })
+    }
+
+    /// A buffer that the host writes; its mapping is under way.
+    pub(super) fn staging(device: &Device, size: u64) -> Result<Self> {
+        let usage = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
+        let buffer = device.buffer("staging", size, usage)?;
+        let mut staging = Mappable { buffer, mode: wgpu::MapMode::Write, state: Arc::default(), busy: None };
+        let nothing = device.submit(device.encoder());
+        staging.map_after(nothing);
+        Ok(staging)
+    }
+
+    /// Has the buffer mapped when `submission`, which uses it, is done.
+    pub(super) fn map_after(&mut self, submission: wgpu::SubmissionIndex) {
+        self.busy = Some(submission);
+        // A state of its own for every mapping: an answer that comes late cannot be taken for a later one.
+        self.state = Arc::default();
+        let state = Arc::clone(&self.state);
+        self.buffer.map_async(self.mode, .., move |result| {
+            if result.is_ok() {
+                state.store(MAPPED, Ordering::Release);
+            }
+        });
+    }
+
+    /// Waits for the mapping.
+    pub(super) fn wait(&mut self, device: &Device) -> Result<()> {
+        if self.state.load(Ordering::Acquire) == WAITING
+            && let Some(submission) = self.busy.take()
+        {
+            device.wait(submission)?;
+        }
+        match self.state.load(Ordering::Acquire) {
+            MAPPED => Ok(()),
+            _ => Err(device.lost("a buffer could not be mapped")),
+        }
+    }
+
+    /// Waits for the mapping and reads the first `bytes` bytes from `offset` on.
+    pub(super) fn view(&mut self, device: &Device, offset: u64, bytes: u64) -> Result<wgpu::BufferView> {
+        self.wait(device)?;
+        self.buffer.get_mapped_range(offset..offset + bytes).map_err(|e| device.lost(e.to_string()))
+    }
+
+    /// Waits for the mapping and opens the whole buffer to be written.
+    pub(super) fn view_mut(&mut self, device: &Device) -> Result<wgpu::BufferViewMut> {
+        self.wait(device)?;
+        self.buffer.get_mapped_range_mut(..).map_err(|e| device.lost(e.to_string()))
+    }
+
+    /// Gives the buffer back to the device.
+    pub(super) fn unmap(&mut self) {
+        self.buffer.unmap();
+    }
+}

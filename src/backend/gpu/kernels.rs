@@ -1,0 +1,207 @@
+//! The kernels: their WGSL, their bindings, and a pipeline for every shape in use.
+//!
+//! The numbers of features and centroids are constants of the compiled kernel, so that its loops have fixed lengths.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use bytemuck::{Pod, Zeroable};
+
+use super::device::Device;
+use crate::error::Result;
+
+/// Invocations of a workgroup, each of which does one row at a time. The same as WORKGROUP in nearest.wgsl.
+pub(super) const WORKGROUP: u32 = 256;
+/// Workgroups of a dispatch; more rows are strided over. Enough to fill a large GPU eight times (132 x 8 = 1056).
+pub(super) const MAX_GROUPS: u32 = 1024;
+/// Rows that one workgroup may see in a dispatch, so that its sums fit 32 bits (see assign.wgsl).
+pub(super) const MAX_GROUP_ROWS: u32 = 1 << 20;
+/// Workgroup memory for sums, also where there is more: as much again would halve the rows that are in flight.
+const LOCAL_BYTES: u64 = 16 << 10;
+/// The most bytes of centroids that a uniform buffer may hold: what every GPU has. On Mesa lavapipe a pass of 2^20 x 16
+/// with 64 centroids takes 1.7 s so, and 2.4 s from a storage buffer; a larger model must go to the latter.
+const UNIFORM_BYTES: u64 = 64 << 10;
+/// A block of centroids whose scores are computed together. The same as in nearest.wgsl.
+pub(super) const BLOCK: usize = 8;
+/// FAR in nearest.wgsl: the start value of the centroids that fill up the last block.
+pub(super) const FAR: f32 = 3.0e38;
+
+/// `Params` in nearest.wgsl.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Params {
+    pub(super) first_row: u32,
+    pub(super) end_row: u32,
+    pub(super) fresh: u32,
+    pub(super) spread_factor: f32,
+}
+
+/// A kernel and what is built into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kernel {
+    /// assign.wgsl
+    Assign { dim: usize, k: usize, weighted: bool },
+    /// label.wgsl
+    Label { dim: usize, k: usize, margin: bool },
+}
+
+impl Kernel {
+    fn entry(self) -> &'static str {
+        match self {
+            Kernel::Assign { .. } => "assign",
+            Kernel::Label { .. } => "label",
+        }
+    }
+
+    fn shape(self) -> (usize, usize) {
+        let (Kernel::Assign { dim, k, .. } | Kernel::Label { dim, k, .. }) = self;
+        (dim, k)
+    }
+
+    /// The WGSL for a device with these limits.
+    pub(super) fn source(self, limits: &wgpu::Limits) -> String {
+        let (dim, k) = self.shape();
+        let blocks = if fits_uniform(dim, k, limits) {
+            format!("var<uniform> blocks: array<vec4<f32>, {}>", block_floats(dim, k) / 4)
+        } else {
+            "var<storage, read> blocks: array<vec4<f32>>".into()
+        };
+        let (constants, body) = match self {
+            Kernel::Assign { weighted, .. } => {
+                let local = !weighted && fits_workgroup(dim, k, limits);
+                let (cells, segments) = if local { (k * dim, k) } else { (1, 1) };
+                let constants = format!(
+                    "const WEIGHTED: bool = {weighted};\nconst LOCAL: bool = {local};\n\
+                     const CELLS: u32 = {cells}u;\nconst SEGMENTS: u32 = {segments}u;\n"
+                );
+                (constants, include_str!("../../../shaders/assign.wgsl"))
+            }
+            Kernel::Label { margin, .. } => {
+                (format!("const MARGIN: bool = {margin};\n"), include_str!("../../../shaders/label.wgsl"))
+            }
+        };
+        [
+            &format!("const D: u32 = {dim}u;\nconst K: u32 = {k}u;\n@group(1) @binding(1) {blocks};\n{constants}"),
+            include_str!("../../../shaders/wide.wgsl"),
+            include_str!("../../../shaders/nearest.wgsl"),
+            body,
+        ]
+        .concat()
+    }
+}
+
+/// Whether two u32 a sum, one a count, and the two counters of assign.wgsl fit workgroup memory.
+fn fits_workgroup(dim: usize, k: usize, limits: &wgpu::Limits) -> bool {
+    (8 * k * dim + 4 * k + 8) as u64 <= LOCAL_BYTES.min(u64::from(limits.max_compute_workgroup_storage_size))
+}
+
+/// Whether `blocks` is a uniform buffer.
+fn fits_uniform(dim: usize, k: usize, limits: &wgpu::Limits) -> bool {
+    4 * block_floats(dim, k) as u64 <= UNIFORM_BYTES.min(limits.max_uniform_buffer_binding_size)
+}
+
+/// The size of `blocks` in nearest.wgsl: a start value and the features of every centroid, whole blocks.
+pub(super) fn block_floats(dim: usize, k: usize) -> usize {
+    k.next_multiple_of(BLOCK) * (dim + 1)
+}
+
+/// The cells of the totals, 64 bits each: where assign.wgsl puts what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TotalCells {
+    pub(super) mass: usize,
+    pub(super) sums: usize,
+    pub(super) len: usize,
+}
+
+impl TotalCells {
+    pub(super) const CHANGED: usize = 0;
+    pub(super) const RECHECKED: usize = 1;
+    pub(super) const COUNTS: usize = 2;
+
+    pub(super) fn new(dim: usize, k: usize, weighted: bool) -> Self {
+        let mass = Self::COUNTS + k;
+        let sums = mass + if weighted { k } else { 0 };
+        TotalCells { mass, sums, len: sums + k * dim }
+    }
+}
+
+/// The bind group layouts, and the pipelines that were made so far.
+pub(super) struct Kernels {
+    pub(super) rows: wgpu::BindGroupLayout,
+    small_model: wgpu::BindGroupLayout,
+    large_model: wgpu::BindGroupLayout,
+    pub(super) assign: wgpu::BindGroupLayout,
+    pub(super) label: wgpu::BindGroupLayout,
+    pipelines: Mutex<HashMap<Kernel, wgpu::ComputePipeline>>,
+}
+
+impl Kernels {
+    pub(super) fn new(device: &wgpu::Device) -> Self {
+        use wgpu::BufferBindingType::{Storage, Uniform};
+        let (read, write) = (Storage { read_only: true }, Storage { read_only: false });
+        let layout = |label, types: &[wgpu::BufferBindingType]| {
+            let entries: Vec<_> = (0u32..)
+                .zip(types)
+                .map(|(binding, &ty)| wgpu::BindGroupLayoutEntry {
+                    binding,
+                    visibility: wgpu::ShaderStages::COMPUTE,
+                    ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+                    count: None,
+                })
+                .collect();
+            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries })
+        };
+        Kernels {
+            rows: layout("rows", &[read, read]),
+            small_model: layout("small model", &[Uniform, Uniform, read, read]),
+            large_model: layout("large model", &[Uniform, read, read, read]),
+            assign: layout("assign", &[write, read, write]),
+            label: layout("label", &[write, write, write]),
+            pipelines: Mutex::default(),
+        }
+    }
+
+    /// The layout of group 1.
+    pub(super) fn model(&self, device: &Device, dim: usize, k: usize) -> &wgpu::BindGroupLayout {
+        if fits_uniform(dim, k, &device.limits) { &self.small_model } else { &self.large_model }
+    }
+
+    /// The pipeline of a kernel, compiled when it is first asked for.
+    pub(super) fn pipeline(&self, device: &Device, kernel: Kernel) -> Result<wgpu::ComputePipeline> {
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = pipelines.get(&kernel) {
+            return Ok(pipeline.clone());
+        }
+        let last = match kernel {
+            Kernel::Assign { .. } => &self.assign,
+            Kernel::Label { .. } => &self.label,
+        };
+        let source = kernel.source(&device.limits);
+        let (dim, k) = kernel.shape();
+        let raw = &device.raw;
+        let layout = raw.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(kernel.entry()),
+            bind_group_layouts: &[Some(&self.rows), Some(self.model(device, dim, k)), Some(last)],
+            immediate_size: 0,
+        });
+        let module = raw.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.entry()),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = raw.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(kernel.entry()),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some(kernel.entry()),
+            // assign.wgsl clears its workgroup memory itself, with all invocations.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..wgpu::PipelineCompilationOptions::default()
+            },
+            cache: None,
+        });
+        device.check()?;
+        pipelines.insert(kernel, pipeline.clone());
+        Ok(pipeline)
+    }
+}

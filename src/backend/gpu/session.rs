@@ -1,0 +1,379 @@
+//! Passes on the device: enters centroids, leaves totals or labels. The host only cuts the work into dispatches that
+//! are short enough, and adds up the integers that come back.
+
+use std::collections::VecDeque;
+
+use super::device::{Device, Mappable};
+use super::kernels::{BLOCK, FAR, Kernel, MAX_GROUP_ROWS, MAX_GROUPS, Params, TotalCells, WORKGROUP, block_floats};
+use super::slabs::Slabs;
+use super::{Gpu, Work};
+use crate::backend::{Centroids, Certificate, Labels, Partial, Session};
+use crate::data::{TILE_ROWS, Tiles};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+
+/// Submissions in flight: one runs, one is ready to follow, one is being prepared.
+const IN_FLIGHT: usize = 3;
+/// Rows that are labelled at a time: two times 5 MiB of results on the device and on the host.
+const LABEL_ROWS: u64 = 1 << 18;
+/// A multiply-add of the integer definition costs about as much as this many of the f32 filter.
+const INTEGER_COST: u64 = 8;
+
+/// Tiles on the device, and what the last pass left there.
+pub(super) struct GpuSession<'a> {
+    gpu: &'a Gpu,
+    tiles: &'a Tiles,
+    slabs: Slabs,
+    model: Option<Model>,
+    /// The totals of the rows by the labels that are on the device.
+    running: Option<Partial>,
+}
+
+impl<'a> GpuSession<'a> {
+    pub(super) fn open(gpu: &'a Gpu, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Self> {
+        let cells = TotalCells::new(tiles.dim(), k, tiles.weights().is_some());
+        let most = gpu.device.max_binding();
+        if 8 * cells.len as u64 > most {
+            return Err(Error::Environment(format!(
+                "{k} segments of {} features need {} bytes of totals and {} can bind {most}; run on the CPU",
+                tiles.dim(),
+                8 * cells.len,
+                gpu.info.name,
+            )));
+        }
+        let slabs = Slabs::open(&gpu.device, tiles, k, gpu.options, watch)?;
+        Ok(GpuSession { gpu, tiles, slabs, model: None, running: None })
+    }
+
+    /// The centroids on the device, in buffers that are made anew when their number changes.
+    fn model(&mut self, centroids: &Centroids) -> Result<Model> {
+        if centroids.dim() != self.tiles.dim() {
+            return Err(Error::Internal(format!(
+                "centroids of {} features on tiles of {}",
+                centroids.dim(),
+                self.tiles.dim()
+            )));
+        }
+        let mut model = match self.model.take() {
+            Some(model) if model.k == centroids.k() => model,
+            _ => Model::new(self.gpu, centroids, self.tiles.weights().is_some())?,
+        };
+        model.put(&self.gpu.device, centroids);
+        Ok(model)
+    }
+
+    /// Runs assign.wgsl over all rows; what it added up is left in `model.totals`.
+    fn assign(&mut self, model: &Model, fresh: bool, watch: Watch<'_>) -> Result<()> {
+        let Gpu { device, kernels, .. } = self.gpu;
+        let (dim, k) = (self.tiles.dim(), model.k);
+        let kernel = Kernel::Assign { dim, k, weighted: self.tiles.weights().is_some() };
+        let pipeline = kernels.pipeline(device, kernel)?;
+        let step = dispatch_rows(self.gpu.work, (k * dim) as u64);
+        let mut flight = Flight { device, watch, submitted: VecDeque::new() };
+        for i in 0..self.slabs.slabs.len() {
+            let values = self.slabs.values(device, self.tiles, i, watch)?;
+            let slab = &self.slabs.slabs[i];
+            let rows =
+                device.bind("rows", &kernels.rows, &[values.as_entire_binding(), slab.norms.as_entire_binding()]);
+            let own = device.bind(
+                "assign",
+                &kernels.assign,
+                &[slab.labels.as_entire_binding(), slab.weights.as_entire_binding(), model.totals.as_entire_binding()],
+            );
+            for first in (0..slab.rows).step_by(step as usize) {
+                let end = slab.rows.min(first.saturating_add(step));
+                model.aim(device, first, end, fresh);
+                let mut encoder = device.encoder();
+                dispatch(&mut encoder, &pipeline, [&rows, &model.group, &own], end - first);
+                flight.push(device.submit(encoder), u64::from(end - first))?;
+            }
+        }
+        flight.land()
+    }
+}
+
+impl Session for GpuSession<'_> {
+    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Partial> {
+        watch.check()?;
+        let mut model = self.model(centroids)?;
+        let first = self.running.is_none();
+        let mut running = match self.running.take() {
+            Some(running) if running.k() == centroids.k() => Some(running),
+            _ => None,
+        };
+        self.gpu.device.check()?;
+        model.clear(&self.gpu.device);
+        self.assign(&model, running.is_none(), watch)?;
+        let totals = model.read_totals(&self.gpu.device)?;
+        let sum = running.get_or_insert_with(|| Partial::empty(centroids.k(), centroids.dim()));
+        let rows = model.cells;
+        add_totals(sum, rows, &totals);
+        sum.rechecked = totals[TotalCells::RECHECKED];
+        sum.changed = (!first).then_some(totals[TotalCells::CHANGED]);
+        let answer = sum.clone();
+        self.running = running;
+        self.model = Some(model);
+        Ok(answer)
+    }
+
+    fn label(
+        &mut self,
+        centroids: &Centroids,
+        margin: bool,
+        watch: Watch<'_>,
+        sink: &mut dyn FnMut(Labels) -> Result<()>,
+    ) -> Result<()> {
+        watch.check()?;
+        let model = self.model(centroids)?;
+        let Gpu { device, kernels, .. } = self.gpu;
+        let (dim, k) = (self.tiles.dim(), model.k);
+        let pipeline = kernels.pipeline(device, Kernel::Label { dim, k, margin })?;
+        let cost = (k * dim) as u64 * if margin { INTEGER_COST } else { 1 };
+        let step = LABEL_ROWS.min(u64::from(dispatch_rows(self.gpu.work, cost))) as u32;
+        let mut results = [Results::new(self.gpu, step)?, Results::new(self.gpu, step)?];
+        let mut turn = 0;
+        for i in 0..self.slabs.slabs.len() {
+            let values = self.slabs.values(device, self.tiles, i, watch)?;
+            let slab = &self.slabs.slabs[i];
+            let rows =
+                device.bind("rows", &kernels.rows, &[values.as_entire_binding(), slab.norms.as_entire_binding()]);
+            for first in (0..slab.rows).step_by(step as usize) {
+                watch.check()?;
+                let out = &mut results[turn % 2];
+                out.deliver(device, margin, watch, sink)?;
+                let end = slab.rows.min(first.saturating_add(step));
+                model.aim(device, first, end, false);
+                let mut encoder = device.encoder();
+                dispatch(&mut encoder, &pipeline, [&rows, &model.group, &out.group], end - first);
+                out.fetch(device, encoder, slab.first_row() + u64::from(first), end - first, margin);
+                turn += 1;
+            }
+        }
+        for _ in 0..2 {
+            results[turn % 2].deliver(device, margin, watch, sink)?;
+            turn += 1;
+        }
+        self.model = Some(model);
+        Ok(())
+    }
+
+    fn remark(&self) -> Option<String> {
+        let (streamed, all) = (self.slabs.streamed(), self.slabs.slabs.len());
+        (streamed > 0).then(|| {
+            format!(
+                "{streamed} of {all} slabs do not fit {}'s memory and travel to it in every pass",
+                self.gpu.info.name
+            )
+        })
+    }
+}
+
+/// Rows of a dispatch, whole tiles, when each costs `cost` multiply-adds.
+fn dispatch_rows(work: Work, cost: u64) -> u32 {
+    let tiles = (work.0 / cost / TILE_ROWS as u64).max(1);
+    (tiles * TILE_ROWS as u64).min(u64::from(MAX_GROUPS) * u64::from(MAX_GROUP_ROWS)) as u32
+}
+
+fn dispatch(
+    encoder: &mut wgpu::CommandEncoder,
+    pipeline: &wgpu::ComputePipeline,
+    groups: [&wgpu::BindGroup; 3],
+    rows: u32,
+) {
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    pass.set_pipeline(pipeline);
+    for (i, group) in (0u32..).zip(groups) {
+        pass.set_bind_group(i, group, &[]);
+    }
+    pass.dispatch_workgroups(rows.div_ceil(WORKGROUP).min(MAX_GROUPS), 1, 1);
+}
+
+/// Adds the device's 64-bit totals, which are differences in two's complement.
+fn add_totals(sum: &mut Partial, cells: TotalCells, totals: &[u64]) {
+    let k = sum.k();
+    let counts = &totals[TotalCells::COUNTS..][..k];
+    let mass = if cells.mass == cells.sums { counts } else { &totals[cells.mass..][..k] };
+    sum.counts.iter_mut().zip(counts).for_each(|(a, &b)| *a = a.wrapping_add(b));
+    sum.mass.iter_mut().zip(mass).for_each(|(a, &b)| *a = a.wrapping_add(b as i64));
+    sum.sums.iter_mut().zip(&totals[cells.sums..]).for_each(|(a, &b)| *a = a.wrapping_add(b as i64));
+}
+
+/// Submissions that are not waited for yet.
+struct Flight<'a> {
+    device: &'a Device,
+    watch: Watch<'a>,
+    submitted: VecDeque<(wgpu::SubmissionIndex, u64)>,
+}
+
+impl Flight<'_> {
+    fn push(&mut self, submission: wgpu::SubmissionIndex, rows: u64) -> Result<()> {
+        self.submitted.push_back((submission, rows));
+        if self.submitted.len() < IN_FLIGHT { self.watch.check() } else { self.oldest() }
+    }
+
+    fn land(mut self) -> Result<()> {
+        while !self.submitted.is_empty() {
+            self.oldest()?;
+        }
+        Ok(())
+    }
+
+    fn oldest(&mut self) -> Result<()> {
+        self.watch.check()?;
+        let Some((submission, rows)) = self.submitted.pop_front() else { return Ok(()) };
+        self.device.wait(submission)?;
+        self.watch.advance(Stage::Passes, rows);
+        Ok(())
+    }
+}
+
+/// Centroids, constants of the certificate and totals on the device, for one number of centroids.
+struct Model {
+    k: usize,
+    spread_factor: f32,
+    cells: TotalCells,
+    params: wgpu::Buffer,
+    blocks: wgpu::Buffer,
+    slack: wgpu::Buffer,
+    centroids: wgpu::Buffer,
+    group: wgpu::BindGroup,
+    totals: wgpu::Buffer,
+    readback: Mappable,
+}
+
+impl Model {
+    fn new(gpu: &Gpu, centroids: &Centroids, weighted: bool) -> Result<Self> {
+        let device = &gpu.device;
+        let (k, dim) = (centroids.k(), centroids.dim());
+        let cells = TotalCells::new(dim, k, weighted);
+        let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let params = device.buffer("params", size_of::<Params>() as u64, uniform)?;
+        let usage = uniform | wgpu::BufferUsages::STORAGE;
+        let blocks = device.buffer("blocks", 4 * block_floats(dim, k) as u64, usage)?;
+        let slack = device.storage("slack", 4 * k as u64)?;
+        let exact = device.storage("centroids", (4 * k * dim) as u64)?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        let totals = device.buffer("totals", 8 * cells.len as u64, usage)?;
+        let resources = [&params, &blocks, &slack, &exact].map(|buffer| buffer.as_entire_binding());
+        let group = device.bind("model", gpu.kernels.model(device, dim, k), &resources);
+        let readback = Mappable::readback(device, 8 * cells.len as u64)?;
+        Ok(Model { k, spread_factor: 0.0, cells, params, blocks, slack, centroids: exact, group, totals, readback })
+    }
+
+    /// Copies centroids and their certificate up.
+    fn put(&mut self, device: &Device, centroids: &Centroids) {
+        let certificate = Certificate::new(centroids);
+        self.spread_factor = certificate.spread_factor;
+        device.queue.write_buffer(&self.blocks, 0, bytemuck::cast_slice(&blocks(centroids, &certificate)));
+        device.queue.write_buffer(&self.slack, 0, bytemuck::cast_slice(&certificate.slack));
+        device.queue.write_buffer(&self.centroids, 0, bytemuck::cast_slice(centroids.values()));
+    }
+
+    /// Tells the next dispatch which rows are its own.
+    fn aim(&self, device: &Device, first_row: u32, end_row: u32, fresh: bool) {
+        let params = Params { first_row, end_row, fresh: fresh.into(), spread_factor: self.spread_factor };
+        device.queue.write_buffer(&self.params, 0, bytemuck::bytes_of(&params));
+    }
+
+    fn clear(&self, device: &Device) {
+        let mut encoder = device.encoder();
+        encoder.clear_buffer(&self.totals, 0, None);
+        device.submit(encoder);
+    }
+
+    fn read_totals(&mut self, device: &Device) -> Result<Vec<u64>> {
+        let bytes = 8 * self.cells.len as u64;
+        let mut encoder = device.encoder();
+        encoder.copy_buffer_to_buffer(&self.totals, 0, &self.readback.buffer, 0, bytes);
+        self.readback.map_after(device.submit(encoder));
+        let totals = wide(&self.readback.view(device, 0, bytes)?);
+        self.readback.unmap();
+        Ok(totals)
+    }
+}
+
+/// The centroids as nearest.wgsl wants them: in blocks, the start values and then -2c feature by feature.
+fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
+    let (k, dim) = (centroids.k(), centroids.dim());
+    let mut blocks = Vec::with_capacity(block_floats(dim, k));
+    for first in (0..k).step_by(BLOCK) {
+        let members = first..first + BLOCK;
+        blocks.extend(members.clone().map(|j| certificate.start.get(j).copied().unwrap_or(FAR)));
+        for f in 0..dim {
+            // Exact: at most 2^24 in size.
+            blocks.extend(members.clone().map(|j| if j < k { -2.0 * centroids.row(j)[f] as f32 } else { 0.0 }));
+        }
+    }
+    blocks
+}
+
+/// Pairs of u32, low half first, as 64-bit integers.
+fn wide(bytes: &[u8]) -> Vec<u64> {
+    bytemuck::pod_collect_to_vec::<u8, u32>(bytes)
+        .chunks_exact(2)
+        .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
+        .collect()
+}
+
+/// Labels and distances of one dispatch, on their way to the host: labels, then nearest, then second-nearest.
+struct Results {
+    capacity: u64,
+    buffer: wgpu::Buffer,
+    group: wgpu::BindGroup,
+    readback: Mappable,
+    /// First row and number of rows that are on their way.
+    under_way: Option<(u64, u32)>,
+}
+
+impl Results {
+    fn new(gpu: &Gpu, rows: u32) -> Result<Self> {
+        // Whole tiles: 64 labels are 256 bytes, the largest alignment that a binding may ask for.
+        let capacity = u64::from(rows).next_multiple_of(TILE_ROWS as u64);
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        let buffer = gpu.device.buffer("results", 20 * capacity, usage)?;
+        let part = |offset: u64, size: u64| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &buffer,
+                offset,
+                size: wgpu::BufferSize::new(size),
+            })
+        };
+        let parts = [part(0, 4 * capacity), part(4 * capacity, 8 * capacity), part(12 * capacity, 8 * capacity)];
+        let group = gpu.device.bind("results", &gpu.kernels.label, &parts);
+        let readback = Mappable::readback(&gpu.device, 20 * capacity)?;
+        Ok(Results { capacity, buffer, group, readback, under_way: None })
+    }
+
+    /// Offset and bytes of the three parts.
+    fn parts(&self, rows: u32, margin: bool) -> [(u64, u64); 3] {
+        let rows = u64::from(rows);
+        [(0, 4 * rows), (4 * self.capacity, 8 * rows), (12 * self.capacity, if margin { 8 * rows } else { 0 })]
+    }
+
+    /// Submits the dispatch and the copies that bring its results back.
+    fn fetch(&mut self, device: &Device, mut encoder: wgpu::CommandEncoder, first_row: u64, rows: u32, margin: bool) {
+        for (offset, bytes) in self.parts(rows, margin) {
+            encoder.copy_buffer_to_buffer(&self.buffer, offset, &self.readback.buffer, offset, bytes);
+        }
+        self.readback.map_after(device.submit(encoder));
+        self.under_way = Some((first_row, rows));
+    }
+
+    /// Hands over what is under way, if anything is.
+    fn deliver(
+        &mut self,
+        device: &Device,
+        margin: bool,
+        watch: Watch<'_>,
+        sink: &mut dyn FnMut(Labels) -> Result<()>,
+    ) -> Result<()> {
+        let Some((first_row, rows)) = self.under_way.take() else { return Ok(()) };
+        let [labels, best, second] = self.parts(rows, margin);
+        let labels = bytemuck::pod_collect_to_vec(&self.readback.view(device, labels.0, labels.1)?);
+        let distance2 = wide(&self.readback.view(device, best.0, best.1)?);
+        let second2 = if margin { Some(wide(&self.readback.view(device, second.0, second.1)?)) } else { None };
+        self.readback.unmap();
+        watch.advance(Stage::Labels, u64::from(rows));
+        sink(Labels { first_row, labels, distance2, second2 })
+    }
+}

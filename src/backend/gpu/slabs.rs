@@ -1,0 +1,283 @@
+//! Tiles on the device: which part lies where, and the way of the values from the host.
+//!
+//! A **slab** is a run of tiles that one dispatch can see. Its labels, norms and weights always live on the device; its
+//! values do if there is room, and travel once a pass if not.
+
+use std::ops::Range;
+
+use super::device::{Device, Mappable};
+use crate::data::{TILE_ROWS, Tiles};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+
+/// The most bytes of values in a slab, also where a binding may be larger. One GiB takes a large GPU a third of a
+/// millisecond, which hides a submission; a slab is also the unit that is streamed when memory is short.
+const SLAB_BYTES: u64 = 1 << 30;
+/// Device memory that is left to centroids, totals, results and the driver.
+const HEADROOM_BYTES: u64 = 64 << 20;
+/// One staging buffer. Large enough to hide the cost of a submission, small enough to be filled from the cache.
+const STAGING_BYTES: u64 = 4 << 20;
+const STAGING_BUFFERS: usize = 3;
+const VALUES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
+/// Device buffers that streamed slabs take turns in.
+const STREAM_BUFFERS: usize = 2;
+
+/// How much of the device's memory is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GpuOptions {
+    /// The most bytes of values in one slab; default and upper bound: 1 GiB, or what the adapter can bind.
+    pub slab_bytes: Option<u64>,
+    /// The most bytes of values that stay on the device; default: as many as it can hold. The rest is streamed.
+    pub resident_bytes: Option<u64>,
+}
+
+/// A run of tiles.
+pub(super) struct Slab {
+    /// Numbers of its tiles.
+    pub(super) tiles: Range<u64>,
+    /// Rows, padding not counted.
+    pub(super) rows: u32,
+    /// None: streamed.
+    pub(super) values: Option<wgpu::Buffer>,
+    pub(super) norms: wgpu::Buffer,
+    pub(super) labels: wgpu::Buffer,
+    /// One value that is not read where rows have no weights.
+    pub(super) weights: wgpu::Buffer,
+}
+
+impl Slab {
+    /// Row number of its first row.
+    pub(super) fn first_row(&self) -> u64 {
+        self.tiles.start * TILE_ROWS as u64
+    }
+
+    fn tile_count(&self) -> u64 {
+        self.tiles.end - self.tiles.start
+    }
+}
+
+/// All slabs of some tiles.
+pub(super) struct Slabs {
+    pub(super) slabs: Vec<Slab>,
+    stream: Vec<wgpu::Buffer>,
+    feeder: Feeder,
+}
+
+impl Slabs {
+    /// Allocates everything for passes with up to `k` centroids, and copies up what stays.
+    pub(super) fn open(
+        device: &Device,
+        tiles: &Tiles,
+        k: usize,
+        options: GpuOptions,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
+        let tile_bytes = tile_bytes(tiles);
+        let most = device.max_binding().min(SLAB_BYTES);
+        if most < tile_bytes {
+            return Err(Error::Environment(format!(
+                "the GPU can bind {most} bytes at a time and one tile needs {tile_bytes}; run on the CPU"
+            )));
+        }
+        let total = tiles.rows().div_ceil(TILE_ROWS as u64);
+        let slab_tiles = slab_tiles(tiles, options.slab_bytes.unwrap_or(most).clamp(tile_bytes, most) / tile_bytes);
+        let ranges = (0..total).step_by(slab_tiles as usize).map(|first| first..total.min(first + slab_tiles));
+        let mut slabs = Slabs {
+            slabs: ranges.map(|range| slab(device, tiles, range)).collect::<Result<_>>()?,
+            stream: Vec::new(),
+            feeder: Feeder::new(device, tiles.layout().bytes())?,
+        };
+        let resident = match options.resident_bytes {
+            Some(bytes) if bytes < tiles.layout().bytes() => bytes / (slab_tiles * tile_bytes),
+            _ => u64::MAX,
+        };
+        slabs.place(device, slab_tiles * tile_bytes, resident as usize, k as u64 * tile_bytes)?;
+        let resident = slabs.slabs.iter().filter(|slab| slab.values.is_some());
+        let bytes = resident.map(|slab| slab.tile_count() * tile_bytes).sum();
+        watch.stage(Stage::Upload, bytes, "bytes", || slabs.upload(device, tiles, watch))?;
+        Ok(slabs)
+    }
+
+    /// Gives the first slabs memory for their values: at most `resident` of them, or as many as there is room for. The
+    /// others take turns in two more buffers. `model_bytes` is what the centroids and their totals may take.
+    fn place(&mut self, device: &Device, slab_bytes: u64, resident: usize, model_bytes: u64) -> Result<()> {
+        let count = self.slabs.len();
+        let resident = resident.min(count);
+        let headroom = HEADROOM_BYTES.min(4 * slab_bytes) + model_bytes;
+        let headroom = device.try_buffer("headroom", headroom.min(device.limits.max_buffer_size), VALUES)?;
+        let mut buffers = Vec::new();
+        while buffers.len() < count.min(resident + STREAM_BUFFERS)
+            && let Some(buffer) = device.try_buffer("values", slab_bytes, VALUES)?
+        {
+            buffers.push(buffer);
+        }
+        if buffers.is_empty() && count > 0 {
+            buffers.push(device.buffer("values", slab_bytes, VALUES)?);
+        }
+        drop(headroom);
+        let room = if buffers.len() == count { count } else { buffers.len().saturating_sub(STREAM_BUFFERS) };
+        self.stream = buffers.split_off(resident.min(room));
+        self.slabs.iter_mut().zip(buffers).for_each(|(slab, buffer)| slab.values = Some(buffer));
+        Ok(())
+    }
+
+    fn upload(&mut self, device: &Device, tiles: &Tiles, watch: Watch<'_>) -> Result<()> {
+        let norms = tiles.norms();
+        for slab in &self.slabs {
+            let at = slab.tiles.start as usize..slab.tiles.end as usize;
+            self.feeder.write(device, &slab.norms, 0, bytemuck::cast_slice(&norms[at]))?;
+            if let Some(weights) = tiles.weights() {
+                let at = slab.first_row() as usize;
+                let weights = &weights[at..at + slab.rows as usize];
+                self.feeder.write(device, &slab.weights, 0, bytemuck::cast_slice(weights))?;
+            }
+            if let Some(values) = &slab.values {
+                self.feeder.feed(device, tiles, &slab.tiles, values, watch, Some(Stage::Upload))?;
+            }
+        }
+        self.feeder.flush(device)?;
+        Ok(())
+    }
+
+    /// The values of a slab on the device; those of a streamed slab are copied up now. The queue keeps the order, so a
+    /// buffer is filled anew only when the work that was submitted before is done with it.
+    pub(super) fn values(
+        &mut self,
+        device: &Device,
+        tiles: &Tiles,
+        slab: usize,
+        watch: Watch<'_>,
+    ) -> Result<wgpu::Buffer> {
+        if let Some(values) = &self.slabs[slab].values {
+            return Ok(values.clone());
+        }
+        let target = &self.stream[slab % self.stream.len()];
+        self.feeder.feed(device, tiles, &self.slabs[slab].tiles, target, watch, None)?;
+        self.feeder.flush(device)?;
+        Ok(target.clone())
+    }
+
+    /// How many slabs are streamed.
+    pub(super) fn streamed(&self) -> usize {
+        self.slabs.iter().filter(|slab| slab.values.is_none()).count()
+    }
+}
+
+fn tile_bytes(tiles: &Tiles) -> u64 {
+    (tiles.dim() * TILE_ROWS * 4) as u64
+}
+
+/// Tiles of every slab but the last, at most `most`. Slabs are about equal, since each gets the same memory; they hold
+/// whole chunks if those are small enough, so that a chunk in a scratch file is read once.
+fn slab_tiles(tiles: &Tiles, most: u64) -> u64 {
+    let total = tiles.rows().div_ceil(TILE_ROWS as u64).max(1);
+    let chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
+    let unit = if chunk <= most { chunk } else { 1 };
+    let most = most - most % unit;
+    total.div_ceil(total.div_ceil(most)).next_multiple_of(unit)
+}
+
+fn slab(device: &Device, tiles: &Tiles, range: Range<u64>) -> Result<Slab> {
+    let count = range.end - range.start;
+    let rows = (tiles.rows() - range.start * TILE_ROWS as u64).min(count * TILE_ROWS as u64);
+    let weights = if tiles.weights().is_some() { 4 * rows } else { 4 };
+    Ok(Slab {
+        tiles: range,
+        // A slab has less than 2^31 bytes.
+        rows: rows as u32,
+        values: None,
+        norms: device.storage("norms", 4 * count)?,
+        labels: device.storage("labels", 4 * rows)?,
+        weights: device.storage("weights", weights)?,
+    })
+}
+
+/// Copies host memory to the device through a ring of mapped staging buffers.
+struct Feeder {
+    ring: Vec<Mappable>,
+    size: u64,
+    next: usize,
+    filling: Option<Filling>,
+}
+
+/// The staging buffer that is being filled, and where its parts will go.
+struct Filling {
+    view: wgpu::BufferViewMut,
+    used: u64,
+    copies: Vec<(wgpu::Buffer, u64, Range<u64>)>,
+}
+
+impl Feeder {
+    /// A feeder for about `bytes` bytes in all.
+    fn new(device: &Device, bytes: u64) -> Result<Self> {
+        let size = STAGING_BYTES.min(bytes.max(4).next_multiple_of(4));
+        let ring = (0..STAGING_BUFFERS).map(|_| Mappable::staging(device, size)).collect::<Result<_>>()?;
+        Ok(Feeder { ring, size, next: 0, filling: None })
+    }
+
+    /// Copies the values of some tiles to the start of `target`.
+    fn feed(
+        &mut self,
+        device: &Device,
+        tiles: &Tiles,
+        range: &Range<u64>,
+        target: &wgpu::Buffer,
+        watch: Watch<'_>,
+        progress: Option<Stage>,
+    ) -> Result<()> {
+        let stride = tiles.dim() * TILE_ROWS;
+        let per_chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
+        let mut buffer = Vec::new();
+        for index in range.start / per_chunk..range.end.div_ceil(per_chunk) {
+            watch.check()?;
+            let chunk = tiles.read(index as usize, &mut buffer)?;
+            let first = index * per_chunk;
+            let from = range.start.max(first);
+            let to = range.end.min(first + chunk.norms.len() as u64);
+            let values = &chunk.values[(from - first) as usize * stride..(to - first) as usize * stride];
+            self.write(device, target, (from - range.start) * stride as u64 * 4, bytemuck::cast_slice(values))?;
+            if let Some(stage) = progress {
+                watch.advance(stage, 4 * values.len() as u64);
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies bytes to `target` at `offset`, both multiples of 4. They arrive after [`flush`](Self::flush).
+    fn write(&mut self, device: &Device, target: &wgpu::Buffer, mut offset: u64, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let filling = match &mut self.filling {
+                Some(filling) => filling,
+                none => {
+                    none.insert(Filling { view: self.ring[self.next].view_mut(device)?, used: 0, copies: Vec::new() })
+                }
+            };
+            let count = (bytes.len() as u64).min(self.size - filling.used);
+            let (now, later) = bytes.split_at(count as usize);
+            let place = filling.used..filling.used + count;
+            filling.view.slice(place.start as usize..place.end as usize).copy_from_slice(now);
+            filling.used = place.end;
+            filling.copies.push((target.clone(), offset, place));
+            (offset, bytes) = (offset + count, later);
+            if filling.used == self.size {
+                self.flush(device)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Submits what was written.
+    fn flush(&mut self, device: &Device) -> Result<()> {
+        let Some(Filling { view, copies, .. }) = self.filling.take() else { return Ok(()) };
+        drop(view);
+        let slot = &mut self.ring[self.next];
+        slot.unmap();
+        let mut encoder = device.encoder();
+        for (target, offset, place) in copies {
+            encoder.copy_buffer_to_buffer(&slot.buffer, place.start, &target, offset, place.end - place.start);
+        }
+        slot.map_after(device.submit(encoder));
+        self.next = (self.next + 1) % self.ring.len();
+        device.check()
+    }
+}

@@ -1,0 +1,298 @@
+//! The GPU against the definition, row for row. They run on any Vulkan, Metal or DX12 adapter, a software one included.
+
+use std::mem::offset_of;
+
+use super::kernels::{FAR, Kernel, Params, TotalCells, WORKGROUP};
+use super::*;
+use crate::backend::reference::Reference;
+use crate::backend::{Centroids, Labels, Partial};
+use crate::data::GRID_MAX;
+use crate::error::Error;
+
+/// A real GPU, or else a software one, or else None: then the test has nothing to run on.
+fn any_gpu() -> Option<Gpu> {
+    let best = adapters().into_iter().min_by_key(|info| info.kind);
+    match best {
+        Some(info) => Some(Gpu::open(&DeviceChoice::Index(info.index)).unwrap()),
+        None if std::env::var_os("HYADES_REQUIRE_GPU").is_some_and(|v| v == "1") => {
+            panic!("no GPU, and one is required")
+        }
+        None => None,
+    }
+}
+
+/// A small generator (SplitMix64), so that the data are the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn grid(&mut self, limit: i32) -> i32 {
+        (self.next() % (2 * limit as u64 + 1)) as i32 - limit
+    }
+
+    fn grids(&mut self, count: usize, limit: i32) -> Vec<i32> {
+        (0..count).map(|_| self.grid(limit)).collect()
+    }
+}
+
+fn labels(session: &mut dyn Session, centroids: &Centroids, margin: bool) -> Labels {
+    let mut all = Labels { first_row: 0, labels: vec![], distance2: vec![], second2: margin.then(Vec::new) };
+    let mut sink = |part: Labels| {
+        assert_eq!(part.first_row, all.labels.len() as u64);
+        assert_eq!(part.labels.len(), part.distance2.len());
+        all.labels.extend(part.labels);
+        all.distance2.extend(part.distance2);
+        assert_eq!(part.second2.is_some(), margin);
+        if let (Some(all), Some(part)) = (&mut all.second2, part.second2) {
+            all.extend(part);
+        }
+        Ok(())
+    };
+    session.label(centroids, margin, Watch::none(), &mut sink).unwrap();
+    all
+}
+
+/// Runs the passes and label calls on both, and compares everything but `rechecked`. Returns the last of it.
+fn compare(gpu: &Gpu, tiles: &Tiles, passes: &[Centroids]) -> Partial {
+    let k = passes.iter().map(Centroids::k).max().unwrap();
+    let mut ours = gpu.open(tiles, k, Watch::none()).unwrap();
+    let mut truth = Reference.open(tiles, k, Watch::none()).unwrap();
+    let mut last = None;
+    for (i, centroids) in passes.iter().enumerate() {
+        let mut partial = ours.pass(centroids, Watch::none()).unwrap();
+        let expected = truth.pass(centroids, Watch::none()).unwrap();
+        let rechecked = std::mem::take(&mut partial.rechecked);
+        assert_eq!(partial, expected, "pass {i}");
+        for margin in [false, true] {
+            assert_eq!(labels(&mut *ours, centroids, margin), labels(&mut *truth, centroids, margin), "pass {i}");
+        }
+        partial.rechecked = rechecked;
+        last = Some(partial);
+    }
+    last.unwrap()
+}
+
+fn centroids(dim: usize, values: Vec<i32>) -> Centroids {
+    Centroids::new(dim, values).unwrap()
+}
+
+#[test]
+fn shader_constants_and_layouts_are_those_of_rust() {
+    for kernel in [
+        Kernel::Assign { dim: 16, k: 16, weighted: false },
+        Kernel::Assign { dim: 300, k: 500, weighted: true },
+        Kernel::Label { dim: 1, k: 1, margin: true },
+    ] {
+        let module = naga::front::wgsl::parse_str(&kernel.source(&wgpu::Limits::default())).unwrap();
+        let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
+        let naga::TypeInner::Struct { members, span } = &params.inner else { panic!("Params is a struct") };
+        let offsets: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
+        let expected = [
+            ("first_row", offset_of!(Params, first_row)),
+            ("end_row", offset_of!(Params, end_row)),
+            ("fresh", offset_of!(Params, fresh)),
+            ("spread_factor", offset_of!(Params, spread_factor)),
+        ];
+        assert_eq!(offsets, expected);
+        assert_eq!(*span as usize, size_of::<Params>());
+
+        let [entry] = &module.entry_points[..] else { panic!("one entry point a file") };
+        assert_eq!(entry.workgroup_size, [WORKGROUP, 1, 1]);
+        // The results of label.wgsl are pairs of u32, eight bytes apart.
+        for (_, variable) in module.global_variables.iter() {
+            let inner = &module.types[variable.ty].inner;
+            if let (Some("out_best" | "out_second"), naga::TypeInner::Array { stride, .. }) =
+                (variable.name.as_deref(), inner)
+            {
+                assert_eq!(*stride, 8);
+            }
+        }
+        let value = |name: &str| {
+            let (_, constant) = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name))?;
+            match module.global_expressions[constant.init] {
+                naga::Expression::Literal(naga::Literal::U32(v)) => Some(f64::from(v)),
+                naga::Expression::Literal(naga::Literal::F32(v)) => Some(f64::from(v)),
+                _ => None,
+            }
+        };
+        assert_eq!(value("FAR"), Some(f64::from(FAR)));
+        if let Kernel::Assign { dim, k, weighted } = kernel {
+            let cells = TotalCells::new(dim, k, weighted);
+            let ours = [TotalCells::CHANGED, TotalCells::RECHECKED, TotalCells::COUNTS, cells.mass, cells.sums];
+            let theirs = ["CHANGED", "RECHECKED", "COUNTS", "MASS", "SUMS"].map(|name| value(name).unwrap() as usize);
+            assert_eq!(theirs, ours);
+        }
+    }
+}
+
+#[test]
+fn random_rows_and_moved_centroids() {
+    let Some(gpu) = any_gpu() else { return };
+    for dim in [1, 2, 3, 16, 17, 130] {
+        for k in [1, 2, 7, 64, 300] {
+            let mut random = Random((1000 * dim + k) as u64);
+            let limit = if dim % 2 == 0 { GRID_MAX } else { 2000 };
+            let rows = 700 + random.next() as usize % 200;
+            let tiles = Tiles::from_rows(dim, &random.grids(rows * dim, limit), None, 128).unwrap();
+            let first = random.grids(k * dim, limit);
+            let second = first.iter().map(|v| (v + random.grid(limit / 8)).clamp(-GRID_MAX, GRID_MAX)).collect();
+            let passes = [centroids(dim, first), centroids(dim, second)];
+            let last = compare(&gpu, &tiles, &passes);
+            assert!(last.rechecked < rows as u64 / 2, "the filter decides most rows: {dim} x {k}");
+        }
+    }
+}
+
+#[test]
+fn exact_ties_go_to_the_lowest_index() {
+    let Some(gpu) = any_gpu() else { return };
+    let mut random = Random(7);
+    for (dim, k) in [(1, 9), (3, 20), (16, 16)] {
+        let lattice = |random: &mut Random, count: usize| -> Vec<i32> {
+            (0..count).map(|_| 1_000_003 * (random.grid(2))).collect()
+        };
+        let tiles = Tiles::from_rows(dim, &lattice(&mut random, 900 * dim), None, 256).unwrap();
+        let passes = [(); 3].map(|()| centroids(dim, lattice(&mut random, k * dim)));
+        let last = compare(&gpu, &tiles, &passes);
+        assert!(last.rechecked > 0, "a tie is never certain");
+    }
+    let same = Tiles::from_rows(5, &[123_457; 5 * 777], None, 64).unwrap();
+    compare(&gpu, &same, &[centroids(5, vec![123_457; 5 * 12]), centroids(5, vec![-5; 5 * 3])]);
+}
+
+#[test]
+fn the_corners_of_the_grid() {
+    let Some(gpu) = any_gpu() else { return };
+    let mut random = Random(11);
+    for dim in [1, 16, 130] {
+        let corner = |random: &mut Random| if random.next() % 2 == 0 { GRID_MAX } else { -GRID_MAX };
+        let near = |random: &mut Random| (corner(random) + random.grid(1)).clamp(-GRID_MAX, GRID_MAX);
+        let rows: Vec<i32> = (0..800 * dim).map(|_| near(&mut random)).collect();
+        let tiles = Tiles::from_rows(dim, &rows, None, 320).unwrap();
+        let passes = [(); 2].map(|()| centroids(dim, (0..6 * dim).map(|_| corner(&mut random)).collect()));
+        compare(&gpu, &tiles, &passes);
+    }
+}
+
+#[test]
+fn weights_of_every_size() {
+    let Some(gpu) = any_gpu() else { return };
+    let mut random = Random(13);
+    let rows = 1000;
+    let weights = (0..rows).map(|i| if i % 5 == 0 { (1 << 20) - 1 } else { random.next() as u32 % 3 }).collect();
+    let tiles = Tiles::from_rows(4, &random.grids(4 * rows, GRID_MAX), Some(weights), 192).unwrap();
+    let passes = [(); 3].map(|()| centroids(4, random.grids(4 * 10, GRID_MAX)));
+    compare(&gpu, &tiles, &passes);
+}
+
+#[test]
+fn slabs_and_streams_give_the_same() {
+    let Some(mut gpu) = any_gpu() else { return };
+    let mut random = Random(17);
+    let (dim, rows) = (6, 5000);
+    let values = random.grids(dim * rows, 1 << 20);
+    let weights = (0..rows).map(|_| random.next() as u32 % 1000).collect();
+    let passes = [(); 3].map(|()| centroids(dim, random.grids(dim * 12, 1 << 20)));
+    let tile = (dim * 64 * 4) as u64;
+    // Streamed slabs of ten tiles; some that stay and some that do not; slabs smaller than a chunk and not a part of it.
+    for (slab_bytes, resident_bytes, remark) in [
+        (10 * tile, None, false),
+        (10 * tile, Some(0), true),
+        (10 * tile, Some(35 * tile), true),
+        (3 * tile, Some(9 * tile), true),
+    ] {
+        gpu = gpu.with_options(GpuOptions { slab_bytes: Some(slab_bytes), resident_bytes });
+        for weights in [None, Some(Vec::clone(&weights))] {
+            let tiles = Tiles::from_rows(dim, &values, weights, 320).unwrap();
+            let session = gpu.open(&tiles, 12, Watch::none()).unwrap();
+            assert_eq!(session.remark().is_some(), remark);
+            drop(session);
+            compare(&gpu, &tiles, &passes);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let tiles = Tiles::from_rows(dim, &values, None, 192).unwrap().into_scratch(folder.path()).unwrap();
+        compare(&gpu, &tiles, &passes);
+    }
+}
+
+#[test]
+fn another_number_of_centroids_and_no_rows() {
+    let Some(gpu) = any_gpu() else { return };
+    let mut random = Random(19);
+    let tiles = Tiles::from_rows(3, &random.grids(3 * 1000, 5000), None, 256).unwrap();
+    let passes = [5, 12, 12, 2].map(|k| centroids(3, random.grids(3 * k, 5000)));
+    compare(&gpu, &tiles, &passes);
+    let none = Tiles::from_rows(3, &[], None, 256).unwrap();
+    compare(&gpu, &none, &passes[..1]);
+}
+
+#[test]
+fn many_dispatches_give_the_same() {
+    let Some(gpu) = any_gpu() else { return };
+    let gpu = Gpu { work: Work(64 * 9 * 16 * 5), ..gpu };
+    let mut random = Random(23);
+    let tiles = Tiles::from_rows(9, &random.grids(9 * 3000, 50_000), None, 512).unwrap();
+    let passes = [(); 2].map(|()| centroids(9, random.grids(9 * 16, 50_000)));
+    compare(&gpu, &tiles, &passes);
+}
+
+#[test]
+fn a_lost_device_is_an_error() {
+    let Some(gpu) = any_gpu() else { return };
+    let tiles = Tiles::from_rows(4, &Random(29).grids(4 * 3000, 9999), None, 512).unwrap();
+    let start = centroids(4, Random(31).grids(4 * 8, 9999));
+    for resident_bytes in [None, Some(0)] {
+        let gpu = Gpu::open(&DeviceChoice::Index(gpu.adapter().index)).unwrap();
+        let gpu = gpu.with_options(GpuOptions { slab_bytes: Some(9 << 10), resident_bytes });
+        let mut session = gpu.open(&tiles, 8, Watch::none()).unwrap();
+        session.pass(&start, Watch::none()).unwrap();
+        gpu.destroy();
+        let lost = session.pass(&start, Watch::none());
+        assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
+        let lost = session.label(&start, true, Watch::none(), &mut |_| Ok(()));
+        assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
+        assert!(matches!(gpu.open(&tiles, 8, Watch::none()), Err(Error::DeviceLost(_))));
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let Err(Error::Environment(text)) = Gpu::open(&DeviceChoice::Name("no such GPU".into())) else { panic!("found") };
+    assert!(text.contains("\"no such GPU\"") && text.contains("hyades doctor"), "{text}");
+}
+
+/// Times one pass: `cargo test --release --lib -- --ignored --nocapture time_of_a_pass`.
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stderr)]
+fn time_of_a_pass() {
+    let Some(gpu) = any_gpu() else { return };
+    for (rows, dim, k) in [(1 << 20, 16, 16), (1 << 20, 16, 64), (1 << 19, 32, 64)] {
+        let mut random = Random(37);
+        let tiles = Tiles::from_rows(dim, &random.grids(rows * dim, 1 << 20), None, 16384).unwrap();
+        let mut session = gpu.open(&tiles, k, Watch::none()).unwrap();
+        let mut start = centroids(dim, random.grids(k * dim, 1 << 20));
+        for _ in 0..4 {
+            let clock = std::time::Instant::now();
+            let partial = session.pass(&start, Watch::none()).unwrap();
+            eprintln!(
+                "{} {rows}x{dim} k={k}: {:.1} ms, changed {:?}, rechecked {}",
+                gpu.info.name,
+                clock.elapsed().as_secs_f64() * 1e3,
+                partial.changed,
+                partial.rechecked
+            );
+            start = partial.means(&start);
+        }
+        let clock = std::time::Instant::now();
+        session.label(&start, true, Watch::none(), &mut |_| Ok(())).unwrap();
+        eprintln!("  labels with margin: {:.1} ms", clock.elapsed().as_secs_f64() * 1e3);
+    }
+}
