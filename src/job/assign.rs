@@ -77,7 +77,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
     let centroids = model.centroids()?;
     let size = Size { rows: source.rows(), dim: columns.len(), k: model.n_clusters };
-    let chosen = request.backend.choose(size)?;
+    let chosen = request.backend.choose(size, request.resources.budget())?;
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id));
     let mut writer = LabelWriter::new(file, stream, None, centroids.k(), model.recipe.step(), request.margin)?;

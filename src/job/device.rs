@@ -34,8 +34,8 @@ pub struct BackendRequest {
 pub(crate) struct Chosen {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) why: String,
-    /// Whether tiles are copied to the device, beside those in host memory.
-    pub(crate) copies: bool,
+    /// The most bytes of tiles that the device copies into the host's memory: more than 0 for a software device only.
+    pub(crate) host_copy: u64,
 }
 
 /// The size of a job, as far as it decides what pays.
@@ -58,21 +58,21 @@ impl BackendRequest {
     ///
     /// # Errors
     /// A SIMD level or a GPU that this machine does not have.
-    pub(crate) fn choose(&self, size: Size) -> Result<Chosen> {
+    pub(crate) fn choose(&self, size: Size, budget: u64) -> Result<Chosen> {
         let cpu = |why: String| -> Result<Chosen> {
-            Ok(Chosen { backend: Box::new(Cpu::new(self.simd)?), why, copies: false })
+            Ok(Chosen { backend: Box::new(Cpu::new(self.simd)?), why, host_copy: 0 })
         };
         match self.kind {
             BackendKind::Reference => {
-                Ok(Chosen { backend: Box::new(Reference), why: "asked for".into(), copies: false })
+                Ok(Chosen { backend: Box::new(Reference), why: "asked for".into(), host_copy: 0 })
             }
             BackendKind::Cpu if self.device.is_some() => {
                 Err(Error::Usage("--device names a GPU and --backend cpu excludes it; leave one of them out".into()))
             }
             BackendKind::Cpu => cpu("asked for".into()),
-            BackendKind::Gpu => gpu::open(self.device.as_deref(), "asked for".into()),
+            BackendKind::Gpu => gpu::open(self.device.as_deref(), "asked for".into(), budget),
             BackendKind::Auto if self.device.is_some() => {
-                gpu::open(self.device.as_deref(), "--device asks for it".into())
+                gpu::open(self.device.as_deref(), "--device asks for it".into(), budget)
             }
             BackendKind::Auto => {
                 let work = size.rows as f64 * size.dim as f64 * size.k as f64 * EXPECTED_PASSES as f64;
@@ -80,7 +80,7 @@ impl BackendRequest {
                     return cpu(format!("{:.0} million multiply-adds are too few to start a GPU for", work / 1e6));
                 }
                 match gpu::real() {
-                    Some(name) => gpu::open(None, format!("{name} pays for {:.0} billion multiply-adds", work / 1e9))
+                    Some(name) => gpu::open(None, format!("{name} pays for {:.0} billion multiply-adds", work / 1e9), budget)
                         .or_else(|e| cpu(format!("{name} could not be opened: {e}"))),
                     None => cpu("no real GPU was found (hyades doctor tells more)".into()),
                 }
@@ -92,10 +92,10 @@ impl BackendRequest {
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::Chosen;
-    use crate::backend::gpu::{DeviceChoice, Gpu, adapters};
+    use crate::backend::gpu::{DeviceChoice, Gpu, GpuOptions, adapters};
     use crate::error::Result;
 
-    pub(super) fn open(device: Option<&str>, why: String) -> Result<Chosen> {
+    pub(super) fn open(device: Option<&str>, why: String, budget: u64) -> Result<Chosen> {
         let choice = match device {
             None => DeviceChoice::Any,
             Some(text) => match text.parse() {
@@ -103,7 +103,14 @@ mod gpu {
                 Err(_) => DeviceChoice::Name(text.to_owned()),
             },
         };
-        Ok(Chosen { backend: Box::new(Gpu::open(&choice)?), why, copies: true })
+        let gpu = Gpu::open(&choice)?;
+        if gpu.adapter().is_real() {
+            return Ok(Chosen { backend: Box::new(gpu), why, host_copy: 0 });
+        }
+        // A software device lives in the memory that the budget is about.
+        let host_copy = budget / 4;
+        let options = GpuOptions { resident_bytes: Some(host_copy), ..GpuOptions::default() };
+        Ok(Chosen { backend: Box::new(gpu.with_options(options)), why, host_copy })
     }
 
     pub(super) fn real() -> Option<String> {
@@ -116,7 +123,7 @@ mod gpu {
     use super::Chosen;
     use crate::error::{Error, Result};
 
-    pub(super) fn open(_: Option<&str>, _: String) -> Result<Chosen> {
+    pub(super) fn open(_: Option<&str>, _: String, _: u64) -> Result<Chosen> {
         Err(Error::Environment("this hyades was built without its GPU backend; build it with --features gpu".into()))
     }
 

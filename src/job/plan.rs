@@ -84,10 +84,9 @@ pub(crate) fn make(source: &Source, roles: &Roles, k: usize, chosen: &Chosen, re
     let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16);
     let output = OUTPUT_GROUP_ROWS.min(rows as usize) as u64 * 64;
     let common = FIXED + labels + weights + sample + output;
-    // A software device keeps its copy in the same memory.
-    let copies = if chosen.copies { prepared } else { 0 };
-    let resident = common + prepared + copies + threads as u64 * (DECODER + layout.chunk_floats() as u64 * 4);
-    let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
+    let copy = prepared.min(chosen.host_copy);
+    let resident = common + prepared + copy + threads as u64 * (DECODER + layout.chunk_floats() as u64 * 4);
+    let streamed = common + copy + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
     let budget = resources.budget();
     let smallest = resident.min(streamed);
     if budget < smallest {

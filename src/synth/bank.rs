@@ -14,8 +14,7 @@ use super::columns::{Column, Kind, Shape, column};
 use super::random::{Stream, exp2};
 use super::segments::{FACTORS, Segments, WITHIN};
 
-/// The name of the column with each customer's planted segment.
-pub const TRUTH_COLUMN: &str = "true_segment";
+pub use crate::data::TRUTH_COLUMN;
 
 /// The name of the column with the customers' numbers.
 pub const ID_COLUMN: &str = "customer_id";
