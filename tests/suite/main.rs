@@ -1,1 +1,21 @@
-fn main() {}
+//! The test suite: one binary, whose harness can show a test as ignored at run time. GPU tests need a Vulkan device;
+//! where there is none they are shown as ignored, and with HYADES_REQUIRE_GPU=1 they fail.
+
+mod architecture;
+mod bad_input;
+mod cli;
+mod harness;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let tests = [architecture::tests(), cli::tests(), bad_input::tests()];
+    let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
+    if arguments.list {
+        return ExitCode::SUCCESS;
+    }
+    // The harness says how many were ignored; this says why.
+    harness::explain_ignored();
+    conclusion.exit_code()
+}

@@ -1,0 +1,74 @@
+//! What the tests share: how they are listed, scratch folders, the command, the GPU.
+
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::OnceLock;
+
+use hyades::backend::gpu::{DeviceChoice, Gpu, adapters};
+use libtest_mimic::{Failed, Trial};
+
+/// A test that runs everywhere. It passes by returning and fails by panicking.
+pub(crate) fn test(name: &str, run: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        run();
+        Ok(())
+    })
+}
+
+/// Lists functions of this module as tests, each under its path.
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => {
+        /// The tests of this module.
+        pub(crate) fn tests() -> Vec<libtest_mimic::Trial> {
+            let module = module_path!().rsplit("::").next().unwrap_or_default();
+            vec![$(crate::harness::test(&format!("{module}::{}", stringify!($name)), $name)),*]
+        }
+    };
+}
+pub(crate) use tests;
+
+/// The index of a device on which GPU code can be run, a software one too.
+pub(crate) fn gpu_device() -> Option<usize> {
+    static FOUND: OnceLock<Option<usize>> = OnceLock::new();
+    *FOUND.get_or_init(|| adapters().into_iter().find(|a| Gpu::open(&DeviceChoice::Index(a.index)).is_ok()).map(|a| a.index))
+}
+
+fn gpu_is_required() -> bool {
+    std::env::var_os("HYADES_REQUIRE_GPU").is_some_and(|v| v == "1")
+}
+
+/// A test that needs a GPU: ignored where there is none, failed there if one is required.
+pub(crate) fn gpu_test(name: &str, run: impl FnOnce(usize) + Send + 'static) -> Trial {
+    let device = gpu_device();
+    let ignored = device.is_none() && !gpu_is_required();
+    Trial::test(name, move || match device {
+        Some(device) => {
+            run(device);
+            Ok(())
+        }
+        None => Err(Failed::from("HYADES_REQUIRE_GPU=1, but no Vulkan device can be opened (hyades doctor tells more)")),
+    })
+    .with_ignored_flag(ignored)
+}
+
+/// Says why GPU tests were ignored.
+pub(crate) fn explain_ignored() {
+    if gpu_device().is_none() && !gpu_is_required() {
+        println!("GPU tests were ignored: no Vulkan device can be opened (Debian: apt install mesa-vulkan-drivers)");
+    }
+}
+
+/// A folder that disappears with its handle.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Runs `hyades` with these arguments.
+pub(crate) fn hyades<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_hyades")).args(arguments).output().expect("hyades runs")
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
