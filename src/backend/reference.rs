@@ -2,7 +2,7 @@
 //! against it.
 
 use super::{Backend, Centroids, Labels, Partial, Session, distance2};
-use crate::data::Tiles;
+use crate::data::{Buffer, Tiles};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 
@@ -49,7 +49,7 @@ impl Session for ReferenceSession<'_> {
         let mut partial = Partial::empty(centroids.k(), self.tiles.dim());
         let mut labels = Vec::with_capacity(self.tiles.rows() as usize);
         let mut row = vec![0; self.tiles.dim()];
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         for i in 0..self.tiles.layout().chunks() {
             watch.check()?;
             let chunk = self.tiles.read(i, &mut buffer)?;
@@ -75,7 +75,7 @@ impl Session for ReferenceSession<'_> {
         sink: &mut dyn FnMut(Labels) -> Result<()>,
     ) -> Result<()> {
         let mut row = vec![0; self.tiles.dim()];
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         for i in 0..self.tiles.layout().chunks() {
             watch.check()?;
             let chunk = self.tiles.read(i, &mut buffer)?;

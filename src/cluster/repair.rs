@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::backend::{Centroids, Session};
-use crate::data::Tiles;
+use crate::data::{Buffer, Tiles};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 
@@ -43,7 +43,7 @@ pub(super) fn move_empty(
 pub(super) fn distinct_rows(tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result<Vec<Vec<i32>>> {
     let mut seen = HashSet::new();
     let mut distinct = Vec::new();
-    let (mut buffer, mut row) = (Vec::new(), vec![0; tiles.dim()]);
+    let (mut buffer, mut row) = (Buffer::default(), vec![0; tiles.dim()]);
     for i in 0..tiles.layout().chunks() {
         watch.check()?;
         let chunk = tiles.read(i, &mut buffer)?;

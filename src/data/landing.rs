@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::layout::{Layout, Line, TILE_ROWS, floats_mut};
+use super::layout::{Buffer, Layout, TILE_ROWS};
 
 /// The chunks of a store, open for concurrent landing.
 pub(super) struct Landing<'a> {
@@ -18,7 +18,7 @@ pub(super) struct Landing<'a> {
     groups: Vec<(u64, u64)>,
     /// Per (group, feature), whether its cells have been given out.
     claimed: Vec<AtomicBool>,
-    store: PhantomData<&'a mut [Vec<Line>]>,
+    store: PhantomData<&'a mut [Buffer]>,
 }
 
 // SAFETY: the pointers stem from an exclusive borrow that lasts for 'a. They are used only through `LandingColumn`s,
@@ -39,13 +39,13 @@ impl<'a> Landing<'a> {
     ///
     /// # Panics
     /// If groups overlap or reach beyond the layout, or a chunk is too small for it: faults of the caller.
-    pub(super) fn new(layout: Layout, chunks: &'a mut [Vec<Line>], groups: Vec<(u64, u64)>) -> Self {
+    pub(super) fn new(layout: Layout, chunks: &'a mut [Buffer], groups: Vec<(u64, u64)>) -> Self {
         assert!(groups.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0), "row groups overlap");
         assert!(groups.last().is_none_or(|g| g.0 + g.1 <= layout.rows()), "row groups reach beyond the rows");
         assert_eq!(chunks.len(), layout.chunks());
-        assert!(chunks.iter().enumerate().all(|(i, c)| c.len() * 16 >= layout.floats_in(i)), "a chunk is too small");
+        assert!(chunks.iter().enumerate().all(|(i, c)| c.len() >= layout.floats_in(i)), "a chunk is too small");
         let claimed = (0..groups.len() * layout.dim()).map(|_| AtomicBool::new(false)).collect();
-        let chunks = chunks.iter_mut().map(|c| floats_mut(c).as_mut_ptr()).collect();
+        let chunks = chunks.iter_mut().map(|c| c.as_mut_ptr()).collect();
         Landing { layout, chunks, groups, claimed, store: PhantomData }
     }
 

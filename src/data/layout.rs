@@ -5,33 +5,58 @@
 //! unit of allocation, of work and of streaming. Row `r` of feature `f` lies at
 //! `(tile * dim + f) * TILE_ROWS + r % TILE_ROWS` in its chunk. The last tile is padded with zeros.
 
-use bytemuck::{Pod, Zeroable};
-
 /// Rows in a tile: four AVX-512 registers of f32, two waves of a GPU with 32 lanes.
 pub const TILE_ROWS: usize = 64;
 
 /// The most features that a row may have; with it every squared distance fits 62 bits.
 pub const MAX_DIM: usize = 4096;
 
-/// Sixteen values on a cache line of their own: storage made of lines is aligned for every SIMD width.
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-pub struct Line([f32; 16]);
-
-/// A buffer of `floats` zeros; `floats` is a multiple of 16.
-pub(crate) fn zeroed(floats: usize) -> Vec<Line> {
-    debug_assert!(floats.is_multiple_of(16));
-    bytemuck::zeroed_vec(floats / 16)
+/// Values that begin on a cache line, so that no SIMD load straddles two. Fresh memory comes zeroed from the system and
+/// is touched first by the thread that writes it.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    values: Vec<f32>,
+    start: usize,
+    len: usize,
 }
 
-/// The values of a buffer.
-pub(crate) fn floats(lines: &[Line]) -> &[f32] {
-    bytemuck::cast_slice(lines)
+/// f32 values on a cache line.
+const LINE: usize = 16;
+
+impl Buffer {
+    pub(super) fn zeroed(len: usize) -> Self {
+        let values = vec![0f32; len + LINE];
+        // An allocation of f32 is aligned to 4, so a cache line begins within the first 16.
+        let start = values.as_ptr().align_offset(LINE * 4).min(LINE);
+        Buffer { values, start, len }
+    }
+
+    /// Makes room for `len` values. What they are is left open.
+    pub(super) fn resize(&mut self, len: usize) {
+        if self.start + len > self.values.len() {
+            *self = Buffer::zeroed(len);
+        }
+        self.len = len;
+    }
+
+    /// Keeps the first `len` values.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
 }
 
-/// The values of a buffer, to write.
-pub(crate) fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
-    bytemuck::cast_slice_mut(lines)
+impl std::ops::Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values[self.start..][..self.len]
+    }
+}
+
+impl std::ops::DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values[self.start..][..self.len]
+    }
 }
 
 /// Rows, features and the size of chunks; everything about positions follows.

@@ -19,7 +19,7 @@ mod weights;
 
 pub use column::ColumnReader;
 pub use ids::{IdFindings, IdStream, check_ids};
-pub use layout::{Layout, MAX_DIM, TILE_ROWS};
+pub use layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};
 pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
 pub(crate) use recipe::power_of_two;
 pub use recipe::{

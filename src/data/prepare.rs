@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
 /// Where the tiles will live, and in what pieces. Results do not depend on it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Placement {
     /// Rows in a chunk; by default about 1 MiB of values.
     pub chunk_rows: Option<usize>,

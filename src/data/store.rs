@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::layout::{Layout, Line, floats, floats_mut, zeroed};
+use super::layout::{Buffer, Layout};
 use crate::error::{Error, Result};
 
 /// Chunks read ahead of the workers when streaming.
@@ -21,14 +21,14 @@ pub struct Store {
 
 #[derive(Debug)]
 enum Place {
-    Memory(Vec<Vec<Line>>),
+    Memory(Vec<Buffer>),
     Scratch { file: File, folder: PathBuf },
 }
 
 impl Store {
     /// Zeroed chunks in memory.
     pub fn memory(layout: Layout) -> Self {
-        let chunks = (0..layout.chunks()).map(|i| zeroed(layout.floats_in(i))).collect();
+        let chunks = (0..layout.chunks()).map(|i| Buffer::zeroed(layout.floats_in(i))).collect();
         Store { layout, place: Place::Memory(chunks) }
     }
 
@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// The chunks in memory, to be written by several threads. None for a scratch file.
-    pub(super) fn chunks_mut(&mut self) -> Option<&mut [Vec<Line>]> {
+    pub(super) fn chunks_mut(&mut self) -> Option<&mut [Buffer]> {
         match &mut self.place {
             Place::Memory(chunks) => Some(chunks),
             Place::Scratch { .. } => None,
@@ -65,7 +65,7 @@ impl Store {
     pub(super) fn write(&mut self, chunk: usize, values: &[f32]) -> Result<()> {
         match &mut self.place {
             Place::Memory(chunks) => {
-                floats_mut(&mut chunks[chunk])[..values.len()].copy_from_slice(values);
+                chunks[chunk][..values.len()].copy_from_slice(values);
                 Ok(())
             }
             Place::Scratch { file, folder } => {
@@ -76,14 +76,14 @@ impl Store {
     }
 
     /// One chunk; `buffer` is used when it has to be read.
-    pub(super) fn read<'a>(&'a self, chunk: usize, buffer: &'a mut Vec<Line>) -> Result<&'a [f32]> {
+    pub(super) fn read<'a>(&'a self, chunk: usize, buffer: &'a mut Buffer) -> Result<&'a [f32]> {
         match &self.place {
-            Place::Memory(chunks) => Ok(floats(&chunks[chunk])),
+            Place::Memory(chunks) => Ok(&chunks[chunk]),
             Place::Scratch { file, folder } => {
-                buffer.resize(self.layout.floats_in(chunk) / 16, bytemuck::Zeroable::zeroed());
-                read_at(file, bytemuck::cast_slice_mut(buffer), offset(&self.layout, chunk))
+                buffer.resize(self.layout.floats_in(chunk));
+                read_at(file, bytemuck::cast_slice_mut(&mut buffer[..]), offset(&self.layout, chunk))
                     .map_err(|e| Error::io("read the scratch file in", folder, &e))?;
-                Ok(floats(buffer))
+                Ok(buffer)
             }
         }
     }
@@ -105,16 +105,16 @@ impl Store {
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         let Some(chunk) = chunks.get(i) else { return Ok(state) };
-                        work(&mut state, i, floats(chunk))?;
+                        work(&mut state, i, chunk)?;
                     }
                 })
             }
             Place::Scratch { .. } => std::thread::scope(|scope| {
-                let (full_tx, full_rx) = sync_channel::<Result<(usize, Vec<Line>)>>(READ_AHEAD);
-                let (free_tx, free_rx) = sync_channel::<Vec<Line>>(workers + READ_AHEAD + 1);
+                let (full_tx, full_rx) = sync_channel::<Result<(usize, Buffer)>>(READ_AHEAD);
+                let (free_tx, free_rx) = sync_channel::<Buffer>(workers + READ_AHEAD + 1);
                 for _ in 0..workers + READ_AHEAD + 1 {
                     // The channel has room for every buffer, so this does not block.
-                    let _ = free_tx.send(Vec::new());
+                    let _ = free_tx.send(Buffer::default());
                 }
                 scope.spawn(move || self.read_ahead(&free_rx, &full_tx));
                 let full = Mutex::new(full_rx);
@@ -124,7 +124,7 @@ impl Store {
                         let received = lock(&full).recv();
                         let Ok(next) = received else { return Ok(state) };
                         let (i, buffer) = next?;
-                        work(&mut state, i, floats(&buffer))?;
+                        work(&mut state, i, &buffer)?;
                         let _ = free_tx.send(buffer);
                     }
                 });
@@ -136,7 +136,7 @@ impl Store {
         }
     }
 
-    fn read_ahead(&self, free: &Receiver<Vec<Line>>, full: &SyncSender<Result<(usize, Vec<Line>)>>) {
+    fn read_ahead(&self, free: &Receiver<Buffer>, full: &SyncSender<Result<(usize, Buffer)>>) {
         for i in 0..self.layout.chunks() {
             let Ok(mut buffer) = free.recv() else { return };
             let read = self.read(i, &mut buffer).map(|_| ());
@@ -158,30 +158,29 @@ impl Store {
         let old = std::mem::replace(&mut self.layout, layout);
         match &mut self.place {
             Place::Memory(chunks) => chunks.par_iter_mut().enumerate().try_for_each(|(i, chunk)| {
-                work(i, floats_mut(chunk))?;
-                chunk.truncate(layout.floats_in(i) / 16);
-                chunk.shrink_to_fit();
+                work(i, chunk)?;
+                chunk.truncate(layout.floats_in(i));
                 Ok(())
             }),
             Place::Scratch { file, folder } => {
                 // A narrower chunk moves towards the start of the file, over chunks that have been read already: one
                 // wave of chunks at a time is read, worked on and written.
                 let wave = rayon::current_num_threads();
-                let mut buffers: Vec<Vec<Line>> = Vec::new();
+                let mut buffers: Vec<Buffer> = Vec::new();
                 for first in (0..old.chunks()).step_by(wave) {
                     let here = wave.min(old.chunks() - first);
-                    buffers.resize_with(here, Vec::new);
+                    buffers.resize_with(here, Buffer::default);
                     let fail = |action: &str, e: std::io::Error| Error::io(action, folder, &e);
                     buffers.par_iter_mut().enumerate().try_for_each(|(j, buffer)| {
                         let i = first + j;
-                        buffer.resize(old.floats_in(i) / 16, bytemuck::Zeroable::zeroed());
-                        read_at(file, bytemuck::cast_slice_mut(buffer), offset(&old, i))
+                        buffer.resize(old.floats_in(i));
+                        read_at(file, bytemuck::cast_slice_mut(&mut buffer[..]), offset(&old, i))
                             .map_err(|e| fail("read the scratch file in", e))?;
-                        work(i, floats_mut(buffer))
+                        work(i, buffer)
                     })?;
                     buffers.par_iter().enumerate().try_for_each(|(j, buffer)| {
                         let i = first + j;
-                        let values = &floats(buffer)[..layout.floats_in(i)];
+                        let values = &buffer[..layout.floats_in(i)];
                         write_at(file, bytemuck::cast_slice(values), offset(&layout, i))
                             .map_err(|e| fail("write the scratch file in", e))
                     })?;

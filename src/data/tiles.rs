@@ -6,7 +6,7 @@
 
 use std::sync::Mutex;
 
-use super::layout::{Layout, Line, TILE_ROWS};
+use super::layout::{Buffer, Layout, TILE_ROWS};
 use super::store::Store;
 use crate::error::{Error, Result};
 
@@ -135,7 +135,7 @@ impl Tiles {
     /// The same rows in a scratch file in `folder`, streamed from there.
     pub fn into_scratch(self, folder: &std::path::Path) -> Result<Self> {
         let mut scratch = Store::scratch(self.layout(), folder)?;
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         for i in 0..self.layout().chunks() {
             scratch.write(i, self.store.read(i, &mut buffer)?)?;
         }
@@ -194,7 +194,7 @@ impl Tiles {
     }
 
     /// One chunk; `buffer` is used when it has to be read from the scratch file.
-    pub fn read<'a>(&'a self, index: usize, buffer: &'a mut Vec<Line>) -> Result<Chunk<'a>> {
+    pub fn read<'a>(&'a self, index: usize, buffer: &'a mut Buffer) -> Result<Chunk<'a>> {
         Ok(self.chunk(index, self.store.read(index, buffer)?))
     }
 
@@ -222,7 +222,7 @@ impl Tiles {
             let results: Vec<T> = (first..chunks.min(first + wave))
                 .into_par_iter()
                 .with_max_len(1)
-                .map_init(Vec::new, |buffer, i| map(self.read(i, buffer)?))
+                .map_init(Buffer::default, |buffer, i| map(self.read(i, buffer)?))
                 .collect::<Result<_>>()?;
             results.into_iter().try_for_each(&mut sink)?;
         }
@@ -231,7 +231,7 @@ impl Tiles {
 
     /// The values of one row.
     pub fn row(&self, row: u64) -> Result<Vec<i32>> {
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         let index = (row / self.layout().chunk_rows() as u64) as usize;
         let chunk = self.read(index, &mut buffer)?;
         let mut values = vec![0; self.dim()];

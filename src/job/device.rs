@@ -80,8 +80,10 @@ impl BackendRequest {
                     return cpu(format!("{:.0} million multiply-adds are too few to start a GPU for", work / 1e6));
                 }
                 match gpu::real() {
-                    Some(name) => gpu::open(None, format!("{name} pays for {:.0} billion multiply-adds", work / 1e9), budget)
-                        .or_else(|e| cpu(format!("{name} could not be opened: {e}"))),
+                    Some(name) => {
+                        gpu::open(None, format!("{name} pays for {:.0} billion multiply-adds", work / 1e9), budget)
+                            .or_else(|e| cpu(format!("{name} could not be opened: {e}")))
+                    }
                     None => cpu("no real GPU was found (hyades doctor tells more)".into()),
                 }
             }

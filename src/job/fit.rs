@@ -105,7 +105,9 @@ pub(super) fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
         let list: Vec<String> = roles.left_out.iter().map(|(name, why)| format!("{name} ({why})")).collect();
         watch.note(format!("not features: {}", list.join("; ")));
     }
-    let chosen = request.backend.choose(Size { rows: source.rows(), dim: roles.features.len(), k: request.k }, request.resources.budget())?;
+    let chosen = request
+        .backend
+        .choose(Size { rows: source.rows(), dim: roles.features.len(), k: request.k }, request.resources.budget())?;
     let plan = plan::make(&source, &roles, request.k, &chosen, &request.resources)?;
     Ok(Opened { source, roles, chosen, plan })
 }

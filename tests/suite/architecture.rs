@@ -8,7 +8,8 @@ tests!(modules_use_only_what_stands_above_them, unsafe_lives_in_named_files, eve
 
 /// From top to bottom. A module may use itself and those before it.
 const ORDER: [&str; 13] = [
-    "error", "panics", "event", "data", "backend", "cluster", "model", "label", "job", "bench", "doctor", "synth", "cli",
+    "error", "panics", "event", "data", "backend", "cluster", "model", "label", "job", "bench", "doctor", "synth",
+    "cli",
 ];
 
 /// `synth` makes input and stands beside the way of the data: it uses only the general rooms.
@@ -76,7 +77,8 @@ fn modules_use_only_what_stands_above_them() {
         let mine = position(&here).unwrap_or_else(|| panic!("{} is in no known room", path.display()));
         for name in used(&text, here == "cli") {
             let Some(theirs) = position(&name) else { continue };
-            let allowed = if here == "synth" { name == here || SYNTH_USES.contains(&name.as_str()) } else { theirs <= mine };
+            let allowed =
+                if here == "synth" { name == here || SYNTH_USES.contains(&name.as_str()) } else { theirs <= mine };
             if !allowed {
                 faults.push(format!("{} uses {name}", path.display()));
             }

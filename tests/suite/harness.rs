@@ -30,7 +30,9 @@ pub(crate) use tests;
 /// The index of a device on which GPU code can be run, a software one too.
 pub(crate) fn gpu_device() -> Option<usize> {
     static FOUND: OnceLock<Option<usize>> = OnceLock::new();
-    *FOUND.get_or_init(|| adapters().into_iter().find(|a| Gpu::open(&DeviceChoice::Index(a.index)).is_ok()).map(|a| a.index))
+    *FOUND.get_or_init(|| {
+        adapters().into_iter().find(|a| Gpu::open(&DeviceChoice::Index(a.index)).is_ok()).map(|a| a.index)
+    })
 }
 
 fn gpu_is_required() -> bool {
@@ -46,7 +48,9 @@ pub(crate) fn gpu_test(name: &str, run: impl FnOnce(usize) + Send + 'static) -> 
             run(device);
             Ok(())
         }
-        None => Err(Failed::from("HYADES_REQUIRE_GPU=1, but no Vulkan device can be opened (hyades doctor tells more)")),
+        None => {
+            Err(Failed::from("HYADES_REQUIRE_GPU=1, but no Vulkan device can be opened (hyades doctor tells more)"))
+        }
     })
     .with_ignored_flag(ignored)
 }

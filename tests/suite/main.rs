@@ -2,15 +2,17 @@
 //! where there is none they are shown as ignored, and with HYADES_REQUIRE_GPU=1 they fail.
 
 mod architecture;
+mod backends;
 mod bad_input;
 mod cli;
+mod equality;
 mod harness;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let tests = [architecture::tests(), cli::tests(), bad_input::tests()];
+    let tests = [architecture::tests(), backends::tests(), equality::tests(), cli::tests(), bad_input::tests()];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
     if arguments.list {
         return ExitCode::SUCCESS;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::device::{Device, Mappable};
-use crate::data::{TILE_ROWS, Tiles};
+use crate::data::{Buffer, TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
@@ -227,7 +227,7 @@ impl Feeder {
     ) -> Result<()> {
         let stride = tiles.dim() * TILE_ROWS;
         let per_chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         for index in range.start / per_chunk..range.end.div_ceil(per_chunk) {
             watch.check()?;
             let chunk = tiles.read(index as usize, &mut buffer)?;

@@ -1,0 +1,184 @@
+//! The same bytes everywhere: a whole job on every backend, with any threads, tile size and placement.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use hyades::backend::Backend;
+use hyades::backend::cpu::{Cpu, SimdLevel};
+use hyades::backend::gpu::{DeviceChoice, Gpu};
+use hyades::cluster::{Fit, Init, KMeans, Limits};
+use hyades::data::{ColumnChoice, Placement, Prepared, RecipeSpec, RoleRequest, Source, Transform, prepare};
+use hyades::event::{Event, Observer, Silent, Watch};
+use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
+use libtest_mimic::Trial;
+
+use crate::harness::{gpu_test, root, test};
+
+fn request() -> FitRequest {
+    FitRequest {
+        inputs: vec![root().join("data/customers.parquet")],
+        roles: RoleRequest::default(),
+        recipe: RecipeSpec::default(),
+        k: 8,
+        n_init: None,
+        init: InitRequest::PlusPlus,
+        limits: Limits { max_iter: 300, tol: 0.0 },
+        seed: 3,
+        backend: BackendRequest { kind: BackendKind::Cpu, ..BackendRequest::default() },
+        resources: Resources::default(),
+        out: None,
+        margin: false,
+        keep_duplicate_ids: false,
+    }
+}
+
+fn outcome(request: &FitRequest) -> FitOutcome {
+    let outcome = fit(request, &Silent, &AtomicBool::new(false)).expect("the fit succeeds");
+    let falls = outcome.passes.windows(2).all(|w| w[1].inertia <= w[0].inertia);
+    assert!(falls, "the inertia rose: {:?}", outcome.passes);
+    outcome
+}
+
+/// Model and labels, as text that differs if one bit does.
+fn fingerprint(outcome: &FitOutcome) -> String {
+    outcome.model.to_json().expect("a model is JSON") + &outcome.labels.labels_blake3
+}
+
+fn same_as_the_definition(other: FitRequest) {
+    let definition =
+        FitRequest { backend: BackendRequest { kind: BackendKind::Reference, ..Default::default() }, ..request() };
+    let expected = outcome(&definition);
+    assert_eq!(expected.model.counts_.iter().sum::<u64>(), 20_000);
+    assert!(expected.model.counts_.is_sorted_by(|a, b| a >= b), "segment 0 is the largest");
+    assert_eq!(fingerprint(&outcome(&other)), fingerprint(&expected));
+}
+
+fn with_backend(kind: BackendKind, device: Option<usize>, simd: Option<SimdLevel>) -> FitRequest {
+    FitRequest { backend: BackendRequest { kind, device: device.map(|d| d.to_string()), simd }, ..request() }
+}
+
+fn with_resources(change: impl FnOnce(&mut Resources)) -> FitRequest {
+    let mut request = request();
+    change(&mut request.resources);
+    request
+}
+
+fn prepared(scratch: bool, chunk_rows: Option<usize>) -> Prepared {
+    let source = Source::open(&request().inputs).expect("the data is there");
+    let roles = RoleRequest::default().resolve(&source).expect("columns are found");
+    let scratch = scratch.then(std::env::temp_dir);
+    let placement = Placement { chunk_rows, scratch, ..Placement::default() };
+    prepare(&source, &roles, &RecipeSpec::default(), &placement, Watch::none()).expect("prepared")
+}
+
+fn kmeans() -> KMeans {
+    KMeans { k: 8, n_init: 2, init: Init::PlusPlus, limits: Limits { max_iter: 300, tol: 0.0 }, seed: 3 }
+}
+
+fn fit_on(prepared: &Prepared, backend: &dyn Backend) -> Fit {
+    let cpu = Cpu::new(None).expect("a CPU");
+    kmeans().fit(&prepared.tiles, backend, &cpu, &|_| None, Watch::none()).expect("fitted").0
+}
+
+fn streamed_equals_resident() {
+    let cpu = Cpu::new(None).expect("a CPU");
+    let resident = prepared(false, None);
+    let expected = fit_on(&resident, &cpu);
+    for chunk_rows in [64, 1000, 16_384] {
+        let streamed = prepared(true, Some(chunk_rows));
+        assert!(!streamed.tiles.is_resident());
+        assert_eq!(streamed.recipe, resident.recipe);
+        assert_eq!(streamed.tiles.sum_squares(), resident.tiles.sum_squares());
+        for row in [0, 63, 64, 9_999, 19_999] {
+            assert_eq!(streamed.tiles.row(row).expect("a row"), resident.tiles.row(row).expect("a row"));
+        }
+        assert_eq!(fit_on(&streamed, &cpu), expected, "chunks of {chunk_rows} rows");
+    }
+}
+
+/// Scale, missing values and transforms are fitted by all threads at once: they must not show it.
+fn every_recipe_is_the_same_with_any_threads() {
+    for transform in [Transform::None, Transform::SignedLog1p, Transform::Auto] {
+        for scale in ["zscore", "robust", "minmax", "none"] {
+            let toml = format!("[defaults]\nscale = \"{scale}\"\nmissing = \"mean\"");
+            let mut recipe: RecipeSpec = toml::from_str(&toml).expect("a recipe");
+            recipe.defaults = ColumnChoice { transform: Some(transform), ..recipe.defaults };
+            let of = |threads| {
+                let mut request = with_resources(|r| r.threads = Some(threads));
+                request.recipe = recipe.clone();
+                fingerprint(&outcome(&request))
+            };
+            assert_eq!(of(1), of(5), "{} {scale}", transform.name());
+        }
+    }
+}
+
+/// Destroys a GPU when a pass ends.
+struct Saboteur {
+    gpu: Arc<Gpu>,
+    at_pass: u32,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Observer for Saboteur {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Pass { number, .. } if number == self.at_pass => self.gpu.destroy(),
+            Event::Warning(text) => self.warnings.lock().expect("no panic").push(text),
+            _ => {}
+        }
+    }
+}
+
+fn a_lost_device_changes_nothing(device: usize) {
+    let cpu = Cpu::new(None).expect("a CPU");
+    let prepared = prepared(false, None);
+    // Bad starts, so that there are passes in which to lose the device.
+    let rows: Vec<i32> = (0..8).flat_map(|r| prepared.tiles.row(r).expect("a row")).collect();
+    let start = hyades::backend::Centroids::new(prepared.tiles.dim(), rows).expect("centroids");
+    let kmeans = KMeans { init: Init::Given(start), ..kmeans() };
+    let expected = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::none()).expect("fitted").0;
+    assert!(expected.n_iter > 4, "{} passes are too few for this test", expected.n_iter);
+    for at_pass in [1, 3] {
+        let gpu = Arc::new(Gpu::open(&DeviceChoice::Index(device)).expect("the device opens"));
+        let saboteur = Saboteur { gpu: gpu.clone(), at_pass, warnings: Mutex::default() };
+        let stop = AtomicBool::new(false);
+        let watch = Watch::new(&saboteur, &stop);
+        let recover = |lost: &hyades::Error| -> Option<&dyn Backend> {
+            watch.warn(lost.to_string());
+            Some(&cpu)
+        };
+        let (fit, _) = kmeans.fit(&prepared.tiles, gpu.as_ref(), &cpu, &recover, watch).expect("it goes on");
+        assert_eq!(fit, expected, "lost at pass {at_pass}");
+        assert_eq!(saboteur.warnings.lock().expect("no panic").len(), 1, "the loss is said");
+    }
+}
+
+/// The tests of this module.
+pub(crate) fn tests() -> Vec<Trial> {
+    let mut tests: Vec<Trial> = SimdLevel::available()
+        .map(|level| {
+            test(&format!("equality::{level}"), move || {
+                same_as_the_definition(with_backend(BackendKind::Cpu, None, Some(level)));
+            })
+        })
+        .collect();
+    for threads in [1, 2, 7] {
+        tests.push(test(&format!("equality::{threads}_threads"), move || {
+            same_as_the_definition(with_resources(|r| r.threads = Some(threads)));
+        }));
+    }
+    for rows in [64, 1000, 65_536] {
+        tests.push(test(&format!("equality::chunks_of_{rows}_rows"), move || {
+            same_as_the_definition(with_resources(|r| r.chunk_rows = Some(rows)));
+        }));
+    }
+    tests.push(test("equality::run_twice", || same_as_the_definition(request())));
+    tests.push(test("equality::streamed_equals_resident", streamed_equals_resident));
+    tests.push(test("equality::every_recipe_is_the_same_with_any_threads", every_recipe_is_the_same_with_any_threads));
+    tests.push(gpu_test("equality::gpu", |device| {
+        same_as_the_definition(with_backend(BackendKind::Gpu, Some(device), None));
+    }));
+    tests.push(gpu_test("equality::a_lost_device_changes_nothing", a_lost_device_changes_nothing));
+    tests
+}
