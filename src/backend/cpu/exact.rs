@@ -58,16 +58,19 @@ impl Exact {
                 best[i] = best[i].min(distance);
             }
         }
-        let mut winner = (FAR, FAR);
-        let mut runner_up = FAR;
-        for i in 0..LANES / S::i64s::LEN {
-            for lane in 0..S::i64s::LEN {
-                let here = (best[i][lane], label[i][lane]);
-                runner_up = runner_up.min(second[i][lane]).min(winner.max(here).0);
-                winner = winner.min(here);
-            }
+        let (mut nearest, mut winner, mut runner_up) = (far, far, far);
+        for best in best {
+            nearest = nearest.min(best);
         }
-        (winner.1 as u32, winner.0 as u64, if self.k == 1 { u64::MAX } else { runner_up as u64 })
+        let nearest = nearest.reduce_min();
+        for i in 0..LANES / S::i64s::LEN {
+            winner = winner.min(best[i].simd_eq(nearest).select(label[i], far));
+        }
+        let winner = winner.reduce_min();
+        for i in 0..LANES / S::i64s::LEN {
+            runner_up = runner_up.min(label[i].simd_eq(winner).select(second[i], best[i]));
+        }
+        (winner as u32, nearest as u64, if self.k == 1 { u64::MAX } else { runner_up.reduce_min() as u64 })
     }
 }
 

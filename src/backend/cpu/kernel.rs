@@ -125,10 +125,10 @@ impl<S: Simd, const R: usize> Rows<S, R> {
             }
         }
         for score in scores {
-            for r in 0..R {
-                let wins = score[r].simd_lt(self.best[r]);
-                self.second[r] = self.second[r].min(self.best[r].max(score[r]));
-                self.best[r] = self.best[r].min(score[r]);
+            for (r, score) in score.into_iter().enumerate() {
+                let wins = score.simd_lt(self.best[r]);
+                self.second[r] = self.second[r].min(self.best[r].max(score));
+                self.best[r] = self.best[r].min(score);
                 self.label[r] = wins.select(self.next, self.label[r]);
             }
             self.next += 1;

@@ -181,23 +181,25 @@ impl Judge {
 /// One tile of a chunk.
 #[derive(Clone, Copy)]
 struct Tile<'a> {
-    /// Number of its first row in the chunk.
-    first: usize,
     /// `dim` features of its rows.
     values: &'a [[f32; TILE_ROWS]],
     /// A bit for every row that is not padding.
     there: u64,
     /// An upper bound of the squared norms of its rows.
     norm2: f32,
+    /// Weights of its rows, and of those that follow.
+    weights: Option<&'a [u32]>,
 }
 
 #[inline(always)]
 fn tiles<'a>(chunk: Chunk<'a>) -> impl Iterator<Item = Tile<'a>> {
     chunk.tiles().zip(chunk.norms).enumerate().map(
         #[inline(always)]
-        |(t, ((values, rows), &norm2))| {
-            let there = u64::MAX >> (TILE_ROWS - rows);
-            Tile { first: t * TILE_ROWS, values: values.as_chunks().0, there, norm2 }
+        move |(t, ((values, rows), &norm2))| Tile {
+            values: values.as_chunks().0,
+            there: u64::MAX >> (TILE_ROWS - rows),
+            norm2,
+            weights: chunk.weights.map(|weights| &weights[t * TILE_ROWS..]),
         },
     )
 }
@@ -237,17 +239,13 @@ impl Work for PassChunk<'_> {
             if moved == 0 {
                 continue;
             }
-            for r in 0..TILE_ROWS {
-                previous[r] = winners.labels[r] as u16;
+            for (previous, &label) in previous.iter_mut().zip(&winners.labels) {
+                *previous = label as u16;
             }
             worker.changed += u64::from(moved.count_ones());
             worker.rows.load(simd, tile.values, moved);
-            let weights = match chunk.weights {
-                Some(weights) => Some(&weights[tile.first..]),
-                None => None,
-            };
             let change = Change { before: &before, after: &winners.labels, moved };
-            worker.moves.record(simd, &worker.rows, weights, &change);
+            worker.moves.record(simd, &worker.rows, tile.weights, &change);
         }
     }
 }

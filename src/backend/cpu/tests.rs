@@ -19,20 +19,11 @@ impl Random {
     }
 }
 
-/// Everything that two or three passes and two labellings say.
-fn answers(
-    backend: &dyn Backend,
-    tiles: &Tiles,
-    steps: &[Centroids],
-) -> (Vec<(Vec<u64>, Vec<i64>, Vec<i64>, Option<u64>)>, [Vec<Labels>; 2]) {
+/// Everything that some passes and two labellings say.
+fn answers(backend: &dyn Backend, tiles: &Tiles, steps: &[Centroids]) -> (Vec<Partial>, [Vec<Labels>; 2]) {
     let mut session = backend.open(tiles, 1, Watch::none()).unwrap();
-    let passes = steps
-        .iter()
-        .map(|centroids| {
-            let p = session.pass(centroids, Watch::none()).unwrap();
-            (p.counts, p.mass, p.sums, p.changed)
-        })
-        .collect();
+    let mut passes: Vec<_> = steps.iter().map(|step| session.pass(step, Watch::none()).unwrap()).collect();
+    passes.iter_mut().for_each(|partial| partial.rechecked = 0);
     let labels = [false, true].map(|margin| {
         let mut all = Vec::new();
         let mut sink = |labels| {
