@@ -23,15 +23,22 @@ use crate::event::Watch;
 use device::Device;
 use kernels::Kernels;
 
-/// The most multiply-adds of a dispatch: well under a second, so that a stop is heeded and no driver's watchdog bites.
+/// The most multiply-adds of a dispatch: well under a second, also where every row has to be decided in integers, so
+/// that a stop is heeded and no driver's watchdog bites.
 #[derive(Debug, Clone, Copy)]
 struct Work(u64);
 
 impl Work {
-    /// Mesa lavapipe does some 10^10 a second on two cores.
-    const SOFTWARE: Work = Work(1 << 30);
-    /// A small integrated GPU does 10^11 a second; on a large one a dispatch is then about as long as its submission.
-    const REAL: Work = Work(1 << 35);
+    fn of(kind: AdapterKind) -> Self {
+        match kind {
+            // 10^13 a second and more: a dispatch lasts a few milliseconds, many times its submission.
+            AdapterKind::Discrete | AdapterKind::Virtual => Work(1 << 35),
+            // Some 10^11 a second.
+            AdapterKind::Integrated | AdapterKind::Other => Work(1 << 32),
+            // Mesa lavapipe does 10^9 to 10^10 a second on two cores.
+            AdapterKind::Software => Work(1 << 30),
+        }
+    }
 }
 
 /// The backend on one GPU.
@@ -53,7 +60,7 @@ impl Gpu {
         let device = Device::open(&adapter, &info.name)?;
         let kernels = Kernels::new(&device.raw);
         device.check()?;
-        let work = if info.is_real() { Work::REAL } else { Work::SOFTWARE };
+        let work = Work::of(info.kind);
         Ok(Gpu { info, device, kernels, options: GpuOptions::default(), work })
     }
 

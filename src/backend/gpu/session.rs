@@ -31,16 +31,7 @@ pub(super) struct GpuSession<'a> {
 
 impl<'a> GpuSession<'a> {
     pub(super) fn open(gpu: &'a Gpu, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Self> {
-        let cells = TotalCells::new(tiles.dim(), k, tiles.weights().is_some());
-        let most = gpu.device.max_binding();
-        if 8 * cells.len as u64 > most {
-            return Err(Error::Environment(format!(
-                "{k} segments of {} features need {} bytes of totals and {} can bind {most}; run on the CPU",
-                tiles.dim(),
-                8 * cells.len,
-                gpu.info.name,
-            )));
-        }
+        check_totals(gpu, tiles, k)?;
         let slabs = Slabs::open(&gpu.device, tiles, k, gpu.options, watch)?;
         Ok(GpuSession { gpu, tiles, slabs, model: None, running: None })
     }
@@ -56,7 +47,10 @@ impl<'a> GpuSession<'a> {
         }
         let mut model = match self.model.take() {
             Some(model) if model.k == centroids.k() => model,
-            _ => Model::new(self.gpu, centroids, self.tiles.weights().is_some())?,
+            _ => {
+                check_totals(self.gpu, self.tiles, centroids.k())?;
+                Model::new(self.gpu, centroids, self.tiles.weights().is_some())?
+            }
         };
         model.put(&self.gpu.device, centroids);
         Ok(model)
@@ -166,6 +160,20 @@ impl Session for GpuSession<'_> {
             )
         })
     }
+}
+
+/// Fails where the device cannot see the totals of `k` segments, the largest buffer of a model, as a whole.
+fn check_totals(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
+    let bytes = 8 * TotalCells::new(tiles.dim(), k, tiles.weights().is_some()).len as u64;
+    let most = gpu.device.max_binding();
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(Error::Environment(format!(
+        "{k} segments of {} features need {bytes} bytes of totals and {} can bind {most}; run on the CPU",
+        tiles.dim(),
+        gpu.info.name
+    )))
 }
 
 /// Rows of a dispatch, whole tiles, when each costs `cost` multiply-adds.

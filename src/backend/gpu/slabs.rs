@@ -135,8 +135,7 @@ impl Slabs {
                 self.feeder.feed(device, tiles, &slab.tiles, values, watch, Some(Stage::Upload))?;
             }
         }
-        self.feeder.flush(device)?;
-        Ok(())
+        self.feeder.finish(device)
     }
 
     /// The values of a slab on the device; those of a streamed slab are copied up now. The queue keeps the order, so a
@@ -279,5 +278,11 @@ impl Feeder {
         slot.map_after(device.submit(encoder));
         self.next = (self.next + 1) % self.ring.len();
         device.check()
+    }
+
+    /// Submits what was written and waits until all of it has arrived.
+    fn finish(&mut self, device: &Device) -> Result<()> {
+        self.flush(device)?;
+        self.ring.iter_mut().try_for_each(|slot| slot.wait(device))
     }
 }

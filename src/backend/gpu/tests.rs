@@ -1,6 +1,7 @@
 //! The GPU against the definition, row for row. They run on any Vulkan, Metal or DX12 adapter, a software one included.
 
 use std::mem::offset_of;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::kernels::{FAR, Kernel, Params, TotalCells, WORKGROUP};
 use super::*;
@@ -8,6 +9,7 @@ use crate::backend::reference::Reference;
 use crate::backend::{Centroids, Labels, Partial};
 use crate::data::GRID_MAX;
 use crate::error::Error;
+use crate::event::{Event, Observer, Silent, Stage};
 
 /// A real GPU, or else a software one, or else None: then the test has nothing to run on.
 fn any_gpu() -> Option<Gpu> {
@@ -260,6 +262,62 @@ fn a_lost_device_is_an_error() {
         assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
         assert!(matches!(gpu.open(&tiles, 8, Watch::none()), Err(Error::DeviceLost(_))));
     }
+}
+
+/// Ends the device when the first rows are done.
+struct Saboteur<'a>(&'a Gpu);
+
+impl Observer for Saboteur<'_> {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Advance { stage: Stage::Passes | Stage::Upload, .. }) {
+            self.0.destroy();
+        }
+    }
+}
+
+#[test]
+fn a_device_may_be_lost_at_any_time() {
+    let Some(gpu) = any_gpu() else { return };
+    let tiles = Tiles::from_rows(4, &Random(41).grids(4 * 30_000, 9999), None, 512).unwrap();
+    let start = centroids(4, Random(43).grids(4 * 8, 9999));
+    let stop = AtomicBool::new(false);
+    let fresh = |resident_bytes| {
+        let gpu = Gpu::open(&DeviceChoice::Index(gpu.adapter().index)).unwrap();
+        gpu.with_options(GpuOptions { slab_bytes: Some(9 << 10), resident_bytes })
+    };
+    for resident_bytes in [Some(0), Some(100 << 10), None] {
+        let gpu = fresh(resident_bytes);
+        let mut session = gpu.open(&tiles, 8, Watch::none()).unwrap();
+        let lost = session.pass(&start, Watch::new(&Saboteur(&gpu), &stop));
+        assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
+
+        let gpu = fresh(resident_bytes);
+        let mut session = gpu.open(&tiles, 8, Watch::none()).unwrap();
+        let mut sink = |_| {
+            gpu.destroy();
+            Ok(())
+        };
+        let lost = session.label(&start, false, Watch::none(), &mut sink);
+        assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
+    }
+    let gpu = fresh(None);
+    let lost = gpu.open(&tiles, 8, Watch::new(&Saboteur(&gpu), &stop));
+    assert!(matches!(lost, Err(Error::DeviceLost(_))));
+}
+
+#[test]
+fn a_stop_is_heeded() {
+    let Some(gpu) = any_gpu() else { return };
+    let tiles = Tiles::from_rows(2, &Random(47).grids(2 * 500, 99), None, 64).unwrap();
+    let start = centroids(2, vec![0, 0, 5, 5]);
+    let stop = AtomicBool::new(false);
+    let watch = Watch::new(&Silent, &stop);
+    let mut session = gpu.open(&tiles, 2, watch).unwrap();
+    session.pass(&start, watch).unwrap();
+    stop.store(true, Ordering::Relaxed);
+    assert!(matches!(session.pass(&start, watch), Err(Error::Interrupted)));
+    assert!(matches!(session.label(&start, true, watch, &mut |_| Ok(())), Err(Error::Interrupted)));
+    assert!(matches!(gpu.open(&tiles, 2, watch), Err(Error::Interrupted)));
 }
 
 #[test]
