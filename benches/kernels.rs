@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hyades::backend::cpu::{Cpu, SimdLevel};
+use hyades::backend::cpu::Cpu;
 use hyades::backend::{Backend, Centroids};
 use hyades::data::{Layout, Tiles};
 use hyades::event::Watch;
+use hyades::simd::SimdLevel;
 
 const CASES: [(usize, usize, usize); 5] =
     [(1_000_000, 16, 16), (1_000_000, 16, 64), (500_000, 32, 64), (500_000, 32, 256), (1_000_000, 8, 5)];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::backend::cpu::SimdLevel;
+use crate::simd::SimdLevel;
 
 /// The findings.
 #[derive(Debug, Clone, Serialize)]

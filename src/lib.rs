@@ -14,6 +14,7 @@
 mod error;
 pub mod event;
 mod panics;
+pub mod simd;
 
 pub mod data;
 

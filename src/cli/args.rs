@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use hyades::backend::cpu::SimdLevel;
 use hyades::cluster::Limits;
 use hyades::data::{ColumnChoice, Missing, RecipeSpec, RoleRequest, Scale, Transform};
 use hyades::job::{BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
+use hyades::simd::SimdLevel;
 use hyades::{Result, synth};
 
 const EXIT_CODES: &str = "\

@@ -14,6 +14,7 @@ use super::source::{RowGroup, Source};
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::simd::Dispatch;
 
 /// A column and how its values land.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,7 @@ pub(super) struct LandPlan {
     pub(super) column: usize,
     pub(super) transform: Transform,
     pub(super) origin: f64,
+    pub(super) simd: Dispatch,
 }
 
 /// What was seen of a column, in some row groups.
@@ -79,7 +81,7 @@ impl<'a> ColumnLander<'a> {
             return Ok(false);
         }
         let start = landed.len();
-        land(self.plan.transform, self.plan.origin, &self.raw, landed);
+        land(self.plan.transform, self.plan.origin, &self.raw, landed, self.plan.simd);
         let not_there = landed[start..].iter().filter(|v| v.is_nan()).count() as u64;
         if not_there > 0 {
             let nan = self.raw.iter().filter(|v| v.is_nan()).count() as u64;

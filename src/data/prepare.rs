@@ -15,6 +15,7 @@ use super::tiles::{GRID_MAX, Tiles};
 use super::weights::read_weights;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::simd::{Dispatch, SimdLevel};
 
 /// Where the tiles will live, and in what pieces. Results do not depend on it.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Placement {
     pub chunk_rows: Option<usize>,
     /// A folder for a scratch file from which the tiles are streamed; None: in memory.
     pub scratch: Option<PathBuf>,
+    /// The SIMD level; by default the fastest of this machine.
+    pub simd: Option<SimdLevel>,
 }
 
 /// The outcome of fitting a recipe.
@@ -68,13 +71,14 @@ pub fn prepare(
     let wanted: Vec<(usize, ColumnRecipe)> =
         roles.features.iter().zip(&names).map(|(&c, n)| (c, spec.column(n))).collect();
     let layout = Layout::new(source.rows(), wanted.len(), chunk_rows(placement, wanted.len()));
-    let mut store = new_store(layout, placement)?;
+    let simd = dispatch(placement.simd)?;
     let cells = source.rows() * wanted.len() as u64;
-    let (probed, tallies) = watch.stage(Stage::Decode, cells, "values", || {
-        let probed = probe(source, &wanted)?;
+    let (mut store, probed, tallies) = watch.stage(Stage::Decode, cells, "values", || {
+        let mut store = new_store(layout, placement)?;
+        let probed = probe(source, &wanted, simd)?;
         let plans: Vec<LandPlan> = probed.iter().map(|p| p.plan).collect();
         let tallies = land_groups(source, source.row_groups(), &plans, &mut store, watch)?;
-        Ok((probed, tallies))
+        Ok((store, probed, tallies))
     })?;
     watch.stage(Stage::Prepare, source.rows(), "rows", || {
         refuse(&names, &wanted, &tallies)?;
@@ -84,14 +88,14 @@ pub fn prepare(
         let kept: Vec<(usize, FittedColumn)> =
             columns.into_iter().enumerate().filter_map(|(i, c)| Some((i, c.column?))).collect();
         let grids: Vec<(usize, Gridder)> = kept.iter().map(|(i, c)| (*i, c.gridder(step_exponent))).collect();
-        let clipped = to_grid(&mut store, &grids, watch)?;
+        let clipped = to_grid(&mut store, &grids, simd, watch)?;
         let mut columns: Vec<FittedColumn> = kept.into_iter().map(|(_, c)| c).collect();
         for (column, n) in columns.iter_mut().zip(clipped) {
             column.seen.clipped = n;
         }
         let weights = roles.weight.map(|w| read_weights(source, w)).transpose()?;
         let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
-        let tiles = Tiles::new(store, weights.map(|w| w.values))?;
+        let tiles = Tiles::new(store, weights.map(|w| w.values), simd)?;
         Ok(Prepared { tiles, recipe: Recipe { step_exponent, columns, dropped }, weight_exponent })
     })
 }
@@ -106,15 +110,17 @@ pub fn replay(
     columns: &[usize],
     recipe: &Recipe,
     groups: &[RowGroup],
+    simd: Option<SimdLevel>,
     watch: Watch<'_>,
 ) -> Result<(Tiles, Vec<ColumnCounts>)> {
+    let simd = dispatch(simd)?;
     let rows = groups.iter().map(|g| g.rows).sum();
     let layout = Layout::new(rows, columns.len(), Layout::default_chunk_rows(columns.len()));
     let mut store = Store::memory(layout);
     let plans: Vec<LandPlan> = columns
         .iter()
         .zip(&recipe.columns)
-        .map(|(&column, c)| LandPlan { column, transform: c.transform, origin: c.origin })
+        .map(|(&column, c)| LandPlan { column, transform: c.transform, origin: c.origin, simd })
         .collect();
     let tallies = land_groups(source, groups, &plans, &mut store, watch)?;
     let names = recipe.feature_names();
@@ -137,7 +143,7 @@ pub fn replay(
     refuse(&names, &policies, &tallies)?;
     let grids: Vec<(usize, Gridder)> =
         recipe.columns.iter().enumerate().map(|(i, c)| (i, c.gridder(recipe.step_exponent))).collect();
-    let clipped = to_grid(&mut store, &grids, watch)?;
+    let clipped = to_grid(&mut store, &grids, simd, watch)?;
     let counts = names
         .iter()
         .zip(tallies.iter().zip(clipped))
@@ -149,7 +155,11 @@ pub fn replay(
             clipped,
         })
         .collect();
-    Ok((Tiles::new(store, None)?, counts))
+    Ok((Tiles::new(store, None, simd)?, counts))
+}
+
+fn dispatch(simd: Option<SimdLevel>) -> Result<Dispatch> {
+    simd.map_or_else(|| Ok(Dispatch::default()), SimdLevel::dispatch)
 }
 
 fn chunk_rows(placement: &Placement, dim: usize) -> usize {
@@ -339,7 +349,7 @@ fn step_exponent(columns: &[Candidate]) -> i32 {
 
 /// Turns landed values into grid integers, in place, and drops the columns without a gridder. Returns how many values of
 /// each column were clipped.
-fn to_grid(store: &mut Store, grids: &[(usize, Gridder)], watch: Watch<'_>) -> Result<Vec<u64>> {
+fn to_grid(store: &mut Store, grids: &[(usize, Gridder)], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<u64>> {
     let old = store.layout();
     let new = old.with_dim(grids.len());
     let clipped: Vec<AtomicU64> = grids.iter().map(|_| AtomicU64::new(0)).collect();
@@ -353,12 +363,7 @@ fn to_grid(store: &mut Store, grids: &[(usize, Gridder)], watch: Watch<'_>) -> R
                 let to = (t * new.dim() + f) * TILE_ROWS;
                 // `to` never lies behind `from`: nothing is overwritten before it is read.
                 let mut cells = [0f32; TILE_ROWS];
-                let mut n = 0u32;
-                for (cell, &landed) in cells[..here].iter_mut().zip(&values[from..from + here]) {
-                    let (value, was_clipped) = gridder.grid(landed);
-                    *cell = value;
-                    n += u32::from(was_clipped);
-                }
+                let n = simd.run(Grid { gridder: *gridder, landed: &values[from..from + here], cells: &mut cells });
                 values[to..to + TILE_ROWS].copy_from_slice(&cells);
                 if n > 0 {
                     clipped[f].fetch_add(u64::from(n), Ordering::Relaxed);

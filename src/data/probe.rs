@@ -8,6 +8,7 @@ use super::land::LandPlan;
 use super::recipe::{ColumnRecipe, Transform};
 use super::source::{RowGroup, Source};
 use crate::error::Result;
+use crate::simd::Dispatch;
 
 /// Row groups looked into, spread evenly over the input; the first batch of rows of each.
 const GROUPS: usize = 8;
@@ -23,7 +24,7 @@ pub(super) struct Probed {
 }
 
 /// Looks at `columns`, in parallel. The result depends on the rows and row groups alone.
-pub(super) fn probe(source: &Source, columns: &[(usize, ColumnRecipe)]) -> Result<Vec<Probed>> {
+pub(super) fn probe(source: &Source, columns: &[(usize, ColumnRecipe)], simd: Dispatch) -> Result<Vec<Probed>> {
     let all = source.row_groups();
     let some = all.len().min(GROUPS);
     let groups: Vec<RowGroup> = (0..some).map(|i| all[i * all.len() / some]).collect();
@@ -43,7 +44,7 @@ pub(super) fn probe(source: &Source, columns: &[(usize, ColumnRecipe)]) -> Resul
             };
             values.iter_mut().for_each(|v| *v = transform.apply(*v));
             values.retain(|v| v.is_finite());
-            Ok(Probed { plan: LandPlan { column, transform, origin: median(&mut values) }, raw_skewness })
+            Ok(Probed { plan: LandPlan { column, transform, origin: median(&mut values), simd }, raw_skewness })
         })
         .collect()
 }

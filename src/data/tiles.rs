@@ -6,9 +6,12 @@
 
 use std::sync::Mutex;
 
+use fearless_simd::Simd;
+
 use super::layout::{Buffer, Layout, TILE_ROWS};
 use super::store::Store;
 use crate::error::{Error, Result};
+use crate::simd::{Dispatch, Work};
 
 /// The largest grid integer: a difference of two fits 24 bits and is exact in f32.
 pub const GRID_MAX: i32 = (1 << 23) - 1;
@@ -73,7 +76,7 @@ impl<'a> Chunk<'a> {
 
 impl Tiles {
     /// Takes a store whose values are grid integers, measures its norms and its sum of squares.
-    pub(crate) fn new(store: Store, weights: Option<Vec<u32>>) -> Result<Self> {
+    pub(crate) fn new(store: Store, weights: Option<Vec<u32>>, simd: Dispatch) -> Result<Self> {
         let layout = store.layout();
         let tiles = layout.rows().div_ceil(TILE_ROWS as u64) as usize;
         let norms = Mutex::new(vec![0f32; tiles]);
@@ -85,7 +88,7 @@ impl Tiles {
                 let mut here = Vec::with_capacity(layout.tiles_in(i));
                 for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
                     let row = first + t * TILE_ROWS;
-                    let squares = row_squares(tile);
+                    let squares = simd.run(RowSquares(tile));
                     *total += match &weights {
                         None => squares.iter().map(|&s| u128::from(s)).sum::<u128>(),
                         Some(w) => {
@@ -129,7 +132,7 @@ impl Tiles {
             }
             store.write(i, &buffer)?;
         }
-        Tiles::new(store, weights)
+        Tiles::new(store, weights, Dispatch::default())
     }
 
     /// The same rows in a scratch file in `folder`, streamed from there.
@@ -241,16 +244,28 @@ impl Tiles {
 }
 
 /// The exact squared norm of every row of a tile.
-fn row_squares(tile: &[f32]) -> [u64; TILE_ROWS] {
-    let mut squares = [0u64; TILE_ROWS];
-    for feature in tile.chunks_exact(TILE_ROWS) {
-        for (square, &value) in squares.iter_mut().zip(feature) {
-            // Exact: |value| < 2^23, so the product is below 2^46 and representable in f64.
-            let value = f64::from(value);
-            *square += (value * value) as u64;
+struct RowSquares<'a>(&'a [f32]);
+
+/// Squares below 2^46 that a sum in f64 holds exactly.
+const EXACT_SQUARES: usize = 64;
+
+impl Work for RowSquares<'_> {
+    type Output = [u64; TILE_ROWS];
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> [u64; TILE_ROWS] {
+        let mut squares = [0u64; TILE_ROWS];
+        for features in self.0.chunks(EXACT_SQUARES * TILE_ROWS) {
+            let mut sums = [0f64; TILE_ROWS];
+            for feature in features.chunks_exact(TILE_ROWS) {
+                for (sum, &value) in sums.iter_mut().zip(feature) {
+                    *sum += f64::from(value) * f64::from(value);
+                }
+            }
+            squares.iter_mut().zip(sums).for_each(|(square, sum)| *square += sum as u64);
         }
+        squares
     }
-    squares
 }
 
 /// The smallest f32 that is certainly not below `value`.

@@ -84,7 +84,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let mut totals: Vec<ColumnCounts> = Vec::new();
     watch.stage(Stage::Labels, source.rows(), "rows", || {
         for groups in batches(source.row_groups()) {
-            let (tiles, counts) = replay(&source, &columns, &model.recipe, groups, watch.quiet())?;
+            let (tiles, counts) =
+                replay(&source, &columns, &model.recipe, groups, request.backend.simd, watch.quiet())?;
             add_counts(&mut totals, counts);
             let mut session = chosen.backend.open(&tiles, centroids.k(), watch.quiet())?;
             session.label(&centroids, request.margin, watch, &mut |labels| writer.push(&labels))?;

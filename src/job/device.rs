@@ -1,9 +1,10 @@
 //! Which backend a job runs on, and why.
 
 use crate::backend::Backend;
-use crate::backend::cpu::{Cpu, SimdLevel};
+use crate::backend::cpu::Cpu;
 use crate::backend::reference::Reference;
 use crate::error::{Error, Result};
+use crate::simd::SimdLevel;
 
 /// The kinds of backend that a user can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -128,7 +128,8 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     let Opened { source, roles, chosen, plan } = open(request, watch)?;
     watch.note(plan.summary());
     let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
-    let prepared = prepare(&source, &roles, &request.recipe, &plan.placement(&request.resources), watch)?;
+    let prepared =
+        prepare(&source, &roles, &request.recipe, &plan.placement(&request.resources, request.backend.simd), watch)?;
     let init = match &request.init {
         InitRequest::PlusPlus => Init::PlusPlus,
         InitRequest::Random => Init::Random,

@@ -13,6 +13,7 @@ use crate::cluster::sample_rows;
 use crate::data::{Layout, Placement, Roles, Source, Store};
 use crate::error::{Error, Result};
 use crate::label::OUTPUT_GROUP_ROWS;
+use crate::simd::SimdLevel;
 
 const MIB: u64 = 1 << 20;
 
@@ -161,12 +162,12 @@ impl Plan {
     }
 
     /// Where `prepare` is to put the tiles.
-    pub(crate) fn placement(&self, resources: &Resources) -> Placement {
+    pub(crate) fn placement(&self, resources: &Resources, simd: Option<SimdLevel>) -> Placement {
         let scratch = match &self.place {
             Place::Memory => None,
             Place::Scratch(folder) => Some(folder.clone()),
         };
-        Placement { chunk_rows: resources.chunk_rows, scratch }
+        Placement { chunk_rows: resources.chunk_rows, scratch, simd }
     }
 }
 

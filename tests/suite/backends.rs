@@ -1,12 +1,13 @@
 //! One suite for every backend: what it answers is what the definition answers, row for row. A backend that is broken
 //! on purpose must fail the same suite.
 
-use hyades::backend::cpu::{Cpu, SimdLevel};
+use hyades::backend::cpu::Cpu;
 use hyades::backend::gpu::{DeviceChoice, Gpu, GpuOptions};
 use hyades::backend::reference::Reference;
 use hyades::backend::{Backend, Centroids, Labels, Partial, Session};
 use hyades::data::{GRID_MAX, Tiles};
 use hyades::event::Watch;
+use hyades::simd::SimdLevel;
 use libtest_mimic::Trial;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};

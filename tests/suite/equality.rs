@@ -4,12 +4,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use hyades::backend::Backend;
-use hyades::backend::cpu::{Cpu, SimdLevel};
+use hyades::backend::cpu::Cpu;
 use hyades::backend::gpu::{DeviceChoice, Gpu};
 use hyades::cluster::{Fit, Init, KMeans, Limits};
 use hyades::data::{ColumnChoice, Placement, Prepared, RecipeSpec, RoleRequest, Source, Transform, prepare};
 use hyades::event::{Event, Observer, Silent, Watch};
 use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
+use hyades::simd::SimdLevel;
 use libtest_mimic::Trial;
 
 use crate::harness::{gpu_test, root, test};

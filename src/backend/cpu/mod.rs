@@ -3,16 +3,14 @@
 //! Enters: chunks of tiles. Leaves: the answers of [`reference`](super::reference), bit for bit. An f32 filter
 //! (`kernel`) labels the rows of a tile; rows that its [`Certificate`] leaves open are decided by integers (`exact`).
 //! Labels are kept from pass to pass and sums follow the rows that moved (`moves`). One source serves all instruction
-//! sets: `level` is the only place that knows them.
+//! sets: `simd` is the only place that knows them.
 
 mod exact;
 mod kernel;
-mod level;
 mod moves;
 mod peak;
 mod rows;
 
-pub use level::SimdLevel;
 pub(crate) use peak::spin;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,13 +19,13 @@ use fearless_simd::Simd;
 
 use self::exact::Exact;
 use self::kernel::{Packed, Winners};
-use self::level::{Dispatch, Work};
 use self::moves::{Change, Moves, NONE};
 use self::rows::{Rows, bits, stride};
 use super::{Backend, Centroids, Certificate, Labels, Partial, Session};
 use crate::data::{Chunk, TILE_ROWS, Tiles};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
+use crate::simd::{Dispatch, SimdLevel, Work};
 
 /// The CPU backend at one SIMD level, on the threads of the current rayon pool.
 #[derive(Debug, Clone, Copy)]

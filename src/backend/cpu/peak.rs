@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use fearless_simd::{Simd, SimdBase, SimdFloat};
 
-use super::level::{SimdLevel, Work};
+use crate::simd::{SimdLevel, Work};
 
 /// Accumulators: enough to hide the latency of an FMA at two a cycle, few enough for sixteen registers.
 const CHAINS: usize = 12;

@@ -5,11 +5,13 @@
 //! keeps the precision of columns with a large offset. **Gridding** fills what is missing, scales, clips and rounds half
 //! to even to a multiple of the step. Fitting and replaying run the same two functions.
 
+use fearless_simd::Simd;
 use serde::{Deserialize, Serialize};
 
 use super::elementary::{exp_m1, ln_1p};
 use super::spec::{Missing, Scale, Transform};
 use crate::data::GRID_MAX;
+use crate::simd::{Dispatch, Work};
 
 /// A fitted recipe: what `assign` needs to prepare new rows exactly as the rows of the fit were.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,17 +116,52 @@ impl Transform {
     }
 }
 
-/// Lands values that may be NaN (missing) or infinite: `out` gets f32 differences from `origin`, NaN for missing.
-pub(crate) fn land(transform: Transform, origin: f64, values: &[f64], out: &mut Vec<f32>) {
-    let limit = f64::from(f32::MAX);
-    let one = |t: f64| (t - origin).clamp(-limit, limit) as f32;
-    // x * 0 is 0 for every finite x and NaN otherwise: adding it turns infinities into NaN without a branch.
-    match transform {
-        Transform::None | Transform::Auto => out.extend(values.iter().map(|&x| one(x + x * 0.0))),
-        Transform::SignedLog1p => {
-            out.extend(values.iter().map(|&x| one(ln_1p(x.abs()).copysign(x) + x * 0.0)));
+/// Lands values that may be NaN (missing) or infinite: differences from `origin` as f32, NaN for missing, are appended to
+/// `out`.
+pub(crate) fn land(transform: Transform, origin: f64, values: &[f64], out: &mut Vec<f32>, simd: Dispatch) {
+    let start = out.len();
+    out.resize(start + values.len(), 0.0);
+    simd.run(Land { transform, origin, values, out: &mut out[start..] });
+}
+
+struct Land<'a> {
+    transform: Transform,
+    origin: f64,
+    values: &'a [f64],
+    out: &'a mut [f32],
+}
+
+impl Work for Land<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) {
+        // A loop of its own for each transform, which the compiler turns into SIMD.
+        match self.transform {
+            Transform::None | Transform::Auto => self.each(
+                #[inline(always)]
+                |x| x,
+            ),
+            Transform::SignedLog1p => self.each(
+                #[inline(always)]
+                |x| ln_1p(x.abs()).copysign(x),
+            ),
+            Transform::Log1p => self.each(
+                #[inline(always)]
+                |x| Transform::Log1p.apply(x),
+            ),
         }
-        Transform::Log1p => out.extend(values.iter().map(|&x| one(Transform::Log1p.apply(x) + x * 0.0))),
+    }
+}
+
+impl Land<'_> {
+    #[inline(always)]
+    fn each(self, transformed: impl Fn(f64) -> f64) {
+        let limit = f64::from(f32::MAX);
+        for (out, &x) in self.out.iter_mut().zip(self.values) {
+            // x * 0 is 0 for every finite x and NaN otherwise: adding it turns infinities into NaN without a branch.
+            *out = (transformed(x) + x * 0.0 - self.origin).clamp(-limit, limit) as f32;
+        }
     }
 }
 
@@ -151,6 +188,28 @@ impl Gridder {
     }
 }
 
+/// Grids some landed values into as many cells; returns how many were clipped.
+pub(crate) struct Grid<'a> {
+    pub(crate) gridder: Gridder,
+    pub(crate) landed: &'a [f32],
+    pub(crate) cells: &'a mut [f32],
+}
+
+impl Work for Grid<'_> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> u32 {
+        let mut clipped = 0;
+        for (cell, &landed) in self.cells.iter_mut().zip(self.landed) {
+            let (value, was_clipped) = self.gridder.grid(landed);
+            *cell = value;
+            clipped += u32::from(was_clipped);
+        }
+        clipped
+    }
+}
+
 impl FittedColumn {
     /// Grid steps in one scaled, weighted unit are `2^-step_exponent`.
     pub(crate) fn gridder(&self, step_exponent: i32) -> Gridder {
@@ -170,7 +229,7 @@ impl FittedColumn {
     /// The grid integer of a raw value; None if it is not finite or outside the transform's domain.
     pub fn on_grid(&self, raw: f64, step_exponent: i32) -> Option<i32> {
         let mut landed = Vec::with_capacity(1);
-        land(self.transform, self.origin, &[raw], &mut landed);
+        land(self.transform, self.origin, &[raw], &mut landed, Dispatch::default());
         landed[0].is_finite().then(|| self.gridder(step_exponent).grid(landed[0]).0 as i32)
     }
 

@@ -6,7 +6,7 @@ mod moments;
 mod spec;
 
 pub use fitted::{DroppedColumn, FittedColumn, Recipe, Seen};
-pub(crate) use fitted::{Gridder, land, power_of_two};
+pub(crate) use fitted::{Grid, Gridder, land, power_of_two};
 pub(crate) use moments::{MomentStream, Moments};
 pub(crate) use spec::ColumnRecipe;
 pub use spec::{ColumnChoice, DEFAULT_CLIP, Missing, RecipeSpec, Scale, Transform};

@@ -1,4 +1,7 @@
 //! The SIMD levels, and the one place where work is handed to the instructions of a level.
+//!
+//! No level changes an answer: integers and lane-wise IEEE operations are the same everywhere, and nothing is fused that
+//! was not written so.
 
 use std::fmt;
 use std::str::FromStr;
@@ -72,7 +75,7 @@ impl SimdLevel {
 
     /// # Errors
     /// [`Error::Environment`] if this machine lacks the level.
-    pub(super) fn dispatch(self) -> Result<Dispatch> {
+    pub(crate) fn dispatch(self) -> Result<Dispatch> {
         let instructions = self.instructions().ok_or_else(|| {
             let there: Vec<_> = Self::available().map(Self::name).collect();
             Error::Environment(format!("this machine has no {}: choose one of {}", self.title(), there.join(", ")))
@@ -97,9 +100,9 @@ impl FromStr for SimdLevel {
     }
 }
 
-/// Work that is compiled once for every level. `R` registers of rows times [`COLUMNS`](super::kernel::COLUMNS)
+/// Work that is compiled once for every level. `R` registers of rows times four
 /// centroids are the accumulators that the registers of the level can hold.
-pub(super) trait Work {
+pub(crate) trait Work {
     type Output;
 
     /// To be marked `#[inline(always)]`, with all that it calls, or it is not compiled for the level.
@@ -108,18 +111,26 @@ pub(super) trait Work {
 
 /// A level that this machine has.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dispatch {
+pub(crate) struct Dispatch {
     level: SimdLevel,
     instructions: Level,
 }
 
+impl Default for Dispatch {
+    /// The fastest level of this machine.
+    fn default() -> Self {
+        let level = SimdLevel::auto();
+        Dispatch { level, instructions: level.instructions().unwrap_or_else(Level::fallback) }
+    }
+}
+
 impl Dispatch {
-    pub(super) fn level(self) -> SimdLevel {
+    pub(crate) fn level(self) -> SimdLevel {
         self.level
     }
 
     /// Runs `work` with the instructions of the level.
-    pub(super) fn run<W: Work>(self, work: W) -> W::Output {
+    pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
         match self.instructions {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             Level::Avx512(simd) => simd.vectorize(
