@@ -12,14 +12,16 @@ use crate::error::Result;
 
 /// Invocations of a workgroup, each of which does one row at a time. The same as WORKGROUP in nearest.wgsl.
 pub(super) const WORKGROUP: u32 = 256;
-/// Workgroups of a dispatch; more rows are strided over. Enough to fill a large GPU eight times (132 x 8 = 1056).
+/// Workgroups of a dispatch; more rows are strided over. An H100 holds about as many at a time (132 x 8), and every one
+/// costs a flush of its sums.
 pub(super) const MAX_GROUPS: u32 = 1024;
 /// Rows that one workgroup may see in a dispatch, so that its sums fit 32 bits (see assign.wgsl).
 pub(super) const MAX_GROUP_ROWS: u32 = 1 << 20;
 /// Workgroup memory for sums, also where there is more: as much again would halve the rows that are in flight.
 const LOCAL_BYTES: u64 = 16 << 10;
-/// The most bytes of centroids that a uniform buffer may hold: what every GPU has. On Mesa lavapipe a pass of 2^20 x 16
-/// with 64 centroids takes 1.7 s so, and 2.4 s from a storage buffer; a larger model must go to the latter.
+/// The most bytes of centroids that a uniform buffer may hold: what every GPU has. On Mesa lavapipe a pass over
+/// 2^20 x 16 rows with 64 centroids takes 1.6 s so and 2.4 s from a storage buffer, where larger models must go (two busy
+/// cores, medians of alternating runs of `time_of_a_pass`).
 const UNIFORM_BYTES: u64 = 64 << 10;
 /// A block of centroids whose scores are computed together. The same as in nearest.wgsl.
 pub(super) const BLOCK: usize = 8;

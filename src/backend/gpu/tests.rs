@@ -1,5 +1,7 @@
 //! The GPU against the definition, row for row. They run on any Vulkan, Metal or DX12 adapter, a software one included.
 
+#![allow(clippy::unwrap_used)]
+
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -173,13 +175,30 @@ fn exact_ties_go_to_the_lowest_index() {
 fn the_corners_of_the_grid() {
     let Some(gpu) = any_gpu() else { return };
     let mut random = Random(11);
-    for dim in [1, 16, 130] {
-        let corner = |random: &mut Random| if random.next() % 2 == 0 { GRID_MAX } else { -GRID_MAX };
+    // 256 features are summed in 32 bits at a time: fewer, exactly as many, and more than once as many.
+    for dim in [1, 16, 130, 256, 600] {
+        let corner = |random: &mut Random| if random.next().is_multiple_of(2) { GRID_MAX } else { -GRID_MAX };
         let near = |random: &mut Random| (corner(random) + random.grid(1)).clamp(-GRID_MAX, GRID_MAX);
         let rows: Vec<i32> = (0..800 * dim).map(|_| near(&mut random)).collect();
         let tiles = Tiles::from_rows(dim, &rows, None, 320).unwrap();
         let passes = [(); 2].map(|()| centroids(dim, (0..6 * dim).map(|_| corner(&mut random)).collect()));
         compare(&gpu, &tiles, &passes);
+    }
+}
+
+#[test]
+fn the_largest_shapes() {
+    let Some(gpu) = any_gpu() else { return };
+    let mut random = Random(53);
+    for (dim, k) in [(crate::data::MAX_DIM, 3), (2, crate::backend::MAX_K)] {
+        // Opposite corners, 62 bits apart at the most.
+        let mut rows = vec![GRID_MAX; dim];
+        rows.extend(vec![-GRID_MAX; dim]);
+        rows.extend(random.grids(100 * dim, GRID_MAX));
+        let tiles = Tiles::from_rows(dim, &rows, None, 64).unwrap();
+        let mut first = vec![-GRID_MAX; dim];
+        first.extend(random.grids((k - 1) * dim, GRID_MAX));
+        compare(&gpu, &tiles, &[centroids(dim, first), centroids(dim, random.grids(k * dim, GRID_MAX))]);
     }
 }
 
