@@ -1,6 +1,6 @@
 """Hyades against scikit-learn's KMeans: same rows, same starting centroids, both to convergence.
 
-    python agree.py --hyades target/release/hyades [--k 8] [--seconds] FILE:ID ...
+    python agree.py --hyades target/release/hyades [--k 8] [--follow] FILE:ID ...
 
 Every FILE is Parquet with the id column ID. Exits with 1 if a file misses a target; see README.md for the figures.
 """
@@ -25,11 +25,13 @@ MAX_ITER = 1000
 
 
 def nearest(grid: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The definition of a label: smallest squared distance in int64, ties to the lowest index. Labels and distances."""
-    labels, best = np.zeros(len(grid), np.int32), np.full(len(grid), np.iinfo(np.int64).max)
+    """The definition of a label: smallest squared distance, ties to the lowest index; exact if `centers` are int64.
+    Labels and squared distances."""
+    most = np.iinfo(np.int64).max if centers.dtype == np.int64 else np.inf
+    labels, best = np.zeros(len(grid), np.int32), np.full(len(grid), most, centers.dtype)
     for start in range(0, len(grid), 1 << 15):
         here = slice(start, start + (1 << 15))
-        rows = grid[here].astype(np.int64)
+        rows = grid[here].astype(centers.dtype)
         for j, center in enumerate(centers):
             d2 = np.square(rows - center).sum(axis=1)
             closer = d2 < best[here]
@@ -93,18 +95,46 @@ def unequal(ours: np.ndarray, theirs: np.ndarray, k: int) -> int:
     return len(ours) - int(table[linear_sum_assignment(-table)].sum())
 
 
-def compare(hyades: str, file: Path, id_column: str, k: int, folder: Path) -> dict:
+def follow(grid: np.ndarray, centers: np.ndarray, rounded: bool) -> np.ndarray:
+    """Labels at the end of Lloyd's iteration, by the definition: with means rounded to the grid, or as they are."""
+    centers = centers.astype(np.int64 if rounded else np.float64)
+    before = None
+    while True:
+        labels, _ = nearest(grid, centers)
+        if before is not None and (labels == before).all():
+            return labels
+        before = labels
+        if rounded:
+            centers = rounded_means(grid, labels, centers)
+        else:
+            sums = [grid[labels == j].sum(axis=0, dtype=np.int64) / (labels == j).sum() for j in range(len(centers))]
+            centers = np.array(sums)
+
+
+def say_why(grid: np.ndarray, starts: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> dict:
+    """Whose path each engine went: rows by which its labels differ from numpy's, with rounded and with plain means."""
+    k, why = len(starts), {}
+    for name, rounded in (("rounded", True), ("plain", False)):
+        labels = follow(grid, starts, rounded)
+        why[name] = {"hyades": unequal(ours, labels, k), "sklearn": unequal(theirs, labels, k)}
+        print(f"    numpy with {name} means: {why[name]['hyades']} rows unlike Hyades, "
+              f"{why[name]['sklearn']} unlike scikit-learn", flush=True)
+    return why
+
+
+def compare(hyades: str, file: Path, id_column: str, k: int, explain: bool, folder: Path) -> dict:
     starts = prepared.write_starts(file, [id_column], k, folder / "starts.parquet")
     options = ["--k", str(k), "--id", id_column, "--init", str(folder / "starts.parquet")]
     fit = prepared.fit(hyades, file, folder / "fit", *options, "--tol", "0", "--max-iter", str(MAX_ITER))
     grid = prepared.grid_of(file, fit)
-    values, step = grid * fit.step, fit.step
+    values, begin = grid * fit.step, prepared.starts_of(starts, fit)
     labels = pq.read_table(fit.labelled, columns=["segment"]).column("segment").to_numpy()
-    theirs = sklearn_from(values, prepared.starts_of(starts, fit) * step)
+    theirs = sklearn_from(values, begin * fit.step)
     # Is the end of Hyades an end for scikit-learn too?
-    stays = sklearn_from(values, fit.grid_centers * step)
+    stays = sklearn_from(values, fit.grid_centers * fit.step)
     rows = len(grid)
     difference = unequal(labels, theirs.labels_, k)
+    why = say_why(grid, begin, labels, theirs.labels_) if explain and difference else None
     return {
         "file": file.name, "rows": rows, "features": grid.shape[1], "k": k,
         "stop": fit.model["stop"], "n_iter": fit.model["n_iter_"], "sklearn_n_iter": theirs.n_iter_,
@@ -112,6 +142,7 @@ def compare(hyades: str, file: Path, id_column: str, k: int, folder: Path) -> di
         "inertia_difference": abs(fit.model["inertia_"] / theirs.inertia_ - 1.0),
         "labels_unequal": difference, "labels_equal": 1.0 - difference / rows,
         "sklearn_moves_from_our_end": unequal(labels, stays.labels_, k),
+        "followed": why,
         "faults": check_model(file, id_column, fit, grid),
     }
 
@@ -125,6 +156,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--hyades", required=True, help="the program")
     arguments.add_argument("--k", type=int, action="append", help="segments; may be given several times (default 8)")
+    arguments.add_argument("--follow", action="store_true", help="where labels differ, find out why (slow)")
     arguments.add_argument("--json", type=Path, help="also write the figures here")
     arguments.add_argument("files", nargs="+", metavar="FILE:ID", help="a Parquet file and its id column")
     given = arguments.parse_args()
@@ -136,7 +168,7 @@ def main() -> None:
         file, _, id_column = named.rpartition(":")
         for k in given.k or [8]:
             with tempfile.TemporaryDirectory() as folder:
-                r = compare(given.hyades, Path(file), id_column, k, Path(folder))
+                r = compare(given.hyades, Path(file), id_column, k, given.follow, Path(folder))
             results.append(r)
             faults = ", ".join(f"{n} {what}" for what, n in r["faults"].items() if n) or "none"
             print(shape.format(r["file"], r["rows"], r["features"], k, r["n_iter"], r["sklearn_n_iter"],
