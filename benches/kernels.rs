@@ -1,5 +1,5 @@
-//! One full pass of the CPU backend over tiles in memory, at every SIMD level of this machine:
-//! `cargo bench --bench kernels [-- filter]`. Names carry n, d, k and the level.
+//! One full pass over tiles in memory, at every SIMD level of this machine and on its GPU (a software one, if there is
+//! no other): `cargo bench --bench kernels [-- filter]`. Names carry n, d, k and the level.
 //!
 //! `first` labels rows that had no label: every row is added to the sums. `stable` is a pass in which no row moves, as
 //! most passes nearly are.
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hyades::backend::cpu::Cpu;
+use hyades::backend::gpu::{DeviceChoice, Gpu, adapters};
 use hyades::backend::{Backend, Centroids};
 use hyades::data::{Layout, Tiles};
 use hyades::event::Watch;
@@ -20,17 +21,20 @@ const CASES: [(usize, usize, usize); 5] =
 const SIGMA: f64 = (1 << 17) as f64;
 
 fn passes(criterion: &mut Criterion) {
+    let gpu = any_gpu();
     for (n, d, k) in CASES {
         let (tiles, centroids) = mixture(n, d, k);
         let mut group = criterion.benchmark_group(format!("pass/n{n}_d{d}_k{k}"));
         group.throughput(Throughput::Elements(n as u64)).measurement_time(Duration::from_secs(3)).sample_size(20);
-        for level in SimdLevel::available() {
-            let cpu = Cpu::new(Some(level)).expect("the level is available");
-            let open = || cpu.open(&tiles, k, Watch::none()).expect("tiles in memory open");
-            group.bench_function(BenchmarkId::new("first", level), |bencher| {
+        let levels = SimdLevel::available().map(|level| {
+            (level.to_string(), Box::new(Cpu::new(Some(level)).expect("it is available")) as Box<dyn Backend>)
+        });
+        for (name, backend) in levels.collect::<Vec<_>>().iter().chain(&gpu) {
+            let open = || backend.open(&tiles, k, Watch::none()).expect("tiles in memory open");
+            group.bench_function(BenchmarkId::new("first", name), |bencher| {
                 bencher.iter(|| open().pass(&centroids, Watch::none()));
             });
-            group.bench_function(BenchmarkId::new("stable", level), |bencher| {
+            group.bench_function(BenchmarkId::new("stable", name), |bencher| {
                 let mut session = open();
                 session.pass(&centroids, Watch::none()).expect("nothing stops the pass");
                 bencher.iter(|| session.pass(&centroids, Watch::none()));
@@ -38,6 +42,13 @@ fn passes(criterion: &mut Criterion) {
         }
         group.finish();
     }
+}
+
+/// The best GPU, by name.
+fn any_gpu() -> Option<(String, Box<dyn Backend>)> {
+    let best = adapters().into_iter().min_by_key(|a| !a.is_real())?;
+    let gpu = Gpu::open(&DeviceChoice::Index(best.index)).ok()?;
+    Some((best.name.replace(' ', "_"), Box::new(gpu)))
 }
 
 /// `n` rows about `k` centres that are spread as wide as the segments themselves, and centroids near those centres.
