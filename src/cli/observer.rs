@@ -7,7 +7,7 @@ use hyades::event::{Event, Observer, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::{info, warn};
 
-use super::fmt::{seconds, thousands};
+use super::fmt::{compact, seconds, thousands};
 
 /// Progress bars with rate and time left; a line stays for every finished stage.
 pub(super) struct Bars {
@@ -65,15 +65,15 @@ fn new_bar(stage: Stage, total: u64, unit: &str) -> ProgressBar {
     let (bar, template) = if total > 0 {
         (
             ProgressBar::new(total),
-            format!("{{prefix:>12}}  [{{bar:30}}] {{percent:>3}}%  {{per_sec}} {unit}, {{eta}} left"),
+            format!("{{prefix:>12}}  [{{bar:30}}] {{percent:>3}}%  {{rate}} {unit}/s, {{eta}} left"),
         )
     } else {
         (ProgressBar::new_spinner(), "{prefix:>12}  {spinner} {elapsed} {msg}".to_owned())
     };
     // The templates are constants but for a unit without braces.
     if let Ok(style) = ProgressStyle::with_template(&template) {
-        let style = style.with_key("per_sec", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
-            let _ = write!(w, "{}/s", thousands(state.per_sec() as u64));
+        let style = style.with_key("rate", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+            let _ = write!(w, "{}", compact(state.per_sec()));
         });
         bar.set_style(style.progress_chars("=> "));
     }

@@ -1,7 +1,7 @@
 //! Outcomes as tables.
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use hyades::job::{Place, Plan, StageTime};
 use hyades::label::LabelSummary;
 use hyades::model::Model;
@@ -16,7 +16,7 @@ const APART: f64 = 0.25;
 pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(ASCII_HORIZONTAL_ONLY)
+        .load_style(TableStyle { row_separator: LineStyle::none(), ..ASCII_HORIZONTAL_ONLY })
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.to_vec());
     if !table.is_tty() {

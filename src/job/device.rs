@@ -78,13 +78,11 @@ impl BackendRequest {
             BackendKind::Auto => {
                 let work = size.rows as f64 * size.dim as f64 * size.k as f64 * EXPECTED_PASSES as f64;
                 if work < GPU_PAYS {
-                    return cpu(format!("{:.0} million multiply-adds are too few to start a GPU for", work / 1e6));
+                    return cpu("the job is too small to start a GPU for".into());
                 }
                 match gpu::real() {
-                    Some(name) => {
-                        gpu::open(None, format!("{name} pays for {:.0} billion multiply-adds", work / 1e9), budget)
-                            .or_else(|e| cpu(format!("{name} could not be opened: {e}")))
-                    }
+                    Some(name) => gpu::open(None, format!("{name} pays for a job of this size"), budget)
+                        .or_else(|e| cpu(format!("{name} could not be opened: {e}"))),
                     None => cpu("no real GPU was found (hyades doctor tells more)".into()),
                 }
             }

@@ -126,7 +126,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     let mut publication =
         request.out.as_ref().map(|out| Publication::new(out, &OUTPUTS, &request.inputs)).transpose()?;
     let Opened { source, roles, chosen, plan } = open(request, watch)?;
-    watch.note(plan.summary());
+    plan.summary().into_iter().for_each(|line| watch.note(line));
     let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
     let prepared =
         prepare(&source, &roles, &request.recipe, &plan.placement(&request.resources, request.backend.simd), watch)?;

@@ -142,23 +142,23 @@ fn expected_seconds(rows: u64, dim: usize, k: usize, threads: usize, backend: &s
 }
 
 impl Plan {
-    /// The plan in one line.
-    pub fn summary(&self) -> String {
+    /// The plan in two lines: what lies where, and which device does the work.
+    pub fn summary(&self) -> [String; 2] {
         let place = match &self.place {
             Place::Memory => "in memory".to_owned(),
             Place::Scratch(folder) => format!("streamed from a scratch file in {}", folder.display()),
         };
-        format!(
-            "plan: {} rows x {} features, tiles {} {place}, up to {} of {} allowed; {} ({}); {}",
-            self.rows,
-            self.features,
-            mib(self.prepared_bytes),
-            mib(self.memory_bytes),
-            mib(self.memory_budget),
-            self.backend,
-            self.device,
-            self.why
-        )
+        [
+            format!(
+                "plan: {} rows x {} features, tiles of {} {place}, up to {} of {} allowed",
+                self.rows,
+                self.features,
+                mib(self.prepared_bytes),
+                mib(self.memory_bytes),
+                mib(self.memory_budget),
+            ),
+            format!("device: {}, {}: {}", self.backend, self.device, self.why),
+        ]
     }
 
     /// Where `prepare` is to put the tiles.
