@@ -20,7 +20,7 @@ Exit codes:
 
 /// Segments a bank's customers: Parquet in, labelled Parquet out, the same bytes on CPU and GPU.
 #[derive(Debug, Parser)]
-#[command(name = "hyades", version, max_term_width = 100, after_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "hyades", version, max_term_width = 80, after_help = EXIT_CODES, propagate_version = true)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) global: Global,
@@ -56,7 +56,7 @@ pub(super) enum Verb {
     /// Label customers with a model
     Assign(AssignArgs),
     /// Show what a fit would hold where, without doing it
-    Plan(Box<FitArgs>),
+    Plan(Box<PlanArgs>),
     /// Time the same fit on several backends and prove that they agree
     Bench(Box<BenchArgs>),
     /// Show devices, SIMD level and memory, and what is missing
@@ -74,8 +74,20 @@ pub(super) struct FitArgs {
     #[arg(long, short, value_name = "N")]
     k: usize,
     /// Folder for segments.parquet, model.json and manifest.json
-    #[arg(long, short, value_name = "FOLDER", required = true)]
-    pub(super) out: Option<PathBuf>,
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    fit: FitOptions,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PlanArgs {
+    /// Parquet files, folders (key=value folders too), or quoted patterns
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Number of segments
+    #[arg(long, short, value_name = "N")]
+    k: usize,
     #[command(flatten)]
     fit: FitOptions,
 }
@@ -333,7 +345,13 @@ impl FitArgs {
     }
 
     pub(super) fn request(self) -> Result<FitRequest> {
-        self.fit.request(self.inputs, self.k, self.out)
+        self.fit.request(self.inputs, self.k, Some(self.out))
+    }
+}
+
+impl PlanArgs {
+    pub(super) fn request(self) -> Result<FitRequest> {
+        self.fit.request(self.inputs, self.k, None)
     }
 }
 

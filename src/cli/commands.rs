@@ -7,14 +7,13 @@ use hyades::job::{self, AssignRequest, FitOutcome};
 use hyades::{Result, bench as benchmark, doctor as examination, synth as bank};
 
 use super::Session;
-use super::args::{AssignArgs, BenchArgs, DoctorArgs, FitArgs, SynthArgs};
+use super::args::{AssignArgs, BenchArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
 use super::fmt::{bytes, seconds, thousands};
 use super::report;
 
 pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
-    let print_recipe = args.print_recipe();
+    let (print_recipe, out) = (args.print_recipe(), args.out.clone());
     let request = args.request()?;
-    let out = request.out.clone();
     let start = Instant::now();
     let outcome = job::fit(&request, session.observer.as_ref(), &session.stop)?;
     if print_recipe {
@@ -23,9 +22,7 @@ pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
     println!("{}", report::segments(&outcome.model, &outcome.labels));
     if !session.quiet {
         println!("{}", closing(&outcome, start.elapsed().as_secs_f64()));
-        if let Some(out) = out {
-            println!("{}: segments.parquet, model.json, manifest.json", out.display());
-        }
+        println!("{}: segments.parquet, model.json, manifest.json", out.display());
     }
     Ok(())
 }
@@ -72,7 +69,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn plan(args: FitArgs, session: &Session) -> Result<()> {
+pub(super) fn plan(args: PlanArgs, session: &Session) -> Result<()> {
     let request = args.request()?;
     let (plan, roles, source) = job::plan(&request, Watch::new(session.observer.as_ref(), &session.stop))?;
     let names: Vec<&str> = roles.features.iter().map(|&i| source.columns()[i].name.as_str()).collect();

@@ -120,7 +120,7 @@ fn count(
     let layout = store.layout();
     let sizes: Vec<usize> = (0..wanted.len()).map(|w| buckets(w) * HALF).collect();
     let new = || sizes.iter().map(|&n| vec![0u64; n]).collect::<Vec<_>>();
-    let states = store.scan(&new, |counts, i, values| {
+    let states = store.scan(new, |counts, i, values| {
         watch.check()?;
         let mut left = layout.rows_in(i);
         for tile in values.chunks_exact(layout.dim() * TILE_ROWS) {

@@ -202,7 +202,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Runs `work` once on each of `workers` threads of the pool and collects what they return, or the first error.
 fn run_workers<T: Send>(workers: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
     use rayon::prelude::*;
-    (0..workers).into_par_iter().with_max_len(1).map(|worker| work(worker)).collect()
+    (0..workers).into_par_iter().with_max_len(1).map(&work).collect()
 }
 
 #[cfg(unix)]
