@@ -99,7 +99,7 @@ def write_starts(file: Path, exclude: list[str], k: int, out: Path) -> dict[str,
 
 
 def ln_1p(x: np.ndarray) -> np.ndarray:
-    """ln(1 + x) for finite x >= 0, the bits of `src/data/recipe/elementary.rs`: numpy's may differ in the last place."""
+    """ln(1 + x) for finite x >= 0 with the bits of `src/data/recipe/elementary.rs`; numpy's last place may differ."""
     u = 1.0 + x
     lost = np.where(u < 2.0**53, x - (u - 1.0), 0.0) / u
     split = np.uint64(0x3FE6A09E00000000)
