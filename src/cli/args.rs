@@ -56,7 +56,7 @@ pub(super) enum Verb {
     /// Label customers with a model
     Assign(AssignArgs),
     /// Show what a fit would hold where, without doing it
-    Plan(Box<FitArgs>),
+    Plan(Box<PlanArgs>),
     /// Time the same fit on several backends and prove that they agree
     Bench(Box<BenchArgs>),
     /// Show devices, SIMD level and memory, and what is missing
@@ -67,15 +67,21 @@ pub(super) enum Verb {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct FitArgs {
+    /// Folder for segments.parquet, model.json and manifest.json
+    #[arg(long, short, value_name = "FOLDER")]
+    out: PathBuf,
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PlanArgs {
     /// Parquet files, folders (key=value folders too), or quoted patterns
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Number of segments
     #[arg(long, short, value_name = "N")]
     k: usize,
-    /// Folder for segments.parquet, model.json and manifest.json
-    #[arg(long, short, value_name = "FOLDER", required = true)]
-    pub(super) out: Option<PathBuf>,
     #[command(flatten)]
     fit: FitOptions,
 }
@@ -329,11 +335,18 @@ pub(super) struct SynthArgs {
 
 impl FitArgs {
     pub(super) fn print_recipe(&self) -> bool {
-        self.fit.recipe.print_recipe
+        self.plan.fit.recipe.print_recipe
     }
 
     pub(super) fn request(self) -> Result<FitRequest> {
-        self.fit.request(self.inputs, self.k, self.out)
+        let PlanArgs { inputs, k, fit } = self.plan;
+        fit.request(inputs, k, Some(self.out))
+    }
+}
+
+impl PlanArgs {
+    pub(super) fn request(self) -> Result<FitRequest> {
+        self.fit.request(self.inputs, self.k, None)
     }
 }
 

@@ -7,7 +7,7 @@ use hyades::job::{self, AssignRequest, FitOutcome};
 use hyades::{Result, bench as benchmark, doctor as examination, synth as bank};
 
 use super::Session;
-use super::args::{AssignArgs, BenchArgs, DoctorArgs, FitArgs, SynthArgs};
+use super::args::{AssignArgs, BenchArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
 use super::fmt::{bytes, seconds, thousands};
 use super::report;
 
@@ -72,7 +72,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn plan(args: FitArgs, session: &Session) -> Result<()> {
+pub(super) fn plan(args: PlanArgs, session: &Session) -> Result<()> {
     let request = args.request()?;
     let (plan, roles, source) = job::plan(&request, Watch::new(session.observer.as_ref(), &session.stop))?;
     let names: Vec<&str> = roles.features.iter().map(|&i| source.columns()[i].name.as_str()).collect();
