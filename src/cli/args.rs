@@ -67,17 +67,11 @@ pub(super) enum Verb {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct FitArgs {
-    /// Parquet files, folders (key=value folders too), or quoted patterns
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
-    /// Number of segments
-    #[arg(long, short, value_name = "N")]
-    k: usize,
     /// Folder for segments.parquet, model.json and manifest.json
     #[arg(long, short, value_name = "FOLDER")]
     pub(super) out: PathBuf,
     #[command(flatten)]
-    fit: FitOptions,
+    plan: PlanArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -341,11 +335,12 @@ pub(super) struct SynthArgs {
 
 impl FitArgs {
     pub(super) fn print_recipe(&self) -> bool {
-        self.fit.recipe.print_recipe
+        self.plan.fit.recipe.print_recipe
     }
 
     pub(super) fn request(self) -> Result<FitRequest> {
-        self.fit.request(self.inputs, self.k, Some(self.out))
+        let PlanArgs { inputs, k, fit } = self.plan;
+        fit.request(inputs, k, Some(self.out))
     }
 }
 

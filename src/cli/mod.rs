@@ -31,10 +31,15 @@ struct Session {
 /// Parses, runs, and turns an error into its exit code.
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let as_json = arguments.global.log_format == Some(LogFormat::Json) && !arguments.global.quiet;
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            if as_json {
+                tracing::error!("{error}");
+            } else {
+                eprintln!("error: {error}");
+            }
             ExitCode::from(error.exit_code())
         }
     }

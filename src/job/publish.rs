@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Publication {
     folder: PathBuf,
+    /// Folders that were made for it, outermost first; they go again if nothing is published.
+    made: Vec<PathBuf>,
     files: Vec<(NamedTempFile, PathBuf)>,
 }
 
@@ -24,7 +26,7 @@ impl Publication {
         for input in inputs {
             let source = canonical(input);
             let inside = source.is_dir() && target.starts_with(&source);
-            let over = names.iter().any(|name| target.join(name) == source);
+            let over = names.iter().any(|name| target.join(name) == source || is_matched(input, &target.join(name)));
             if inside || over {
                 return Err(Error::Usage(format!(
                     "the output {} lies inside the input {}; choose a folder outside it",
@@ -36,8 +38,10 @@ impl Publication {
         if folder.exists() && !folder.is_dir() {
             return Err(Error::Usage(format!("the output {} is a file; --out names a folder", folder.display())));
         }
-        fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
-        let publication = Publication { folder: folder.to_path_buf(), files: Vec::new() };
+        let mut made: Vec<PathBuf> = target.ancestors().take_while(|f| !f.exists()).map(Path::to_path_buf).collect();
+        made.reverse();
+        let publication = Publication { folder: folder.to_path_buf(), made, files: Vec::new() };
+        fs::create_dir_all(folder).map_err(|e| unwritable("create the folder", folder, &e))?;
         publication.temporary()?;
         Ok(publication)
     }
@@ -47,7 +51,7 @@ impl Publication {
         builder.prefix(".hyades-").suffix(".unfinished");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the user's umask
-        builder.tempfile_in(&self.folder).map_err(|e| Error::io("write in the folder", &self.folder, &e))
+        builder.tempfile_in(&self.folder).map_err(|e| unwritable("write in the folder", &self.folder, &e))
     }
 
     /// A file that will be published as `name`, after those before it. Asking again for a name starts it anew.
@@ -67,11 +71,12 @@ impl Publication {
     }
 
     /// Syncs all files, then renames them, in order.
-    pub(crate) fn commit(self) -> Result<()> {
+    pub(crate) fn commit(mut self) -> Result<()> {
         for (file, path) in &self.files {
             file.as_file().sync_all().map_err(|e| Error::io("write", path, &e))?;
         }
-        for (file, path) in self.files {
+        self.made.clear();
+        for (file, path) in std::mem::take(&mut self.files) {
             file.persist(&path).map_err(|e| Error::io("publish", &path, &e.error))?;
         }
         #[cfg(unix)]
@@ -79,5 +84,29 @@ impl Publication {
             .and_then(|folder| folder.sync_all())
             .map_err(|e| Error::io("sync the folder", &self.folder, &e))?;
         Ok(())
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        self.files.clear();
+        for folder in self.made.iter().rev() {
+            // One that somebody else has put something in stays.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Whether `input` is a pattern that `output` would match: the next run would take it for input.
+fn is_matched(input: &Path, output: &Path) -> bool {
+    let absolute = std::path::absolute(input).unwrap_or_else(|_| input.to_path_buf());
+    !input.exists() && glob::Pattern::new(&absolute.to_string_lossy()).is_ok_and(|p| p.matches_path(output))
+}
+
+/// A place that cannot be written: whatever the system calls it, the place is at fault and not the command.
+fn unwritable(action: &str, folder: &Path, source: &std::io::Error) -> Error {
+    match Error::io(action, folder, source) {
+        Error::Usage(text) => Error::Environment(format!("{text}; choose another path")),
+        other => other,
     }
 }

@@ -1,18 +1,36 @@
 //! The test suite: one binary, whose harness can show a test as ignored at run time. GPU tests need a Vulkan device;
 //! where there is none they are shown as ignored, and with HYADES_REQUIRE_GPU=1 they fail.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod architecture;
 mod backends;
+mod bad_files;
 mod bad_input;
+mod bad_setting;
 mod cli;
+mod command;
 mod equality;
+mod features;
 mod harness;
+mod speech;
+mod tables;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let tests = [architecture::tests(), backends::tests(), equality::tests(), cli::tests(), bad_input::tests()];
+    let tests = [
+        architecture::tests(),
+        backends::tests(),
+        equality::tests(),
+        cli::tests(),
+        features::tests(),
+        speech::tests(),
+        bad_input::tests(),
+        bad_files::tests(),
+        bad_setting::tests(),
+    ];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
     if arguments.list {
         return ExitCode::SUCCESS;

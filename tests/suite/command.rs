@@ -1,0 +1,121 @@
+//! The command as tests run it: what it said, what it published, what it must leave alone.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::harness::{folder, hyades};
+
+/// What a run said, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+impl Ran {
+    /// The message has every part, nothing panicked, and the exit code is the one expected.
+    pub(crate) fn is_refused(&self, code: i32, parts: &[&str]) {
+        assert!(!self.err.contains("panicked"), "it panicked: {}", self.err);
+        assert_eq!(self.code, Some(code), "{}", self.err);
+        let message = self.err.split_once("error: ").map_or("", |(_, message)| message);
+        for part in parts {
+            assert!(message.contains(part), "no {part:?} in: {message}");
+        }
+    }
+
+    pub(crate) fn is_done(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        self
+    }
+}
+
+/// Runs `hyades` and expects that it is done.
+pub(crate) fn done<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
+    Ran::from(hyades(arguments)).is_done()
+}
+
+/// A folder with room for inputs and an output folder `out`, in which an earlier output lies.
+pub(crate) struct Workshop {
+    folder: tempfile::TempDir,
+    before: BTreeMap<String, Vec<u8>>,
+}
+
+impl Workshop {
+    pub(crate) fn new() -> Self {
+        let folder = folder();
+        let out = folder.path().join("out");
+        std::fs::create_dir(&out).expect("a folder for the output");
+        for name in ["segments.parquet", "model.json", "manifest.json"] {
+            std::fs::write(out.join(name), format!("the earlier {name}")).expect("an earlier output");
+        }
+        let before = contents(&out);
+        Workshop { folder, before }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The same as text, for arguments.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("a path of text").to_owned()
+    }
+
+    pub(crate) fn out(&self) -> PathBuf {
+        self.path("out")
+    }
+
+    /// Runs with `--out` and this output folder.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+        let mut all: Vec<std::ffi::OsString> = arguments.into_iter().map(|a| a.as_ref().to_owned()).collect();
+        all.extend(["--out".into(), self.out().into()]);
+        hyades(all).into()
+    }
+
+    /// Runs with `--out`; it must be refused, and the earlier output must be left as it was.
+    pub(crate) fn refused<S: AsRef<OsStr>>(&self, code: i32, parts: &[&str], arguments: impl IntoIterator<Item = S>) {
+        self.run(arguments).is_refused(code, parts);
+        self.is_untouched();
+    }
+
+    /// The earlier output is what it was, and nothing else is there.
+    pub(crate) fn is_untouched(&self) {
+        let now = contents(&self.out());
+        assert_eq!(now.keys().collect::<Vec<_>>(), self.before.keys().collect::<Vec<_>>(), "other files in the output");
+        assert!(now == self.before, "an earlier output was changed");
+    }
+}
+
+/// The files of a folder, by name.
+pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+    entries.map(|e| (e.file_name().to_string_lossy().into_owned(), std::fs::read(e.path()).expect("a file"))).collect()
+}
+
+/// A JSON file.
+pub(crate) fn json(path: impl AsRef<Path>) -> Value {
+    let text = std::fs::read_to_string(path.as_ref()).expect("a text file");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The model in an output folder.
+pub(crate) fn model(out: &Path) -> Value {
+    json(out.join("model.json"))["model"].take()
+}
+
+/// The hash of the labels in an output folder's manifest.
+pub(crate) fn labels_hash(out: &Path) -> String {
+    json(out.join("manifest.json"))["labels_blake3"].as_str().expect("a hash").to_owned()
+}
