@@ -74,16 +74,17 @@ pub(super) fn recipe(model: &Model) -> String {
         &[5, 6, 7, 8],
     );
     for c in &model.recipe.columns {
-        let fill = c
-            .fill
-            .map_or_else(|| "refused".into(), |t| format!("{} ({})", compact(c.transform.original(t)), c.missing));
+        let fill = c.fill.map_or_else(
+            || "refused".into(),
+            |t| format!("{} ({})", beside(c.transform.original(t), c.unit), c.missing),
+        );
         out.add_row(vec![
             c.name.clone(),
             c.data_type.clone(),
             c.transform.name().into(),
             fill,
             c.scale.name().into(),
-            compact(c.center),
+            beside(c.center, c.unit),
             compact(c.unit),
             thousands(c.missing_count()),
             thousands(c.seen.clipped),
@@ -98,6 +99,11 @@ pub(super) fn recipe(model: &Model) -> String {
         text.push_str(&format!("left out: {}: {}\n", d.name, d.reason));
     }
     text
+}
+
+/// A value beside which `unit` is large is 0 but for rounding.
+fn beside(value: f64, unit: f64) -> String {
+    if value.abs() < 1e-6 * unit { "0".into() } else { compact(value) }
 }
 
 /// Where the time went, in one line.

@@ -70,7 +70,7 @@ impl<'a> ColumnLander<'a> {
     fn open(source: &'a Source, group: RowGroup, plan: LandPlan) -> Result<Self> {
         let reader = ColumnReader::open(source, group, plan.column)?;
         let raw = Vec::with_capacity(BATCH_ROWS);
-        Ok(ColumnLander { reader, plan, raw, tally: Tally::EMPTY, moments: MomentStream::new() })
+        Ok(ColumnLander { reader, plan, raw, tally: Tally::EMPTY, moments: MomentStream::new(plan.simd) })
     }
 
     /// Appends the next batch's landed values; false after the last.

@@ -4,6 +4,10 @@
 //! blocks merge in order, row groups in file order. Merging follows Pebay, *Formulas for robust, one-pass parallel
 //! computation of covariances and arbitrary-order statistical moments* (Sandia, 2008).
 
+use fearless_simd::Simd;
+
+use crate::simd::{Dispatch, Work};
+
 const BLOCK: usize = 1024;
 const LANES: usize = 8;
 
@@ -27,6 +31,7 @@ impl Moments {
         if n == 0 { Self::EMPTY } else { Moments { n, mean: value, m2: 0.0, m3: 0.0, min: value, max: value } }
     }
 
+    #[inline(always)]
     fn of_block(values: &[f32]) -> Self {
         let n = values.len() as f64;
         let [sum] = lanes(values, |v| [v]);
@@ -36,7 +41,11 @@ impl Moments {
             [d * d, d * d * d]
         });
         let fold = |start: f32, pick: fn(f32, f32) -> f32| f64::from(values.iter().copied().fold(start, pick));
-        let (min, max) = (fold(f32::INFINITY, f32::min), fold(f32::NEG_INFINITY, f32::max));
+        // There is no NaN among the values, so comparing is enough, and becomes SIMD.
+        let (min, max) = (
+            fold(f32::INFINITY, |a, b| if b < a { b } else { a }),
+            fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a }),
+        );
         Moments { n: values.len() as u64, mean, m2, m3, min, max }
     }
 
@@ -77,6 +86,7 @@ impl Moments {
 }
 
 /// Sums `term` of every value in fixed lanes: the order of additions does not depend on the compiler or the machine.
+#[inline(always)]
 fn lanes<const N: usize>(values: &[f32], term: impl Fn(f64) -> [f64; N]) -> [f64; N] {
     let mut sums = [[0.0; LANES]; N];
     let mut rows = values.chunks_exact(LANES);
@@ -97,16 +107,29 @@ fn lanes<const N: usize>(values: &[f32], term: impl Fn(f64) -> [f64; N]) -> [f64
     sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
 }
 
+/// The moments of one block, by SIMD.
+struct Block<'a>(&'a [f32]);
+
+impl Work for Block<'_> {
+    type Output = Moments;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> Moments {
+        Moments::of_block(self.0)
+    }
+}
+
 /// Takes values in slices of any length; the result depends on their sequence alone. NaN is left out.
 #[derive(Debug)]
 pub(crate) struct MomentStream {
     block: Vec<f32>,
     total: Moments,
+    simd: Dispatch,
 }
 
 impl MomentStream {
-    pub(crate) fn new() -> Self {
-        MomentStream { block: Vec::with_capacity(BLOCK), total: Moments::EMPTY }
+    pub(crate) fn new(simd: Dispatch) -> Self {
+        MomentStream { block: Vec::with_capacity(BLOCK), total: Moments::EMPTY, simd }
     }
 
     pub(crate) fn push(&mut self, values: &[f32]) {
@@ -127,7 +150,7 @@ impl MomentStream {
 
     fn close(&mut self) {
         if !self.block.is_empty() {
-            self.total = self.total.merge(Moments::of_block(&self.block));
+            self.total = self.total.merge(self.simd.run(Block(&self.block)));
             self.block.clear();
         }
     }
@@ -150,11 +173,11 @@ mod tests {
     #[test]
     fn batches_do_not_matter() {
         let all = values();
-        let mut whole = MomentStream::new();
+        let mut whole = MomentStream::new(Dispatch::default());
         whole.push(&all);
         let whole = whole.finish();
         for size in [1, 7, 1023, 1024, 1025, 4096] {
-            let mut parts = MomentStream::new();
+            let mut parts = MomentStream::new(Dispatch::default());
             all.chunks(size).for_each(|c| parts.push(c));
             assert_eq!(parts.finish(), whole, "batches of {size}");
         }
@@ -163,7 +186,7 @@ mod tests {
     #[test]
     fn equals_the_textbook() {
         let all: Vec<f64> = values().into_iter().filter(|v| !v.is_nan()).map(|v| f64::from(v * v)).collect();
-        let mut stream = MomentStream::new();
+        let mut stream = MomentStream::new(Dispatch::default());
         stream.push(&all.iter().map(|&v| v as f32).collect::<Vec<_>>());
         let m = stream.finish();
         let n = all.len() as f64;
