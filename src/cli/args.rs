@@ -52,16 +52,22 @@ pub(super) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Segment customers: write labels, a model and a manifest
+    #[command(after_help = EXIT_CODES)]
     Fit(Box<FitArgs>),
     /// Label customers with a model
+    #[command(after_help = EXIT_CODES)]
     Assign(AssignArgs),
     /// Show what a fit would hold where, without doing it
+    #[command(after_help = EXIT_CODES)]
     Plan(Box<PlanArgs>),
     /// Time the same fit on several backends and prove that they agree
+    #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArgs>),
     /// Show devices, SIMD level and memory, and what is missing
+    #[command(after_help = EXIT_CODES)]
     Doctor(DoctorArgs),
     /// Write a synthetic bank
+    #[command(after_help = EXIT_CODES)]
     Synth(SynthArgs),
 }
 

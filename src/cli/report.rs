@@ -1,7 +1,7 @@
 //! Outcomes as tables.
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use hyades::job::{Place, Plan, StageTime};
 use hyades::label::LabelSummary;
 use hyades::model::Model;
@@ -73,6 +73,15 @@ pub(super) fn recipe(model: &Model) -> String {
         &["feature", "type", "transform", "missing becomes", "scale", "center", "unit", "missing", "clipped"],
         &[5, 6, 7, 8],
     );
+    if !out.is_tty() {
+        // Nobody's screen is too narrow, and a name that is broken in two is not found by search.
+        out.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    for whole in [0, 2] {
+        if let Some(column) = out.column_mut(whole) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     for c in &model.recipe.columns {
         let fill = c.fill.map_or_else(
             || "refused".into(),

@@ -101,6 +101,13 @@ struct Envelope<M> {
     model: M,
 }
 
+/// What every version of the format has; it is read first, for the rest may have changed.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    format_version: u32,
+}
+
 impl Model {
     /// The file's text.
     pub fn to_json(&self) -> Result<String> {
@@ -125,17 +132,18 @@ impl Model {
 
     fn from_json(text: &str) -> Result<Self, String> {
         const AGAIN: &str = "copy it again, or fit a new model";
-        let outer: Envelope<serde_json::Value> =
-            serde_json::from_str(text).map_err(|e| format!("not a model, or a damaged one: {e}; {AGAIN}"))?;
-        if outer.format != FORMAT {
-            return Err(format!("not a model: its format is {:?}", outer.format));
+        let broken = |e: serde_json::Error| format!("not a model, or a damaged one: {e}; {AGAIN}");
+        let head: Head = serde_json::from_str(text).map_err(broken)?;
+        if head.format != FORMAT {
+            return Err(format!("not a model: its format is {:?}", head.format));
         }
-        if outer.format_version > FORMAT_VERSION {
+        if head.format_version > FORMAT_VERSION {
             return Err(format!(
                 "its format version is {}, and this program reads up to {FORMAT_VERSION}; use a newer hyades",
-                outer.format_version
+                head.format_version
             ));
         }
+        let outer: Envelope<serde_json::Value> = serde_json::from_str(text).map_err(broken)?;
         let model: Model = serde_json::from_value(outer.model).map_err(|e| format!("damaged: {e}; {AGAIN}"))?;
         if model.checksum().map_err(|e| e.to_string())? != outer.checksum {
             return Err(format!("damaged: its checksum does not agree with its content; {AGAIN}"));

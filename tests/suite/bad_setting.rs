@@ -33,7 +33,7 @@ fn outputs_that_cannot_be_written() {
         run("/proc/nope").is_refused(4, &["cannot create the folder /proc/nope", "choose another path"]);
     }
     let synth = Ran::from(hyades(["synth", "--rows", "10", "--out", &below]));
-    synth.is_refused(4, &[&below]);
+    synth.is_refused(4, &["cannot create", &input]);
     assert_eq!(contents(&w.out()).len(), 3);
 }
 
@@ -69,15 +69,15 @@ fn a_full_disk() {
     let fit = ["fit", bank, "--k", "3", "--out", &out];
     with_a_limit(16, &fit).is_refused(4, &["cannot write", "the labelled rows"]);
     w.is_untouched();
-    // Room for the prepared rows is needed as well, where they go to a scratch file.
-    let scratch = w.text("scratch");
+    // Room is needed for the prepared rows as well, where they go to a scratch file.
+    let (scratch, large) = (w.text("scratch"), w.text("large.parquet"));
     std::fs::create_dir(&scratch).unwrap();
-    let streamed: Vec<&str> = fit.iter().copied().chain(["--memory", "60MiB", "--scratch", &scratch]).collect();
-    let ran = with_a_limit(512, &streamed);
-    if ran.code == Some(0) {
-        panic!("a scratch file of more than a MiB was expected: {}", ran.err);
-    }
-    ran.is_refused(4, &["scratch"]);
+    done(["synth", "--rows", "1000000", "--features", "12", "--out", &large]);
+    let fit = ["fit", &large, "--k", "3", "--out", &out, "--threads", "2", "--scratch", &scratch];
+    let memory = smallest_memory(&fit);
+    let ran = with_a_limit(512, &[&fit[..], &["--memory", &memory]].concat());
+    assert!(ran.err.contains("streamed from a scratch file in"), "{}", ran.err);
+    ran.is_refused(4, &["cannot write", "scratch"]);
     w.is_untouched();
     assert!(contents(&w.path("scratch")).is_empty(), "a scratch file was left behind");
 
@@ -87,19 +87,26 @@ fn a_full_disk() {
     assert!(contents(&w.out()) == before, "an earlier file was changed");
 }
 
+/// The smallest `--memory` that a fit asks for when it is given far too little.
+fn smallest_memory(fit: &[&str]) -> String {
+    let ran = Ran::from(hyades([fit, &["--memory", "1MiB"]].concat()));
+    ran.is_refused(4, &["are not enough for", "are needed at least"]);
+    let (_, rest) = ran.err.split_once("give --memory ").expect("the message names what would do");
+    rest.split(' ').next().unwrap_or_default().to_owned()
+}
+
 fn too_little_memory() {
     let w = Workshop::new();
     let bank = root().join("data/customers.parquet");
-    let fit = |memory: &str| {
-        let bank = bank.to_str().unwrap();
-        ["fit", bank, "--k", "3", "--threads", "2", "--memory", memory].map(str::to_owned)
-    };
-    w.refused(4, &["are not enough for 20000 rows of 16 features", "are needed at least"], fit("1MiB"));
-    let message = w.run(fit("1MiB")).err;
-    let (_, rest) = message.split_once("give --memory ").expect("the message names what would do");
-    let mib: u64 = rest.split("MiB").next().unwrap().parse().expect("whole MiB");
-    w.refused(4, &["are needed at least"], fit(&format!("{}MiB", mib - 1)));
-    w.run(fit(&format!("{mib}MiB"))).is_done();
+    let fit = ["fit", bank.to_str().unwrap(), "--k", "3", "--threads", "2"];
+    let out = w.text("out");
+    let smallest = smallest_memory(&[&fit[..], &["--out", &out]].concat());
+    w.is_untouched();
+    let mib: u64 = smallest.trim_end_matches("MiB").parse().expect("whole MiB");
+    let less = format!("{}MiB", mib - 1);
+    let why = ["for 20000 rows of 16 features", &smallest, "are needed at least"];
+    w.refused(4, &why, [&fit[..], &["--memory", &less]].concat());
+    w.run([&fit[..], &["--memory", &smallest]].concat()).is_done();
 }
 
 fn threads_and_devices() {
@@ -118,7 +125,8 @@ fn threads_and_devices() {
         w.refused(4, &["99", "found: "], fit(&["--device", "99"]));
     }
     let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
-    w.refused(2, &[foreign], fit(&["--simd", foreign]));
+    w.refused(4, &["this machine has no", "choose one of"], fit(&["--simd", foreign]));
+    w.refused(2, &["mmx", "avx512, avx2, neon"], fit(&["--simd", "mmx"]));
     w.refused(2, &["--memory"], fit(&["--memory", "much"]));
 }
 

@@ -10,6 +10,7 @@ mod bad_input;
 mod bad_setting;
 mod cli;
 mod command;
+mod device;
 mod equality;
 mod features;
 mod harness;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         bad_input::tests(),
         bad_files::tests(),
         bad_setting::tests(),
+        device::tests(),
     ];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
     if arguments.list {
