@@ -1,5 +1,7 @@
 //! Labels to Parquet: the id as it was, the segment, the distance; rows in input order.
 
+mod measure;
+
 use std::fs::File;
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
+use self::measure::{Rows, Sums};
 use crate::backend::Labels;
 use crate::data::IdStream;
 use crate::error::{Error, Result};
@@ -31,10 +34,9 @@ pub struct LabelWriter<'a> {
     step: f64,
     groups: usize,
     next_row: u64,
-    segments: Vec<i32>,
-    distances: Vec<f32>,
-    margins: Option<Vec<f32>>,
-    summary: LabelSummary,
+    margin: bool,
+    waiting: Rows,
+    sums: Sums,
     hasher: blake3::Hasher,
 }
 
@@ -103,15 +105,9 @@ impl<'a> LabelWriter<'a> {
             step,
             groups: 0,
             next_row: 0,
-            segments: Vec::with_capacity(OUTPUT_GROUP_ROWS),
-            distances: Vec::with_capacity(OUTPUT_GROUP_ROWS),
-            margins: margin.then(Vec::new),
-            summary: LabelSummary {
-                counts: vec![0; k],
-                mean_distance: vec![0.0; k],
-                inertia: 0,
-                labels_blake3: String::new(),
-            },
+            margin,
+            waiting: Rows::default(),
+            sums: Sums::empty(k),
             hasher: blake3::Hasher::new(),
         })
     }
@@ -120,9 +116,13 @@ impl<'a> LabelWriter<'a> {
     pub fn push(&mut self, labels: &Labels) -> Result<()> {
         let mut from = 0;
         while from < labels.labels.len() {
-            let to = labels.labels.len().min(from + OUTPUT_GROUP_ROWS - self.segments.len());
-            self.append(labels, from..to);
-            if self.segments.len() == OUTPUT_GROUP_ROWS {
+            let to = labels.labels.len().min(from + OUTPUT_GROUP_ROWS - self.waiting.len());
+            self.waiting.labels.extend_from_slice(&labels.labels[from..to]);
+            self.waiting.distance2.extend_from_slice(&labels.distance2[from..to]);
+            if let (true, Some(second2)) = (self.margin, &labels.second2) {
+                self.waiting.second2.extend_from_slice(&second2[from..to]);
+            }
+            if self.waiting.len() == OUTPUT_GROUP_ROWS {
                 self.flush()?;
             }
             from = to;
@@ -130,53 +130,37 @@ impl<'a> LabelWriter<'a> {
         Ok(())
     }
 
-    fn append(&mut self, labels: &Labels, rows: std::ops::Range<usize>) {
-        let start = self.segments.len();
-        for (&label, &d2) in labels.labels[rows.clone()].iter().zip(&labels.distance2[rows.clone()]) {
-            let distance = (d2 as f64).sqrt() * self.step;
-            self.segments.push(label as i32);
-            self.distances.push(distance as f32);
-            self.summary.counts[label as usize] += 1;
-            // Added in the order of the rows: the sum does not depend on threads.
-            self.summary.mean_distance[label as usize] += distance;
-        }
-        let first = (labels.first_row as usize) + rows.start;
-        let weight = |i: usize| self.weights.map_or(1, |w| u128::from(w[first + i]));
-        let squares = labels.distance2[rows.clone()].iter().enumerate();
-        self.summary.inertia += squares.map(|(i, &d2)| weight(i) * u128::from(d2)).sum::<u128>();
-        if let (Some(margins), Some(second2)) = (&mut self.margins, &labels.second2) {
-            let pairs = labels.distance2[rows.clone()].iter().zip(&second2[rows]);
-            margins.extend(pairs.map(|(&d2, &s2)| match s2 {
-                u64::MAX => f32::INFINITY,
-                s2 => (((s2 as f64).sqrt() - (d2 as f64).sqrt()) * self.step) as f32,
-            }));
-        }
-        for block in self.segments[start..].chunks(1024) {
-            let mut bytes = [0; 4096];
-            for (out, label) in bytes.chunks_exact_mut(4).zip(block) {
-                out.copy_from_slice(&label.to_le_bytes());
+    /// The ids of the next rows.
+    fn take_ids(ids: &mut Option<IdStream<'a>>, first_row: u64, rows: usize) -> Result<ArrayRef> {
+        match ids {
+            Some(ids) => ids.take(rows),
+            None => {
+                Ok(Arc::new(Int64Array::from_iter_values((first_row..first_row + rows as u64).map(|row| row as i64))))
             }
-            self.hasher.update(&bytes[..block.len() * 4]);
         }
     }
 
-    /// Writes what waits as a row group, its columns encoded in parallel.
+    /// Writes what waits as a row group: measured, hashed and encoded on all threads.
     fn flush(&mut self) -> Result<()> {
-        let rows = self.segments.len();
+        let waiting = std::mem::take(&mut self.waiting);
+        let (rows, first_row) = (waiting.len(), self.next_row);
         if rows == 0 {
             return Ok(());
         }
-        let ids = match &mut self.ids {
-            Some(ids) => ids.take(rows)?,
-            None => Arc::new(Int64Array::from_iter_values((0..rows as u64).map(|i| (self.next_row + i) as i64))),
-        };
         self.next_row += rows as u64;
-        let segments = std::mem::replace(&mut self.segments, Vec::with_capacity(rows));
-        let distances = std::mem::replace(&mut self.distances, Vec::with_capacity(rows));
-        let mut columns: Vec<ArrayRef> =
-            vec![ids, Arc::new(Int32Array::from(segments)), Arc::new(Float32Array::from(distances))];
-        if let Some(margins) = &mut self.margins {
-            columns.push(Arc::new(Float32Array::from(std::mem::take(margins))));
+        let weights = self.weights.map(|w| &w[first_row as usize..][..rows]);
+        let (ids, sums, hasher) = (&mut self.ids, &mut self.sums, &mut self.hasher);
+        let (ids, (distances, ())) = rayon::join(
+            || Self::take_ids(ids, first_row, rows),
+            || rayon::join(|| waiting.measure(weights, self.step, sums), || hash(&waiting.labels, hasher)),
+        );
+        let mut columns: Vec<ArrayRef> = vec![
+            ids?,
+            Arc::new(Int32Array::from_iter_values(waiting.labels.iter().map(|&label| label as i32))),
+            Arc::new(Float32Array::from(distances)),
+        ];
+        if self.margin {
+            columns.push(Arc::new(Float32Array::from(waiting.margins(self.step))));
         }
         let writers = self.factory.create_column_writers(self.groups).map_err(write_error)?;
         let work: Vec<(ArrowColumnWriter, (&Arc<Field>, ArrayRef))> =
@@ -205,12 +189,21 @@ impl<'a> LabelWriter<'a> {
     pub fn finish(mut self) -> Result<LabelSummary> {
         self.flush()?;
         self.file.finish().map_err(write_error)?;
-        let mut summary = self.summary;
-        for (mean, &n) in summary.mean_distance.iter_mut().zip(&summary.counts) {
-            *mean /= n.max(1) as f64;
+        let Sums { counts, distances, inertia } = self.sums;
+        let mean_distance = distances.iter().zip(&counts).map(|(sum, &n)| sum / n.max(1) as f64).collect();
+        let labels_blake3 = self.hasher.finalize().to_hex().to_string();
+        Ok(LabelSummary { counts, mean_distance, inertia, labels_blake3 })
+    }
+}
+
+/// Hashes labels as little-endian i32.
+fn hash(labels: &[u32], hasher: &mut blake3::Hasher) {
+    let mut bytes = [0; 4096];
+    for block in labels.chunks(1024) {
+        for (out, label) in bytes.chunks_exact_mut(4).zip(block) {
+            out.copy_from_slice(&label.to_le_bytes());
         }
-        summary.labels_blake3 = self.hasher.finalize().to_hex().to_string();
-        Ok(summary)
+        hasher.update(&bytes[..block.len() * 4]);
     }
 }
 
