@@ -106,19 +106,28 @@ const CAREFULLY: [&str; 14] = [
     "--out",
 ];
 
-/// Fits every one of `files`; each must be done or refused.
+/// Fits `path` in so many KiB of address space.
+fn fit_within(kib: u64, path: &Path) -> Ran {
+    let out = folder();
+    let script = format!("ulimit -v {kib}; exec \"$0\" \"$@\"");
+    let mut run = Command::new("sh");
+    run.args(["-c", &script, env!("CARGO_BIN_EXE_hyades"), "fit"]).arg(path).args(CAREFULLY);
+    run.arg(out.path().join("out")).output().expect("sh runs").into()
+}
+
+fn is_answered(ran: &Ran) -> bool {
+    matches!(ran.code, Some(0 | 3)) && !ran.err.contains("panicked")
+}
+
+/// Fits every one of `files`; each must be done or refused. Returns how many were refused.
 fn survives(files: impl Iterator<Item = Vec<u8>>) -> usize {
     let folder = folder();
     let path = folder.path().join("mutant.parquet");
     let mut refused = 0;
     for (n, bytes) in files.enumerate() {
         std::fs::write(&path, &bytes).expect("a file");
-        let script = format!("ulimit -v {ADDRESS_SPACE}; exec \"$0\" \"$@\"");
-        let mut run = Command::new("sh");
-        run.args(["-c", &script, env!("CARGO_BIN_EXE_hyades"), "fit"]).arg(&path).args(CAREFULLY);
-        let ran = Ran::from(run.arg(folder.path().join("out")).output().expect("sh runs"));
-        let answered = matches!(ran.code, Some(0 | 3)) && !ran.err.contains("panicked");
-        if !answered {
+        let ran = fit_within(ADDRESS_SPACE, &path);
+        if !is_answered(&ran) {
             let kept = std::env::temp_dir().join("hyades-mutant.parquet");
             std::fs::copy(&path, &kept).expect("the file can be kept");
             panic!("file {n} (kept as {}): exit {:?}: {}", kept.display(), ran.code, ran.err);
@@ -130,7 +139,9 @@ fn survives(files: impl Iterator<Item = Vec<u8>>) -> usize {
 
 fn flipped_bytes() {
     let folder = folder();
-    let (_, bytes) = good(folder.path());
+    let (path, bytes) = good(folder.path());
+    assert_eq!(fit_within(ADDRESS_SPACE, &path).code, Some(0));
+    assert!(!is_answered(&fit_within(16 << 10, &path)), "the address space is not limited at all");
     let mut random = noise(11);
     let mut upto = |n: usize| (random.next().expect("endless") * n as f64) as usize;
     let mutants: Vec<Vec<u8>> = (0..200)

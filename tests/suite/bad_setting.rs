@@ -222,6 +222,9 @@ fn starting_centroids_that_do_not_fit() {
     w.refused(2, &[&none, "no such file"], ["fit", &input, "--k", "3", "--init", &none]);
 }
 
+/// A run that a signal has not ended by then is killed; the test has failed.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
 /// A run in the background whose log lines can be waited for.
 struct Running {
     child: Child,
@@ -256,8 +259,14 @@ impl Running {
         let start = Instant::now();
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
-        let status = self.child.wait().expect("it ends");
+        while start.elapsed() < LONGEST_WAIT && self.child.try_wait().expect("a state").is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let took = start.elapsed();
+        if took >= LONGEST_WAIT {
+            self.child.kill().expect("it can be killed");
+        }
+        let status = self.child.wait().expect("it ends");
         self.lines.by_ref().map_while(Result::ok).for_each(|line| self.said.push_str(&line));
         (took, status.code(), self.said)
     }
