@@ -80,7 +80,15 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let chosen = request.backend.choose(size, request.resources.budget())?;
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id));
-    let mut writer = LabelWriter::new(file, stream, None, centroids.k(), model.recipe.step(), request.margin)?;
+    let mut writer = LabelWriter::new(
+        file,
+        request.out.join(OUTPUTS[0]),
+        stream,
+        None,
+        centroids.k(),
+        model.recipe.step(),
+        request.margin,
+    )?;
     let mut totals: Vec<ColumnCounts> = Vec::new();
     watch.stage(Stage::Labels, source.rows(), "rows", || {
         for groups in batches(source.row_groups()) {

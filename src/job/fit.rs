@@ -236,7 +236,8 @@ impl Labelling<'_> {
         };
         let ids = self.roles.id.map(|id| IdStream::new(self.source, id));
         let (weights, step) = (self.prepared.tiles.weights(), self.prepared.recipe.step());
-        let mut writer = LabelWriter::new(file, ids, weights, centroids.k(), step, self.request.margin)?;
+        let path = self.request.out.as_ref().map_or_else(std::env::temp_dir, |out| out.join(OUTPUTS[0]));
+        let mut writer = LabelWriter::new(file, path, ids, weights, centroids.k(), step, self.request.margin)?;
         session.label(centroids, self.request.margin, watch, &mut |labels| writer.push(&labels))?;
         writer.finish()
     }

@@ -3,6 +3,7 @@
 mod measure;
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Int32Array, Int64Array};
@@ -27,6 +28,7 @@ pub const OUTPUT_GROUP_ROWS: usize = 1 << 18;
 /// Writes labelled rows as they come.
 pub struct LabelWriter<'a> {
     file: SerializedFileWriter<File>,
+    path: PathBuf,
     factory: ArrowRowGroupWriterFactory,
     schema: Arc<Schema>,
     ids: Option<IdStream<'a>>,
@@ -54,10 +56,11 @@ pub struct LabelSummary {
 }
 
 impl<'a> LabelWriter<'a> {
-    /// A writer to `file` for `k` segments. `ids` are those of all rows from the first; without them the row number
+    /// A writer to `file`, which errors call `path`, for `k` segments. `ids` are those of all rows from the first; without them the row number
     /// takes their place. `weights` are the rows' integer weights, if they have any; `step` is the grid's.
     pub fn new(
         file: File,
+        path: PathBuf,
         ids: Option<IdStream<'a>>,
         weights: Option<&'a [u32]>,
         k: usize,
@@ -94,10 +97,12 @@ impl<'a> LabelWriter<'a> {
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
         }
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build())).map_err(write_error)?;
-        let (file, factory) = writer.into_serialized_writer().map_err(write_error)?;
+        let writer =
+            ArrowWriter::try_new(file, schema.clone(), Some(properties.build())).map_err(|e| write_error(&path, &e))?;
+        let (file, factory) = writer.into_serialized_writer().map_err(|e| write_error(&path, &e))?;
         Ok(LabelWriter {
             file,
+            path,
             factory,
             schema,
             ids,
@@ -162,7 +167,7 @@ impl<'a> LabelWriter<'a> {
         if self.margin {
             columns.push(Arc::new(Float32Array::from(waiting.margins(self.step))));
         }
-        let writers = self.factory.create_column_writers(self.groups).map_err(write_error)?;
+        let writers = self.factory.create_column_writers(self.groups).map_err(|e| write_error(&self.path, &e))?;
         let work: Vec<(ArrowColumnWriter, (&Arc<Field>, ArrayRef))> =
             writers.into_iter().zip(self.schema.fields().iter().zip(columns)).collect();
         let chunks: Vec<ArrowColumnChunk> = work
@@ -175,12 +180,12 @@ impl<'a> LabelWriter<'a> {
                 writer.close()
             })
             .collect::<Result<_, ParquetError>>()
-            .map_err(write_error)?;
-        let mut group = self.file.next_row_group().map_err(write_error)?;
+            .map_err(|e| write_error(&self.path, &e))?;
+        let mut group = self.file.next_row_group().map_err(|e| write_error(&self.path, &e))?;
         for chunk in chunks {
-            chunk.append_to_row_group(&mut group).map_err(write_error)?;
+            chunk.append_to_row_group(&mut group).map_err(|e| write_error(&self.path, &e))?;
         }
-        group.close().map_err(write_error)?;
+        group.close().map_err(|e| write_error(&self.path, &e))?;
         self.groups += 1;
         Ok(())
     }
@@ -188,7 +193,7 @@ impl<'a> LabelWriter<'a> {
     /// Writes the rest and the footer; the file is complete, not yet synced.
     pub fn finish(mut self) -> Result<LabelSummary> {
         self.flush()?;
-        self.file.finish().map_err(write_error)?;
+        self.file.finish().map_err(|e| write_error(&self.path, &e))?;
         let Sums { counts, distances, inertia } = self.sums;
         let mean_distance = distances.iter().zip(&counts).map(|(sum, &n)| sum / n.max(1) as f64).collect();
         let labels_blake3 = self.hasher.finalize().to_hex().to_string();
@@ -208,13 +213,13 @@ fn hash(labels: &[u32], hasher: &mut blake3::Hasher) {
 }
 
 /// A fault while writing: the disk, most likely.
-fn write_error(e: ParquetError) -> Error {
-    let io = match &e {
+fn write_error(path: &Path, e: &ParquetError) -> Error {
+    let io = match e {
         ParquetError::External(inner) => inner.downcast_ref::<std::io::Error>(),
         _ => None,
     };
     match io {
-        Some(io) => Error::io("write", std::path::Path::new("the labelled rows"), io),
-        None => Error::Environment(format!("cannot write the labelled rows: {e}")),
+        Some(io) => Error::io("write", path, io),
+        None => Error::Environment(format!("cannot write {}: {e}", path.display())),
     }
 }

@@ -67,7 +67,7 @@ fn a_full_disk() {
     let (bank, out) = (root().join("data/customers.parquet"), w.text("out"));
     let bank = bank.to_str().unwrap();
     let fit = ["fit", bank, "--k", "3", "--out", &out];
-    with_a_limit(16, &fit).is_refused(4, &["cannot write", "the labelled rows"]);
+    with_a_limit(16, &fit).is_refused(4, &["cannot write", "segments.parquet"]);
     w.is_untouched();
     // Room is needed for the prepared rows as well, where they go to a scratch file.
     let (scratch, large) = (w.text("scratch"), w.text("large.parquet"));
