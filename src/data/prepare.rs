@@ -11,7 +11,7 @@ use super::recipe::*;
 use super::roles::Roles;
 use super::source::{RowGroup, Source};
 use super::store::Store;
-use super::tiles::{GRID_MAX, Tiles};
+use super::tiles::{GRID_MAX, Measured, Measuring, Tiles};
 use super::weights::read_weights;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -88,14 +88,15 @@ pub fn prepare(
         let kept: Vec<(usize, FittedColumn)> =
             columns.into_iter().enumerate().filter_map(|(i, c)| Some((i, c.column?))).collect();
         let grids: Vec<(usize, Gridder)> = kept.iter().map(|(i, c)| (*i, c.gridder(step_exponent))).collect();
-        let clipped = to_grid(&mut store, &grids, simd, watch)?;
+        let weights = roles.weight.map(|w| read_weights(source, w)).transpose()?;
+        let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
+        let weights = weights.map(|w| w.values);
+        let (clipped, measured) = to_grid(&mut store, &grids, weights.as_deref(), simd, watch)?;
         let mut columns: Vec<FittedColumn> = kept.into_iter().map(|(_, c)| c).collect();
         for (column, n) in columns.iter_mut().zip(clipped) {
             column.seen.clipped = n;
         }
-        let weights = roles.weight.map(|w| read_weights(source, w)).transpose()?;
-        let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
-        let tiles = Tiles::new(store, weights.map(|w| w.values), simd)?;
+        let tiles = Tiles::new(store, weights, measured);
         Ok(Prepared { tiles, recipe: Recipe { step_exponent, columns, dropped }, weight_exponent })
     })
 }
@@ -143,7 +144,7 @@ pub fn replay(
     refuse(&names, &policies, &tallies)?;
     let grids: Vec<(usize, Gridder)> =
         recipe.columns.iter().enumerate().map(|(i, c)| (i, c.gridder(recipe.step_exponent))).collect();
-    let clipped = to_grid(&mut store, &grids, simd, watch)?;
+    let (clipped, measured) = to_grid(&mut store, &grids, None, simd, watch)?;
     let counts = names
         .iter()
         .zip(tallies.iter().zip(clipped))
@@ -155,7 +156,7 @@ pub fn replay(
             clipped,
         })
         .collect();
-    Ok((Tiles::new(store, None, simd)?, counts))
+    Ok((Tiles::new(store, None, measured), counts))
 }
 
 fn dispatch(simd: Option<SimdLevel>) -> Result<Dispatch> {
@@ -348,10 +349,17 @@ fn step_exponent(columns: &[Candidate]) -> i32 {
 }
 
 /// Turns landed values into grid integers, in place, and drops the columns without a gridder. Returns how many values of
-/// each column were clipped.
-fn to_grid(store: &mut Store, grids: &[(usize, Gridder)], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<u64>> {
+/// each column were clipped, and what was measured of the tiles while they were at hand.
+fn to_grid(
+    store: &mut Store,
+    grids: &[(usize, Gridder)],
+    weights: Option<&[u32]>,
+    simd: Dispatch,
+    watch: Watch<'_>,
+) -> Result<(Vec<u64>, Measured)> {
     let old = store.layout();
     let new = old.with_dim(grids.len());
+    let measuring = Measuring::new(old.rows(), weights, simd);
     let clipped: Vec<AtomicU64> = grids.iter().map(|_| AtomicU64::new(0)).collect();
     store.rewrite(new, |i, values| {
         watch.check()?;
@@ -370,8 +378,9 @@ fn to_grid(store: &mut Store, grids: &[(usize, Gridder)], simd: Dispatch, watch:
                 }
             }
         }
+        measuring.chunk(&new, i, values);
         watch.advance(Stage::Prepare, rows as u64);
         Ok(())
     })?;
-    Ok(clipped.into_iter().map(AtomicU64::into_inner).collect())
+    Ok((clipped.into_iter().map(AtomicU64::into_inner).collect(), measuring.finish()))
 }

@@ -4,7 +4,8 @@
 //! upper bound of every tile's squared row norms (for the certificate of the fast path), the rows' integer weights if
 //! there are any, and the exact sum of squares (for the inertia).
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::Simd;
 
@@ -75,36 +76,10 @@ impl<'a> Chunk<'a> {
 }
 
 impl Tiles {
-    /// Takes a store whose values are grid integers, measures its norms and its sum of squares.
-    pub(crate) fn new(store: Store, weights: Option<Vec<u32>>, simd: Dispatch) -> Result<Self> {
-        let layout = store.layout();
-        let tiles = layout.rows().div_ceil(TILE_ROWS as u64) as usize;
-        let norms = Mutex::new(vec![0f32; tiles]);
-        let per_chunk = layout.chunk_rows() / TILE_ROWS;
-        let measured = store.scan(
-            || 0u128,
-            |total, i, values| {
-                let first = layout.first_row(i) as usize;
-                let mut here = Vec::with_capacity(layout.tiles_in(i));
-                for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
-                    let row = first + t * TILE_ROWS;
-                    let squares = simd.run(RowSquares(tile));
-                    *total += match &weights {
-                        None => squares.iter().map(|&s| u128::from(s)).sum::<u128>(),
-                        Some(w) => {
-                            w[row..].iter().zip(&squares).map(|(&w, &s)| u128::from(w) * u128::from(s)).sum::<u128>()
-                        }
-                    };
-                    here.push(round_up(squares.iter().copied().max().unwrap_or(0)));
-                }
-                // A poisoned lock means that a worker panicked, which is passed on when the workers are joined.
-                let mut norms = norms.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                norms[i * per_chunk..][..here.len()].copy_from_slice(&here);
-                Ok(())
-            },
-        )?;
-        let norms = norms.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(Tiles { store, norms, weights, sum_squares: measured.into_iter().sum() })
+    /// Takes a store whose values are grid integers and were measured.
+    pub(super) fn new(store: Store, weights: Option<Vec<u32>>, measured: Measured) -> Self {
+        let Measured { norms, sum_squares } = measured;
+        Tiles { store, norms, weights, sum_squares }
     }
 
     /// Tiles in memory from row-major grid integers (`rows x dim`): for samples and tests.
@@ -132,7 +107,10 @@ impl Tiles {
             }
             store.write(i, &buffer)?;
         }
-        Tiles::new(store, weights, Dispatch::default())
+        let measuring = Measuring::new(layout.rows(), weights.as_deref(), Dispatch::default());
+        store.scan(|| (), |(), i, values| Ok(measuring.chunk(&layout, i, values)))?;
+        let measured = measuring.finish();
+        Ok(Tiles::new(store, weights, measured))
     }
 
     /// The same rows in a scratch file in `folder`, streamed from there.
@@ -240,6 +218,53 @@ impl Tiles {
         let mut values = vec![0; self.dim()];
         chunk.copy_row((row - chunk.first_row) as usize, &mut values);
         Ok(values)
+    }
+}
+
+/// What is known of the values of all tiles.
+pub(super) struct Measured {
+    norms: Vec<f32>,
+    sum_squares: u128,
+}
+
+/// Measures tiles, chunk by chunk, from any thread.
+pub(super) struct Measuring<'a> {
+    simd: Dispatch,
+    weights: Option<&'a [u32]>,
+    /// Bits of f32.
+    norms: Vec<AtomicU32>,
+    sum_squares: Mutex<u128>,
+}
+
+impl<'a> Measuring<'a> {
+    pub(super) fn new(rows: u64, weights: Option<&'a [u32]>, simd: Dispatch) -> Self {
+        let norms = (0..rows.div_ceil(TILE_ROWS as u64)).map(|_| AtomicU32::new(0)).collect();
+        Measuring { simd, weights, norms, sum_squares: Mutex::new(0) }
+    }
+
+    /// Measures the grid integers of a chunk.
+    pub(super) fn chunk(&self, layout: &Layout, chunk: usize, values: &[f32]) {
+        let mut total = 0u128;
+        let first = layout.first_row(chunk) as usize;
+        for (t, tile) in values[..layout.floats_in(chunk)].chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
+            let row = first + t * TILE_ROWS;
+            let squares = self.simd.run(RowSquares(tile));
+            total += match self.weights {
+                None => squares.iter().map(|&s| u128::from(s)).sum::<u128>(),
+                Some(w) => w[row..].iter().zip(&squares).map(|(&w, &s)| u128::from(w) * u128::from(s)).sum::<u128>(),
+            };
+            let largest = squares.iter().copied().max().unwrap_or(0);
+            self.norms[row / TILE_ROWS].store(round_up(largest).to_bits(), Ordering::Relaxed);
+        }
+        // A poisoned lock means that a worker panicked, which is passed on when the workers are joined.
+        *self.sum_squares.lock().unwrap_or_else(PoisonError::into_inner) += total;
+    }
+
+    pub(super) fn finish(self) -> Measured {
+        Measured {
+            norms: self.norms.into_iter().map(|bits| f32::from_bits(bits.into_inner())).collect(),
+            sum_squares: self.sum_squares.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 }
 

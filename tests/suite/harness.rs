@@ -56,6 +56,7 @@ pub(crate) fn gpu_test(name: &str, run: impl FnOnce(usize) + Send + 'static) -> 
 }
 
 /// Says why GPU tests were ignored.
+#[allow(clippy::print_stdout, reason = "beside the harness's own lines")]
 pub(crate) fn explain_ignored() {
     if gpu_device().is_none() && !gpu_is_required() {
         println!("GPU tests were ignored: no Vulkan device can be opened (Debian: apt install mesa-vulkan-drivers)");
