@@ -73,3 +73,20 @@ pub struct Labels {
     /// Per row, the squared distance to the second-nearest centroid (`u64::MAX` where there is one centroid only).
     pub second2: Option<Vec<u64>>,
 }
+
+impl Labels {
+    /// The part from `row` on; None if all rows come before it.
+    pub fn from_row(mut self, row: u64) -> Option<Labels> {
+        let skip = row.saturating_sub(self.first_row);
+        if skip >= self.labels.len() as u64 {
+            return None;
+        }
+        self.first_row += skip;
+        self.labels.drain(..skip as usize);
+        self.distance2.drain(..skip as usize);
+        if let Some(second2) = &mut self.second2 {
+            second2.drain(..skip as usize);
+        }
+        Some(self)
+    }
+}

@@ -240,7 +240,7 @@ pub(super) struct ResourceArgs {
     /// Memory, such as 300MiB or 2GB; beyond it tiles are streamed [default: 4/5 of what is free]
     #[arg(long, value_name = "SIZE", value_parser = super::fmt::parse_bytes)]
     memory: Option<u64>,
-    /// Folder for a scratch file, should one be needed [default: the system's]
+    /// Folder for a scratch file, should one be needed [default: the output's]
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
     /// Rows in a chunk of tiles; results do not depend on it
@@ -282,9 +282,10 @@ pub(super) struct BenchArgs {
     /// Number of segments
     #[arg(long, short, value_name = "N")]
     k: usize,
-    /// Backends to compare, separated by commas
-    #[arg(long, value_name = "BACKENDS", value_delimiter = ',', default_value = "cpu,gpu")]
-    pub(super) backends: Vec<BackendArg>,
+    /// Backends to compare, separated by commas [default: cpu, and gpu where there
+    /// is a real one]
+    #[arg(long, value_name = "BACKENDS", value_delimiter = ',')]
+    backends: Vec<BackendArg>,
     /// Times each fit is done; the fastest counts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) repeat: usize,
@@ -357,6 +358,15 @@ impl PlanArgs {
 }
 
 impl BenchArgs {
+    /// What to compare: by default the CPU, and a GPU if one was named or a real one is there.
+    pub(super) fn backends(&self) -> Vec<BackendArg> {
+        if !self.backends.is_empty() {
+            return self.backends.clone();
+        }
+        let gpu = self.fit.device.device.is_some() || hyades::doctor::examine().devices.iter().any(|d| d.real);
+        if gpu { vec![BackendArg::Cpu, BackendArg::Gpu] } else { vec![BackendArg::Cpu] }
+    }
+
     /// The fit to time, writing to `out`, on the given backend.
     pub(super) fn request(&self, backend: BackendArg, out: PathBuf) -> Result<FitRequest> {
         let mut fit = self.fit.clone();

@@ -2,6 +2,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
 
+/// Writes a line of the result to stdout. A reader who has gone away is no fault of the work, which is done.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout().lock(), $($text)*);
+    }};
+}
+
 mod args;
 mod bench;
 mod commands;
@@ -32,7 +40,9 @@ struct Session {
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let as_json = arguments.global.log_format == Some(LogFormat::Json) && !arguments.global.quiet;
-    match run(arguments) {
+    // The panic hook has printed what it was; a fault of this program has the code 1.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(arguments)));
+    match outcome.unwrap_or_else(|_| Err(Error::Internal("it panicked, see above".into()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if as_json {

@@ -10,7 +10,7 @@ use super::fmt::{about, bytes, compact, seconds, thousands};
 
 /// Features named for a segment.
 const FEATURES_SHOWN: usize = 3;
-/// Deviation from the average, in scaled units, from which a feature sets a segment apart.
+/// Standard deviations from the average from which a feature sets a segment apart.
 const APART: f64 = 0.25;
 
 pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
@@ -49,10 +49,15 @@ pub(super) fn segments(model: &Model, labels: &LabelSummary) -> String {
     out.to_string()
 }
 
-/// The features in which a segment's centroid is farthest from the average, in scaled units, with the centroid's value.
+/// The features in which a segment's centroid is farthest from the average, in standard deviations of the transformed
+/// values, with the centroid's value in the feature's own unit.
 fn apart(model: &Model, j: usize) -> String {
     let step = model.recipe.step();
-    let deviation = |f: usize| f64::from(model.grid_centers_[j][f]) * step / model.recipe.columns[f].weight;
+    let deviation = |f: usize| {
+        let c = &model.recipe.columns[f];
+        let transformed = f64::from(model.grid_centers_[j][f]) * step / c.weight * c.unit + c.center;
+        if c.seen.deviation > 0.0 { (transformed - c.seen.mean) / c.seen.deviation } else { 0.0 }
+    };
     let mut order: Vec<usize> = (0..model.n_features_in_).collect();
     order.sort_by(|&a, &b| deviation(b).abs().total_cmp(&deviation(a).abs()).then(a.cmp(&b)));
     let far: Vec<String> = order

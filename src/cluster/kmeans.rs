@@ -66,13 +66,11 @@ pub struct Fit {
     pub sample_rows: u64,
     /// Starts converged on the sample.
     pub n_init: u32,
-    /// Segments without rows.
-    pub empty: usize,
 }
 
 impl KMeans {
     /// Fits all rows of `tiles` on `backend`; starts are converged on `starter`, which gives the same answer anyway.
-    /// `recover` is asked for another backend when a device was lost.
+    /// `recover` is asked for another backend when a device was lost, or has no room for the tiles.
     ///
     /// # Errors
     /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a fault of the device that
@@ -108,7 +106,6 @@ impl KMeans {
             if distinct < self.k {
                 return Err(too_few(self.k, distinct));
             }
-            watch.warn(format!("{} of {} segments have no rows; a smaller k would do", converged.empty, self.k));
         }
         let fit = Fit {
             centroids: by_size(&converged.centroids, &converged.counts),
@@ -116,7 +113,6 @@ impl KMeans {
             stop: converged.stop,
             sample_rows,
             n_init: if sample_rows == 0 { 1 } else { self.n_init },
-            empty: converged.empty,
         };
         Ok((fit, session))
     }
@@ -124,6 +120,10 @@ impl KMeans {
     fn check(&self, tiles: &Tiles) -> Result<()> {
         if self.k == 0 || self.k > MAX_K {
             return Err(Error::Usage(format!("k = {}: between 1 and {MAX_K} segments are possible", self.k)));
+        }
+        self.limits.check()?;
+        if self.n_init == 0 {
+            return Err(Error::Usage("n-init is 0: at least one start is needed".into()));
         }
         if self.k as u64 > tiles.rows() {
             return Err(Error::Input(format!("k = {}, but there are only {} rows", self.k, tiles.rows())));
@@ -205,7 +205,8 @@ fn open<'a>(
     watch: Watch<'_>,
 ) -> Result<Box<dyn Session + 'a>> {
     match backend.open(tiles, k, watch) {
-        Err(e @ Error::DeviceLost(_)) => recover(&e).ok_or(e)?.open(tiles, k, watch),
+        // Too little memory on a device is found out here; whether the job goes on elsewhere is the caller's to say.
+        Err(e @ (Error::DeviceLost(_) | Error::Environment(_))) => recover(&e).ok_or(e)?.open(tiles, k, watch),
         outcome => outcome,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::repair::move_empty;
 use crate::backend::{Centroids, Partial, Session};
 use crate::data::Tiles;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Watch};
 
 /// When to stop before the fixpoint.
@@ -16,6 +16,20 @@ pub struct Limits {
     /// Stop when the squared moves of all centroids sum up to no more than this share of the mean variance of the
     /// features, as scikit-learn's `tol`; 0: go on to the fixpoint.
     pub tol: f64,
+}
+
+impl Limits {
+    /// # Errors
+    /// No pass allowed, or a tolerance that is negative or no number.
+    pub fn check(&self) -> Result<()> {
+        if self.max_iter == 0 {
+            return Err(Error::Usage("max-iter is 0: at least one pass is needed".into()));
+        }
+        if !(self.tol >= 0.0 && self.tol.is_finite()) {
+            return Err(Error::Usage(format!("tol is {}: it must be 0 or more, and finite", self.tol)));
+        }
+        Ok(())
+    }
 }
 
 /// Why the iteration ended.

@@ -58,7 +58,8 @@ fn count<K: Ord + Copy + Send + Sync>(
     if ascending {
         return Ok(IdFindings { nulls, duplicates: 0 });
     }
-    let bytes = source.rows() * size_of::<K>() as u64;
+    // The parts, and the whole that is put together from them.
+    let bytes = source.rows() * size_of::<K>() as u64 * 2;
     let rounds = bytes.div_ceil(memory.clamp(1 << 20, KEY_BYTES)).max(1);
     let mut duplicates = 0;
     for round in 0..rounds {

@@ -40,8 +40,9 @@ impl<'a> Landing<'a> {
     /// # Panics
     /// If groups overlap or reach beyond the layout, or a chunk is too small for it: faults of the caller.
     pub(super) fn new(layout: Layout, chunks: &'a mut [Buffer], groups: Vec<(u64, u64)>) -> Self {
-        assert!(groups.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0), "row groups overlap");
-        assert!(groups.last().is_none_or(|g| g.0 + g.1 <= layout.rows()), "row groups reach beyond the rows");
+        let end = |g: &(u64, u64)| g.0.checked_add(g.1).expect("a row group ends below 2^64");
+        assert!(groups.windows(2).all(|w| end(&w[0]) <= w[1].0), "row groups overlap");
+        assert!(groups.iter().all(|g| end(g) <= layout.rows()), "row groups reach beyond the rows");
         assert_eq!(chunks.len(), layout.chunks());
         assert!(chunks.iter().enumerate().all(|(i, c)| c.len() >= layout.floats_in(i)), "a chunk is too small");
         let claimed = (0..groups.len() * layout.dim()).map(|_| AtomicBool::new(false)).collect();
@@ -51,6 +52,7 @@ impl<'a> Landing<'a> {
 
     /// The cells of a group and a feature; None if they were given out before.
     pub(super) fn claim(&'a self, group: usize, feature: usize) -> Option<LandingColumn<'a>> {
+        assert!(feature < self.layout.dim(), "there is no such feature");
         let taken = self.claimed[group * self.layout.dim() + feature].swap(true, Ordering::Relaxed);
         let (first, rows) = self.groups[group];
         (!taken).then_some(LandingColumn { landing: self, feature, next: first, end: first + rows })

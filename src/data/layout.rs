@@ -68,9 +68,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// `chunk_rows` is rounded up to whole tiles.
+    /// `chunk_rows` is rounded up to whole tiles, and is 2^24 at most.
     pub fn new(rows: u64, dim: usize, chunk_rows: usize) -> Self {
-        Layout { rows, dim, chunk_rows: chunk_rows.max(1).next_multiple_of(TILE_ROWS) }
+        Layout { rows, dim, chunk_rows: chunk_rows.clamp(1, 1 << 24).next_multiple_of(TILE_ROWS) }
     }
 
     /// Rows of a chunk for `dim` features: about 1 MiB, which stays in a core's second-level cache while it is worked on.
@@ -130,7 +130,7 @@ impl Layout {
 
     /// Bytes of all chunks.
     pub fn bytes(&self) -> u64 {
-        self.rows.next_multiple_of(TILE_ROWS as u64) * self.dim as u64 * 4
+        self.rows.next_multiple_of(TILE_ROWS as u64).saturating_mul(self.dim as u64 * 4)
     }
 
     /// Position in its chunk of row `row` (counted within the chunk), feature `feature`.

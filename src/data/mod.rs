@@ -21,13 +21,14 @@ pub use column::ColumnReader;
 pub use ids::{IdFindings, IdStream, check_ids};
 pub use layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};
 pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
+pub(crate) use quantile::quantile_bytes;
 pub(crate) use recipe::power_of_two;
 pub use recipe::{
     ColumnChoice, DEFAULT_CLIP, DroppedColumn, FittedColumn, Missing, Recipe, RecipeSpec, Scale, Seen, Transform,
 };
-pub use roles::{RoleRequest, Roles, TRUTH_COLUMN};
+pub use roles::{OUTPUT_COLUMNS, RoleRequest, Roles, TRUTH_COLUMN};
 pub(crate) use source::canonical;
-pub use source::{RowGroup, Source, SourceColumn, SourceFile};
+pub use source::{MAX_ROWS, RowGroup, Source, SourceColumn, SourceFile};
 pub(crate) use store::Store;
 pub use tiles::{Chunk, GRID_MAX, Tiles};
 pub use weights::{MAX_WEIGHT, TOTAL_BITS};

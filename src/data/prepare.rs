@@ -88,7 +88,7 @@ pub fn prepare(
         let kept: Vec<(usize, FittedColumn)> =
             columns.into_iter().enumerate().filter_map(|(i, c)| Some((i, c.column?))).collect();
         let grids: Vec<(usize, Gridder)> = kept.iter().map(|(i, c)| (*i, c.gridder(step_exponent))).collect();
-        let weights = roles.weight.map(|w| read_weights(source, w)).transpose()?;
+        let weights = roles.weight.map(|w| read_weights(source, w, watch)).transpose()?;
         let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
         let weights = weights.map(|w| w.values);
         let (clipped, measured) = to_grid(&mut store, &grids, weights.as_deref(), simd, watch)?;
@@ -111,13 +111,13 @@ pub fn replay(
     columns: &[usize],
     recipe: &Recipe,
     groups: &[RowGroup],
-    simd: Option<SimdLevel>,
+    placement: &Placement,
     watch: Watch<'_>,
 ) -> Result<(Tiles, Vec<ColumnCounts>)> {
-    let simd = dispatch(simd)?;
+    let simd = dispatch(placement.simd)?;
     let rows = groups.iter().map(|g| g.rows).sum();
-    let layout = Layout::new(rows, columns.len(), Layout::default_chunk_rows(columns.len()));
-    let mut store = Store::memory(layout);
+    let layout = Layout::new(rows, columns.len(), chunk_rows(placement, columns.len()));
+    let mut store = new_store(layout, placement)?;
     let plans: Vec<LandPlan> = columns
         .iter()
         .zip(&recipe.columns)
@@ -234,12 +234,15 @@ fn order_statistics(
         .zip(tallies)
         .enumerate()
         .filter(|(_, ((_, recipe), tally))| needs(recipe, tally))
-        .map(|(feature, (_, t))| Wanted { feature, present: t.moments.n, quantiles: vec![0.25, 0.5, 0.75] })
+        .map(|(feature, ((_, recipe), t))| {
+            let quantiles = if recipe.scale == Scale::Robust { vec![0.25, 0.5, 0.75] } else { vec![0.5] };
+            Wanted { feature, present: t.moments.n, quantiles }
+        })
         .collect();
     let mut found = vec![None; wanted.len()];
     if !asked.is_empty() {
         for (ask, q) in asked.iter().zip(quantiles(store, &asked, watch)?) {
-            found[ask.feature] = Some([q[0], q[1], q[2]]);
+            found[ask.feature] = Some([q[0], q[q.len() / 2], q[q.len() - 1]]);
         }
     }
     Ok(found)

@@ -25,7 +25,15 @@ pub(super) struct Wanted {
 const HALF: usize = 1 << 16;
 
 /// Features counted in one scan, so that the workers' counters stay within a few megabytes.
-const FEATURES_A_SCAN: usize = 8;
+const FEATURES_A_SCAN: usize = 4;
+
+/// Bytes of counters for a feature: the buckets of six ranks, three quartiles with two neighbours each.
+const BYTES_A_THREAD: u64 = (HALF * 8 * 6) as u64;
+
+/// The most bytes of counters that a thread holds, for any number of `features`.
+pub(crate) fn quantile_bytes(features: usize) -> u64 {
+    features.min(FEATURES_A_SCAN) as u64 * BYTES_A_THREAD
+}
 
 /// Per wanted column, its quantiles.
 pub(super) fn quantiles(store: &Store, wanted: &[Wanted], watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {

@@ -75,6 +75,12 @@ impl RoleRequest {
         let id = self.id.as_ref().and_then(position);
         let guessed = if id.is_none() { guess_id(columns, &self.features) } else { None };
         let id = id.or(guessed);
+        if let Some(id) = id {
+            check_id(&columns[id])?;
+        }
+        if let Some(weight) = weight {
+            check_weight(&columns[weight])?;
+        }
         let mut left_out = Vec::new();
         let features: Vec<usize> = if self.features.is_empty() {
             let reason = |i: usize, c: &SourceColumn| self.reason_to_leave_out(c, Some(i) == weight);
@@ -92,7 +98,7 @@ impl RoleRequest {
         } else {
             self.features.iter().filter_map(position).collect()
         };
-        self.check_features(columns, &features, id)?;
+        self.check_features(columns, &features, id, weight)?;
         let in_use = features.iter().copied().chain(id).chain(weight);
         let conflicts: Vec<&str> = in_use.flat_map(|i| &columns[i].conflicts).map(String::as_str).collect();
         if !conflicts.is_empty() {
@@ -142,7 +148,13 @@ impl RoleRequest {
         }
     }
 
-    fn check_features(&self, columns: &[SourceColumn], features: &[usize], id: Option<usize>) -> Result<()> {
+    fn check_features(
+        &self,
+        columns: &[SourceColumn],
+        features: &[usize],
+        id: Option<usize>,
+        weight: Option<usize>,
+    ) -> Result<()> {
         let unusable: Vec<String> = features
             .iter()
             .filter_map(|&i| match kind(&columns[i].data_type) {
@@ -160,6 +172,15 @@ impl RoleRequest {
         if let Some(id) = id.filter(|id| features.contains(id)) {
             return Err(Error::Usage(format!("{:?} cannot be both the id and a feature", columns[id].name)));
         }
+        if let Some(weight) = weight.filter(|weight| features.contains(weight)) {
+            return Err(Error::Usage(format!(
+                "{:?} cannot be both the row weight and a feature",
+                columns[weight].name
+            )));
+        }
+        if let Some(both) = self.features.iter().find(|name| self.exclude.contains(name)) {
+            return Err(Error::Usage(format!("{both:?} is named both in --features and in --exclude")));
+        }
         if features.is_empty() {
             let list: Vec<String> = columns.iter().map(|c| format!("{} {}", c.name, c.data_type)).collect();
             return Err(Error::Input(format!("no numeric column to cluster by; the input has: {}", list.join(", "))));
@@ -168,6 +189,35 @@ impl RoleRequest {
             return Err(Error::Input(format!("{} features; at most {} are possible", features.len(), super::MAX_DIM)));
         }
         Ok(())
+    }
+}
+
+/// Names of the output's own columns.
+pub const OUTPUT_COLUMNS: [&str; 3] = ["segment", "distance", "margin"];
+
+fn check_id(column: &SourceColumn) -> Result<()> {
+    let name = &column.name;
+    if column.is_partition {
+        return Err(Error::Usage(format!(
+            "{name:?} is a folder's name and cannot be the id; choose a column of the files"
+        )));
+    }
+    if column.data_type.is_nested() || column.data_type == DataType::Null {
+        return Err(Error::Input(format!("{name:?} cannot be the id: its type is {}", column.data_type)));
+    }
+    if OUTPUT_COLUMNS.contains(&name.as_str()) {
+        return Err(Error::Input(format!("the id column is named {name:?}, as a column of the output is; rename it")));
+    }
+    Ok(())
+}
+
+fn check_weight(column: &SourceColumn) -> Result<()> {
+    match kind(&column.data_type) {
+        Kind::Number => Ok(()),
+        _ => Err(Error::Input(format!(
+            "the weight column {:?} is no number: its type is {}",
+            column.name, column.data_type
+        ))),
     }
 }
 

@@ -7,7 +7,10 @@ use rayon::prelude::*;
 
 use super::discover::{Found, discover};
 use super::footer::{Footer, read_footer};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
+pub const MAX_ROWS: u64 = 1 << 40;
 
 /// The input as one table. Made from footers alone; no value has been read.
 #[derive(Debug)]
@@ -90,10 +93,17 @@ impl Source {
         let mut rows = 0;
         for (f, file) in files.iter().enumerate() {
             for (g, group) in file.footer.metadata.metadata().row_groups().iter().enumerate() {
+                // A footer's count is not negative (checked there), so neither it nor the sum can wrap.
                 let here = group.num_rows() as u64;
                 if here > 0 {
                     row_groups.push(RowGroup { file: f, index: g, first_row: rows, rows: here });
-                    rows += here;
+                    rows = rows.saturating_add(here);
+                }
+                if rows > MAX_ROWS {
+                    return Err(Error::Input(format!(
+                        "{}: corrupt, or too large: with it the input claims {rows} rows, and at most {MAX_ROWS} are possible",
+                        file.path.display()
+                    )));
                 }
             }
         }

@@ -287,7 +287,8 @@ impl Work for RowSquares<'_> {
                     *sum += f64::from(value) * f64::from(value);
                 }
             }
-            squares.iter_mut().zip(sums).for_each(|(square, sum)| *square += sum as u64);
+            // Below 2^58, see MAX_DIM.
+            squares.iter_mut().zip(sums).for_each(|(square, sum)| *square = square.wrapping_add(sum as u64));
         }
         squares
     }

@@ -10,9 +10,10 @@ use super::column::{BATCH_ROWS, ColumnReader};
 use super::recipe::power_of_two;
 use super::source::{RowGroup, Source};
 use crate::error::{Error, Result};
+use crate::event::Watch;
 
 /// The largest integer weight.
-pub const MAX_WEIGHT: u32 = (1 << 20) - 1;
+pub const MAX_WEIGHT: u32 = u32::MAX;
 /// Bits of the largest total.
 pub const TOTAL_BITS: u32 = 40;
 
@@ -27,7 +28,7 @@ pub(super) struct Weights {
 ///
 /// # Errors
 /// Null, NaN, infinite or negative weights, counted; or no weight above zero.
-pub(super) fn read_weights(source: &Source, column: usize) -> Result<Weights> {
+pub(super) fn read_weights(source: &Source, column: usize, watch: Watch<'_>) -> Result<Weights> {
     let per_group: Vec<Vec<f64>> = source
         .row_groups()
         .par_iter()
@@ -45,25 +46,37 @@ pub(super) fn read_weights(source: &Source, column: usize) -> Result<Weights> {
     if largest == 0.0 {
         return Err(Error::Input(format!("the weight column {name:?} has no weight above 0")));
     }
+    let exponent = exponent(&per_group, largest);
+    let scale = power_of_two(exponent);
+    let lost = per_group.par_iter().flatten().filter(|&&w| w > 0.0 && rounded(w, scale) == 0).count();
+    if lost > 0 {
+        watch.warn(format!(
+            "{lost} rows have weights in {name:?} that are nothing beside the largest ({largest:e}): they count as 0"
+        ));
+    }
+    Ok(Weights { values: per_group.into_iter().flatten().map(|w| rounded(w, scale) as u32).collect(), exponent })
+}
+
+fn rounded(weight: f64, scale: f64) -> u64 {
+    (weight * scale).round_ties_even() as u64
+}
+
+/// The largest power of two with which weights and total fit; 0 for whole numbers that fit as they are.
+fn exponent(weights: &[Vec<f64>], largest: f64) -> i32 {
+    let whole = weights.par_iter().flatten().all(|w| w.fract() == 0.0);
+    // largest * 2^finest lies between 2^31 and 2^32.
+    let finest = 31 - (((largest.to_bits() >> 52) & 0x7ff) as i32 - 1023);
     let fits = |e: i32| {
         let scale = power_of_two(e);
-        largest * scale <= f64::from(MAX_WEIGHT) && {
-            let total: u64 = per_group.par_iter().flatten().map(|w| (w * scale).round_ties_even() as u64).sum();
-            total < 1 << TOTAL_BITS
-        }
+        let total: u64 = weights.par_iter().flatten().map(|&w| rounded(w, scale)).sum();
+        largest * scale <= f64::from(MAX_WEIGHT) && total < 1 << TOTAL_BITS
     };
-    let whole = per_group.par_iter().flatten().all(|w| w.fract() == 0.0);
-    let mut exponent = if whole { 0 } else { 52 };
-    while !fits(exponent) {
-        exponent -= 1;
-    }
-    let scale = power_of_two(exponent);
-    let values = per_group.into_iter().flatten().map(|w| (w * scale).round_ties_even() as u32).collect();
-    Ok(Weights { values, exponent })
+    let start = if whole { finest.min(0) } else { finest };
+    (0..).map(|i| start - i).find(|&e| fits(e)).unwrap_or(start)
 }
 
 fn read_group(source: &Source, group: RowGroup, column: usize) -> Result<Vec<f64>> {
-    let mut values = Vec::with_capacity(group.rows as usize + BATCH_ROWS);
+    let mut values = Vec::with_capacity(BATCH_ROWS);
     let mut reader = ColumnReader::open(source, group, column)?;
     while reader.next_values(&mut values, &mut 0)? {}
     if values.len() as u64 != group.rows {

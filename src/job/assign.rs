@@ -1,4 +1,5 @@
-//! Assign: a model on new customers. Rows flow through in batches of row groups, so memory does not grow with the input.
+//! Assign: a model on new customers. Rows flow through in batches of row groups, and a row group that is larger than a
+//! batch through a scratch file, so memory does not grow with the input.
 
 use std::path::PathBuf;
 
@@ -6,17 +7,16 @@ use super::device::{BackendRequest, Size};
 use super::manifest::{Manifest, ManifestColumn, manifest_inputs, platform};
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
-use super::{Resources, ids};
-use crate::data::{ColumnCounts, IdStream, RoleRequest, RowGroup, Source, replay};
+use super::{Resources, ids, plan};
+use crate::backend::cpu::Cpu;
+use crate::backend::{Backend, Centroids, Labels};
+use crate::data::{ColumnCounts, IdStream, Placement, RoleRequest, RowGroup, Source, Tiles, replay};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::label::{LabelSummary, LabelWriter};
 use crate::model::Model;
 
 const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
-
-/// Rows prepared and labelled at a time; a larger row group is a batch of its own.
-const BATCH_ROWS: u64 = 1 << 20;
 
 /// What to label, and how.
 #[derive(Debug, Clone)]
@@ -76,8 +76,18 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     }
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
     let centroids = model.centroids()?;
+    let budget = request.resources.budget();
     let size = Size { rows: source.rows(), dim: columns.len(), k: model.n_clusters };
-    let chosen = request.backend.choose(size, request.resources.budget())?;
+    let chosen = request.backend.choose(size, budget)?;
+    let plan = plan::batches(columns.len(), model.n_clusters, &chosen, budget)?;
+    watch.note(format!(
+        "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
+        source.rows(),
+        plan.rows,
+        plan.memory_bytes >> 20,
+        budget >> 20
+    ));
+    watch.note(format!("device: {}, {}: {}", chosen.backend.name(), chosen.backend.device(), chosen.why));
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id));
     let mut writer = LabelWriter::new(
@@ -90,13 +100,16 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         request.margin,
     )?;
     let mut totals: Vec<ColumnCounts> = Vec::new();
+    let cpu = Cpu::new(request.backend.simd)?;
+    let mut worker = Worker { centroids: &centroids, request, backend: chosen.backend.as_ref(), cpu: &cpu };
     watch.stage(Stage::Labels, source.rows(), "rows", || {
-        for groups in batches(source.row_groups()) {
-            let (tiles, counts) =
-                replay(&source, &columns, &model.recipe, groups, request.backend.simd, watch.quiet())?;
+        for groups in batches(source.row_groups(), plan.rows) {
+            let large = groups[0].rows > plan.rows;
+            let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));
+            let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
+            let (tiles, counts) = replay(&source, &columns, &model.recipe, groups, &placement, watch.quiet())?;
             add_counts(&mut totals, counts);
-            let mut session = chosen.backend.open(&tiles, centroids.k(), watch.quiet())?;
-            session.label(&centroids, request.margin, watch, &mut |labels| writer.push(&labels))?;
+            worker.label(&tiles, watch, &mut |labels| writer.push(&labels))?;
         }
         Ok(())
     })?;
@@ -111,8 +124,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         rows: source.rows(),
         ids,
         plan: None,
-        backend: chosen.backend.name().into(),
-        device: chosen.backend.device(),
+        backend: worker.backend.name().into(),
+        device: worker.backend.device(),
         device_remark: None,
         stages: recorder.stages(),
         passes: Vec::new(),
@@ -152,14 +165,55 @@ fn match_columns(request: &AssignRequest, model: &Model, source: &Source) -> Res
     Ok((roles.id, roles.features))
 }
 
-/// Consecutive row groups of about [`BATCH_ROWS`] rows together.
-fn batches(groups: &[RowGroup]) -> impl Iterator<Item = &[RowGroup]> {
+/// Labels batch after batch, on the CPU once the device is lost.
+struct Worker<'a> {
+    centroids: &'a Centroids,
+    request: &'a AssignRequest,
+    backend: &'a dyn Backend,
+    cpu: &'a Cpu,
+}
+
+impl Worker<'_> {
+    fn label(&mut self, tiles: &Tiles, watch: Watch<'_>, sink: &mut dyn FnMut(Labels) -> Result<()>) -> Result<()> {
+        // Rows of this batch that were handed on before a device was lost are not handed on again.
+        let mut done = 0;
+        loop {
+            let mut outcome = self.backend.open(tiles, self.centroids.k(), watch.quiet());
+            let result = match &mut outcome {
+                Ok(session) => session.label(self.centroids, self.request.margin, watch, &mut |labels| {
+                    let end = labels.first_row + labels.labels.len() as u64;
+                    let fresh = labels.from_row(done);
+                    done = done.max(end);
+                    fresh.map_or(Ok(()), &mut *sink)
+                }),
+                Err(_) => Ok(()),
+            };
+            let fault = match (outcome.err(), result) {
+                (None, Ok(())) => return Ok(()),
+                (Some(fault), _) | (None, Err(fault)) => fault,
+            };
+            let mendable = match fault {
+                Error::DeviceLost(_) => true,
+                Error::Environment(_) => !self.request.backend.is_explicit(),
+                _ => false,
+            };
+            if !mendable || self.backend.name() == "cpu" {
+                return Err(fault);
+            }
+            watch.warn(format!("{fault}; going on with {}", self.cpu.device()));
+            self.backend = self.cpu;
+        }
+    }
+}
+
+/// Consecutive row groups of up to `most` rows together; a larger one is a batch of its own.
+fn batches(groups: &[RowGroup], most: u64) -> impl Iterator<Item = &[RowGroup]> {
     let mut rest = groups;
     std::iter::from_fn(move || {
         let mut rows = 0;
         let fits = |g: &&RowGroup| {
             rows += g.rows;
-            rows <= BATCH_ROWS
+            rows <= most
         };
         let n = rest.iter().take_while(fits).count();
         let (now, later) = rest.split_at(n.max(1).min(rest.len()));
@@ -178,5 +232,89 @@ fn add_counts(totals: &mut Vec<ColumnCounts>, counts: Vec<ColumnCounts>) {
         total.nan += new.nan;
         total.infinite += new.infinite;
         total.clipped += new.clipped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::reference::Reference;
+    use crate::backend::{Partial, Session};
+
+    /// Hands on the labels of `chunks` chunks, then is lost.
+    struct Dying {
+        chunks: usize,
+    }
+
+    struct DyingSession<'a>(Box<dyn Session + 'a>, usize);
+
+    impl Backend for Dying {
+        fn name(&self) -> &'static str {
+            "gpu"
+        }
+
+        fn device(&self) -> String {
+            "dying".into()
+        }
+
+        fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>> {
+            Ok(Box::new(DyingSession(Reference.open(tiles, k, watch)?, self.chunks)))
+        }
+    }
+
+    impl Session for DyingSession<'_> {
+        fn pass(&mut self, _: &Centroids, _: Watch<'_>) -> Result<Partial> {
+            Err(Error::DeviceLost("lost".into()))
+        }
+
+        fn label(
+            &mut self,
+            centroids: &Centroids,
+            margin: bool,
+            watch: Watch<'_>,
+            sink: &mut dyn FnMut(Labels) -> Result<()>,
+        ) -> Result<()> {
+            let mut left = self.1;
+            self.0.label(centroids, margin, watch, &mut |labels| {
+                left = left.checked_sub(1).ok_or_else(|| Error::DeviceLost("lost".into()))?;
+                sink(labels)
+            })
+        }
+    }
+
+    #[test]
+    fn a_device_lost_on_the_way_changes_no_label() {
+        let rows: Vec<i32> = (0..1000).map(|i| i * 7919 % 2003).collect();
+        let tiles = Tiles::from_rows(2, &rows, None, 64).unwrap();
+        let centroids = Centroids::new(2, vec![100, 200, 900, 1200, 1800, 300]).unwrap();
+        let request = AssignRequest {
+            model: PathBuf::new(),
+            inputs: Vec::new(),
+            id: None,
+            backend: BackendRequest::default(),
+            resources: Resources::default(),
+            out: PathBuf::new(),
+            margin: true,
+            keep_duplicate_ids: false,
+        };
+        let cpu = Cpu::new(None).unwrap();
+        let label = |backend: &dyn Backend| {
+            let mut all: Vec<(u32, u64, u64)> = Vec::new();
+            let mut worker = Worker { centroids: &centroids, request: &request, backend, cpu: &cpu };
+            let mut sink = |part: Labels| {
+                assert_eq!(part.first_row, all.len() as u64, "rows are handed on once, in order");
+                let second = part.second2.unwrap();
+                all.extend((0..part.labels.len()).map(|i| (part.labels[i], part.distance2[i], second[i])));
+                Ok(())
+            };
+            worker.label(&tiles, Watch::none(), &mut sink).unwrap();
+            let name = worker.backend.name();
+            (all, name)
+        };
+        let (expected, _) = label(&Reference);
+        assert_eq!(expected.len(), 500);
+        for chunks in [0, 1, 5] {
+            assert_eq!(label(&Dying { chunks }), (expected.clone(), "cpu"), "lost after {chunks} chunks");
+        }
     }
 }

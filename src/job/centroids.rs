@@ -7,13 +7,26 @@ use crate::data::{ColumnReader, Recipe, Source};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
+/// Makes sure, before any work, that `path` can be read and holds `k` centroids.
+pub(super) fn vet_centroids(path: &Path, k: usize) -> Result<()> {
+    let found =
+        if is_model(path) { Model::load(path)?.n_clusters as u64 } else { Source::open(&[path.to_path_buf()])?.rows() };
+    if found != k as u64 {
+        return Err(Error::Usage(format!("{} holds {found} centroids, and k is {k}", path.display())));
+    }
+    Ok(())
+}
+
+fn is_model(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
+}
+
 /// The centroids of `path`, put on the grid of `recipe`.
 ///
 /// # Errors
 /// A file that is neither, lacks features (all listed), or has values that are missing.
 pub(super) fn starting_centroids(path: &Path, recipe: &Recipe) -> Result<Centroids> {
-    let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-    let (names, columns) = if is_json { from_model(path)? } else { from_parquet(path, recipe)? };
+    let (names, columns) = if is_model(path) { from_model(path)? } else { from_parquet(path, recipe)? };
     let missing: Vec<&str> =
         recipe.feature_names().into_iter().filter(|name| !names.iter().any(|n| n == name)).collect();
     if !missing.is_empty() {

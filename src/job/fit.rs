@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::centroids::{starting_centroids, vet_centroids};
 use super::device::{BackendRequest, Chosen, Size};
 use super::manifest::{Manifest, ManifestColumn, input_files, manifest_inputs, platform};
 use super::plan::{self, Plan};
 use super::publish::Publication;
 use super::recorder::{PassRecord, Recorder, StageTime};
-use super::{Resources, centroids::starting_centroids, ids};
+use super::{Resources, ids};
 use crate::backend::cpu::Cpu;
-use crate::backend::{Backend, Centroids, Session};
+use crate::backend::{Backend, Centroids, MAX_K, Session};
 use crate::cluster::{Fit, Init, KMeans, Limits, by_size, default_n_init};
 use crate::data::{ColumnCounts, IdStream, Prepared, RecipeSpec, RoleRequest, Roles, Source, prepare};
 use crate::error::{Error, Result};
@@ -95,8 +96,18 @@ pub(super) fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
     }
-    if request.k == 0 {
-        return Err(Error::Usage("k = 0: at least one segment is needed".into()));
+    if request.k == 0 || request.k > MAX_K {
+        return Err(Error::Usage(format!("k = {}: between 1 and {MAX_K} segments are possible", request.k)));
+    }
+    if request.k as u64 > source.rows() {
+        return Err(Error::Input(format!("k = {}, but there are only {} rows", request.k, source.rows())));
+    }
+    request.limits.check()?;
+    if request.n_init == Some(0) {
+        return Err(Error::Usage("n-init is 0: at least one start is needed".into()));
+    }
+    if let InitRequest::File(path) = &request.init {
+        vet_centroids(path, request.k)?;
     }
     if let Some(id) = roles.id.filter(|_| roles.id_guessed) {
         watch.note(format!("id column: {} (by its name; --id to choose another)", source.columns()[id].name));
@@ -108,7 +119,7 @@ pub(super) fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
     let chosen = request
         .backend
         .choose(Size { rows: source.rows(), dim: roles.features.len(), k: request.k }, request.resources.budget())?;
-    let plan = plan::make(&source, &roles, request.k, &chosen, &request.resources)?;
+    let plan = plan::make(&source, &roles, request.k, &chosen, &request.resources, request.out.as_deref())?;
     Ok(Opened { source, roles, chosen, plan })
 }
 
@@ -143,8 +154,14 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         seed: request.seed,
     };
     let cpu = Cpu::new(request.backend.simd)?;
-    let recover = |lost: &Error| -> Option<&dyn Backend> {
-        watch.warn(format!("{lost}; going on with {} from the last centroids", cpu.device()));
+    let recovered = std::cell::Cell::new(false);
+    let recover = |fault: &Error| -> Option<&dyn Backend> {
+        // A device that was asked for and has no room is an error; one that was chosen for the user is not.
+        if !matches!(fault, Error::DeviceLost(_)) && request.backend.is_explicit() {
+            return None;
+        }
+        recovered.set(true);
+        watch.warn(format!("{fault}; going on with {} from the last centroids", cpu.device()));
         Some(&cpu)
     };
     // The definition starts on the definition; every other backend may start on the CPU, with the same outcome.
@@ -159,6 +176,11 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         }
         outcome => outcome?,
     };
+    let empty = labels.counts.iter().filter(|&&n| n == 0).count();
+    if empty > 0 {
+        watch.warn(format!("{empty} of {} segments have no rows; a smaller k would do", request.k));
+    }
+    let finisher: &dyn Backend = if recovered.get() { &cpu } else { chosen.backend.as_ref() };
     let model = build_model(request, &source, &roles, &prepared, &kmeans, &fit, &centroids, &labels);
     if let Some(mut publication) = publication {
         let text = model.to_json()?;
@@ -171,8 +193,8 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
             rows: source.rows(),
             ids,
             plan: Some(plan.clone()),
-            backend: chosen.backend.name().into(),
-            device: chosen.backend.device(),
+            backend: finisher.name().into(),
+            device: finisher.device(),
             device_remark: session.remark(),
             stages: recorder.stages(),
             passes: recorder.passes(),

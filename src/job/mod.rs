@@ -17,7 +17,7 @@ pub use manifest::{Manifest, ManifestColumn};
 pub use plan::{Place, Plan, plan};
 pub use recorder::{PassRecord, Recorder, StageTime};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -28,7 +28,7 @@ pub struct Resources {
     pub threads: Option<usize>,
     /// Bytes of memory; by default four fifths of what is free.
     pub memory: Option<u64>,
-    /// The folder for a scratch file; by default the system's for temporary files.
+    /// The folder for a scratch file; by default the output's.
     pub scratch: Option<PathBuf>,
     /// Rows in a chunk of tiles; results do not depend on it.
     pub chunk_rows: Option<usize>,
@@ -64,7 +64,8 @@ impl Resources {
         })
     }
 
-    pub(crate) fn scratch_folder(&self) -> PathBuf {
-        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
+    /// The folder for a scratch file: by default the output's, since folders for temporary files may lie in memory.
+    pub(crate) fn scratch_folder(&self, out: Option<&Path>) -> PathBuf {
+        self.scratch.clone().or_else(|| out.map(Path::to_path_buf)).unwrap_or_else(std::env::temp_dir)
     }
 }

@@ -1,16 +1,16 @@
 //! The memory plan, made from footers alone: what a job will hold where, before any work.
 //!
-//! The parts are upper estimates of what the code allocates; the plan's total bounds the resident memory of the process,
-//! which the tests of streamed jobs measure.
+//! The parts are upper estimates of what the code allocates; their sum is meant to bound the resident memory of the
+//! process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Resources;
 use super::device::{Chosen, EXPECTED_PASSES};
 use crate::cluster::sample_rows;
-use crate::data::{Layout, Placement, Roles, Source, Store};
+use crate::data::{Layout, Placement, Roles, Source, Store, quantile_bytes};
 use crate::error::{Error, Result};
 use crate::label::OUTPUT_GROUP_ROWS;
 use crate::simd::SimdLevel;
@@ -75,7 +75,14 @@ pub struct Plan {
 ///
 /// # Errors
 /// A budget that cannot work, with the smallest that would.
-pub(crate) fn make(source: &Source, roles: &Roles, k: usize, chosen: &Chosen, resources: &Resources) -> Result<Plan> {
+pub(crate) fn make(
+    source: &Source,
+    roles: &Roles,
+    k: usize,
+    chosen: &Chosen,
+    resources: &Resources,
+    out: Option<&Path>,
+) -> Result<Plan> {
     let (rows, dim) = (source.rows(), roles.features.len());
     let threads = rayon::current_num_threads();
     let layout = Layout::new(rows, dim, resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim)));
@@ -83,10 +90,13 @@ pub(crate) fn make(source: &Source, roles: &Roles, k: usize, chosen: &Chosen, re
     let labels = rows * 4;
     let weights = if roles.weight.is_some() { rows * 12 } else { 0 };
     let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16);
-    let output = OUTPUT_GROUP_ROWS.min(rows as usize) as u64 * 64;
-    let common = FIXED + labels + weights + sample + output;
+    let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
+    // Order statistics and sums are counted by every thread for itself, but not at the same time.
+    let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);
+    let common = FIXED + labels + weights + sample + output + counters + chosen.host_fixed;
     let copy = prepared.min(chosen.host_copy);
-    let resident = common + prepared + copy + threads as u64 * (DECODER + layout.chunk_floats() as u64 * 4);
+    let resident = common.saturating_add(prepared).saturating_add(copy)
+        + threads as u64 * (DECODER + layout.chunk_floats() as u64 * 4);
     let streamed = common + copy + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
     let budget = resources.budget();
     let smallest = resident.min(streamed);
@@ -110,7 +120,7 @@ pub(crate) fn make(source: &Source, roles: &Roles, k: usize, chosen: &Chosen, re
         k,
         input_bytes: source.compressed_bytes(&used),
         prepared_bytes: prepared,
-        place: if fits { Place::Memory } else { Place::Scratch(resources.scratch_folder()) },
+        place: if fits { Place::Memory } else { Place::Scratch(resources.scratch_folder(out)) },
         memory_bytes: if fits { resident } else { streamed },
         memory_budget: budget,
         smallest_budget: smallest,
@@ -121,6 +131,42 @@ pub(crate) fn make(source: &Source, roles: &Roles, k: usize, chosen: &Chosen, re
         expected_passes: EXPECTED_PASSES,
         expected_seconds: expected_seconds(rows, dim, k, threads, chosen.backend.name()),
     })
+}
+
+/// How `assign` goes through its rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batches {
+    /// The most rows whose tiles are held in memory; a larger row group goes through a scratch file.
+    pub(crate) rows: u64,
+    /// Bytes that the job will hold at most.
+    pub(crate) memory_bytes: u64,
+}
+
+/// The most rows of a batch: enough to keep any device busy.
+const BATCH_ROWS: u64 = 1 << 20;
+
+/// Plans an `assign` of `dim` features on the current thread pool.
+///
+/// # Errors
+/// A budget that cannot work, with the smallest that would.
+pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64) -> Result<Batches> {
+    let threads = rayon::current_num_threads();
+    let layout = Layout::new(BATCH_ROWS, dim, Layout::default_chunk_rows(dim));
+    let sums = threads as u64 * (k * dim) as u64 * 24;
+    let common = FIXED + sums + OUTPUT_GROUP_ROWS as u64 * 64 + chosen.host_fixed + threads as u64 * DECODER;
+    // Streaming a row group needs a decoder a column; a batch in memory needs its tiles, twice for a software device.
+    let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
+    let row = dim as u64 * if chosen.host_copy > 0 { 8 } else { 4 };
+    let rows = (budget.saturating_sub(common) / row).min(BATCH_ROWS);
+    if budget < streamed {
+        return Err(Error::Environment(format!(
+            "{} of memory are not enough to label rows of {dim} features: {} are needed at least; give --memory {}MiB or more",
+            mib(budget),
+            mib(streamed),
+            streamed.div_ceil(MIB)
+        )));
+    }
+    Ok(Batches { rows, memory_bytes: streamed.max(common + rows * row) })
 }
 
 fn mib(bytes: u64) -> String {

@@ -1,4 +1,5 @@
-//! Outputs appear whole or not at all: written beside their final names, synced, renamed.
+//! Outputs appear whole or not at all: written beside their final names, synced, renamed, the manifest last. It holds
+//! the hashes of labels and model, by which files of one run are known should a machine stop between two renames.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -37,6 +38,12 @@ impl Publication {
         }
         if folder.exists() && !folder.is_dir() {
             return Err(Error::Usage(format!("the output {} is a file; --out names a folder", folder.display())));
+        }
+        if let Some(name) = names.iter().find(|name| target.join(name).is_dir()) {
+            return Err(Error::Usage(format!(
+                "the output {} is a folder, where a file is to be published; move it or choose another --out",
+                folder.join(name).display()
+            )));
         }
         let mut made: Vec<PathBuf> = target.ancestors().take_while(|f| !f.exists()).map(Path::to_path_buf).collect();
         made.reverse();

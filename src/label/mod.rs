@@ -69,11 +69,6 @@ impl<'a> LabelWriter<'a> {
     ) -> Result<Self> {
         let id = ids.as_ref().map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
-        if ["segment", "distance", "margin"].contains(&id_name.as_str()) {
-            return Err(Error::Input(format!(
-                "the id column is named {id_name:?}, as a column of the output is; rename it"
-            )));
-        }
         let plain_id = id.data_type().is_integer();
         let mut fields =
             vec![id, Field::new("segment", DataType::Int32, false), Field::new("distance", DataType::Float32, false)];

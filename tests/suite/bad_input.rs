@@ -161,7 +161,7 @@ fn more_segments_than_customers() {
     let w = Workshop::new();
     write(&w.path("a.parquet"), &three_groups(30));
     let input = w.text("a.parquet");
-    w.refused(2, &["k = 0", "at least one"], ["fit", &input, "--k", "0"]);
+    w.refused(2, &["k = 0", "between 1 and 4096"], ["fit", &input, "--k", "0"]);
     w.refused(3, &["k = 31", "only 30 rows"], ["fit", &input, "--k", "31"]);
 
     // Forty rows of which four are distinct.

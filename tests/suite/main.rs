@@ -12,6 +12,7 @@ mod cli;
 mod command;
 mod device;
 mod equality;
+mod extremes;
 mod features;
 mod harness;
 mod speech;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         bad_files::tests(),
         bad_setting::tests(),
         device::tests(),
+        extremes::tests(),
     ];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
     if arguments.list {

@@ -25,9 +25,10 @@ pub(super) fn ln_1p(x: f64) -> f64 {
     let lost = if u < 9.007_199_254_740_992e15 { x - (u - 1.0) } else { 0.0 } / u;
     // u = 2^k m with sqrt(1/2) <= m < sqrt(2): the offset puts the split at sqrt(2) instead of at 2.
     const SPLIT: u64 = 0x3fe6_a09e_0000_0000;
-    let bits = u.to_bits() - SPLIT;
+    // (Wrapping, like the addition below, only for the compiler: u >= 1, so neither does.)
+    let bits = u.to_bits().wrapping_sub(SPLIT);
     let k = f64::from((bits >> 52) as u32);
-    let m = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) + SPLIT);
+    let m = f64::from_bits((bits & 0x000f_ffff_ffff_ffff).wrapping_add(SPLIT));
     let f = m - 1.0;
     let s = f / (2.0 + f);
     let z = s * s;

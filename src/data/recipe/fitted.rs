@@ -184,7 +184,9 @@ impl Gridder {
         let exact = (f64::from(landed) + self.shift) * self.factor;
         let rounded = ((exact.clamp(-self.limit, self.limit) + ROUND) - ROUND) as f32;
         let missing = landed.is_nan();
-        (if missing { self.fill } else { rounded }, !missing & (exact.abs() > self.limit))
+        // What was beyond f32 has landed on its end.
+        let beyond = (exact.abs() > self.limit) | (landed.abs() == f32::MAX);
+        (if missing { self.fill } else { rounded }, !missing & beyond)
     }
 }
 
@@ -200,11 +202,12 @@ impl Work for Grid<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) -> u32 {
-        let mut clipped = 0;
+        let mut clipped = 0u32;
         for (cell, &landed) in self.cells.iter_mut().zip(self.landed) {
             let (value, was_clipped) = self.gridder.grid(landed);
             *cell = value;
-            clipped += u32::from(was_clipped);
+            // At most a tile's 64: wrapping only lets the compiler use SIMD.
+            clipped = clipped.wrapping_add(u32::from(was_clipped));
         }
         clipped
     }

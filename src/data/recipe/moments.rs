@@ -167,7 +167,9 @@ mod tests {
     use super::*;
 
     fn values() -> Vec<f32> {
-        (0..10_000u32).map(|i| if i % 97 == 0 { f32::NAN } else { ((i * 2654435761) >> 16) as f32 / 65536.0 }).collect()
+        (0..10_000u32)
+            .map(|i| if i % 97 == 0 { f32::NAN } else { (i.wrapping_mul(2654435761) >> 16) as f32 / 65536.0 })
+            .collect()
     }
 
     #[test]
