@@ -213,11 +213,7 @@ fn starting_centroids_that_do_not_fit() {
     let w = with_model();
     let input = w.text("a.parquet");
     let model = w.text("model.json");
-    w.refused(
-        2,
-        &["holds 3 centroids, and k is 4", "4 of 2 are needed"],
-        ["fit", &input, "--k", "4", "--init", &model],
-    );
+    w.refused(2, &["holds 3 centroids, and k is 4"], ["fit", &input, "--k", "4", "--init", &model]);
     let table = three_groups(3);
     write(&w.path("centers.parquet"), &table[1..2]);
     let centers = w.text("centers.parquet");
