@@ -127,8 +127,8 @@ fn land_in_memory(
     let layout = store.layout();
     let start = groups.first().map_or(0, |g| g.first_row);
     let extents = groups.iter().map(|g| (g.first_row - start, g.rows)).collect();
-    let chunks = store.chunks_mut().ok_or_else(|| Error::Internal("the store is not in memory".into()))?;
-    let landing = Landing::new(layout, chunks, extents);
+    let arena = store.arena_mut().ok_or_else(|| Error::Internal("the store is not in memory".into()))?;
+    let landing = Landing::new(layout, arena, extents);
     let tasks: Vec<(usize, usize)> = (0..groups.len()).flat_map(|g| (0..plans.len()).map(move |f| (g, f))).collect();
     let tallies: Vec<Tally> = tasks
         .into_par_iter()

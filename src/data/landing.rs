@@ -8,20 +8,24 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::layout::{Buffer, Layout, TILE_ROWS};
+use super::arena::Arena;
+use super::layout::{Layout, TILE_ROWS};
 
 /// The chunks of a store, open for concurrent landing.
 pub(super) struct Landing<'a> {
     layout: Layout,
-    chunks: Vec<*mut f32>,
+    /// The first value of the first chunk.
+    values: *mut f32,
+    /// Values from the start of one chunk to the start of the next.
+    stride: usize,
     /// First row and rows of every group, ascending and without overlap.
     groups: Vec<(u64, u64)>,
     /// Per (group, feature), whether its cells have been given out.
     claimed: Vec<AtomicBool>,
-    store: PhantomData<&'a mut [Buffer]>,
+    arena: PhantomData<&'a mut Arena>,
 }
 
-// SAFETY: the pointers stem from an exclusive borrow that lasts for 'a. They are used only through `LandingColumn`s,
+// SAFETY: the pointer stems from an exclusive borrow that lasts for 'a. It is used only through `LandingColumn`s,
 // and `claim` gives out each (group, feature) at most once; groups do not overlap (checked in `new`), so the cells of
 // two columns are disjoint and no cell is accessed by two threads.
 unsafe impl Sync for Landing<'_> {}
@@ -38,16 +42,19 @@ impl<'a> Landing<'a> {
     /// `groups`: first row and rows of every row group, ascending.
     ///
     /// # Panics
-    /// If groups overlap or reach beyond the layout, or a chunk is too small for it: faults of the caller.
-    pub(super) fn new(layout: Layout, chunks: &'a mut [Buffer], groups: Vec<(u64, u64)>) -> Self {
+    /// If groups overlap or reach beyond the layout, or the arena is too small for it: faults of the caller.
+    pub(super) fn new(layout: Layout, arena: &'a mut Arena, groups: Vec<(u64, u64)>) -> Self {
         let end = |g: &(u64, u64)| g.0.checked_add(g.1).expect("a row group ends below 2^64");
         assert!(groups.windows(2).all(|w| end(&w[0]) <= w[1].0), "row groups overlap");
         assert!(groups.iter().all(|g| end(g) <= layout.rows()), "row groups reach beyond the rows");
-        assert_eq!(chunks.len(), layout.chunks());
-        assert!(chunks.iter().enumerate().all(|(i, c)| c.len() >= layout.floats_in(i)), "a chunk is too small");
+        let stride = arena.stride();
+        let values = arena.values_mut();
+        let needed = |i: usize| i * stride + layout.floats_in(i);
+        let fits =
+            stride >= layout.chunk_floats() && layout.chunks().checked_sub(1).is_none_or(|i| needed(i) <= values.len());
+        assert!(fits, "the arena is too small");
         let claimed = (0..groups.len() * layout.dim()).map(|_| AtomicBool::new(false)).collect();
-        let chunks = chunks.iter_mut().map(|c| c.as_mut_ptr()).collect();
-        Landing { layout, chunks, groups, claimed, store: PhantomData }
+        Landing { layout, values: values.as_mut_ptr(), stride, groups, claimed, arena: PhantomData }
     }
 
     /// The cells of a group and a feature; None if they were given out before.
@@ -71,12 +78,12 @@ impl LandingColumn<'_> {
         while !values.is_empty() {
             let row = (self.next % chunk_rows) as usize;
             let run = values.len().min(TILE_ROWS - row % TILE_ROWS);
-            let chunk = self.landing.chunks[(self.next / chunk_rows) as usize];
+            let chunk = (self.next / chunk_rows) as usize;
             // SAFETY: rows next..next + run lie in one tile of one chunk (chunks are whole tiles) and before `end`, so
-            // within the layout and the chunk's allocation (checked in `new`); these cells of this feature belong to
+            // within the layout and the arena (checked in `new`); these cells of this feature belong to
             // this column alone (see `Sync` above), and `values` is an f32 slice elsewhere.
             unsafe {
-                let cell = chunk.add(layout.position(row, self.feature));
+                let cell = self.landing.values.add(chunk * self.landing.stride + layout.position(row, self.feature));
                 std::ptr::copy_nonoverlapping(values.as_ptr(), cell, run);
             }
             self.next += run as u64;

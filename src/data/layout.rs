@@ -11,8 +11,7 @@ pub const TILE_ROWS: usize = 64;
 /// The most features that a row may have; with it every squared distance fits 62 bits.
 pub const MAX_DIM: usize = 4096;
 
-/// Values that begin on a cache line, so that no SIMD load straddles two. Fresh memory comes zeroed from the system and
-/// is touched first by the thread that writes it.
+/// A chunk that was read, on a cache line's boundary, so that no SIMD load straddles two.
 #[derive(Debug, Default)]
 pub struct Buffer {
     values: Vec<f32>,
@@ -37,11 +36,6 @@ impl Buffer {
             *self = Buffer::zeroed(len);
         }
         self.len = len;
-    }
-
-    /// Keeps the first `len` values.
-    pub(super) fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Parquet to tiles; knows nothing of clusters.
 
+mod arena;
 mod column;
 mod discover;
 mod footer;

@@ -170,7 +170,7 @@ fn chunk_rows(placement: &Placement, dim: usize) -> usize {
 fn new_store(layout: Layout, placement: &Placement) -> Result<Store> {
     match &placement.scratch {
         Some(folder) => Store::scratch(layout, folder),
-        None => Ok(Store::memory(layout)),
+        None => Store::memory(layout),
     }
 }
 

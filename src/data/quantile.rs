@@ -170,7 +170,7 @@ mod tests {
         let rows = 1000usize;
         let layout = Layout::new(rows as u64, 2, 128);
         let value = |r: usize| ((r * 7919) % 1009) as f32 * 0.37 - 150.0;
-        let mut store = Store::memory(layout);
+        let mut store = Store::memory(layout).unwrap();
         for i in 0..layout.chunks() {
             let mut chunk = vec![f32::NAN; layout.floats_in(i)];
             for r in 0..layout.rows_in(i) {

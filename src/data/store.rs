@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::arena::Arena;
 use super::layout::{Buffer, Layout};
 use crate::error::{Error, Result};
 
@@ -21,15 +22,17 @@ pub struct Store {
 
 #[derive(Debug)]
 enum Place {
-    Memory(Vec<Buffer>),
+    Memory(Arena),
     Scratch { file: File, folder: PathBuf },
 }
 
 impl Store {
     /// Zeroed chunks in memory.
-    pub fn memory(layout: Layout) -> Self {
-        let chunks = (0..layout.chunks()).map(|i| Buffer::zeroed(layout.floats_in(i))).collect();
-        Store { layout, place: Place::Memory(chunks) }
+    ///
+    /// # Errors
+    /// The system does not give that much memory.
+    pub fn memory(layout: Layout) -> Result<Self> {
+        Ok(Store { layout, place: Place::Memory(Arena::new(layout)?) })
     }
 
     /// An unnamed file in `folder`, which disappears when it is closed, also when the process is killed.
@@ -53,10 +56,10 @@ impl Store {
         (layout.chunk_floats() * 4 * (threads + READ_AHEAD + 1)) as u64
     }
 
-    /// The chunks in memory, to be written by several threads. None for a scratch file.
-    pub(super) fn chunks_mut(&mut self) -> Option<&mut [Buffer]> {
+    /// The memory of all chunks, to be written by several threads. None for a scratch file.
+    pub(super) fn arena_mut(&mut self) -> Option<&mut Arena> {
         match &mut self.place {
-            Place::Memory(chunks) => Some(chunks),
+            Place::Memory(arena) => Some(arena),
             Place::Scratch { .. } => None,
         }
     }
@@ -64,8 +67,9 @@ impl Store {
     /// Puts a whole chunk.
     pub(super) fn write(&mut self, chunk: usize, values: &[f32]) -> Result<()> {
         match &mut self.place {
-            Place::Memory(chunks) => {
-                chunks[chunk][..values.len()].copy_from_slice(values);
+            Place::Memory(arena) => {
+                let start = chunk * arena.stride();
+                arena.values_mut()[start..start + values.len()].copy_from_slice(values);
                 Ok(())
             }
             Place::Scratch { file, folder } => {
@@ -78,7 +82,7 @@ impl Store {
     /// One chunk; `buffer` is used when it has to be read.
     pub(super) fn read<'a>(&'a self, chunk: usize, buffer: &'a mut Buffer) -> Result<&'a [f32]> {
         match &self.place {
-            Place::Memory(chunks) => Ok(&chunks[chunk]),
+            Place::Memory(arena) => Ok(arena.chunk(&self.layout, chunk)),
             Place::Scratch { file, folder } => {
                 buffer.resize(self.layout.floats_in(chunk));
                 read_at(file, bytemuck::cast_slice_mut(&mut buffer[..]), offset(&self.layout, chunk))
@@ -98,14 +102,16 @@ impl Store {
     ) -> Result<Vec<T>> {
         let workers = rayon::current_num_threads().min(self.layout.chunks()).max(1);
         match &self.place {
-            Place::Memory(chunks) => {
+            Place::Memory(arena) => {
                 let next = AtomicUsize::new(0);
                 run_workers(workers, |_| {
                     let mut state = init();
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(chunk) = chunks.get(i) else { return Ok(state) };
-                        work(&mut state, i, chunk)?;
+                        if i >= self.layout.chunks() {
+                            return Ok(state);
+                        }
+                        work(&mut state, i, arena.chunk(&self.layout, i))?;
                     }
                 })
             }
@@ -157,11 +163,11 @@ impl Store {
         use rayon::prelude::*;
         let old = std::mem::replace(&mut self.layout, layout);
         match &mut self.place {
-            Place::Memory(chunks) => chunks.par_iter_mut().enumerate().try_for_each(|(i, chunk)| {
-                work(i, chunk)?;
-                chunk.truncate(layout.floats_in(i));
-                Ok(())
-            }),
+            Place::Memory(arena) => {
+                let stride = arena.stride();
+                let chunks = arena.values_mut().par_chunks_mut(stride).enumerate().take(old.chunks());
+                chunks.try_for_each(|(i, chunk)| work(i, &mut chunk[..old.floats_in(i)]))
+            }
             Place::Scratch { file, folder } => {
                 // A narrower chunk moves towards the start of the file, over chunks that have been read already: one
                 // wave of chunks at a time is read, worked on and written.

@@ -94,7 +94,7 @@ impl Tiles {
             return Err(Error::Usage(format!("{v} is outside the grid of +-{GRID_MAX}")));
         }
         let layout = Layout::new((values.len() / dim) as u64, dim, chunk_rows);
-        let mut store = Store::memory(layout);
+        let mut store = Store::memory(layout)?;
         let mut buffer = Vec::new();
         for i in 0..layout.chunks() {
             buffer.clear();
