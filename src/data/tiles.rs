@@ -108,7 +108,13 @@ impl Tiles {
             store.write(i, &buffer)?;
         }
         let measuring = Measuring::new(layout.rows(), weights.as_deref(), Dispatch::default());
-        store.scan(|| (), |(), i, values| Ok(measuring.chunk(&layout, i, values)))?;
+        store.scan(
+            || (),
+            |(), i, values| {
+                measuring.chunk(&layout, i, values);
+                Ok(())
+            },
+        )?;
         let measured = measuring.finish();
         Ok(Tiles::new(store, weights, measured))
     }

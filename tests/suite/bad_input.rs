@@ -82,7 +82,7 @@ fn columns_without_variation() {
     w.refused(3, &why, asked);
     w.refused(3, &["nothing to cluster by"], ["fit", &input, "--k", "2", "--exclude", "x,y"]);
 
-    let ran = w.run(["fit", &input, "--k", "3"]).is_done();
+    let ran = w.run(["fit", &input, "--k", "3"]).succeeds();
     assert!(ran.err.contains("WARN empty is left out: every value is missing"), "{}", ran.err);
     assert!(ran.err.contains("WARN same is left out: it is constant"), "{}", ran.err);
     assert_eq!(model(&w.out())["feature_names_in_"], serde_json::json!(["x", "y"]));
@@ -105,7 +105,7 @@ fn values_that_are_no_numbers() {
     let refuse = ["fit", &input, "--k", "3", "--missing", "refuse"];
     w.refused(3, &["\"gaps\" has 1 nulls, 2 NaN and 3 infinities", "--missing"], refuse);
 
-    w.run(["fit", &input, "--k", "3"]).is_done();
+    w.run(["fit", &input, "--k", "3"]).succeeds();
     let columns = json(w.out().join("manifest.json"))["columns"].take();
     let gaps = columns.as_array().unwrap().iter().find(|c| c["name"] == "gaps").unwrap();
     assert_eq!((&gaps["nulls"], &gaps["nan"], &gaps["infinite"]), (&1.into(), &2.into(), &3.into()));
@@ -126,7 +126,7 @@ fn a_large_offset_hides_nothing() {
     let u: Vec<f64> = noise(4).take(300).collect();
     let x = |i: usize| 1e9 + 0.5 * (i % 3) as f64 + 0.1 * u[i];
     write(&w.path("a.parquet"), &[("id", i64s(0..300)), ("x", f64s((0..300).map(x)))]);
-    w.run(["fit", &w.text("a.parquet"), "--k", "3"]).is_done();
+    w.run(["fit", &w.text("a.parquet"), "--k", "3"]).succeeds();
     assert!(groups_are_found(&w));
     let centers = model(&w.out())["cluster_centers_"].take();
     for center in centers.as_array().unwrap() {
@@ -142,7 +142,7 @@ fn a_huge_value_among_small_ones() {
     // Larger than any float32 cube, but a number: it is kept, and the other columns still count.
     table.push(("huge", f64s((0..300).map(|i| if i == 150 { 1e38 } else { 0.0 }))));
     write(&w.path("a.parquet"), &table);
-    let ran = w.run(["fit", &w.text("a.parquet"), "--k", "4"]).is_done();
+    let ran = w.run(["fit", &w.text("a.parquet"), "--k", "4"]).succeeds();
     assert!(!ran.err.contains("panicked"));
     let found = segments(&w.out().join("segments.parquet"));
     assert_eq!(found.iter().filter(|s| **s == found[150]).count(), 1, "the huge value is not alone");
@@ -152,7 +152,7 @@ fn a_huge_value_among_small_ones() {
     // Without a row of its own it goes to one of the groups, and f32 does not overflow on the way.
     table[3].1 = Arc::new(Float32Array::from_iter_values((0..300).map(|i| if i % 2 == 0 { 3e38 } else { -3e38 })));
     write(&w.path("b.parquet"), &table);
-    w.run(["fit", &w.text("b.parquet"), "--k", "2", "--transform", "none"]).is_done();
+    w.run(["fit", &w.text("b.parquet"), "--k", "2", "--transform", "none"]).succeeds();
     let found = segments(&w.out().join("segments.parquet"));
     assert_eq!(found.len(), 300);
 }
@@ -168,7 +168,7 @@ fn more_segments_than_customers() {
     write(&w.path("b.parquet"), &[("id", i64s(0..40)), ("x", f64s((0..40).map(|i| f64::from(i % 4))))]);
     let input = w.text("b.parquet");
     w.refused(3, &["k = 5", "only 4 rows are distinct", "k up to 4"], ["fit", &input, "--k", "5"]);
-    w.run(["fit", &input, "--k", "4"]).is_done();
+    w.run(["fit", &input, "--k", "4"]).succeeds();
     assert_eq!(json(w.out().join("manifest.json"))["counts"], serde_json::json!([10, 10, 10, 10]));
 
     let w = Workshop::new();
@@ -183,7 +183,7 @@ fn more_segments_than_customers() {
 fn one_segment() {
     let w = Workshop::new();
     write(&w.path("a.parquet"), &three_groups(30));
-    w.run(["fit", &w.text("a.parquet"), "--k", "1", "--margin"]).is_done();
+    w.run(["fit", &w.text("a.parquet"), "--k", "1", "--margin"]).succeeds();
     assert!(segments(&w.out().join("segments.parquet")).iter().all(|s| *s == 0));
     let x: f64 = noise(1).take(30).enumerate().map(|(i, u)| [0.0, 10.0, 20.0][i % 3] + u - 0.5).sum::<f64>() / 30.0;
     let center = model(&w.out())["cluster_centers_"][0][0].as_f64().unwrap();
@@ -202,7 +202,7 @@ fn duplicate_and_null_ids() {
     let input = w.text("a.parquet");
     let why = ["\"id\" has 1 nulls and 2 duplicates in 30 rows", "--duplicate-ids keep"];
     w.refused(3, &why, ["fit", &input, "--k", "3"]);
-    let ran = w.run(["fit", &input, "--k", "3", "--duplicate-ids", "keep"]).is_done();
+    let ran = w.run(["fit", &input, "--k", "3", "--duplicate-ids", "keep"]).succeeds();
     assert!(ran.err.contains("WARN the id column \"id\" has 1 nulls and 2 duplicates"), "{}", ran.err);
     let kept = read(&w.out().join("segments.parquet"));
     assert_eq!(kept.column(0).as_ref(), &Int64Array::from(ids) as &dyn Array);
@@ -210,7 +210,7 @@ fn duplicate_and_null_ids() {
     let model = w.text("out/model.json");
     let labelled = Workshop::new();
     labelled.refused(3, &why, ["assign", &model, &input]);
-    labelled.run(["assign", &model, &input, "--duplicate-ids", "keep"]).is_done();
+    labelled.run(["assign", &model, &input, "--duplicate-ids", "keep"]).succeeds();
     assert_eq!(labels_hash(&labelled.out()), labels_hash(&w.out()));
 }
 
@@ -220,7 +220,7 @@ fn ids_of_text() {
     let mut ids: Vec<String> = (0..30).map(|i| format!("customer {}", (i * 7) % 30)).collect();
     table[0].1 = Arc::new(StringArray::from(ids.clone()));
     write(&w.path("a.parquet"), &table);
-    w.run(["fit", &w.text("a.parquet"), "--k", "3"]).is_done();
+    w.run(["fit", &w.text("a.parquet"), "--k", "3"]).succeeds();
     let kept = column(&read(&w.out().join("segments.parquet")), "id");
     assert_eq!(kept.as_ref(), &StringArray::from(ids.clone()) as &dyn Array);
 

@@ -106,7 +106,7 @@ fn too_little_memory() {
     let less = format!("{}MiB", mib - 1);
     let why = ["for 20000 rows of 16 features", &smallest, "are needed at least"];
     w.refused(4, &why, [&fit[..], &["--memory", &less]].concat());
-    w.run([&fit[..], &["--memory", &smallest]].concat()).is_done();
+    w.run([&fit[..], &["--memory", &smallest]].concat()).succeeds();
 }
 
 fn threads_and_devices() {
@@ -169,7 +169,7 @@ fn damaged_models() {
     );
     refused(&[0xff, 0xfe, 0x00], &["not a model: it is not text"]);
     std::fs::write(&model, &good).unwrap();
-    w.run(["assign", &model, &input]).is_done();
+    w.run(["assign", &model, &input]).succeeds();
 
     let w = with_model();
     let (none, input) = (w.text("none.json"), w.text("a.parquet"));
@@ -301,5 +301,5 @@ fn signals_end_a_run_and_publish_nothing() {
     for name in ["segments.parquet", "model.json", "manifest.json"] {
         assert_eq!(after[name], format!("the earlier {name}").into_bytes());
     }
-    w.run(["fit", &starts, "--k", "2"]).is_done();
+    w.run(["fit", &starts, "--k", "2"]).succeeds();
 }

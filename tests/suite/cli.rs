@@ -44,7 +44,7 @@ fn schema_of(batch: &RecordBatch) -> Vec<(String, DataType)> {
 fn from_a_bank_to_labels_and_back() {
     let w = Workshop::new();
     let input = bank(&w);
-    w.run(["fit", &input, "--k", "5", "--margin"]).is_done();
+    w.run(["fit", &input, "--k", "5", "--margin"]).succeeds();
     let rows = read(Path::new(&input));
     let labelled = read(&w.out().join("segments.parquet"));
     let names = |margin: bool| {
@@ -81,7 +81,7 @@ fn from_a_bank_to_labels_and_back() {
     write(&w.path("turned.parquet"), &turned);
     for again in [&input, &w.text("turned.parquet")] {
         let labelled_again = Workshop::new();
-        labelled_again.run(["assign", &w.text("out/model.json"), again]).is_done();
+        labelled_again.run(["assign", &w.text("out/model.json"), again]).succeeds();
         assert_eq!(labels_hash(&labelled_again.out()), labels_hash(&w.out()), "{again}");
         let file = labelled_again.out().join("segments.parquet");
         assert_eq!(schema_of(&read(&file)), names(false));
@@ -98,9 +98,9 @@ fn one_file_or_seven() {
     for part in 0..7 {
         write_batch(&w.path(&format!("parts/{part}.parquet")), &rows.slice(part * 1000, 1000), 1000);
     }
-    w.run(["fit", &input, "--k", "6"]).is_done();
+    w.run(["fit", &input, "--k", "6"]).succeeds();
     let (labels, whole) = (labels_hash(&w.out()), model(&w.out()));
-    w.run(["fit", &w.text("parts"), "--k", "6"]).is_done();
+    w.run(["fit", &w.text("parts"), "--k", "6"]).succeeds();
     assert_eq!(labels_hash(&w.out()), labels);
     let parts = model(&w.out());
     for key in ["grid_centers_", "cluster_centers_", "grid_inertia_", "recipe", "counts_"] {
@@ -109,7 +109,7 @@ fn one_file_or_seven() {
     assert_eq!(json(w.out().join("manifest.json"))["inputs"].as_array().map(Vec::len), Some(7));
     // Other rows give other labels: the comparison can fail.
     std::fs::remove_file(w.path("parts/6.parquet")).unwrap();
-    w.run(["fit", &w.text("parts"), "--k", "6"]).is_done();
+    w.run(["fit", &w.text("parts"), "--k", "6"]).succeeds();
     assert_ne!(labels_hash(&w.out()), labels);
 }
 
@@ -117,7 +117,7 @@ fn twice_the_same_bytes() {
     let w = Workshop::new();
     let input = bank(&w);
     let run = |more: &[&str]| {
-        w.run([&["fit", &input, "--k", "6", "--margin"], more].concat()).is_done();
+        w.run([&["fit", &input, "--k", "6", "--margin"], more].concat()).succeeds();
         let mut published = contents(&w.out());
         assert_eq!(published.len(), 3, "{:?}", published.keys());
         // Times differ, as they should.
@@ -134,7 +134,7 @@ fn twice_the_same_bytes() {
 fn starting_from_a_model_or_a_table() {
     let w = Workshop::new();
     let input = bank(&w);
-    w.run(["fit", &input, "--k", "5", "--tol", "0"]).is_done();
+    w.run(["fit", &input, "--k", "5", "--tol", "0"]).succeeds();
     let (labels, first) = (labels_hash(&w.out()), model(&w.out()));
     assert_eq!(first["stop"], "fixpoint");
     std::fs::copy(w.out().join("model.json"), w.path("start.json")).unwrap();
@@ -148,7 +148,7 @@ fn starting_from_a_model_or_a_table() {
         .collect();
     write(&w.path("start.parquet"), &columns);
     for start in ["start.json", "start.parquet"] {
-        w.run(["fit", &input, "--k", "5", "--tol", "0", "--init", &w.text(start)]).is_done();
+        w.run(["fit", &input, "--k", "5", "--tol", "0", "--init", &w.text(start)]).succeeds();
         let again = model(&w.out());
         assert_eq!(labels_hash(&w.out()), labels, "{start}");
         assert_eq!(again["grid_centers_"], first["grid_centers_"], "{start}");
@@ -158,7 +158,7 @@ fn starting_from_a_model_or_a_table() {
     // Poor starts are improved: the file is where they begin, not where they end.
     let poor: Vec<(&str, ArrayRef)> = columns.iter().map(|(name, _)| (*name, f64s((0..5).map(f64::from)))).collect();
     write(&w.path("poor.parquet"), &poor);
-    w.run(["fit", &input, "--k", "5", "--tol", "0", "--init", &w.text("poor.parquet")]).is_done();
+    w.run(["fit", &input, "--k", "5", "--tol", "0", "--init", &w.text("poor.parquet")]).succeeds();
     assert!(model(&w.out())["n_iter_"].as_u64().unwrap() > 2);
 }
 
@@ -166,7 +166,7 @@ fn a_row_of_weight_two_counts_twice() {
     let w = Workshop::new();
     let rows = 300;
     let mut table = three_groups(rows);
-    let heavy = |i: usize| i % 2 == 0 && i % 3 != 1;
+    let heavy = |i: usize| i.is_multiple_of(2) && i % 3 != 1;
     table.push(("w", f64s((0..rows).map(|i| if heavy(i) { 2.0 } else { 1.0 }))));
     let single = batch(&table);
     write_batch(&w.path("weighted.parquet"), &single, 1000);
@@ -177,7 +177,7 @@ fn a_row_of_weight_two_counts_twice() {
 
     let plain = ["--k", "3", "--transform", "none", "--scale", "none", "--features", "x,y", "--tol", "0"];
     let centers = |file: &str, more: &[&str]| -> Vec<Vec<f64>> {
-        w.run([&["fit", &w.text(file), "--duplicate-ids", "keep"], &plain[..], more].concat()).is_done();
+        w.run([&["fit", &w.text(file), "--duplicate-ids", "keep"], &plain[..], more].concat()).succeeds();
         let mut found: Vec<Vec<f64>> = serde_json::from_value(model(&w.out())["cluster_centers_"].take()).unwrap();
         // Segments are numbered by rows, which differ.
         found.sort_by(|a, b| a[0].total_cmp(&b[0]));
@@ -202,17 +202,17 @@ fn folders_with_keys_and_patterns() {
         write_batch(&folder.join("part-0.parquet"), &table.slice(month * 30, 30), 10);
     }
     std::fs::write(w.path("bank/_SUCCESS"), "").unwrap();
-    w.run(["fit", &w.text("bank"), "--k", "3"]).is_done();
+    w.run(["fit", &w.text("bank"), "--k", "3"]).succeeds();
     let (labels, by_folder) = (labels_hash(&w.out()), model(&w.out()));
     assert_eq!(by_folder["feature_names_in_"], serde_json::json!(["x", "y"]));
     assert_eq!(json(w.out().join("manifest.json"))["rows"], 90);
-    w.run(["fit", &w.text("bank/month=*/part-*.parquet"), "--k", "3"]).is_done();
+    w.run(["fit", &w.text("bank/month=*/part-*.parquet"), "--k", "3"]).succeeds();
     assert_eq!(labels_hash(&w.out()), labels);
-    w.run(["fit", &w.text("bank/month=[12]/*.parquet"), "--k", "3"]).is_done();
+    w.run(["fit", &w.text("bank/month=[12]/*.parquet"), "--k", "3"]).succeeds();
     assert_eq!(json(w.out().join("manifest.json"))["rows"], 60);
 
     let named = ["--features", "x,month", "--transform", "none"];
-    w.run([&["fit", &w.text("bank"), "--k", "3"][..], &named].concat()).is_done();
+    w.run([&["fit", &w.text("bank"), "--k", "3"][..], &named].concat()).succeeds();
     let month = &model(&w.out())["recipe"]["columns"][1];
     assert_eq!((&month["name"], &month["seen"]["mean"]), (&"month".into(), &2.0.into()));
     assert_eq!((&month["seen"]["min"], &month["seen"]["max"]), (&1.0.into(), &3.0.into()));
@@ -221,7 +221,7 @@ fn folders_with_keys_and_patterns() {
 fn rows_without_an_id() {
     let w = Workshop::new();
     write_batch(&w.path("a.parquet"), &batch(&three_groups(90)[1..]), 20);
-    w.run(["fit", &w.text("a.parquet"), "--k", "3"]).is_done();
+    w.run(["fit", &w.text("a.parquet"), "--k", "3"]).succeeds();
     let labelled = read(&w.out().join("segments.parquet"));
     assert_eq!(labelled.schema().field(0).name(), "row");
     assert_eq!(integers(&labelled, "row"), (0..90).collect::<Vec<_>>());
@@ -229,6 +229,6 @@ fn rows_without_an_id() {
     let mut table = three_groups(90);
     table[0] = ("kunde", i64s((0..90).rev()));
     write(&w.path("b.parquet"), &table);
-    w.run(["fit", &w.text("b.parquet"), "--k", "3", "--id", "kunde"]).is_done();
+    w.run(["fit", &w.text("b.parquet"), "--k", "3", "--id", "kunde"]).succeeds();
     assert_eq!(integers(&read(&w.out().join("segments.parquet")), "kunde"), (0..90).rev().collect::<Vec<_>>());
 }

@@ -35,7 +35,7 @@ impl Ran {
         }
     }
 
-    pub(crate) fn is_done(self) -> Self {
+    pub(crate) fn succeeds(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.err);
         self
     }
@@ -43,7 +43,7 @@ impl Ran {
 
 /// Runs `hyades` and expects that it is done.
 pub(crate) fn done<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
-    Ran::from(hyades(arguments)).is_done()
+    Ran::from(hyades(arguments)).succeeds()
 }
 
 /// A folder with room for inputs and an output folder `out`, in which an earlier output lies.

@@ -21,7 +21,7 @@ fn the_gpu_publishes_the_same_bytes(index: usize) {
     let w = Workshop::new();
     let device = index.to_string();
     let published = |verb: &[&str], device: &[&str]| {
-        w.run([verb, &["--margin"], device].concat()).is_done();
+        w.run([verb, &["--margin"], device].concat()).succeeds();
         let manifest = json(w.out().join("manifest.json"));
         let mut files = contents(&w.out());
         files.remove("manifest.json");

@@ -25,7 +25,7 @@ fn weighted_mean(w: &Workshop, weights: Vec<f64>) -> f64 {
     let table = [("id", i64s(0..n as i64)), ("x", f64s(noise(7).take(n).collect::<Vec<_>>())), ("w", f64s(weights))];
     write(&w.path("weighted.parquet"), &table);
     let input = w.text("weighted.parquet");
-    w.run(["fit", &input, "--k", "1", "--transform", "none", "--row-weight", "w"]).is_done();
+    w.run(["fit", &input, "--k", "1", "--transform", "none", "--row-weight", "w"]).succeeds();
     let model = json(w.out().join("model.json"));
     model["model"]["cluster_centers_"][0][0].as_f64().expect("a number")
 }
@@ -87,7 +87,7 @@ fn lie(w: &Workshop, name: &str, claimed: i64) -> String {
 fn row_counts_that_wrap() {
     let w = Workshop::new();
     let honest = lie(&w, "honest.parquet", 200);
-    w.run(["fit", &honest, "--k", "3"]).is_done();
+    w.run(["fit", &honest, "--k", "3"]).succeeds();
     let w = Workshop::new();
     // Together 2^64 + 100 rows: 100, where sums wrap.
     let parts = [lie(&w, "a.parquet", i64::MAX), lie(&w, "b.parquet", i64::MAX), lie(&w, "c.parquet", 102)];
@@ -168,7 +168,7 @@ fn assign_in_little_memory() {
     done(["synth", "--rows", "900000", "--row-group-rows", "900000", "--out", &bank, "--compression", "none"]);
     done(["fit", &bank, "--k", "5", "--out", &model]);
     let labels = |memory: &[&str]| {
-        let ran = w.run([&["assign", &format!("{model}/model.json"), &bank], memory].concat()).is_done();
+        let ran = w.run([&["assign", &format!("{model}/model.json"), &bank], memory].concat()).succeeds();
         let manifest = json(w.out().join("manifest.json"));
         (manifest["labels_blake3"].as_str().expect("a hash").to_owned(), ran.err)
     };

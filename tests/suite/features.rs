@@ -74,7 +74,7 @@ fn every_numeric_type_is_the_same_number() {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let plain = ["--transform", "none", "--scale", "none", "--tol", "0"];
     let input = w.text("a.parquet");
-    w.run([&["fit", &input, "--k", "2", "--features", &names.join(",")][..], &plain].concat()).is_done();
+    w.run([&["fit", &input, "--k", "2", "--features", &names.join(",")][..], &plain].concat()).succeeds();
     let fitted = model(&w.out());
     assert_eq!(fitted["feature_names_in_"], serde_json::json!(names));
     for column in fitted["recipe"]["columns"].as_array().unwrap() {
@@ -88,7 +88,7 @@ fn every_numeric_type_is_the_same_number() {
     }
 
     // Dates are features by name only.
-    w.run(["fit", &input, "--k", "2"]).is_done();
+    w.run(["fit", &input, "--k", "2"]).succeeds();
     let left_out = json(w.out().join("manifest.json"))["left_out"].to_string();
     for date in ["date32", "date64", "seconds", "millis", "micros", "nanos"] {
         assert!(left_out.contains(date), "{date} is not in {left_out}");
@@ -100,7 +100,7 @@ fn flags_are_not_numbers_but_count() {
     let w = Workshop::new();
     let flags: BooleanArray = (0..100).map(|i| (i != 50).then_some(i % 4 == 0)).collect();
     write(&w.path("a.parquet"), &[("flag", Arc::new(flags)), ("x", f64s(noise(1).take(100)))]);
-    w.run(["fit", &w.text("a.parquet"), "--k", "2", "--transform", "none", "--missing", "zero"]).is_done();
+    w.run(["fit", &w.text("a.parquet"), "--k", "2", "--transform", "none", "--missing", "zero"]).succeeds();
     let seen = &model(&w.out())["recipe"]["columns"][0]["seen"];
     assert_eq!((&seen["present"], &seen["nulls"]), (&99.into(), &1.into()));
     assert!((seen["mean"].as_f64().unwrap() - 25.0 / 99.0).abs() < 1e-7, "{seen}");
@@ -165,7 +165,7 @@ fn every_choice_of_a_recipe() {
     write(&w.path("a.parquet"), &columns);
     std::fs::write(w.path("recipe.toml"), RECIPE).unwrap();
     let input = w.text("a.parquet");
-    w.run(["fit", &input, "--k", "2", "--recipe", &w.text("recipe.toml")]).is_done();
+    w.run(["fit", &input, "--k", "2", "--recipe", &w.text("recipe.toml")]).succeeds();
     let fitted = model(&w.out());
     let column = |name: &str| {
         let columns = fitted["recipe"]["columns"].as_array().unwrap();
@@ -242,7 +242,7 @@ fn flags_and_recipe() {
     // A flag wins over the file's defaults, not over what the file says of a column.
     std::fs::write(w.path("r.toml"), "[defaults]\nscale = \"robust\"\nclip = 5\n[columns.y]\nscale = \"minmax\"\n")
         .unwrap();
-    w.run(["fit", &w.text("a.parquet"), "--k", "3", "--recipe", &w.text("r.toml"), "--scale", "zscore"]).is_done();
+    w.run(["fit", &w.text("a.parquet"), "--k", "3", "--recipe", &w.text("r.toml"), "--scale", "zscore"]).succeeds();
     let recipe = model(&w.out())["recipe"].take();
     let choices = |i: usize| (recipe["columns"][i]["scale"].clone(), recipe["columns"][i]["clip"].clone());
     assert_eq!(choices(0), ("zscore".into(), 5.0.into()));

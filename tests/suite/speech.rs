@@ -25,7 +25,7 @@ fn help_fits_80_columns_and_documents_exit_codes() {
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hyades"));
             let arguments = [verb, flag];
             let words = arguments.iter().filter(|w| !w.is_empty());
-            let ran = Ran::from(command.args(words).env("COLUMNS", "80").output().expect("it runs")).is_done();
+            let ran = Ran::from(command.args(words).env("COLUMNS", "80").output().expect("it runs")).succeeds();
             let wide = ran.out.lines().find(|line| line.chars().count() > 80);
             assert_eq!(wide, None, "hyades {verb} {flag}");
             assert!(ran.out.contains("Usage: hyades"));
@@ -41,7 +41,7 @@ fn help_fits_80_columns_and_documents_exit_codes() {
 
 fn quiet_prints_the_table_alone() {
     let w = Workshop::new();
-    let ran = w.run(["fit", &bank(), "--k", "3", "--quiet", "--backend", "cpu"]).is_done();
+    let ran = w.run(["fit", &bank(), "--k", "3", "--quiet", "--backend", "cpu"]).succeeds();
     assert_eq!(ran.err, "");
     let first = ran.out.lines().nth(1).unwrap_or_default();
     assert!(first.contains("segment") && first.contains("customers") && first.contains("share"), "{}", ran.out);
@@ -53,7 +53,7 @@ fn quiet_prints_the_table_alone() {
         assert!(ran.out.contains(&format!(" {thousands},{rest} ")), "{text} customers are not in: {}", ran.out);
     }
 
-    let loud = w.run(["fit", &bank(), "--k", "3", "--backend", "cpu"]).is_done();
+    let loud = w.run(["fit", &bank(), "--k", "3", "--backend", "cpu"]).succeeds();
     assert!(loud.out.contains("20,000 customers, 16 features, 3 segments"), "{}", loud.out);
     assert!(loud.out.contains(&format!("labels blake3 {}", labels_hash(&w.out()))), "{}", loud.out);
     assert!(loud.err.contains("id column: customer_id"), "{}", loud.err);
@@ -69,7 +69,7 @@ fn lines(err: &str) -> Vec<Value> {
 
 fn json_lines() {
     let w = Workshop::new();
-    let ran = w.run(["fit", &bank(), "--k", "3", "-v", "--log-format", "json", "--backend", "cpu"]).is_done();
+    let ran = w.run(["fit", &bank(), "--k", "3", "-v", "--log-format", "json", "--backend", "cpu"]).succeeds();
     let lines_of_fit = lines(&ran.err);
     let has = |key: &str, value: &str| lines_of_fit.iter().any(|l| l["fields"][key] == value);
     assert!(has("stage", "decode") && has("stage", "write"), "{}", ran.err);
@@ -87,7 +87,7 @@ fn json_lines() {
 
 fn a_recipe_is_printed() {
     let w = Workshop::new();
-    let ran = w.run(["fit", &bank(), "--k", "3", "--print-recipe", "--scale", "robust", "--quiet"]).is_done();
+    let ran = w.run(["fit", &bank(), "--k", "3", "--print-recipe", "--scale", "robust", "--quiet"]).succeeds();
     let model = json(w.out().join("model.json"));
     let columns = model["model"]["recipe"]["columns"].as_array().expect("columns");
     assert_eq!(columns.len(), 16);
