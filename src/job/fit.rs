@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::centroids::{starting_centroids, vet_centroids};
 use super::device::{BackendRequest, Chosen, Size};
 use super::manifest::{Manifest, ManifestColumn, input_files, manifest_inputs, platform};
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::publish::Publication;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::{Resources, ids};
@@ -82,15 +82,15 @@ pub struct FitOutcome {
 }
 
 /// What is known before any value is read.
-pub(super) struct Opened {
-    pub(super) source: Source,
-    pub(super) roles: Roles,
-    pub(super) chosen: Chosen,
-    pub(super) plan: Plan,
+struct Opened {
+    source: Source,
+    roles: Roles,
+    chosen: Chosen,
+    plan: Plan,
 }
 
 /// Reads footers, finds columns, chooses the device and plans.
-pub(super) fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
+fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
     let roles = request.roles.resolve(&source)?;
     if source.rows() == 0 {
@@ -119,8 +119,19 @@ pub(super) fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
     let chosen = request
         .backend
         .choose(Size { rows: source.rows(), dim: roles.features.len(), k: request.k }, request.resources.budget())?;
-    let plan = plan::make(&source, &roles, request.k, &chosen, &request.resources, request.out.as_deref())?;
+    let plan = super::plan::make(&source, &roles, request.k, &chosen, &request.resources, request.out.as_deref())?;
     Ok(Opened { source, roles, chosen, plan })
+}
+
+/// Plans a fit without doing it.
+///
+/// # Errors
+/// As a fit before its work: inputs, columns, device, memory.
+pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Source)> {
+    request.resources.install(|| {
+        let opened = open(request, watch)?;
+        Ok((opened.plan, opened.roles, opened.source))
+    })
 }
 
 /// Does it all.

@@ -12,9 +12,9 @@ mod recorder;
 
 pub use assign::{AssignOutcome, AssignRequest, assign};
 pub use device::{BackendKind, BackendRequest};
-pub use fit::{FitOutcome, FitRequest, InitRequest, fit};
+pub use fit::{FitOutcome, FitRequest, InitRequest, fit, plan};
 pub use manifest::{Manifest, ManifestColumn};
-pub use plan::{Place, Plan, plan};
+pub use plan::{Place, Plan};
 pub use recorder::{PassRecord, Recorder, StageTime};
 
 use std::path::{Path, PathBuf};

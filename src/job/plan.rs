@@ -216,14 +216,3 @@ impl Plan {
         Placement { chunk_rows: resources.chunk_rows, scratch, simd }
     }
 }
-
-/// Plans a fit without doing it.
-///
-/// # Errors
-/// As a fit before its work: inputs, columns, device, memory.
-pub fn plan(request: &super::FitRequest, watch: crate::event::Watch<'_>) -> Result<(Plan, Roles, Source)> {
-    request.resources.install(|| {
-        let opened = super::fit::open(request, watch)?;
-        Ok((opened.plan, opened.roles, opened.source))
-    })
-}
