@@ -17,12 +17,12 @@ pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
     let start = Instant::now();
     let outcome = job::fit(&request, session.observer.as_ref(), &session.stop)?;
     if print_recipe {
-        say!("{}", report::recipe(&outcome.model));
+        say!("{}", report::recipe(&outcome.model))?;
     }
-    say!("{}", report::segments(&outcome.model, &outcome.labels));
+    say!("{}", report::segments(&outcome.model, &outcome.labels))?;
     if !session.quiet {
-        say!("{}", closing(&outcome, start.elapsed().as_secs_f64()));
-        say!("{}: segments.parquet, model.json, manifest.json", out.display());
+        say!("{}", closing(&outcome, start.elapsed().as_secs_f64()))?;
+        say!("{}: segments.parquet, model.json, manifest.json", out.display())?;
     }
     Ok(())
 }
@@ -60,11 +60,11 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
         margin: args.margin,
     };
     let outcome = job::assign(&request, session.observer.as_ref(), &session.stop)?;
-    say!("{}", report::segments(&outcome.model, &outcome.labels));
+    say!("{}", report::segments(&outcome.model, &outcome.labels))?;
     if !session.quiet {
-        say!("{} customers in {}", thousands(outcome.rows), report::stages(&outcome.stages));
-        say!("labels blake3 {}", outcome.labels.labels_blake3);
-        say!("{}: segments.parquet, manifest.json", request.out.display());
+        say!("{} customers in {}", thousands(outcome.rows), report::stages(&outcome.stages))?;
+        say!("labels blake3 {}", outcome.labels.labels_blake3)?;
+        say!("{}: segments.parquet, manifest.json", request.out.display())?;
     }
     Ok(())
 }
@@ -73,8 +73,8 @@ pub(super) fn plan(args: PlanArgs, session: &Session) -> Result<()> {
     let request = args.request()?;
     let (plan, roles, source) = job::plan(&request, Watch::new(session.observer.as_ref(), &session.stop))?;
     let names: Vec<&str> = roles.features.iter().map(|&i| source.columns()[i].name.as_str()).collect();
-    say!("{}", report::plan(&plan).trim_end());
-    say!("{:>10}  {}", "columns", names.join(", "));
+    say!("{}", report::plan(&plan).trim_end())?;
+    say!("{:>10}  {}", "columns", names.join(", "))?;
     Ok(())
 }
 
@@ -86,7 +86,7 @@ pub(super) fn bench(args: BenchArgs, session: &Session) -> Result<()> {
         runs.push((backend.name().to_owned(), request));
     }
     let report = benchmark::run(&runs, args.repeat.max(1), session.observer.as_ref(), &session.stop)?;
-    say!("{}", super::bench::table(&report));
+    say!("{}", super::bench::table(&report))?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| hyades::Error::Internal(e.to_string()))?;
         std::fs::write(path, text + "\n").map_err(|e| hyades::Error::io("write", path, &e))?;
@@ -98,22 +98,22 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<()> {
     let findings = examination::examine();
     if args.json {
         let text = serde_json::to_string_pretty(&findings).map_err(|e| hyades::Error::Internal(e.to_string()))?;
-        say!("{text}");
+        say!("{text}")?;
         return Ok(());
     }
-    say!("hyades {} on {}", findings.version, findings.platform);
-    say!("processors  {}, {}", findings.processors, findings.processor);
-    say!("memory      {} free of {}", bytes(findings.free_memory), bytes(findings.total_memory));
-    say!("simd        {} (available: {})", findings.simd, findings.simd_available.join(", "));
+    say!("hyades {} on {}", findings.version, findings.platform)?;
+    say!("processors  {}, {}", findings.processors, findings.processor)?;
+    say!("memory      {} free of {}", bytes(findings.free_memory), bytes(findings.total_memory))?;
+    say!("simd        {} (available: {})", findings.simd, findings.simd_available.join(", "))?;
     if findings.devices.is_empty() {
-        say!("devices     none");
+        say!("devices     none")?;
     }
     for device in &findings.devices {
-        say!("device {}    {}", device.index, device.name);
-        say!("            {}", device.details);
+        say!("device {}    {}", device.index, device.name)?;
+        say!("            {}", device.details)?;
     }
     for advice in &findings.advice {
-        say!("advice      {advice}");
+        say!("advice      {advice}")?;
     }
     Ok(())
 }
@@ -131,8 +131,8 @@ pub(super) fn synth(args: SynthArgs, session: &Session) -> Result<()> {
             summary.files.len(),
             bytes(summary.bytes),
             seconds(start.elapsed().as_secs_f64())
-        );
-        say!("{}", spec.spec().out.display());
+        )?;
+        say!("{}", spec.spec().out.display())?;
     }
     Ok(())
 }

@@ -2,11 +2,16 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
 
-/// Writes a line of the result to stdout. A reader who has gone away is no fault of the work, which is done.
+/// Writes a line of the result to stdout.
 macro_rules! say {
+    ($($text:tt)*) => { crate::cli::to_stdout(format_args!($($text)*)) };
+}
+
+/// Writes a line for people to stderr. Whether anybody reads it is not the work's business.
+macro_rules! tell {
     ($($text:tt)*) => {{
         use std::io::Write;
-        let _ = writeln!(std::io::stdout().lock(), $($text)*);
+        let _ = writeln!(std::io::stderr().lock(), $($text)*);
     }};
 }
 
@@ -48,10 +53,22 @@ pub(crate) fn main() -> ExitCode {
             if as_json {
                 tracing::error!("{error}");
             } else {
-                eprintln!("error: {error}");
+                tell!("error: {error}");
             }
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// A reader who has gone away is no fault of the work, which is done; a full disk is one of the result.
+fn to_stdout(line: std::fmt::Arguments<'_>) -> Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", std::path::Path::new("the standard output"), &e))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -22,8 +22,8 @@ impl Bars {
 
     fn say(bar: Option<&ProgressBar>, text: &str) {
         match bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| tell!("{text}")),
+            None => tell!("{text}"),
         }
     }
 }
@@ -42,7 +42,7 @@ impl Observer for Bars {
                 if let Some(bar) = bar.take() {
                     bar.finish_and_clear();
                     if took >= Duration::from_millis(1) {
-                        eprintln!("{:>12}  {}", stage.name(), seconds(took.as_secs_f64()));
+                        tell!("{:>12}  {}", stage.name(), seconds(took.as_secs_f64()));
                     }
                 }
             }
@@ -102,6 +102,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 impl Lines {
     pub(super) fn new(every_pass: bool, json: bool) -> Self {
         let builder = tracing_subscriber::fmt()
+            .log_internal_errors(false)
             .with_writer(std::io::stderr)
             .with_target(false)
             .with_max_level(tracing::Level::INFO);

@@ -17,6 +17,9 @@ pub const MAX_WEIGHT: u32 = u32::MAX;
 /// Bits of the largest total.
 pub const TOTAL_BITS: u32 = 40;
 
+/// Between these the largest weight must lie: far enough from the ends of f64 for a weighted inertia.
+const LARGEST: (f64, f64) = (1e-250, 1e250);
+
 /// Integer weights, each `2^exponent` times the weight that was given.
 #[derive(Debug)]
 pub(super) struct Weights {
@@ -45,6 +48,13 @@ pub(super) fn read_weights(source: &Source, column: usize, watch: Watch<'_>) -> 
     let largest = per_group.par_iter().flatten().copied().reduce(|| 0.0, f64::max);
     if largest == 0.0 {
         return Err(Error::Input(format!("the weight column {name:?} has no weight above 0")));
+    }
+    if !(LARGEST.0..=LARGEST.1).contains(&largest) {
+        return Err(Error::Input(format!(
+            "the weight column {name:?} has {largest:e} as its largest weight; multiply the weights by a constant, so that it \
+             lies between {:e} and {:e}",
+            LARGEST.0, LARGEST.1
+        )));
     }
     let exponent = exponent(&per_group, largest);
     let scale = power_of_two(exponent);

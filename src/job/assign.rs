@@ -114,6 +114,9 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         Ok(())
     })?;
     let labels = writer.finish()?;
+    if labels.counts.iter().sum::<u64>() != source.rows() {
+        return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
+    }
     let transforms = model.recipe.columns.iter().map(|c| c.transform.name());
     let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
     let manifest = Manifest {
@@ -177,6 +180,8 @@ impl Worker<'_> {
     fn label(&mut self, tiles: &Tiles, watch: Watch<'_>, sink: &mut dyn FnMut(Labels) -> Result<()>) -> Result<()> {
         // Rows of this batch that were handed on before a device was lost are not handed on again.
         let mut done = 0;
+        // A fault of the sink, such as a full disk, is no fault of the device.
+        let mut sink_fault = None;
         loop {
             let mut outcome = self.backend.open(tiles, self.centroids.k(), watch.quiet());
             let result = match &mut outcome {
@@ -184,10 +189,16 @@ impl Worker<'_> {
                     let end = labels.first_row + labels.labels.len() as u64;
                     let fresh = labels.from_row(done);
                     done = done.max(end);
-                    fresh.map_or(Ok(()), &mut *sink)
+                    fresh.map_or(Ok(()), &mut *sink).map_err(|e| {
+                        sink_fault = Some(e);
+                        Error::Internal("the labels could not be handed on".into())
+                    })
                 }),
                 Err(_) => Ok(()),
             };
+            if let Some(fault) = sink_fault {
+                return Err(fault);
+            }
             let fault = match (outcome.err(), result) {
                 (None, Ok(())) => return Ok(()),
                 (Some(fault), _) | (None, Err(fault)) => fault,
@@ -311,6 +322,11 @@ mod tests {
             let name = worker.backend.name();
             (all, name)
         };
+        let mut worker = Worker { centroids: &centroids, request: &request, backend: &Dying { chunks: 9 }, cpu: &cpu };
+        let full = |_: Labels| Err(Error::Environment("the disk is full".into()));
+        let fault = worker.label(&tiles, Watch::none(), &mut { full }).unwrap_err();
+        assert_eq!(fault.to_string(), "the disk is full", "a fault of the sink is not mended by another device");
+        assert_eq!(worker.backend.name(), "gpu");
         let (expected, _) = label(&Reference);
         assert_eq!(expected.len(), 500);
         for chunks in [0, 1, 5] {

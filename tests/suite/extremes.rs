@@ -11,6 +11,7 @@ use crate::tables::{f64s, i64s, noise, three_groups, write};
 tests!(
     weights_of_any_size,
     weights_that_vanish_are_told,
+    weights_at_the_ends_of_f64,
     row_counts_that_wrap,
     limits_that_make_no_sense,
     roles_that_contradict_each_other,
@@ -56,11 +57,22 @@ fn weights_of_any_size() {
 fn weights_that_vanish_are_told() {
     let w = Workshop::new();
     let mut weights = vec![1.0; 100];
-    weights[9] = 1e300;
+    weights[9] = 1e240;
     weighted_mean(&w, weights);
     let manifest = json(w.out().join("manifest.json"));
     let warning = manifest["warnings"][0].as_str().expect("a warning");
     assert!(warning.starts_with("99 rows have weights in \"w\""), "{warning}");
+}
+
+fn weights_at_the_ends_of_f64() {
+    for largest in [5e-324, 1e-300, 1.7e308] {
+        let w = Workshop::new();
+        let mut table = three_groups(30);
+        table.push(("w", f64s(vec![largest; 30])));
+        write(&w.path("a.parquet"), &table);
+        let why = ["\"w\" has", "as its largest weight", "multiply the weights by a constant"];
+        w.refused(3, &why, ["fit", &w.text("a.parquet"), "--k", "3", "--row-weight", "w"]);
+    }
 }
 
 /// A file of `rows` rows whose footer claims `claimed`.
@@ -159,6 +171,19 @@ fn a_reader_who_goes_away() {
     let ended = child.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
     assert!(contents(&w.out())["model.json"].starts_with(b"{"), "the result is published all the same");
+
+    // Nobody reads the messages, or the disk that they go to is full: the work goes on.
+    let fit = ["fit", &w.text("a.parquet"), "--k", "3", "--out", &w.text("out2")];
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has /dev/full");
+    for more in [&["-v"][..], &["--log-format", "json"], &["--log-format", "text"]] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_hyades")).args(fit).args(more).stderr(full()).output();
+        assert_eq!(ended.expect("it ends").status.code(), Some(0), "{more:?}");
+    }
+    // A result that cannot be written is an error.
+    let ended = Command::new(env!("CARGO_BIN_EXE_hyades")).args(["doctor", "--json"]).stdout(full()).output();
+    let ended = ended.expect("it ends");
+    assert_eq!(ended.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot write the standard output"));
 }
 
 /// A row group that is larger than a batch goes through a scratch file, with the same labels.
