@@ -60,8 +60,9 @@ pub enum Event {
     Advance { stage: Stage, by: u64 },
     /// A stage ended.
     End { stage: Stage, took: Duration },
-    /// A full pass ended: its number from 1, rows that changed segment if known, exact inertia in prepared units.
-    Pass { number: u32, changed: Option<u64>, inertia: f64, took: Duration },
+    /// A full pass ended: its number from 1, rows that changed segment if known, rows that were skipped because they could
+    /// not, exact inertia in prepared units.
+    Pass { number: u32, changed: Option<u64>, skipped: u64, inertia: f64, took: Duration },
     /// A decision or a finding that a user wants to know.
     Note(String),
     /// Something that a user should act on or know before trusting the result.

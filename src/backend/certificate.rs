@@ -24,6 +24,20 @@
 //!
 //! where `|x|^2` may be an upper bound for a whole tile. The few roundings of this comparison itself are covered by
 //! rounding both constants up by a relative 2^-20.
+//!
+//! # Distances
+//!
+//! The same bounds enclose distances. Let `n` be the squared norm of the row as a sum of squares in f32, in any order, so
+//! that `(1 - g) |x|^2 <= n <= (1 + g) |x|^2`. Then, for the winner and for every other centroid,
+//!
+//! ```text
+//! |x - c_w|^2 <= t_w + slack_w + (1 + g) |x|^2 <= t_w + slack_w + (1 + 4 g) n
+//! |x - c_j|^2 >= t_second      + (1 - g) |x|^2 >= t_second      + (1 - 2 g) n
+//! ```
+//!
+//! [`norm_above`](Certificate::norm_above) and [`norm_below`](Certificate::norm_below) are the two factors with another
+//! `2 g`, at least eight units, for rounding `t_w + slack_w` and the product, each off by at most one unit of `n` where
+//! the sum cancels. The last addition and what follows it are relative to their result, and the caller's to cover.
 
 use super::centroids::Centroids;
 
@@ -38,6 +52,10 @@ pub struct Certificate {
     pub max_slack: f32,
     /// `spread = spread_factor * |x|^2`, to be computed in f32.
     pub spread_factor: f32,
+    /// See [`distances`](self#distances).
+    pub norm_above: f32,
+    /// See [`distances`](self#distances).
+    pub norm_below: f32,
 }
 
 /// Covers the roundings of the comparison `gap > slack + spread` itself: fewer than eight, each at most 2^-23.
@@ -58,6 +76,13 @@ impl Certificate {
             })
             .unzip();
         let max_slack = slack.iter().copied().fold(0.0, f32::max);
-        Certificate { start, slack, max_slack, spread_factor: ((2.0 * g * COMPARISON) as f32).next_up() }
+        Certificate {
+            start,
+            slack,
+            max_slack,
+            spread_factor: ((2.0 * g * COMPARISON) as f32).next_up(),
+            norm_above: ((1.0 + 6.0 * g) as f32).next_up(),
+            norm_below: ((1.0 - 4.0 * g) as f32).next_down(),
+        }
     }
 }

@@ -19,12 +19,22 @@ pub struct Partial {
     pub changed: Option<u64>,
     /// Rows that the f32 filter could not decide and the integer definition did.
     pub rechecked: u64,
+    /// Rows that were not looked at because their segment could not have changed.
+    pub skipped: u64,
 }
 
 impl Partial {
     /// No rows.
     pub fn empty(k: usize, dim: usize) -> Self {
-        Partial { dim, counts: vec![0; k], mass: vec![0; k], sums: vec![0; k * dim], changed: None, rechecked: 0 }
+        Partial {
+            dim,
+            counts: vec![0; k],
+            mass: vec![0; k],
+            sums: vec![0; k * dim],
+            changed: None,
+            rechecked: 0,
+            skipped: 0,
+        }
     }
 
     /// Number of segments.
@@ -58,6 +68,7 @@ impl Partial {
         add(&mut self.mass, &other.mass);
         add(&mut self.sums, &other.sums);
         self.rechecked += other.rechecked;
+        self.skipped += other.skipped;
         self.changed = match (self.changed, other.changed) {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),

@@ -203,6 +203,9 @@ struct KMeansArgs {
     /// Also write the gap to the second-nearest centroid
     #[arg(long)]
     margin: bool,
+    /// Compute every distance in every pass, to compare; results are the same
+    #[arg(long)]
+    no_skipping: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -407,7 +410,7 @@ impl FitOptions {
             init,
             limits: Limits { max_iter: self.kmeans.max_iter, tol: self.kmeans.tol },
             seed: self.kmeans.seed,
-            backend: self.device.request(),
+            backend: BackendRequest { no_skipping: self.kmeans.no_skipping, ..self.device.request() },
             resources: self.resources.resources(),
             out,
             margin: self.kmeans.margin,
@@ -425,7 +428,7 @@ impl AssignArgs {
 impl DeviceArgs {
     pub(super) fn request(&self) -> BackendRequest {
         let kind = self.backend.map_or(BackendKind::Auto, BackendKind::from);
-        BackendRequest { kind, device: self.device.clone(), simd: self.simd }
+        BackendRequest { kind, device: self.device.clone(), simd: self.simd, no_skipping: false }
     }
 }
 

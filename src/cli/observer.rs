@@ -133,7 +133,7 @@ impl Observer for Lines {
                 }
             }
             Event::End { stage, took } => info!(stage = stage.name(), seconds = took.as_secs_f64(), "done"),
-            Event::Pass { number, changed, inertia, took } if self.every_pass => {
+            Event::Pass { number, changed, inertia, took, .. } if self.every_pass => {
                 info!(pass = number, changed, inertia, seconds = took.as_secs_f64(), "pass");
             }
             Event::Pass { .. } => {}

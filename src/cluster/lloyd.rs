@@ -100,6 +100,7 @@ impl Progress {
             watch.emit(Event::Pass {
                 number,
                 changed: partial.changed,
+                skipped: partial.skipped,
                 inertia: inertia as f64,
                 took: start.elapsed(),
             });

@@ -100,7 +100,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         request.margin,
     )?;
     let mut totals: Vec<ColumnCounts> = Vec::new();
-    let cpu = Cpu::new(request.backend.simd)?;
+    let cpu = request.backend.cpu()?;
     let mut worker = Worker { centroids: &centroids, request, backend: chosen.backend.as_ref(), cpu: &cpu };
     watch.stage(Stage::Labels, source.rows(), "rows", || {
         for groups in batches(source.row_groups(), plan.rows) {

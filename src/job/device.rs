@@ -29,6 +29,8 @@ pub struct BackendRequest {
     pub device: Option<String>,
     /// The SIMD level; by default the best that the machine has.
     pub simd: Option<SimdLevel>,
+    /// Compute every distance in every pass, also of rows whose segment cannot have changed.
+    pub no_skipping: bool,
 }
 
 /// A backend, and why it was chosen.
@@ -62,13 +64,21 @@ impl BackendRequest {
         self.kind != BackendKind::Auto || self.device.is_some()
     }
 
+    /// The CPU, for what does not run on the backend, or no longer.
+    ///
+    /// # Errors
+    /// A SIMD level that this machine does not have.
+    pub(crate) fn cpu(&self) -> Result<Cpu> {
+        Ok(Cpu::new(self.simd)?.with_skipping(!self.no_skipping))
+    }
+
     /// Opens the backend.
     ///
     /// # Errors
     /// A SIMD level or a GPU that this machine does not have.
     pub(crate) fn choose(&self, size: Size, budget: u64) -> Result<Chosen> {
         let cpu = |why: String| -> Result<Chosen> {
-            Ok(Chosen { backend: Box::new(Cpu::new(self.simd)?), why, host_copy: 0, host_fixed: 0 })
+            Ok(Chosen { backend: Box::new(self.cpu()?), why, host_copy: 0, host_fixed: 0 })
         };
         match self.kind {
             BackendKind::Reference => {

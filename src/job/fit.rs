@@ -9,7 +9,6 @@ use super::plan::Plan;
 use super::publish::Publication;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::{Resources, ids};
-use crate::backend::cpu::Cpu;
 use crate::backend::{Backend, Centroids, MAX_K, Session};
 use crate::cluster::{Fit, Init, KMeans, Limits, by_size, default_n_init};
 use crate::data::{ColumnCounts, IdStream, Prepared, RecipeSpec, RoleRequest, Roles, Source, prepare};
@@ -164,7 +163,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         limits: request.limits,
         seed: request.seed,
     };
-    let cpu = Cpu::new(request.backend.simd)?;
+    let cpu = request.backend.cpu()?;
     let recovered = std::cell::Cell::new(false);
     let recover = |fault: &Error| -> Option<&dyn Backend> {
         // A device that was asked for and has no room is an error; one that was chosen for the user is not.

@@ -23,6 +23,8 @@ pub struct PassRecord {
     pub number: u32,
     /// Rows that changed segment; None for a first pass.
     pub changed: Option<u64>,
+    /// Rows that were not looked at because their segment could not have changed.
+    pub skipped: u64,
     /// Exact inertia, in squared grid steps, as the nearest f64.
     pub inertia: f64,
     /// Seconds.
@@ -77,9 +79,10 @@ impl Observer for Recorder<'_> {
                     Some(before) => before.seconds += seconds(*took),
                     None => seen.stages.push(StageTime { stage: *stage, seconds: seconds(*took) }),
                 },
-                Event::Pass { number, changed, inertia, took } => seen.passes.push(PassRecord {
+                Event::Pass { number, changed, skipped, inertia, took } => seen.passes.push(PassRecord {
                     number: *number,
                     changed: *changed,
+                    skipped: *skipped,
                     inertia: *inertia,
                     seconds: seconds(*took),
                 }),

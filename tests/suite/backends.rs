@@ -87,7 +87,7 @@ fn answer(backend: &dyn Backend, case: &Case) -> hyades::Result<Answer> {
     for centroids in &sets {
         let mut partial = session.pass(centroids, Watch::none())?;
         // How many rows a filter could not decide is a matter of the filter.
-        partial.rechecked = 0;
+        (partial.rechecked, partial.skipped) = (0, 0);
         partials.push(partial);
     }
     let mut labels = Vec::new();

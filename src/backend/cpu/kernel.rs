@@ -1,7 +1,7 @@
 //! The f32 filter: for every row of a tile the centroid with the smallest score, and by how much it won.
 //!
 //! Enters: a tile (feature-major, so that a register holds one feature of many rows) and the packed centroids. Leaves:
-//! labels, gaps to the second best, and which rows are not certain at first sight. A block of rows times
+//! labels, best and second best scores, and which rows are not certain at first sight. A block of rows times
 //! [`COLUMNS`] centroids of accumulators lives in registers, and so do best, second best and label: there is no
 //! rows x centroids matrix. Ties and near ties may go either way here; they are uncertain, and decided elsewhere.
 
@@ -40,13 +40,15 @@ impl Packed {
 /// What the filter found for the rows of one tile.
 pub(super) struct Winners {
     pub labels: [u32; TILE_ROWS],
-    /// Second best score less best score; infinite for a single centroid.
-    pub gaps: [f32; TILE_ROWS],
+    /// Best scores.
+    pub best: [f32; TILE_ROWS],
+    /// Second best scores; infinite for a single centroid.
+    pub second: [f32; TILE_ROWS],
 }
 
 impl Winners {
     pub(super) fn new() -> Self {
-        Winners { labels: [0; TILE_ROWS], gaps: [0.0; TILE_ROWS] }
+        Winners { labels: [0; TILE_ROWS], best: [0.0; TILE_ROWS], second: [0.0; TILE_ROWS] }
     }
 
     /// Scores a tile (`dim` features of [`TILE_ROWS`] rows). Returns a bit for every row whose gap does not exceed
@@ -76,9 +78,10 @@ impl Winners {
             }
             for r in 0..R {
                 let at = first + r * lanes;
-                let gap = rows.second[r] - rows.best[r];
-                gap.store_slice(&mut self.gaps[at..at + lanes]);
                 rows.label[r].store_slice(&mut self.labels[at..at + lanes]);
+                rows.best[r].store_slice(&mut self.best[at..at + lanes]);
+                rows.second[r].store_slice(&mut self.second[at..at + lanes]);
+                let gap = rows.second[r] - rows.best[r];
                 narrow |= gap.simd_le(S::f32s::splat(simd, enough)).to_bitmask() << at;
             }
         }

@@ -5,9 +5,14 @@
 //! Labels are kept from pass to pass and sums follow the rows that moved (`moves`). One source serves all instruction
 //! sets: `simd` is the only place that knows them.
 
+mod bounds;
 mod exact;
+mod gathered;
+mod judge;
 mod kernel;
+mod label;
 mod moves;
+mod pass;
 mod peak;
 mod rows;
 
@@ -15,22 +20,26 @@ pub(crate) use peak::spin;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fearless_simd::Simd;
-
-use self::exact::Exact;
-use self::kernel::{Packed, Winners};
-use self::moves::{Change, Moves, NONE};
-use self::rows::{Rows, bits, stride};
-use super::{Backend, Centroids, Certificate, Labels, Partial, Session};
-use crate::data::{Chunk, TILE_ROWS, Tiles};
+use self::bounds::{Drift, Spent};
+use self::judge::Judge;
+use self::label::{LabelChunk, padded};
+use self::pass::{Known, PassChunk, Tally, Worker};
+use super::{Backend, Centroids, Labels, Partial, Session};
+use crate::data::Tiles;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
-use crate::simd::{Dispatch, SimdLevel, Work};
+use crate::simd::{Dispatch, SimdLevel};
+
+/// Bounds are kept for one chunk in so many where they do not pay, to see when they begin to.
+const PROBES: usize = 8;
+/// Share of rows to be skipped for which it pays to keep bounds. Keeping them costs about a tenth of a pass.
+const SHARE_THAT_PAYS: f64 = 0.15;
 
 /// The CPU backend at one SIMD level, on the threads of the current rayon pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Cpu {
     dispatch: Dispatch,
+    skipping: bool,
 }
 
 impl Cpu {
@@ -39,7 +48,12 @@ impl Cpu {
     /// # Errors
     /// [`Error::Environment`](crate::Error::Environment) if this machine lacks `level`.
     pub fn new(level: Option<SimdLevel>) -> Result<Self> {
-        Ok(Cpu { dispatch: level.unwrap_or_else(SimdLevel::auto).dispatch()? })
+        Ok(Cpu { dispatch: level.unwrap_or_else(SimdLevel::auto).dispatch()?, skipping: true })
+    }
+
+    /// Whether passes leave out rows whose label cannot have changed (they do by default). The answers are the same.
+    pub fn with_skipping(self, skipping: bool) -> Self {
+        Cpu { skipping, ..self }
     }
 
     /// The SIMD level in use.
@@ -61,19 +75,30 @@ impl Backend for Cpu {
     }
 
     fn open<'a>(&'a self, tiles: &'a Tiles, _: usize, _: Watch<'_>) -> Result<Box<dyn Session + 'a>> {
-        let previous = (0..tiles.layout().chunks()).map(|_| Mutex::default()).collect();
-        Ok(Box::new(CpuSession { dispatch: self.dispatch, tiles, previous, totals: None }))
+        let known = (0..tiles.layout().chunks()).map(|_| Mutex::default()).collect();
+        Ok(Box::new(CpuSession {
+            dispatch: self.dispatch,
+            skipping: self.skipping,
+            tiles,
+            known,
+            totals: None,
+            drift: None,
+            pays: true,
+        }))
     }
 }
 
 struct CpuSession<'a> {
     dispatch: Dispatch,
+    skipping: bool,
     tiles: &'a Tiles,
-    /// Per chunk, the labels of the pass before, padded to whole tiles; empty before the first pass. Two bytes hold
-    /// any label ([`MAX_K`](super::MAX_K) is 4096). A chunk is worked on by one thread at a time.
-    previous: Vec<Mutex<Vec<u16>>>,
-    /// Counts and sums by those labels.
+    /// By chunk, which is worked on by one thread at a time.
+    known: Vec<Mutex<Known>>,
+    /// Counts and sums by the labels of the pass before.
     totals: Option<Partial>,
+    drift: Option<Drift>,
+    /// Whether bounds are kept for all chunks, or for one in [`PROBES`] only.
+    pays: bool,
 }
 
 impl Session for CpuSession<'_> {
@@ -85,23 +110,29 @@ impl Session for CpuSession<'_> {
         let widest = k.max(totals.k());
         resize(&mut totals, widest);
         let judge = Judge::new(centroids);
+        let spent = self.skipping.then(|| self.spent(centroids));
         let workers = self.tiles.scan(
-            || Worker { moves: Moves::new(widest, dim), rows: Rows::new(dim), changed: 0, rechecked: 0 },
+            || Worker::new(widest, dim),
             |worker, chunk| {
                 watch.check()?;
-                let mut previous = lock(&self.previous[chunk.index]);
-                previous.resize(chunk.rows.next_multiple_of(TILE_ROWS), NONE as u16);
-                self.dispatch.run(PassChunk { judge: &judge, chunk, previous: &mut previous, worker });
+                let known = &mut lock(&self.known[chunk.index]);
+                let spent = spent.as_ref().filter(|_| self.pays || chunk.index.is_multiple_of(PROBES));
+                self.dispatch.run(PassChunk { judge: &judge, chunk, known, spent, worker });
                 watch.advance(Stage::Passes, chunk.rows as u64);
                 Ok(())
             },
         )?;
         for worker in &workers {
-            worker.moves.merge_into(&mut totals);
+            worker.settled.moves.merge_into(&mut totals);
         }
         resize(&mut totals, k);
-        totals.changed = (!first).then(|| workers.iter().map(|w| w.changed).sum());
-        totals.rechecked = workers.iter().map(|w| w.rechecked).sum();
+        let sum = |count: fn(&Tally) -> u64| workers.iter().map(|w| count(&w.settled.tally)).sum::<u64>();
+        totals.changed = (!first).then(|| sum(|t| t.changed));
+        totals.rechecked = sum(|t| t.rechecked);
+        totals.skipped = sum(|t| t.skipped);
+        if !first {
+            self.pays = totals.skipped as f64 >= SHARE_THAT_PAYS * sum(|t| t.bounded) as f64;
+        }
         self.totals = Some(totals.clone());
         Ok(totals)
     }
@@ -114,10 +145,7 @@ impl Session for CpuSession<'_> {
         sink: &mut dyn FnMut(Labels) -> Result<()>,
     ) -> Result<()> {
         let judge = Judge::new(centroids);
-        let mut padded = vec![0.0; centroids.k() * stride(centroids.dim())];
-        for (padded, centroid) in padded.chunks_exact_mut(stride(centroids.dim())).zip(centroids.iter()) {
-            padded.iter_mut().zip(centroid).for_each(|(padded, &value)| *padded = value as f32);
-        }
+        let padded = padded(centroids);
         self.tiles.map_ordered(
             |chunk| {
                 watch.check()?;
@@ -127,6 +155,20 @@ impl Session for CpuSession<'_> {
             },
             sink,
         )
+    }
+}
+
+impl CpuSession<'_> {
+    /// Moves the centroids on; returns what bounds have to exceed since.
+    fn spent(&mut self, centroids: &Centroids) -> Spent {
+        match &mut self.drift {
+            Some(drift) if drift.follows(centroids) => drift.advance(centroids),
+            drift => {
+                *drift = Some(Drift::new(centroids));
+                self.known.iter().for_each(|known| lock(known).bounds.clear());
+            }
+        }
+        self.drift.as_ref().map(Drift::spent).unwrap_or_default()
     }
 }
 
@@ -141,159 +183,6 @@ fn resize(totals: &mut Partial, k: usize) {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A poisoned lock means that a worker panicked, which is passed on when the workers are joined.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A set of centroids in all the forms that deciding labels takes.
-struct Judge {
-    certificate: Certificate,
-    packed: Packed,
-    exact: Exact,
-}
-
-impl Judge {
-    fn new(centroids: &Centroids) -> Self {
-        let certificate = Certificate::new(centroids);
-        let packed = Packed::new(centroids, &certificate);
-        Judge { certificate, packed, exact: Exact::new(centroids) }
-    }
-
-    /// Decides the labels of a tile. `wanted` has a bit for every row that is not padding, `norm2` bounds their squared
-    /// norms. Returns how many the integers decided.
-    #[inline(always)]
-    fn decide<S: Simd, const R: usize>(&self, simd: S, tile: Tile<'_>, rows: &mut Rows, winners: &mut Winners) -> u64 {
-        let spread = self.certificate.spread_factor * tile.norm2;
-        let narrow = winners.find::<S, R>(simd, tile.values, &self.packed, self.certificate.max_slack + spread);
-        let mut open = 0;
-        for r in bits(narrow & tile.there) {
-            let certain = winners.gaps[r] > self.certificate.slack[winners.labels[r] as usize] + spread;
-            open |= u64::from(!certain) << r;
-        }
-        rows.load(simd, tile.values, open);
-        for r in bits(open) {
-            winners.labels[r] = self.exact.nearest(simd, rows.row(r)).0;
-        }
-        u64::from(open.count_ones())
-    }
-}
-
-/// One tile of a chunk.
-#[derive(Clone, Copy)]
-struct Tile<'a> {
-    /// `dim` features of its rows.
-    values: &'a [[f32; TILE_ROWS]],
-    /// A bit for every row that is not padding.
-    there: u64,
-    /// An upper bound of the squared norms of its rows.
-    norm2: f32,
-    /// Weights of its rows, and of those that follow.
-    weights: Option<&'a [u32]>,
-}
-
-#[inline(always)]
-fn tiles<'a>(chunk: Chunk<'a>) -> impl Iterator<Item = Tile<'a>> {
-    chunk.tiles().zip(chunk.norms).enumerate().map(
-        #[inline(always)]
-        move |(t, ((values, rows), &norm2))| Tile {
-            values: values.as_chunks().0,
-            there: u64::MAX >> (TILE_ROWS - rows),
-            norm2,
-            weights: chunk.weights.map(|weights| &weights[t * TILE_ROWS..]),
-        },
-    )
-}
-
-/// What one worker gathers in a pass.
-struct Worker {
-    moves: Moves,
-    rows: Rows,
-    changed: u64,
-    rechecked: u64,
-}
-
-/// A pass over one chunk.
-struct PassChunk<'a> {
-    judge: &'a Judge,
-    chunk: Chunk<'a>,
-    previous: &'a mut [u16],
-    worker: &'a mut Worker,
-}
-
-impl Work for PassChunk<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd, const R: usize>(self, simd: S) {
-        let PassChunk { judge, chunk, previous, worker } = self;
-        let mut winners = Winners::new();
-        for (tile, previous) in tiles(chunk).zip(previous.as_chunks_mut::<TILE_ROWS>().0) {
-            worker.rechecked += judge.decide::<S, R>(simd, tile, &mut worker.rows, &mut winners);
-            let mut before = [0; TILE_ROWS];
-            let mut moved = 0;
-            for r in 0..TILE_ROWS {
-                before[r] = u32::from(previous[r]);
-                moved |= u64::from(before[r] != winners.labels[r]) << r;
-            }
-            moved &= tile.there;
-            if moved == 0 {
-                continue;
-            }
-            for (previous, &label) in previous.iter_mut().zip(&winners.labels) {
-                *previous = label as u16;
-            }
-            worker.changed += u64::from(moved.count_ones());
-            worker.rows.load(simd, tile.values, moved);
-            let change = Change { before: &before, after: &winners.labels, moved };
-            worker.moves.record(simd, &worker.rows, tile.weights, &change);
-        }
-    }
-}
-
-/// Labels and distances of one chunk.
-struct LabelChunk<'a> {
-    judge: &'a Judge,
-    /// `k x stride`, padded with zeros.
-    centroids: &'a [f32],
-    chunk: Chunk<'a>,
-    margin: bool,
-}
-
-impl Work for LabelChunk<'_> {
-    type Output = Labels;
-
-    #[inline(always)]
-    fn run<S: Simd, const R: usize>(self, simd: S) -> Labels {
-        let LabelChunk { judge, centroids, chunk, margin } = self;
-        let mut out = Labels {
-            first_row: chunk.first_row,
-            labels: Vec::with_capacity(chunk.rows),
-            distance2: Vec::with_capacity(chunk.rows),
-            second2: margin.then(|| Vec::with_capacity(chunk.rows)),
-        };
-        let mut winners = Winners::new();
-        let mut rows = Rows::new(chunk.dim);
-        let stride = stride(chunk.dim);
-        for tile in tiles(chunk) {
-            let n = tile.there.count_ones() as usize;
-            if let Some(second2) = &mut out.second2 {
-                rows.load(simd, tile.values, tile.there);
-                for r in 0..n {
-                    let (label, best, second) = judge.exact.nearest(simd, rows.row(r));
-                    out.labels.push(label);
-                    out.distance2.push(best);
-                    second2.push(second);
-                }
-                continue;
-            }
-            judge.decide::<S, R>(simd, tile, &mut rows, &mut winners);
-            rows.load(simd, tile.values, tile.there);
-            out.labels.extend_from_slice(&winners.labels[..n]);
-            for r in 0..n {
-                let centroid = &centroids[winners.labels[r] as usize * stride..][..stride];
-                out.distance2.push(exact::distance2(simd, rows.row(r), centroid));
-            }
-        }
-        out
-    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ impl Random {
 fn answers(backend: &dyn Backend, tiles: &Tiles, steps: &[Centroids]) -> (Vec<Partial>, [Vec<Labels>; 2]) {
     let mut session = backend.open(tiles, 1, Watch::none()).unwrap();
     let mut passes: Vec<_> = steps.iter().map(|step| session.pass(step, Watch::none()).unwrap()).collect();
-    passes.iter_mut().for_each(|partial| partial.rechecked = 0);
+    passes.iter_mut().for_each(|partial| (partial.rechecked, partial.skipped) = (0, 0));
     let labels = [false, true].map(|margin| {
         let mut all = Vec::new();
         let mut sink = |labels| {

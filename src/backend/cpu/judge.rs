@@ -1,0 +1,85 @@
+//! Decides the labels of a tile: the f32 filter, and the integers where it is not sure.
+
+use fearless_simd::Simd;
+
+use super::exact::Exact;
+use super::kernel::{Packed, Winners};
+use super::rows::{Rows, bits};
+use crate::backend::{Centroids, Certificate};
+use crate::data::{Chunk, TILE_ROWS};
+
+/// What gathering a row costs, in centroids.
+const GATHER: usize = 12;
+
+/// A set of centroids in all the forms that deciding labels takes.
+pub(super) struct Judge {
+    pub certificate: Certificate,
+    pub exact: Exact,
+    packed: Packed,
+}
+
+impl Judge {
+    pub(super) fn new(centroids: &Centroids) -> Self {
+        let certificate = Certificate::new(centroids);
+        let packed = Packed::new(centroids, &certificate);
+        Judge { certificate, packed, exact: Exact::new(centroids) }
+    }
+
+    /// From so many rows of a tile it is cheaper to work on all of them where they lie than to gather these. Scoring a row
+    /// takes a register's `k` FMAs a feature, gathering it about as long as [`GATHER`] of them.
+    pub(super) fn dense(&self) -> u32 {
+        let k = self.certificate.slack.len();
+        (TILE_ROWS * k).div_ceil(k + GATHER) as u32
+    }
+
+    /// Decides the labels of a tile. Returns a bit for every row that the integers decided.
+    #[inline(always)]
+    pub(super) fn decide<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        tile: Tile<'_>,
+        rows: &mut Rows,
+        winners: &mut Winners,
+    ) -> u64 {
+        let spread = self.certificate.spread_factor * tile.norm2;
+        let narrow = winners.find::<S, R>(simd, tile.values, &self.packed, self.certificate.max_slack + spread);
+        let mut open = 0;
+        for r in bits(narrow & tile.there) {
+            let gap = winners.second[r] - winners.best[r];
+            let certain = gap > self.certificate.slack[winners.labels[r] as usize] + spread;
+            open |= u64::from(!certain) << r;
+        }
+        rows.load(simd, tile.values, open);
+        for r in bits(open) {
+            winners.labels[r] = self.exact.nearest(simd, rows.row(r)).0;
+        }
+        open
+    }
+}
+
+/// Up to [`TILE_ROWS`] rows, side by side.
+#[derive(Clone, Copy)]
+pub(super) struct Tile<'a> {
+    /// `dim` features of its rows.
+    pub values: &'a [[f32; TILE_ROWS]],
+    /// A bit for every row that is not padding.
+    pub there: u64,
+    /// An upper bound of the squared norms of its rows.
+    pub norm2: f32,
+    /// Weights of its rows, and of those that follow.
+    pub weights: Option<&'a [u32]>,
+}
+
+/// The tiles of a chunk.
+#[inline(always)]
+pub(super) fn tiles<'a>(chunk: Chunk<'a>) -> impl Iterator<Item = Tile<'a>> {
+    chunk.tiles().zip(chunk.norms).enumerate().map(
+        #[inline(always)]
+        move |(t, ((values, rows), &norm2))| Tile {
+            values: values.as_chunks().0,
+            there: u64::MAX >> (TILE_ROWS - rows),
+            norm2,
+            weights: chunk.weights.map(|weights| &weights[t * TILE_ROWS..]),
+        },
+    )
+}

@@ -1,0 +1,189 @@
+//! A pass over one chunk: labels of the rows that may change, sums of those that did.
+
+use fearless_simd::Simd;
+
+use super::bounds::{Bounds, Spent, left};
+use super::gathered::Gathered;
+use super::judge::{Judge, Tile, tiles};
+use super::kernel::Winners;
+use super::moves::{Change, Moves, NONE};
+use super::rows::{Rows, bits};
+use crate::data::{Chunk, TILE_ROWS};
+use crate::simd::Work;
+
+/// What is kept of a chunk from pass to pass.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Labels of the pass before, padded to whole tiles. Two bytes hold any label ([`MAX_K`](crate::backend::MAX_K) is
+    /// 4096).
+    pub labels: Vec<u16>,
+    pub bounds: Bounds,
+}
+
+/// What one worker gathers in a pass.
+pub(super) struct Worker {
+    pub settled: Settled,
+    gathered: Gathered,
+}
+
+/// What came of the rows that were worked on.
+pub(super) struct Settled {
+    pub moves: Moves,
+    pub tally: Tally,
+    rows: Rows,
+    /// Of the last tile.
+    winners: Winners,
+}
+
+/// Rows, counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// That have another label than before.
+    pub changed: u64,
+    /// That the integers decided.
+    pub rechecked: u64,
+    /// Whose bounds were asked.
+    pub bounded: u64,
+    /// Whose bounds held.
+    pub skipped: u64,
+}
+
+impl Worker {
+    pub(super) fn new(k: usize, dim: usize) -> Self {
+        let settled = Settled {
+            moves: Moves::new(k, dim),
+            tally: Tally::default(),
+            rows: Rows::new(dim),
+            winners: Winners::new(),
+        };
+        Worker { settled, gathered: Gathered::new(dim) }
+    }
+}
+
+impl Settled {
+
+    /// Decides the labels of a tile and moves its rows in the sums. Returns a bit for every row that moved, and for every
+    /// row that the integers decided.
+    #[inline(always)]
+    fn settle<S: Simd, const R: usize>(
+        &mut self,
+        simd: S,
+        judge: &Judge,
+        tile: Tile<'_>,
+        before: &[u32; TILE_ROWS],
+    ) -> (u64, u64) {
+        let open = judge.decide::<S, R>(simd, tile, &mut self.rows, &mut self.winners);
+        let after = &self.winners.labels;
+        let mut moved = 0;
+        for r in 0..TILE_ROWS {
+            moved |= u64::from(before[r] != after[r]) << r;
+        }
+        moved &= tile.there;
+        self.tally.rechecked += u64::from(open.count_ones());
+        self.tally.changed += u64::from(moved.count_ones());
+        if moved != 0 {
+            self.rows.load(simd, tile.values, moved);
+            self.moves.record(simd, &self.rows, tile.weights, &Change { before, after, moved });
+        }
+        (moved, open)
+    }
+}
+
+/// A pass over one chunk.
+pub(super) struct PassChunk<'a> {
+    pub judge: &'a Judge,
+    pub chunk: Chunk<'a>,
+    pub known: &'a mut Known,
+    /// What the bounds have to exceed; None: every row is worked on, and no bounds are kept.
+    pub spent: Option<&'a Spent>,
+    pub worker: &'a mut Worker,
+}
+
+impl Work for PassChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(mut self, simd: S) {
+        let padded = self.chunk.rows.next_multiple_of(TILE_ROWS);
+        self.known.labels.resize(padded, NONE as u16);
+        match self.spent {
+            None => {
+                self.known.bounds.clear();
+                for (t, tile) in tiles(self.chunk).enumerate() {
+                    self.whole::<S, R>(simd, t, tile);
+                }
+            }
+            Some(spent) => {
+                self.known.bounds.resize(padded / TILE_ROWS);
+                self.bounded::<S, R>(simd, spent);
+            }
+        }
+    }
+}
+
+impl PassChunk<'_> {
+    /// Works on all rows of a tile, where they lie.
+    #[inline(always)]
+    fn whole<S: Simd, const R: usize>(&mut self, simd: S, t: usize, tile: Tile<'_>) {
+        let labels = &mut self.known.labels[t * TILE_ROWS..][..TILE_ROWS];
+        let mut before = [0; TILE_ROWS];
+        before.iter_mut().zip(&*labels).for_each(|(before, &label)| *before = u32::from(label));
+        let (moved, open) = self.worker.settled.settle::<S, R>(simd, self.judge, tile, &before);
+        let winners = &self.worker.settled.winners;
+        if moved != 0 {
+            labels.iter_mut().zip(&winners.labels).for_each(|(label, &winner)| *label = winner as u16);
+        }
+        if let Some(spent) = self.spent {
+            let left = left(simd, tile.values, winners, &self.judge.certificate, open);
+            self.known.bounds.note_tile(t, tile.there, &winners.labels, &left, spent);
+        }
+    }
+
+    /// Works on the rows whose bounds do not hold.
+    #[inline(always)]
+    fn bounded<S: Simd, const R: usize>(&mut self, simd: S, spent: &Spent) {
+        let dense = self.judge.dense();
+        let all = self.chunk.rows as u64;
+        let mut worked = 0;
+        for (t, tile) in tiles(self.chunk).enumerate() {
+            if self.known.bounds.holds(t, spent) {
+                continue;
+            }
+            let open = self.known.bounds.examine(t, &self.known.labels, spent) & tile.there;
+            if open.count_ones() >= dense {
+                worked += u64::from(tile.there.count_ones());
+                self.whole::<S, R>(simd, t, tile);
+            } else if open != 0 {
+                worked += u64::from(open.count_ones());
+                self.worker.gathered.take(simd, tile, t * TILE_ROWS, open);
+                if self.worker.gathered.len() >= TILE_ROWS {
+                    self.together::<S, R>(simd, spent);
+                }
+            }
+        }
+        self.together::<S, R>(simd, spent);
+        self.worker.settled.tally.bounded += all;
+        self.worker.settled.tally.skipped += all - worked;
+    }
+
+    /// Works on the first tile of gathered rows, if there are any.
+    #[inline(always)]
+    fn together<S: Simd, const R: usize>(&mut self, simd: S, spent: &Spent) {
+        let Worker { settled, gathered } = &mut *self.worker;
+        let Some((tile, rows)) = gathered.next(self.chunk.weights) else { return };
+        let n = tile.there.count_ones() as usize;
+        let mut before = [0; TILE_ROWS];
+        for (before, &row) in before.iter_mut().zip(&rows[..n]) {
+            *before = u32::from(self.known.labels[row as usize]);
+        }
+        let (moved, open) = settled.settle::<S, R>(simd, self.judge, tile, &before);
+        let winners = &settled.winners;
+        for r in bits(moved) {
+            self.known.labels[rows[r] as usize] = winners.labels[r] as u16;
+        }
+        let left = left(simd, tile.values, winners, &self.judge.certificate, open);
+        for r in 0..n {
+            self.known.bounds.note(rows[r] as usize, winners.labels[r], left[r], spent);
+        }
+    }
+}
