@@ -3,17 +3,18 @@
 use fearless_simd::prelude::*;
 
 use super::judge::Tile;
+use super::rows::bits;
 use crate::data::TILE_ROWS;
 
-/// Up to one tile of rows to work on, and up to one more that wait.
+/// One tile of rows to work on, and those that wait for the next.
 pub(super) struct Gathered {
-    /// By feature.
-    waiting: Vec<[f32; 2 * TILE_ROWS]>,
     values: Vec<[f32; TILE_ROWS]>,
-    /// Positions in the chunk of the rows that wait.
-    rows: [u32; 2 * TILE_ROWS],
+    /// By feature, rows that wait: fewer than a tile before a tile is taken from, and a register that may be half empty.
+    waiting: Vec<[f32; 2 * TILE_ROWS + 16]>,
+    /// Their positions in the chunk.
+    at: [u32; 2 * TILE_ROWS],
     len: usize,
-    /// An upper bound of the squared norms of the rows that wait.
+    /// An upper bound of their squared norms.
     norm2: f32,
     weights: [u32; TILE_ROWS],
 }
@@ -21,9 +22,9 @@ pub(super) struct Gathered {
 impl Gathered {
     pub(super) fn new(dim: usize) -> Self {
         Gathered {
-            waiting: vec![[0.0; 2 * TILE_ROWS]; dim],
             values: vec![[0.0; TILE_ROWS]; dim],
-            rows: [0; 2 * TILE_ROWS],
+            waiting: vec![[0.0; 2 * TILE_ROWS + 16]; dim],
+            at: [0; 2 * TILE_ROWS],
             len: 0,
             norm2: 0.0,
             weights: [1; TILE_ROWS],
@@ -40,25 +41,26 @@ impl Gathered {
     #[inline(always)]
     pub(super) fn take<S: Simd>(&mut self, simd: S, tile: Tile<'_>, first: usize, wanted: u64) {
         let lanes = S::f32s::LEN;
-        for part in (0..TILE_ROWS).step_by(lanes) {
-            let here = wanted >> part & (u64::MAX >> (64 - lanes));
-            if here == 0 {
-                continue;
-            }
-            let mask = S::mask32s::from_bitmask(simd, here);
-            for (out, feature) in self.waiting.iter_mut().zip(tile.values) {
+        // The tile is read front to back, as processors foresee.
+        for (out, feature) in self.waiting.iter_mut().zip(tile.values) {
+            let mut to = self.len;
+            for part in (0..TILE_ROWS).step_by(lanes) {
+                let here = wanted >> part & (u64::MAX >> (64 - lanes));
+                let mask = S::mask32s::from_bitmask(simd, here);
                 let packed = S::f32s::from_slice(simd, &feature[part..part + lanes]).compress(mask);
-                packed.store_slice(&mut out[self.len..self.len + lanes]);
+                packed.store_slice(&mut out[to..to + lanes]);
+                to += here.count_ones() as usize;
             }
-            for r in super::rows::bits(here) {
-                self.rows[self.len] = (first + part + r) as u32;
-                self.len += 1;
-            }
+        }
+        for r in bits(wanted) {
+            self.at[self.len] = (first + r) as u32;
+            self.len += 1;
         }
         self.norm2 = self.norm2.max(tile.norm2);
     }
 
-    /// The first rows of those that waited as a tile, and their positions in the chunk. `weights` are the chunk's.
+    /// The first of the rows that wait as a tile, and their positions in the chunk, of which the first count. `weights`
+    /// are the chunk's.
     #[inline(always)]
     pub(super) fn next(&mut self, weights: Option<&[u32]>) -> Option<(Tile<'_>, [u32; TILE_ROWS])> {
         if self.len == 0 {
@@ -66,17 +68,15 @@ impl Gathered {
         }
         let n = self.len.min(TILE_ROWS);
         for (values, waiting) in self.values.iter_mut().zip(&mut self.waiting) {
-            let (now, later) = waiting.split_at_mut(TILE_ROWS);
-            values.copy_from_slice(now);
-            now.copy_from_slice(later);
+            values.copy_from_slice(&waiting[..TILE_ROWS]);
+            waiting.copy_within(TILE_ROWS..2 * TILE_ROWS, 0);
         }
-        let (now, later) = self.rows.split_at_mut(TILE_ROWS);
-        let mut rows = [0; TILE_ROWS];
-        rows.copy_from_slice(now);
-        now.copy_from_slice(later);
+        let mut at = [0; TILE_ROWS];
+        at.copy_from_slice(&self.at[..TILE_ROWS]);
+        self.at.copy_within(TILE_ROWS.., 0);
         if let Some(weights) = weights {
-            for (weight, &row) in self.weights.iter_mut().zip(&rows[..n]) {
-                *weight = weights[row as usize];
+            for (weight, &at) in self.weights.iter_mut().zip(&at[..n]) {
+                *weight = weights[at as usize];
             }
         }
         let tile = Tile {
@@ -89,6 +89,6 @@ impl Gathered {
         if self.len == 0 {
             self.norm2 = 0.0;
         }
-        Some((tile, rows))
+        Some((tile, at))
     }
 }

@@ -116,7 +116,7 @@ impl Session for CpuSession<'_> {
             |worker, chunk| {
                 watch.check()?;
                 let known = &mut lock(&self.known[chunk.index]);
-                let spent = spent.as_ref().filter(|_| self.pays || chunk.index.is_multiple_of(PROBES));
+                let spent = spent.filter(|_| self.pays || chunk.index.is_multiple_of(PROBES));
                 self.dispatch.run(PassChunk { judge: &judge, chunk, known, spent, worker });
                 watch.advance(Stage::Passes, chunk.rows as u64);
                 Ok(())
@@ -161,14 +161,14 @@ impl Session for CpuSession<'_> {
 impl CpuSession<'_> {
     /// Moves the centroids on; returns what bounds have to exceed since.
     fn spent(&mut self, centroids: &Centroids) -> Spent {
-        match &mut self.drift {
-            Some(drift) if drift.follows(centroids) => drift.advance(centroids),
-            drift => {
-                *drift = Some(Drift::new(centroids));
-                self.known.iter().for_each(|known| lock(known).bounds.clear());
-            }
+        let follows = self.drift.as_ref().is_some_and(|drift| drift.follows(centroids));
+        if !follows {
+            self.known.iter().for_each(|known| lock(known).bounds.clear());
+            self.drift = None;
         }
-        self.drift.as_ref().map(Drift::spent).unwrap_or_default()
+        let drift = self.drift.get_or_insert_with(|| Drift::new(centroids));
+        drift.advance(centroids);
+        drift.spent()
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) struct PassChunk<'a> {
     pub chunk: Chunk<'a>,
     pub known: &'a mut Known,
     /// What the bounds have to exceed; None: every row is worked on, and no bounds are kept.
-    pub spent: Option<&'a Spent>,
+    pub spent: Option<Spent>,
     pub worker: &'a mut Worker,
 }
 
@@ -135,21 +135,18 @@ impl PassChunk<'_> {
         }
         if let Some(spent) = self.spent {
             let left = left(simd, tile.values, winners, &self.judge.certificate, open);
-            self.known.bounds.note_tile(t, tile.there, &winners.labels, &left, spent);
+            self.known.bounds.note_tile(simd, t, tile.there, &left, spent);
         }
     }
 
     /// Works on the rows whose bounds do not hold.
     #[inline(always)]
-    fn bounded<S: Simd, const R: usize>(&mut self, simd: S, spent: &Spent) {
+    fn bounded<S: Simd, const R: usize>(&mut self, simd: S, spent: Spent) {
         let dense = self.judge.dense();
         let all = self.chunk.rows as u64;
         let mut worked = 0;
         for (t, tile) in tiles(self.chunk).enumerate() {
-            if self.known.bounds.holds(t, spent) {
-                continue;
-            }
-            let open = self.known.bounds.examine(t, &self.known.labels, spent) & tile.there;
+            let open = self.known.bounds.open(simd, t, spent) & tile.there;
             if open.count_ones() >= dense {
                 worked += u64::from(tile.there.count_ones());
                 self.whole::<S, R>(simd, t, tile);
@@ -168,22 +165,22 @@ impl PassChunk<'_> {
 
     /// Works on the first tile of gathered rows, if there are any.
     #[inline(always)]
-    fn together<S: Simd, const R: usize>(&mut self, simd: S, spent: &Spent) {
+    fn together<S: Simd, const R: usize>(&mut self, simd: S, spent: Spent) {
         let Worker { settled, gathered } = &mut *self.worker;
-        let Some((tile, rows)) = gathered.next(self.chunk.weights) else { return };
-        let n = tile.there.count_ones() as usize;
+        let Some((tile, at)) = gathered.next(self.chunk.weights) else { return };
+        let at = &at[..tile.there.count_ones() as usize];
         let mut before = [0; TILE_ROWS];
-        for (before, &row) in before.iter_mut().zip(&rows[..n]) {
-            *before = u32::from(self.known.labels[row as usize]);
+        for (before, &at) in before.iter_mut().zip(at) {
+            *before = u32::from(self.known.labels[at as usize]);
         }
         let (moved, open) = settled.settle::<S, R>(simd, self.judge, tile, &before);
         let winners = &settled.winners;
         for r in bits(moved) {
-            self.known.labels[rows[r] as usize] = winners.labels[r] as u16;
+            self.known.labels[at[r] as usize] = winners.labels[r] as u16;
         }
         let left = left(simd, tile.values, winners, &self.judge.certificate, open);
-        for r in 0..n {
-            self.known.bounds.note(rows[r] as usize, winners.labels[r], left[r], spent);
+        for (&at, &left) in at.iter().zip(&left) {
+            self.known.bounds.note(at as usize, left, spent);
         }
     }
 }
