@@ -7,7 +7,6 @@ its preparation, its labels or its sums shows.
 
 import json
 import math
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+import process
 
 GRID_MAX = 2**23 - 1
 LN2_HI, LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -31,16 +32,21 @@ LOG_SERIES = [
 
 @dataclass
 class Fit:
-    """What `hyades fit` wrote to a folder."""
+    """What `hyades fit` wrote to a folder, and what the process took."""
 
     model: dict
     manifest: dict
     labelled: Path
+    seconds: float
+    peak_mib: float
 
-    @classmethod
-    def read(cls, folder: Path) -> "Fit":
-        load = lambda name: json.loads((folder / name).read_text())
-        return cls(load("model.json")["model"], load("manifest.json"), folder / "segments.parquet")
+    @property
+    def passes_ms(self) -> list[float]:
+        return [p["seconds"] * 1e3 for p in self.manifest["passes"]]
+
+    @property
+    def stages(self) -> dict[str, float]:
+        return {s["stage"]: s["seconds"] for s in self.manifest["stages"]}
 
     @property
     def columns(self) -> list[dict]:
@@ -59,12 +65,11 @@ class Fit:
         return np.array(self.model["grid_centers_"], np.int64)
 
 
-def fit(hyades: str, file: Path, out: Path, *options: str) -> Fit:
+def fit(hyades: str, file: Path, out: Path, *options: str, give_up: float | None = None) -> Fit:
     """Runs `hyades fit` and reads what it wrote."""
-    done = subprocess.run([hyades, "fit", str(file), "--out", str(out), *options], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"hyades fit {file}: exit code {done.returncode}\n{done.stderr}")
-    return Fit.read(out)
+    done = process.timed([hyades, "fit", file, "--out", out, "-q", *options], give_up)
+    load = lambda name: json.loads((out / name).read_text())
+    return Fit(load("model.json")["model"], load("manifest.json"), out / "segments.parquet", done.seconds, done.peak_mib)
 
 
 def raw(file: Path, name: str) -> np.ndarray:
@@ -146,6 +151,14 @@ def grid_of(file: Path, fit: Fit) -> np.ndarray:
     for i, column in enumerate(fit.columns):
         grid[:, i] = on_grid(column, fit.step_exponent, raw(file, column["name"]))
     return grid
+
+
+def matrix_of(file: Path, fit: Fit) -> np.ndarray:
+    """All rows as float32, row-major: exact, as every grid integer is."""
+    values = np.empty((pq.ParquetFile(file).metadata.num_rows, len(fit.columns)), np.float32)
+    for i, column in enumerate(fit.columns):
+        values[:, i] = on_grid(column, fit.step_exponent, raw(file, column["name"])) * fit.step
+    return values
 
 
 def starts_of(columns: dict[str, np.ndarray], fit: Fit) -> np.ndarray:

@@ -12,12 +12,14 @@ under GNU time. Figures: see README.md.
 import argparse
 import json
 import os
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import prepared
+import process
+from process import timed
 
 RIVAL = """
 import sys, numpy as np, polars as pl
@@ -39,45 +41,54 @@ print(np.einsum("ij,ij->", gaps, gaps, dtype=np.float64), fit.n_iter_)
 """
 
 SCAN = """
-import sys, duckdb
-file = sys.argv[1]
-names = [r[0] for r in duckdb.execute(f"describe select * from '{file}'").fetchall()]
+import sys, time, duckdb
+file, names = sys.argv[1], sys.argv[2].split(",")
+duckdb.execute(f"describe select * from '{file}'").fetchall()
+start = time.perf_counter()
 duckdb.execute("select " + ", ".join(f'sum("{n}")' for n in names) + f" from '{file}'").fetchall()
+print(time.perf_counter() - start)
 """
 
 
-def timed(command: list[str]) -> tuple[float, float, str]:
-    """Seconds, peak MiB and what was printed."""
-    done = subprocess.run(["/usr/bin/time", "-f", "%e %M", *command], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(done.stderr)
-    seconds, peak = re.search(r"([\d.]+) (\d+)\s*$", done.stderr).groups()
-    return float(seconds), int(peak) / 1024, done.stdout
+def scan(file: Path, names: list[str], give_up: float | None = None) -> float:
+    """Seconds in which DuckDB scans the columns and adds each up, in a process of its own; its start is not counted."""
+    return float(timed([sys.executable, "-c", SCAN, file, ",".join(names)], give_up).out)
 
 
-def measure(hyades: str, file: str, id_column: str, k: int, runs: int, folder: Path) -> dict:
-    fit = [hyades, "fit", file, "--id", id_column, "--k", str(k), "--backend", "cpu", "--out", str(folder / "ours"), "-q"]
-    timed(fit)
-    model = json.loads((folder / "ours/model.json").read_text())["model"]
-    logged = ",".join(c["name"] for c in model["recipe"]["columns"] if c["transform"] == "signed-log1p")
-    rival = [sys.executable, "-c", RIVAL, file, id_column, str(k), logged, str(folder / "theirs.parquet")]
-    scan = [sys.executable, "-c", SCAN, file]
-    empty = [sys.executable, "-c", "import duckdb"]
-    every = {"hyades": [], "rival": [], "scan": [], "start": []}
+def measure(hyades: str, file: Path, id_column: str, k: int, runs: int, folder: Path, limit: float = 300,
+            give_up: float | None = None, say=lambda line: None) -> dict:
+    """Medians of runs in turn; if the rival's first takes more than `limit` seconds, it is run once."""
+    ours, theirs, scans, skipped = [], [], [], None
     for _ in range(runs):
-        for name, command in (("hyades", fit), ("rival", rival), ("scan", scan), ("start", empty)):
-            every[name].append(timed(command))
-    middle = lambda name, i: statistics.median(run[i] for run in every[name])
-    inertia, passes = every["rival"][-1][2].split()
+        fit = prepared.fit(hyades, file, folder / "fit", "--id", id_column, "--k", str(k), "--backend", "cpu",
+                           give_up=give_up)
+        ours.append({"seconds": fit.seconds, "peak_mib": fit.peak_mib, "passes": len(fit.passes_ms),
+                     "inertia": fit.model["inertia_"], "stages": fit.stages})
+        scans.append(scan(file, [c["name"] for c in fit.columns], give_up))
+        say(f"  hyades {fit.seconds:.2f} s, scan {scans[-1]:.2f} s")
+        if skipped or (theirs and theirs[0]["seconds"] > limit):
+            skipped = skipped or f"run once: its first run took more than {limit:.0f} s"
+            continue
+        logged = ",".join(c["name"] for c in fit.columns if c["transform"] == "signed-log1p")
+        try:
+            done = timed([sys.executable, "-c", RIVAL, file, id_column, k, logged, folder / "theirs.parquet"], give_up)
+        except process.Failed as why:
+            skipped = str(why)
+            continue
+        inertia, passes = done.out.split()
+        theirs.append({"seconds": done.seconds, "peak_mib": done.peak_mib, "passes": int(passes),
+                       "inertia": float(inertia)})
+        say(f"  polars + scikit-learn {done.seconds:.2f} s")
+    middle = lambda some: {name: statistics.median(run[name] for run in some) for name in some[0] if name != "stages"}
+    ratios = [r["seconds"] / h["seconds"] for h, r in zip(ours, theirs)]
     return {
-        "file": Path(file).name, "rows": model["provenance"]["rows"], "d": model["n_features_in_"], "k": k, "runs": runs,
-        "cores": os.cpu_count(), "load": os.getloadavg()[0],
-        "hyades": {"seconds": middle("hyades", 0), "peak_mib": middle("hyades", 1), "inertia": model["inertia_"],
-                   "passes": model["n_iter_"]},
-        "rival": {"seconds": middle("rival", 0), "peak_mib": middle("rival", 1), "inertia": float(inertia),
-                  "passes": int(passes)},
-        "scan_seconds": middle("scan", 0) - middle("start", 0),
-        "ratios": [r[0] / h[0] for h, r in zip(every["hyades"], every["rival"])],
+        "rows": fit.model["provenance"]["rows"], "features": fit.model["n_features_in_"], "k": k, "turns": runs,
+        "load": os.getloadavg()[0], "hyades": middle(ours), "polars": middle(theirs) if theirs else None,
+        "scan_seconds": statistics.median(scans), "ratios": ratios,
+        "ratio": statistics.median(ratios) if ratios else None,
+        "over_scan": statistics.median(h["seconds"] / s for h, s in zip(ours, scans)),
+        "skipped": {"polars": skipped} if skipped else {},
+        "runs": {"hyades": ours, "polars": theirs, "scan_seconds": scans},
     }
 
 
@@ -91,15 +102,19 @@ def main() -> None:
     given = arguments.parse_args()
     file, _, id_column = given.file.rpartition(":")
     with tempfile.TemporaryDirectory() as folder:
-        r = measure(given.hyades, file, id_column, given.k, given.runs, Path(folder))
-    print(f"n={r['rows']} d={r['d']} k={r['k']}, {r['cores']} cores, medians of {r['runs']} runs")
+        r = measure(given.hyades, Path(file), id_column, given.k, given.runs, Path(folder))
+    print(f"n={r['rows']} d={r['features']} k={r['k']}, {os.cpu_count()} cores, medians of {r['turns']} runs")
     print(f"{'':<24}{'seconds':>10}{'MiB':>10}{'passes':>8}{'inertia':>16}")
-    for name, key in (("Hyades", "hyades"), ("polars + scikit-learn", "rival")):
-        row = r[key]
-        print(f"{name:<24}{row['seconds']:>10.2f}{row['peak_mib']:>10.0f}{row['passes']:>8}{row['inertia']:>16.6e}")
+    for name, key in (("Hyades", "hyades"), ("polars + scikit-learn", "polars")):
+        if row := r[key]:
+            print(f"{name:<24}{row['seconds']:>10.2f}{row['peak_mib']:>10.0f}{row['passes']:>8.0f}"
+                  f"{row['inertia']:>16.6e}")
     print(f"{'DuckDB, scan and sum':<24}{r['scan_seconds']:>10.2f}")
-    print(f"rival / Hyades: {statistics.median(r['ratios']):.1f} (each pair: {', '.join(f'{x:.1f}' for x in r['ratios'])})")
-    print(f"Hyades / scan: {r['hyades']['seconds'] / r['scan_seconds']:.1f}")
+    if r["ratio"]:
+        print(f"rival / Hyades: {r['ratio']:.1f} (each pair: {', '.join(f'{x:.1f}' for x in r['ratios'])})")
+    print(f"Hyades / scan: {r['over_scan']:.1f}")
+    for why in r["skipped"].values():
+        print(f"polars + scikit-learn: {why}")
     if given.json:
         given.json.write_text(json.dumps(r, indent=2) + "\n")
 

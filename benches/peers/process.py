@@ -1,0 +1,40 @@
+"""Runs a program under GNU time: seconds, peak memory and what it printed, or why there is no result."""
+
+import os
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+
+
+class Failed(SystemExit):
+    """A program that gave no result; the text says why, and ends a script that does not catch it."""
+
+
+@dataclass
+class Done:
+    seconds: float
+    peak_mib: float
+    out: str
+
+
+def timed(command: list[str], give_up: float | None = None) -> Done:
+    """Raises `Failed` if the program fails, or still runs after `give_up` seconds."""
+    # GNU time forks from itself, so the peak is not that of this process, which a forked child would inherit.
+    measured = ["/usr/bin/time", "-f", "%e %M", *map(str, command)]
+    child = subprocess.Popen(measured, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             start_new_session=True)
+    try:
+        out, errors = child.communicate(timeout=give_up)
+    except BaseException as stopped:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        if isinstance(stopped, subprocess.TimeoutExpired):
+            raise Failed(f"no result after {give_up:.0f} s") from None
+        raise
+    if child.returncode != 0:
+        # GNU time adds two lines of its own.
+        said = [line.strip() for line in errors.splitlines() if line.strip()][:-2]
+        raise Failed(f"{os.path.basename(command[0])}: exit code {child.returncode}: {' '.join(said[-3:])}")
+    seconds, peak = re.search(r"([\d.]+) (\d+)\s*$", errors).groups()
+    return Done(float(seconds), int(peak) / 1024, out)
