@@ -69,7 +69,8 @@ def fit(hyades: str, file: Path, out: Path, *options: str, give_up: float | None
     """Runs `hyades fit` and reads what it wrote."""
     done = process.timed([hyades, "fit", file, "--out", out, "-q", *options], give_up)
     load = lambda name: json.loads((out / name).read_text())
-    return Fit(load("model.json")["model"], load("manifest.json"), out / "segments.parquet", done.seconds, done.peak_mib)
+    model, manifest = load("model.json")["model"], load("manifest.json")
+    return Fit(model, manifest, out / "segments.parquet", done.seconds, done.peak_mib)
 
 
 def raw(file: Path, name: str) -> np.ndarray:

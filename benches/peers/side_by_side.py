@@ -13,7 +13,7 @@ FIGURES = ("seconds", "fit_seconds", "setup_seconds", "job_seconds", "iterations
 
 
 def measure(task: engines.Task, names: list[str], runs: int, limit: float, say) -> tuple[dict, dict]:
-    """Results and what was skipped, by engine. An engine whose first run takes more than `limit` seconds is run once."""
+    """Results and what was skipped, by engine. One whose first run takes more than `limit` seconds is run once."""
     every, inertias, skipped = {name: [] for name in names}, {}, {}
     for turn in range(runs):
         for name in names:
@@ -34,8 +34,9 @@ def measure(task: engines.Task, names: list[str], runs: int, limit: float, say) 
             every[name].append(result)
             say(f"  {name}: {mean(result):.1f} ms a pass, {result['iterations']} passes, {result['seconds']:.2f} s")
     ours = every.get("hyades", [])
-    results = {n: {**summary(runs, ours), "inertia": inertias[n], "when": datetime.now().isoformat("T", "minutes")}
-               for n, runs in every.items() if runs}
+    when = datetime.now().isoformat("T", "minutes")
+    results = {name: {**summary(some, ours), "inertia": inertias[name], "when": when}
+               for name, some in every.items() if some}
     return results, skipped
 
 

@@ -11,14 +11,15 @@ ORDER = ["hyades", *RIVALS]
 def markdown(results: dict) -> str:
     sections = [heading(results)]
     for kind, title, table in (
-        ("passes", "Full passes", passes), ("convergence", "To convergence", convergence), ("whole", "Whole job", whole),
-        ("decode", "Decoding", decode), ("scaling", "More and more rows", scaling), ("streamed", "Streamed", streamed),
+        ("passes", "Full passes", passes), ("convergence", "To convergence", convergence),
+        ("whole", "Whole job", whole), ("decode", "Decoding", decode), ("scaling", "More and more rows", scaling),
+        ("streamed", "Streamed", streamed),
     ):
         cells = [cell for cell in results["cells"].values() if cell["kind"] == kind]
         if cells:
             sections.append(f"### {title}\n\n" + table(cells, results))
     if left := left_out(results):
-        sections.append("### Left out\n\n" + left)
+        sections.append("### Left out, and added later\n\n" + left)
     return "\n\n".join(sections) + "\n"
 
 
@@ -70,7 +71,8 @@ def passes(cells: list[dict], results: dict) -> str:
     note = "Milliseconds a pass; ratios to Hyades."
     if not all(cell["every_distance"] for cell in cells):
         note += " **Hyades may have skipped distances: this build cannot be told not to.**"
-    head = ["", "first", "later", "mean", "ratio, later", "ratio, mean", "of FMA peak", "of read peak", "MiB", "inertia"]
+    head = ["", "first", "later", "mean", "ratio, later", "ratio, mean", "of FMA peak", "of read peak", "MiB",
+            "inertia"]
     return note + "\n\n" + table(head, rows)
 
 
@@ -85,8 +87,8 @@ def convergence(cells: list[dict], _: dict) -> str:
     head = ["", "seconds", "iterations", "of Hyades' time", "of scikit-learn's", "inertia"]
     fastest = []
     for cell in cells:
-        rivals = [(r["ratio_of_seconds"], SPOKEN[e]) for e, r in in_order(cell) if e != "hyades" and r["ratio_of_seconds"]]
-        if rivals:
+        others = [(r["ratio_of_seconds"], SPOKEN[engine]) for engine, r in in_order(cell) if engine != "hyades"]
+        if rivals := [(ratio, engine) for ratio, engine in others if ratio]:
             ratio, engine = min(rivals)
             fastest.append(f"- {name(cell)}: the fastest rival is {engine}, {times(ratio)} Hyades' time")
     return table(head, rows) + "\n\n" + "\n".join(fastest)
@@ -121,7 +123,8 @@ def scaling(cells: list[dict], _: dict) -> str:
     rows, before = [], None
     for cell in sorted(cells, key=lambda c: (c["features"], c["k"], c["rows"])):
         same = before and (before["features"], before["k"]) == (cell["features"], cell["k"])
-        doubled = lambda of: times((cell[of] / before[of]) ** (1 / log2(cell["rows"] / before["rows"])) if same else None)
+        step = 1 / log2(cell["rows"] / before["rows"]) if same else None
+        doubled = lambda of: times((cell[of] / before[of]) ** step if same else None)
         rows.append([name(cell), number(cell["job_seconds"], 2), doubled("job_seconds"), f"{cell['job_passes']:.0f}",
                      number(cell["later"]), doubled("later"), f"{cell['peak_mib']:,.0f}"])
         before = cell
@@ -149,4 +152,7 @@ def left_out(results: dict) -> str:
     lines = [f"- {key}: {why}" for key, why in results["skipped"].items()]
     for key, cell in results["cells"].items():
         lines += [f"- {key}, {SPOKEN[engine]}: {why}" for engine, why in cell.get("skipped", {}).items()]
+        found = cell.get("engines", {})
+        lines += [f"- {key}, {SPOKEN[engine]}: measured {r['when']}, its ratios are to Hyades in that run"
+                  for engine, r in found.items() if r["measured"] != cell["measured"]]
     return "\n".join(lines)
