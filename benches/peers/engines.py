@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 import prepared
 import process
@@ -45,32 +44,41 @@ class Task:
     passes: int
     # Hyades evaluates every distance in every pass.
     every_distance: bool
+    # For what is thrown away afterwards.
     folder: Path
     # Seconds after which a run is stopped.
     give_up: float
-    matrix: Path
-    features: int
+
+    def __post_init__(self):
+        self.columns = prepared.write_starts(self.file, [self.id_column], self.k, self.starts)
 
     @property
     def starts(self) -> Path:
         return self.folder / f"starts-{self.k}.parquet"
 
+    @property
+    def raw_starts(self) -> Path:
+        return self.starts.with_suffix(".f32")
 
-def prepare(hyades: str, file: Path, id_column: str, k: int, passes: int, every_distance: bool, folder: Path,
-            give_up: float) -> Task:
-    """The prepared values as a matrix beside the file, kept for as long as Hyades prepares them so, and the starts."""
-    task = Task(hyades, file, id_column, k, passes, every_distance, folder, give_up, file.with_suffix(".f32"), 0)
-    starts = prepared.write_starts(file, [id_column], k, task.starts)
-    fit = prepared.fit(hyades, file, folder / "fit", *options(task, 1))
-    recipe = {"columns": fit.columns, "step_exponent": fit.step_exponent}
-    of = file.with_suffix(".f32.json")
-    if not (task.matrix.exists() and of.exists() and json.loads(of.read_text()) == recipe):
-        of.unlink(missing_ok=True)
-        prepared.matrix_of(file, fit).tofile(task.matrix)
-        of.write_text(json.dumps(recipe))
-    task.features = len(fit.columns)
-    (prepared.starts_of(starts, fit) * fit.step).astype("<f4").tofile(task.starts.with_suffix(".f32"))
-    return task
+    @property
+    def matrix(self) -> Path:
+        return self.file.with_suffix(".f32")
+
+    @property
+    def features(self) -> int:
+        return len(self.columns)
+
+
+def share(task: Task) -> None:
+    """Writes what rivals start from: the starts, and the prepared values as a matrix beside the file, where it is kept
+    for as long as Hyades prepares them so."""
+    fit = prepared.fit(task.hyades, task.file, task.folder / "fit", *options(task, 1), give_up=task.give_up)
+    (prepared.starts_of(task.columns, fit) * fit.step).astype("<f4").tofile(task.raw_starts)
+    recipe, kept = {"columns": fit.columns, "step_exponent": fit.step_exponent}, task.matrix.with_suffix(".json")
+    if not (task.matrix.exists() and kept.exists() and json.loads(kept.read_text()) == recipe):
+        kept.unlink(missing_ok=True)
+        prepared.matrix_of(task.file, fit).astype("<f4", copy=False).tofile(task.matrix)
+        kept.write_text(json.dumps(recipe))
 
 
 def can_switch_off_skipping(hyades: str) -> bool:
@@ -101,8 +109,8 @@ def run(engine: str, task: Task) -> dict:
         program = [CRATES] if crate else [sys.executable, HERE / "rivals.py"]
         if crate and not CRATES.exists():
             raise process.Failed("not built: cd benches/peers/rust && cargo build --release")
-        done = process.timed([*program, engine, task.matrix, task.starts.with_suffix(".f32"), task.features,
-                              task.passes, out], task.give_up)
+        done = process.timed([*program, engine, task.matrix, task.raw_starts, task.features, task.passes, out],
+                             task.give_up)
         result, peak = json.loads(done.out.splitlines()[-1]), done.peak_mib
         centers = np.fromfile(out, "<f4").reshape(task.k, task.features)
     result["seconds"] = sum(result["passes_ms"]) / 1e3 or result["fit_seconds"]
@@ -123,7 +131,3 @@ def inertia(task: Task, centers: np.ndarray) -> float:
         gaps = rows - centers.astype(np.float64)[scores.argmin(axis=1)]
         total += float(np.einsum("ij,ij->", gaps, gaps))
     return total
-
-
-def rows_of(file: Path) -> int:
-    return pq.ParquetFile(file).metadata.num_rows

@@ -32,7 +32,7 @@ def timed(command: list[str], give_up: float | None = None) -> Done:
         os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
         if isinstance(stopped, subprocess.TimeoutExpired):
-            raise Failed(f"no result after {give_up:.0f} s") from None
+            raise Failed(f"no result after {give_up:g} s") from None
         raise
     if child.returncode != 0:
         # GNU time adds two lines of its own.

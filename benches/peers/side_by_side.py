@@ -19,7 +19,7 @@ def measure(task: engines.Task, names: list[str], runs: int, limit: float, say) 
         for name in names:
             slow = turn > 0 and every[name] and every[name][0]["seconds"] > limit
             if slow:
-                skipped[name] = f"run once: its first run took more than {limit:.0f} s"
+                skipped[name] = f"run once: its first run took more than {limit:g} s"
             if slow or (turn > 0 and not every[name]):
                 continue
             try:

@@ -67,7 +67,7 @@ def measure(hyades: str, file: Path, id_column: str, k: int, runs: int, folder: 
         scans.append(scan(file, [c["name"] for c in fit.columns], give_up))
         say(f"  hyades {fit.seconds:.2f} s, scan {scans[-1]:.2f} s")
         if skipped or (theirs and theirs[0]["seconds"] > limit):
-            skipped = skipped or f"run once: its first run took more than {limit:.0f} s"
+            skipped = skipped or f"run once: its first run took more than {limit:g} s"
             continue
         logged = ",".join(c["name"] for c in fit.columns if c["transform"] == "signed-log1p")
         try:

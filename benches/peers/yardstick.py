@@ -84,14 +84,15 @@ class Yardstick:
         self.given, self.folder = given, folder
 
     def task(self, cell: Cell, passes: int, every_distance: bool) -> engines.Task:
-        return engines.prepare(self.given.hyades, self.bank(cell), banks.ID, cell.k, passes, every_distance,
-                               self.folder, self.given.give_up)
+        return engines.Task(self.given.hyades, self.bank(cell), banks.ID, cell.k, passes, every_distance, self.folder,
+                            self.given.give_up)
 
     def bank(self, cell: Cell) -> Path:
         return banks.bank(self.given.hyades, self.given.folder, cell.rows, cell.features)
 
     def side_by_side(self, cell: Cell, passes: int, every_distance: bool, runs: int) -> dict:
         task = self.task(cell, passes, every_distance)
+        engines.share(task)
         results, skipped = side_by_side.measure(task, ["hyades", *self.given.rivals], runs, self.given.limit, say)
         can = engines.can_switch_off_skipping(self.given.hyades)
         return {"most_passes": passes, "every_distance": every_distance and can, "turns": runs, "engines": results,

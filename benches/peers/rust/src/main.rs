@@ -6,6 +6,7 @@
 //! CENTERS, of the same kind, and one line of JSON: seconds of the fit and of its setup, iterations, and milliseconds of
 //! each pass where the crate lets them be seen. Both stop at PASSES or when no centroid moves.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use fastkmeans_rs::{KMeansConfig, kmeans_double_chunked};
 use linfa::prelude::*;
 use linfa_clustering::{KMeans, KMeansInit};
 use linfa_nn::distance::{Distance, L2Dist};
-use ndarray::{Array2, ArrayView, Dimension, s};
+use ndarray::{Array2, ArrayView, ArrayView1, Dimension, s};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
@@ -104,6 +105,20 @@ fn linfa(values: Array2<f32>, starts: Array2<f32>, passes: usize) -> Fitted {
     Fitted { centers, iterations: passes_ms.len(), fit_seconds, setup_seconds: 0.0, passes_ms }
 }
 
+/// For each start a row of the matrix that equals it.
+fn rows_equal_to(starts: &Array2<f32>, values: &Array2<f32>) -> Vec<usize> {
+    let bits = |row: ArrayView1<f32>| row.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
+    let of: HashMap<_, _> = starts.rows().into_iter().enumerate().map(|(i, row)| (bits(row), i)).collect();
+    let mut found = vec![usize::MAX; starts.nrows()];
+    for (at, row) in values.rows().into_iter().enumerate() {
+        if let Some(&i) = of.get(&bits(row)) {
+            found[i] = at;
+        }
+    }
+    assert!(!found.contains(&usize::MAX), "starts must be distinct rows of the matrix");
+    found
+}
+
 /// `fastkmeans-rs` takes no centroids: it draws rows. So the rows that it will draw are exchanged with the rows that the
 /// starts are, and no fit of zero passes that does not return the starts is accepted.
 fn fastkmeans(mut values: Array2<f32>, starts: Array2<f32>, passes: usize) -> Fitted {
@@ -111,14 +126,15 @@ fn fastkmeans(mut values: Array2<f32>, starts: Array2<f32>, passes: usize) -> Fi
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let rows: Vec<usize> = (0..values.nrows()).collect();
     let drawn: Vec<usize> = rows.choose_multiple(&mut random, k).copied().collect();
-    for (start, &to) in starts.rows().into_iter().zip(&drawn) {
-        // Rows that are exchanged already are starts themselves, and no two starts are equal.
-        let from = values.rows().into_iter().position(|row| row == start).expect("starts are rows of the matrix");
-        let displaced = values.row(to).to_owned();
-        values.row_mut(to).assign(&start);
-        values.row_mut(from).assign(&displaced);
-    }
     drop(rows);
+    let mut found = rows_equal_to(&starts, &values);
+    for (i, &to) in drawn.iter().enumerate() {
+        let from = found[i];
+        let displaced = values.row(to).to_owned();
+        values.row_mut(to).assign(&starts.row(i));
+        values.row_mut(from).assign(&displaced);
+        found.iter_mut().filter(|row| **row == to).for_each(|row| *row = from);
+    }
     let config = |passes| KMeansConfig {
         k,
         max_iters: passes,
