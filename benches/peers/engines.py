@@ -6,7 +6,6 @@ whole fit where they cannot be seen: nothing else is subtracted.
 """
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -95,14 +94,13 @@ def options(task: Task, passes: int) -> list[str]:
 
 def run(engine: str, task: Task) -> dict:
     """One run of one engine; raises `process.Failed`."""
-    load = os.getloadavg()[0]
     if engine == "hyades":
         fit = prepared.fit(task.hyades, task.file, task.folder / "fit", *options(task, task.passes),
                            give_up=task.give_up)
         centers = fit.grid_centers * fit.step
         result = {"passes_ms": fit.passes_ms, "iterations": len(fit.passes_ms), "stages": fit.stages,
                   "fit_seconds": fit.stages["passes"], "job_seconds": fit.seconds, "stop": fit.model["stop"]}
-        peak = fit.peak_mib
+        process_took = fit
     else:
         out = task.folder / "centers.f32"
         crate = engine in ("linfa", "fastkmeans")
@@ -111,10 +109,10 @@ def run(engine: str, task: Task) -> dict:
             raise process.Failed("not built: cd benches/peers/rust && cargo build --release")
         done = process.timed([*program, engine, task.matrix, task.raw_starts, task.features, task.passes, out],
                              task.give_up)
-        result, peak = json.loads(done.out.splitlines()[-1]), done.peak_mib
+        result, process_took = json.loads(done.out.splitlines()[-1]), done
         centers = np.fromfile(out, "<f4").reshape(task.k, task.features)
     result["seconds"] = sum(result["passes_ms"]) / 1e3 or result["fit_seconds"]
-    return {**result, "peak_mib": peak, "load": load, "centers": centers}
+    return {**result, "peak_mib": process_took.peak_mib, "others": process_took.others, "centers": centers}
 
 
 def inertia(task: Task, centers: np.ndarray) -> float:

@@ -21,7 +21,7 @@ def decode(hyades: str, file: Path, runs: int, folder: Path, give_up: float, say
                            "1", "--backend", "cpu", give_up=give_up)
         names = [column["name"] for column in fit.columns]
         stages = {stage: fit.stages[stage] for stage in ("open", "decode", "prepare")}
-        ours.append({**stages, "seconds": sum(stages.values())})
+        ours.append({**stages, "seconds": sum(stages.values()), "others": fit.others})
         theirs.append({"seconds": whole_job.scan(file, names, give_up)})
         say(f"  hyades {ours[-1]['seconds']:.3f} s, DuckDB {theirs[-1]['seconds']:.3f} s")
     seconds = lambda run: run["seconds"]
@@ -41,7 +41,7 @@ def scaling(task: engines.Task, runs: int, say) -> dict:
         fit = prepared.fit(task.hyades, task.file, task.folder / "fit", "--id", task.id_column, "--k", str(task.k),
                            "--backend", "cpu", give_up=task.give_up)
         jobs.append({"seconds": fit.seconds, "peak_mib": fit.peak_mib, "passes": len(fit.passes_ms),
-                     "stages": fit.stages})
+                     "stages": fit.stages, "others": fit.others})
         run = full_passes(task)
         passes.append(run)
         say(f"  whole job {fit.seconds:.2f} s, {mean(run):.2f} ms a pass")
@@ -81,6 +81,7 @@ def full_passes(task: engines.Task, *more: str) -> dict:
     fit = prepared.fit(task.hyades, task.file, task.folder / "fit", *engines.options(task, task.passes), *more,
                        give_up=task.give_up)
     return {"passes_ms": fit.passes_ms, "iterations": len(fit.passes_ms), "seconds": sum(fit.passes_ms) / 1e3,
-            "job_seconds": fit.seconds, "peak_mib": fit.peak_mib, "stages": fit.stages, "plan": fit.manifest["plan"],
+            "job_seconds": fit.seconds, "peak_mib": fit.peak_mib, "others": fit.others, "stages": fit.stages,
+            "plan": fit.manifest["plan"],
             "place": "memory" if fit.manifest["plan"]["place"] == "memory" else "scratch file",
             "labels": fit.manifest["labels_blake3"]}

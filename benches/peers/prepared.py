@@ -39,6 +39,7 @@ class Fit:
     labelled: Path
     seconds: float
     peak_mib: float
+    others: float
 
     @property
     def passes_ms(self) -> list[float]:
@@ -70,7 +71,7 @@ def fit(hyades: str, file: Path, out: Path, *options: str, give_up: float | None
     done = process.timed([hyades, "fit", file, "--out", out, "-q", *options], give_up)
     load = lambda name: json.loads((out / name).read_text())
     model, manifest = load("model.json")["model"], load("manifest.json")
-    return Fit(model, manifest, out / "segments.parquet", done.seconds, done.peak_mib)
+    return Fit(model, manifest, out / "segments.parquet", done.seconds, done.peak_mib, done.others)
 
 
 def raw(file: Path, name: str) -> np.ndarray:

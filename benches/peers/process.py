@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class Failed(SystemExit):
@@ -15,6 +16,8 @@ class Failed(SystemExit):
 class Done:
     seconds: float
     peak_mib: float
+    # The share of all cores that other work took meanwhile.
+    others: float
     out: str
 
 
@@ -22,7 +25,7 @@ def timed(command: list[str], give_up: float | None = None) -> Done:
     """Raises `Failed` if the program fails, or still runs after `give_up` seconds."""
     # GNU time forks from itself, so the peak is not that of this process, which a forked child would inherit.
     measured = ["/usr/bin/time", "-f", "%M", *map(str, command)]
-    start = time.perf_counter()
+    start, before = time.perf_counter(), (busy(), own())
     child = subprocess.Popen(measured, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                              start_new_session=True)
     try:
@@ -38,4 +41,16 @@ def timed(command: list[str], give_up: float | None = None) -> Done:
         # GNU time adds two lines of its own.
         said = [line.strip() for line in errors.splitlines() if line.strip()][:-2]
         raise Failed(f"{os.path.basename(command[0])}: exit code {child.returncode}: {' '.join(said[-3:])}")
-    return Done(seconds, int(errors.split()[-1]) / 1024, out)
+    others = (busy() - before[0] - (own() - before[1])) / (seconds * os.cpu_count())
+    return Done(seconds, int(errors.split()[-1]) / 1024, min(max(others, 0.0), 1.0), out)
+
+
+def busy() -> float:
+    """Seconds in which any core of the machine worked."""
+    user, nice, system, _, _, *interrupts_and_stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + sum(interrupts_and_stolen)) / os.sysconf("SC_CLK_TCK")
+
+
+def own() -> float:
+    """Processor seconds of the programs that this process ran and of itself."""
+    return sum(os.times()[:4])

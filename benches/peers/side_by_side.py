@@ -9,7 +9,7 @@ from datetime import datetime
 import engines
 import process
 
-FIGURES = ("seconds", "fit_seconds", "setup_seconds", "job_seconds", "iterations", "peak_mib", "load")
+FIGURES = ("seconds", "fit_seconds", "setup_seconds", "job_seconds", "iterations", "peak_mib")
 
 
 def measure(task: engines.Task, names: list[str], runs: int, limit: float, say) -> tuple[dict, dict]:

@@ -18,6 +18,8 @@ def markdown(results: dict) -> str:
         cells = [cell for cell in results["cells"].values() if cell["kind"] == kind]
         if cells:
             sections.append(f"### {title}\n\n" + table(cells, results))
+    if other := disturbed(results):
+        sections.append("### Other work on the machine\n\n" + other)
     if left := left_out(results):
         sections.append("### Left out, and added later\n\n" + left)
     return "\n\n".join(sections) + "\n"
@@ -146,6 +148,23 @@ def streamed(cells: list[dict], _: dict) -> str:
              + ("" if c["streamed"]["place"] != "memory" else ": too small a bank to be streamed") for c in cells]
     head = ["", "a pass, ms", "", "whole job s", "", "MiB", "equal labels"]
     return table(head, rows) + "\n\n" + "\n".join(f"- {note}" for note in notes)
+
+
+def disturbed(results: dict) -> str:
+    """Cells in which other work took more than a twentieth of the processor in some run."""
+    worst = {key: max(shares(cell["runs"] if "runs" in cell else cell.get("engines", {})), default=0.0)
+             for key, cell in results["cells"].items()}
+    lines = [f"- {key}: up to {share:.0%} of all cores in a run" for key, share in worst.items() if share > 0.05]
+    return "\n".join(lines)
+
+
+def shares(node) -> list[float]:
+    """Every `others` below a node of the results."""
+    if isinstance(node, list):
+        return [share for part in node for share in shares(part)]
+    if isinstance(node, dict):
+        return [node["others"]] if "others" in node and "runs" not in node else shares(list(node.values()))
+    return []
 
 
 def left_out(results: dict) -> str:

@@ -63,7 +63,7 @@ def measure(hyades: str, file: Path, id_column: str, k: int, runs: int, folder: 
         fit = prepared.fit(hyades, file, folder / "fit", "--id", id_column, "--k", str(k), "--backend", "cpu",
                            give_up=give_up)
         ours.append({"seconds": fit.seconds, "peak_mib": fit.peak_mib, "passes": len(fit.passes_ms),
-                     "inertia": fit.model["inertia_"], "stages": fit.stages})
+                     "inertia": fit.model["inertia_"], "others": fit.others, "stages": fit.stages})
         scans.append(scan(file, [c["name"] for c in fit.columns], give_up))
         say(f"  hyades {fit.seconds:.2f} s, scan {scans[-1]:.2f} s")
         if skipped or (theirs and theirs[0]["seconds"] > limit):
@@ -77,7 +77,7 @@ def measure(hyades: str, file: Path, id_column: str, k: int, runs: int, folder: 
             continue
         inertia, passes = done.out.split()
         theirs.append({"seconds": done.seconds, "peak_mib": done.peak_mib, "passes": int(passes),
-                       "inertia": float(inertia)})
+                       "inertia": float(inertia), "others": done.others})
         say(f"  polars + scikit-learn {done.seconds:.2f} s")
     middle = lambda some: {name: statistics.median(run[name] for run in some) for name in some[0] if name != "stages"}
     ratios = [r["seconds"] / h["seconds"] for h, r in zip(ours, theirs)]
