@@ -81,8 +81,7 @@ impl<'a> ColumnLander<'a> {
             return Ok(false);
         }
         let start = landed.len();
-        land(self.plan.transform, self.plan.origin, &self.raw, landed, self.plan.simd);
-        let not_there = landed[start..].iter().filter(|v| v.is_nan()).count() as u64;
+        let not_there = land(self.plan.transform, self.plan.origin, &self.raw, landed, self.plan.simd);
         if not_there > 0 {
             let nan = self.raw.iter().filter(|v| v.is_nan()).count() as u64;
             let infinite = self.raw.iter().filter(|v| v.is_infinite()).count() as u64;
@@ -91,7 +90,7 @@ impl<'a> ColumnLander<'a> {
             self.tally.infinite += infinite;
             self.tally.undefined += not_there - nan - infinite;
         }
-        self.moments.push(&landed[start..]);
+        self.moments.push(&landed[start..], not_there > 0);
         Ok(true)
     }
 

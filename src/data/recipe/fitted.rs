@@ -117,11 +117,11 @@ impl Transform {
 }
 
 /// Lands values that may be NaN (missing) or infinite: differences from `origin` as f32, NaN for missing, are appended to
-/// `out`.
-pub(crate) fn land(transform: Transform, origin: f64, values: &[f64], out: &mut Vec<f32>, simd: Dispatch) {
+/// `out`. Returns how many are NaN.
+pub(crate) fn land(transform: Transform, origin: f64, values: &[f64], out: &mut Vec<f32>, simd: Dispatch) -> u64 {
     let start = out.len();
     out.resize(start + values.len(), 0.0);
-    simd.run(Land { transform, origin, values, out: &mut out[start..] });
+    simd.run(Land { transform, origin, values, out: &mut out[start..] })
 }
 
 struct Land<'a> {
@@ -132,10 +132,10 @@ struct Land<'a> {
 }
 
 impl Work for Land<'_> {
-    type Output = ();
+    type Output = u64;
 
     #[inline(always)]
-    fn run<S: Simd, const R: usize>(self, _: S) {
+    fn run<S: Simd, const R: usize>(self, _: S) -> u64 {
         // A loop of its own for each transform, which the compiler turns into SIMD.
         match self.transform {
             Transform::None | Transform::Auto => self.each(
@@ -156,12 +156,17 @@ impl Work for Land<'_> {
 
 impl Land<'_> {
     #[inline(always)]
-    fn each(self, transformed: impl Fn(f64) -> f64) {
+    fn each(self, transformed: impl Fn(f64) -> f64) -> u64 {
         let limit = f64::from(f32::MAX);
+        let mut not_there = 0u64;
         for (out, &x) in self.out.iter_mut().zip(self.values) {
             // x * 0 is 0 for every finite x and NaN otherwise: adding it turns infinities into NaN without a branch.
-            *out = (transformed(x) + x * 0.0 - self.origin).clamp(-limit, limit) as f32;
+            let landed = transformed(x) + x * 0.0 - self.origin;
+            *out = landed.clamp(-limit, limit) as f32;
+            // At most the number of values: wrapping only lets the compiler use SIMD.
+            not_there = not_there.wrapping_add(u64::from(landed.is_nan()));
         }
+        not_there
     }
 }
 

@@ -34,18 +34,12 @@ impl Moments {
     #[inline(always)]
     fn of_block(values: &[f32]) -> Self {
         let n = values.len() as f64;
-        let [sum] = lanes(values, |v| [v]);
-        let mean = sum / n;
-        let [m2, m3] = lanes(values, |v| {
-            let d = v - mean;
-            [d * d, d * d * d]
-        });
-        let fold = |start: f32, pick: fn(f32, f32) -> f32| f64::from(values.iter().copied().fold(start, pick));
+        let mean = lanes(values, |v| v) / n;
+        let m2 = lanes(values, |v| (v - mean) * (v - mean));
+        let m3 = lanes(values, |v| (v - mean) * (v - mean) * (v - mean));
         // There is no NaN among the values, so comparing is enough, and becomes SIMD.
-        let (min, max) = (
-            fold(f32::INFINITY, |a, b| if b < a { b } else { a }),
-            fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a }),
-        );
+        let min = extreme(values, f32::INFINITY, |a, b| a < b);
+        let max = extreme(values, f32::NEG_INFINITY, |a, b| a > b);
         Moments { n: values.len() as u64, mean, m2, m3, min, max }
     }
 
@@ -87,24 +81,32 @@ impl Moments {
 
 /// Sums `term` of every value in fixed lanes: the order of additions does not depend on the compiler or the machine.
 #[inline(always)]
-fn lanes<const N: usize>(values: &[f32], term: impl Fn(f64) -> [f64; N]) -> [f64; N] {
-    let mut sums = [[0.0; LANES]; N];
-    let mut rows = values.chunks_exact(LANES);
-    for row in &mut rows {
-        for (lane, &v) in row.iter().enumerate() {
-            let terms = term(f64::from(v));
-            for (sum, t) in sums.iter_mut().zip(terms) {
-                sum[lane] += t;
-            }
+fn lanes(values: &[f32], term: impl Fn(f64) -> f64) -> f64 {
+    let mut s = [0.0; LANES];
+    let (rows, rest) = values.as_chunks::<LANES>();
+    for row in rows {
+        for (sum, &v) in s.iter_mut().zip(row) {
+            *sum += term(f64::from(v));
         }
     }
-    for (lane, &v) in rows.remainder().iter().enumerate() {
-        let terms = term(f64::from(v));
-        for (sum, t) in sums.iter_mut().zip(terms) {
-            sum[lane] += t;
+    for (sum, &v) in s.iter_mut().zip(rest) {
+        *sum += term(f64::from(v));
+    }
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+}
+
+/// The value that comes first by `before`, found in lanes.
+#[inline(always)]
+fn extreme(values: &[f32], start: f32, before: impl Fn(f32, f32) -> bool) -> f64 {
+    let first = |a: f32, b: f32| if before(b, a) { b } else { a };
+    let mut found = [start; 2 * LANES];
+    let (rows, rest) = values.as_chunks::<{ 2 * LANES }>();
+    for row in rows {
+        for (lane, &v) in found.iter_mut().zip(row) {
+            *lane = first(*lane, v);
         }
     }
-    sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
+    f64::from(found.iter().chain(rest).copied().fold(start, first))
 }
 
 /// The moments of one block, by SIMD.
@@ -122,26 +124,42 @@ impl Work for Block<'_> {
 /// Takes values in slices of any length; the result depends on their sequence alone. NaN is left out.
 #[derive(Debug)]
 pub(crate) struct MomentStream {
-    block: Vec<f32>,
+    /// The first `waiting` values are those of a block that is not full.
+    block: Box<[f32; BLOCK]>,
+    waiting: usize,
     total: Moments,
     simd: Dispatch,
 }
 
 impl MomentStream {
     pub(crate) fn new(simd: Dispatch) -> Self {
-        MomentStream { block: Vec::with_capacity(BLOCK), total: Moments::EMPTY, simd }
+        MomentStream { block: Box::new([0.0; BLOCK]), waiting: 0, total: Moments::EMPTY, simd }
     }
 
-    pub(crate) fn push(&mut self, values: &[f32]) {
+    /// `any_nan`: whether there may be NaN among the values.
+    pub(crate) fn push(&mut self, values: &[f32], any_nan: bool) {
         let mut rest = values;
         while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.len().min(BLOCK - self.block.len()));
-            let before = self.block.len();
-            self.block.extend_from_slice(now);
-            if self.block[before..].iter().any(|v| v.is_nan()) {
-                self.block.retain(|v| !v.is_nan());
+            if self.waiting == 0
+                && !any_nan
+                && let Some((block, later)) = rest.split_first_chunk::<BLOCK>()
+            {
+                self.total = self.total.merge(self.simd.run(Block(block)));
+                rest = later;
+                continue;
             }
-            if self.block.len() == BLOCK {
+            let (now, later) = rest.split_at(rest.len().min(BLOCK - self.waiting));
+            if any_nan {
+                for &v in now {
+                    // Without a branch: a NaN is overwritten by the next value.
+                    self.block[self.waiting] = v;
+                    self.waiting += usize::from(!v.is_nan());
+                }
+            } else {
+                self.block[self.waiting..][..now.len()].copy_from_slice(now);
+                self.waiting += now.len();
+            }
+            if self.waiting == BLOCK {
                 self.close();
             }
             rest = later;
@@ -149,9 +167,9 @@ impl MomentStream {
     }
 
     fn close(&mut self) {
-        if !self.block.is_empty() {
-            self.total = self.total.merge(self.simd.run(Block(&self.block)));
-            self.block.clear();
+        if self.waiting > 0 {
+            self.total = self.total.merge(self.simd.run(Block(&self.block[..self.waiting])));
+            self.waiting = 0;
         }
     }
 
@@ -176,11 +194,11 @@ mod tests {
     fn batches_do_not_matter() {
         let all = values();
         let mut whole = MomentStream::new(Dispatch::default());
-        whole.push(&all);
+        whole.push(&all, true);
         let whole = whole.finish();
         for size in [1, 7, 1023, 1024, 1025, 4096] {
             let mut parts = MomentStream::new(Dispatch::default());
-            all.chunks(size).for_each(|c| parts.push(c));
+            all.chunks(size).for_each(|c| parts.push(c, true));
             assert_eq!(parts.finish(), whole, "batches of {size}");
         }
     }
@@ -189,7 +207,7 @@ mod tests {
     fn equals_the_textbook() {
         let all: Vec<f64> = values().into_iter().filter(|v| !v.is_nan()).map(|v| f64::from(v * v)).collect();
         let mut stream = MomentStream::new(Dispatch::default());
-        stream.push(&all.iter().map(|&v| v as f32).collect::<Vec<_>>());
+        stream.push(&all.iter().map(|&v| v as f32).collect::<Vec<_>>(), false);
         let m = stream.finish();
         let n = all.len() as f64;
         let mean = all.iter().sum::<f64>() / n;
