@@ -82,7 +82,7 @@ pub fn prepare(
     })?;
     watch.stage(Stage::Prepare, source.rows(), "rows", || {
         refuse(&names, &wanted, &tallies)?;
-        let mut columns = fit_columns(source, &wanted, &probed, &tallies, &store, watch)?;
+        let mut columns = fit_columns(source, &wanted, &probed, &tallies, &store, simd, watch)?;
         let dropped = drop_constant(&mut columns, roles, watch)?;
         let step_exponent = step_exponent(&columns);
         let kept: Vec<(usize, FittedColumn)> =
@@ -208,9 +208,10 @@ fn fit_columns(
     probed: &[Probed],
     tallies: &[Tally],
     store: &Store,
+    simd: Dispatch,
     watch: Watch<'_>,
 ) -> Result<Vec<Candidate>> {
-    let order = order_statistics(wanted, tallies, store, watch)?;
+    let order = order_statistics(wanted, tallies, store, simd, watch)?;
     let mut candidates = Vec::with_capacity(wanted.len());
     for (i, ((&(position, recipe), probed), tally)) in wanted.iter().zip(probed).zip(tallies).enumerate() {
         let description = &source.columns()[position];
@@ -224,6 +225,7 @@ fn order_statistics(
     wanted: &[(usize, ColumnRecipe)],
     tallies: &[Tally],
     store: &Store,
+    simd: Dispatch,
     watch: Watch<'_>,
 ) -> Result<Vec<Option<[f64; 3]>>> {
     let needs = |r: &ColumnRecipe, t: &Tally| {
@@ -241,7 +243,7 @@ fn order_statistics(
         .collect();
     let mut found = vec![None; wanted.len()];
     if !asked.is_empty() {
-        for (ask, q) in asked.iter().zip(quantiles(store, &asked, watch)?) {
+        for (ask, q) in asked.iter().zip(quantiles(store, &asked, simd, watch)?) {
             found[ask.feature] = Some([q[0], q[q.len() / 2], q[q.len() - 1]]);
         }
     }

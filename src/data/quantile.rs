@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use fearless_simd::Simd;
+
 use super::layout::TILE_ROWS;
 use super::store::Store;
 use crate::error::Result;
 use crate::event::Watch;
+use crate::simd::{Dispatch, Work};
 
 /// Values by which a column's ranks are asked for.
 #[derive(Debug, Clone)]
@@ -36,16 +39,24 @@ pub(crate) fn quantile_bytes(features: usize) -> u64 {
 }
 
 /// Per wanted column, its quantiles.
-pub(super) fn quantiles(store: &Store, wanted: &[Wanted], watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
+pub(super) fn quantiles(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
     let mut results = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(FEATURES_A_SCAN) {
-        results.extend(quantiles_of(store, some, watch)?);
+        results.extend(quantiles_of(store, some, simd, watch)?);
     }
     Ok(results)
 }
 
-fn quantiles_of(store: &Store, wanted: &[Wanted], watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
-    let upper = count(store, wanted, watch, |_, key| Some((key >> 16) as usize), |_| 1)?;
+fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
+    let upper = count(store, wanted, simd, watch, &vec![1; wanted.len()], |counts, keys, rows| {
+        // Feature by feature within a row: neighbours of a column often have the same key, and an addition would wait for
+        // the one before it.
+        for row in 0..rows {
+            for (counts, keys) in counts.iter_mut().zip(keys) {
+                counts[(keys[row] >> 16) as usize] += 1;
+            }
+        }
+    })?;
     // Per column, per wanted rank: its bucket and how many values lie below that bucket.
     let places: Vec<BTreeMap<u64, (usize, u64)>> = wanted
         .iter()
@@ -60,11 +71,18 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], watch: Watch<'_>) -> Result<Ve
             b
         })
         .collect();
-    let pick = |w: usize, key: u32| {
-        let slot = buckets[w].iter().position(|&b| b == (key >> 16) as usize)?;
-        Some(slot * HALF + (key & 0xffff) as usize)
-    };
-    let lower = count(store, wanted, watch, pick, |w| buckets[w].len())?;
+    let sizes: Vec<usize> = buckets.iter().map(Vec::len).collect();
+    let lower = count(store, wanted, simd, watch, &sizes, |counts, keys, rows| {
+        for ((counts, keys), buckets) in counts.iter_mut().zip(keys).zip(&buckets) {
+            for (counts, &bucket) in counts.chunks_exact_mut(HALF).zip(buckets) {
+                // Few tiles have a value in a bucket, so most are done with at a glance.
+                if simd.run(Any { keys, bucket: bucket as u32 }) {
+                    let inside = keys[..rows].iter().filter(|&&key| (key >> 16) as usize == bucket);
+                    inside.for_each(|&key| counts[(key & 0xffff) as usize] += 1);
+                }
+            }
+        }
+    })?;
     Ok(wanted
         .iter()
         .enumerate()
@@ -117,30 +135,29 @@ fn locate(counts: &[u64], rank: u64) -> (usize, u64) {
     (counts.len() - 1, below)
 }
 
-/// Counts the present values of the wanted columns by `slot`, which says where a key is counted, if at all.
+/// Calls `add` for every tile with the counters of the wanted columns (`sizes[w]` times [`HALF`]), the keys of their
+/// values, and the number of rows that are not padding.
 fn count(
     store: &Store,
     wanted: &[Wanted],
+    simd: Dispatch,
     watch: Watch<'_>,
-    slot: impl Fn(usize, u32) -> Option<usize> + Sync,
-    buckets: impl Fn(usize) -> usize,
+    sizes: &[usize],
+    add: impl Fn(&mut [Vec<u64>], &[[u32; TILE_ROWS]], usize) + Sync,
 ) -> Result<Vec<Vec<u64>>> {
     let layout = store.layout();
-    let sizes: Vec<usize> = (0..wanted.len()).map(|w| buckets(w) * HALF).collect();
-    let new = || sizes.iter().map(|&n| vec![0u64; n]).collect::<Vec<_>>();
+    let new = || sizes.iter().map(|&n| vec![0u64; n * HALF]).collect::<Vec<_>>();
     let states = store.scan(new, |counts, i, values| {
         watch.check()?;
+        let mut keys = [[0; TILE_ROWS]; FEATURES_A_SCAN];
         let mut left = layout.rows_in(i);
         for tile in values.chunks_exact(layout.dim() * TILE_ROWS) {
             let rows = left.min(TILE_ROWS);
             left -= rows;
-            for (w, column) in wanted.iter().enumerate() {
-                for v in tile[column.feature * TILE_ROWS..][..rows].iter().filter(|v| !v.is_nan()) {
-                    if let Some(slot) = slot(w, to_key(*v)) {
-                        counts[w][slot] += 1;
-                    }
-                }
+            for (keys, column) in keys.iter_mut().zip(wanted) {
+                simd.run(Keys { values: &tile[column.feature * TILE_ROWS..][..TILE_ROWS], keys });
             }
+            add(counts, &keys[..wanted.len()], rows);
         }
         Ok(())
     })?;
@@ -150,10 +167,42 @@ fn count(
     }))
 }
 
-/// An unsigned integer of the same order. -0 counts as 0.
+/// The keys of a tile's values.
+struct Keys<'a> {
+    values: &'a [f32],
+    keys: &'a mut [u32; TILE_ROWS],
+}
+
+impl Work for Keys<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) {
+        self.keys.iter_mut().zip(self.values).for_each(|(key, &v)| *key = to_key(v));
+    }
+}
+
+/// Whether any key lies in a bucket.
+struct Any<'a> {
+    keys: &'a [u32; TILE_ROWS],
+    bucket: u32,
+}
+
+impl Work for Any<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> bool {
+        self.keys.iter().fold(false, |any, key| any | (key >> 16 == self.bucket))
+    }
+}
+
+/// An unsigned integer of the same order. -0 counts as 0, and NaN, which no rank counts, comes after all values.
+#[inline(always)]
 fn to_key(value: f32) -> u32 {
     let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+    let key = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    if value.is_nan() { u32::MAX } else { key }
 }
 
 fn from_key(key: u32) -> f32 {
@@ -186,7 +235,7 @@ mod tests {
             Wanted { feature: 0, present: sorted.len() as u64, quantiles: vec![0.0, 0.25, 0.5, 0.999, 1.0] },
             Wanted { feature: 1, present: rows as u64, quantiles: vec![0.5] },
         ];
-        let found = quantiles(&store, &wanted, Watch::none()).unwrap();
+        let found = quantiles(&store, &wanted, Dispatch::default(), Watch::none()).unwrap();
         for (&q, &v) in wanted[0].quantiles.iter().zip(&found[0]) {
             let at = (sorted.len() - 1) as f64 * q;
             let (low, high) = (f64::from(sorted[at.floor() as usize]), f64::from(sorted[at.ceil() as usize]));
