@@ -1,6 +1,7 @@
 //! One column of one row group, decoded batch by batch.
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
@@ -133,7 +134,7 @@ fn append_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), ArrowError> {
         T::UInt8 => plain!(UInt8Type),
         T::Decimal32(_, scale) => append(array.as_primitive::<Decimal32Type>(), out, decimal(*scale, f64::from)),
         T::Decimal64(_, scale) => append(array.as_primitive::<Decimal64Type>(), out, decimal(*scale, |v| v as f64)),
-        T::Decimal128(_, scale) => append(array.as_primitive::<Decimal128Type>(), out, decimal(*scale, |v| v as f64)),
+        T::Decimal128(_, scale) => append(array.as_primitive::<Decimal128Type>(), out, decimal(*scale, nearest)),
         T::Date32 => plain!(Date32Type),
         T::Date64 => append(array.as_primitive::<Date64Type>(), out, days(1e3)),
         T::Timestamp(U::Second, _) => append(array.as_primitive::<TimestampSecondType>(), out, days(1.0)),
@@ -141,8 +142,9 @@ fn append_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), ArrowError> {
         T::Timestamp(U::Microsecond, _) => append(array.as_primitive::<TimestampMicrosecondType>(), out, days(1e6)),
         T::Timestamp(U::Nanosecond, _) => append(array.as_primitive::<TimestampNanosecondType>(), out, days(1e9)),
         T::Boolean => {
-            let bits = array.as_boolean();
-            out.extend(bits.iter().map(|bit| bit.map_or(f64::NAN, |b| f64::from(u8::from(b)))));
+            let start = out.len();
+            out.extend(array.as_boolean().values().iter().map(|bit| f64::from(u8::from(bit))));
+            mark_nulls(array.nulls(), &mut out[start..]);
         }
         T::Dictionary(_, values) => return append_f64(&cast(array, values)?, out),
         // Decimals of more than 38 digits: through the library's own conversion.
@@ -154,11 +156,18 @@ fn append_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), ArrowError> {
 fn append<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, out: &mut Vec<f64>, convert: impl Fn(T::Native) -> f64) {
     let start = out.len();
     out.extend(array.values().iter().map(|&v| convert(v)));
-    if let Some(nulls) = array.nulls().filter(|n| n.null_count() > 0) {
-        for (value, valid) in out[start..].iter_mut().zip(nulls) {
-            *value = if valid { *value } else { f64::NAN };
-        }
+    mark_nulls(array.nulls(), &mut out[start..]);
+}
+
+fn mark_nulls(nulls: Option<&NullBuffer>, values: &mut [f64]) {
+    if let Some(nulls) = nulls.filter(|n| n.null_count() > 0) {
+        (!nulls.inner()).set_indices().for_each(|i| values[i] = f64::NAN);
     }
+}
+
+/// Almost every decimal fits 64 bits, which processors convert themselves.
+fn nearest(v: i128) -> f64 {
+    i64::try_from(v).map_or_else(|_| v as f64, |v| v as f64)
 }
 
 fn decimal<T>(scale: i8, convert: impl Fn(T) -> f64) -> impl Fn(T) -> f64 {

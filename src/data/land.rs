@@ -82,10 +82,11 @@ impl<'a> ColumnLander<'a> {
         }
         let start = landed.len();
         let not_there = land(self.plan.transform, self.plan.origin, &self.raw, landed, self.plan.simd);
-        if not_there > 0 {
+        self.tally.nulls += nulls;
+        // Every null has landed as NaN.
+        if not_there > nulls {
             let nan = self.raw.iter().filter(|v| v.is_nan()).count() as u64;
             let infinite = self.raw.iter().filter(|v| v.is_infinite()).count() as u64;
-            self.tally.nulls += nulls;
             self.tally.nan += nan - nulls;
             self.tally.infinite += infinite;
             self.tally.undefined += not_there - nan - infinite;
