@@ -1,4 +1,4 @@
-//! All chunks of a store in one piece of memory, which the system gives zeroed, page by page, to the thread that writes it
+//! All chunks of a store in one piece of memory, which the system gives zeroed, to the thread that asks for it or writes it
 //! first; and an error, not an abort, where there is too little.
 //!
 //! Huge pages (MADV_HUGEPAGE) were tried and left out: on a virtual machine with two cores, decoding 10 million x 16 took
@@ -38,6 +38,16 @@ impl Arena {
     /// Values from the start of one chunk to the start of the next.
     pub(super) fn stride(&self) -> usize {
         self.stride
+    }
+
+    /// Gets the pages of some values from the system by one call where it can do that, instead of by a fault for each page
+    /// (611 MiB: 0.24 s of CPU time instead of 0.32).
+    pub(super) fn populate(&self, values: std::ops::Range<usize>) {
+        #[cfg(target_os = "linux")]
+        // A kernel that cannot (before 5.14) gives the pages when they are written.
+        let _ = self.map.advise_range(memmap2::Advice::PopulateWrite, values.start * 4, values.len() * 4);
+        #[cfg(not(target_os = "linux"))]
+        let _ = values;
     }
 
     /// All values: whole multiples of four bytes, on a page's boundary.

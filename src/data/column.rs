@@ -134,7 +134,15 @@ fn append_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), ArrowError> {
         T::UInt8 => plain!(UInt8Type),
         T::Decimal32(_, scale) => append(array.as_primitive::<Decimal32Type>(), out, decimal(*scale, f64::from)),
         T::Decimal64(_, scale) => append(array.as_primitive::<Decimal64Type>(), out, decimal(*scale, |v| v as f64)),
-        T::Decimal128(_, scale) => append(array.as_primitive::<Decimal128Type>(), out, decimal(*scale, nearest)),
+        T::Decimal128(_, scale) => {
+            let decimals = array.as_primitive::<Decimal128Type>();
+            // 64 bits are converted by one instruction, and almost every decimal fits them.
+            if decimals.values().iter().all(|&v| i64::try_from(v).is_ok()) {
+                append(decimals, out, decimal(*scale, |v| v as i64 as f64));
+            } else {
+                append(decimals, out, decimal(*scale, |v| v as f64));
+            }
+        }
         T::Date32 => plain!(Date32Type),
         T::Date64 => append(array.as_primitive::<Date64Type>(), out, days(1e3)),
         T::Timestamp(U::Second, _) => append(array.as_primitive::<TimestampSecondType>(), out, days(1.0)),
@@ -163,11 +171,6 @@ fn mark_nulls(nulls: Option<&NullBuffer>, values: &mut [f64]) {
     if let Some(nulls) = nulls.filter(|n| n.null_count() > 0) {
         (!nulls.inner()).set_indices().for_each(|i| values[i] = f64::NAN);
     }
-}
-
-/// Almost every decimal fits 64 bits, which processors convert themselves.
-fn nearest(v: i128) -> f64 {
-    i64::try_from(v).map_or_else(|_| v as f64, |v| v as f64)
 }
 
 fn decimal<T>(scale: i8, convert: impl Fn(T) -> f64) -> impl Fn(T) -> f64 {

@@ -5,7 +5,6 @@
 
 #![allow(unsafe_code, reason = "disjoint writes to interleaved cells of shared chunks; see Landing")]
 
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::arena::Arena;
@@ -22,7 +21,8 @@ pub(super) struct Landing<'a> {
     groups: Vec<(u64, u64)>,
     /// Per (group, feature), whether its cells have been given out.
     claimed: Vec<AtomicBool>,
-    arena: PhantomData<&'a mut Arena>,
+    /// Borrowed exclusively by `new`; its values are reached by the pointer alone.
+    arena: &'a Arena,
 }
 
 // SAFETY: the pointer stems from an exclusive borrow that lasts for 'a. It is used only through `LandingColumn`s,
@@ -54,7 +54,19 @@ impl<'a> Landing<'a> {
             stride >= layout.chunk_floats() && layout.chunks().checked_sub(1).is_none_or(|i| needed(i) <= values.len());
         assert!(fits, "the arena is too small");
         let claimed = (0..groups.len() * layout.dim()).map(|_| AtomicBool::new(false)).collect();
-        Landing { layout, values: values.as_mut_ptr(), stride, groups, claimed, arena: PhantomData }
+        Landing { layout, values: values.as_mut_ptr(), stride, groups, claimed, arena }
+    }
+
+    /// Gets the memory of a group's rows from the system, ahead of the columns that land there.
+    pub(super) fn populate(&self, group: usize) {
+        let (first, rows) = self.groups[group];
+        let tile = |row: u64| {
+            let chunk_rows = self.layout.chunk_rows() as u64;
+            (row / chunk_rows) as usize * self.stride + self.layout.position((row % chunk_rows) as usize, 0)
+        };
+        if let Some(last) = rows.checked_sub(1) {
+            self.arena.populate(tile(first)..tile(first + last) + 1);
+        }
     }
 
     /// The cells of a group and a feature; None if they were given out before.
