@@ -3,7 +3,7 @@
 use super::lloyd::{Converged, Limits, Progress, Stop};
 use super::random::Random;
 use super::repair::{distinct_rows, too_few};
-use super::sample::{Sample, sample};
+use super::sample::{Sample, sample, sample_tiles};
 use super::seed::{at_random, plus_plus};
 use crate::backend::{Backend, Centroids, MAX_K, Session};
 use crate::data::Tiles;
@@ -46,6 +46,19 @@ pub struct KMeans {
 /// Rows of the sample for `k` segments, where there are as many.
 pub fn sample_rows(k: usize) -> u64 {
     (SAMPLE_ROWS_A_SEGMENT * k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1)
+}
+
+/// Values in the largest of the larger samples: 64 MiB.
+const LARGER_SAMPLE_VALUES: u64 = 1 << 24;
+/// Passes over one sample from which on it pays to go on with the next.
+const SLOW: u32 = 16;
+
+/// Rows of the larger samples, on which the best start goes on before it meets all rows: each four times the one before,
+/// as long as that is a small part of all rows. The error of a centroid halves from one to the next, and so does what is
+/// left for the passes that cost most.
+pub fn larger_samples(rows: u64, dim: usize, k: usize) -> Vec<u64> {
+    let most = (LARGER_SAMPLE_VALUES / dim as u64).min(rows / 8);
+    std::iter::successors(Some(4 * sample_rows(k)), |n| Some(4 * n)).take_while(|&n| n <= most).collect()
 }
 
 /// Starts if the user does not say: several where they are cheap.
@@ -151,20 +164,36 @@ impl KMeans {
         if sample.rows() == 0 {
             return Ok((starts.into_iter().next().ok_or_else(|| Error::Internal("no start".into()))?, 0));
         }
-        let best = watch.stage(Stage::SampleFit, starts.len() as u64, "starts", || {
+        let larger = larger_samples(tiles.rows(), tiles.dim(), self.k);
+        let fits = (starts.len() + larger.len()) as u64;
+        let best = watch.stage(Stage::SampleFit, fits, "fits", || {
             let sampled = sample.tiles()?;
             let mut best: Option<Converged> = None;
             for start in starts {
-                let mut session = starter.open(&sampled, self.k, watch.quiet())?;
-                let fit = Progress::new(start).run(&sampled, session.as_mut(), self.limits, watch.quiet())?;
+                let fit = self.converge(start, &sampled, starter, watch)?;
                 if best.as_ref().is_none_or(|b| fit.inertia < b.inertia) {
                     best = Some(fit);
                 }
                 watch.advance(Stage::SampleFit, 1);
             }
-            best.ok_or_else(|| Error::Usage("n-init must be at least 1".into()))
+            let mut best = best.ok_or_else(|| Error::Usage("n-init must be at least 1".into()))?;
+            drop(sampled);
+            for wanted in larger {
+                if best.n_iter >= SLOW {
+                    let subset = sample_tiles(tiles, self.seed, wanted)?;
+                    best = self.converge(best.centroids, &subset, starter, watch)?;
+                }
+                watch.advance(Stage::SampleFit, 1);
+            }
+            Ok(best)
         })?;
         Ok((best.centroids, sample.rows() as u64))
+    }
+
+    /// Lloyd's iteration over a sample.
+    fn converge(&self, start: Centroids, tiles: &Tiles, backend: &dyn Backend, watch: Watch<'_>) -> Result<Converged> {
+        let mut session = backend.open(tiles, self.k, watch.quiet())?;
+        Progress::new(start).run(tiles, session.as_mut(), self.limits, watch.quiet())
     }
 
     fn seeds(&self, tiles: &Tiles, sample: &Sample, watch: Watch<'_>) -> Result<Vec<Centroids>> {

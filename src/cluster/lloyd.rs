@@ -54,25 +54,28 @@ pub(super) struct Progress {
     pub(super) n_iter: u32,
     /// Inertia of the last pass; None before the first or after a repair.
     falling_from: Option<u128>,
+    /// The reason to stop, if one was found before the rows were labelled by the last centroids.
+    stop: Option<Stop>,
 }
 
 /// Where the iteration ended.
 #[derive(Debug, Clone)]
 pub(super) struct Converged {
     pub(super) centroids: Centroids,
-    /// Rows by segment in the last pass.
+    /// Rows by segment.
     pub(super) counts: Vec<u64>,
-    /// Exact inertia of the last pass.
+    /// Exact.
     pub(super) inertia: u128,
+    /// Passes made, but for one that only counted.
     pub(super) n_iter: u32,
     pub(super) stop: Stop,
-    /// Segments without rows in the last pass.
+    /// Segments without rows.
     pub(super) empty: usize,
 }
 
 impl Progress {
     pub(super) fn new(centroids: Centroids) -> Self {
-        Progress { centroids, n_iter: 0, falling_from: None }
+        Progress { centroids, n_iter: 0, falling_from: None, stop: None }
     }
 
     /// Iterates until a reason to stop. On an error `self` holds the centroids of the last complete pass, from which
@@ -89,8 +92,11 @@ impl Progress {
             let start = Instant::now();
             let partial = session.pass(&self.centroids, watch)?;
             let inertia = partial.inertia(&self.centroids, tiles.sum_squares());
-            let mut next = partial.means(&self.centroids);
             let empty = partial.counts.iter().filter(|&&n| n == 0).count();
+            if let Some(stop) = self.stop {
+                return Ok(self.converged(partial, inertia, stop, empty));
+            }
+            let mut next = partial.means(&self.centroids);
             let moved = if empty > 0 {
                 move_empty(tiles, session, &self.centroids, &partial.counts, &mut next, watch)?
             } else {
@@ -119,9 +125,11 @@ impl Progress {
             self.falling_from = (moved == 0).then_some(inertia);
             self.centroids = next;
             let small = moved == 0 && shift <= limits.tol * mean_variance(&partial, tiles.sum_squares());
-            if small || number >= limits.max_iter {
-                let stop = if small { Stop::Tolerance } else { Stop::MaxIter };
-                return Ok(self.converged(partial, inertia, stop, empty));
+            // One more pass tells how many rows the last centroids have, and what their inertia is.
+            if small {
+                self.stop = Some(Stop::Tolerance);
+            } else if number >= limits.max_iter {
+                self.stop = Some(Stop::MaxIter);
             }
         }
     }

@@ -7,5 +7,5 @@ mod repair;
 mod sample;
 mod seed;
 
-pub use kmeans::{Fit, Init, KMeans, by_size, default_n_init, sample_rows};
+pub use kmeans::{Fit, Init, KMeans, by_size, default_n_init, larger_samples, sample_rows};
 pub use lloyd::{Limits, Stop};

@@ -52,6 +52,14 @@ pub(super) fn sample(tiles: &Tiles, seed: u64, wanted: u64, watch: Watch<'_>) ->
     Ok(all)
 }
 
+/// About `wanted` rows of `tiles`, whole tiles of them: much faster than row by row, and good enough to go on from centroids
+/// that are good already.
+pub(super) fn sample_tiles(tiles: &Tiles, seed: u64, wanted: u64) -> Result<Tiles> {
+    let key = mix(seed ^ 0x5449_4c45);
+    let threshold = threshold(wanted, tiles.rows());
+    tiles.subset(|tile| mix(key ^ tile) <= threshold)
+}
+
 /// Hashes up to this are chosen.
 fn threshold(wanted: u64, of: u64) -> u64 {
     if wanted >= of { u64::MAX } else { ((u128::from(wanted) << 64) / u128::from(of)) as u64 }

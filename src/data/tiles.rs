@@ -107,6 +107,12 @@ impl Tiles {
             }
             store.write(i, &buffer)?;
         }
+        Tiles::measured(store, weights)
+    }
+
+    /// Takes a store whose values are grid integers.
+    fn measured(store: Store, weights: Option<Vec<u32>>) -> Result<Self> {
+        let layout = store.layout();
         let measuring = Measuring::new(layout.rows(), weights.as_deref(), Dispatch::default());
         store.scan(
             || (),
@@ -117,6 +123,42 @@ impl Tiles {
         )?;
         let measured = measuring.finish();
         Ok(Tiles::new(store, weights, measured))
+    }
+
+    /// The tiles whose number `keep` chooses, in memory. A last tile that is not full is left out.
+    pub fn subset(&self, keep: impl Fn(u64) -> bool + Sync) -> Result<Self> {
+        let whole = self.rows() / TILE_ROWS as u64;
+        let keep = |tile: u64| tile < whole && keep(tile);
+        let rows = (0..whole).filter(|&t| keep(t)).count() as u64 * TILE_ROWS as u64;
+        let layout = Layout::new(rows, self.dim(), Layout::default_chunk_rows(self.dim()));
+        let mut store = Store::memory(layout)?;
+        let mut weights = self.weights.as_ref().map(|_| Vec::new());
+        let (mut buffer, mut full) = (Vec::with_capacity(2 * layout.chunk_floats()), 0);
+        self.map_ordered(
+            |chunk| {
+                let (mut values, mut weights) = (Vec::new(), Vec::new());
+                let first = chunk.first_row / TILE_ROWS as u64;
+                for (t, (tile, _)) in chunk.tiles().enumerate().filter(|(t, _)| keep(first + *t as u64)) {
+                    values.extend_from_slice(tile);
+                    weights.extend(chunk.weights.iter().flat_map(|w| &w[t * TILE_ROWS..][..TILE_ROWS]));
+                }
+                Ok((values, weights))
+            },
+            |(values, some)| {
+                buffer.extend(values);
+                weights.iter_mut().for_each(|weights: &mut Vec<u32>| weights.extend(&some));
+                while buffer.len() >= layout.chunk_floats() {
+                    store.write(full, &buffer[..layout.chunk_floats()])?;
+                    buffer.drain(..layout.chunk_floats());
+                    full += 1;
+                }
+                Ok(())
+            },
+        )?;
+        if !buffer.is_empty() {
+            store.write(full, &buffer)?;
+        }
+        Tiles::measured(store, weights)
     }
 
     /// The same rows in a scratch file in `folder`, streamed from there.

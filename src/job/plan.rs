@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Resources;
 use super::device::{Chosen, EXPECTED_PASSES};
-use crate::cluster::sample_rows;
+use crate::cluster::{larger_samples, sample_rows};
 use crate::data::{Layout, Placement, Roles, Source, Store, quantile_bytes};
 use crate::error::{Error, Result};
 use crate::label::OUTPUT_GROUP_ROWS;
@@ -87,9 +87,11 @@ pub(crate) fn make(
     let threads = rayon::current_num_threads();
     let layout = Layout::new(rows, dim, resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim)));
     let prepared = layout.bytes();
-    let labels = rows * 4;
+    // What is known of a row between passes: its label and its bound.
+    let labels = rows * 7;
     let weights = if roles.weight.is_some() { rows * 12 } else { 0 };
-    let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16);
+    let larger = larger_samples(rows, dim, k).last().copied().unwrap_or(0);
+    let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16) + larger * (dim as u64 * 4 + 16);
     let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
     // Order statistics and sums are counted by every thread for itself, but not at the same time.
     let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);

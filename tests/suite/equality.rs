@@ -55,7 +55,10 @@ fn same_as_the_definition(other: FitRequest) {
 }
 
 fn with_backend(kind: BackendKind, device: Option<usize>, simd: Option<SimdLevel>) -> FitRequest {
-    FitRequest { backend: BackendRequest { kind, device: device.map(|d| d.to_string()), simd, no_skipping: false }, ..request() }
+    FitRequest {
+        backend: BackendRequest { kind, device: device.map(|d| d.to_string()), simd, no_skipping: false },
+        ..request()
+    }
 }
 
 fn with_resources(change: impl FnOnce(&mut Resources)) -> FitRequest {

@@ -75,10 +75,12 @@ impl Bounds {
         *self = Bounds::default();
     }
 
-    /// Makes room for the rows of `tiles` tiles; of new ones nothing is known.
-    pub(super) fn resize(&mut self, tiles: usize) {
+    /// Makes room for the rows of `tiles` tiles; of new ones nothing is known. Returns whether anything was known before.
+    pub(super) fn resize(&mut self, tiles: usize) -> bool {
+        let known = !self.least.is_empty();
         self.until.resize(tiles * TILE_ROWS, f32::NEG_INFINITY);
         self.least.resize(tiles, f32::NEG_INFINITY);
+        known
     }
 
     /// A bit for every row of a tile whose label may have changed. They are to be [noted](Bounds::note) anew.

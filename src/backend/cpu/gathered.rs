@@ -41,15 +41,23 @@ impl Gathered {
     #[inline(always)]
     pub(super) fn take<S: Simd>(&mut self, simd: S, tile: Tile<'_>, first: usize, wanted: u64) {
         let lanes = S::f32s::LEN;
-        // The tile is read front to back, as processors foresee.
+        // The parts of the tile that have rows to take: where they begin, which rows, and where those go.
+        let mut parts = [(0, 0, 0); TILE_ROWS / 4];
+        let (mut n, mut to) = (0, self.len);
+        for part in (0..TILE_ROWS).step_by(lanes) {
+            let here = wanted >> part & (u64::MAX >> (64 - lanes));
+            if here != 0 {
+                parts[n] = (part, here, to);
+                n += 1;
+                to += here.count_ones() as usize;
+            }
+        }
+        // Front to back, as processors foresee.
         for (out, feature) in self.waiting.iter_mut().zip(tile.values) {
-            let mut to = self.len;
-            for part in (0..TILE_ROWS).step_by(lanes) {
-                let here = wanted >> part & (u64::MAX >> (64 - lanes));
+            for &(part, here, to) in &parts[..n] {
                 let mask = S::mask32s::from_bitmask(simd, here);
                 let packed = S::f32s::from_slice(simd, &feature[part..part + lanes]).compress(mask);
                 packed.store_slice(&mut out[to..to + lanes]);
-                to += here.count_ones() as usize;
             }
         }
         for r in bits(wanted) {

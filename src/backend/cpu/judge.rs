@@ -8,9 +8,6 @@ use super::rows::{Rows, bits};
 use crate::backend::{Centroids, Certificate};
 use crate::data::{Chunk, TILE_ROWS};
 
-/// What gathering a row costs, in centroids.
-const GATHER: usize = 12;
-
 /// A set of centroids in all the forms that deciding labels takes.
 pub(super) struct Judge {
     pub certificate: Certificate,
@@ -25,11 +22,12 @@ impl Judge {
         Judge { certificate, packed, exact: Exact::new(centroids) }
     }
 
-    /// From so many rows of a tile it is cheaper to work on all of them where they lie than to gather these. Scoring a row
-    /// takes a register's `k` FMAs a feature, gathering it about as long as [`GATHER`] of them.
+    /// From so many rows of a tile it is cheaper to work on all of them where they lie than to gather these. Measured on
+    /// Zen 4 with AVX-512 (BENCHMARKS.md): in units of one row, one feature and one centroid, a tile costs `64 (k + 6)`
+    /// where it lies, and `640 + n (k + 27)` when `n` of its rows are gathered.
     pub(super) fn dense(&self) -> u32 {
         let k = self.certificate.slack.len();
-        (TILE_ROWS * k).div_ceil(k + GATHER) as u32
+        (TILE_ROWS * (k + 6)).saturating_sub(640).div_ceil(k + 27) as u32
     }
 
     /// Decides the labels of a tile. Returns a bit for every row that the integers decided.

@@ -130,8 +130,8 @@ impl Session for CpuSession<'_> {
         totals.changed = (!first).then(|| sum(|t| t.changed));
         totals.rechecked = sum(|t| t.rechecked);
         totals.skipped = sum(|t| t.skipped);
-        if !first {
-            self.pays = totals.skipped as f64 >= SHARE_THAT_PAYS * sum(|t| t.bounded) as f64;
+        if let known @ 1.. = sum(|t| t.bounded) {
+            self.pays = totals.skipped as f64 >= SHARE_THAT_PAYS * known as f64;
         }
         self.totals = Some(totals.clone());
         Ok(totals)

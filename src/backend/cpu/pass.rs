@@ -42,7 +42,7 @@ pub(super) struct Tally {
     pub changed: u64,
     /// That the integers decided.
     pub rechecked: u64,
-    /// Whose bounds were asked.
+    /// Of which bounds were known.
     pub bounded: u64,
     /// Whose bounds held.
     pub skipped: u64,
@@ -61,7 +61,6 @@ impl Worker {
 }
 
 impl Settled {
-
     /// Decides the labels of a tile and moves its rows in the sums. Returns a bit for every row that moved, and for every
     /// row that the integers decided.
     #[inline(always)]
@@ -114,8 +113,10 @@ impl Work for PassChunk<'_> {
                 }
             }
             Some(spent) => {
-                self.known.bounds.resize(padded / TILE_ROWS);
+                // Where nothing was known before, bounds could not hold; that says nothing of whether they pay.
+                let known = self.known.bounds.resize(padded / TILE_ROWS);
                 self.bounded::<S, R>(simd, spent);
+                self.worker.settled.tally.bounded += if known { self.chunk.rows as u64 } else { 0 };
             }
         }
     }
@@ -143,7 +144,6 @@ impl PassChunk<'_> {
     #[inline(always)]
     fn bounded<S: Simd, const R: usize>(&mut self, simd: S, spent: Spent) {
         let dense = self.judge.dense();
-        let all = self.chunk.rows as u64;
         let mut worked = 0;
         for (t, tile) in tiles(self.chunk).enumerate() {
             let open = self.known.bounds.open(simd, t, spent) & tile.there;
@@ -159,8 +159,7 @@ impl PassChunk<'_> {
             }
         }
         self.together::<S, R>(simd, spent);
-        self.worker.settled.tally.bounded += all;
-        self.worker.settled.tally.skipped += all - worked;
+        self.worker.settled.tally.skipped += self.chunk.rows as u64 - worked;
     }
 
     /// Works on the first tile of gathered rows, if there are any.
