@@ -347,3 +347,34 @@ fn round_up(value: u64) -> f32 {
     // The conversion errs by at most half a unit in the last place, so the next float is an upper bound.
     (value as f32).next_up()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subset_has_the_rows_of_its_tiles() {
+        let values: Vec<i32> = (0..1000 * 3).map(|v| v * 7 - 9000).collect();
+        let weights: Vec<u32> = (0..1000).collect();
+        let folder = tempfile::tempdir().unwrap();
+        for weights in [None, Some(weights)] {
+            let tiles = Tiles::from_rows(3, &values, weights.clone(), 128).unwrap();
+            let scratch =
+                Tiles::from_rows(3, &values, weights.clone(), 192).unwrap().into_scratch(folder.path()).unwrap();
+            // The last tile, of 40 rows, is left out.
+            let kept = [0u64, 2, 3, 9];
+            let rows: Vec<usize> = kept.iter().flat_map(|t| 64 * t..64 * (t + 1)).map(|r| r as usize).collect();
+            let values: Vec<i32> = rows.iter().flat_map(|r| &values[3 * r..][..3]).copied().collect();
+            let weights = weights.map(|w| rows.iter().map(|&r| w[r]).collect());
+            let expected = Tiles::from_rows(3, &values, weights, 64).unwrap();
+            for of in [tiles, scratch] {
+                let subset = of.subset(|t| kept.contains(&t) || t == 15).unwrap();
+                assert_eq!((subset.rows(), subset.is_resident()), (256, true));
+                assert!((0..256).all(|r| subset.row(r).unwrap() == expected.row(r).unwrap()));
+                assert_eq!(subset.weights(), expected.weights());
+                assert_eq!(subset.norms(), expected.norms());
+                assert_eq!(subset.sum_squares(), expected.sum_squares());
+            }
+        }
+    }
+}

@@ -3,11 +3,12 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use hyades::backend::Backend;
 use hyades::backend::cpu::Cpu;
 use hyades::backend::gpu::{DeviceChoice, Gpu};
+use hyades::backend::reference::Reference;
+use hyades::backend::{Backend, Centroids};
 use hyades::cluster::{Fit, Init, KMeans, Limits};
-use hyades::data::{ColumnChoice, Placement, Prepared, RecipeSpec, RoleRequest, Source, Transform, prepare};
+use hyades::data::{ColumnChoice, Placement, Prepared, RecipeSpec, RoleRequest, Source, Tiles, Transform, prepare};
 use hyades::event::{Event, Observer, Silent, Watch};
 use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
 use hyades::simd::SimdLevel;
@@ -100,6 +101,60 @@ fn streamed_equals_resident() {
     }
 }
 
+/// Remembers how many rows each pass skipped.
+#[derive(Default)]
+struct Skips(Mutex<Vec<u64>>);
+
+impl Observer for Skips {
+    fn event(&self, event: Event) {
+        if let Event::Pass { skipped, .. } = event {
+            self.0.lock().expect("no panic").push(skipped);
+        }
+    }
+}
+
+/// Skipping leaves work out, and changes nothing.
+fn skipping_changes_nothing() {
+    let prepared = prepared(false, None);
+    let rows: Vec<i32> = (0..8).flat_map(|r| prepared.tiles.row(r).expect("a row")).collect();
+    let start = Centroids::new(prepared.tiles.dim(), rows).expect("centroids");
+    let kmeans = KMeans { init: Init::Given(start), ..kmeans() };
+    let fit = |cpu: Cpu| {
+        let (skips, stop) = (Skips::default(), AtomicBool::new(false));
+        let fit = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::new(&skips, &stop)).expect("fitted").0;
+        (fit, skips.0.into_inner().expect("no panic"))
+    };
+    let cpu = Cpu::new(None).expect("a CPU");
+    let ((fitted, skips), (plain, none)) = (fit(cpu), fit(cpu.with_skipping(false)));
+    assert_eq!(fitted, plain);
+    assert!(none.iter().all(|&n| n == 0), "{none:?}");
+    assert!(skips.last() > Some(&19_000), "of 20,000 rows were skipped: {skips:?}");
+}
+
+/// Enough rows for a larger sample, on which the start goes on; in a mixture of two that falls into many segments slowly.
+fn larger_samples_are_the_same_everywhere() {
+    let mut state = 1u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 44) as i32
+    };
+    let rows: Vec<i32> = (0..2_200_000).map(|i| random() + random() + if i % 3 == 0 { 3_000_000 } else { 0 }).collect();
+    let tiles = |folder: Option<&std::path::Path>| {
+        let tiles = Tiles::from_rows(1, &rows, None, 16_384).expect("tiles");
+        folder.map_or(Ok(tiles.subset(|_| true).expect("tiles")), |folder| tiles.into_scratch(folder)).expect("tiles")
+    };
+    assert_eq!(hyades::cluster::larger_samples(2_200_000, 1, 12), [262_144], "the test is about such a sample");
+    let kmeans = KMeans { k: 12, limits: Limits { max_iter: 40, tol: 1e-6 }, ..kmeans() };
+    let fit = |tiles: &Tiles, backend: &dyn Backend| {
+        kmeans.fit(tiles, backend, backend, &|_| None, Watch::none()).expect("fitted").0
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let expected = fit(&tiles(None), &Reference);
+    let cpu = Cpu::new(None).expect("a CPU");
+    assert_eq!(fit(&tiles(None), &cpu), expected);
+    assert_eq!(fit(&tiles(Some(folder.path())), &cpu.with_skipping(false)), expected);
+}
+
 /// Scale, missing values and transforms are fitted by all threads at once: they must not show it.
 fn every_recipe_is_the_same_with_any_threads() {
     for transform in [Transform::None, Transform::SignedLog1p, Transform::Auto] {
@@ -139,7 +194,7 @@ fn a_lost_device_changes_nothing(device: usize) {
     let prepared = prepared(false, None);
     // Bad starts, so that there are passes in which to lose the device.
     let rows: Vec<i32> = (0..8).flat_map(|r| prepared.tiles.row(r).expect("a row")).collect();
-    let start = hyades::backend::Centroids::new(prepared.tiles.dim(), rows).expect("centroids");
+    let start = Centroids::new(prepared.tiles.dim(), rows).expect("centroids");
     let kmeans = KMeans { init: Init::Given(start), ..kmeans() };
     let expected = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::none()).expect("fitted").0;
     assert!(expected.n_iter > 4, "{} passes are too few for this test", expected.n_iter);
@@ -178,6 +233,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         }));
     }
     tests.push(test("equality::run_twice", || same_as_the_definition(request())));
+    tests.push(test("equality::skipping_changes_nothing", skipping_changes_nothing));
+    tests.push(test("equality::larger_samples_are_the_same_everywhere", larger_samples_are_the_same_everywhere));
     tests.push(test("equality::streamed_equals_resident", streamed_equals_resident));
     tests.push(test("equality::every_recipe_is_the_same_with_any_threads", every_recipe_is_the_same_with_any_threads));
     tests.push(gpu_test("equality::gpu", |device| {

@@ -147,10 +147,13 @@ impl PassChunk<'_> {
         let mut worked = 0;
         for (t, tile) in tiles(self.chunk).enumerate() {
             let open = self.known.bounds.open(simd, t, spent) & tile.there;
+            if open == 0 {
+                continue;
+            }
             if open.count_ones() >= dense {
                 worked += u64::from(tile.there.count_ones());
                 self.whole::<S, R>(simd, t, tile);
-            } else if open != 0 {
+            } else {
                 worked += u64::from(open.count_ones());
                 self.worker.gathered.take(simd, tile, t * TILE_ROWS, open);
                 if self.worker.gathered.len() >= TILE_ROWS {

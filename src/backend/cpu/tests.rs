@@ -138,3 +138,96 @@ fn the_stop_flag_stops() {
     let error = cpu.open(&tiles, 1, watch).unwrap().pass(&centroids, watch).unwrap_err();
     assert!(matches!(error, crate::Error::Interrupted));
 }
+
+/// Passes with centroids that hardly move, as at the end of a fit, by the definition and at every level: the same answer,
+/// whatever was skipped. Returns the share of rows that were skipped in the passes after the first.
+fn check_skipping(what: &str, dim: usize, rows: &[i32], weights: Option<Vec<u32>>, steps: &[Centroids]) -> f64 {
+    let tiles = Tiles::from_rows(dim, rows, weights, 192).unwrap();
+    let expected = answers(&Reference, &tiles, steps);
+    let mut skipped = 0;
+    for level in SimdLevel::available() {
+        let cpu = Cpu::new(Some(level)).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        for cpu in [cpu, cpu.with_skipping(false)] {
+            assert!(pool.install(|| answers(&cpu, &tiles, steps)) == expected, "{what}: {level} differs, dim {dim}");
+        }
+        let skips = |cpu: Cpu| -> Vec<u64> {
+            let mut session = cpu.open(&tiles, 1, Watch::none()).unwrap();
+            steps.iter().map(|step| session.pass(step, Watch::none()).unwrap().skipped).collect()
+        };
+        assert_eq!(skips(cpu.with_skipping(false)).iter().sum::<u64>(), 0);
+        assert_eq!(skips(cpu)[0], 0, "nothing is known before the first pass");
+        skipped = skips(cpu).iter().sum();
+    }
+    skipped as f64 / (tiles.rows() * (steps.len() as u64 - 1)).max(1) as f64
+}
+
+/// Centroids that move by up to `by` a feature from step to step; in the middle, one of them far away.
+fn drifting(random: &mut Random, dim: usize, k: usize, limit: i32, by: i32) -> Vec<Centroids> {
+    let mut values = random.integers(k * dim, limit);
+    let mut steps = Vec::new();
+    for step in 0..9 {
+        steps.push(Centroids::new(dim, values.clone()).unwrap());
+        for (value, moved) in values.iter_mut().zip(random.integers(k * dim, by)) {
+            *value = (*value + moved).clamp(-GRID_MAX, GRID_MAX);
+        }
+        if step == 5 {
+            values[..dim].copy_from_slice(&random.integers(dim, limit));
+        }
+    }
+    steps
+}
+
+#[test]
+fn what_is_skipped_could_not_have_changed() {
+    let mut random = Random(7);
+    for (dim, k, n) in
+        [(1, 1, 100), (1, 7, 1000), (2, 5, 1999), (3, 40, 1000), (16, 16, 1500), (33, 9, 700), (130, 70, 300)]
+    {
+        for (limit, by) in [(8, 1), (40, 1), (1000, 3), (1 << 20, 1 << 10), (GRID_MAX, 1), (GRID_MAX, 1 << 14)] {
+            let rows = random.integers(n * dim, limit);
+            let steps = drifting(&mut random, dim, k, limit, by);
+            check_skipping("drifting", dim, &rows, None, &steps);
+            let weights = (0..n).map(|_| (random.next() % (1 << 20)) as u32).collect();
+            check_skipping("drifting, weighted", dim, &rows, Some(weights), &steps);
+        }
+    }
+}
+
+/// On a small lattice far from the origin borders run through rows, and squared norms hide the last places of distances.
+#[test]
+fn what_is_skipped_on_a_far_lattice_could_not_have_changed() {
+    let mut random = Random(8);
+    for (dim, far) in [(1, GRID_MAX - 60), (2, 5_000_011), (8, GRID_MAX - 60)] {
+        for spread in [3, 20, 50] {
+            let shift = |values: Vec<i32>| -> Vec<i32> { values.iter().map(|v| far + v).collect() };
+            let rows = shift(random.integers(700 * dim, spread));
+            let steps: Vec<_> = drifting(&mut random, dim, 6, spread, 1)
+                .iter()
+                .map(|step| Centroids::new(dim, shift(step.values().to_vec())).unwrap())
+                .collect();
+            check_skipping("far lattice", dim, &rows, None, &steps);
+        }
+    }
+}
+
+#[test]
+fn rows_far_from_borders_are_skipped() {
+    let mut random = Random(9);
+    for (dim, k) in [(1, 1), (2, 8), (16, 30), (40, 5)] {
+        let centres = random.integers(k * dim, 1 << 21);
+        let noise = random.integers(3000 * dim, 1 << 12);
+        let rows: Vec<i32> = (0..3000)
+            .flat_map(|r| (0..dim).map(move |f| (r, f)))
+            .map(|(r, f)| centres[r % k * dim + f] + noise[r * dim + f])
+            .collect();
+        let steps: Vec<_> = (0..6)
+            .map(|_| {
+                let moved = random.integers(k * dim, 16);
+                Centroids::new(dim, centres.iter().zip(moved).map(|(c, m)| c + m).collect()).unwrap()
+            })
+            .collect();
+        let share = check_skipping("clusters", dim, &rows, None, &steps);
+        assert!(share > 0.95, "{share} of the rows were skipped, dim {dim}, k {k}");
+    }
+}
