@@ -1,6 +1,7 @@
 //! Starting centroids: greedy k-means++, or rows at random. All arithmetic is integer, so the choice is the same
 //! everywhere.
 
+use fearless_simd::Simd;
 use rayon::prelude::*;
 
 use super::random::Random;
@@ -8,6 +9,7 @@ use super::sample::Sample;
 use crate::backend::distance2;
 use crate::error::Result;
 use crate::event::Watch;
+use crate::simd::{Dispatch, Work};
 
 /// Rows of a sample worked on by one task.
 const BLOCK: usize = 2048;
@@ -73,33 +75,70 @@ fn draw(chances: &[u128], random: &mut Random) -> Option<usize> {
 
 /// Takes a new centroid into account.
 fn lower(sample: &Sample, centroid: usize, nearest: &mut [u64]) {
-    let centroid = sample.row(centroid);
+    let (simd, centroid) = (Dispatch::default(), sample.row(centroid));
     nearest.par_chunks_mut(BLOCK).enumerate().for_each(|(b, nearest)| {
-        for (i, d) in nearest.iter_mut().enumerate() {
-            *d = (*d).min(distance2(sample.row(b * BLOCK + i), centroid));
-        }
+        simd.run(Lower { rows: &sample.values[b * BLOCK * sample.dim..], centroid, nearest });
     });
+}
+
+/// Lowers the distances of some rows to the nearest centroid.
+struct Lower<'a> {
+    rows: &'a [i32],
+    centroid: &'a [i32],
+    nearest: &'a mut [u64],
+}
+
+impl Work for Lower<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) {
+        for (d, row) in self.nearest.iter_mut().zip(self.rows.chunks_exact(self.centroid.len())) {
+            *d = (*d).min(distance2(row, self.centroid));
+        }
+    }
 }
 
 /// What the weighted sum of squared distances would be with each of the candidates.
 fn potentials(sample: &Sample, nearest: &[u64], candidates: &[usize]) -> Vec<u128> {
+    let (simd, candidates) = (Dispatch::default(), candidates.iter().map(|&i| sample.row(i)).collect::<Vec<_>>());
     let none = || vec![0u128; candidates.len()];
     nearest
         .par_chunks(BLOCK)
         .enumerate()
         .map(|(b, nearest)| {
-            let mut sums = none();
-            for (i, &d) in nearest.iter().enumerate() {
-                let i = b * BLOCK + i;
-                let weight = u128::from(sample.weight(i));
-                for (sum, &candidate) in sums.iter_mut().zip(candidates) {
-                    *sum += weight * u128::from(d.min(distance2(sample.row(i), sample.row(candidate))));
-                }
-            }
-            sums
+            let first = b * BLOCK;
+            let rows = &sample.values[first * sample.dim..];
+            let weights = sample.weights.as_ref().map(|w| &w[first..]);
+            simd.run(Potentials { rows, weights, nearest, candidates: &candidates })
         })
         .reduce(none, |mut a, b| {
             a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
             a
         })
+}
+
+/// The potentials of some rows.
+struct Potentials<'a> {
+    rows: &'a [i32],
+    weights: Option<&'a [u32]>,
+    nearest: &'a [u64],
+    candidates: &'a [&'a [i32]],
+}
+
+impl Work for Potentials<'_> {
+    type Output = Vec<u128>;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> Vec<u128> {
+        let mut sums = vec![0u128; self.candidates.len()];
+        let dim = self.candidates.first().map_or(1, |c| c.len());
+        for (i, (&d, row)) in self.nearest.iter().zip(self.rows.chunks_exact(dim)).enumerate() {
+            let weight = u128::from(self.weights.map_or(1, |w| w[i]));
+            for (sum, candidate) in sums.iter_mut().zip(self.candidates) {
+                *sum += weight * u128::from(d.min(distance2(row, candidate)));
+            }
+        }
+        sums
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Enters: chunks of tiles. Leaves: the answers of [`reference`](super::reference), bit for bit. An f32 filter
 //! (`kernel`) labels the rows of a tile; rows that its [`Certificate`] leaves open are decided by integers (`exact`).
-//! Labels are kept from pass to pass and sums follow the rows that moved (`moves`). One source serves all instruction
+//! Labels are kept from pass to pass: rows that cannot have changed are skipped (`bounds`, `gathered`), and sums follow
+//! the rows that moved (`moves`). One source serves all instruction
 //! sets: `simd` is the only place that knows them.
 
 mod bounds;
@@ -32,8 +33,8 @@ use crate::simd::{Dispatch, SimdLevel};
 
 /// Bounds are kept for one chunk in so many where they do not pay, to see when they begin to.
 const PROBES: usize = 8;
-/// Share of rows to be skipped for which it pays to keep bounds. Keeping them costs about a tenth of a pass.
-const SHARE_THAT_PAYS: f64 = 0.15;
+/// What it costs to keep a row's bound, in centroids: bounds pay where they save more.
+const BOUND: f64 = 8.0;
 
 /// The CPU backend at one SIMD level, on the threads of the current rayon pool.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +132,7 @@ impl Session for CpuSession<'_> {
         totals.rechecked = sum(|t| t.rechecked);
         totals.skipped = sum(|t| t.skipped);
         if let known @ 1.. = sum(|t| t.bounded) {
-            self.pays = totals.skipped as f64 >= SHARE_THAT_PAYS * known as f64;
+            self.pays = totals.skipped as f64 * (k as f64 + BOUND) >= known as f64 * BOUND;
         }
         self.totals = Some(totals.clone());
         Ok(totals)
