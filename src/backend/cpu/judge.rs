@@ -40,7 +40,8 @@ impl Judge {
         winners: &mut Winners,
     ) -> u64 {
         let spread = self.certificate.spread_factor * tile.norm2;
-        let narrow = winners.find::<S, R>(simd, tile.values, &self.packed, self.certificate.max_slack + spread);
+        let enough = self.certificate.max_slack + spread;
+        let narrow = winners.find::<S, R, true>(simd, tile.values, &self.packed, enough);
         let mut open = 0;
         for r in bits(narrow & tile.there) {
             let gap = winners.second[r] - winners.best[r];

@@ -52,9 +52,9 @@ impl Winners {
     }
 
     /// Scores a tile (`dim` features of [`TILE_ROWS`] rows). Returns a bit for every row whose gap does not exceed
-    /// `enough`.
+    /// `enough`. Without `SECOND` there are only labels: no scores are kept, and no gap is looked at.
     #[inline(always)]
-    pub(super) fn find<S: Simd, const R: usize>(
+    pub(super) fn find<S: Simd, const R: usize, const SECOND: bool>(
         &mut self,
         simd: S,
         tile: &[[f32; TILE_ROWS]],
@@ -64,7 +64,7 @@ impl Winners {
         let lanes = S::f32s::LEN;
         let mut narrow = 0;
         for first in (0..TILE_ROWS).step_by(R * lanes) {
-            let mut rows = Rows::<S, R>::new(simd);
+            let mut rows = Rows::<S, R, SECOND>::new(simd);
             let blocks = packed.values.chunks_exact(packed.block);
             let rest = blocks.remainder();
             for block in blocks {
@@ -79,10 +79,12 @@ impl Winners {
             for r in 0..R {
                 let at = first + r * lanes;
                 rows.label[r].store_slice(&mut self.labels[at..at + lanes]);
-                rows.best[r].store_slice(&mut self.best[at..at + lanes]);
-                rows.second[r].store_slice(&mut self.second[at..at + lanes]);
-                let gap = rows.second[r] - rows.best[r];
-                narrow |= gap.simd_le(S::f32s::splat(simd, enough)).to_bitmask() << at;
+                if SECOND {
+                    rows.best[r].store_slice(&mut self.best[at..at + lanes]);
+                    rows.second[r].store_slice(&mut self.second[at..at + lanes]);
+                    let gap = rows.second[r] - rows.best[r];
+                    narrow |= gap.simd_le(S::f32s::splat(simd, enough)).to_bitmask() << at;
+                }
             }
         }
         narrow
@@ -90,15 +92,16 @@ impl Winners {
 }
 
 /// The standing of `R` registers of rows after some of the centroids.
-struct Rows<S: Simd, const R: usize> {
+struct Rows<S: Simd, const R: usize, const SECOND: bool> {
     best: [S::f32s; R],
+    /// Only with `SECOND`.
     second: [S::f32s; R],
     label: [S::u32s; R],
     /// Number of the next centroid, in every lane.
     next: S::u32s,
 }
 
-impl<S: Simd, const R: usize> Rows<S, R> {
+impl<S: Simd, const R: usize, const SECOND: bool> Rows<S, R, SECOND> {
     #[inline(always)]
     fn new(simd: S) -> Self {
         let none = S::f32s::splat(simd, f32::INFINITY);
@@ -130,7 +133,9 @@ impl<S: Simd, const R: usize> Rows<S, R> {
         for score in scores {
             for (r, score) in score.into_iter().enumerate() {
                 let wins = score.simd_lt(self.best[r]);
-                self.second[r] = self.second[r].min(self.best[r].max(score));
+                if SECOND {
+                    self.second[r] = self.second[r].min(self.best[r].max(score));
+                }
                 self.best[r] = self.best[r].min(score);
                 self.label[r] = wins.select(self.next, self.label[r]);
             }

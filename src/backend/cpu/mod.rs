@@ -6,6 +6,8 @@
 //! the rows that moved (`moves`). One source serves all instruction
 //! sets: `simd` is the only place that knows them.
 
+#[cfg(feature = "bare")]
+mod bare;
 mod bounds;
 mod exact;
 mod gathered;
@@ -17,6 +19,8 @@ mod pass;
 mod peak;
 mod rows;
 
+#[cfg(feature = "bare")]
+pub use bare::Bare;
 pub(crate) use peak::spin;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,12 +9,21 @@ use crate::data::TILE_ROWS;
 /// The label of a row that has none yet.
 pub(super) const NONE: u32 = u16::MAX as u32;
 
+/// What rows are summed in: integers, but for the benchmark that asks what these cost.
+pub(super) trait Sum: Copy + Default {
+    /// `sums += weight * row`. Both are padded to whole registers.
+    fn add_row<S: Simd>(simd: S, sums: &mut [Self], row: &[f32], weight: i64);
+
+    /// As an integer.
+    fn whole(self) -> i64;
+}
+
 /// Rows that came less rows that went, by segment.
-pub(super) struct Moves {
+pub(super) struct Moves<T = i64> {
     counts: Vec<i64>,
     mass: Vec<i64>,
     /// `k x stride`.
-    sums: Vec<i64>,
+    sums: Vec<T>,
     stride: usize,
 }
 
@@ -25,9 +34,9 @@ pub(super) struct Change<'a> {
     pub moved: u64,
 }
 
-impl Moves {
+impl<T: Sum> Moves<T> {
     pub(super) fn new(k: usize, dim: usize) -> Self {
-        Moves { counts: vec![0; k], mass: vec![0; k], sums: vec![0; k * stride(dim)], stride: stride(dim) }
+        Moves { counts: vec![0; k], mass: vec![0; k], sums: vec![T::default(); k * stride(dim)], stride: stride(dim) }
     }
 
     /// Moves rows of one tile, which are loaded in `rows`; `weights` begins with the tile's first row.
@@ -46,7 +55,7 @@ impl Moves {
                 let label = label as usize;
                 self.counts[label] += sign;
                 self.mass[label] += sign * weight;
-                add_row(simd, &mut self.sums[label * self.stride..][..self.stride], rows.row(r), sign * weight);
+                T::add_row(simd, &mut self.sums[label * self.stride..][..self.stride], rows.row(r), sign * weight);
             }
         }
     }
@@ -59,27 +68,32 @@ impl Moves {
         }
         totals.mass.iter_mut().zip(&self.mass).for_each(|(total, moved)| *total += moved);
         for (totals, moved) in totals.sums.chunks_exact_mut(dim).zip(self.sums.chunks_exact(self.stride)) {
-            totals.iter_mut().zip(moved).for_each(|(total, moved)| *total += moved);
+            totals.iter_mut().zip(moved).for_each(|(total, moved)| *total += moved.whole());
         }
     }
 }
 
-/// `sums += weight * row`, in integers. Both are padded to whole registers.
-#[inline(always)]
-fn add_row<S: Simd>(simd: S, sums: &mut [i64], row: &[f32], weight: i64) {
-    let (wide, narrow) = (S::i64s::LEN, S::f32s::LEN);
-    for (sums, row) in sums.chunks_exact_mut(narrow).zip(row.chunks_exact(narrow)) {
-        let (low, high) = S::f32s::from_slice(simd, row).to_int::<S::i32s>().widen();
-        for (half, x) in [low, high].into_iter().enumerate() {
-            let sums = &mut sums[half * wide..][..wide];
-            let old = S::i64s::from_slice(simd, sums);
-            // Weights are rare, and a 64-bit product is dear below AVX-512.
-            let new = match weight {
-                1 => old + x,
-                -1 => old - x,
-                _ => old + x * weight,
-            };
-            new.store_slice(sums);
+impl Sum for i64 {
+    #[inline(always)]
+    fn add_row<S: Simd>(simd: S, sums: &mut [i64], row: &[f32], weight: i64) {
+        let (wide, narrow) = (S::i64s::LEN, S::f32s::LEN);
+        for (sums, row) in sums.chunks_exact_mut(narrow).zip(row.chunks_exact(narrow)) {
+            let (low, high) = S::f32s::from_slice(simd, row).to_int::<S::i32s>().widen();
+            for (half, x) in [low, high].into_iter().enumerate() {
+                let sums = &mut sums[half * wide..][..wide];
+                let old = S::i64s::from_slice(simd, sums);
+                // Weights are rare, and a 64-bit product is dear below AVX-512.
+                let new = match weight {
+                    1 => old + x,
+                    -1 => old - x,
+                    _ => old + x * weight,
+                };
+                new.store_slice(sums);
+            }
         }
+    }
+
+    fn whole(self) -> i64 {
+        self
     }
 }

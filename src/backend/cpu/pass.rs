@@ -6,7 +6,7 @@ use super::bounds::{Bounds, Spent, left};
 use super::gathered::Gathered;
 use super::judge::{Judge, Tile, tiles};
 use super::kernel::Winners;
-use super::moves::{Change, Moves, NONE};
+use super::moves::{Change, Moves, NONE, Sum};
 use super::rows::{Rows, bits};
 use crate::data::{Chunk, TILE_ROWS};
 use crate::simd::Work;
@@ -27,12 +27,12 @@ pub(super) struct Worker {
 }
 
 /// What came of the rows that were worked on.
-pub(super) struct Settled {
-    pub moves: Moves,
+pub(super) struct Settled<T = i64> {
+    pub moves: Moves<T>,
     pub tally: Tally,
     rows: Rows,
     /// Of the last tile.
-    winners: Winners,
+    pub winners: Winners,
 }
 
 /// Rows, counted.
@@ -50,13 +50,7 @@ pub(super) struct Tally {
 
 impl Worker {
     pub(super) fn new(k: usize, dim: usize) -> Self {
-        let settled = Settled {
-            moves: Moves::new(k, dim),
-            tally: Tally::default(),
-            rows: Rows::new(dim),
-            winners: Winners::new(),
-        };
-        Worker { settled, gathered: Gathered::new(dim) }
+        Worker { settled: Settled::new(k, dim), gathered: Gathered::new(dim) }
     }
 }
 
@@ -72,20 +66,46 @@ impl Settled {
         before: &[u32; TILE_ROWS],
     ) -> (u64, u64) {
         let open = judge.decide::<S, R>(simd, tile, &mut self.rows, &mut self.winners);
+        self.tally.rechecked += u64::from(open.count_ones());
+        (self.follow(simd, tile, before), open)
+    }
+}
+
+impl<T: Sum> Settled<T> {
+    pub(super) fn new(k: usize, dim: usize) -> Self {
+        Settled { moves: Moves::new(k, dim), tally: Tally::default(), rows: Rows::new(dim), winners: Winners::new() }
+    }
+
+    /// Moves the rows of a tile in the sums to their new labels. Returns a bit for every row that moved.
+    #[inline(always)]
+    pub(super) fn follow<S: Simd>(&mut self, simd: S, tile: Tile<'_>, before: &[u32; TILE_ROWS]) -> u64 {
         let after = &self.winners.labels;
         let mut moved = 0;
         for r in 0..TILE_ROWS {
             moved |= u64::from(before[r] != after[r]) << r;
         }
         moved &= tile.there;
-        self.tally.rechecked += u64::from(open.count_ones());
         self.tally.changed += u64::from(moved.count_ones());
         if moved != 0 {
             self.rows.load(simd, tile.values, moved);
             self.moves.record(simd, &self.rows, tile.weights, &Change { before, after, moved });
         }
-        (moved, open)
+        moved
     }
+}
+
+/// The labels of a tile, widened.
+#[inline(always)]
+pub(super) fn widened(labels: &[u16]) -> [u32; TILE_ROWS] {
+    let mut wide = [0; TILE_ROWS];
+    wide.iter_mut().zip(labels).for_each(|(wide, &label)| *wide = u32::from(label));
+    wide
+}
+
+/// Keeps the labels of a tile.
+#[inline(always)]
+pub(super) fn keep(labels: &mut [u16], winners: &Winners) {
+    labels.iter_mut().zip(&winners.labels).for_each(|(label, &winner)| *label = winner as u16);
 }
 
 /// A pass over one chunk.
@@ -127,12 +147,11 @@ impl PassChunk<'_> {
     #[inline(always)]
     fn whole<S: Simd, const R: usize>(&mut self, simd: S, t: usize, tile: Tile<'_>) {
         let labels = &mut self.known.labels[t * TILE_ROWS..][..TILE_ROWS];
-        let mut before = [0; TILE_ROWS];
-        before.iter_mut().zip(&*labels).for_each(|(before, &label)| *before = u32::from(label));
+        let before = widened(labels);
         let (moved, open) = self.worker.settled.settle::<S, R>(simd, self.judge, tile, &before);
         let winners = &self.worker.settled.winners;
         if moved != 0 {
-            labels.iter_mut().zip(&winners.labels).for_each(|(label, &winner)| *label = winner as u16);
+            keep(labels, winners);
         }
         if let Some(spent) = self.spent {
             let left = left(simd, tile.values, winners, &self.judge.certificate, open);

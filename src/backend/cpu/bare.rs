@@ -1,0 +1,102 @@
+//! The pass without what makes it exact. For the benchmark `exactness` alone, which tells what exactness costs: the labels
+//! of near ties and the sums are **not** those of [`reference`](super::super::reference).
+//!
+//! Enters: tiles and centroids. Leaves: labels by the smallest f32 score, sums of the rows that moved in f32. The kernel,
+//! the transposition of moved rows and the way of the chunks are those of the exact pass. Deliberately absent: the second
+//! best score, the gap test, the integers for near ties, integer sums, bounds.
+
+use std::sync::Mutex;
+
+use fearless_simd::prelude::*;
+
+use super::judge::tiles;
+use super::kernel::Packed;
+use super::moves::{NONE, Sum};
+use super::pass::{Settled, keep, widened};
+use super::{Cpu, lock, resize};
+use crate::backend::{Centroids, Certificate, Partial};
+use crate::data::{Chunk, TILE_ROWS, Tiles};
+use crate::error::Result;
+use crate::simd::{Dispatch, Work};
+
+/// Passes over one set of tiles.
+pub struct Bare<'a> {
+    dispatch: Dispatch,
+    tiles: &'a Tiles,
+    /// By chunk, the labels of the pass before.
+    labels: Vec<Mutex<Vec<u16>>>,
+    totals: Option<Partial>,
+}
+
+impl<'a> Bare<'a> {
+    /// At the SIMD level of `cpu`.
+    pub fn new(cpu: &Cpu, tiles: &'a Tiles) -> Self {
+        let labels = (0..tiles.layout().chunks()).map(|_| Mutex::default()).collect();
+        Bare { dispatch: cpu.dispatch, tiles, labels, totals: None }
+    }
+
+    /// As [`Session::pass`](crate::backend::Session::pass), nearly. The number of centroids stays the same.
+    ///
+    /// # Errors
+    /// A fault of the scratch file.
+    pub fn pass(&mut self, centroids: &Centroids) -> Result<Partial> {
+        let (k, dim) = (centroids.k(), centroids.dim());
+        let first = self.totals.is_none();
+        let mut totals = self.totals.take().unwrap_or_else(|| Partial::empty(k, dim));
+        resize(&mut totals, k);
+        let packed = Packed::new(centroids, &Certificate::new(centroids));
+        let workers = self.tiles.scan(
+            || Settled::new(k, dim),
+            |settled, chunk| {
+                let labels = &mut lock(&self.labels[chunk.index]);
+                self.dispatch.run(BareChunk { packed: &packed, chunk, labels, settled });
+                Ok(())
+            },
+        )?;
+        workers.iter().for_each(|settled| settled.moves.merge_into(&mut totals));
+        totals.changed = (!first).then(|| workers.iter().map(|settled| settled.tally.changed).sum());
+        self.totals = Some(totals.clone());
+        Ok(totals)
+    }
+}
+
+/// A pass over one chunk.
+struct BareChunk<'a> {
+    packed: &'a Packed,
+    chunk: Chunk<'a>,
+    labels: &'a mut Vec<u16>,
+    settled: &'a mut Settled<f32>,
+}
+
+impl Work for BareChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, simd: S) {
+        self.labels.resize(self.chunk.rows.next_multiple_of(TILE_ROWS), NONE as u16);
+        for (t, tile) in tiles(self.chunk).enumerate() {
+            let labels = &mut self.labels[t * TILE_ROWS..][..TILE_ROWS];
+            let before = widened(labels);
+            self.settled.winners.find::<S, R, false>(simd, tile.values, self.packed, 0.0);
+            if self.settled.follow(simd, tile, &before) != 0 {
+                keep(labels, &self.settled.winners);
+            }
+        }
+    }
+}
+
+impl Sum for f32 {
+    #[inline(always)]
+    fn add_row<S: Simd>(simd: S, sums: &mut [f32], row: &[f32], weight: i64) {
+        let lanes = S::f32s::LEN;
+        let weight = S::f32s::splat(simd, weight as f32);
+        for (sums, row) in sums.chunks_exact_mut(lanes).zip(row.chunks_exact(lanes)) {
+            let old = S::f32s::from_slice(simd, sums);
+            S::f32s::from_slice(simd, row).mul_add(weight, old).store_slice(sums);
+        }
+    }
+
+    fn whole(self) -> i64 {
+        self as i64
+    }
+}
