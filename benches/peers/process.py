@@ -23,6 +23,7 @@ class Done:
 
 def timed(command: list[str], give_up: float | None = None) -> Done:
     """Raises `Failed` if the program fails, or still runs after `give_up` seconds."""
+    warm(command)
     # GNU time forks from itself, so the peak is not that of this process, which a forked child would inherit.
     measured = ["/usr/bin/time", "-f", "%M", *map(str, command)]
     start, before = time.perf_counter(), (busy(), own())
@@ -43,6 +44,15 @@ def timed(command: list[str], give_up: float | None = None) -> Done:
         raise Failed(f"{os.path.basename(command[0])}: exit code {child.returncode}: {' '.join(said[-3:])}")
     others = (busy() - before[0] - (own() - before[1])) / (seconds * os.cpu_count())
     return Done(seconds, int(errors.split()[-1]) / 1024, min(max(others, 0.0), 1.0), out)
+
+
+def warm(command: list[str]) -> None:
+    """Reads the files that a command is given, so that every engine finds them in the page cache."""
+    for argument in map(Path, map(str, command)):
+        if argument.suffix in (".parquet", ".f32") and argument.is_file():
+            with open(argument, "rb", buffering=0) as file:
+                while file.read(1 << 24):
+                    pass
 
 
 def busy() -> float:

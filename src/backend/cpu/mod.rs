@@ -3,8 +3,7 @@
 //! Enters: chunks of tiles. Leaves: the answers of [`reference`](super::reference), bit for bit. An f32 filter
 //! (`kernel`) labels the rows of a tile; rows that its [`Certificate`] leaves open are decided by integers (`exact`).
 //! Labels are kept from pass to pass: rows that cannot have changed are skipped (`bounds`, `gathered`), and sums follow
-//! the rows that moved (`moves`). One source serves all instruction
-//! sets: `simd` is the only place that knows them.
+//! the rows that moved (`moves`). One source serves all instruction sets: `simd` is the only place that knows them.
 
 #[cfg(feature = "bare")]
 mod bare;
