@@ -73,7 +73,8 @@ impl Centroids {
     }
 }
 
-/// The exact squared distance of two rows on the grid: the definition that every label follows.
+/// The exact squared distance of two rows on the grid (no value beyond [`GRID_MAX`] either way): the definition that every
+/// label follows.
 ///
 /// A difference has at most 24 bits, its square 48, and the sum of [`MAX_DIM`] of them 60, so that nothing wraps; said so,
 /// because checks would keep the loop from SIMD.

@@ -27,16 +27,18 @@
 //!
 //! # Distances
 //!
-//! The same bounds enclose distances. Let `n` be the squared norm of the row as a sum of squares in f32, in any order, so
-//! that `(1 - g) |x|^2 <= n <= (1 + g) |x|^2`. Then, for the winner and for every other centroid,
+//! The same bounds enclose distances. Let `q` be the squared norm of the row as a sum of squares in f32, in any order, so
+//! that `(1 - g) |x|^2 <= q <= (1 + g) |x|^2`. Then, for the winner and for every other centroid,
 //!
 //! ```text
-//! |x - c_w|^2 <= t_w + slack_w + (1 + g) |x|^2 <= t_w + slack_w + (1 + 4 g) n
-//! |x - c_j|^2 >= t_second      + (1 - g) |x|^2 >= t_second      + (1 - 2 g) n
+//! |x - c_w|^2 <= t_w + slack_w + (1 + g) |x|^2 <= t_w + slack_w + (1 + 4 g) q
+//! |x - c_j|^2 >= t_second      + (1 - g) |x|^2 >= t_second      + (1 - 2 g) q
 //! ```
 //!
+//! where the largest slack will do for `slack_w`.
+//!
 //! [`norm_above`](Certificate::norm_above) and [`norm_below`](Certificate::norm_below) are the two factors with another
-//! `2 g`, at least eight units, for rounding `t_w + slack_w` and the product, each off by at most one unit of `n` where
+//! `2 g`, at least eight units, for rounding `t_w + slack_w` and the product, each off by at most one unit of `q` where
 //! the sum cancels. The last addition and what follows it are relative to their result, and the caller's to cover.
 
 use super::centroids::Centroids;

@@ -191,7 +191,7 @@ struct KMeansArgs {
     /// Starts tried on the sample; the lowest inertia wins [default: 4; 1 above 64 segments]
     #[arg(long, value_name = "N")]
     n_init: Option<u32>,
-    /// Most passes over all rows
+    /// Most passes over all rows; one more counts
     #[arg(long, value_name = "N", default_value_t = 300)]
     max_iter: u32,
     /// Stop when squared moves sum to less than this share of the mean variance; 0: at the fixpoint

@@ -71,7 +71,7 @@ pub fn default_n_init(k: usize) -> u32 {
 pub struct Fit {
     /// Largest segment first, ties by centroid.
     pub centroids: Centroids,
-    /// Passes over all rows.
+    /// Passes over all rows, but for one that only counted.
     pub n_iter: u32,
     /// Why they ended.
     pub stop: Stop,
@@ -180,7 +180,12 @@ impl KMeans {
             drop(sampled);
             for wanted in larger {
                 if best.n_iter >= SLOW {
-                    let subset = sample_tiles(tiles, self.seed, wanted)?;
+                    let subset = sample_tiles(tiles, self.seed, wanted, watch)?;
+                    watch.note(format!(
+                        "{} passes over the sample: the start goes on over {} rows",
+                        best.n_iter,
+                        subset.rows()
+                    ));
                     best = self.converge(best.centroids, &subset, starter, watch)?;
                 }
                 watch.advance(Stage::SampleFit, 1);

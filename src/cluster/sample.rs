@@ -54,10 +54,10 @@ pub(super) fn sample(tiles: &Tiles, seed: u64, wanted: u64, watch: Watch<'_>) ->
 
 /// About `wanted` rows of `tiles`, whole tiles of them: much faster than row by row, and good enough to go on from centroids
 /// that are good already.
-pub(super) fn sample_tiles(tiles: &Tiles, seed: u64, wanted: u64) -> Result<Tiles> {
+pub(super) fn sample_tiles(tiles: &Tiles, seed: u64, wanted: u64, watch: Watch<'_>) -> Result<Tiles> {
     let key = mix(seed ^ 0x5449_4c45);
     let threshold = threshold(wanted, tiles.rows());
-    tiles.subset(|tile| mix(key ^ tile) <= threshold)
+    tiles.subset(|tile| mix(key ^ tile) <= threshold, watch)
 }
 
 /// Hashes up to this are chosen.

@@ -9,7 +9,7 @@ use memmap2::MmapMut;
 use super::layout::Layout;
 use crate::error::{Error, Result};
 
-/// Zeroed values, touched first by the thread that writes them. Chunks begin on cache lines.
+/// Zeroed values. Chunks begin on cache lines.
 #[derive(Debug)]
 pub(super) struct Arena {
     map: MmapMut,

@@ -136,9 +136,6 @@ fn land_in_memory(
         .map_init(
             || Vec::with_capacity(BATCH_ROWS),
             |landed, (g, f)| {
-                if f == 0 {
-                    landing.populate(g);
-                }
                 let mut lander = ColumnLander::open(source, groups[g], plans[f])?;
                 let mut cells =
                     landing.claim(g, f).ok_or_else(|| Error::Internal("cells were claimed twice".into()))?;

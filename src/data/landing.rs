@@ -36,7 +36,12 @@ pub(super) struct LandingColumn<'a> {
     feature: usize,
     next: u64,
     end: u64,
+    /// Rows before this have their memory; kept by the column of the first feature.
+    populated: u64,
 }
+
+/// Bytes of tiles that are asked of the system at a time.
+const WINDOW: u64 = 16 << 20;
 
 impl<'a> Landing<'a> {
     /// `groups`: first row and rows of every row group, ascending.
@@ -57,16 +62,13 @@ impl<'a> Landing<'a> {
         Landing { layout, values: values.as_mut_ptr(), stride, groups, claimed, arena }
     }
 
-    /// Gets the memory of a group's rows from the system, ahead of the columns that land there.
-    pub(super) fn populate(&self, group: usize) {
-        let (first, rows) = self.groups[group];
+    /// Gets the memory of rows from the system; `rows` is not empty and within the layout.
+    fn populate(&self, rows: std::ops::Range<u64>) {
         let tile = |row: u64| {
             let chunk_rows = self.layout.chunk_rows() as u64;
             (row / chunk_rows) as usize * self.stride + self.layout.position((row % chunk_rows) as usize, 0)
         };
-        if let Some(last) = rows.checked_sub(1) {
-            self.arena.populate(tile(first)..tile(first + last) + 1);
-        }
+        self.arena.populate(tile(rows.start)..tile(rows.end - 1) + 1);
     }
 
     /// The cells of a group and a feature; None if they were given out before.
@@ -74,16 +76,30 @@ impl<'a> Landing<'a> {
         assert!(feature < self.layout.dim(), "there is no such feature");
         let taken = self.claimed[group * self.layout.dim() + feature].swap(true, Ordering::Relaxed);
         let (first, rows) = self.groups[group];
-        (!taken).then_some(LandingColumn { landing: self, feature, next: first, end: first + rows })
+        (!taken).then_some(LandingColumn { landing: self, feature, next: first, end: first + rows, populated: first })
     }
 }
 
 impl LandingColumn<'_> {
+    /// Has the memory of the rows before `needed`, in windows: no more than values that were decoded ask for, whatever a
+    /// footer claims.
+    fn populate(&mut self, needed: u64) {
+        let window = (WINDOW / (4 * self.landing.layout.dim() as u64)).max(1);
+        while self.populated < needed {
+            let to = (self.populated + window).min(self.end);
+            self.landing.populate(self.populated..to);
+            self.populated = to;
+        }
+    }
+
     /// Lands the next values of the column. False, and nothing is written, if they are more than the group's rows.
     #[must_use]
     pub(super) fn push(&mut self, mut values: &[f32]) -> bool {
         if values.len() as u64 > self.end - self.next {
             return false;
+        }
+        if self.feature == 0 {
+            self.populate(self.next + values.len() as u64);
         }
         let layout = &self.landing.layout;
         let chunk_rows = layout.chunk_rows() as u64;

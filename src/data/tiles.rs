@@ -12,6 +12,7 @@ use fearless_simd::Simd;
 use super::layout::{Buffer, Layout, TILE_ROWS};
 use super::store::Store;
 use crate::error::{Error, Result};
+use crate::event::Watch;
 use crate::simd::{Dispatch, Work};
 
 /// The largest grid integer: a difference of two fits 24 bits and is exact in f32.
@@ -126,7 +127,10 @@ impl Tiles {
     }
 
     /// The tiles whose number `keep` chooses, in memory. A last tile that is not full is left out.
-    pub fn subset(&self, keep: impl Fn(u64) -> bool + Sync) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Interrupted`](Error::Interrupted), too little memory, or a fault of the scratch file.
+    pub fn subset(&self, keep: impl Fn(u64) -> bool + Sync, watch: Watch<'_>) -> Result<Self> {
         let whole = self.rows() / TILE_ROWS as u64;
         let keep = |tile: u64| tile < whole && keep(tile);
         let rows = (0..whole).filter(|&t| keep(t)).count() as u64 * TILE_ROWS as u64;
@@ -136,6 +140,7 @@ impl Tiles {
         let (mut buffer, mut full) = (Vec::with_capacity(2 * layout.chunk_floats()), 0);
         self.map_ordered(
             |chunk| {
+                watch.check()?;
                 let (mut values, mut weights) = (Vec::new(), Vec::new());
                 let first = chunk.first_row / TILE_ROWS as u64;
                 for (t, (tile, _)) in chunk.tiles().enumerate().filter(|(t, _)| keep(first + *t as u64)) {
@@ -368,7 +373,7 @@ mod tests {
             let weights = weights.map(|w| rows.iter().map(|&r| w[r]).collect());
             let expected = Tiles::from_rows(3, &values, weights, 64).unwrap();
             for of in [tiles, scratch] {
-                let subset = of.subset(|t| kept.contains(&t) || t == 15).unwrap();
+                let subset = of.subset(|t| kept.contains(&t) || t == 15, Watch::none()).unwrap();
                 assert_eq!((subset.rows(), subset.is_resident()), (256, true));
                 assert!((0..256).all(|r| subset.row(r).unwrap() == expected.row(r).unwrap()));
                 assert_eq!(subset.weights(), expected.weights());

@@ -71,6 +71,9 @@ pub struct Plan {
     pub expected_seconds: f64,
 }
 
+/// Bytes for what the CPU keeps of a chunk between passes, besides what it keeps of its rows.
+const CHUNK_RECORD: u64 = 160;
+
 /// Plans a job on the current thread pool.
 ///
 /// # Errors
@@ -88,10 +91,12 @@ pub(crate) fn make(
     let layout = Layout::new(rows, dim, resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim)));
     let prepared = layout.bytes();
     // What is known of a row between passes: its label and its bound.
-    let labels = rows * 7;
+    let labels = rows * 7 + layout.chunks() as u64 * CHUNK_RECORD;
     let weights = if roles.weight.is_some() { rows * 12 } else { 0 };
-    let larger = larger_samples(rows, dim, k).last().copied().unwrap_or(0);
-    let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16) + larger * (dim as u64 * 4 + 16);
+    // Columns that turn out to be constant are dropped, and with fewer columns a sample may be larger.
+    let larger = |dim| larger_samples(rows, dim, k).last().copied().unwrap_or(0) * (dim as u64 * 4 + 16);
+    let larger = (1..=dim).map(larger).max().unwrap_or(0);
+    let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16) + larger;
     let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
     // Order statistics and sums are counted by every thread for itself, but not at the same time.
     let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);

@@ -16,7 +16,7 @@ pub struct StageTime {
     pub seconds: f64,
 }
 
-/// One full pass.
+/// One full pass. (The one that only counts the rows of the last centroids is not among them.)
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PassRecord {
     /// Its number, from 1.

@@ -7,7 +7,7 @@ use hyades::backend::cpu::Cpu;
 use hyades::backend::gpu::{DeviceChoice, Gpu};
 use hyades::backend::reference::Reference;
 use hyades::backend::{Backend, Centroids};
-use hyades::cluster::{Fit, Init, KMeans, Limits};
+use hyades::cluster::{Fit, Init, KMeans, Limits, Stop};
 use hyades::data::{ColumnChoice, Placement, Prepared, RecipeSpec, RoleRequest, Source, Tiles, Transform, prepare};
 use hyades::event::{Event, Observer, Silent, Watch};
 use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
@@ -101,14 +101,19 @@ fn streamed_equals_resident() {
     }
 }
 
-/// Remembers how many rows each pass skipped.
+/// Remembers how many rows each pass skipped, and what was noted.
 #[derive(Default)]
-struct Skips(Mutex<Vec<u64>>);
+struct Heard {
+    skips: Mutex<Vec<u64>>,
+    notes: Mutex<Vec<String>>,
+}
 
-impl Observer for Skips {
+impl Observer for Heard {
     fn event(&self, event: Event) {
-        if let Event::Pass { skipped, .. } = event {
-            self.0.lock().expect("no panic").push(skipped);
+        match event {
+            Event::Pass { skipped, .. } => self.skips.lock().expect("no panic").push(skipped),
+            Event::Note(text) => self.notes.lock().expect("no panic").push(text),
+            _ => {}
         }
     }
 }
@@ -120,9 +125,9 @@ fn skipping_changes_nothing() {
     let start = Centroids::new(prepared.tiles.dim(), rows).expect("centroids");
     let kmeans = KMeans { init: Init::Given(start), ..kmeans() };
     let fit = |cpu: Cpu| {
-        let (skips, stop) = (Skips::default(), AtomicBool::new(false));
-        let fit = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::new(&skips, &stop)).expect("fitted").0;
-        (fit, skips.0.into_inner().expect("no panic"))
+        let (heard, stop) = (Heard::default(), AtomicBool::new(false));
+        let fit = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::new(&heard, &stop)).expect("fitted").0;
+        (fit, heard.skips.into_inner().expect("no panic"))
     };
     let cpu = Cpu::new(None).expect("a CPU");
     let ((fitted, skips), (plain, none)) = (fit(cpu), fit(cpu.with_skipping(false)));
@@ -141,12 +146,20 @@ fn larger_samples_are_the_same_everywhere() {
     let rows: Vec<i32> = (0..2_200_000).map(|i| random() + random() + if i % 3 == 0 { 3_000_000 } else { 0 }).collect();
     let tiles = |folder: Option<&std::path::Path>| {
         let tiles = Tiles::from_rows(1, &rows, None, 16_384).expect("tiles");
-        folder.map_or(Ok(tiles.subset(|_| true).expect("tiles")), |folder| tiles.into_scratch(folder)).expect("tiles")
+        match folder {
+            None => tiles.subset(|_| true, Watch::none()),
+            Some(folder) => tiles.into_scratch(folder),
+        }
+        .expect("tiles")
     };
     assert_eq!(hyades::cluster::larger_samples(2_200_000, 1, 12), [262_144], "the test is about such a sample");
     let kmeans = KMeans { k: 12, limits: Limits { max_iter: 40, tol: 1e-6 }, ..kmeans() };
     let fit = |tiles: &Tiles, backend: &dyn Backend| {
-        kmeans.fit(tiles, backend, backend, &|_| None, Watch::none()).expect("fitted").0
+        let (heard, stop) = (Heard::default(), AtomicBool::new(false));
+        let fit = kmeans.fit(tiles, backend, backend, &|_| None, Watch::new(&heard, &stop)).expect("fitted").0;
+        let notes = heard.notes.into_inner().expect("no panic");
+        assert!(notes.iter().any(|note| note.contains("the start goes on over 2")), "{notes:?}");
+        fit
     };
     let folder = tempfile::tempdir().expect("a folder");
     let expected = fit(&tiles(None), &Reference);
@@ -198,7 +211,11 @@ fn a_lost_device_changes_nothing(device: usize) {
     let kmeans = KMeans { init: Init::Given(start), ..kmeans() };
     let expected = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::none()).expect("fitted").0;
     assert!(expected.n_iter > 4, "{} passes are too few for this test", expected.n_iter);
-    for at_pass in [1, 3] {
+    // After the last comes one that only counts, unless it found nothing to move.
+    let kmeans = KMeans { limits: Limits { max_iter: 6, tol: 0.0 }, ..kmeans };
+    let expected = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::none()).expect("fitted").0;
+    assert_eq!((expected.n_iter, expected.stop), (6, Stop::MaxIter));
+    for at_pass in [1, 3, 6] {
         let gpu = Arc::new(Gpu::open(&DeviceChoice::Index(device)).expect("the device opens"));
         let saboteur = Saboteur { gpu: gpu.clone(), at_pass, warnings: Mutex::default() };
         let stop = AtomicBool::new(false);

@@ -9,7 +9,9 @@
 //! (A sum by segment, of its own move and the largest other, lets a fifth fewer rows through. Looking it up takes as long
 //! as working on those.)
 //!
-//! Everything is f32 and rounded to the safe side: [`SHRINK`] is more than the rounding of the operations before it.
+//! Everything is f32, and what is positive is rounded to the safe side: [`SHRINK`] is more than the rounding of the
+//! operations before it. What is negative never holds, however it is rounded: its `until` is below the sum of today, which
+//! only grows.
 
 use fearless_simd::prelude::*;
 

@@ -59,7 +59,7 @@ fn labels(session: &mut dyn Session, centroids: &Centroids, margin: bool) -> Lab
     all
 }
 
-/// Runs the passes and label calls on both, and compares everything but `rechecked`. Returns the last of it.
+/// Runs the passes and label calls on both, and compares everything but `rechecked` (neither skips rows). Returns the last of it.
 fn compare(gpu: &Gpu, tiles: &Tiles, passes: &[Centroids]) -> Partial {
     let k = passes.iter().map(Centroids::k).max().unwrap();
     let mut ours = gpu.open(tiles, k, Watch::none()).unwrap();
