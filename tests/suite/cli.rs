@@ -16,6 +16,7 @@ tests!(
     one_file_or_seven,
     twice_the_same_bytes,
     starting_from_a_model_or_a_table,
+    every_distance_if_asked_for,
     a_row_of_weight_two_counts_twice,
     folders_with_keys_and_patterns,
     rows_without_an_id,
@@ -160,6 +161,33 @@ fn starting_from_a_model_or_a_table() {
     write(&w.path("poor.parquet"), &poor);
     w.run(["fit", &input, "--k", "5", "--tol", "0", "--init", &w.text("poor.parquet")]).succeeds();
     assert!(model(&w.out())["n_iter_"].as_u64().unwrap() > 2);
+}
+
+fn every_distance_if_asked_for() {
+    let w = Workshop::new();
+    let input = bank(&w);
+    // The first rows as starts, so that there are passes in which to skip.
+    let names = ["age_years", "tenure_months", "current_balance"];
+    let rows = read(Path::new(&input)).slice(0, 5);
+    let starts: Vec<(&str, ArrayRef)> =
+        names.iter().map(|&name| (name, rows.column_by_name(name).expect("a column").clone())).collect();
+    write(&w.path("starts.parquet"), &starts);
+    let fit = |more: &[&str]| {
+        let features = names.join(",");
+        let start = w.text("starts.parquet");
+        let fit =
+            ["fit", &input, "--k", "5", "--features", &features, "--init", &start, "--tol", "0", "--backend", "cpu"];
+        w.run([&fit, more].concat()).succeeds();
+        let manifest = json(w.out().join("manifest.json"));
+        let passes = manifest["passes"].as_array().expect("passes");
+        let skipped: Vec<u64> = passes.iter().map(|pass| pass["skipped"].as_u64().expect("a number")).collect();
+        (labels_hash(&w.out()), std::fs::read(w.out().join("model.json")).unwrap(), skipped)
+    };
+    let (labels, model, skipped) = fit(&[]);
+    assert!(skipped.iter().any(|&n| n > 3500), "of 7,000 rows were skipped: {skipped:?}");
+    let (same_labels, same_model, none) = fit(&["--no-skipping"]);
+    assert_eq!(none, vec![0; skipped.len()]);
+    assert!(labels == same_labels && model == same_model, "skipping changed the outcome");
 }
 
 fn a_row_of_weight_two_counts_twice() {

@@ -111,7 +111,6 @@ impl Session for CpuSession<'_> {
         let first = self.totals.is_none();
         if first {
             self.known.iter().for_each(|known| *lock(known) = Known::default());
-            self.drift = None;
         }
         let mut totals = self.totals.take().unwrap_or_else(|| Partial::empty(k, dim));
         // Where the number of segments changes, rows leave segments that are no more: room for both.
