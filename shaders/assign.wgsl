@@ -1,18 +1,19 @@
 // Labels rows by their nearest centroid and adds up what moved (backend/mod.rs, `Session::pass`).
-// Follows wide.wgsl and nearest.wgsl, which bind groups 0 and 1. Constants: WEIGHTED; LOCAL, whether the sums are first
-// reduced in workgroup memory; CELLS = K x D if LOCAL, else 1; SEGMENTS = K if LOCAL, else 1.
+// Follows the fragments, which bind groups 0 and 1. Constants: WEIGHTED; LOCAL, whether the sums are first reduced in
+// workgroup memory; PITCH, cells from one segment's sums to the next there; CELLS = K x PITCH if LOCAL, else 1;
+// SEGMENTS = K if LOCAL, else 1.
 //
 // Group 2:
-//   labels   u32  rows                  of the pass before; becomes those of this pass
-//   weights  u32  rows                  one value that is not read unless WEIGHTED
-//   totals   2 u32 a cell               64-bit: changed, rechecked, counts (K), mass (K, if WEIGHTED), sums (K x D)
+//   labels   vec4<u32>  quads           of the pass before; become those of this pass
+//   weights  u32        rows            one value that is not read unless WEIGHTED
+//   totals   2 u32      a cell          64-bit: changed, rechecked, counts (K), mass (K, if WEIGHTED), sums (K x D)
 //
-// Workgroup: 256 invocations, one row each, in strides over first_row..end_row.
+// Workgroup: 256 invocations, four rows each, in strides over first_row..end_row.
 //
-// Workgroup sums: a value v is split into v >> 12 and v & 4095, so that for the at most 2^20 rows that a workgroup sees
+// Workgroup sums: PITCH is odd, so that rows of several segments meet in several banks. A value v is split into v >> 12 and v & 4095, so that for the at most 2^20 rows that a workgroup sees
 // in one dispatch (the caller's promise) the parts stay within 2048 x 2^20 = 2^31 (signed) and 4095 x 2^20 < 2^32.
 
-@group(2) @binding(0) var<storage, read_write> labels: array<u32>;
+@group(2) @binding(0) var<storage, read_write> labels: array<vec4<u32>>;
 @group(2) @binding(1) var<storage, read> weights: array<u32>;
 @group(2) @binding(2) var<storage, read_write> totals: array<atomic<u32>>;
 
@@ -44,21 +45,22 @@ fn widened(value: i32) -> vec2<u32> {
     return vec2<u32>(bitcast<u32>(value), bitcast<u32>(value >> 31u));
 }
 
-// Adds a row to a segment (sign 1) or takes it away (sign -1).
-fn move_row(row: u32, at: u32, j: u32, sign: i32) {
+// Adds row `row` of a quad to a segment (sign 1) or takes it away (sign -1).
+fn move_row(quad: u32, row: u32, j: u32, sign: i32) {
+    let at = position(quad);
     if LOCAL {
         atomicAdd(&local_counts[j], sign);
         for (var f = 0u; f < D; f++) {
-            let value = sign * i32(values[at + f * 64u]);
-            atomicAdd(&local_low[j * D + f], bitcast<u32>(value) & 0xfffu);
-            atomicAdd(&local_high[j * D + f], value >> 12u);
+            let value = sign * i32(values[at + f * STRIDE][row]);
+            atomicAdd(&local_low[j * PITCH + f], bitcast<u32>(value) & 0xfffu);
+            atomicAdd(&local_high[j * PITCH + f], value >> 12u);
         }
         return;
     }
     add_total(COUNTS + j, widened(sign));
     var weight = 1u;
     if WEIGHTED {
-        weight = weights[row];
+        weight = weights[4u * quad + row];
         var mass = vec2<u32>(weight, 0u);
         if sign < 0 {
             mass = wide_negated(mass);
@@ -66,7 +68,7 @@ fn move_row(row: u32, at: u32, j: u32, sign: i32) {
         add_total(MASS + j, mass);
     }
     for (var f = 0u; f < D; f++) {
-        let value = sign * i32(values[at + f * 64u]);
+        let value = sign * i32(values[at + f * STRIDE][row]);
         var product = wide_product(weight, u32(abs(value)));
         if value < 0 {
             product = wide_negated(product);
@@ -96,26 +98,40 @@ fn assign(
     }
     workgroupBarrier();
 
-    for (var row = params.first_row + group.x * WORKGROUP + lane; row < params.end_row; row += groups.x * WORKGROUP) {
-        let at = position(row);
-        let scores = score(at);
+    var seen = vec2<u32>(0u, 0u); // rows changed, rows rechecked
+    let step = groups.x * WORKGROUP;
+    for (var quad = first_quad(group.x, lane); 4u * quad < params.end_row; quad += step) {
+        let live = rows_of(quad) < vec4<u32>(params.end_row);
+        let scores = score(position(quad));
         var label = scores.label;
-        if !certain(scores, row) {
-            label = nearest(at).label;
-            atomicAdd(&rechecked, 1u);
+        let doubtful = live & !certain(scores, quad);
+        if any(doubtful) {
+            for (var row = 0u; row < 4u; row++) {
+                if doubtful[row] {
+                    label[row] = nearest(position(quad), row).label;
+                    seen.y += 1u;
+                }
+            }
         }
-        let old = labels[row];
-        if label != old {
-            labels[row] = label;
-            atomicAdd(&changed, 1u);
+        let old = labels[quad];
+        let moved = live & (label != old);
+        if any(moved) {
+            labels[quad] = select(old, label, moved);
         }
-        if params.fresh != 0u || label != old {
-            move_row(row, at, label, 1);
-        }
-        if params.fresh == 0u && label != old {
-            move_row(row, at, old, -1);
+        for (var row = 0u; row < 4u; row++) {
+            if live[row] && (moved[row] || params.fresh != 0u) {
+                move_row(quad, row, label[row], 1);
+            }
+            if moved[row] {
+                seen.x += 1u;
+                if params.fresh == 0u {
+                    move_row(quad, row, old[row], -1);
+                }
+            }
         }
     }
+    atomicAdd(&changed, seen.x);
+    atomicAdd(&rechecked, seen.y);
     workgroupBarrier();
 
     if lane == 0u {
@@ -126,10 +142,11 @@ fn assign(
         for (var j = lane; j < SEGMENTS; j += WORKGROUP) {
             add_total(COUNTS + j, widened(atomicLoad(&local_counts[j])));
         }
-        for (var cell = lane; cell < CELLS; cell += WORKGROUP) {
-            let high = atomicLoad(&local_high[cell]);
+        for (var cell = lane; cell < K * D; cell += WORKGROUP) {
+            let at = cell / D * PITCH + cell % D;
+            let high = atomicLoad(&local_high[at]);
             let shifted = vec2<u32>(bitcast<u32>(high) << 12u, bitcast<u32>(high >> 20u));
-            add_total(SUMS + cell, wide_add(shifted, vec2<u32>(atomicLoad(&local_low[cell]), 0u)));
+            add_total(SUMS + cell, wide_add(shifted, vec2<u32>(atomicLoad(&local_low[at]), 0u)));
         }
     }
 }

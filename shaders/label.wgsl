@@ -1,5 +1,5 @@
 // Labels rows and says how far they are from their centroid (backend/mod.rs, `Session::label`).
-// Follows wide.wgsl and nearest.wgsl, which bind groups 0 and 1. Constant: MARGIN, whether the second-nearest centroid
+// Follows the fragments, which bind groups 0 and 1. Constant: MARGIN, whether the second-nearest centroid
 // is wanted too; then all K centroids are compared in integers.
 //
 // Group 2, indexed from the dispatch's first row:
@@ -7,7 +7,7 @@
 //   out_best    2 u32  rows             exact squared distance to the nearest centroid
 //   out_second  2 u32  rows             to the second nearest, all ones if there is none; written only if MARGIN
 //
-// Workgroup: 256 invocations, one row each, in strides over first_row..end_row.
+// Workgroup: 256 invocations, four rows each, in strides over first_row..end_row.
 
 @group(2) @binding(0) var<storage, read_write> out_labels: array<u32>;
 @group(2) @binding(1) var<storage, read_write> out_best: array<vec2<u32>>;
@@ -19,22 +19,32 @@ fn label(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    for (var row = params.first_row + group.x * WORKGROUP + lane; row < params.end_row; row += groups.x * WORKGROUP) {
-        let at = position(row);
-        let out = row - params.first_row;
-        if MARGIN {
-            let found = nearest(at);
+    let step = groups.x * WORKGROUP;
+    for (var quad = first_quad(group.x, lane); 4u * quad < params.end_row; quad += step) {
+        let at = position(quad);
+        let rows = rows_of(quad);
+        var scores: Scores;
+        var sure = vec4<bool>(false);
+        if !MARGIN {
+            scores = score(at);
+            sure = certain(scores, quad);
+        }
+        for (var row = 0u; row < 4u; row++) {
+            if rows[row] >= params.end_row {
+                break;
+            }
+            let out = rows[row] - params.first_row;
+            if sure[row] {
+                out_labels[out] = scores.label[row];
+                out_best[out] = distance2(at, row, scores.label[row]);
+                continue;
+            }
+            let found = nearest(at, row);
             out_labels[out] = found.label;
             out_best[out] = found.best;
-            out_second[out] = found.second;
-        } else {
-            let scores = score(at);
-            var label = scores.label;
-            if !certain(scores, row) {
-                label = nearest(at).label;
+            if MARGIN {
+                out_second[out] = found.second;
             }
-            out_labels[out] = label;
-            out_best[out] = distance2(at, label);
         }
     }
 }

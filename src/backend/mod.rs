@@ -59,6 +59,57 @@ pub trait Session {
     fn remark(&self) -> Option<String> {
         None
     }
+
+    /// What the kernels of a device did so far; None where there are none.
+    fn device_work(&self) -> Option<DeviceWork> {
+        None
+    }
+}
+
+/// What a device was asked to do, and what travelled there and back.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct DeviceWork {
+    /// By kernel.
+    pub kernels: Vec<KernelWork>,
+    /// Bytes from the host to the device: tiles, centroids and parameters.
+    pub to_device: u64,
+    /// Bytes from the device to the host: totals, labels and times.
+    pub from_device: u64,
+}
+
+impl DeviceWork {
+    /// The work of two devices together; of their seconds, the sum.
+    pub fn plus(mut self, other: DeviceWork) -> Self {
+        for more in other.kernels {
+            match self.kernels.iter_mut().find(|w| w.kernel == more.kernel) {
+                None => self.kernels.push(more),
+                Some(w) => {
+                    w.dispatches += more.dispatches;
+                    w.seconds = w.seconds.zip(more.seconds).map(|(a, b)| a + b);
+                    w.bytes += more.bytes;
+                    w.operations += more.operations;
+                }
+            }
+        }
+        self.to_device += other.to_device;
+        self.from_device += other.from_device;
+        self
+    }
+}
+
+/// The dispatches of one kernel.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct KernelWork {
+    /// The shader's name.
+    pub kernel: &'static str,
+    /// How many there were.
+    pub dispatches: u64,
+    /// Seconds by the device's own clock, if it has one.
+    pub seconds: Option<f64>,
+    /// Bytes that it cannot do without: values and labels, each once.
+    pub bytes: u64,
+    /// Operations that it cannot do without: two for every row, centroid and feature.
+    pub operations: u64,
 }
 
 /// Labels of consecutive rows.

@@ -214,9 +214,12 @@ pub(super) struct DeviceArgs {
     /// Where to compute [default: auto, a real GPU where it pays, else the CPU]
     #[arg(long, value_name = "BACKEND")]
     backend: Option<BackendArg>,
-    /// A GPU by name (a part will do) or index; hyades doctor lists them
+    /// A GPU by name (a part will do) or index, several separated by commas, or all
     #[arg(long, value_name = "NAME|INDEX")]
     device: Option<String>,
+    /// Fail if the GPU fails or has no room, instead of going on with the CPU
+    #[arg(long)]
+    strict_device: bool,
     /// SIMD level: avx512, avx2, neon or portable [default: the best there is]
     #[arg(long, value_name = "LEVEL")]
     simd: Option<SimdLevel>,
@@ -428,7 +431,13 @@ impl AssignArgs {
 impl DeviceArgs {
     pub(super) fn request(&self) -> BackendRequest {
         let kind = self.backend.map_or(BackendKind::Auto, BackendKind::from);
-        BackendRequest { kind, device: self.device.clone(), simd: self.simd, no_skipping: false }
+        BackendRequest {
+            kind,
+            device: self.device.clone(),
+            strict: self.strict_device,
+            simd: self.simd,
+            no_skipping: false,
+        }
     }
 }
 

@@ -101,14 +101,14 @@ impl KMeans {
             Init::Given(centroids) => (centroids.clone(), 0),
             _ => self.start(tiles, starter, watch)?,
         };
-        let mut session = open(backend, tiles, self.k, recover, watch)?;
+        let mut session = open_session(backend, tiles, self.k, recover, watch)?;
         let mut progress = Progress::new(start);
         let converged = watch.stage(Stage::Passes, 0, "rows", || {
             loop {
                 match progress.run(tiles, session.as_mut(), self.limits, watch) {
                     Err(e @ Error::DeviceLost(_)) => {
                         let other = recover(&e).ok_or(e)?;
-                        session = other.open(tiles, self.k, watch)?;
+                        session = open_session(other, tiles, self.k, recover, watch)?;
                     }
                     outcome => return outcome,
                 }
@@ -231,17 +231,20 @@ impl KMeans {
     }
 }
 
-fn open<'a>(
-    backend: &'a dyn Backend,
+/// Opens a session, on another backend where one fails and `recover` has another.
+pub(crate) fn open_session<'a>(
+    mut backend: &'a dyn Backend,
     tiles: &'a Tiles,
     k: usize,
     recover: &dyn Fn(&Error) -> Option<&'a dyn Backend>,
     watch: Watch<'_>,
 ) -> Result<Box<dyn Session + 'a>> {
-    match backend.open(tiles, k, watch) {
-        // Too little memory on a device is found out here; whether the job goes on elsewhere is the caller's to say.
-        Err(e @ (Error::DeviceLost(_) | Error::Environment(_))) => recover(&e).ok_or(e)?.open(tiles, k, watch),
-        outcome => outcome,
+    loop {
+        match backend.open(tiles, k, watch) {
+            // Too little memory on a device is found out here; whether the job goes on elsewhere is the caller's to say.
+            Err(e @ (Error::DeviceLost(_) | Error::Environment(_))) => backend = recover(&e).ok_or(e)?,
+            outcome => return outcome,
+        }
     }
 }
 

@@ -7,5 +7,6 @@ mod repair;
 mod sample;
 mod seed;
 
+pub(crate) use kmeans::open_session;
 pub use kmeans::{Fit, Init, KMeans, by_size, default_n_init, larger_samples, sample_rows};
 pub use lloyd::{Limits, Stop};

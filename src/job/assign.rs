@@ -7,9 +7,9 @@ use super::device::{BackendRequest, Size};
 use super::manifest::{Manifest, ManifestColumn, manifest_inputs, platform};
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
+use super::recovery::Ladder;
 use super::{Resources, ids, plan};
-use crate::backend::cpu::Cpu;
-use crate::backend::{Backend, Centroids, Labels};
+use crate::backend::{Centroids, Labels};
 use crate::data::{ColumnCounts, IdStream, Placement, RoleRequest, RowGroup, Source, Tiles, replay};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -100,8 +100,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         request.margin,
     )?;
     let mut totals: Vec<ColumnCounts> = Vec::new();
-    let cpu = request.backend.cpu()?;
-    let mut worker = Worker { centroids: &centroids, request, backend: chosen.backend.as_ref(), cpu: &cpu };
+    let ladder = chosen.ladder(&request.backend, size, budget)?;
+    let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &ladder };
     watch.stage(Stage::Labels, source.rows(), "rows", || {
         for groups in batches(source.row_groups(), plan.rows) {
             let large = groups[0].rows > plan.rows;
@@ -127,9 +127,10 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         rows: source.rows(),
         ids,
         plan: None,
-        backend: worker.backend.name().into(),
-        device: worker.backend.device(),
+        backend: ladder.backend().name().into(),
+        device: ladder.backend().device(),
         device_remark: None,
+        device_work: None,
         stages: recorder.stages(),
         passes: Vec::new(),
         columns: totals
@@ -168,24 +169,23 @@ fn match_columns(request: &AssignRequest, model: &Model, source: &Source) -> Res
     Ok((roles.id, roles.features))
 }
 
-/// Labels batch after batch, on the CPU once the device is lost.
+/// Labels batch after batch, on whatever device is left.
 struct Worker<'a> {
     centroids: &'a Centroids,
-    request: &'a AssignRequest,
-    backend: &'a dyn Backend,
-    cpu: &'a Cpu,
+    margin: bool,
+    ladder: &'a Ladder<'a>,
 }
 
 impl Worker<'_> {
-    fn label(&mut self, tiles: &Tiles, watch: Watch<'_>, sink: &mut dyn FnMut(Labels) -> Result<()>) -> Result<()> {
+    fn label(&self, tiles: &Tiles, watch: Watch<'_>, sink: &mut dyn FnMut(Labels) -> Result<()>) -> Result<()> {
         // Rows of this batch that were handed on before a device was lost are not handed on again.
         let mut done = 0;
         // A fault of the sink, such as a full disk, is no fault of the device.
         let mut sink_fault = None;
         loop {
-            let mut outcome = self.backend.open(tiles, self.centroids.k(), watch.quiet());
+            let mut outcome = self.ladder.backend().open(tiles, self.centroids.k(), watch.quiet());
             let result = match &mut outcome {
-                Ok(session) => session.label(self.centroids, self.request.margin, watch, &mut |labels| {
+                Ok(session) => session.label(self.centroids, self.margin, watch, &mut |labels| {
                     let end = labels.first_row + labels.labels.len() as u64;
                     let fresh = labels.from_row(done);
                     done = done.max(end);
@@ -203,16 +203,9 @@ impl Worker<'_> {
                 (None, Ok(())) => return Ok(()),
                 (Some(fault), _) | (None, Err(fault)) => fault,
             };
-            let mendable = match fault {
-                Error::DeviceLost(_) => true,
-                Error::Environment(_) => !self.request.backend.is_explicit(),
-                _ => false,
-            };
-            if !mendable || self.backend.name() == "cpu" {
+            if self.ladder.after(&fault, watch).is_none() {
                 return Err(fault);
             }
-            watch.warn(format!("{fault}; going on with {}", self.cpu.device()));
-            self.backend = self.cpu;
         }
     }
 }
@@ -249,8 +242,9 @@ fn add_counts(totals: &mut Vec<ColumnCounts>, counts: Vec<ColumnCounts>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::cpu::Cpu;
     use crate::backend::reference::Reference;
-    use crate::backend::{Partial, Session};
+    use crate::backend::{Backend, Partial, Session};
 
     /// Hands on the labels of `chunks` chunks, then is lost.
     struct Dying {
@@ -298,20 +292,15 @@ mod tests {
         let rows: Vec<i32> = (0..1000).map(|i| i * 7919 % 2003).collect();
         let tiles = Tiles::from_rows(2, &rows, None, 64).unwrap();
         let centroids = Centroids::new(2, vec![100, 200, 900, 1200, 1800, 300]).unwrap();
-        let request = AssignRequest {
-            model: PathBuf::new(),
-            inputs: Vec::new(),
-            id: None,
-            backend: BackendRequest::default(),
-            resources: Resources::default(),
-            out: PathBuf::new(),
-            margin: true,
-            keep_duplicate_ids: false,
+        // A device that dies again, opened anew, after two chunks more.
+        let ladder = |backend: Box<dyn Backend>| {
+            let again = || -> Result<Box<dyn Backend>> { Ok(Box::new(Dying { chunks: 3 })) };
+            Ladder::new(backend, Cpu::new(None).unwrap(), false, Box::new(again))
         };
-        let cpu = Cpu::new(None).unwrap();
-        let label = |backend: &dyn Backend| {
+        let label = |backend: Box<dyn Backend>| {
             let mut all: Vec<(u32, u64, u64)> = Vec::new();
-            let mut worker = Worker { centroids: &centroids, request: &request, backend, cpu: &cpu };
+            let ladder = ladder(backend);
+            let worker = Worker { centroids: &centroids, margin: true, ladder: &ladder };
             let mut sink = |part: Labels| {
                 assert_eq!(part.first_row, all.len() as u64, "rows are handed on once, in order");
                 let second = part.second2.unwrap();
@@ -319,18 +308,19 @@ mod tests {
                 Ok(())
             };
             worker.label(&tiles, Watch::none(), &mut sink).unwrap();
-            let name = worker.backend.name();
+            let name = ladder.backend().name();
             (all, name)
         };
-        let mut worker = Worker { centroids: &centroids, request: &request, backend: &Dying { chunks: 9 }, cpu: &cpu };
+        let dying = ladder(Box::new(Dying { chunks: 9 }));
+        let worker = Worker { centroids: &centroids, margin: true, ladder: &dying };
         let full = |_: Labels| Err(Error::Environment("the disk is full".into()));
         let fault = worker.label(&tiles, Watch::none(), &mut { full }).unwrap_err();
         assert_eq!(fault.to_string(), "the disk is full", "a fault of the sink is not mended by another device");
-        assert_eq!(worker.backend.name(), "gpu");
-        let (expected, _) = label(&Reference);
+        assert_eq!(dying.backend().name(), "gpu");
+        let (expected, _) = label(Box::new(Reference));
         assert_eq!(expected.len(), 500);
         for chunks in [0, 1, 5] {
-            assert_eq!(label(&Dying { chunks }), (expected.clone(), "cpu"), "lost after {chunks} chunks");
+            assert_eq!(label(Box::new(Dying { chunks })), (expected.clone(), "cpu"), "lost after {chunks} chunks");
         }
     }
 }

@@ -25,8 +25,10 @@ pub enum BackendKind {
 pub struct BackendRequest {
     /// The kind.
     pub kind: BackendKind,
-    /// A GPU's name or index; asking for one asks for a GPU.
+    /// A GPU's name or index, several of them separated by commas, or `all` real ones; asking for one asks for a GPU.
     pub device: Option<String>,
+    /// Fail where the device fails, instead of going on with another.
+    pub strict: bool,
     /// The SIMD level; by default the best that the machine has.
     pub simd: Option<SimdLevel>,
     /// Compute every distance in every pass, also of rows whose segment cannot have changed.
@@ -59,11 +61,6 @@ const GPU_PAYS: f64 = 1e11;
 pub(crate) const EXPECTED_PASSES: u64 = 10;
 
 impl BackendRequest {
-    /// Whether the user named a backend or a device.
-    pub(crate) fn is_explicit(&self) -> bool {
-        self.kind != BackendKind::Auto || self.device.is_some()
-    }
-
     /// The CPU, for what does not run on the backend, or no longer.
     ///
     /// # Errors
@@ -98,8 +95,9 @@ impl BackendRequest {
                     return cpu("the job is too small to start a GPU for".into());
                 }
                 match gpu::real() {
-                    Some(name) => gpu::open(None, format!("{name} pays for a job of this size"), budget)
-                        .or_else(|e| cpu(format!("{name} could not be opened: {e}"))),
+                    Some(name) => gpu::open(None, format!("{name} pays for a job of this size"), budget).or_else(|e| {
+                        if self.strict { Err(e) } else { cpu(format!("{name} could not be opened: {e}")) }
+                    }),
                     None => cpu("no real GPU was found (hyades doctor tells more)".into()),
                 }
             }
@@ -110,33 +108,62 @@ impl BackendRequest {
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::Chosen;
-    use crate::backend::gpu::{AdapterKind, DeviceChoice, Gpu, GpuOptions, adapters};
-    use crate::error::Result;
+    use crate::backend::Backend;
+    use crate::backend::gpu::{AdapterKind, DeviceChoice, Gpu, GpuOptions, Gpus, adapters};
+    use crate::error::{Error, Result};
 
     /// What Mesa's software driver takes for itself, with its compiler and staging buffers: 77 to 90 MiB were seen.
     const DRIVER_BYTES: u64 = 96 << 20;
 
     pub(super) fn open(device: Option<&str>, why: String, budget: u64) -> Result<Chosen> {
-        let choice = match device {
-            None => DeviceChoice::Any,
-            Some(text) => match text.parse() {
-                Ok(index) => DeviceChoice::Index(index),
-                Err(_) => DeviceChoice::Name(text.to_owned()),
-            },
+        let choices = choices(device)?;
+        let share = budget / choices.len() as u64;
+        let (mut all_copies, mut all_fixed) = (0u64, 0);
+        let mut gpus = Vec::new();
+        for choice in &choices {
+            let gpu = Gpu::open(choice)?;
+            let (gpu, host_copy, host_fixed) = match gpu.adapter().kind {
+                // A software device lives in the memory that the budget is about: a quarter of it holds resident slabs
+                // and the two that are streamed.
+                AdapterKind::Software => {
+                    let copy = share / 4;
+                    let options = GpuOptions { resident_bytes: Some(copy / 2), slab_bytes: Some(copy / 4) };
+                    (gpu.with_options(options), copy, DRIVER_BYTES)
+                }
+                // It shares the host's memory, of which it takes what it needs.
+                AdapterKind::Integrated => (gpu, u64::MAX, DRIVER_BYTES),
+                _ => (gpu, 0, 0),
+            };
+            all_copies = all_copies.saturating_add(host_copy);
+            all_fixed += host_fixed;
+            gpus.push(gpu);
+        }
+        let backend: Box<dyn Backend> = match gpus.pop() {
+            Some(only) if gpus.is_empty() => Box::new(only),
+            last => Box::new(Gpus::new(gpus.into_iter().chain(last).collect())),
         };
-        let gpu = Gpu::open(&choice)?;
-        if gpu.adapter().kind == AdapterKind::Integrated {
-            // It shares the host's memory, of which it takes what it needs.
-            return Ok(Chosen { backend: Box::new(gpu), why, host_copy: u64::MAX, host_fixed: DRIVER_BYTES });
+        Ok(Chosen { backend, why, host_copy: all_copies, host_fixed: all_fixed })
+    }
+
+    /// What `--device` means: at least one choice.
+    fn choices(device: Option<&str>) -> Result<Vec<DeviceChoice>> {
+        let choice = |text: &str| match text.trim().parse() {
+            Ok(index) => DeviceChoice::Index(index),
+            Err(_) => DeviceChoice::Name(text.trim().to_owned()),
+        };
+        match device {
+            None => Ok(vec![DeviceChoice::Any]),
+            Some("all") => {
+                let real: Vec<_> = adapters().into_iter().filter(|a| a.is_real()).collect();
+                if real.is_empty() {
+                    return Err(Error::Environment(
+                        "--device all: no real GPU was found; `hyades doctor` says what is missing".into(),
+                    ));
+                }
+                Ok(real.into_iter().map(|a| DeviceChoice::Index(a.index)).collect())
+            }
+            Some(list) => Ok(list.split(',').map(choice).collect()),
         }
-        if gpu.adapter().is_real() {
-            return Ok(Chosen { backend: Box::new(gpu), why, host_copy: 0, host_fixed: 0 });
-        }
-        // A software device lives in the memory that the budget is about: a quarter of it holds resident slabs and the
-        // two that are streamed.
-        let host_copy = budget / 4;
-        let options = GpuOptions { resident_bytes: Some(host_copy / 2), slab_bytes: Some(host_copy / 4) };
-        Ok(Chosen { backend: Box::new(gpu.with_options(options)), why, host_copy, host_fixed: DRIVER_BYTES })
     }
 
     pub(super) fn real() -> Option<String> {

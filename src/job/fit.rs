@@ -9,8 +9,8 @@ use super::plan::Plan;
 use super::publish::Publication;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::{Resources, ids};
-use crate::backend::{Backend, Centroids, MAX_K, Session};
-use crate::cluster::{Fit, Init, KMeans, Limits, by_size, default_n_init};
+use crate::backend::{Backend, Centroids, DeviceWork, MAX_K, Session};
+use crate::cluster::{Fit, Init, KMeans, Limits, by_size, default_n_init, open_session};
 use crate::data::{ColumnCounts, IdStream, Prepared, RecipeSpec, RoleRequest, Roles, Source, prepare};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -78,6 +78,8 @@ pub struct FitOutcome {
     pub stages: Vec<StageTime>,
     /// The full passes.
     pub passes: Vec<PassRecord>,
+    /// What the kernels of a device did; None without one.
+    pub device_work: Option<DeviceWork>,
 }
 
 /// What is known before any value is read.
@@ -147,6 +149,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     let mut publication =
         request.out.as_ref().map(|out| Publication::new(out, &OUTPUTS, &request.inputs)).transpose()?;
     let Opened { source, roles, chosen, plan } = open(request, watch)?;
+    let size = Size { rows: source.rows(), dim: roles.features.len(), k: request.k };
     plan.summary().into_iter().for_each(|line| watch.note(line));
     let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
     let prepared =
@@ -163,34 +166,25 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         limits: request.limits,
         seed: request.seed,
     };
-    let cpu = request.backend.cpu()?;
-    let recovered = std::cell::Cell::new(false);
-    let recover = |fault: &Error| -> Option<&dyn Backend> {
-        // A device that was asked for and has no room is an error; one that was chosen for the user is not.
-        if !matches!(fault, Error::DeviceLost(_)) && request.backend.is_explicit() {
-            return None;
-        }
-        recovered.set(true);
-        watch.warn(format!("{fault}; going on with {} from the last centroids", cpu.device()));
-        Some(&cpu)
-    };
+    let ladder = chosen.ladder(&request.backend, size, request.resources.budget())?;
+    let recover = |fault: &Error| ladder.after(fault, watch);
     // The definition starts on the definition; every other backend may start on the CPU, with the same outcome.
-    let starter: &dyn Backend = if chosen.backend.name() == "reference" { chosen.backend.as_ref() } else { &cpu };
-    let (fit, mut session) = kmeans.fit(&prepared.tiles, chosen.backend.as_ref(), starter, &recover, watch)?;
+    let starter: &dyn Backend = if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
+    let (fit, mut session) = kmeans.fit(&prepared.tiles, ladder.backend(), starter, &recover, watch)?;
     let labelled = Labelling { request, source: &source, roles: &roles, prepared: &prepared };
-    let (centroids, labels) = match labelled.run(&fit, session.as_mut(), publication.as_mut(), watch) {
-        Err(e @ Error::DeviceLost(_)) => {
-            recover(&e);
-            session = cpu.open(&prepared.tiles, request.k, watch)?;
-            labelled.run(&fit, session.as_mut(), publication.as_mut(), watch)?
+    let (centroids, labels) = loop {
+        match labelled.run(&fit, session.as_mut(), publication.as_mut(), watch) {
+            Err(e @ Error::DeviceLost(_)) => {
+                let other = recover(&e).ok_or(e)?;
+                session = open_session(other, &prepared.tiles, request.k, &recover, watch)?;
+            }
+            outcome => break outcome?,
         }
-        outcome => outcome?,
     };
     let empty = labels.counts.iter().filter(|&&n| n == 0).count();
     if empty > 0 {
         watch.warn(format!("{empty} of {} segments have no rows; a smaller k would do", request.k));
     }
-    let finisher: &dyn Backend = if recovered.get() { &cpu } else { chosen.backend.as_ref() };
     let model = build_model(request, &source, &roles, &prepared, &kmeans, &fit, &centroids, &labels);
     if let Some(mut publication) = publication {
         let text = model.to_json()?;
@@ -203,9 +197,10 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
             rows: source.rows(),
             ids,
             plan: Some(plan.clone()),
-            backend: finisher.name().into(),
-            device: finisher.device(),
+            backend: ladder.backend().name().into(),
+            device: ladder.backend().device(),
             device_remark: session.remark(),
+            device_work: session.device_work(),
             stages: recorder.stages(),
             passes: recorder.passes(),
             columns: manifest_columns(&prepared),
@@ -218,7 +213,8 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         publication.text(OUTPUTS[2], &manifest.to_json()?)?;
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
-    Ok(FitOutcome { plan, roles, model, labels, stages: recorder.stages(), passes: recorder.passes() })
+    let device_work = session.device_work();
+    Ok(FitOutcome { plan, roles, model, labels, stages: recorder.stages(), passes: recorder.passes(), device_work })
 }
 
 /// The label pass and what it needs.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::recorder::{PassRecord, StageTime};
+use crate::backend::DeviceWork;
 use crate::data::{ColumnCounts, IdFindings, Source};
 use crate::model::InputFile;
 
@@ -32,6 +33,9 @@ pub struct Manifest {
     /// Remarks of the device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_remark: Option<String>,
+    /// What its kernels did, and what travelled to it and back; of a fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_work: Option<DeviceWork>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
     /// The full passes; of a fit.

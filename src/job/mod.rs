@@ -9,6 +9,7 @@ mod manifest;
 mod plan;
 mod publish;
 mod recorder;
+mod recovery;
 
 pub use assign::{AssignOutcome, AssignRequest, assign};
 pub use device::{BackendKind, BackendRequest};

@@ -57,7 +57,7 @@ fn same_as_the_definition(other: FitRequest) {
 
 fn with_backend(kind: BackendKind, device: Option<usize>, simd: Option<SimdLevel>) -> FitRequest {
     FitRequest {
-        backend: BackendRequest { kind, device: device.map(|d| d.to_string()), simd, no_skipping: false },
+        backend: BackendRequest { kind, device: device.map(|d| d.to_string()), simd, ..BackendRequest::default() },
         ..request()
     }
 }

@@ -4,7 +4,7 @@
 //! [`Error::DeviceLost`], and is asked wherever the host waits for the device.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 
 /// Every dispatch is far shorter than a second, and only a few are in flight: a device that takes longer is lost.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Optional features that are used where they are there; everything works without them.
+const WELCOME: wgpu::Features = wgpu::Features::SHADER_INT64.union(wgpu::Features::TIMESTAMP_QUERY);
 
 /// What went wrong first.
 type Fault = Arc<Mutex<Option<String>>>;
@@ -21,17 +24,32 @@ pub(super) struct Device {
     pub(super) raw: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
+    /// The largest buffer that is asked for, in bytes.
+    pub(super) largest: u64,
+    /// The most steps that all loops of an invocation may make together. Mesa's software driver ends them after 65,535
+    /// without a word (LP_MAX_TGSI_LOOP_ITERATIONS in lp_bld_limits.h).
+    pub(super) max_steps: u64,
+    /// Whether shaders may use 64-bit integers.
+    pub(super) int64: bool,
+    /// Whether it can time its work.
+    pub(super) timestamps: bool,
+    /// Bytes that went to the device and came from it.
+    to_device: AtomicU64,
+    from_device: AtomicU64,
     name: String,
     fault: Fault,
 }
 
 impl Device {
-    /// Opens the adapter with all its limits and no optional feature.
+    /// Opens the adapter with all its limits and those of the features in [`WELCOME`] that it has.
     pub(super) fn open(adapter: &wgpu::Adapter, name: &str) -> Result<Self> {
         let limits = adapter.limits();
+        let features = adapter.features() & WELCOME;
+        let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("hyades"),
             required_limits: limits.clone(),
+            required_features: features,
             ..wgpu::DeviceDescriptor::default()
         };
         let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor))
@@ -41,7 +59,19 @@ impl Device {
         raw.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&record, e.to_string())));
         let record = Arc::clone(&fault);
         raw.set_device_lost_callback(move |reason, text| note(&record, format!("{reason:?}: {text}")));
-        Ok(Device { raw, queue, limits, name: name.to_string(), fault })
+        Ok(Device {
+            raw,
+            queue,
+            largest: limits.max_buffer_size,
+            max_steps: if software { 65_535 } else { u64::MAX },
+            limits,
+            int64: features.contains(wgpu::Features::SHADER_INT64),
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            to_device: AtomicU64::new(0),
+            from_device: AtomicU64::new(0),
+            name: name.to_string(),
+            fault,
+        })
     }
 
     /// # Errors
@@ -82,6 +112,9 @@ impl Device {
     /// A buffer of at least 4 bytes, or None where the device has no room for it.
     pub(super) fn try_buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<Option<wgpu::Buffer>> {
         let size = size.max(4).next_multiple_of(4);
+        if size > self.largest {
+            return Ok(None);
+        }
         let scope = self.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.raw.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
@@ -96,17 +129,36 @@ impl Device {
 
     /// A buffer of at least 4 bytes.
     pub(super) fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
-        self.try_buffer(label, size, usage)?.ok_or_else(|| {
-            Error::Environment(format!(
-                "{} has no room for {size} bytes ({label}); free its memory, give it less to keep, or run on the CPU",
-                self.name
-            ))
-        })
+        self.try_buffer(label, size, usage)?.ok_or_else(|| self.full(size, label))
+    }
+
+    /// The error where there is no room for `size` bytes.
+    pub(super) fn full(&self, size: u64, label: &str) -> Error {
+        Error::Environment(format!(
+            "{} has no room for {size} bytes ({label}); free its memory, give it less to keep, or run on the CPU",
+            self.name
+        ))
     }
 
     /// A storage buffer that the host writes.
     pub(super) fn storage(&self, label: &str, size: u64) -> Result<wgpu::Buffer> {
         self.buffer(label, size, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST)
+    }
+
+    /// Writes a small buffer before the next submission.
+    pub(super) fn put(&self, buffer: &wgpu::Buffer, bytes: &[u8]) {
+        self.sent(bytes.len() as u64);
+        self.queue.write_buffer(buffer, 0, bytes);
+    }
+
+    /// Counts bytes on their way to the device.
+    pub(super) fn sent(&self, bytes: u64) {
+        self.to_device.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that went to the device and came from it since it was opened.
+    pub(super) fn traffic(&self) -> (u64, u64) {
+        (self.to_device.load(Ordering::Relaxed), self.from_device.load(Ordering::Relaxed))
     }
 
     pub(super) fn encoder(&self) -> wgpu::CommandEncoder {
@@ -193,6 +245,7 @@ impl Mappable {
     /// Waits for the mapping and reads the first `bytes` bytes from `offset` on.
     pub(super) fn view(&mut self, device: &Device, offset: u64, bytes: u64) -> Result<wgpu::BufferView> {
         self.wait(device)?;
+        device.from_device.fetch_add(bytes, Ordering::Relaxed);
         self.buffer.get_mapped_range(offset..offset + bytes).map_err(|e| device.lost(e.to_string()))
     }
 

@@ -8,10 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use bytemuck::{Pod, Zeroable};
 
 use super::device::Device;
+use super::template::expand;
 use crate::error::Result;
 
-/// Invocations of a workgroup, each of which does one row at a time. The same as WORKGROUP in nearest.wgsl.
+/// Invocations of a workgroup, each of which does four rows at a time. The same as WORKGROUP in rows.wgsl.
 pub(super) const WORKGROUP: u32 = 256;
+/// Rows that a workgroup does at a time.
+pub(super) const WORKGROUP_ROWS: u32 = 4 * WORKGROUP;
 /// Workgroups of a dispatch; more rows are strided over. An H100 holds about as many at a time (132 x 8), and every one
 /// costs a flush of its sums.
 pub(super) const MAX_GROUPS: u32 = 1024;
@@ -23,12 +26,65 @@ const LOCAL_BYTES: u64 = 16 << 10;
 /// 2^20 x 16 rows with 64 centroids takes 1.6 s so and 2.4 s from a storage buffer, where larger models must go (two busy
 /// cores, medians of alternating runs of `time_of_a_pass`).
 const UNIFORM_BYTES: u64 = 64 << 10;
-/// A block of centroids whose scores are computed together. The same as in nearest.wgsl.
-pub(super) const BLOCK: usize = 8;
-/// FAR in nearest.wgsl: the start value of the centroids that fill up the last block.
+/// Features in a step of the integer definition.
+const UNROLL: usize = 16;
+/// FAR in score.wgsl: the start value of the centroids that fill up the last block.
 pub(super) const FAR: f32 = 3.0e38;
 
-/// `Params` in nearest.wgsl.
+/// How score.wgsl is cut for a number of features: the table of variants.
+///
+/// Four rows are 4 registers a feature, and a centroid's four scores are 4 registers. Up to 16 features stay in registers
+/// for all centroids (64 registers, with 8 centroids' 32 leaving room for two workgroups on a multiprocessor with 65,536);
+/// of more features every value is read anew for every block of centroids, from the caches, so that blocks are twice as
+/// large: 64 multiply-adds a load of four values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// Features in registers.
+    held: usize,
+    /// Features in a step of the loop, which is unrolled.
+    step: usize,
+    /// Quads of centroids in a block.
+    quads: usize,
+}
+
+impl Cut {
+    pub(super) fn of(dim: usize) -> Self {
+        if dim <= 16 { Cut { held: dim, step: 1, quads: 2 } } else { Cut { held: 0, step: 8, quads: 4 } }
+    }
+
+    /// Centroids in a block.
+    pub(super) fn block(self) -> usize {
+        4 * self.quads
+    }
+
+    /// The constants of the templates: HELD, LOOPED, STEP, REST and QUADS of score.wgsl; WHOLE, UNROLL and TAIL of
+    /// distance32.wgsl and distance64.wgsl.
+    fn counts(self, dim: usize) -> [(&'static str, usize); 8] {
+        let rest = (dim - self.held) % self.step;
+        let looped = dim - self.held - rest;
+        let tail = dim % UNROLL;
+        [
+            ("HELD", self.held),
+            ("LOOPED", looped),
+            ("STEP", self.step),
+            ("REST", rest),
+            ("QUADS", self.quads),
+            ("WHOLE", dim - tail),
+            ("UNROLL", UNROLL),
+            ("TAIL", tail),
+        ]
+    }
+
+    /// The most steps of loops in which a kernel spends on one quad of rows: the filter, every row decided by integers,
+    /// and every row moved.
+    pub(super) fn steps(self, dim: usize, k: usize) -> u64 {
+        let filter = k.div_ceil(self.block()) * (dim / self.step + 1);
+        let integers = 4 * k * (dim / UNROLL + 1);
+        (filter + integers + 8 * dim + 16) as u64
+    }
+}
+
+/// `Params` in rows.wgsl.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Params {
@@ -48,7 +104,8 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
-    fn entry(self) -> &'static str {
+    /// Its entry point and file.
+    pub(super) fn entry(self) -> &'static str {
         match self {
             Kernel::Assign { .. } => "assign",
             Kernel::Label { .. } => "label",
@@ -60,41 +117,72 @@ impl Kernel {
         (dim, k)
     }
 
-    /// The WGSL for a device with these limits.
-    pub(super) fn source(self, limits: &wgpu::Limits) -> String {
+    /// Bytes and operations that it cannot do without, a row.
+    pub(super) fn work(self) -> (u64, u64) {
         let (dim, k) = self.shape();
-        let blocks = if fits_uniform(dim, k, limits) {
-            format!("var<uniform> blocks: array<vec4<f32>, {}>", block_floats(dim, k) / 4)
-        } else {
-            "var<storage, read> blocks: array<vec4<f32>>".into()
+        let written = match self {
+            // The label of the pass before.
+            Kernel::Assign { .. } => 4,
+            Kernel::Label { margin, .. } => 12 + if margin { 8 } else { 0 },
         };
-        let (constants, body) = match self {
+        ((4 * dim + written) as u64, (2 * dim * k) as u64)
+    }
+
+    /// The WGSL for a device with these limits, with or without 64-bit integers.
+    pub(super) fn source(self, limits: &wgpu::Limits, int64: bool) -> String {
+        let (dim, k) = self.shape();
+        let counts = Cut::of(dim).counts(dim);
+        let mut constants = format!("const D: u32 = {dim}u;\nconst K: u32 = {k}u;\n");
+        for (name, count) in counts {
+            constants += &format!("const {name}: u32 = {count}u;\n");
+        }
+        constants += &if fits_uniform(dim, k, limits) {
+            format!("@group(1) @binding(1) var<uniform> blocks: array<vec4<f32>, {}>;\n", block_floats(dim, k) / 4)
+        } else {
+            "@group(1) @binding(1) var<storage, read> blocks: array<vec4<f32>>;\n".into()
+        };
+        let body = match self {
             Kernel::Assign { weighted, .. } => {
                 let local = !weighted && fits_workgroup(dim, k, limits);
-                let (cells, segments) = if local { (k * dim, k) } else { (1, 1) };
-                let constants = format!(
-                    "const WEIGHTED: bool = {weighted};\nconst LOCAL: bool = {local};\n\
-                     const CELLS: u32 = {cells}u;\nconst SEGMENTS: u32 = {segments}u;\n"
+                let (cells, segments) = if local { (k * pitch(dim), k) } else { (1, 1) };
+                constants += &format!(
+                    "const WEIGHTED: bool = {weighted};\nconst LOCAL: bool = {local};\nconst PITCH: u32 = {}u;\n\
+                     const CELLS: u32 = {cells}u;\nconst SEGMENTS: u32 = {segments}u;\n",
+                    pitch(dim)
                 );
-                (constants, include_str!("../../../shaders/assign.wgsl"))
+                include_str!("../../../shaders/assign.wgsl")
             }
             Kernel::Label { margin, .. } => {
-                (format!("const MARGIN: bool = {margin};\n"), include_str!("../../../shaders/label.wgsl"))
+                constants += &format!("const MARGIN: bool = {margin};\n");
+                include_str!("../../../shaders/label.wgsl")
             }
         };
+        let exact = if int64 {
+            include_str!("../../../shaders/distance64.wgsl")
+        } else {
+            include_str!("../../../shaders/distance32.wgsl")
+        };
         [
-            &format!("const D: u32 = {dim}u;\nconst K: u32 = {k}u;\n@group(1) @binding(1) {blocks};\n{constants}"),
+            &constants,
             include_str!("../../../shaders/wide.wgsl"),
-            include_str!("../../../shaders/nearest.wgsl"),
+            include_str!("../../../shaders/rows.wgsl"),
+            &expand(include_str!("../../../shaders/score.wgsl"), &counts),
+            &expand(exact, &counts),
+            include_str!("../../../shaders/exact.wgsl"),
             body,
         ]
         .concat()
     }
 }
 
+/// Cells from one segment's sums to the next in workgroup memory: odd, so that they begin in different banks.
+fn pitch(dim: usize) -> usize {
+    dim | 1
+}
+
 /// Whether two u32 a sum, one a count, and the two counters of assign.wgsl fit workgroup memory.
 fn fits_workgroup(dim: usize, k: usize, limits: &wgpu::Limits) -> bool {
-    (8 * k * dim + 4 * k + 8) as u64 <= LOCAL_BYTES.min(u64::from(limits.max_compute_workgroup_storage_size))
+    (8 * k * pitch(dim) + 4 * k + 8) as u64 <= LOCAL_BYTES.min(u64::from(limits.max_compute_workgroup_storage_size))
 }
 
 /// Whether `blocks` is a uniform buffer.
@@ -102,9 +190,9 @@ fn fits_uniform(dim: usize, k: usize, limits: &wgpu::Limits) -> bool {
     4 * block_floats(dim, k) as u64 <= UNIFORM_BYTES.min(limits.max_uniform_buffer_binding_size)
 }
 
-/// The size of `blocks` in nearest.wgsl: a start value and the features of every centroid, whole blocks.
+/// The size of `blocks` in rows.wgsl: a start value and the features of every centroid, whole blocks.
 pub(super) fn block_floats(dim: usize, k: usize) -> usize {
-    k.next_multiple_of(BLOCK) * (dim + 1)
+    k.next_multiple_of(Cut::of(dim).block()) * (dim + 1)
 }
 
 /// The cells of the totals, 64 bits each: where assign.wgsl puts what.
@@ -178,7 +266,7 @@ impl Kernels {
             Kernel::Assign { .. } => &self.assign,
             Kernel::Label { .. } => &self.label,
         };
-        let source = kernel.source(&device.limits);
+        let source = kernel.source(&device.limits, device.int64);
         let (dim, k) = kernel.shape();
         let raw = &device.raw;
         let layout = raw.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

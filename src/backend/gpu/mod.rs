@@ -2,44 +2,32 @@
 //!
 //! Tiles enter once and stay if there is room ([`GpuOptions`]); centroids enter and 64-bit totals leave with every pass.
 //! The kernels filter in f32 and decide what the filter cannot by the integer definition, on the device. No optional
-//! feature is asked for: 64-bit integers are pairs of u32. Absent on purpose: anything that knows of an algorithm, and a
+//! feature is needed: 64-bit integers are pairs of u32 where there are none. Absent on purpose: anything that knows of an algorithm, and a
 //! way on when the device is lost, which is the caller's ([`Error::DeviceLost`](crate::Error::DeviceLost)).
 
 mod adapter;
+mod clock;
 mod device;
 mod kernels;
+mod pace;
 mod session;
+mod several;
 mod slabs;
+mod template;
 #[cfg(test)]
 mod tests;
 
 pub use adapter::{AdapterInfo, AdapterKind, DeviceChoice, adapters};
+pub use several::Gpus;
 pub use slabs::GpuOptions;
 
 use super::{Backend, Session};
-use crate::data::Tiles;
+use crate::data::{TILE_ROWS, Tiles};
 use crate::error::Result;
 use crate::event::Watch;
 use device::Device;
 use kernels::Kernels;
-
-/// The most multiply-adds of a dispatch: well under a second, also where every row has to be decided in integers, so
-/// that a stop is heeded and no driver's watchdog bites.
-#[derive(Debug, Clone, Copy)]
-struct Work(u64);
-
-impl Work {
-    fn of(kind: AdapterKind) -> Self {
-        match kind {
-            // 10^13 a second and more: a dispatch lasts a few milliseconds, many times its submission.
-            AdapterKind::Discrete | AdapterKind::Virtual => Work(1 << 35),
-            // Some 10^11 a second.
-            AdapterKind::Integrated | AdapterKind::Other => Work(1 << 32),
-            // Mesa lavapipe does 10^9 to 10^10 a second on two cores.
-            AdapterKind::Software => Work(1 << 30),
-        }
-    }
-}
+use pace::Pace;
 
 /// The backend on one GPU.
 pub struct Gpu {
@@ -47,7 +35,7 @@ pub struct Gpu {
     device: Device,
     kernels: Kernels,
     options: GpuOptions,
-    work: Work,
+    pace: Pace,
 }
 
 impl Gpu {
@@ -60,8 +48,8 @@ impl Gpu {
         let device = Device::open(&adapter, &info.name)?;
         let kernels = Kernels::new(&device.raw);
         device.check()?;
-        let work = Work::of(info.kind);
-        Ok(Gpu { info, device, kernels, options: GpuOptions::default(), work })
+        let pace = Pace::of(info.kind);
+        Ok(Gpu { info, device, kernels, options: GpuOptions::default(), pace })
     }
 
     /// The same device with other bounds on its memory, for sessions that are opened from now on.
@@ -91,6 +79,6 @@ impl Backend for Gpu {
     }
 
     fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>> {
-        Ok(Box::new(session::GpuSession::open(self, tiles, k, watch)?))
+        Ok(Box::new(session::GpuSession::open(self, tiles, 0..tiles.rows().div_ceil(TILE_ROWS as u64), k, watch)?))
     }
 }

@@ -2,12 +2,16 @@
 //! are short enough, and adds up the integers that come back.
 
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
 
+use super::Gpu;
+use super::clock::Clock;
 use super::device::{Device, Mappable};
-use super::kernels::{BLOCK, FAR, Kernel, MAX_GROUP_ROWS, MAX_GROUPS, Params, TotalCells, WORKGROUP, block_floats};
+use super::kernels::{Cut, FAR, Kernel, MAX_GROUP_ROWS, MAX_GROUPS, Params, TotalCells, WORKGROUP_ROWS, block_floats};
+use super::pace::Pace;
 use super::slabs::Slabs;
-use super::{Gpu, Work};
-use crate::backend::{Centroids, Certificate, Labels, Partial, Session};
+use crate::backend::{Centroids, Certificate, DeviceWork, Labels, Partial, Session};
 use crate::data::{TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -24,16 +28,18 @@ pub(super) struct GpuSession<'a> {
     gpu: &'a Gpu,
     tiles: &'a Tiles,
     slabs: Slabs,
+    clock: Clock,
     model: Option<Model>,
     /// The totals of the rows by the labels that are on the device.
     running: Option<Partial>,
 }
 
 impl<'a> GpuSession<'a> {
-    pub(super) fn open(gpu: &'a Gpu, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Self> {
-        check_totals(gpu, tiles, k)?;
-        let slabs = Slabs::open(&gpu.device, tiles, k, gpu.options, watch)?;
-        Ok(GpuSession { gpu, tiles, slabs, model: None, running: None })
+    /// Takes hold of the tiles in `range`.
+    pub(super) fn open(gpu: &'a Gpu, tiles: &'a Tiles, range: Range<u64>, k: usize, watch: Watch<'_>) -> Result<Self> {
+        check_model(gpu, tiles, k)?;
+        let slabs = Slabs::open(&gpu.device, tiles, range, k, gpu.options, watch)?;
+        Ok(GpuSession { gpu, tiles, slabs, clock: Clock::new(&gpu.device)?, model: None, running: None })
     }
 
     /// The centroids on the device, in buffers that are made anew when their number changes.
@@ -48,7 +54,7 @@ impl<'a> GpuSession<'a> {
         let mut model = match self.model.take() {
             Some(model) if model.k == centroids.k() => model,
             _ => {
-                check_totals(self.gpu, self.tiles, centroids.k())?;
+                check_model(self.gpu, self.tiles, centroids.k())?;
                 Model::new(self.gpu, centroids, self.tiles.weights().is_some())?
             }
         };
@@ -62,8 +68,9 @@ impl<'a> GpuSession<'a> {
         let (dim, k) = (self.tiles.dim(), model.k);
         let kernel = Kernel::Assign { dim, k, weighted: self.tiles.weights().is_some() };
         let pipeline = kernels.pipeline(device, kernel)?;
-        let step = dispatch_rows(self.gpu.work, (k * dim) as u64);
-        let mut flight = Flight { device, watch, submitted: VecDeque::new() };
+        let cost = (k * dim) as u64;
+        let mut flight =
+            Flight { device, pace: &self.gpu.pace, watch, submitted: VecDeque::new(), last: Instant::now() };
         for i in 0..self.slabs.slabs.len() {
             let values = self.slabs.values(device, self.tiles, i, watch)?;
             let slab = &self.slabs.slabs[i];
@@ -74,12 +81,16 @@ impl<'a> GpuSession<'a> {
                 &kernels.assign,
                 &[slab.labels.as_entire_binding(), slab.weights.as_entire_binding(), model.totals.as_entire_binding()],
             );
-            for first in (0..slab.rows).step_by(step as usize) {
-                let end = slab.rows.min(first.saturating_add(step));
+            let mut first = 0;
+            while first < slab.rows {
+                let end = slab.rows.min(first.saturating_add(dispatch_rows(self.gpu, dim, k, cost)));
                 model.aim(device, first, end, fresh);
                 let mut encoder = device.encoder();
-                dispatch(&mut encoder, &pipeline, [&rows, &model.group, &own], end - first);
-                flight.push(device.submit(encoder), u64::from(end - first))?;
+                let work =
+                    Dispatch { kernel, pipeline: &pipeline, groups: [&rows, &model.group, &own], rows: end - first };
+                work.encode(device, &mut self.clock, &mut encoder)?;
+                flight.push(device.submit(encoder), u64::from(end - first), cost)?;
+                first = end;
             }
         }
         flight.land()
@@ -99,6 +110,7 @@ impl Session for GpuSession<'_> {
         model.clear(&self.gpu.device);
         self.assign(&model, running.is_none(), watch)?;
         let totals = model.read_totals(&self.gpu.device)?;
+        self.clock.settle(&self.gpu.device)?;
         let sum = running.get_or_insert_with(|| Partial::empty(centroids.k(), centroids.dim()));
         let rows = model.cells;
         add_totals(sum, rows, &totals);
@@ -121,9 +133,10 @@ impl Session for GpuSession<'_> {
         let model = self.model(centroids)?;
         let Gpu { device, kernels, .. } = self.gpu;
         let (dim, k) = (self.tiles.dim(), model.k);
-        let pipeline = kernels.pipeline(device, Kernel::Label { dim, k, margin })?;
+        let kernel = Kernel::Label { dim, k, margin };
+        let pipeline = kernels.pipeline(device, kernel)?;
         let cost = (k * dim) as u64 * if margin { INTEGER_COST } else { 1 };
-        let step = LABEL_ROWS.min(u64::from(dispatch_rows(self.gpu.work, cost))) as u32;
+        let step = LABEL_ROWS.min(u64::from(dispatch_rows(self.gpu, dim, k, cost))) as u32;
         let mut results = [Results::new(self.gpu, step)?, Results::new(self.gpu, step)?];
         let mut turn = 0;
         for i in 0..self.slabs.slabs.len() {
@@ -138,7 +151,9 @@ impl Session for GpuSession<'_> {
                 let end = slab.rows.min(first.saturating_add(step));
                 model.aim(device, first, end, false);
                 let mut encoder = device.encoder();
-                dispatch(&mut encoder, &pipeline, [&rows, &model.group, &out.group], end - first);
+                let groups = [&rows, &model.group, &out.group];
+                let work = Dispatch { kernel, pipeline: &pipeline, groups, rows: end - first };
+                work.encode(device, &mut self.clock, &mut encoder)?;
                 out.fetch(device, encoder, slab.first_row() + u64::from(first), end - first, margin);
                 turn += 1;
             }
@@ -147,25 +162,34 @@ impl Session for GpuSession<'_> {
             results[turn % 2].deliver(device, margin, watch, sink)?;
             turn += 1;
         }
+        self.clock.settle(device)?;
         self.model = Some(model);
         Ok(())
     }
 
     fn remark(&self) -> Option<String> {
-        let (streamed, all) = (self.slabs.streamed(), self.slabs.slabs.len());
-        (streamed > 0).then(|| {
-            format!(
-                "{streamed} of {all} slabs do not fit {}'s memory and travel to it in every pass",
-                self.gpu.info.name
-            )
-        })
+        self.slabs.remark(&self.gpu.info.name)
+    }
+
+    fn device_work(&self) -> Option<DeviceWork> {
+        let (to_device, from_device) = self.gpu.device.traffic();
+        Some(DeviceWork { kernels: self.clock.work().to_vec(), to_device, from_device })
     }
 }
 
-/// Fails where the device cannot see the totals of `k` segments, the largest buffer of a model, as a whole.
-fn check_totals(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
+/// Fails where the device cannot see the totals of `k` segments, the largest buffer of a model, as a whole, or cannot do
+/// so many segments and features at all.
+fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     let bytes = 8 * TotalCells::new(tiles.dim(), k, tiles.weights().is_some()).len as u64;
     let most = gpu.device.max_binding();
+    if Cut::of(tiles.dim()).steps(tiles.dim(), k) > gpu.device.max_steps {
+        return Err(Error::Environment(format!(
+            "{k} segments of {} features are too much for {}, whose loops end after {} steps; run on the CPU",
+            tiles.dim(),
+            gpu.info.name,
+            gpu.device.max_steps
+        )));
+    }
     if bytes <= most {
         return Ok(());
     }
@@ -177,23 +201,33 @@ fn check_totals(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
 }
 
 /// Rows of a dispatch, whole tiles, when each costs `cost` multiply-adds.
-fn dispatch_rows(work: Work, cost: u64) -> u32 {
-    let tiles = (work.0 / cost / TILE_ROWS as u64).max(1);
-    (tiles * TILE_ROWS as u64).min(u64::from(MAX_GROUPS) * u64::from(MAX_GROUP_ROWS)) as u32
+fn dispatch_rows(gpu: &Gpu, dim: usize, k: usize, cost: u64) -> u32 {
+    let tiles = (gpu.pace.work() / cost / TILE_ROWS as u64).max(1);
+    let quads =
+        (gpu.device.max_steps / Cut::of(dim).steps(dim, k)).clamp(1, u64::from(MAX_GROUP_ROWS / WORKGROUP_ROWS));
+    (tiles * TILE_ROWS as u64).min(u64::from(MAX_GROUPS * WORKGROUP_ROWS) * quads) as u32
 }
 
-fn dispatch(
-    encoder: &mut wgpu::CommandEncoder,
-    pipeline: &wgpu::ComputePipeline,
-    groups: [&wgpu::BindGroup; 3],
+/// One dispatch over some rows.
+struct Dispatch<'a> {
+    kernel: Kernel,
+    pipeline: &'a wgpu::ComputePipeline,
+    groups: [&'a wgpu::BindGroup; 3],
     rows: u32,
-) {
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-    pass.set_pipeline(pipeline);
-    for (i, group) in (0u32..).zip(groups) {
-        pass.set_bind_group(i, group, &[]);
+}
+
+impl Dispatch<'_> {
+    fn encode(&self, device: &Device, clock: &mut Clock, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        let rows = u64::from(self.rows);
+        let (bytes, operations) = self.kernel.work();
+        let mut pass = clock.compute_pass(device, encoder, self.kernel.entry(), rows * bytes, rows * operations)?;
+        pass.set_pipeline(self.pipeline);
+        for (i, group) in (0u32..).zip(self.groups) {
+            pass.set_bind_group(i, group, &[]);
+        }
+        pass.dispatch_workgroups(self.rows.div_ceil(WORKGROUP_ROWS).min(MAX_GROUPS), 1, 1);
+        Ok(())
     }
-    pass.dispatch_workgroups(rows.div_ceil(WORKGROUP).min(MAX_GROUPS), 1, 1);
 }
 
 /// Adds the device's 64-bit totals, which are differences in two's complement.
@@ -206,16 +240,25 @@ fn add_totals(sum: &mut Partial, cells: TotalCells, totals: &[u64]) {
     sum.sums.iter_mut().zip(&totals[cells.sums..]).for_each(|(a, &b)| *a = a.wrapping_add(b as i64));
 }
 
-/// Submissions that are not waited for yet.
+/// Submissions that are not waited for yet, from which the pace is learnt.
 struct Flight<'a> {
     device: &'a Device,
+    pace: &'a Pace,
     watch: Watch<'a>,
-    submitted: VecDeque<(wgpu::SubmissionIndex, u64)>,
+    submitted: VecDeque<Submitted>,
+    /// When the last of them was done, or the first began.
+    last: Instant,
+}
+
+struct Submitted {
+    index: wgpu::SubmissionIndex,
+    rows: u64,
+    cost: u64,
 }
 
 impl Flight<'_> {
-    fn push(&mut self, submission: wgpu::SubmissionIndex, rows: u64) -> Result<()> {
-        self.submitted.push_back((submission, rows));
+    fn push(&mut self, index: wgpu::SubmissionIndex, rows: u64, cost: u64) -> Result<()> {
+        self.submitted.push_back(Submitted { index, rows, cost });
         if self.submitted.len() < IN_FLIGHT { self.watch.check() } else { self.oldest() }
     }
 
@@ -228,8 +271,11 @@ impl Flight<'_> {
 
     fn oldest(&mut self) -> Result<()> {
         self.watch.check()?;
-        let Some((submission, rows)) = self.submitted.pop_front() else { return Ok(()) };
-        self.device.wait(submission)?;
+        let Some(Submitted { index, rows, cost }) = self.submitted.pop_front() else { return Ok(()) };
+        self.device.wait(index)?;
+        let now = Instant::now();
+        self.pace.learn(rows * cost, now - self.last);
+        self.last = now;
         self.watch.advance(Stage::Passes, rows);
         Ok(())
     }
@@ -272,15 +318,15 @@ impl Model {
     fn put(&mut self, device: &Device, centroids: &Centroids) {
         let certificate = Certificate::new(centroids);
         self.spread_factor = certificate.spread_factor;
-        device.queue.write_buffer(&self.blocks, 0, bytemuck::cast_slice(&blocks(centroids, &certificate)));
-        device.queue.write_buffer(&self.slack, 0, bytemuck::cast_slice(&certificate.slack));
-        device.queue.write_buffer(&self.centroids, 0, bytemuck::cast_slice(centroids.values()));
+        device.put(&self.blocks, bytemuck::cast_slice(&blocks(centroids, &certificate)));
+        device.put(&self.slack, bytemuck::cast_slice(&certificate.slack));
+        device.put(&self.centroids, bytemuck::cast_slice(centroids.values()));
     }
 
     /// Tells the next dispatch which rows are its own.
     fn aim(&self, device: &Device, first_row: u32, end_row: u32, fresh: bool) {
         let params = Params { first_row, end_row, fresh: fresh.into(), spread_factor: self.spread_factor };
-        device.queue.write_buffer(&self.params, 0, bytemuck::bytes_of(&params));
+        device.put(&self.params, bytemuck::bytes_of(&params));
     }
 
     fn clear(&self, device: &Device) {
@@ -300,12 +346,12 @@ impl Model {
     }
 }
 
-/// The centroids as nearest.wgsl wants them: in blocks, the start values and then -2c feature by feature.
+/// The centroids as score.wgsl wants them: in blocks, the start values and then -2c feature by feature.
 fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
     let (k, dim) = (centroids.k(), centroids.dim());
-    let mut blocks = Vec::with_capacity(block_floats(dim, k));
-    for first in (0..k).step_by(BLOCK) {
-        let members = first..first + BLOCK;
+    let (size, mut blocks) = (Cut::of(dim).block(), Vec::with_capacity(block_floats(dim, k)));
+    for first in (0..k).step_by(size) {
+        let members = first..first + size;
         blocks.extend(members.clone().map(|j| certificate.start.get(j).copied().unwrap_or(FAR)));
         for f in 0..dim {
             // Exact: at most 2^24 in size.

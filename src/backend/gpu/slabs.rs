@@ -13,6 +13,8 @@ use crate::event::{Stage, Watch};
 /// The most bytes of values in a slab, also where a binding may be larger. One GiB takes a large GPU a third of a
 /// millisecond, which hides a submission; a slab is also the unit that is streamed when memory is short.
 const SLAB_BYTES: u64 = 1 << 30;
+/// Where memory is short, slabs become smaller, down to this.
+const SMALLEST_SLAB_BYTES: u64 = 1 << 20;
 /// Device memory that is left to centroids, totals, results and the driver.
 const HEADROOM_BYTES: u64 = 64 << 20;
 /// One staging buffer. Large enough to hide the cost of a submission, small enough to be filled from the cache.
@@ -61,13 +63,18 @@ pub(super) struct Slabs {
     pub(super) slabs: Vec<Slab>,
     stream: Vec<wgpu::Buffer>,
     feeder: Feeder,
+    /// Bytes of values in every slab but the last.
+    slab_bytes: u64,
+    /// Whether slabs are smaller than wanted, since there was no room for one.
+    shrunk: bool,
 }
 
 impl Slabs {
-    /// Allocates everything for passes with up to `k` centroids, and copies up what stays.
+    /// Allocates everything for passes over the tiles in `range` with up to `k` centroids, and copies up what stays.
     pub(super) fn open(
         device: &Device,
         tiles: &Tiles,
+        range: Range<u64>,
         k: usize,
         options: GpuOptions,
         watch: Watch<'_>,
@@ -79,19 +86,32 @@ impl Slabs {
                 "the GPU can bind {most} bytes at a time and one tile needs {tile_bytes}; run on the CPU"
             )));
         }
-        let total = tiles.rows().div_ceil(TILE_ROWS as u64);
-        let slab_tiles = slab_tiles(tiles, options.slab_bytes.unwrap_or(most).clamp(tile_bytes, most) / tile_bytes);
-        let ranges = (0..total).step_by(slab_tiles as usize).map(|first| first..total.min(first + slab_tiles));
-        let mut slabs = Slabs {
-            slabs: ranges.map(|range| slab(device, tiles, range)).collect::<Result<_>>()?,
-            stream: Vec::new(),
-            feeder: Feeder::new(device, tiles.layout().bytes())?,
+        let bytes = (range.end - range.start) * tile_bytes;
+        let wanted = options.slab_bytes.unwrap_or(most).clamp(tile_bytes, most);
+        let mut most = wanted;
+        let mut slabs = loop {
+            let slab_tiles = slab_tiles(tiles, &range, most / tile_bytes);
+            let ranges =
+                range.clone().step_by(slab_tiles as usize).map(|first| first..range.end.min(first + slab_tiles));
+            let mut slabs = Slabs {
+                slabs: ranges.map(|range| slab(device, tiles, range)).collect::<Result<_>>()?,
+                stream: Vec::new(),
+                feeder: Feeder::new(device, bytes)?,
+                slab_bytes: slab_tiles * tile_bytes,
+                shrunk: most < wanted,
+            };
+            let resident = match options.resident_bytes {
+                Some(resident) if resident < bytes => resident / slabs.slab_bytes,
+                _ => u64::MAX,
+            };
+            if slabs.place(device, resident as usize, k as u64 * tile_bytes)? {
+                break slabs;
+            }
+            if most < 2 * SMALLEST_SLAB_BYTES.max(tile_bytes) {
+                return Err(device.full(slabs.slab_bytes, "values"));
+            }
+            most /= 2;
         };
-        let resident = match options.resident_bytes {
-            Some(bytes) if bytes < tiles.layout().bytes() => bytes / (slab_tiles * tile_bytes),
-            _ => u64::MAX,
-        };
-        slabs.place(device, slab_tiles * tile_bytes, resident as usize, k as u64 * tile_bytes)?;
         let resident = slabs.slabs.iter().filter(|slab| slab.values.is_some());
         let bytes = resident.map(|slab| slab.tile_count() * tile_bytes).sum();
         watch.stage(Stage::Upload, bytes, "bytes", || slabs.upload(device, tiles, watch))?;
@@ -99,9 +119,10 @@ impl Slabs {
     }
 
     /// Gives the first slabs memory for their values: at most `resident` of them, or as many as there is room for. The
-    /// others take turns in two more buffers. `model_bytes` is what the centroids and their totals may take.
-    fn place(&mut self, device: &Device, slab_bytes: u64, resident: usize, model_bytes: u64) -> Result<()> {
-        let count = self.slabs.len();
+    /// others take turns in two more buffers, or in one. `model_bytes` is what the centroids and their totals may take.
+    /// False if there is no room for a single slab.
+    fn place(&mut self, device: &Device, resident: usize, model_bytes: u64) -> Result<bool> {
+        let (count, slab_bytes) = (self.slabs.len(), self.slab_bytes);
         let resident = resident.min(count);
         let headroom = HEADROOM_BYTES.min(4 * slab_bytes) + model_bytes;
         let headroom = device.try_buffer("headroom", headroom.min(device.limits.max_buffer_size), VALUES)?;
@@ -111,14 +132,14 @@ impl Slabs {
         {
             buffers.push(buffer);
         }
-        if buffers.is_empty() && count > 0 {
-            buffers.push(device.buffer("values", slab_bytes, VALUES)?);
-        }
         drop(headroom);
+        if buffers.is_empty() && count > 0 {
+            return Ok(false);
+        }
         let room = if buffers.len() == count { count } else { buffers.len().saturating_sub(STREAM_BUFFERS) };
         self.stream = buffers.split_off(resident.min(room));
         self.slabs.iter_mut().zip(buffers).for_each(|(slab, buffer)| slab.values = Some(buffer));
-        Ok(())
+        Ok(true)
     }
 
     fn upload(&mut self, device: &Device, tiles: &Tiles, watch: Watch<'_>) -> Result<()> {
@@ -156,9 +177,19 @@ impl Slabs {
         Ok(target.clone())
     }
 
-    /// How many slabs are streamed.
-    pub(super) fn streamed(&self) -> usize {
-        self.slabs.iter().filter(|slab| slab.values.is_none()).count()
+    /// What became of the wish to hold everything in large slabs, if it was not fulfilled.
+    pub(super) fn remark(&self, name: &str) -> Option<String> {
+        let streamed = self.slabs.iter().filter(|slab| slab.values.is_none()).count();
+        let mut remarks = Vec::new();
+        if self.shrunk {
+            remarks.push(format!("slabs of {} MiB, for {name} has no room for larger ones", self.slab_bytes >> 20));
+        }
+        if streamed > 0 {
+            let all = self.slabs.len();
+            remarks
+                .push(format!("{streamed} of {all} slabs do not fit {name}'s memory and travel to it in every pass"));
+        }
+        (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 }
 
@@ -166,10 +197,10 @@ fn tile_bytes(tiles: &Tiles) -> u64 {
     (tiles.dim() * TILE_ROWS * 4) as u64
 }
 
-/// Tiles of every slab but the last, at most `most`. Slabs are about equal, since each gets the same memory; they hold
+/// Tiles of every slab but the last, of those in `range`, at most `most`. Slabs are about equal, since each gets the same memory; they hold
 /// whole chunks if those are small enough, so that a chunk in a scratch file is read once.
-fn slab_tiles(tiles: &Tiles, most: u64) -> u64 {
-    let total = tiles.rows().div_ceil(TILE_ROWS as u64).max(1);
+fn slab_tiles(tiles: &Tiles, range: &Range<u64>, most: u64) -> u64 {
+    let total = (range.end - range.start).max(1);
     let chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
     let unit = if chunk <= most { chunk } else { 1 };
     let most = most - most % unit;
@@ -186,7 +217,8 @@ fn slab(device: &Device, tiles: &Tiles, range: Range<u64>) -> Result<Slab> {
         rows: rows as u32,
         values: None,
         norms: device.storage("norms", 4 * count)?,
-        labels: device.storage("labels", 4 * rows)?,
+        // Whole quads.
+        labels: device.storage("labels", 4 * count * TILE_ROWS as u64)?,
         weights: device.storage("weights", weights)?,
     })
 }
@@ -209,7 +241,7 @@ struct Filling {
 impl Feeder {
     /// A feeder for about `bytes` bytes in all.
     fn new(device: &Device, bytes: u64) -> Result<Self> {
-        let size = STAGING_BYTES.min(bytes.max(4).next_multiple_of(4));
+        let size = STAGING_BYTES.min(device.largest).min(bytes.max(4).next_multiple_of(4));
         let ring = (0..STAGING_BUFFERS).map(|_| Mappable::staging(device, size)).collect::<Result<_>>()?;
         Ok(Feeder { ring, size, next: 0, filling: None })
     }
@@ -273,6 +305,7 @@ impl Feeder {
         slot.unmap();
         let mut encoder = device.encoder();
         for (target, offset, place) in copies {
+            device.sent(place.end - place.start);
             encoder.copy_buffer_to_buffer(&slot.buffer, place.start, &target, offset, place.end - place.start);
         }
         slot.map_after(device.submit(encoder));

@@ -1,0 +1,151 @@
+//! Several GPUs as one backend: each holds a part of the tiles, as large as it is fast, and the partials are merged.
+//!
+//! Integers merge in any order, so the answer does not depend on the parts.
+
+use std::ops::Range;
+use std::thread;
+use std::time::Instant;
+
+use super::Gpu;
+use super::session::GpuSession;
+use crate::backend::{Backend, Centroids, DeviceWork, Labels, Partial, Session};
+use crate::data::{GRID_MAX, TILE_ROWS, Tiles};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+
+/// Tiles on which the devices' speeds are measured: 2^18 rows.
+const PROBE_TILES: u64 = 1 << 12;
+
+/// Two or more GPUs.
+pub struct Gpus(Vec<Gpu>);
+
+impl Gpus {
+    /// The devices, in the order in which they get their parts.
+    pub fn new(members: Vec<Gpu>) -> Self {
+        Gpus(members)
+    }
+
+    /// Rows a second of every device, measured on the first tiles while all of them work.
+    fn speeds(&self, tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result<Vec<f64>> {
+        let range = 0..PROBE_TILES.min(tiles.rows().div_ceil(TILE_ROWS as u64));
+        let centroids = spread(tiles.dim(), k)?;
+        at_once(&self.0, |gpu| {
+            let mut session = GpuSession::open(gpu, tiles, range.clone(), k, watch.quiet())?;
+            // The first pass compiles.
+            session.pass(&centroids, watch.quiet())?;
+            let start = Instant::now();
+            session.pass(&centroids, watch.quiet())?;
+            Ok(range.end as f64 / start.elapsed().as_secs_f64().max(1e-6))
+        })
+    }
+}
+
+/// Any distinct centroids.
+fn spread(dim: usize, k: usize) -> Result<Centroids> {
+    let value = |j: usize| (j as i64 * 2 * i64::from(GRID_MAX) / k as i64 - i64::from(GRID_MAX)) as i32;
+    Centroids::new(dim, (0..k).flat_map(|j| std::iter::repeat_n(value(j), dim)).collect())
+}
+
+/// Runs `work` for every member on a thread of its own; the first error counts.
+fn at_once<M: Send, T: Send>(
+    members: impl IntoIterator<Item = M>,
+    work: impl Fn(M) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = members.into_iter().map(|member| scope.spawn(|| work(member))).collect();
+        let panicked = |_| Err(Error::Internal("a thread that feeds a GPU panicked".into()));
+        threads.into_iter().map(|t| t.join().unwrap_or_else(panicked)).collect()
+    })
+}
+
+/// Consecutive parts of `total` tiles in proportion to the speeds.
+fn parts(total: u64, speeds: &[f64]) -> Vec<Range<u64>> {
+    let sum: f64 = speeds.iter().sum();
+    let mut before = 0.0;
+    let mut start = 0;
+    let mut parts: Vec<Range<u64>> = speeds
+        .iter()
+        .map(|speed| {
+            before += speed;
+            let end = ((total as f64 * before / sum) as u64).clamp(start, total);
+            std::mem::replace(&mut start, end)..end
+        })
+        .collect();
+    if let Some(last) = parts.last_mut() {
+        last.end = total;
+    }
+    parts
+}
+
+impl Backend for Gpus {
+    fn name(&self) -> &'static str {
+        "gpu"
+    }
+
+    fn device(&self) -> String {
+        self.0.iter().map(Backend::device).collect::<Vec<_>>().join(" + ")
+    }
+
+    fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>> {
+        let speeds = self.speeds(tiles, k, watch)?;
+        let parts = parts(tiles.rows().div_ceil(TILE_ROWS as u64), &speeds);
+        let sessions = watch.stage(Stage::Upload, 0, "bytes", || {
+            at_once(self.0.iter().zip(parts.clone()), |(gpu, part)| {
+                GpuSession::open(gpu, tiles, part, k, watch.quiet())
+            })
+        })?;
+        Ok(Box::new(Together { sessions, parts }))
+    }
+}
+
+struct Together<'a> {
+    sessions: Vec<GpuSession<'a>>,
+    parts: Vec<Range<u64>>,
+}
+
+impl Session for Together<'_> {
+    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Partial> {
+        let partials = at_once(&mut self.sessions, |session| session.pass(centroids, watch))?;
+        let mut sum = Partial::empty(centroids.k(), centroids.dim());
+        partials.iter().for_each(|partial| sum.merge(partial));
+        Ok(sum)
+    }
+
+    /// One device after the other, since labels are wanted in the order of the rows.
+    fn label(
+        &mut self,
+        centroids: &Centroids,
+        margin: bool,
+        watch: Watch<'_>,
+        sink: &mut dyn FnMut(Labels) -> Result<()>,
+    ) -> Result<()> {
+        self.sessions.iter_mut().try_for_each(|session| session.label(centroids, margin, watch, sink))
+    }
+
+    fn remark(&self) -> Option<String> {
+        let tiles: u64 = self.parts.iter().map(|part| part.end - part.start).sum();
+        let share =
+            |part: &Range<u64>| format!("{:.0} %", 100.0 * (part.end - part.start) as f64 / tiles.max(1) as f64);
+        let shares: Vec<String> = self.parts.iter().map(share).collect();
+        let own = self.sessions.iter().filter_map(Session::remark);
+        let lines = std::iter::once(format!("shared by measured speed: {}", shares.join(", "))).chain(own);
+        Some(lines.collect::<Vec<_>>().join("; "))
+    }
+
+    fn device_work(&self) -> Option<DeviceWork> {
+        self.sessions.iter().filter_map(Session::device_work).reduce(DeviceWork::plus)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn parts_cover_everything_in_proportion() {
+        assert_eq!(parts(100, &[1.0, 3.0]), [0..25, 25..100]);
+        assert_eq!(parts(1, &[1.0, 1.0, 1.0]), [0..0, 0..0, 0..1]);
+        assert_eq!(parts(0, &[1.0, 2.0]), [0..0, 0..0]);
+        assert_eq!(parts(7, &[5.0]), [0..7]);
+    }
+}

@@ -1,0 +1,147 @@
+//! What a job goes on with when its device fails: the same device opened anew, once; then the CPU.
+
+use std::cell::{Cell, OnceCell};
+
+use super::device::Chosen;
+use crate::backend::Backend;
+use crate::backend::cpu::Cpu;
+use crate::error::{Error, Result};
+use crate::event::Watch;
+
+/// Opens the device again.
+type Reopen<'r> = Box<dyn Fn() -> Result<Box<dyn Backend>> + 'r>;
+
+/// The backends of a job, in the order in which they are tried. The answer does not depend on which of them gave it.
+pub(super) struct Ladder<'r> {
+    chosen: Box<dyn Backend>,
+    reopen: Reopen<'r>,
+    anew: OnceCell<Box<dyn Backend>>,
+    cpu: Cpu,
+    strict: bool,
+    rung: Cell<Rung>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rung {
+    Chosen,
+    Anew,
+    Cpu,
+}
+
+impl<'r> Ladder<'r> {
+    /// `strict`: the chosen backend or none.
+    pub(super) fn new(chosen: Box<dyn Backend>, cpu: Cpu, strict: bool, reopen: Reopen<'r>) -> Self {
+        Ladder { chosen, reopen, anew: OnceCell::new(), cpu, strict, rung: Cell::new(Rung::Chosen) }
+    }
+
+    /// The backend that the job is on.
+    pub(super) fn backend(&self) -> &dyn Backend {
+        match (self.rung.get(), self.anew.get()) {
+            (Rung::Cpu, _) => &self.cpu,
+            (Rung::Anew, Some(anew)) => anew.as_ref(),
+            _ => self.chosen.as_ref(),
+        }
+    }
+
+    /// The CPU, for what does not run on the device.
+    pub(super) fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// The backend to go on with after `fault`, which is told as a warning; None if it is not a device's fault, or none may
+    /// be tried any more.
+    pub(super) fn after(&self, fault: &Error, watch: Watch<'_>) -> Option<&dyn Backend> {
+        let lost = match fault {
+            Error::DeviceLost(_) => true,
+            Error::Environment(_) => false,
+            _ => return None,
+        };
+        if self.strict || self.backend().name() != "gpu" {
+            return None;
+        }
+        // A device that has no room has none the second time either.
+        if lost && self.rung.get() == Rung::Chosen {
+            match (self.reopen)() {
+                Ok(device) => {
+                    watch.warn(format!("{fault}; going on with {}, opened anew", device.device()));
+                    self.rung.set(Rung::Anew);
+                    return Some(self.anew.get_or_init(|| device).as_ref());
+                }
+                Err(e) => watch.warn(format!("the device could not be opened anew: {e}")),
+            }
+        }
+        watch.warn(format!("{fault}; going on with {}", self.cpu.device()));
+        self.rung.set(Rung::Cpu);
+        Some(&self.cpu)
+    }
+}
+
+impl Chosen {
+    /// The ladder of a job that begins on this backend.
+    pub(super) fn ladder<'r>(
+        self,
+        request: &'r super::device::BackendRequest,
+        size: super::device::Size,
+        budget: u64,
+    ) -> Result<Ladder<'r>> {
+        let reopen = Box::new(move || Ok(request.choose(size, budget)?.backend));
+        Ok(Ladder::new(self.backend, request.cpu()?, request.strict, reopen))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Session;
+    use crate::data::Tiles;
+
+    struct Fake;
+
+    impl Backend for Fake {
+        fn name(&self) -> &'static str {
+            "gpu"
+        }
+
+        fn device(&self) -> String {
+            "a fake".into()
+        }
+
+        fn open<'a>(&'a self, _: &'a Tiles, _: usize, _: Watch<'_>) -> Result<Box<dyn Session + 'a>> {
+            Err(Error::DeviceLost("lost".into()))
+        }
+    }
+
+    fn ladder(strict: bool, again: bool) -> Ladder<'static> {
+        let reopen = move || -> Result<Box<dyn Backend>> {
+            if again { Ok(Box::new(Fake)) } else { Err(Error::Environment("gone".into())) }
+        };
+        Ladder::new(Box::new(Fake), Cpu::new(None).unwrap(), strict, Box::new(reopen))
+    }
+
+    fn lost() -> Error {
+        Error::DeviceLost("lost".into())
+    }
+
+    #[test]
+    fn a_lost_device_is_opened_anew_once() {
+        let ladder = ladder(false, true);
+        assert_eq!(ladder.after(&lost(), Watch::none()).map(Backend::name), Some("gpu"));
+        assert_eq!(ladder.backend().name(), "gpu");
+        assert_eq!(ladder.after(&lost(), Watch::none()).map(Backend::name), Some("cpu"));
+        assert_eq!(ladder.backend().name(), "cpu");
+        assert!(ladder.after(&lost(), Watch::none()).is_none(), "there is nothing after the CPU");
+    }
+
+    #[test]
+    fn the_cpu_follows_where_it_does_not_open_or_has_no_room() {
+        assert_eq!(ladder(false, false).after(&lost(), Watch::none()).map(Backend::name), Some("cpu"));
+        let full = Error::Environment("no room".into());
+        assert_eq!(ladder(false, true).after(&full, Watch::none()).map(Backend::name), Some("cpu"));
+    }
+
+    #[test]
+    fn other_faults_and_strict_devices_end_the_job() {
+        assert!(ladder(false, true).after(&Error::Interrupted, Watch::none()).is_none());
+        assert!(ladder(true, true).after(&lost(), Watch::none()).is_none());
+    }
+}
