@@ -1,24 +1,21 @@
 """Draws the yardstick's results: times Hyades' time, on a logarithmic scale, one row a cell.
 
     python plot.py results.json benchmark.svg
-
-An SVG put together by hand: text stays text, and a white ground makes it readable on dark pages too.
 """
 
 import json
 import sys
-from html import escape
 from math import log10
 from pathlib import Path
 
+import svg
 from banks import short
 from engines import SPOKEN
+from svg import GRID, text
 
-# Okabe and Ito's colours, which most colour-blind readers can tell apart.
-COLOURS = {"hyades": "#0072b2", "sklearn": "#d55e00", "intelex": "#e69f00", "faiss": "#009e73", "linfa": "#cc79a7",
-           "fastkmeans": "#56b4e9"}
+COLOURS = {"hyades": svg.BLUE, "sklearn": svg.VERMILION, "intelex": svg.ORANGE, "faiss": svg.GREEN,
+           "linfa": svg.PURPLE, "fastkmeans": svg.SKY}
 WIDTH, LEFT, RIGHT, ROW, TOP = 860, 250, 40, 26, 64
-INK, GRID = "#24292f", "#d8dee4"
 TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 
 
@@ -50,14 +47,8 @@ def time(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
-def text(x: float, y: float, what: str, size: int = 12, anchor: str = "start", fill: str = INK,
-         weight: int = 400) -> str:
-    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="{fill}" '
-            f'font-weight="{weight}">{escape(what)}</text>')
-
-
 def dot(x: float, y: float, engine: str) -> str:
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{COLOURS[engine]}" stroke="#fff"/>'
+    return svg.dot(x, y, COLOURS[engine])
 
 
 def draw(results: dict) -> str:
@@ -96,13 +87,7 @@ def draw(results: dict) -> str:
                 nearest = min(others.values())
                 parts.append(text(at(nearest) - 8, y, f"{nearest:.1f}", 11, "end"))
         y = bottom + 20
-    height = y + 12
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        'role="img" font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">',
-        "<title>Times of k-means engines as multiples of Hyades' time</title>",
-        f'<rect width="{WIDTH}" height="{height}" rx="6" fill="#ffffff"/>', *parts, "</svg>\n",
-    ])
+    return svg.page(WIDTH, y + 12, "Times of k-means engines as multiples of Hyades' time", parts)
 
 
 def bounds(least: float, most: float) -> list[float]:
