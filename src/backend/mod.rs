@@ -55,6 +55,21 @@ pub trait Session {
         sink: &mut dyn FnMut(Labels) -> Result<()>,
     ) -> Result<()>;
 
+    /// The farthest row of every segment, ties to the lowest row number; None where all rows lie on their centroid.
+    ///
+    /// # Errors
+    /// As for [`pass`](Session::pass).
+    fn farthest(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Vec<Option<Farthest>>> {
+        let mut farthest = vec![None; centroids.k()];
+        self.label(centroids, false, watch, &mut |part| {
+            for (row, (&label, &distance2)) in (part.first_row..).zip(part.labels.iter().zip(&part.distance2)) {
+                Farthest { distance2, row }.offer_to(&mut farthest[label as usize]);
+            }
+            Ok(())
+        })?;
+        Ok(farthest)
+    }
+
     /// What the session did that a user may want to know, such as how many chunks are streamed. One line.
     fn remark(&self) -> Option<String> {
         None
@@ -63,6 +78,25 @@ pub trait Session {
     /// What the kernels of a device did so far; None where there are none.
     fn device_work(&self) -> Option<DeviceWork> {
         None
+    }
+}
+
+/// A row that lies away from its centroid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Farthest {
+    /// Exact squared distance in squared grid units, above 0.
+    pub distance2: u64,
+    /// Row number.
+    pub row: u64,
+}
+
+impl Farthest {
+    /// Takes the place of `other` if it lies farther, or as far and has a lower row number.
+    pub(crate) fn offer_to(self, other: &mut Option<Farthest>) {
+        let rank = |f: &Farthest| (f.distance2, std::cmp::Reverse(f.row));
+        if self.distance2 > 0 && other.as_ref().is_none_or(|other| rank(&self) > rank(other)) {
+            *other = Some(self);
+        }
     }
 }
 

@@ -19,16 +19,8 @@ pub(super) fn move_empty(
     next: &mut Centroids,
     watch: Watch<'_>,
 ) -> Result<usize> {
-    let mut farthest: Vec<(u64, Reverse<u64>)> = vec![(0, Reverse(u64::MAX)); counts.len()];
-    session.label(labelled_by, false, watch.quiet(), &mut |part| {
-        for (i, (&label, &d)) in part.labels.iter().zip(&part.distance2).enumerate() {
-            let offer = (d, Reverse(part.first_row + i as u64));
-            let best = &mut farthest[label as usize];
-            *best = offer.max(*best);
-        }
-        Ok(())
-    })?;
-    farthest.retain(|(d, _)| *d > 0);
+    let farthest = session.farthest(labelled_by, watch.quiet())?;
+    let mut farthest: Vec<_> = farthest.into_iter().flatten().map(|f| (f.distance2, Reverse(f.row))).collect();
     farthest.sort_unstable_by(|a, b| b.cmp(a));
     let empty = counts.iter().enumerate().filter(|(_, n)| **n == 0).map(|(j, _)| j);
     let mut moved = 0;

@@ -101,6 +101,8 @@ pub(super) enum Kernel {
     Assign { dim: usize, k: usize, weighted: bool },
     /// label.wgsl
     Label { dim: usize, k: usize, margin: bool },
+    /// farthest.wgsl
+    Farthest { dim: usize, k: usize, round: u32 },
 }
 
 impl Kernel {
@@ -109,11 +111,12 @@ impl Kernel {
         match self {
             Kernel::Assign { .. } => "assign",
             Kernel::Label { .. } => "label",
+            Kernel::Farthest { .. } => "farthest",
         }
     }
 
     fn shape(self) -> (usize, usize) {
-        let (Kernel::Assign { dim, k, .. } | Kernel::Label { dim, k, .. }) = self;
+        let (Kernel::Assign { dim, k, .. } | Kernel::Label { dim, k, .. } | Kernel::Farthest { dim, k, .. }) = self;
         (dim, k)
     }
 
@@ -124,6 +127,7 @@ impl Kernel {
             // The label of the pass before.
             Kernel::Assign { .. } => 4,
             Kernel::Label { margin, .. } => 12 + if margin { 8 } else { 0 },
+            Kernel::Farthest { .. } => return (12, 0),
         };
         ((4 * dim + written) as u64, (2 * dim * k) as u64)
     }
@@ -155,6 +159,10 @@ impl Kernel {
             Kernel::Label { margin, .. } => {
                 constants += &format!("const MARGIN: bool = {margin};\n");
                 include_str!("../../../shaders/label.wgsl")
+            }
+            Kernel::Farthest { round, .. } => {
+                constants += &format!("const ROUND: u32 = {round}u;\n");
+                include_str!("../../../shaders/farthest.wgsl")
             }
         };
         let exact = if int64 {
@@ -264,7 +272,7 @@ impl Kernels {
         }
         let last = match kernel {
             Kernel::Assign { .. } => &self.assign,
-            Kernel::Label { .. } => &self.label,
+            Kernel::Label { .. } | Kernel::Farthest { .. } => &self.label,
         };
         let source = kernel.source(&device.limits, device.int64);
         let (dim, k) = kernel.shape();

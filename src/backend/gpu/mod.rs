@@ -10,6 +10,7 @@ mod clock;
 mod device;
 mod kernels;
 mod pace;
+mod results;
 mod session;
 mod several;
 mod slabs;

@@ -10,8 +10,9 @@ use super::clock::Clock;
 use super::device::{Device, Mappable};
 use super::kernels::{Cut, FAR, Kernel, MAX_GROUP_ROWS, MAX_GROUPS, Params, TotalCells, WORKGROUP_ROWS, block_floats};
 use super::pace::Pace;
+use super::results::{Champions, Results, wide};
 use super::slabs::Slabs;
-use crate::backend::{Centroids, Certificate, DeviceWork, Labels, Partial, Session};
+use crate::backend::{Centroids, Certificate, DeviceWork, Farthest, Labels, Partial, Session};
 use crate::data::{TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -165,6 +166,45 @@ impl Session for GpuSession<'_> {
         self.clock.settle(device)?;
         self.model = Some(model);
         Ok(())
+    }
+
+    fn farthest(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Vec<Option<Farthest>>> {
+        watch.check()?;
+        let model = self.model(centroids)?;
+        let Gpu { device, kernels, .. } = self.gpu;
+        let (dim, k) = (self.tiles.dim(), model.k);
+        let label = Kernel::Label { dim, k, margin: false };
+        let rounds = [0, 1, 2].map(|round| Kernel::Farthest { dim, k, round });
+        let steps = [label, rounds[0], rounds[1], rounds[2]]
+            .map(|kernel| Ok((kernel, kernels.pipeline(device, kernel)?)))
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
+        let step = LABEL_ROWS.min(u64::from(dispatch_rows(self.gpu, dim, k, (k * dim) as u64))) as u32;
+        let mut champions = Champions::new(self.gpu, step, k)?;
+        let mut farthest = vec![None; k];
+        for i in 0..self.slabs.slabs.len() {
+            let values = self.slabs.values(device, self.tiles, i, watch)?;
+            let slab = &self.slabs.slabs[i];
+            let rows =
+                device.bind("rows", &kernels.rows, &[values.as_entire_binding(), slab.norms.as_entire_binding()]);
+            for first in (0..slab.rows).step_by(step as usize) {
+                watch.check()?;
+                let end = slab.rows.min(first.saturating_add(step));
+                model.aim(device, first, end, false);
+                champions.clear(device);
+                let mut encoder = device.encoder();
+                for (kernel, pipeline) in &steps {
+                    let own = if *kernel == label { &champions.labels.group } else { &champions.group };
+                    let groups = [&rows, &model.group, own];
+                    let work = Dispatch { kernel: *kernel, pipeline, groups, rows: end - first };
+                    work.encode(device, &mut self.clock, &mut encoder)?;
+                }
+                champions.fetch(device, encoder, slab.first_row() + u64::from(first), &mut farthest)?;
+            }
+        }
+        self.clock.settle(device)?;
+        self.model = Some(model);
+        Ok(farthest)
     }
 
     fn remark(&self) -> Option<String> {
@@ -359,75 +399,4 @@ fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
         }
     }
     blocks
-}
-
-/// Pairs of u32, low half first, as 64-bit integers.
-fn wide(bytes: &[u8]) -> Vec<u64> {
-    bytemuck::pod_collect_to_vec::<u8, u32>(bytes)
-        .chunks_exact(2)
-        .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
-        .collect()
-}
-
-/// Labels and distances of one dispatch, on their way to the host: labels, then nearest, then second-nearest.
-struct Results {
-    capacity: u64,
-    buffer: wgpu::Buffer,
-    group: wgpu::BindGroup,
-    readback: Mappable,
-    /// First row and number of rows that are on their way.
-    under_way: Option<(u64, u32)>,
-}
-
-impl Results {
-    fn new(gpu: &Gpu, rows: u32) -> Result<Self> {
-        // Whole tiles: 64 labels are 256 bytes, the largest alignment that a binding may ask for.
-        let capacity = u64::from(rows).next_multiple_of(TILE_ROWS as u64);
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        let buffer = gpu.device.buffer("results", 20 * capacity, usage)?;
-        let part = |offset: u64, size: u64| {
-            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: &buffer,
-                offset,
-                size: wgpu::BufferSize::new(size),
-            })
-        };
-        let parts = [part(0, 4 * capacity), part(4 * capacity, 8 * capacity), part(12 * capacity, 8 * capacity)];
-        let group = gpu.device.bind("results", &gpu.kernels.label, &parts);
-        let readback = Mappable::readback(&gpu.device, 20 * capacity)?;
-        Ok(Results { capacity, buffer, group, readback, under_way: None })
-    }
-
-    /// Offset and bytes of the three parts.
-    fn parts(&self, rows: u32, margin: bool) -> [(u64, u64); 3] {
-        let rows = u64::from(rows);
-        [(0, 4 * rows), (4 * self.capacity, 8 * rows), (12 * self.capacity, if margin { 8 * rows } else { 0 })]
-    }
-
-    /// Submits the dispatch and the copies that bring its results back.
-    fn fetch(&mut self, device: &Device, mut encoder: wgpu::CommandEncoder, first_row: u64, rows: u32, margin: bool) {
-        for (offset, bytes) in self.parts(rows, margin) {
-            encoder.copy_buffer_to_buffer(&self.buffer, offset, &self.readback.buffer, offset, bytes);
-        }
-        self.readback.map_after(device.submit(encoder));
-        self.under_way = Some((first_row, rows));
-    }
-
-    /// Hands over what is under way, if anything is.
-    fn deliver(
-        &mut self,
-        device: &Device,
-        margin: bool,
-        watch: Watch<'_>,
-        sink: &mut dyn FnMut(Labels) -> Result<()>,
-    ) -> Result<()> {
-        let Some((first_row, rows)) = self.under_way.take() else { return Ok(()) };
-        let [labels, best, second] = self.parts(rows, margin);
-        let labels = bytemuck::pod_collect_to_vec(&self.readback.view(device, labels.0, labels.1)?);
-        let distance2 = wide(&self.readback.view(device, best.0, best.1)?);
-        let second2 = if margin { Some(wide(&self.readback.view(device, second.0, second.1)?)) } else { None };
-        self.readback.unmap();
-        watch.advance(Stage::Labels, u64::from(rows));
-        sink(Labels { first_row, labels, distance2, second2 })
-    }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::Gpu;
 use super::session::GpuSession;
-use crate::backend::{Backend, Centroids, DeviceWork, Labels, Partial, Session};
+use crate::backend::{Backend, Centroids, DeviceWork, Farthest, Labels, Partial, Session};
 use crate::data::{GRID_MAX, TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -120,6 +120,18 @@ impl Session for Together<'_> {
         sink: &mut dyn FnMut(Labels) -> Result<()>,
     ) -> Result<()> {
         self.sessions.iter_mut().try_for_each(|session| session.label(centroids, margin, watch, sink))
+    }
+
+    fn farthest(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Vec<Option<Farthest>>> {
+        let mut farthest = vec![None; centroids.k()];
+        for found in at_once(&mut self.sessions, |session| session.farthest(centroids, watch))? {
+            farthest.iter_mut().zip(found).for_each(|(best, found)| {
+                if let Some(found) = found {
+                    found.offer_to(best);
+                }
+            });
+        }
+        Ok(farthest)
     }
 
     fn remark(&self) -> Option<String> {

@@ -70,6 +70,8 @@ fn compare(gpu: &dyn Backend, tiles: &Tiles, passes: &[Centroids]) -> Partial {
         let expected = truth.pass(centroids, Watch::none()).unwrap();
         let rechecked = std::mem::take(&mut partial.rechecked);
         assert!(partial == expected, "pass {i}");
+        let (found, expected) = (ours.farthest(centroids, Watch::none()), truth.farthest(centroids, Watch::none()));
+        assert!(found.unwrap() == expected.unwrap(), "farthest rows of pass {i}");
         for margin in [false, true] {
             let (ours, truth) = (labels(&mut *ours, centroids, margin), labels(&mut *truth, centroids, margin));
             assert!(ours == truth, "labels of pass {i}, margin {margin}");
@@ -90,6 +92,7 @@ fn shader_constants_and_layouts_are_those_of_rust() {
         (Kernel::Assign { dim: 16, k: 16, weighted: false }, false),
         (Kernel::Assign { dim: 300, k: 500, weighted: true }, true),
         (Kernel::Label { dim: 1, k: 1, margin: true }, true),
+        (Kernel::Farthest { dim: 2, k: 3, round: 2 }, false),
     ] {
         let module = naga::front::wgsl::parse_str(&kernel.source(&wgpu::Limits::default(), int64)).unwrap();
         let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
