@@ -1,0 +1,117 @@
+//! What this machine offers, and what is missing for more: nothing enters, [`Findings`] leave.
+//!
+//! `machine.rs` is where it is looked, `observed.rs` what is seen there of GPUs on Linux, `advice.rs` what follows.
+//! Absent on purpose: changes to the machine, and programs of vendors, which may be missing themselves.
+
+mod advice;
+mod machine;
+mod observed;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;
+
+use serde::Serialize;
+
+use crate::simd::SimdLevel;
+use machine::Machine;
+use observed::Observed;
+
+/// The findings.
+#[derive(Debug, Clone, Serialize)]
+pub struct Findings {
+    /// This program's version.
+    pub version: &'static str,
+    /// Operating system and architecture.
+    pub platform: String,
+    /// Logical processors that this process may use.
+    pub processors: usize,
+    /// The processor's name.
+    pub processor: String,
+    /// Bytes of memory.
+    pub total_memory: u64,
+    /// Bytes of memory that are free.
+    pub free_memory: u64,
+    /// The SIMD level that will be used.
+    pub simd: &'static str,
+    /// All levels that can be forced with `--simd`.
+    pub simd_available: Vec<&'static str>,
+    /// The GPUs, real and software.
+    pub devices: Vec<Device>,
+    /// What is missing, and how to get it: a finding and its remedy each, causes before what follows from them.
+    pub advice: Vec<String>,
+}
+
+/// A GPU.
+#[derive(Debug, Clone, Serialize)]
+pub struct Device {
+    /// For `--device`.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Whether it is hardware.
+    pub real: bool,
+    /// Name and version of its driver.
+    pub driver: String,
+    /// Interface, driver and optional features.
+    pub details: String,
+}
+
+/// Looks at everything; changes nothing.
+pub fn examine() -> Findings {
+    let (mut total_memory, mut free_memory, mut processor) = (0, 0, String::from("unknown"));
+    if let Ok(mut system) = sysinfo::System::new() {
+        system.refresh_memory();
+        (total_memory, free_memory) = (system.total_memory(), system.available_memory());
+    }
+    if let Some(name) = processor_name() {
+        processor = name;
+    }
+    let devices = devices();
+    Findings {
+        version: env!("CARGO_PKG_VERSION"),
+        platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        processor,
+        total_memory,
+        free_memory,
+        simd: SimdLevel::auto().name(),
+        simd_available: SimdLevel::available().map(SimdLevel::name).collect(),
+        advice: advice(&devices),
+        devices,
+    }
+}
+
+/// As the kernel tells it, on Linux.
+fn processor_name() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+#[cfg(feature = "gpu")]
+fn devices() -> Vec<Device> {
+    let device = |a: crate::backend::gpu::AdapterInfo| {
+        let kind = if a.is_real() { "" } else { ", software" };
+        let mut details = format!("{}{kind}; {}", a.backend, a.driver);
+        if !a.features.is_empty() {
+            details += &format!("; {}", a.features.join(", "));
+        }
+        Device { index: a.index, real: a.is_real(), details, driver: a.driver, name: a.name }
+    };
+    crate::backend::gpu::adapters().into_iter().map(device).collect()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn devices() -> Vec<Device> {
+    Vec::new()
+}
+
+fn advice(devices: &[Device]) -> Vec<String> {
+    if cfg!(not(feature = "gpu")) {
+        return vec!["this hyades was built without its GPU backend: build it with --features gpu".into()];
+    }
+    if cfg!(target_os = "linux") {
+        return advice::advice(&Observed::of(&Machine::this()), devices);
+    }
+    if devices.is_empty() { vec!["no GPU was found: install the vendor's driver".into()] } else { Vec::new() }
+}
