@@ -8,7 +8,7 @@ use hyades::{Result, bench as benchmark, doctor as examination, synth as bank};
 
 use super::Session;
 use super::args::{AssignArgs, BenchArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
-use super::fmt::{bytes, seconds, thousands};
+use super::fmt::{bytes, seconds, thousands, wrapped};
 use super::report;
 
 pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
@@ -102,18 +102,28 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<()> {
         return Ok(());
     }
     say!("hyades {} on {}", findings.version, findings.platform)?;
-    say!("processors  {}, {}", findings.processors, findings.processor)?;
-    say!("memory      {} free of {}", bytes(findings.free_memory), bytes(findings.total_memory))?;
-    say!("simd        {} (available: {})", findings.simd, findings.simd_available.join(", "))?;
+    entry("processors", &format!("{}, {}", findings.processors, findings.processor))?;
+    entry("memory", &format!("{} free of {}", bytes(findings.free_memory), bytes(findings.total_memory)))?;
+    entry("simd", &format!("{} (available: {})", findings.simd, findings.simd_available.join(", ")))?;
     if findings.devices.is_empty() {
-        say!("devices     none")?;
+        entry("devices", "none")?;
     }
     for device in &findings.devices {
-        say!("device {}    {}", device.index, device.name)?;
-        say!("            {}", device.details)?;
+        entry(&format!("device {}", device.index), &device.name)?;
+        entry("", &device.details)?;
     }
     for advice in &findings.advice {
-        say!("advice      {advice}")?;
+        entry("advice", advice)?;
+    }
+    Ok(())
+}
+
+/// A label and its text, in lines of 80 columns.
+fn entry(label: &str, text: &str) -> Result<()> {
+    let mut label = label;
+    for line in wrapped(text, 80 - 12) {
+        say!("{label:<12}{line}")?;
+        label = "";
     }
     Ok(())
 }

@@ -51,6 +51,21 @@ pub(super) fn compact(v: f64) -> String {
     }
 }
 
+/// Words in lines of at most so many characters; a longer word has a line of its own.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// Bytes as `12.3 GiB`.
 pub(super) fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -94,6 +109,13 @@ mod tests {
         assert_eq!(parse_bytes("77"), Ok(77));
         assert!(parse_bytes("much").is_err());
         assert!(parse_bytes("-1MiB").is_err());
+    }
+
+    #[test]
+    fn words_are_wrapped() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a /very/long/path b", 5), ["a", "/very/long/path", "b"]);
+        assert!(wrapped(" ", 5).is_empty());
     }
 
     #[test]
