@@ -6,7 +6,8 @@
 mod advice;
 mod machine;
 mod observed;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use serde::Serialize;
