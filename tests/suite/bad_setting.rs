@@ -123,6 +123,7 @@ fn threads_and_devices() {
         w.refused(4, &why, fit(&["--device", "Quantum 9"]));
         w.refused(4, &["\"Quantum 9\"", "found: "], fit(&["--backend", "gpu", "--device", "Quantum 9"]));
         w.refused(4, &["99", "found: "], fit(&["--device", "99"]));
+        w.refused(4, &["99", "found: "], fit(&["--device", "99,98"]));
     }
     let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
     w.refused(4, &["this machine has no", "choose one of"], fit(&["--simd", foreign]));

@@ -9,6 +9,8 @@ use crate::harness::{gpu_test, root};
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         gpu_test("device::the_gpu_publishes_the_same_bytes", the_gpu_publishes_the_same_bytes),
+        gpu_test("device::one_device_twice_publishes_the_same_bytes", one_device_twice_publishes_the_same_bytes),
+        gpu_test("device::what_does_not_fit_goes_on_elsewhere_unless_forbidden", what_does_not_fit_goes_on_elsewhere),
         gpu_test("device::a_bench_of_cpu_and_gpu_agrees", a_bench_of_cpu_and_gpu_agrees),
     ]
 }
@@ -43,4 +45,40 @@ fn the_gpu_publishes_the_same_bytes(index: usize) {
 fn a_bench_of_cpu_and_gpu_agrees(index: usize) {
     let ran = done(["bench", &bank(), "--k", "5", "--backends", "cpu,gpu", "--device", &index.to_string()]);
     assert!(ran.out.contains("all backends gave the same labels and the same model"), "{}", ran.out);
+}
+
+fn one_device_twice_publishes_the_same_bytes(index: usize) {
+    let w = Workshop::new();
+    let fit = ["fit", &bank(), "--k", "5"];
+    w.run([&fit[..], &["--backend", "cpu"]].concat()).succeeds();
+    let labels = json(w.out().join("manifest.json"))["labels_blake3"].clone();
+    w.run([&fit[..], &["--device", &format!("{index},{index}")]].concat()).succeeds();
+    let manifest = json(w.out().join("manifest.json"));
+    assert_eq!(manifest["labels_blake3"], labels);
+    assert!(manifest["device"].as_str().expect("text").contains(" + "), "{}", manifest["device"]);
+    assert!(manifest["device_remark"].as_str().expect("text").contains("shared by measured speed"));
+    assert!(manifest["device_work"]["to_device"].as_u64() > Some(20_000 * 15 * 4), "all tiles went there");
+}
+
+/// More segments and features than a software device can do: its loops end too early.
+fn what_does_not_fit_goes_on_elsewhere(index: usize) {
+    let w = Workshop::new();
+    let bank = w.text("bank.parquet");
+    done(["synth", "--rows", "4200", "--features", "64", "--out", &bank]);
+    let device = index.to_string();
+    let fit = ["fit", &bank, "--k", "4096", "--max-iter", "1", "--device", &device];
+    let findings: serde_json::Value = serde_json::from_str(&done(["doctor", "--json"]).out).expect("JSON");
+    let software = findings["devices"][index]["real"] == false;
+    let strict = w.run([&fit[..], &["--strict-device"]].concat());
+    w.run(fit).succeeds();
+    let manifest = json(w.out().join("manifest.json"));
+    if !software {
+        strict.succeeds();
+        assert_eq!(manifest["backend"], "gpu");
+        return;
+    }
+    strict.is_refused(4, &["4096 segments of 64 features are too much for ", "run on the CPU"]);
+    assert_eq!(manifest["backend"], "cpu");
+    let warnings = manifest["warnings"].to_string();
+    assert!(warnings.contains("are too much for") && warnings.contains("going on with"), "{warnings}");
 }
