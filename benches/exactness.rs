@@ -12,7 +12,9 @@ use std::time::Instant;
 
 use hyades::Result;
 use hyades::backend::cpu::{Bare, Cpu};
-use hyades::backend::{Backend, Partial};
+#[cfg(feature = "gpu")]
+use hyades::backend::gpu::{self, DeviceChoice, Gpu};
+use hyades::backend::{Backend, Partial, Session};
 use hyades::event::Watch;
 
 use mixture::mixture;
@@ -25,20 +27,56 @@ const PAIRS: usize = 15;
 
 fn main() -> Result<()> {
     let cpu = Cpu::new(None)?.with_skipping(false);
-    println!("{}, medians, milliseconds a pass", cpu.device());
-    println!("{:26}{:>8}{:>8}{:>8}{:>8}{:>12}", "", "exact", "bare", "ratio", "pairs", "rechecked");
-    for (n, d, k) in CASES {
-        let (tiles, centroids) = mixture(n, d, k);
-        let name = format!("n{n}_d{d}_k{k}");
-        let open = || cpu.open(&tiles, k, Watch::none());
-        let first = pairs(|| open()?.pass(&centroids, Watch::none()), || Bare::new(&cpu, &tiles).pass(&centroids))?;
-        first.print(&format!("{name}/first"));
-        let (mut exact, mut bare) = (open()?, Bare::new(&cpu, &tiles));
-        exact.pass(&centroids, Watch::none())?;
-        bare.pass(&centroids)?;
-        let stable = pairs(|| exact.pass(&centroids, Watch::none()), || bare.pass(&centroids))?;
-        stable.print(&format!("{name}/stable"));
+    header(&cpu.device());
+    for case in CASES {
+        on_cpu(&cpu, case)?;
     }
+    #[cfg(feature = "gpu")]
+    if let Some(best) = gpu::adapters().into_iter().min_by_key(|a| a.kind) {
+        let open = || Gpu::open(&DeviceChoice::Index(best.index));
+        let (exact, bare) = (open()?, open()?.bare());
+        header(&exact.device());
+        for (n, d, k) in CASES {
+            // A software device is slow.
+            on_gpu(&exact, &bare, (if best.is_real() { 50 * n } else { n / 2 }, d, k))?;
+        }
+    }
+    Ok(())
+}
+
+fn header(device: &str) {
+    println!("{device}, medians, milliseconds a pass");
+    println!("{:26}{:>8}{:>8}{:>8}{:>8}{:>12}", "", "exact", "bare", "ratio", "pairs", "rechecked");
+}
+
+fn on_cpu(cpu: &Cpu, (n, d, k): (usize, usize, usize)) -> Result<()> {
+    let (tiles, centroids) = mixture(n, d, k);
+    let open = || cpu.open(&tiles, k, Watch::none());
+    let first = || {
+        let (mut exact, mut bare) = (open()?, Bare::new(cpu, &tiles));
+        Ok((timed(|| exact.pass(&centroids, Watch::none()))?, timed(|| bare.pass(&centroids))?))
+    };
+    pairs(first)?.print(&format!("n{n}_d{d}_k{k}/first"));
+    let (mut exact, mut bare) = (open()?, Bare::new(cpu, &tiles));
+    exact.pass(&centroids, Watch::none())?;
+    bare.pass(&centroids)?;
+    let stable = || Ok((timed(|| exact.pass(&centroids, Watch::none()))?, timed(|| bare.pass(&centroids))?));
+    pairs(stable)?.print(&format!("n{n}_d{d}_k{k}/stable"));
+    Ok(())
+}
+
+#[cfg(feature = "gpu")]
+fn on_gpu(exact: &Gpu, bare: &Gpu, (n, d, k): (usize, usize, usize)) -> Result<()> {
+    let (tiles, centroids) = mixture(n, d, k);
+    let pass = |session: &mut dyn Session| timed(|| session.pass(&centroids, Watch::none()));
+    let first = || {
+        let (mut exact, mut bare) = (exact.open(&tiles, k, Watch::none())?, bare.open(&tiles, k, Watch::none())?);
+        Ok((pass(&mut *exact)?, pass(&mut *bare)?))
+    };
+    pairs(first)?.print(&format!("n{n}_d{d}_k{k}/first"));
+    let (mut exact, mut bare) = (exact.open(&tiles, k, Watch::none())?, bare.open(&tiles, k, Watch::none())?);
+    (pass(&mut *exact)?, pass(&mut *bare)?);
+    pairs(|| Ok((pass(&mut *exact)?, pass(&mut *bare)?)))?.print(&format!("n{n}_d{d}_k{k}/stable"));
     Ok(())
 }
 
@@ -58,25 +96,29 @@ impl Paired {
     }
 }
 
-/// Times both in turn.
-fn pairs(mut exact: impl FnMut() -> Result<Partial>, mut bare: impl FnMut() -> Result<Partial>) -> Result<Paired> {
-    let (a, b) = (exact()?, bare()?);
+/// A pass and its seconds.
+type Timed = (Partial, f64);
+
+/// Times both, one after the other, until there are enough of them.
+fn pairs(mut both: impl FnMut() -> Result<(Timed, Timed)>) -> Result<Paired> {
+    let ((a, _), (b, _)) = both()?;
     let differ: u64 = a.counts.iter().zip(&b.counts).map(|(a, b)| a.abs_diff(*b)).sum();
     assert!(differ * 1000 <= a.counts.iter().sum(), "it is not the same work: {differ} rows more or less");
     let (mut exacts, mut bares) = (Vec::new(), Vec::new());
     while exacts.len() < PAIRS || exacts.iter().sum::<f64>() < 1.0 {
-        exacts.push(seconds(&mut exact)?);
-        bares.push(seconds(&mut bare)?);
+        let ((_, exact), (_, bare)) = both()?;
+        exacts.push(exact);
+        bares.push(bare);
     }
     let ratios: Vec<f64> = exacts.iter().zip(&bares).map(|(exact, bare)| exact / bare).collect();
     let pairs = ratios.len();
     Ok(Paired { exact: median(exacts), bare: median(bares), ratio: median(ratios), pairs, rechecked: a.rechecked })
 }
 
-fn seconds(pass: &mut impl FnMut() -> Result<Partial>) -> Result<f64> {
+fn timed(pass: impl FnOnce() -> Result<Partial>) -> Result<Timed> {
     let start = Instant::now();
-    pass()?;
-    Ok(start.elapsed().as_secs_f64())
+    let partial = pass()?;
+    Ok((partial, start.elapsed().as_secs_f64()))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

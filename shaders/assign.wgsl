@@ -52,6 +52,10 @@ fn move_row(quad: u32, row: u32, j: u32, sign: i32) {
         atomicAdd(&local_counts[j], sign);
         for (var f = 0u; f < D; f++) {
             let value = sign * i32(values[at + f * STRIDE][row]);
+            if BARE {
+                atomicAdd(&local_high[j * PITCH + f], value);
+                continue;
+            }
             atomicAdd(&local_low[j * PITCH + f], bitcast<u32>(value) & 0xfffu);
             atomicAdd(&local_high[j * PITCH + f], value >> 12u);
         }
@@ -104,7 +108,10 @@ fn assign(
         let live = rows_of(quad) < vec4<u32>(params.end_row);
         let scores = score(position(quad));
         var label = scores.label;
-        let doubtful = live & !certain(scores, quad);
+        var doubtful = vec4<bool>(false);
+        if !BARE {
+            doubtful = live & !certain(scores, quad);
+        }
         if any(doubtful) {
             for (var row = 0u; row < 4u; row++) {
                 if doubtful[row] {

@@ -98,7 +98,7 @@ pub(super) struct Params {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
     /// assign.wgsl
-    Assign { dim: usize, k: usize, weighted: bool },
+    Assign { dim: usize, k: usize, weighted: bool, bare: bool },
     /// label.wgsl
     Label { dim: usize, k: usize, margin: bool },
     /// farthest.wgsl
@@ -136,7 +136,8 @@ impl Kernel {
     pub(super) fn source(self, limits: &wgpu::Limits, int64: bool) -> String {
         let (dim, k) = self.shape();
         let counts = Cut::of(dim).counts(dim);
-        let mut constants = format!("const D: u32 = {dim}u;\nconst K: u32 = {k}u;\n");
+        let bare = matches!(self, Kernel::Assign { bare: true, .. });
+        let mut constants = format!("const D: u32 = {dim}u;\nconst K: u32 = {k}u;\nconst BARE: bool = {bare};\n");
         for (name, count) in counts {
             constants += &format!("const {name}: u32 = {count}u;\n");
         }

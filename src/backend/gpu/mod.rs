@@ -37,6 +37,8 @@ pub struct Gpu {
     kernels: Kernels,
     options: GpuOptions,
     pace: Pace,
+    /// Without what makes passes exact.
+    bare: bool,
 }
 
 impl Gpu {
@@ -50,12 +52,19 @@ impl Gpu {
         let kernels = Kernels::new(&device.raw);
         device.check()?;
         let pace = Pace::of(info.kind);
-        Ok(Gpu { info, device, kernels, options: GpuOptions::default(), pace })
+        Ok(Gpu { info, device, kernels, options: GpuOptions::default(), pace, bare: false })
     }
 
     /// The same device with other bounds on its memory, for sessions that are opened from now on.
     pub fn with_options(self, options: GpuOptions) -> Self {
         Gpu { options, ..self }
+    }
+
+    /// Passes without the near-tie certificate, the integers for near ties, and sums in 64 bits: labels and sums are
+    /// **not** exact. For the benchmark `exactness` alone, which tells what exactness costs.
+    #[cfg(feature = "bare")]
+    pub fn bare(self) -> Self {
+        Gpu { bare: true, ..self }
     }
 
     /// The adapter in use.

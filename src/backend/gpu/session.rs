@@ -67,7 +67,7 @@ impl<'a> GpuSession<'a> {
     fn assign(&mut self, model: &Model, fresh: bool, watch: Watch<'_>) -> Result<()> {
         let Gpu { device, kernels, .. } = self.gpu;
         let (dim, k) = (self.tiles.dim(), model.k);
-        let kernel = Kernel::Assign { dim, k, weighted: self.tiles.weights().is_some() };
+        let kernel = Kernel::Assign { dim, k, weighted: self.tiles.weights().is_some(), bare: self.gpu.bare };
         let pipeline = kernels.pipeline(device, kernel)?;
         let cost = (k * dim) as u64;
         let mut flight =

@@ -89,8 +89,8 @@ fn centroids(dim: usize, values: Vec<i32>) -> Centroids {
 #[test]
 fn shader_constants_and_layouts_are_those_of_rust() {
     for (kernel, int64) in [
-        (Kernel::Assign { dim: 16, k: 16, weighted: false }, false),
-        (Kernel::Assign { dim: 300, k: 500, weighted: true }, true),
+        (Kernel::Assign { dim: 16, k: 16, weighted: false, bare: false }, false),
+        (Kernel::Assign { dim: 300, k: 500, weighted: true, bare: false }, true),
         (Kernel::Label { dim: 1, k: 1, margin: true }, true),
         (Kernel::Farthest { dim: 2, k: 3, round: 2 }, false),
     ] {
@@ -127,7 +127,7 @@ fn shader_constants_and_layouts_are_those_of_rust() {
             }
         };
         assert_eq!(value("FAR"), Some(f64::from(FAR)));
-        if let Kernel::Assign { dim, k, weighted } = kernel {
+        if let Kernel::Assign { dim, k, weighted, .. } = kernel {
             let cells = TotalCells::new(dim, k, weighted);
             let ours = [TotalCells::CHANGED, TotalCells::RECHECKED, TotalCells::COUNTS, cells.mass, cells.sums];
             let theirs = ["CHANGED", "RECHECKED", "COUNTS", "MASS", "SUMS"].map(|name| value(name).unwrap() as usize);
