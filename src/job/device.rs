@@ -1,8 +1,8 @@
 //! Which backend a job runs on, and why.
 
-use crate::backend::Backend;
 use crate::backend::cpu::Cpu;
 use crate::backend::reference::Reference;
+use crate::backend::{Backend, DeviceCeilings};
 use crate::error::{Error, Result};
 use crate::simd::SimdLevel;
 
@@ -72,6 +72,14 @@ impl BackendRequest {
         Ok(Cpu::new(self.simd)?.with_skipping(!self.no_skipping))
     }
 
+    /// Opens the GPU that is meant, measures what it can do at most, and closes it.
+    ///
+    /// # Errors
+    /// A GPU that this machine does not have, or one that is lost.
+    pub(crate) fn device_ceilings(&self) -> Result<DeviceCeilings> {
+        gpu::ceilings(self.device.as_deref())
+    }
+
     /// Opens the backend.
     ///
     /// # Errors
@@ -110,21 +118,29 @@ impl BackendRequest {
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::Chosen;
+    use crate::backend::DeviceCeilings;
     use crate::backend::gpu::{AdapterKind, DeviceChoice, Gpu, GpuOptions, adapters};
     use crate::error::Result;
 
     /// What Mesa's software driver takes for itself, with its compiler and staging buffers: 77 to 90 MiB were seen.
     const DRIVER_BYTES: u64 = 96 << 20;
 
-    pub(super) fn open(device: Option<&str>, why: String, budget: u64) -> Result<Chosen> {
-        let choice = match device {
+    fn choice(device: Option<&str>) -> DeviceChoice {
+        match device {
             None => DeviceChoice::Any,
             Some(text) => match text.parse() {
                 Ok(index) => DeviceChoice::Index(index),
                 Err(_) => DeviceChoice::Name(text.to_owned()),
             },
-        };
-        let gpu = Gpu::open(&choice)?;
+        }
+    }
+
+    pub(super) fn ceilings(device: Option<&str>) -> Result<DeviceCeilings> {
+        Gpu::open(&choice(device))?.ceilings()
+    }
+
+    pub(super) fn open(device: Option<&str>, why: String, budget: u64) -> Result<Chosen> {
+        let gpu = Gpu::open(&choice(device))?;
         if gpu.adapter().kind == AdapterKind::Integrated {
             // It shares the host's memory, of which it takes what it needs.
             return Ok(Chosen { backend: Box::new(gpu), why, host_copy: u64::MAX, host_fixed: DRIVER_BYTES });
@@ -147,10 +163,19 @@ mod gpu {
 #[cfg(not(feature = "gpu"))]
 mod gpu {
     use super::Chosen;
+    use crate::backend::DeviceCeilings;
     use crate::error::{Error, Result};
 
-    pub(super) fn open(_: Option<&str>, _: String, _: u64) -> Result<Chosen> {
+    fn absent<T>() -> Result<T> {
         Err(Error::Environment("this hyades was built without its GPU backend; build it with --features gpu".into()))
+    }
+
+    pub(super) fn ceilings(_: Option<&str>) -> Result<DeviceCeilings> {
+        absent()
+    }
+
+    pub(super) fn open(_: Option<&str>, _: String, _: u64) -> Result<Chosen> {
+        absent()
     }
 
     pub(super) fn real() -> Option<String> {
