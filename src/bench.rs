@@ -1,4 +1,5 @@
-//! The same fit on several backends: stage by stage, beside the machine's ceilings, with proof that the answers agree.
+//! The same fit on several backends: stage by stage, beside the machine's ceilings, at its price, with proof that the
+//! answers agree.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -6,9 +7,40 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::backend::{DeviceCeilings, KernelWork};
 use crate::error::{Error, Result};
-use crate::event::Observer;
+use crate::event::{Observer, Watch};
 use crate::job::{self, FitRequest, PassRecord, StageTime};
+
+/// A fit to time, and what the machine that does it costs.
+#[derive(Debug, Clone)]
+pub struct Contender {
+    /// The fit.
+    pub fit: FitRequest,
+    /// For [`BenchRun::cost_per_million`].
+    pub price: Option<Price>,
+}
+
+/// The price of an hour of a machine, in any currency: a number above 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price(f64);
+
+impl Price {
+    /// # Errors
+    /// An amount that is not above 0, or not finite.
+    pub fn per_hour(amount: f64) -> Result<Self> {
+        if amount > 0.0 && amount.is_finite() {
+            Ok(Price(amount))
+        } else {
+            Err(Error::Usage(format!("a price per hour is a number above 0, not {amount}")))
+        }
+    }
+
+    /// What a million rows cost, when `rows` of them take `seconds`.
+    pub fn per_million(self, rows: u64, seconds: f64) -> f64 {
+        self.0 * (seconds / 3600.0) * (1e6 / rows as f64)
+    }
+}
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -40,6 +72,15 @@ pub struct Ceilings {
     pub read_gbs: f64,
 }
 
+/// Bytes over the bus of a device.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Bus {
+    /// Tiles, centroids and parameters.
+    pub to_device: u64,
+    /// Totals, labels and times.
+    pub from_device: u64,
+}
+
 /// One backend's fastest fit.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchRun {
@@ -57,10 +98,22 @@ pub struct BenchRun {
     pub pass_ms: f64,
     /// Rows a second in that pass.
     pub rows_a_second: f64,
-    /// Bytes of tiles read a second in that pass, in GB.
+    /// Bytes of tiles read a second in that pass, in GB; of rows that were not skipped.
     pub gbs: f64,
-    /// Distance arithmetic a second in that pass: `2 rows k features`, in GFLOP.
+    /// Distance arithmetic a second in that pass, in GFLOP: `2 rows k features` of rows that were not skipped.
     pub gflops: f64,
+    /// What the GPU's kernels did in the whole fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernels: Vec<KernelWork>,
+    /// What travelled to the GPU and back in the whole fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bus: Option<Bus>,
+    /// What the GPU can do at most; None for other backends, and where it could not be measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_ceilings: Option<DeviceCeilings>,
+    /// What the whole job costs for every million customers, in the currency of the price, if one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_per_million: Option<f64>,
     /// Inertia in scaled units.
     pub inertia: f64,
     /// blake3 of the labels.
@@ -69,32 +122,34 @@ pub struct BenchRun {
     pub model_blake3: String,
 }
 
-/// Runs every request `repeat` times, in turn, and keeps each one's fastest.
+/// Runs every contender `repeat` times, in turn, and keeps each one's fastest.
 ///
 /// # Errors
 /// Those of the fits.
 pub fn run(
-    requests: &[(String, FitRequest)],
+    contenders: &[Contender],
     repeat: usize,
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<BenchReport> {
-    let (_, first) = requests.first().ok_or_else(|| Error::Usage("no backend to compare".into()))?;
+    let first = &contenders.first().ok_or_else(|| Error::Usage("no backend to compare".into()))?.fit;
     let (ceilings, threads) = first.resources.install(|| Ok((Ceilings::measure(), rayon::current_num_threads())))?;
-    let mut runs: Vec<Option<BenchRun>> = vec![None; requests.len()];
+    let mut runs: Vec<Option<BenchRun>> = vec![None; contenders.len()];
     let (mut rows, mut features) = (0, 0);
     for _ in 0..repeat {
-        for ((_, request), best) in requests.iter().zip(&mut runs) {
+        for (contender, best) in contenders.iter().zip(&mut runs) {
             let start = Instant::now();
-            let outcome = job::fit(request, observer, stop)?;
+            let outcome = job::fit(&contender.fit, observer, stop)?;
             let seconds = start.elapsed().as_secs_f64();
             (rows, features) = (outcome.plan.rows, outcome.model.n_features_in_);
             if best.as_ref().is_none_or(|b| seconds < b.seconds) {
-                *best = Some(measured(outcome, seconds)?);
+                *best = Some(measured(outcome, seconds, contender.price)?);
             }
         }
     }
-    let runs: Vec<BenchRun> = runs.into_iter().flatten().collect();
+    let mut runs: Vec<BenchRun> = runs.into_iter().flatten().collect();
+    let fits = contenders.iter().map(|contender| &contender.fit);
+    measure_devices(&mut runs, fits, Watch::new(observer, stop))?;
     let same = |a: &BenchRun, b: &BenchRun| a.labels_blake3 == b.labels_blake3 && a.model_blake3 == b.model_blake3;
     let agree = runs.windows(2).all(|w| same(&w[0], &w[1]));
     Ok(BenchReport {
@@ -109,23 +164,54 @@ pub fn run(
     })
 }
 
-fn measured(outcome: job::FitOutcome, seconds: f64) -> Result<BenchRun> {
-    let (rows, dim, k) =
-        (outcome.plan.rows as f64, outcome.model.n_features_in_ as f64, outcome.model.n_clusters as f64);
-    let mut later: Vec<f64> = outcome.passes.iter().skip(1).map(|p| p.seconds).collect();
-    if later.is_empty() {
-        later.extend(outcome.passes.first().map(|p| p.seconds));
+/// Adds the ceilings of the GPUs, each measured once. They are open for nothing else: the fits are done.
+fn measure_devices<'a>(
+    runs: &mut [BenchRun],
+    fits: impl Iterator<Item = &'a FitRequest>,
+    watch: Watch<'_>,
+) -> Result<()> {
+    let mut known: Vec<(String, Option<DeviceCeilings>)> = Vec::new();
+    for (run, fit) in runs.iter_mut().zip(fits).filter(|(run, _)| run.backend == "gpu") {
+        watch.check()?;
+        if let Some((_, ceilings)) = known.iter().find(|(device, _)| *device == run.device) {
+            run.device_ceilings = *ceilings;
+            continue;
+        }
+        // The fits are worth more than what they are compared with.
+        run.device_ceilings = fit
+            .backend
+            .device_ceilings()
+            .inspect_err(|e| watch.warn(format!("the ceilings of {} could not be measured: {e}", run.device)))
+            .ok();
+        known.push((run.device.clone(), run.device_ceilings));
     }
-    later.sort_by(f64::total_cmp);
-    let pass = later.get(later.len() / 2).copied().unwrap_or(f64::NAN);
+    Ok(())
+}
+
+fn measured(outcome: job::FitOutcome, seconds: f64, price: Option<Price>) -> Result<BenchRun> {
+    let rows = outcome.plan.rows;
+    let (dim, k) = (outcome.model.n_features_in_ as f64, outcome.model.n_clusters as f64);
+    let mut later: Vec<&PassRecord> = outcome.passes.iter().skip(1).collect();
+    if later.is_empty() {
+        later.extend(outcome.passes.first());
+    }
+    later.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let median = later.get(later.len() / 2);
+    let pass = median.map_or(f64::NAN, |p| p.seconds);
+    // What was left out would lift a pass above the ceilings.
+    let worked = rows.saturating_sub(median.map_or(0, |p| p.skipped)) as f64;
     Ok(BenchRun {
         backend: outcome.plan.backend.clone(),
         device: outcome.plan.device.clone(),
         seconds,
         pass_ms: pass * 1e3,
-        rows_a_second: rows / pass,
-        gbs: rows * dim * 4.0 / pass / 1e9,
-        gflops: 2.0 * rows * dim * k / pass / 1e9,
+        rows_a_second: rows as f64 / pass,
+        gbs: worked * dim * 4.0 / pass / 1e9,
+        gflops: 2.0 * worked * dim * k / pass / 1e9,
+        bus: outcome.device_work.as_ref().map(|w| Bus { to_device: w.to_device, from_device: w.from_device }),
+        kernels: outcome.device_work.map_or_else(Vec::new, |w| w.kernels),
+        device_ceilings: None,
+        cost_per_million: price.map(|price| price.per_million(rows, seconds)),
         inertia: outcome.model.inertia_,
         model_blake3: blake3::hash(outcome.model.to_json()?.as_bytes()).to_hex().to_string(),
         labels_blake3: outcome.labels.labels_blake3,
@@ -135,6 +221,14 @@ fn measured(outcome: job::FitOutcome, seconds: f64) -> Result<BenchRun> {
 }
 
 impl BenchReport {
+    /// The ceilings of what a run worked on, in GFLOP/s and GB/s: the GPU's own, or the processor's.
+    pub fn ceilings_of(&self, run: &BenchRun) -> Option<(f64, f64)> {
+        match run.backend.as_str() {
+            "gpu" => run.device_ceilings.map(|c| (c.gflops, c.copy_gbs)),
+            _ => Some((self.ceilings.gflops, self.ceilings.read_gbs)),
+        }
+    }
+
     /// Fails if the backends did not agree: that is a fault of the program.
     pub fn verdict(&self) -> Result<()> {
         if self.agree { Ok(()) } else { Err(Error::Internal("the backends gave different labels or models".into())) }

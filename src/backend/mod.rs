@@ -159,6 +159,15 @@ pub struct Labels {
     pub second2: Option<Vec<u64>>,
 }
 
+/// What a GPU can do at most, measured.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct DeviceCeilings {
+    /// f32 fused multiply-adds, counted as two operations each, in 10^9 a second.
+    pub gflops: f64,
+    /// Copying in the device's memory, bytes read plus bytes written, in 10^9 a second.
+    pub copy_gbs: f64,
+}
+
 impl Labels {
     /// The part from `row` on; None if all rows come before it.
     pub fn from_row(mut self, row: u64) -> Option<Labels> {

@@ -1,13 +1,16 @@
 //! The arguments of every verb.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use hyades::bench::Contender;
 use hyades::cluster::Limits;
 use hyades::data::{ColumnChoice, Missing, RecipeSpec, RoleRequest, Scale, Transform};
 use hyades::job::{BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
 use hyades::simd::SimdLevel;
 use hyades::{Result, synth};
+
+use super::price::Prices;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -295,6 +298,10 @@ pub(super) struct BenchArgs {
     /// Times each fit is done; the fastest counts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) repeat: usize,
+    /// What an hour of the machine costs, for the cost of a million customers: a
+    /// number for all backends, or one for each, such as cpu=0.10,gpu=2.5
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
+    price_per_hour: Option<Prices>,
     /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -364,8 +371,21 @@ impl PlanArgs {
 }
 
 impl BenchArgs {
-    /// What to compare: by default the CPU, and a GPU if one was named or a real one is there.
-    pub(super) fn backends(&self) -> Vec<BackendArg> {
+    /// What to compare, and the names under which it writes to folders in `scratch`.
+    pub(super) fn contenders(&self, scratch: &Path) -> Result<Vec<Contender>> {
+        let backends = self.backends();
+        if let Some(prices) = &self.price_per_hour {
+            prices.check(&backends)?;
+        }
+        let contender = |backend: BackendArg| {
+            let price = self.price_per_hour.as_ref().and_then(|prices| prices.of(backend));
+            Ok(Contender { fit: self.request(backend, scratch.join(backend.name()))?, price })
+        };
+        backends.into_iter().map(contender).collect()
+    }
+
+    /// By default the CPU, and a GPU if one was named or a real one is there.
+    fn backends(&self) -> Vec<BackendArg> {
         if !self.backends.is_empty() {
             return self.backends.clone();
         }
@@ -374,7 +394,7 @@ impl BenchArgs {
     }
 
     /// The fit to time, writing to `out`, on the given backend.
-    pub(super) fn request(&self, backend: BackendArg, out: PathBuf) -> Result<FitRequest> {
+    fn request(&self, backend: BackendArg, out: PathBuf) -> Result<FitRequest> {
         let mut fit = self.fit.clone();
         fit.device.backend = Some(backend);
         if backend != BackendArg::Gpu {

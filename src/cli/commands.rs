@@ -80,12 +80,8 @@ pub(super) fn plan(args: PlanArgs, session: &Session) -> Result<()> {
 
 pub(super) fn bench(args: BenchArgs, session: &Session) -> Result<()> {
     let scratch = tempfile::tempdir().map_err(|e| hyades::Error::io("write in", &std::env::temp_dir(), &e))?;
-    let mut runs = Vec::new();
-    for backend in args.backends() {
-        let request = args.request(backend, scratch.path().join(backend.name()))?;
-        runs.push((backend.name().to_owned(), request));
-    }
-    let report = benchmark::run(&runs, args.repeat.max(1), session.observer.as_ref(), &session.stop)?;
+    let contenders = args.contenders(scratch.path())?;
+    let report = benchmark::run(&contenders, args.repeat.max(1), session.observer.as_ref(), &session.stop)?;
     say!("{}", super::bench::table(&report))?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| hyades::Error::Internal(e.to_string()))?;

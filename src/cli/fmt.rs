@@ -66,6 +66,23 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A positive value to three figures, also a cost far below the smallest coin: `0.00123`, `45.6`, `1,234`.
+pub(super) fn figures(v: f64) -> String {
+    match v.log10().floor() {
+        size if !(-9.0..15.0).contains(&size) => format!("{v:.2e}"),
+        size if size >= 3.0 => thousands(v.round() as u64),
+        size => format!("{v:.0$}", (2.0 - size) as usize),
+    }
+}
+
+/// A part of a whole as `38%`, below one percent as `0.38%`.
+pub(super) fn share(part: f64, whole: f64) -> String {
+    match 100.0 * part / whole {
+        percent if percent < 1.0 => format!("{percent:.2}%"),
+        percent => format!("{percent:.0}%"),
+    }
+}
+
 /// Bytes as `12.3 GiB`.
 pub(super) fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -126,5 +143,16 @@ mod tests {
         assert_eq!(compact(5_600_000.0), "5.6M");
         assert_eq!(compact(0.5), "0.50");
         assert_eq!(seconds(245.0), "4 min 05 s");
+        assert_eq!(figures(0.000012345), "0.0000123");
+        assert_eq!(figures(0.5), "0.500");
+        assert_eq!(figures(45.64), "45.6");
+        assert_eq!(figures(999.6), "1000");
+        assert_eq!(figures(1234.4), "1,234");
+        assert_eq!(figures(1e-12), "1.00e-12");
+        assert_eq!(figures(f64::INFINITY), "inf");
+        assert_eq!(figures(f64::NAN), "NaN");
+        assert_eq!(share(3.0, 8.0), "38%");
+        assert_eq!(share(1.0, 300.0), "0.33%");
+        assert_eq!(share(f64::NAN, 1.0), "NaN%");
     }
 }

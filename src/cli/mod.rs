@@ -20,6 +20,7 @@ mod bench;
 mod commands;
 mod fmt;
 mod observer;
+mod price;
 mod report;
 
 use std::io::IsTerminal;

@@ -1,8 +1,8 @@
 //! Which backend a job runs on, and why.
 
-use crate::backend::Backend;
 use crate::backend::cpu::Cpu;
 use crate::backend::reference::Reference;
+use crate::backend::{Backend, DeviceCeilings};
 use crate::error::{Error, Result};
 use crate::simd::SimdLevel;
 
@@ -69,6 +69,14 @@ impl BackendRequest {
         Ok(Cpu::new(self.simd)?.with_skipping(!self.no_skipping))
     }
 
+    /// Opens the GPU that is meant, measures what it can do at most, and closes it.
+    ///
+    /// # Errors
+    /// A GPU that this machine does not have, or one that is lost.
+    pub(crate) fn device_ceilings(&self) -> Result<DeviceCeilings> {
+        gpu::ceilings(self.device.as_deref())
+    }
+
     /// Opens the backend.
     ///
     /// # Errors
@@ -108,8 +116,8 @@ impl BackendRequest {
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::Chosen;
-    use crate::backend::Backend;
     use crate::backend::gpu::{AdapterKind, DeviceChoice, Gpu, GpuOptions, Gpus, adapters};
+    use crate::backend::{Backend, DeviceCeilings};
     use crate::error::{Error, Result};
 
     /// What Mesa's software driver takes for itself, with its compiler and staging buffers: 77 to 90 MiB were seen.
@@ -145,6 +153,17 @@ mod gpu {
         Ok(Chosen { backend, why, host_copy: all_copies, host_fixed: all_fixed })
     }
 
+    /// The ceilings of all devices together.
+    pub(super) fn ceilings(device: Option<&str>) -> Result<DeviceCeilings> {
+        let mut sum = DeviceCeilings { gflops: 0.0, copy_gbs: 0.0 };
+        for choice in choices(device)? {
+            let one = Gpu::open(&choice)?.ceilings()?;
+            sum.gflops += one.gflops;
+            sum.copy_gbs += one.copy_gbs;
+        }
+        Ok(sum)
+    }
+
     /// What `--device` means: at least one choice.
     fn choices(device: Option<&str>) -> Result<Vec<DeviceChoice>> {
         let choice = |text: &str| match text.trim().parse() {
@@ -174,10 +193,19 @@ mod gpu {
 #[cfg(not(feature = "gpu"))]
 mod gpu {
     use super::Chosen;
+    use crate::backend::DeviceCeilings;
     use crate::error::{Error, Result};
 
-    pub(super) fn open(_: Option<&str>, _: String, _: u64) -> Result<Chosen> {
+    fn absent<T>() -> Result<T> {
         Err(Error::Environment("this hyades was built without its GPU backend; build it with --features gpu".into()))
+    }
+
+    pub(super) fn ceilings(_: Option<&str>) -> Result<DeviceCeilings> {
+        absent()
+    }
+
+    pub(super) fn open(_: Option<&str>, _: String, _: u64) -> Result<Chosen> {
+        absent()
     }
 
     pub(super) fn real() -> Option<String> {

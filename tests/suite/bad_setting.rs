@@ -14,6 +14,7 @@ tests!(
     a_full_disk,
     too_little_memory,
     threads_and_devices,
+    prices_that_are_none,
     damaged_models,
     a_model_that_needs_more_columns,
     recipes,
@@ -129,6 +130,31 @@ fn threads_and_devices() {
     w.refused(4, &["this machine has no", "choose one of"], fit(&["--simd", foreign]));
     w.refused(2, &["mmx", "avx512, avx2, neon"], fit(&["--simd", "mmx"]));
     w.refused(2, &["--memory"], fit(&["--memory", "much"]));
+}
+
+fn prices_that_are_none() {
+    let bank = root().join("data/customers.parquet");
+    let bank = bank.to_str().unwrap();
+    let refused = |price: &str, why: &str| {
+        let bench = ["bench", bank, "--k", "3", "--backends", "cpu", "--price-per-hour", price];
+        Ran::from(hyades(bench)).is_refused(2, &[why]);
+    };
+    let of_the_option = |price: &str, why: &str| {
+        refused(price, &format!("invalid value '{price}' for '--price-per-hour <PRICE>': {why}\n"));
+    };
+    for price in ["cheap", "0,10", "2.5 EUR"] {
+        let why = format!("{price:?} is no price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
+        of_the_option(price, &why);
+    }
+    of_the_option("cpu=1,", "\"\" is no price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
+    for (price, amount) in [("0", "0"), ("-1", "-1"), ("cpu=-0.5", "-0.5"), ("inf", "inf"), ("cpu=nan", "NaN")] {
+        of_the_option(price, &format!("a price per hour is a number above 0, not {amount}"));
+    }
+    of_the_option("tpu=1", "\"tpu\" is no backend; cpu, gpu, reference and auto are");
+    of_the_option("cpu=1,cpu=2", "cpu has two prices");
+    let why =
+        "--price-per-hour names gpu, and what is compared is cpu; name it in --backends too, or leave its price out";
+    refused("cpu=1,gpu=2", why);
 }
 
 /// A workshop with a good model in `model.json` and its input in `a.parquet`.

@@ -3,7 +3,7 @@
 use libtest_mimic::Trial;
 
 use crate::command::{Workshop, contents, done, json};
-use crate::harness::{gpu_test, root};
+use crate::harness::{folder, gpu_test, root};
 
 /// The tests of this module.
 pub(crate) fn tests() -> Vec<Trial> {
@@ -12,6 +12,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         gpu_test("device::one_device_twice_publishes_the_same_bytes", one_device_twice_publishes_the_same_bytes),
         gpu_test("device::what_does_not_fit_goes_on_elsewhere_unless_forbidden", what_does_not_fit_goes_on_elsewhere),
         gpu_test("device::a_bench_of_cpu_and_gpu_agrees", a_bench_of_cpu_and_gpu_agrees),
+        gpu_test("device::a_bench_measures_the_gpu_beside_it", a_bench_measures_the_gpu_beside_it),
     ]
 }
 
@@ -81,4 +82,31 @@ fn what_does_not_fit_goes_on_elsewhere(index: usize) {
     assert_eq!(manifest["backend"], "cpu");
     let warnings = manifest["warnings"].to_string();
     assert!(warnings.contains("are too much for") && warnings.contains("going on with"), "{warnings}");
+}
+
+fn a_bench_measures_the_gpu_beside_it(index: usize) {
+    let folder = folder();
+    let file = folder.path().join("bench.json");
+    let (device, path) = (index.to_string(), file.to_str().expect("text"));
+    let backends = ["--backends", "cpu,gpu", "--device", &device, "--json", path];
+    let prices = ["--price-per-hour", "gpu=2.5"];
+    let ran = done([&["bench", &bank(), "--k", "5"][..], &backends, &prices].concat());
+    assert!(ran.out.contains("GPU's ceilings: "), "{}", ran.out);
+    let report = json(&file);
+    let (cpu, gpu) = (&report["runs"][0], &report["runs"][1]);
+    assert!(cpu.get("device_ceilings").is_none() && cpu.get("cost_per_million").is_none(), "{cpu}");
+    for rate in ["gflops", "copy_gbs"] {
+        assert!(gpu["device_ceilings"][rate].as_f64().is_some_and(|most| most > 0.0), "{gpu}");
+    }
+    let kernels: Vec<&str> =
+        gpu["kernels"].as_array().expect("a list").iter().map(|w| w["kernel"].as_str().unwrap()).collect();
+    assert_eq!(kernels, ["assign", "label"]);
+    assert!(gpu["bus"]["from_device"].as_u64() >= Some(20_000 * 12), "labels and distances came back");
+    assert!(ran.out.contains("kernel assign"), "{}", ran.out);
+    assert!(gpu["cost_per_million"].as_f64().is_some_and(|cost| cost > 0.0), "{gpu}");
+    // A pass stays below the device's ceilings.
+    for (rate, most) in [("gflops", "gflops"), ("gbs", "copy_gbs")] {
+        let (reached, most) = (gpu[rate].as_f64().unwrap(), gpu["device_ceilings"][most].as_f64().unwrap());
+        assert!(reached < 1.2 * most, "{reached} of {most} {rate}");
+    }
 }

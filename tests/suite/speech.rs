@@ -13,6 +13,7 @@ tests!(
     a_plan_does_no_work,
     the_doctor_answers,
     a_bench_proves_agreement,
+    a_bench_tells_what_a_million_costs,
 );
 
 fn bank() -> String {
@@ -135,4 +136,42 @@ fn a_bench_proves_agreement() {
     assert_eq!(runs[0]["labels_blake3"], runs[1]["labels_blake3"]);
     assert_eq!(runs[0]["model_blake3"], runs[1]["model_blake3"]);
     assert!(runs.iter().all(|r| r["pass_ms"].as_f64().is_some_and(|ms| ms > 0.0)));
+    // Shares of the processor's ceilings; nothing of a GPU or of money where there is neither.
+    for rate in ["GB/s", "GFLOP/s"] {
+        let after = ran.out.split_once(rate).map_or("", |(_, after)| after);
+        let line = after.lines().nth(1).unwrap_or_default();
+        assert!(line.contains("of its ceiling") && line.matches('%').count() == 2, "{rate}: {}", ran.out);
+    }
+    assert!(!ran.out.contains("GPU's ceilings") && !ran.out.contains("cost per million"), "{}", ran.out);
+    assert!(runs.iter().all(|r| r.get("device_ceilings").is_none() && r.get("cost_per_million").is_none()), "{runs:?}");
+    // Rows that are skipped are no work: a pass stays below the ceilings, but for the noise of a short one.
+    for run in runs {
+        let share = run["gflops"].as_f64().unwrap() / report["ceilings"]["gflops"].as_f64().unwrap();
+        assert!(share < 1.2, "{share} of the ceiling: {run}");
+    }
+}
+
+fn a_bench_tells_what_a_million_costs() {
+    let folder = folder();
+    let file = folder.path().join("bench.json");
+    let bench = |prices: &str| {
+        let backends = ["--backends", "cpu,reference", "--json", file.to_str().expect("text")];
+        let ran = done([&["bench", &bank(), "--k", "3", "--price-per-hour", prices][..], &backends].concat());
+        let line = ran.out.lines().find(|l| l.contains("cost per million")).expect("a row").to_owned();
+        let report = json(&file);
+        let costs = report["runs"].as_array().expect("runs").iter().map(|run| {
+            let seconds = run["seconds"].as_f64().expect("seconds");
+            // Of a million, 20,000 are a fiftieth.
+            run.get("cost_per_million").map(|cost| cost.as_f64().expect("a number") / (seconds / 3600.0 * 50.0))
+        });
+        (line, costs.collect::<Vec<_>>())
+    };
+    let is = |cost: Option<f64>, price: f64| cost.is_some_and(|cost| (cost - price).abs() < 1e-9);
+    let (_, same) = bench("3");
+    assert!(is(same[0], 3.0) && is(same[1], 3.0), "{same:?}");
+    let (_, each) = bench("reference=0.2,cpu=7");
+    assert!(is(each[0], 7.0) && is(each[1], 0.2), "{each:?}");
+    let (line, one) = bench("reference=1");
+    assert!(one[0].is_none() && is(one[1], 1.0), "{one:?}");
+    assert_eq!(line.split_whitespace().nth(3), Some("-"), "{line}");
 }

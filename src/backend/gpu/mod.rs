@@ -6,6 +6,7 @@
 //! way on when the device is lost, which is the caller's ([`Error::DeviceLost`](crate::Error::DeviceLost)).
 
 mod adapter;
+mod ceilings;
 mod clock;
 mod device;
 mod kernels;

@@ -15,7 +15,7 @@ use crate::event::{Event, Observer, Silent, Stage};
 
 /// A real GPU, or else a software one. Without any these tests fail: nothing passes by being skipped. `tests/run` leaves
 /// them out where there is no Vulkan device, and says so.
-fn any_gpu() -> Gpu {
+pub(super) fn any_gpu() -> Gpu {
     let best = adapters().into_iter().min_by_key(|info| info.kind);
     let best = best.expect("no Vulkan device; leave these tests out with `-- --skip backend::gpu`");
     Gpu::open(&DeviceChoice::Index(best.index)).unwrap()
