@@ -397,7 +397,10 @@ impl BenchArgs {
     fn request(&self, backend: BackendArg, out: PathBuf) -> Result<FitRequest> {
         let mut fit = self.fit.clone();
         fit.device.backend = Some(backend);
-        if backend != BackendArg::Gpu {
+        if backend == BackendArg::Gpu {
+            // What is measured is the GPU, not what goes on in its stead.
+            fit.device.strict_device = true;
+        } else {
             fit.device.device = None;
         }
         fit.request(self.inputs.clone(), self.k, Some(out))
