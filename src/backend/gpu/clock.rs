@@ -29,19 +29,24 @@ impl Clock {
         Ok(Clock { work: Vec::new(), stopwatch: Stopwatch::new(device)? })
     }
 
-    /// A compute pass for one dispatch, timed. `bytes` and `operations` are what the kernel cannot do without: values read
+    /// Sees to it that as many dispatches can be timed, before any of them is encoded: times are fetched of what was
+    /// submitted, and what was not would be waited for in vain.
+    pub(super) fn make_room(&mut self, device: &Device, dispatches: usize) -> Result<()> {
+        if self.stopwatch.as_ref().is_some_and(|s| s.used.len() + dispatches > SLOTS as usize) {
+            self.settle(device)?;
+        }
+        Ok(())
+    }
+
+    /// A compute pass for one dispatch for which room was made, timed. `bytes` and `operations` are what the kernel cannot do without: values read
     /// and labels read and written once, and two operations a multiply-add of the distances.
     pub(super) fn compute_pass<'e>(
         &mut self,
-        device: &Device,
         encoder: &'e mut wgpu::CommandEncoder,
         kernel: &'static str,
         bytes: u64,
         operations: u64,
-    ) -> Result<wgpu::ComputePass<'e>> {
-        if self.stopwatch.as_ref().is_some_and(|s| s.used.len() == SLOTS as usize) {
-            self.settle(device)?;
-        }
+    ) -> wgpu::ComputePass<'e> {
         let at = self.work.iter().position(|w| w.kernel == kernel).unwrap_or_else(|| {
             let seconds = self.stopwatch.as_ref().map(|_| 0.0);
             self.work.push(KernelWork { kernel, dispatches: 0, seconds, bytes: 0, operations: 0 });
@@ -60,7 +65,7 @@ impl Clock {
                 end_of_pass_write_index: Some(first + 1),
             }
         });
-        Ok(encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(kernel), timestamp_writes }))
+        encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(kernel), timestamp_writes })
     }
 
     /// Waits for the times of all submitted dispatches.

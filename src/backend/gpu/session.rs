@@ -86,10 +86,11 @@ impl<'a> GpuSession<'a> {
             while first < slab.rows {
                 let end = slab.rows.min(first.saturating_add(dispatch_rows(self.gpu, dim, k, cost)));
                 model.aim(device, first, end, fresh);
+                self.clock.make_room(device, 1)?;
                 let mut encoder = device.encoder();
                 let work =
                     Dispatch { kernel, pipeline: &pipeline, groups: [&rows, &model.group, &own], rows: end - first };
-                work.encode(device, &mut self.clock, &mut encoder)?;
+                work.encode(&mut self.clock, &mut encoder);
                 flight.push(device.submit(encoder), u64::from(end - first), cost)?;
                 first = end;
             }
@@ -151,10 +152,11 @@ impl Session for GpuSession<'_> {
                 out.deliver(device, margin, watch, sink)?;
                 let end = slab.rows.min(first.saturating_add(step));
                 model.aim(device, first, end, false);
+                self.clock.make_room(device, 1)?;
                 let mut encoder = device.encoder();
                 let groups = [&rows, &model.group, &out.group];
                 let work = Dispatch { kernel, pipeline: &pipeline, groups, rows: end - first };
-                work.encode(device, &mut self.clock, &mut encoder)?;
+                work.encode(&mut self.clock, &mut encoder);
                 out.fetch(device, encoder, slab.first_row() + u64::from(first), end - first, margin);
                 turn += 1;
             }
@@ -192,12 +194,13 @@ impl Session for GpuSession<'_> {
                 let end = slab.rows.min(first.saturating_add(step));
                 model.aim(device, first, end, false);
                 champions.clear(device);
+                self.clock.make_room(device, steps.len())?;
                 let mut encoder = device.encoder();
                 for (kernel, pipeline) in &steps {
                     let own = if *kernel == label { &champions.labels.group } else { &champions.group };
                     let groups = [&rows, &model.group, own];
                     let work = Dispatch { kernel: *kernel, pipeline, groups, rows: end - first };
-                    work.encode(device, &mut self.clock, &mut encoder)?;
+                    work.encode(&mut self.clock, &mut encoder);
                 }
                 champions.fetch(device, encoder, slab.first_row() + u64::from(first), &mut farthest)?;
             }
@@ -257,16 +260,15 @@ struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    fn encode(&self, device: &Device, clock: &mut Clock, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+    fn encode(&self, clock: &mut Clock, encoder: &mut wgpu::CommandEncoder) {
         let rows = u64::from(self.rows);
         let (bytes, operations) = self.kernel.work();
-        let mut pass = clock.compute_pass(device, encoder, self.kernel.entry(), rows * bytes, rows * operations)?;
+        let mut pass = clock.compute_pass(encoder, self.kernel.entry(), rows * bytes, rows * operations);
         pass.set_pipeline(self.pipeline);
         for (i, group) in (0u32..).zip(self.groups) {
             pass.set_bind_group(i, group, &[]);
         }
         pass.dispatch_workgroups(self.rows.div_ceil(WORKGROUP_ROWS).min(MAX_GROUPS), 1, 1);
-        Ok(())
     }
 }
 

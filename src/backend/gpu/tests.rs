@@ -374,6 +374,22 @@ fn many_dispatches_give_the_same() {
 }
 
 #[test]
+fn more_dispatches_than_are_timed_at_a_time() {
+    let gpu = Gpu { pace: Pace::new(1 << 12), ..any_gpu() };
+    let mut random = Random(73);
+    let (dim, k, dispatches) = (8, 8, 600);
+    let tiles = Tiles::from_rows(dim, &random.grids(dim * 64 * dispatches, 50_000), None, 512).unwrap();
+    let pass = centroids(dim, random.grids(dim * k, 50_000));
+    let mut session = gpu.open(&tiles, k, Watch::none()).unwrap();
+    let mut truth = Reference.open(&tiles, k, Watch::none()).unwrap();
+    assert!(session.farthest(&pass, Watch::none()).unwrap() == truth.farthest(&pass, Watch::none()).unwrap());
+    assert!(labels(&mut *session, &pass, false) == labels(&mut *truth, &pass, false));
+    let work = session.device_work().unwrap();
+    let counts: Vec<_> = work.kernels.iter().map(|w| (w.kernel, w.dispatches)).collect();
+    assert_eq!(counts, [("label", 2 * dispatches as u64), ("farthest", 3 * dispatches as u64)]);
+}
+
+#[test]
 fn a_lost_device_is_an_error() {
     let gpu = any_gpu();
     let tiles = Tiles::from_rows(4, &Random(29).grids(4 * 3000, 9999), None, 512).unwrap();
