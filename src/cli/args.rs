@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::cluster::Limits;
-use hyades::data::{ColumnChoice, Missing, RecipeSpec, RoleRequest, Scale, Transform};
+use hyades::data::{ColumnChoice, KeySource, Missing, RecipeSpec, RoleRequest, Scale, Transform};
 use hyades::job::{BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
 use hyades::simd::SimdLevel;
 use hyades::{Result, synth};
@@ -128,6 +128,9 @@ struct ColumnArgs {
     /// What to do with null and duplicate ids
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     duplicate_ids: DuplicateIds,
+    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    #[arg(long, value_name = "FILE|env:NAME")]
+    pseudonymise: Option<KeySource>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -277,6 +280,9 @@ pub(super) struct AssignArgs {
     /// What to do with null and duplicate ids
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     duplicate_ids: DuplicateIds,
+    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    #[arg(long, value_name = "FILE|env:NAME")]
+    pub(super) pseudonymise: Option<KeySource>,
     #[command(flatten)]
     pub(super) device: DeviceArgs,
     #[command(flatten)]
@@ -441,6 +447,7 @@ impl FitOptions {
             out,
             margin: self.kmeans.margin,
             keep_duplicate_ids: self.columns.duplicate_ids == DuplicateIds::Keep,
+            pseudonymise: self.columns.pseudonymise,
         })
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
         backend: args.device.request(),
         resources: args.resources.resources(),
         keep_duplicate_ids: args.keep_duplicate_ids(),
+        pseudonymise: args.pseudonymise,
         model: args.model,
         inputs: args.inputs,
         id: args.id,

@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, UInt64Type};
 use rayon::prelude::*;
 
 use super::column::ColumnReader;
+use super::pseudonym::Pseudonym;
 use super::source::{RowGroup, Source};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -177,6 +178,7 @@ pub struct IdStream<'a> {
     groups: std::slice::Iter<'a, RowGroup>,
     reader: Option<ColumnReader<'a>>,
     waiting: Option<ArrayRef>,
+    pseudonym: Option<&'a Pseudonym>,
 }
 
 impl<'a> IdStream<'a> {
@@ -184,7 +186,17 @@ impl<'a> IdStream<'a> {
     pub fn new(source: &'a Source, column: usize) -> Self {
         let description = &source.columns()[column];
         let field = Field::new(&description.name, description.data_type.clone(), true);
-        IdStream { source, column, field, groups: source.row_groups().iter(), reader: None, waiting: None }
+        let groups = source.row_groups().iter();
+        IdStream { source, column, field, groups, reader: None, waiting: None, pseudonym: None }
+    }
+
+    /// Pseudonyms in place of the ids, if there is a key.
+    pub fn with_pseudonym(self, pseudonym: Option<&'a Pseudonym>) -> Self {
+        let field = match pseudonym {
+            Some(_) => Field::new(self.field.name(), DataType::Utf8, true),
+            None => self.field,
+        };
+        IdStream { field, pseudonym, ..self }
     }
 
     /// The id column's name and type.
@@ -209,7 +221,11 @@ impl<'a> IdStream<'a> {
             have += now;
         }
         let parts: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        arrow::compute::concat(&parts).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))
+        let ids = arrow::compute::concat(&parts).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
+        match self.pseudonym {
+            Some(pseudonym) => pseudonym.of(&ids),
+            None => Ok(ids),
+        }
     }
 
     fn next_array(&mut self) -> Result<ArrayRef> {

@@ -10,6 +10,7 @@ mod landing;
 mod layout;
 mod prepare;
 mod probe;
+mod pseudonym;
 mod quantile;
 mod recipe;
 mod roles;
@@ -22,6 +23,7 @@ pub use column::ColumnReader;
 pub use ids::{IdFindings, IdStream, check_ids};
 pub use layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};
 pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
+pub use pseudonym::{KeySource, Pseudonym};
 pub(crate) use quantile::quantile_bytes;
 pub(crate) use recipe::power_of_two;
 pub use recipe::{

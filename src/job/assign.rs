@@ -10,7 +10,9 @@ use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::{Resources, ids, plan};
 use crate::backend::{Centroids, Labels};
-use crate::data::{ColumnCounts, IdStream, Placement, RoleRequest, RowGroup, Source, Tiles, replay};
+use crate::data::{
+    ColumnCounts, IdStream, KeySource, Placement, Pseudonym, RoleRequest, RowGroup, Source, Tiles, replay,
+};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::label::{LabelSummary, LabelWriter};
@@ -37,6 +39,8 @@ pub struct AssignRequest {
     pub margin: bool,
     /// Whether null and duplicate ids may pass.
     pub keep_duplicate_ids: bool,
+    /// The key to replace ids by pseudonyms in the output.
+    pub pseudonymise: Option<KeySource>,
 }
 
 /// Finished labels.
@@ -74,6 +78,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
     }
+    let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
     let centroids = model.centroids()?;
     let budget = request.resources.budget();
@@ -89,7 +94,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     ));
     watch.note(format!("device: {}, {}: {}", chosen.backend.name(), chosen.backend.device(), chosen.why));
     let file = publication.file(OUTPUTS[0])?;
-    let stream = id.map(|id| IdStream::new(&source, id));
+    let stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
     let mut writer = LabelWriter::new(
         file,
         request.out.join(OUTPUTS[0]),
@@ -126,6 +131,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         inputs: manifest_inputs(&source),
         rows: source.rows(),
         ids,
+        pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),
         plan: None,
         backend: ladder.backend().name().into(),
         device: ladder.backend().device(),

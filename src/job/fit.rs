@@ -11,7 +11,9 @@ use super::recorder::{PassRecord, Recorder, StageTime};
 use super::{Resources, ids};
 use crate::backend::{Backend, Centroids, DeviceWork, MAX_K, Session};
 use crate::cluster::{Fit, Init, KMeans, Limits, by_size, default_n_init, open_session};
-use crate::data::{ColumnCounts, IdStream, Prepared, RecipeSpec, RoleRequest, Roles, Source, prepare};
+use crate::data::{
+    ColumnCounts, IdStream, KeySource, Prepared, Pseudonym, RecipeSpec, RoleRequest, Roles, Source, prepare,
+};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::label::{LabelSummary, LabelWriter};
@@ -61,6 +63,8 @@ pub struct FitRequest {
     pub margin: bool,
     /// Whether null and duplicate ids may pass.
     pub keep_duplicate_ids: bool,
+    /// The key to replace ids by pseudonyms in the output.
+    pub pseudonymise: Option<KeySource>,
 }
 
 /// A finished fit.
@@ -151,6 +155,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     let Opened { source, roles, chosen, plan } = open(request, watch)?;
     let size = Size { rows: source.rows(), dim: roles.features.len(), k: request.k };
     plan.summary().into_iter().for_each(|line| watch.note(line));
+    let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
     let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
     let prepared =
         prepare(&source, &roles, &request.recipe, &plan.placement(&request.resources, request.backend.simd), watch)?;
@@ -171,7 +176,8 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     // The definition starts on the definition; every other backend may start on the CPU, with the same outcome.
     let starter: &dyn Backend = if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
     let (fit, mut session) = kmeans.fit(&prepared.tiles, ladder.backend(), starter, &recover, watch)?;
-    let labelled = Labelling { request, source: &source, roles: &roles, prepared: &prepared };
+    let pseudonym = pseudonym.as_ref();
+    let labelled = Labelling { request, source: &source, roles: &roles, prepared: &prepared, pseudonym };
     let (centroids, labels) = loop {
         match labelled.run(&fit, session.as_mut(), publication.as_mut(), watch) {
             Err(e @ Error::DeviceLost(_)) => {
@@ -196,6 +202,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
             inputs: manifest_inputs(&source),
             rows: source.rows(),
             ids,
+            pseudonym_key_check: pseudonym.map(Pseudonym::key_check),
             plan: Some(plan.clone()),
             backend: ladder.backend().name().into(),
             device: ladder.backend().device(),
@@ -223,6 +230,7 @@ struct Labelling<'a> {
     source: &'a Source,
     roles: &'a Roles,
     prepared: &'a Prepared,
+    pseudonym: Option<&'a Pseudonym>,
 }
 
 /// Label passes that may be made until the numbering by size holds: rows that tie exactly between two centroids follow
@@ -262,7 +270,7 @@ impl Labelling<'_> {
             Some(publication) => publication.file(OUTPUTS[0])?,
             None => tempfile::tempfile().map_err(|e| Error::io("write in", &std::env::temp_dir(), &e))?,
         };
-        let ids = self.roles.id.map(|id| IdStream::new(self.source, id));
+        let ids = self.roles.id.map(|id| IdStream::new(self.source, id).with_pseudonym(self.pseudonym));
         let (weights, step) = (self.prepared.tiles.weights(), self.prepared.recipe.step());
         let path = self.request.out.as_ref().map_or_else(std::env::temp_dir, |out| out.join(OUTPUTS[0]));
         let mut writer = LabelWriter::new(file, path, ids, weights, centroids.k(), step, self.request.margin)?;

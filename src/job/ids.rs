@@ -1,8 +1,20 @@
 //! Ids are vetted before any work: a customer stands in one row.
 
-use crate::data::{IdFindings, Source, check_ids};
+use crate::data::{IdFindings, KeySource, Pseudonym, Source, check_ids};
 use crate::error::{Error, Result};
 use crate::event::Watch;
+
+/// The key for pseudonyms, if they were asked for.
+///
+/// # Errors
+/// No id column, or a key that cannot be had.
+pub(super) fn pseudonym(key: Option<&KeySource>, id: Option<usize>) -> Result<Option<Pseudonym>> {
+    match (key, id) {
+        (None, _) => Ok(None),
+        (Some(_), None) => Err(Error::Usage("--pseudonymise: the input has no id column; name one with --id".into())),
+        (Some(key), Some(_)) => Pseudonym::new(key).map(Some),
+    }
+}
 
 /// Counts nulls and duplicates; refuses them unless `keep`.
 pub(super) fn vet(

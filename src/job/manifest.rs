@@ -23,6 +23,9 @@ pub struct Manifest {
     pub rows: u64,
     /// What the ids were found to be.
     pub ids: Option<IdFindings>,
+    /// Eight digits of the key by which ids were replaced by pseudonyms, if they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pseudonym_key_check: Option<String>,
     /// The plan; of a fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,

@@ -59,6 +59,7 @@ fn request(input: PathBuf) -> FitRequest {
         out: None,
         margin: false,
         keep_duplicate_ids: false,
+        pseudonymise: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn request() -> FitRequest {
         out: None,
         margin: false,
         keep_duplicate_ids: false,
+        pseudonymise: None,
     }
 }
 
