@@ -204,6 +204,11 @@ impl<'a> IdStream<'a> {
         &self.field
     }
 
+    /// Whether they are pseudonyms, which neither repeat nor compress.
+    pub fn is_pseudonym(&self) -> bool {
+        self.pseudonym.is_some()
+    }
+
     /// The next `rows` ids.
     pub fn take(&mut self, rows: usize) -> Result<ArrayRef> {
         let mut pieces: Vec<ArrayRef> = Vec::new();

@@ -69,7 +69,7 @@ impl<'a> LabelWriter<'a> {
     ) -> Result<Self> {
         let id = ids.as_ref().map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
-        let plain_id = id.data_type().is_integer();
+        let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
         let mut fields =
             vec![id, Field::new("segment", DataType::Int32, false), Field::new("distance", DataType::Float32, false)];
         if margin {
@@ -86,11 +86,14 @@ impl<'a> LabelWriter<'a> {
             .set_column_compression(distance, Compression::UNCOMPRESSED)
             .set_column_dictionary_enabled(gap.clone(), false)
             .set_column_compression(gap, Compression::UNCOMPRESSED);
-        if plain_id {
-            let path = ColumnPath::from(id_name.as_str());
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+        let id_path = ColumnPath::from(id_name.as_str());
+        if whole || pseudonym {
+            properties = properties.set_column_dictionary_enabled(id_path.clone(), false);
+        }
+        if whole {
+            properties = properties.set_column_encoding(id_path, Encoding::DELTA_BINARY_PACKED);
+        } else if pseudonym {
+            properties = properties.set_column_compression(id_path, Compression::UNCOMPRESSED);
         }
         let writer =
             ArrowWriter::try_new(file, schema.clone(), Some(properties.build())).map_err(|e| write_error(&path, &e))?;
