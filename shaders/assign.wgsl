@@ -115,7 +115,9 @@ fn assign(
         if any(doubtful) {
             for (var row = 0u; row < 4u; row++) {
                 if doubtful[row] {
-                    label[row] = nearest(position(quad), row).label;
+                    // Not `label[row] = ...`, which FXC, the older compiler of DX12, refuses in a loop.
+                    let here = vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(row);
+                    label = select(label, vec4<u32>(nearest(position(quad), row).label), here);
                     seen.y += 1u;
                 }
             }

@@ -29,6 +29,9 @@ pub trait Backend: Send + Sync {
     /// The device in a person's words, such as `AVX-512, 2 threads` or the name of a GPU.
     fn device(&self) -> String;
 
+    /// Gives back what a device holds, which is not to be used any more.
+    fn abandon(&self) {}
+
     /// Takes hold of the tiles for passes with up to `k` centroids: a GPU copies them up here.
     fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>>;
 }

@@ -101,14 +101,17 @@ impl KMeans {
             Init::Given(centroids) => (centroids.clone(), 0),
             _ => self.start(tiles, starter, watch)?,
         };
-        let mut session = open_session(backend, tiles, self.k, recover, watch)?;
+        let mut session = Some(open_session(backend, tiles, self.k, recover, watch)?);
         let mut progress = Progress::new(start);
         let converged = watch.stage(Stage::Passes, 0, "rows", || {
             loop {
-                match progress.run(tiles, session.as_mut(), self.limits, watch) {
+                let on = session.as_deref_mut().ok_or_else(|| Error::Internal("no session".into()))?;
+                match progress.run(tiles, on, self.limits, watch) {
                     Err(e @ Error::DeviceLost(_)) => {
+                        // What the old session holds is given back before the next one asks for it.
+                        session = None;
                         let other = recover(&e).ok_or(e)?;
-                        session = open_session(other, tiles, self.k, recover, watch)?;
+                        session = Some(open_session(other, tiles, self.k, recover, watch)?);
                     }
                     outcome => return outcome,
                 }
@@ -127,7 +130,7 @@ impl KMeans {
             sample_rows,
             n_init: if sample_rows == 0 { 1 } else { self.n_init },
         };
-        Ok((fit, session))
+        Ok((fit, session.ok_or_else(|| Error::Internal("no session".into()))?))
     }
 
     fn check(&self, tiles: &Tiles) -> Result<()> {

@@ -179,7 +179,7 @@ fn match_columns(request: &AssignRequest, model: &Model, source: &Source) -> Res
 struct Worker<'a> {
     centroids: &'a Centroids,
     margin: bool,
-    ladder: &'a Ladder<'a>,
+    ladder: &'a Ladder,
 }
 
 impl Worker<'_> {

@@ -115,6 +115,8 @@ impl BackendRequest {
 
 #[cfg(feature = "gpu")]
 mod gpu {
+    use std::collections::HashSet;
+
     use super::Chosen;
     use crate::backend::gpu::{AdapterKind, DeviceChoice, Gpu, GpuOptions, Gpus, adapters};
     use crate::backend::{Backend, DeviceCeilings};
@@ -173,7 +175,10 @@ mod gpu {
         match device {
             None => Ok(vec![DeviceChoice::Any]),
             Some("all") => {
-                let real: Vec<_> = adapters().into_iter().filter(|a| a.is_real()).collect();
+                let mut real: Vec<_> = adapters().into_iter().filter(|a| a.is_real()).collect();
+                // One that several drivers show is taken once.
+                let mut seen = HashSet::new();
+                real.retain(|a| a.pci.is_empty() || seen.insert(a.pci.clone()));
                 if real.is_empty() {
                     return Err(Error::Environment(
                         "--device all: no real GPU was found; `hyades doctor` says what is missing".into(),
@@ -186,7 +191,7 @@ mod gpu {
     }
 
     pub(super) fn real() -> Option<String> {
-        adapters().into_iter().find(|a| a.is_real()).map(|a| a.name)
+        adapters().into_iter().filter(|a| a.is_real()).min_by_key(|a| a.kind).map(|a| a.name)
     }
 }
 

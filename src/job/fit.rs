@@ -181,6 +181,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     let (centroids, labels) = loop {
         match labelled.run(&fit, session.as_mut(), publication.as_mut(), watch) {
             Err(e @ Error::DeviceLost(_)) => {
+                drop(session);
                 let other = recover(&e).ok_or(e)?;
                 session = open_session(other, &prepared.tiles, request.k, &recover, watch)?;
             }

@@ -2,19 +2,19 @@
 
 use std::cell::{Cell, OnceCell};
 
-use super::device::Chosen;
+use super::device::{BackendKind, BackendRequest, Chosen, Size};
 use crate::backend::Backend;
 use crate::backend::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 
 /// Opens the device again.
-type Reopen<'r> = Box<dyn Fn() -> Result<Box<dyn Backend>> + 'r>;
+type Reopen = Box<dyn Fn() -> Result<Box<dyn Backend>>>;
 
 /// The backends of a job, in the order in which they are tried. The answer does not depend on which of them gave it.
-pub(super) struct Ladder<'r> {
+pub(super) struct Ladder {
     chosen: Box<dyn Backend>,
-    reopen: Reopen<'r>,
+    reopen: Reopen,
     anew: OnceCell<Box<dyn Backend>>,
     cpu: Cpu,
     strict: bool,
@@ -28,9 +28,9 @@ enum Rung {
     Cpu,
 }
 
-impl<'r> Ladder<'r> {
+impl Ladder {
     /// `strict`: the chosen backend or none.
-    pub(super) fn new(chosen: Box<dyn Backend>, cpu: Cpu, strict: bool, reopen: Reopen<'r>) -> Self {
+    pub(super) fn new(chosen: Box<dyn Backend>, cpu: Cpu, strict: bool, reopen: Reopen) -> Self {
         Ladder { chosen, reopen, anew: OnceCell::new(), cpu, strict, rung: Cell::new(Rung::Chosen) }
     }
 
@@ -59,6 +59,7 @@ impl<'r> Ladder<'r> {
         if self.strict || self.backend().name() != "gpu" {
             return None;
         }
+        self.backend().abandon();
         // A device that has no room has none the second time either.
         if lost && self.rung.get() == Rung::Chosen {
             match (self.reopen)() {
@@ -78,13 +79,9 @@ impl<'r> Ladder<'r> {
 
 impl Chosen {
     /// The ladder of a job that begins on this backend.
-    pub(super) fn ladder<'r>(
-        self,
-        request: &'r super::device::BackendRequest,
-        size: super::device::Size,
-        budget: u64,
-    ) -> Result<Ladder<'r>> {
-        let reopen = Box::new(move || Ok(request.choose(size, budget)?.backend));
+    pub(super) fn ladder(self, request: &BackendRequest, size: Size, budget: u64) -> Result<Ladder> {
+        let again = BackendRequest { kind: BackendKind::Gpu, ..request.clone() };
+        let reopen = Box::new(move || Ok(again.choose(size, budget)?.backend));
         Ok(Ladder::new(self.backend, request.cpu()?, request.strict, reopen))
     }
 }
@@ -111,7 +108,7 @@ mod tests {
         }
     }
 
-    fn ladder(strict: bool, again: bool) -> Ladder<'static> {
+    fn ladder(strict: bool, again: bool) -> Ladder {
         let reopen = move || -> Result<Box<dyn Backend>> {
             if again { Ok(Box::new(Fake)) } else { Err(Error::Environment("gone".into())) }
         };

@@ -53,6 +53,8 @@ pub struct AdapterInfo {
     pub name: String,
     /// Real or software.
     pub kind: AdapterKind,
+    /// Its place on the PCI bus, if that is known.
+    pub pci: String,
     /// Name and version of the driver.
     pub driver: String,
     /// `vulkan`, `metal` or `dx12`.
@@ -93,6 +95,7 @@ impl AdapterInfo {
                 wgpu::DeviceType::Other => AdapterKind::Other,
                 wgpu::DeviceType::Cpu => AdapterKind::Software,
             },
+            pci: info.device_pci_bus_id,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
             backend: info.backend.to_str().to_string(),
             name: info.name,
@@ -179,6 +182,7 @@ mod tests {
             index,
             name: name.into(),
             kind,
+            pci: String::new(),
             driver: String::new(),
             backend: "vulkan".into(),
             max_buffer_bytes: 0,

@@ -16,6 +16,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Optional features that are used where they are there; everything works without them.
 const WELCOME: wgpu::Features = wgpu::Features::SHADER_INT64.union(wgpu::Features::TIMESTAMP_QUERY);
 
+/// Storage buffers of assign.wgsl where the centroids are one of them.
+const STORAGE_BUFFERS: u32 = 8;
+
 /// What went wrong first.
 type Fault = Arc<Mutex<Option<String>>>;
 
@@ -26,9 +29,9 @@ pub(super) struct Device {
     pub(super) limits: wgpu::Limits,
     /// The largest buffer that is asked for, in bytes.
     pub(super) largest: u64,
-    /// The most steps that all loops of an invocation may make together. Mesa's software driver ends them after 65,535
-    /// without a word (LP_MAX_TGSI_LOOP_ITERATIONS in lp_bld_limits.h).
-    pub(super) max_steps: u64,
+    /// The most turns that all loops of an invocation may make together. Mesa's software driver ends them after 65,535
+    /// without a word (LP_MAX_TGSI_LOOP_ITERATIONS in lp_bld_limits.h); a quarter is left for what is not counted.
+    pub(super) max_turns: u64,
     /// Whether shaders may use 64-bit integers.
     pub(super) int64: bool,
     /// Whether it can time its work.
@@ -46,6 +49,12 @@ impl Device {
         let limits = adapter.limits();
         let features = adapter.features() & WELCOME;
         let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+        if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
+            return Err(Error::Environment(format!(
+                "{name} lets a kernel see {} buffers and {STORAGE_BUFFERS} are needed; choose another device or the CPU",
+                limits.max_storage_buffers_per_shader_stage
+            )));
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("hyades"),
             required_limits: limits.clone(),
@@ -63,7 +72,7 @@ impl Device {
             raw,
             queue,
             largest: limits.max_buffer_size,
-            max_steps: if software { 65_535 } else { u64::MAX },
+            max_turns: if software { 49_152 } else { u64::MAX },
             limits,
             int64: features.contains(wgpu::Features::SHADER_INT64),
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),

@@ -20,8 +20,9 @@ pub(super) const WORKGROUP_ROWS: u32 = 4 * WORKGROUP;
 pub(super) const MAX_GROUPS: u32 = 1024;
 /// Rows that one workgroup may see in a dispatch, so that its sums fit 32 bits (see assign.wgsl).
 pub(super) const MAX_GROUP_ROWS: u32 = 1 << 20;
-/// Workgroup memory for sums, also where there is more: as much again would halve the rows that are in flight.
-const LOCAL_BYTES: u64 = 16 << 10;
+/// Workgroup memory for sums, also where there is more: 64 segments of 32 features fit, and as much again would halve the
+/// rows that are in flight.
+const LOCAL_BYTES: u64 = 24 << 10;
 /// The most bytes of centroids that a uniform buffer may hold: what every GPU has. On Mesa lavapipe a pass over
 /// 2^20 x 16 rows with 64 centroids takes 1.6 s so and 2.4 s from a storage buffer, where larger models must go (two busy
 /// cores, medians of alternating runs of `time_of_a_pass`).
@@ -75,12 +76,13 @@ impl Cut {
         ]
     }
 
-    /// The most steps of loops in which a kernel spends on one quad of rows: the filter, every row decided by integers,
-    /// and every row moved.
-    pub(super) fn steps(self, dim: usize, k: usize) -> u64 {
-        let filter = k.div_ceil(self.block()) * (dim / self.step + 1);
-        let integers = 4 * k * (dim / UNROLL + 1);
-        (filter + integers + 8 * dim + 16) as u64
+    /// The most turns of loops that a kernel makes for one quad of rows: the filter, every row decided by integers, and
+    /// every row moved. A loop of n turns counts n + 1: the one that only finds out that it is over counts too.
+    pub(super) fn turns(self, dim: usize, k: usize) -> u64 {
+        let looped = (dim - self.held) / self.step;
+        let filter = k.div_ceil(self.block()) * (looped + 2) + 1;
+        let integers = 4 * (k * (dim / UNROLL + 2) + 1) + 5;
+        (filter + integers + 8 * (dim + 1) + 5 + 1) as u64
     }
 }
 

@@ -28,7 +28,7 @@ use crate::data::{TILE_ROWS, Tiles};
 use crate::error::Result;
 use crate::event::Watch;
 use device::Device;
-use kernels::Kernels;
+use kernels::{Kernels, MAX_GROUPS};
 use pace::Pace;
 
 /// The backend on one GPU.
@@ -38,6 +38,8 @@ pub struct Gpu {
     kernels: Kernels,
     options: GpuOptions,
     pace: Pace,
+    /// Workgroups of a dispatch.
+    max_groups: u32,
     /// Without what makes passes exact.
     bare: bool,
 }
@@ -53,7 +55,7 @@ impl Gpu {
         let kernels = Kernels::new(&device.raw);
         device.check()?;
         let pace = Pace::of(info.kind);
-        Ok(Gpu { info, device, kernels, options: GpuOptions::default(), pace, bare: false })
+        Ok(Gpu { info, device, kernels, options: GpuOptions::default(), pace, max_groups: MAX_GROUPS, bare: false })
     }
 
     /// The same device with other bounds on its memory, for sessions that are opened from now on.
@@ -61,8 +63,8 @@ impl Gpu {
         Gpu { options, ..self }
     }
 
-    /// Passes without the near-tie certificate, the integers for near ties, and sums in 64 bits: labels and sums are
-    /// **not** exact. For the benchmark `exactness` alone, which tells what exactness costs.
+    /// Passes without the near-tie certificate, the integers for near ties, and, where sums are made in workgroup memory,
+    /// their high halves: labels and sums are **not** exact. For the benchmark `exactness` alone, which tells what exactness costs.
     #[cfg(feature = "bare")]
     pub fn bare(self) -> Self {
         Gpu { bare: true, ..self }
@@ -87,6 +89,10 @@ impl Backend for Gpu {
     fn device(&self) -> String {
         let AdapterInfo { name, backend, driver, .. } = &self.info;
         format!("{name} ({backend}, {driver})")
+    }
+
+    fn abandon(&self) {
+        self.device.raw.destroy();
     }
 
     fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Gpu;
 use super::clock::Clock;
 use super::device::{Device, Mappable};
-use super::kernels::{Cut, FAR, Kernel, MAX_GROUP_ROWS, MAX_GROUPS, Params, TotalCells, WORKGROUP_ROWS, block_floats};
+use super::kernels::{Cut, FAR, Kernel, MAX_GROUP_ROWS, Params, TotalCells, WORKGROUP_ROWS, block_floats};
 use super::pace::Pace;
 use super::results::{Champions, Results, wide};
 use super::slabs::Slabs;
@@ -21,6 +21,8 @@ use crate::event::{Stage, Watch};
 const IN_FLIGHT: usize = 3;
 /// Rows that are labelled at a time: two times 5 MiB of results on the device and on the host.
 const LABEL_ROWS: u64 = 1 << 18;
+/// Adding a feature of a row to the sums, and what a row costs besides, in multiply-adds of the filter.
+const MOVE_COST: usize = 8;
 /// A multiply-add of the integer definition costs about as much as this many of the f32 filter.
 const INTEGER_COST: u64 = 8;
 
@@ -56,7 +58,7 @@ impl<'a> GpuSession<'a> {
             Some(model) if model.k == centroids.k() => model,
             _ => {
                 check_model(self.gpu, self.tiles, centroids.k())?;
-                Model::new(self.gpu, centroids, self.tiles.weights().is_some())?
+                late(Model::new(self.gpu, centroids, self.tiles.weights().is_some()))?
             }
         };
         model.put(&self.gpu.device, centroids);
@@ -69,7 +71,7 @@ impl<'a> GpuSession<'a> {
         let (dim, k) = (self.tiles.dim(), model.k);
         let kernel = Kernel::Assign { dim, k, weighted: self.tiles.weights().is_some(), bare: self.gpu.bare };
         let pipeline = kernels.pipeline(device, kernel)?;
-        let cost = (k * dim) as u64;
+        let cost = (k * dim + MOVE_COST * (dim + 4)) as u64;
         let mut flight =
             Flight { device, pace: &self.gpu.pace, watch, submitted: VecDeque::new(), last: Instant::now() };
         for i in 0..self.slabs.slabs.len() {
@@ -90,7 +92,7 @@ impl<'a> GpuSession<'a> {
                 let mut encoder = device.encoder();
                 let work =
                     Dispatch { kernel, pipeline: &pipeline, groups: [&rows, &model.group, &own], rows: end - first };
-                work.encode(&mut self.clock, &mut encoder);
+                work.encode(self.gpu, &mut self.clock, &mut encoder);
                 flight.push(device.submit(encoder), u64::from(end - first), cost)?;
                 first = end;
             }
@@ -139,7 +141,7 @@ impl Session for GpuSession<'_> {
         let pipeline = kernels.pipeline(device, kernel)?;
         let cost = (k * dim) as u64 * if margin { INTEGER_COST } else { 1 };
         let step = LABEL_ROWS.min(u64::from(dispatch_rows(self.gpu, dim, k, cost))) as u32;
-        let mut results = [Results::new(self.gpu, step)?, Results::new(self.gpu, step)?];
+        let mut results = [late(Results::new(self.gpu, step))?, late(Results::new(self.gpu, step))?];
         let mut turn = 0;
         for i in 0..self.slabs.slabs.len() {
             let values = self.slabs.values(device, self.tiles, i, watch)?;
@@ -156,7 +158,7 @@ impl Session for GpuSession<'_> {
                 let mut encoder = device.encoder();
                 let groups = [&rows, &model.group, &out.group];
                 let work = Dispatch { kernel, pipeline: &pipeline, groups, rows: end - first };
-                work.encode(&mut self.clock, &mut encoder);
+                work.encode(self.gpu, &mut self.clock, &mut encoder);
                 out.fetch(device, encoder, slab.first_row() + u64::from(first), end - first, margin);
                 turn += 1;
             }
@@ -182,7 +184,7 @@ impl Session for GpuSession<'_> {
             .into_iter()
             .collect::<Result<Vec<_>>>()?;
         let step = LABEL_ROWS.min(u64::from(dispatch_rows(self.gpu, dim, k, (k * dim) as u64))) as u32;
-        let mut champions = Champions::new(self.gpu, step, k)?;
+        let mut champions = late(Champions::new(self.gpu, step, k))?;
         let mut farthest = vec![None; k];
         for i in 0..self.slabs.slabs.len() {
             let values = self.slabs.values(device, self.tiles, i, watch)?;
@@ -200,7 +202,7 @@ impl Session for GpuSession<'_> {
                     let own = if *kernel == label { &champions.labels.group } else { &champions.group };
                     let groups = [&rows, &model.group, own];
                     let work = Dispatch { kernel: *kernel, pipeline, groups, rows: end - first };
-                    work.encode(&mut self.clock, &mut encoder);
+                    work.encode(self.gpu, &mut self.clock, &mut encoder);
                 }
                 champions.fetch(device, encoder, slab.first_row() + u64::from(first), &mut farthest)?;
             }
@@ -225,12 +227,12 @@ impl Session for GpuSession<'_> {
 fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     let bytes = 8 * TotalCells::new(tiles.dim(), k, tiles.weights().is_some()).len as u64;
     let most = gpu.device.max_binding();
-    if Cut::of(tiles.dim()).steps(tiles.dim(), k) > gpu.device.max_steps {
+    if Cut::of(tiles.dim()).turns(tiles.dim(), k) > gpu.device.max_turns {
         return Err(Error::Environment(format!(
-            "{k} segments of {} features are too much for {}, whose loops end after {} steps; run on the CPU",
+            "{k} segments of {} features are too much for {}, whose loops end after some {} turns; run on the CPU",
             tiles.dim(),
             gpu.info.name,
-            gpu.device.max_steps
+            gpu.device.max_turns
         )));
     }
     if bytes <= most {
@@ -243,12 +245,20 @@ fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     )))
 }
 
+/// Too little memory once the session is open: the device is as good as lost. Opened anew, it keeps fewer tiles.
+fn late<T>(outcome: Result<T>) -> Result<T> {
+    outcome.map_err(|e| match e {
+        Error::Environment(text) => Error::DeviceLost(text),
+        other => other,
+    })
+}
+
 /// Rows of a dispatch, whole tiles, when each costs `cost` multiply-adds.
 fn dispatch_rows(gpu: &Gpu, dim: usize, k: usize, cost: u64) -> u32 {
     let tiles = (gpu.pace.work() / cost / TILE_ROWS as u64).max(1);
     let quads =
-        (gpu.device.max_steps / Cut::of(dim).steps(dim, k)).clamp(1, u64::from(MAX_GROUP_ROWS / WORKGROUP_ROWS));
-    (tiles * TILE_ROWS as u64).min(u64::from(MAX_GROUPS * WORKGROUP_ROWS) * quads) as u32
+        (gpu.device.max_turns / Cut::of(dim).turns(dim, k)).clamp(1, u64::from(MAX_GROUP_ROWS / WORKGROUP_ROWS));
+    (tiles * TILE_ROWS as u64).min(u64::from(gpu.max_groups * WORKGROUP_ROWS) * quads) as u32
 }
 
 /// One dispatch over some rows.
@@ -260,7 +270,7 @@ struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    fn encode(&self, clock: &mut Clock, encoder: &mut wgpu::CommandEncoder) {
+    fn encode(&self, gpu: &Gpu, clock: &mut Clock, encoder: &mut wgpu::CommandEncoder) {
         let rows = u64::from(self.rows);
         let (bytes, operations) = self.kernel.work();
         let mut pass = clock.compute_pass(encoder, self.kernel.entry(), rows * bytes, rows * operations);
@@ -268,7 +278,7 @@ impl Dispatch<'_> {
         for (i, group) in (0u32..).zip(self.groups) {
             pass.set_bind_group(i, group, &[]);
         }
-        pass.dispatch_workgroups(self.rows.div_ceil(WORKGROUP_ROWS).min(MAX_GROUPS), 1, 1);
+        pass.dispatch_workgroups(self.rows.div_ceil(WORKGROUP_ROWS).min(gpu.max_groups), 1, 1);
     }
 }
 

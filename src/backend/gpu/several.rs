@@ -2,7 +2,9 @@
 //!
 //! Integers merge in any order, so the answer does not depend on the parts.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -17,27 +19,44 @@ use crate::event::{Stage, Watch};
 const PROBE_TILES: u64 = 1 << 12;
 
 /// Two or more GPUs.
-pub struct Gpus(Vec<Gpu>);
+pub struct Gpus {
+    members: Vec<Gpu>,
+    /// Speeds that were measured before, by features and segments.
+    speeds: Mutex<HashMap<(usize, usize), Vec<f64>>>,
+}
 
 impl Gpus {
     /// The devices, in the order in which they get their parts.
     pub fn new(members: Vec<Gpu>) -> Self {
-        Gpus(members)
+        Gpus { members, speeds: Mutex::default() }
     }
 
-    /// Rows a second of every device, measured on the first tiles while all of them work.
+    /// Rows a second of every device, measured once, on the first tiles while all of them work.
     fn speeds(&self, tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result<Vec<f64>> {
+        let shape = (tiles.dim(), k);
+        if let Some(speeds) = self.speeds.lock().unwrap_or_else(PoisonError::into_inner).get(&shape) {
+            return Ok(speeds.clone());
+        }
         let range = 0..PROBE_TILES.min(tiles.rows().div_ceil(TILE_ROWS as u64));
         let centroids = spread(tiles.dim(), k)?;
-        at_once(&self.0, |gpu| {
+        let speeds = at_once(&self.members, |gpu| {
             let mut session = GpuSession::open(gpu, tiles, range.clone(), k, watch.quiet())?;
             // The first pass compiles.
             session.pass(&centroids, watch.quiet())?;
-            let start = Instant::now();
+            let (start, before) = (Instant::now(), seconds(&session));
             session.pass(&centroids, watch.quiet())?;
-            Ok(range.end as f64 / start.elapsed().as_secs_f64().max(1e-6))
-        })
+            // By the device's own clock where it has one: a probe is short, and the way there and back is not work.
+            let own = seconds(&session).zip(before).map(|(after, before)| after - before);
+            Ok(range.end as f64 / own.unwrap_or(start.elapsed().as_secs_f64()).max(1e-6))
+        })?;
+        self.speeds.lock().unwrap_or_else(PoisonError::into_inner).insert(shape, speeds.clone());
+        Ok(speeds)
     }
+}
+
+/// Seconds that a session's kernels took so far.
+fn seconds(session: &GpuSession<'_>) -> Option<f64> {
+    session.device_work()?.kernels.iter().map(|work| work.seconds).sum()
 }
 
 /// Any distinct centroids.
@@ -83,14 +102,18 @@ impl Backend for Gpus {
     }
 
     fn device(&self) -> String {
-        self.0.iter().map(Backend::device).collect::<Vec<_>>().join(" + ")
+        self.members.iter().map(Backend::device).collect::<Vec<_>>().join(" + ")
+    }
+
+    fn abandon(&self) {
+        self.members.iter().for_each(Backend::abandon);
     }
 
     fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>> {
         let speeds = self.speeds(tiles, k, watch)?;
         let parts = parts(tiles.rows().div_ceil(TILE_ROWS as u64), &speeds);
         let sessions = watch.stage(Stage::Upload, 0, "bytes", || {
-            at_once(self.0.iter().zip(parts.clone()), |(gpu, part)| {
+            at_once(self.members.iter().zip(parts.clone()), |(gpu, part)| {
                 GpuSession::open(gpu, tiles, part, k, watch.quiet())
             })
         })?;

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::device::{Device, Mappable};
 use crate::data::{Buffer, TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
@@ -17,9 +19,10 @@ const SLAB_BYTES: u64 = 1 << 30;
 const SMALLEST_SLAB_BYTES: u64 = 1 << 20;
 /// Device memory that is left to centroids, totals, results and the driver.
 const HEADROOM_BYTES: u64 = 64 << 20;
-/// One staging buffer. Large enough to hide the cost of a submission, small enough to be filled from the cache.
-const STAGING_BYTES: u64 = 4 << 20;
-const STAGING_BUFFERS: usize = 3;
+/// One staging buffer: room for a chunk of the default size.
+const STAGING_BYTES: u64 = 2 << 20;
+/// Staging buffers, for threads that fill some while others are on their way: two a thread, at least and at most.
+const STAGING_BUFFERS: (usize, usize) = (4, 32);
 const VALUES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
 /// Device buffers that streamed slabs take turns in.
 const STREAM_BUFFERS: usize = 2;
@@ -223,6 +226,28 @@ fn slab(device: &Device, tiles: &Tiles, range: Range<u64>) -> Result<Slab> {
     })
 }
 
+/// The tiles of `range` in pieces of at most `most`, each within one chunk.
+fn pieces(tiles: &Tiles, range: &Range<u64>, most: u64) -> impl Iterator<Item = Range<u64>> + use<> {
+    let per_chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
+    let Range { mut start, end } = range.clone();
+    std::iter::from_fn(move || {
+        let piece = start..end.min(start + most).min((start / per_chunk + 1) * per_chunk);
+        start = piece.end;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// Copies the values of tiles of one chunk.
+fn copy_tiles(tiles: &Tiles, piece: &Range<u64>, mut to: wgpu::WriteOnly<'_, [u8]>, buffer: &mut Buffer) -> Result<()> {
+    let per_chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
+    let index = piece.start / per_chunk;
+    let chunk = tiles.read(index as usize, buffer)?;
+    let stride = tiles.dim() * TILE_ROWS;
+    let at = |tile: u64| (tile - index * per_chunk) as usize * stride;
+    to.copy_from_slice(bytemuck::cast_slice(&chunk.values[at(piece.start)..at(piece.end)]));
+    Ok(())
+}
+
 /// Copies host memory to the device through a ring of mapped staging buffers.
 struct Feeder {
     ring: Vec<Mappable>,
@@ -242,11 +267,12 @@ impl Feeder {
     /// A feeder for about `bytes` bytes in all.
     fn new(device: &Device, bytes: u64) -> Result<Self> {
         let size = STAGING_BYTES.min(device.largest).min(bytes.max(4).next_multiple_of(4));
-        let ring = (0..STAGING_BUFFERS).map(|_| Mappable::staging(device, size)).collect::<Result<_>>()?;
+        let count = (2 * rayon::current_num_threads()).clamp(STAGING_BUFFERS.0, STAGING_BUFFERS.1);
+        let ring = (0..count).map(|_| Mappable::staging(device, size)).collect::<Result<_>>()?;
         Ok(Feeder { ring, size, next: 0, filling: None })
     }
 
-    /// Copies the values of some tiles to the start of `target`.
+    /// Copies the values of some tiles to the start of `target`, on all threads: one alone is slower than a bus.
     fn feed(
         &mut self,
         device: &Device,
@@ -256,22 +282,40 @@ impl Feeder {
         watch: Watch<'_>,
         progress: Option<Stage>,
     ) -> Result<()> {
-        let stride = tiles.dim() * TILE_ROWS;
-        let per_chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
-        let mut buffer = Buffer::default();
-        for index in range.start / per_chunk..range.end.div_ceil(per_chunk) {
+        self.flush(device)?;
+        let tile_bytes = tile_bytes(tiles);
+        let at = |tile: u64| (tile - range.start) * tile_bytes;
+        let mut pieces = pieces(tiles, range, self.size / tile_bytes);
+        loop {
             watch.check()?;
-            let chunk = tiles.read(index as usize, &mut buffer)?;
-            let first = index * per_chunk;
-            let from = range.start.max(first);
-            let to = range.end.min(first + chunk.norms.len() as u64);
-            let values = &chunk.values[(from - first) as usize * stride..(to - first) as usize * stride];
-            self.write(device, target, (from - range.start) * stride as u64 * 4, bytemuck::cast_slice(values))?;
+            let wave: Vec<Range<u64>> = pieces.by_ref().take(self.ring.len() / 2).collect();
+            let Some((first, last)) = wave.first().zip(wave.last()) else { return Ok(()) };
+            let slots: Vec<usize> = (0..wave.len()).map(|i| (self.next + i) % self.ring.len()).collect();
+            let mut views = slots.iter().map(|&slot| self.ring[slot].view_mut(device)).collect::<Result<Vec<_>>>()?;
+            wave.par_iter().zip(&mut views).with_max_len(1).try_for_each_init(
+                Buffer::default,
+                |buffer, (piece, view)| {
+                    let bytes = at(piece.end) - at(piece.start);
+                    copy_tiles(tiles, piece, view.slice(..bytes as usize), buffer)
+                },
+            )?;
+            drop(views);
+            let mut encoder = device.encoder();
+            for (piece, &slot) in wave.iter().zip(&slots) {
+                self.ring[slot].unmap();
+                let bytes = at(piece.end) - at(piece.start);
+                encoder.copy_buffer_to_buffer(&self.ring[slot].buffer, 0, target, at(piece.start), bytes);
+            }
+            let submission = device.submit(encoder);
+            slots.iter().for_each(|&slot| self.ring[slot].map_after(submission.clone()));
+            self.next = (self.next + wave.len()) % self.ring.len();
+            let bytes = at(last.end) - at(first.start);
+            device.sent(bytes);
+            device.check()?;
             if let Some(stage) = progress {
-                watch.advance(stage, 4 * values.len() as u64);
+                watch.advance(stage, bytes);
             }
         }
-        Ok(())
     }
 
     /// Copies bytes to `target` at `offset`, both multiples of 4. They arrive after [`flush`](Self::flush).

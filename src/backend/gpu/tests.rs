@@ -5,7 +5,7 @@
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::kernels::{FAR, Kernel, Params, TotalCells, WORKGROUP};
+use super::kernels::{Cut, FAR, Kernel, Params, TotalCells, WORKGROUP};
 use super::*;
 use crate::backend::reference::Reference;
 use crate::backend::{Centroids, Labels, Partial};
@@ -205,12 +205,37 @@ fn the_largest_shapes() {
 #[test]
 fn what_a_software_device_would_leave_undone_is_refused() {
     let gpu = any_gpu();
-    let refused = |dim: usize, k: usize| {
-        let tiles = Tiles::from_rows(dim, &vec![1; dim * k], None, 64).unwrap();
-        matches!(gpu.open(&tiles, k, Watch::none()), Err(Error::Environment(_)))
-    };
-    assert!(!refused(64, 1000));
-    assert_eq!(refused(512, 1024), gpu.device.max_steps < u64::MAX);
+    let mut random = Random(79);
+    for dim in [17, 64, 512] {
+        // The largest model that is not refused: every row is decided by integers, for a margin and as ties.
+        let fits = |k: &usize| Cut::of(dim).turns(dim, *k) <= 49_152;
+        let k = (1..=crate::backend::MAX_K).rev().find(fits).unwrap();
+        let tiles = Tiles::from_rows(dim, &random.grids(dim * 70, GRID_MAX), None, 64).unwrap();
+        let mut values = random.grids(dim * k, GRID_MAX);
+        values.copy_within(..dim * (k / 2), dim * (k - k / 2));
+        compare(&gpu, &tiles, &[centroids(dim, values)]);
+        let beyond = gpu.open(&tiles, k + 2, Watch::none());
+        let refused = matches!(beyond, Err(Error::Environment(_)));
+        assert_eq!(refused, gpu.device.max_turns < u64::MAX && k < crate::backend::MAX_K, "{dim} x {k}");
+    }
+}
+
+#[test]
+fn a_workgroup_adds_up_as_many_rows_as_it_may() {
+    let mut gpu = Gpu { max_groups: 1, pace: Pace::new(1 << 40), ..any_gpu() };
+    // Few enough turns for 2^20 rows all the same.
+    gpu.device.max_turns = u64::MAX;
+    let rows = 1 << 20;
+    let tiles = Tiles::from_rows(1, &vec![-GRID_MAX; rows], None, 1 << 16).unwrap();
+    let mut session = gpu.open(&tiles, 2, Watch::none()).unwrap();
+    for (there, here) in [(0, 1), (1, 0)] {
+        let mut values = vec![5; 2];
+        values[here] = -GRID_MAX;
+        let partial = session.pass(&centroids(1, values), Watch::none()).unwrap();
+        assert_eq!((partial.counts[here], partial.sums[here]), (rows as u64, -(rows as i64) * i64::from(GRID_MAX)));
+        assert_eq!((partial.counts[there], partial.sums[there]), (0, 0));
+    }
+    assert_eq!(session.device_work().unwrap().kernels[0].dispatches, 2);
 }
 
 #[test]
