@@ -233,7 +233,7 @@ fn of_table(report: &Report, numbers: usize) -> Vec<Finding> {
             Note,
             "duplicate_rows_left_out",
             format!(
-                "duplicate rows were not looked for: that takes {} MiB; give --memory {} MiB or more",
+                "duplicate rows were not looked for: that takes {} MiB; give --memory {}MiB or more",
                 (report.rows * rows::ROW_BYTES).div_ceil(1 << 20),
                 (2 * report.rows * rows::ROW_BYTES).div_ceil(1 << 20)
             ),

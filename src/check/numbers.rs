@@ -159,9 +159,7 @@ mod tests {
         assert_eq!((n.moments.n, n.moments.min, n.moments.max), (5, -2.5, 7.0));
         assert_eq!(n.distinct.count(), (3, true), "-0 is 0");
         // statistics.pstdev([0, 0, -2.5, 7, 7]) of Python.
-        assert!(
-            (n.moments.mean - 2.3).abs() < 1e-15 && (n.moments.deviation() - 3.944616584663204).abs() < 1e-14
-        );
+        assert!((n.moments.mean - 2.3).abs() < 1e-15 && (n.moments.deviation() - 3.944616584663204).abs() < 1e-14);
         assert_eq!(n.sample, [0.0, 0.0, -2.5, 7.0, 7.0]);
     }
 
