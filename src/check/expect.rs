@@ -30,7 +30,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::dates::{date, parse};
-use super::escape::quoted;
+use super::escape::{quoted, shown};
 use super::piece::{Class, key_of_number, key_of_text};
 use super::profile::{Profile, Shape, Values};
 use crate::data::Source;
@@ -269,6 +269,9 @@ impl Reader<'_> {
             "unique" => {
                 if column.is_partition || class == Class::Other {
                     return Err(format!("cannot be checked for the type {}", column.data_type));
+                }
+                if let Some(conflict) = column.conflicts.first() {
+                    return Err(format!("cannot be checked: {}", shown(conflict)));
                 }
                 expected.unique = flag(value)?;
             }

@@ -202,6 +202,7 @@ mod tests {
         // The test number of card schemes, and the same with a digit changed.
         assert_eq!(what("4111 1111 1111 1111"), Some("card numbers"));
         assert_eq!(what("4111 1111 1111 1112"), None);
+        assert_eq!(what("5555-5555-5555-4444"), Some("card numbers"), "nines are cast out");
         assert_eq!(what("+44 20 7946 0958"), Some("phone numbers"));
         assert_eq!(what("078-05-1120"), Some("national ids"));
         assert_eq!(what("192.0.2.7"), Some("network addresses"));

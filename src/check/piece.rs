@@ -4,6 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use arrow::row::{RowConverter, SortField};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::Serialize;
 use twox_hash::XxHash3_128;
 
@@ -61,7 +62,7 @@ pub(super) fn key_of_number(v: f64) -> u64 {
     (v + 0.0).to_bits()
 }
 
-/// A batch of one column.
+/// A batch of one column. Decimals are told apart as far as f64 does: by their first 15 digits at least.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
     /// Numbers and days, NaN for what is missing; empty for other classes.
@@ -138,9 +139,18 @@ impl Piece {
 
     fn take_other(&mut self, array: &ArrayRef) -> Result<(), String> {
         let field = SortField::new(array.data_type().clone());
-        let converter = RowConverter::new(vec![field]).map_err(|e| e.to_string())?;
-        let rows = converter.convert_columns(std::slice::from_ref(array)).map_err(|e| e.to_string())?;
-        rows.iter().for_each(|row| self.hash(Some(row.as_ref())));
+        let rows = RowConverter::new(vec![field]).and_then(|c| c.convert_columns(std::slice::from_ref(array)));
+        if let Ok(rows) = rows {
+            rows.iter().for_each(|row| self.hash(Some(row.as_ref())));
+        } else {
+            // Types without an order, such as maps: as they are printed.
+            let options = FormatOptions::default();
+            let formatter = ArrayFormatter::try_new(array, &options).map_err(|e| e.to_string())?;
+            for row in 0..array.len() {
+                let text = formatter.value(row).try_to_string().map_err(|e| e.to_string())?;
+                self.hash(Some(text.as_bytes()));
+            }
+        }
         self.mark_nulls(array);
         Ok(())
     }

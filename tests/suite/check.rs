@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, DictionaryArray, ListArray, StringArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, DictionaryArray, Int64Builder, ListArray, MapBuilder, NullArray, StringArray,
+    StringBuilder, Time32SecondArray,
+};
 use arrow::datatypes::{Int32Type, Int64Type};
 use serde_json::{Value, json};
 
@@ -177,11 +180,20 @@ fn every_type_is_examined() {
         (0..n).map(|i| Some(["north", "south", "south"][i as usize % 3])).collect();
     let lists: ArrayRef =
         Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>((0..n).map(|i| Some(vec![Some(i % 5)]))));
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+    for i in 0..n {
+        maps.keys().append_value("k");
+        maps.values().append_value(i % 4);
+        maps.append(true).unwrap();
+    }
     let table = [
         ("flag", flags),
         ("day", days),
         ("region", Arc::new(regions) as ArrayRef),
         ("list", lists),
+        ("map", Arc::new(maps.finish()) as ArrayRef),
+        ("nothing", Arc::new(NullArray::new(n as usize)) as ArrayRef),
+        ("time", Arc::new((0..n as i32).map(|i| Some(i % 60)).collect::<Time32SecondArray>()) as ArrayRef),
         ("note", texts((0..n).map(|i| if i % 2 == 0 { String::new() } else { " x".repeat(i as usize % 7) }))),
         ("never", some_f64s(vec![None; n as usize])),
         (
@@ -205,7 +217,8 @@ fn every_type_is_examined() {
     let day = &column(&report, "day")["numbers"];
     assert_eq!((&day["min"], &day["max"]), (&json!("2024-10-04"), &json!("2025-07-30")));
     assert_eq!(column(&report, "region")["counts"], json!([["north", 100], ["south", 200]]));
-    assert_eq!(column(&report, "list")["distinct"], 5);
+    let distinct = ["list", "map", "nothing", "time"].map(|name| column(&report, name)["distinct"].as_u64());
+    assert_eq!(distinct, [5, 4, 0, 60].map(Some));
     assert_eq!(column(&report, "note")["text"]["empty"], 171);
     assert_eq!(findings(&report, "empty", "never"), ["every value is missing"]);
     assert_eq!(findings(&report, "infinite", "odd"), ["1 infinities; a fit treats them as missing"]);
