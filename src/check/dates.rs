@@ -3,7 +3,7 @@
 /// `2026-10-01`, or `2026-10-01 13:05:09` where the day has a time; in the proleptic Gregorian calendar.
 ///
 /// The calendar is H. Hinnant's *chrono-compatible low-level date algorithms*, `civil_from_days`.
-pub fn date(days: f64) -> String {
+pub(super) fn date(days: f64) -> String {
     let day = days.floor();
     if !(-1e8..1e8).contains(&day) {
         return format!("day {days:.0}");
