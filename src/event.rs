@@ -30,6 +30,8 @@ pub enum Stage {
     Labels,
     /// Outputs completed and published.
     Write,
+    /// Every column examined, of an input that is only to be judged.
+    Check,
 }
 
 impl Stage {
@@ -46,6 +48,7 @@ impl Stage {
             Stage::Passes => "full passes",
             Stage::Labels => "labels",
             Stage::Write => "write",
+            Stage::Check => "check",
         }
     }
 }

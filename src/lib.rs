@@ -29,6 +29,7 @@ pub mod label;
 pub mod job;
 
 pub mod bench;
+pub mod check;
 pub mod doctor;
 pub mod synth;
 

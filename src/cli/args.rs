@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
+use hyades::check::CheckRequest;
 use hyades::cluster::Limits;
 use hyades::data::{ColumnChoice, KeySource, Missing, RecipeSpec, RoleRequest, Scale, Transform};
 use hyades::job::{BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
@@ -63,6 +64,9 @@ pub(super) enum Verb {
     /// Show what a fit would hold where, without doing it
     #[command(after_help = EXIT_CODES)]
     Plan(Box<PlanArgs>),
+    /// Examine every column, and compare with what is expected
+    #[command(after_help = EXIT_CODES)]
+    Check(CheckArgs),
     /// Time the same fit on several backends and prove that they agree
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArgs>),
@@ -290,6 +294,33 @@ pub(super) struct AssignArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct CheckArgs {
+    /// Parquet files, folders or quoted patterns
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The customers' id [default: a column named like one]
+    #[arg(long, value_name = "COLUMN")]
+    id: Option<String>,
+    /// TOML with [table] and [columns.NAME]: what is expected; what is broken ends
+    /// with exit code 3
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
+    /// Also write the report to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Also write the report to this file, as one HTML page
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Threads [default: one a processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Memory, such as 300MiB or 2GB: duplicate rows are looked for where their
+    /// hashes, 16 bytes a row, fit into half of it [default: 4/5 of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = super::fmt::parse_bytes)]
+    memory: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct BenchArgs {
     /// Parquet files, folders or quoted patterns
     #[arg(required = true, value_name = "INPUT")]
@@ -455,6 +486,19 @@ impl FitOptions {
 impl AssignArgs {
     pub(super) fn keep_duplicate_ids(&self) -> bool {
         self.duplicate_ids == DuplicateIds::Keep
+    }
+}
+
+impl CheckArgs {
+    pub(super) fn request(self) -> CheckRequest {
+        CheckRequest {
+            inputs: self.inputs,
+            id: self.id,
+            expect: self.expect,
+            json: self.json,
+            page: self.report,
+            resources: Resources { threads: self.threads, memory: self.memory, ..Resources::default() },
+        }
     }
 }
 

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use hyades::event::Watch;
 use hyades::job::{self, AssignRequest, FitOutcome};
-use hyades::{Result, bench as benchmark, doctor as examination, synth as bank};
+use hyades::{Result, bench as benchmark, check as examine, doctor as examination, synth as bank};
 
 use super::Session;
-use super::args::{AssignArgs, BenchArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
+use super::args::{AssignArgs, BenchArgs, CheckArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
 use super::fmt::{bytes, seconds, thousands, wrapped};
 use super::report;
 
@@ -77,6 +77,27 @@ pub(super) fn plan(args: PlanArgs, session: &Session) -> Result<()> {
     say!("{}", report::plan(&plan).trim_end())?;
     say!("{:>10}  {}", "columns", names.join(", "))?;
     Ok(())
+}
+
+pub(super) fn check(args: CheckArgs, session: &Session) -> Result<()> {
+    let request = args.request();
+    let start = Instant::now();
+    let report = examine::check(&request, session.observer.as_ref(), &session.stop)?;
+    say!("{}", super::check::text(&report).trim_end())?;
+    if !session.quiet {
+        say!(
+            "{} rows, {} columns, {} {} in {}",
+            thousands(report.rows),
+            report.columns.len(),
+            report.files.len(),
+            if report.files.len() == 1 { "file" } else { "files" },
+            seconds(start.elapsed().as_secs_f64())
+        )?;
+        for path in request.json.iter().chain(&request.page) {
+            say!("{}", path.display())?;
+        }
+    }
+    report.verdict()
 }
 
 pub(super) fn bench(args: BenchArgs, session: &Session) -> Result<()> {

@@ -17,6 +17,7 @@ macro_rules! tell {
 
 mod args;
 mod bench;
+mod check;
 mod commands;
 mod fmt;
 mod observer;
@@ -92,6 +93,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Fit(args) => commands::fit(*args, &session),
         Verb::Assign(args) => commands::assign(args, &session),
         Verb::Plan(args) => commands::plan(*args, &session),
+        Verb::Check(args) => commands::check(args, &session),
         Verb::Bench(args) => commands::bench(*args, &session),
         Verb::Doctor(args) => commands::doctor(&args),
     }

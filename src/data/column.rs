@@ -1,6 +1,8 @@
 //! One column of one row group, decoded batch by batch.
 
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, PrimitiveArray, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::*;
@@ -13,7 +15,7 @@ use super::source::{RowGroup, Source};
 use crate::error::{Error, Result};
 
 /// Rows decoded at a time: their f64 values stay in a core's first caches.
-pub(super) const BATCH_ROWS: usize = 8192;
+pub(crate) const BATCH_ROWS: usize = 8192;
 
 const SECONDS_A_DAY: f64 = 86_400.0;
 
@@ -29,6 +31,7 @@ enum ReaderKind {
     File(Box<ParquetRecordBatchReader>),
     /// A folder name: one value for all rows.
     Partition {
+        text: Option<String>,
         value: Option<f64>,
         left: u64,
     },
@@ -40,8 +43,9 @@ impl<'a> ColumnReader<'a> {
         let description = &source.columns()[column];
         let file = &source.files()[group.file];
         let kind = if description.is_partition {
-            let value = file.partition(&description.name).and_then(|text| text.parse().ok());
-            ReaderKind::Partition { value, left: group.rows }
+            let text = file.partition(&description.name).map(str::to_owned);
+            let value = text.as_ref().and_then(|text| text.parse().ok());
+            ReaderKind::Partition { text, value, left: group.rows }
         } else {
             let metadata = file.footer.metadata.clone();
             let range = RangeFile::open(&file.path)?;
@@ -72,7 +76,8 @@ impl<'a> ColumnReader<'a> {
         Ok(values)
     }
 
-    /// The next array as it is in the file; None after the last.
+    /// The next array as it is in the file; None after the last. A folder name is an array of f64 where all names of the
+    /// key are numbers, else of text.
     pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
         let (source, group, column) = (self.source, self.group, self.column);
         match &mut self.kind {
@@ -80,13 +85,23 @@ impl<'a> ColumnReader<'a> {
                 Ok(batch) => Ok(batch.map(|b| b.column(0).clone())),
                 Err(why) => Err(fault(source, group, column, &why)),
             },
-            ReaderKind::Partition { .. } => Err(Error::Internal("a folder name has no arrays".into())),
+            ReaderKind::Partition { left: 0, .. } => Ok(None),
+            ReaderKind::Partition { text, value, left } => {
+                let n = (*left).min(BATCH_ROWS as u64);
+                *left -= n;
+                let rows = 0..n;
+                Ok(Some(if source.columns()[column].data_type == DataType::Float64 {
+                    Arc::new(rows.map(|_| *value).collect::<Float64Array>())
+                } else {
+                    Arc::new(rows.map(|_| text.as_deref()).collect::<StringArray>())
+                }))
+            }
         }
     }
 
     /// Appends the next values to `out`, nulls as NaN, and counts the nulls; false after the last.
     pub(super) fn next_values(&mut self, out: &mut Vec<f64>, nulls: &mut u64) -> Result<bool> {
-        if let ReaderKind::Partition { value, left } = &mut self.kind {
+        if let ReaderKind::Partition { value, left, .. } = &mut self.kind {
             let n = (*left).min(BATCH_ROWS as u64);
             *left -= n;
             *nulls += if value.is_none() { n } else { 0 };
@@ -101,8 +116,17 @@ impl<'a> ColumnReader<'a> {
     }
 }
 
+/// The values of a numeric, boolean or date array as f64, appended to `out`: nulls as NaN, dates and timestamps in days
+/// since 1970.
+///
+/// # Errors
+/// What the conversion says; not where it happened.
+pub(crate) fn as_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), String> {
+    guarded(|| append_f64(array, out))
+}
+
 /// An error at a place in the data.
-fn fault(source: &Source, group: RowGroup, column: usize, why: &str) -> Error {
+pub(crate) fn fault(source: &Source, group: RowGroup, column: usize, why: &str) -> Error {
     Error::Input(format!(
         "{}, row group {}, column {:?}: cannot be decoded: {why}; the file is corrupt or uses something that is not supported",
         source.files()[group.file].path.display(),

@@ -20,15 +20,18 @@ mod tiles;
 mod weights;
 
 pub use column::ColumnReader;
+pub(crate) use column::{BATCH_ROWS, as_f64, fault};
 pub use ids::{IdFindings, IdStream, check_ids};
 pub use layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};
 pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
 pub use pseudonym::{KeySource, Pseudonym};
+pub(crate) use probe::choose_transform;
 pub(crate) use quantile::quantile_bytes;
-pub(crate) use recipe::power_of_two;
 pub use recipe::{
     ColumnChoice, DEFAULT_CLIP, DroppedColumn, FittedColumn, Missing, Recipe, RecipeSpec, Scale, Seen, Transform,
 };
+pub(crate) use recipe::{Moments, power_of_two};
+pub(crate) use roles::guess_id;
 pub use roles::{OUTPUT_COLUMNS, RoleRequest, Roles, TRUTH_COLUMN};
 pub(crate) use source::canonical;
 pub use source::{MAX_ROWS, RowGroup, Source, SourceColumn, SourceFile};

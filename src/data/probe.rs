@@ -49,6 +49,11 @@ pub(super) fn probe(source: &Source, columns: &[(usize, ColumnRecipe)], simd: Di
         .collect()
 }
 
+/// What `auto` would do with these finite values.
+pub(crate) fn choose_transform(values: &[f64]) -> Transform {
+    choose(values, skewness(values))
+}
+
 fn choose(values: &[f64], raw: Option<f64>) -> Transform {
     let Some(raw) = raw.filter(|s| !(s.abs() <= HEAVY)) else { return Transform::None };
     let logs: Vec<f64> = values.iter().map(|&v| Transform::SignedLog1p.apply(v)).collect();

@@ -222,7 +222,7 @@ fn check_weight(column: &SourceColumn) -> Result<()> {
 }
 
 /// A column that is named like an id: `id`, `customer_id`, ... or the only one that ends in `_id`.
-fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<usize> {
+pub(crate) fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<usize> {
     const NAMES: [&str; 7] = ["id", "customer_id", "client_id", "account_id", "customerid", "row_id", "user_id"];
     let usable = |c: &SourceColumn| {
         let no_fraction =

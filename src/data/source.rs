@@ -73,6 +73,11 @@ impl SourceFile {
         (value != "__HIVE_DEFAULT_PARTITION__").then_some(value)
     }
 
+    /// Whether it has a column of this name, of its own or by its folders.
+    pub fn has(&self, name: &str) -> bool {
+        self.schema().fields().iter().any(|f| f.name() == name) || self.partitions.iter().any(|(key, _)| key == name)
+    }
+
     fn schema(&self) -> &Schema {
         self.footer.metadata.schema()
     }

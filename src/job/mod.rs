@@ -16,6 +16,7 @@ pub use device::{BackendKind, BackendRequest};
 pub use fit::{FitOutcome, FitRequest, InitRequest, fit, plan};
 pub use manifest::{Manifest, ManifestColumn};
 pub use plan::{Place, Plan};
+pub(crate) use publish::Publication;
 pub use recorder::{PassRecord, Recorder, StageTime};
 
 use std::path::{Path, PathBuf};

@@ -53,6 +53,21 @@ impl Publication {
         Ok(publication)
     }
 
+    /// For one file of the user's choice, in a folder that is there; makes sure that it can be written and is no input.
+    pub(crate) fn of_file(path: &Path, inputs: &[PathBuf]) -> Result<Self> {
+        let target = canonical(path);
+        if path.is_dir() || path.file_name().is_none() {
+            return Err(Error::Usage(format!("cannot write {}: it is a folder; name a file in it", path.display())));
+        }
+        if inputs.iter().any(|input| canonical(input) == target || is_matched(input, &target)) {
+            return Err(Error::Usage(format!("cannot write {}: it is an input; choose another name", path.display())));
+        }
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let publication = Publication { folder: parent.to_path_buf(), made: Vec::new(), files: Vec::new() };
+        publication.temporary()?;
+        Ok(publication)
+    }
+
     fn temporary(&self) -> Result<NamedTempFile> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".hyades-").suffix(".unfinished");

@@ -8,6 +8,7 @@ mod backends;
 mod bad_files;
 mod bad_input;
 mod bad_setting;
+mod check;
 mod cli;
 mod command;
 mod device;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         backends::tests(),
         equality::tests(),
         cli::tests(),
+        check::tests(),
         features::tests(),
         privacy::tests(),
         speech::tests(),

@@ -21,7 +21,7 @@ fn bank() -> String {
 }
 
 fn help_fits_80_columns_and_documents_exit_codes() {
-    for verb in ["", "fit", "assign", "plan", "bench", "doctor", "synth"] {
+    for verb in ["", "fit", "assign", "plan", "check", "bench", "doctor", "synth"] {
         for flag in ["-h", "--help"] {
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hyades"));
             let arguments = [verb, flag];

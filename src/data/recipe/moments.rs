@@ -8,7 +8,7 @@ use fearless_simd::Simd;
 
 use crate::simd::{Dispatch, Work};
 
-const BLOCK: usize = 1024;
+pub(crate) const BLOCK: usize = 1024;
 const LANES: usize = 8;
 
 /// Moments of some values: `m2` and `m3` are sums of powers of deviations from the mean.
@@ -31,15 +31,21 @@ impl Moments {
         if n == 0 { Self::EMPTY } else { Moments { n, mean: value, m2: 0.0, m3: 0.0, min: value, max: value } }
     }
 
+    /// The moments of finite `values`, in blocks of [`BLOCK`] from the first.
+    pub(crate) fn of(values: &[f64], simd: Dispatch) -> Self {
+        let blocks = values.chunks(BLOCK).map(|block| simd.run(WideBlock(block)));
+        blocks.fold(Self::EMPTY, Self::merge)
+    }
+
     #[inline(always)]
-    fn of_block(values: &[f32]) -> Self {
+    fn of_block<V: Copy + Into<f64> + PartialOrd>(values: &[V], above: V, below: V) -> Self {
         let n = values.len() as f64;
         let mean = lanes(values, |v| v) / n;
         let m2 = lanes(values, |v| (v - mean) * (v - mean));
         let m3 = lanes(values, |v| (v - mean) * (v - mean) * (v - mean));
         // There is no NaN among the values, so comparing is enough, and becomes SIMD.
-        let min = extreme(values, f32::INFINITY, |a, b| a < b);
-        let max = extreme(values, f32::NEG_INFINITY, |a, b| a > b);
+        let min = extreme(values, above, |a, b| a < b);
+        let max = extreme(values, below, |a, b| a > b);
         Moments { n: values.len() as u64, mean, m2, m3, min, max }
     }
 
@@ -81,24 +87,24 @@ impl Moments {
 
 /// Sums `term` of every value in fixed lanes: the order of additions does not depend on the compiler or the machine.
 #[inline(always)]
-fn lanes(values: &[f32], term: impl Fn(f64) -> f64) -> f64 {
+fn lanes<V: Copy + Into<f64>>(values: &[V], term: impl Fn(f64) -> f64) -> f64 {
     let mut s = [0.0; LANES];
     let (rows, rest) = values.as_chunks::<LANES>();
     for row in rows {
         for (sum, &v) in s.iter_mut().zip(row) {
-            *sum += term(f64::from(v));
+            *sum += term(v.into());
         }
     }
     for (sum, &v) in s.iter_mut().zip(rest) {
-        *sum += term(f64::from(v));
+        *sum += term(v.into());
     }
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
 /// The value that comes first by `before`, found in lanes.
 #[inline(always)]
-fn extreme(values: &[f32], start: f32, before: impl Fn(f32, f32) -> bool) -> f64 {
-    let first = |a: f32, b: f32| if before(b, a) { b } else { a };
+fn extreme<V: Copy + Into<f64>>(values: &[V], start: V, before: impl Fn(V, V) -> bool) -> f64 {
+    let first = |a: V, b: V| if before(b, a) { b } else { a };
     let mut found = [start; 2 * LANES];
     let (rows, rest) = values.as_chunks::<{ 2 * LANES }>();
     for row in rows {
@@ -106,7 +112,7 @@ fn extreme(values: &[f32], start: f32, before: impl Fn(f32, f32) -> bool) -> f64
             *lane = first(*lane, v);
         }
     }
-    f64::from(found.iter().chain(rest).copied().fold(start, first))
+    found.iter().chain(rest).copied().fold(start, first).into()
 }
 
 /// The moments of one block, by SIMD.
@@ -117,7 +123,19 @@ impl Work for Block<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) -> Moments {
-        Moments::of_block(self.0)
+        Moments::of_block(self.0, f32::INFINITY, f32::NEG_INFINITY)
+    }
+}
+
+/// The same of f64.
+struct WideBlock<'a>(&'a [f64]);
+
+impl Work for WideBlock<'_> {
+    type Output = Moments;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> Moments {
+        Moments::of_block(self.0, f64::INFINITY, f64::NEG_INFINITY)
     }
 }
 

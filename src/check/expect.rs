@@ -1,0 +1,343 @@
+//! What a file is expected to be, read from TOML, and where it is not.
+//!
+//! ```toml
+//! [table]
+//! row_count = [1000, 2000000]
+//!
+//! [columns.customer_id]
+//! not_null = true
+//! unique = true
+//!
+//! [columns.age_years]
+//! range = [18, 120]
+//! max_null_share = 0.02
+//!
+//! [columns.region]
+//! allowed = ["north", "south"]
+//!
+//! [columns.snapshot]
+//! newest_at_least = "2026-10-01"
+//! ```
+//!
+//! Missing means null, NaN, or a column that a file does not have; missing values break `not_null` and `max_null_share`
+//! alone. Infinities lie outside every range.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::Serialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::dates::{date, parse};
+use super::escape::{quoted, shown};
+use super::piece::{Class, key_of_number, key_of_text};
+use super::profile::{Profile, Shape, Values};
+use crate::data::Source;
+use crate::error::{Error, Result};
+
+const TABLE_KEYS: [&str; 1] = ["row_count"];
+const COLUMN_KEYS: [&str; 6] = ["not_null", "unique", "range", "allowed", "max_null_share", "newest_at_least"];
+
+/// One expectation that the input breaks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Breach {
+    /// The column; None: the whole table.
+    pub column: Option<String>,
+    /// The key in the file of expectations.
+    pub expectation: &'static str,
+    /// Rows that break it, where it is a matter of rows.
+    pub rows: Option<u64>,
+    /// What was expected and what is there.
+    pub text: String,
+}
+
+/// What the pass has to count for expectations of one column.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Limits {
+    pub(super) range: Option<(f64, f64)>,
+    /// Keys of the values that may occur.
+    pub(super) allowed: Option<HashSet<u64>>,
+}
+
+/// Expectations of one column.
+#[derive(Debug, Default)]
+struct Expected {
+    at: usize,
+    not_null: bool,
+    unique: bool,
+    max_null_share: Option<f64>,
+    newest: Option<f64>,
+    limits: Limits,
+}
+
+/// Expectations that were read and found to make sense for the input.
+#[derive(Debug, Default)]
+pub(super) struct Expectations {
+    row_count: Option<(u64, u64)>,
+    columns: Vec<Expected>,
+    /// How many there are.
+    pub(super) count: usize,
+}
+
+impl Expectations {
+    /// Reads a file for an input.
+    ///
+    /// # Errors
+    /// All faults of the file at once, each with line and column: malformed TOML, keys and columns that do not exist (with
+    /// the nearest that does), values that make no sense for the column's type.
+    pub(super) fn read(path: &Path, source: &Source) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
+        let mut reader = Reader { source, text: &text, faults: Vec::new() };
+        let found = match DeTable::parse(&text) {
+            Ok(table) => reader.top(table.get_ref()),
+            Err(e) => {
+                reader.fault(e.span().map_or(0, |s| s.start), e.message().to_owned());
+                Expectations::default()
+            }
+        };
+        if reader.faults.is_empty() {
+            return Ok(found);
+        }
+        reader.faults.sort();
+        let lines: Vec<String> = reader
+            .faults
+            .into_iter()
+            .map(|(line, column, what)| format!("{}:{line}:{column}: {what}", path.display()))
+            .collect();
+        Err(Error::Usage(lines.join("\n")))
+    }
+
+    /// What to count, by position of the column.
+    pub(super) fn limits(&self, columns: usize) -> Vec<Limits> {
+        let mut all = vec![Limits::default(); columns];
+        self.columns.iter().for_each(|c| all[c.at] = c.limits.clone());
+        all
+    }
+
+    /// The columns of which no value may occur twice.
+    pub(super) fn unique(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().filter(|c| c.unique).map(|c| c.at)
+    }
+
+    /// What is broken. `repeated` tells how many rows of a column repeat an earlier value.
+    pub(super) fn breaches(
+        &self,
+        source: &Source,
+        profiles: &[Profile],
+        repeated: impl Fn(usize) -> Option<u64>,
+    ) -> Vec<Breach> {
+        let mut found = Vec::new();
+        if let Some((least, most)) = self.row_count
+            && !(least..=most).contains(&source.rows())
+        {
+            let text = format!("{} rows, where {least} to {most} are expected", source.rows());
+            found.push(Breach { column: None, expectation: "row_count", rows: None, text });
+        }
+        for expected in &self.columns {
+            let profile = &profiles[expected.at];
+            let name = &source.columns()[expected.at].name;
+            let mut breach = |expectation, rows, text| {
+                found.push(Breach { column: Some(name.clone()), expectation, rows, text });
+            };
+            let missing = profile.missing();
+            let share = missing as f64 / source.rows().max(1) as f64;
+            if expected.not_null && missing > 0 {
+                breach("not_null", Some(missing), format!("{missing} values are missing"));
+            }
+            if let Some(most) = expected.max_null_share.filter(|most| share > *most) {
+                let text = format!("{:.4} of the values are missing, where at most {most} may be", share);
+                breach("max_null_share", Some(missing), text);
+            }
+            if let Some(rows) = repeated(expected.at).filter(|&n| expected.unique && n > 0) {
+                breach("unique", Some(rows), format!("{rows} rows repeat a value of an earlier row"));
+            }
+            if let Some((low, high)) = expected.limits.range.filter(|_| profile.outside > 0) {
+                let is_date = Class::of(&source.columns()[expected.at].data_type) == Class::Date;
+                let show = |v: f64| if is_date { date(v) } else { v.to_string() };
+                let text = format!("{} values lie outside {} to {}", profile.outside, show(low), show(high));
+                breach("range", Some(profile.outside), text);
+            }
+            if expected.limits.allowed.is_some() && profile.unlisted > 0 {
+                let example = profile.example.as_ref().map_or_else(String::new, |e| format!(", such as {}", quoted(e)));
+                let text = format!("{} values are not in the list{example}", profile.unlisted);
+                breach("allowed", Some(profile.unlisted), text);
+            }
+            if let Some(least) = expected.newest {
+                let newest = match &profile.values {
+                    Values::Numbers(numbers) if numbers.moments.n > 0 => Some(numbers.moments.max),
+                    _ => None,
+                };
+                if newest.is_none_or(|newest| newest < least) {
+                    let there = newest.map_or_else(|| "there is none".into(), |d| format!("the newest is {}", date(d)));
+                    breach("newest_at_least", None, format!("{there}, where {} or later is expected", date(least)));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Reads a file and collects its faults.
+struct Reader<'a> {
+    source: &'a Source,
+    text: &'a str,
+    faults: Vec<(usize, usize, String)>,
+}
+
+impl Reader<'_> {
+    /// Notes what is wrong at a place, in bytes from the beginning.
+    fn fault(&mut self, at: usize, what: String) {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        self.faults.push((line, column, what));
+    }
+
+    fn unknown(&mut self, at: usize, kind: &str, name: &str, known: &[&str]) {
+        let hint = match nearest(name, known) {
+            Some(near) => format!("did you mean {}?", quoted(near)),
+            None => format!("there are: {}", known.iter().map(|k| quoted(k)).collect::<Vec<_>>().join(", ")),
+        };
+        self.fault(at, format!("no {kind} is named {}; {hint}", quoted(name)));
+    }
+
+    fn top(&mut self, file: &DeTable<'_>) -> Expectations {
+        let mut found = Expectations::default();
+        for (key, value) in file {
+            let at = key.span().start;
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("table", DeValue::Table(table)) => self.table(table, &mut found),
+                ("columns", DeValue::Table(columns)) => {
+                    for (name, choices) in columns {
+                        self.column(name.get_ref(), name.span().start, choices.get_ref(), &mut found);
+                    }
+                }
+                ("table" | "columns", _) => self.fault(at, format!("{} must be a table", key.get_ref())),
+                (other, _) => self.unknown(at, "section", other, &["table", "columns"]),
+            }
+        }
+        found
+    }
+
+    fn table(&mut self, table: &DeTable<'_>, found: &mut Expectations) {
+        for (key, value) in table {
+            if key.get_ref() != "row_count" {
+                self.unknown(key.span().start, "expectation of the table", key.get_ref(), &TABLE_KEYS);
+                continue;
+            }
+            found.count += 1;
+            let pair = pair(value.get_ref(), |v| number(v).filter(|n| *n >= 0.0 && n.trunc() == *n));
+            match pair {
+                Some((least, most)) if least <= most => found.row_count = Some((least as u64, most as u64)),
+                _ => self.fault(value.span().start, "row_count must be [least, most], whole numbers of rows".into()),
+            }
+        }
+    }
+
+    fn column(&mut self, name: &str, at: usize, choices: &DeValue<'_>, found: &mut Expectations) {
+        let names: Vec<&str> = self.source.columns().iter().map(|c| c.name.as_str()).collect();
+        let Some(position) = self.source.position(name) else { return self.unknown(at, "column", name, &names) };
+        let DeValue::Table(choices) = choices else {
+            return self.fault(at, format!("columns.{} must be a table", quoted(name)));
+        };
+        let mut expected = Expected { at: position, ..Expected::default() };
+        for (key, value) in choices {
+            let known = key.get_ref().as_ref();
+            if !COLUMN_KEYS.contains(&known) {
+                self.unknown(key.span().start, "expectation of a column", known, &COLUMN_KEYS);
+                continue;
+            }
+            found.count += 1;
+            if let Err(what) = self.expectation(known, value, &mut expected) {
+                self.fault(value.span().start, format!("{known} of {}: {what}", quoted(name)));
+            }
+        }
+        found.columns.push(expected);
+    }
+
+    fn expectation(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &mut Expected) -> Result<(), String> {
+        let column = &self.source.columns()[expected.at];
+        let shape = Shape::of(column);
+        let (class, value) = (shape.class, value.get_ref());
+        let flag = |value: &DeValue<'_>| match value {
+            DeValue::Boolean(yes) => Ok(*yes),
+            _ => Err("must be true or false".to_owned()),
+        };
+        match key {
+            "not_null" => expected.not_null = flag(value)?,
+            "unique" => {
+                if column.is_partition || class == Class::Other {
+                    return Err(format!("cannot be checked for the type {}", column.data_type));
+                }
+                if let Some(conflict) = column.conflicts.first() {
+                    return Err(format!("cannot be checked: {}", shown(conflict)));
+                }
+                expected.unique = flag(value)?;
+            }
+            "max_null_share" => {
+                let share = number(value).filter(|s| (0.0..=1.0).contains(s));
+                expected.max_null_share = Some(share.ok_or("must be a share from 0 to 1")?);
+            }
+            "newest_at_least" if class != Class::Date => {
+                return Err(format!("needs dates; it is {}", column.data_type));
+            }
+            "newest_at_least" => expected.newest = Some(day(value).ok_or("must be a date such as \"2026-10-01\"")?),
+            "range" => {
+                let read = match class {
+                    Class::Number => number,
+                    Class::Date => day,
+                    _ => return Err(format!("needs numbers or dates; it is {}", column.data_type)),
+                };
+                let ends = pair(value, read).filter(|(low, high)| low <= high);
+                expected.limits.range = Some(ends.ok_or("must be [least, most], both included")?);
+            }
+            _ => {
+                let DeValue::Array(list) = value else { return Err("must be a list of values".into()) };
+                let keys = list.iter().map(|v| key_of(v.get_ref(), shape)).collect::<Option<HashSet<u64>>>();
+                expected.limits.allowed =
+                    Some(keys.ok_or_else(|| format!("a value does not fit {}", column.data_type))?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn key_of(value: &DeValue<'_>, shape: Shape) -> Option<u64> {
+    match (shape.class, value) {
+        (Class::Text, DeValue::String(text)) => Some(key_of_text(text)),
+        (Class::Number, value) => Some(shape.key(number(value)?)),
+        (Class::Boolean, DeValue::Boolean(yes)) => Some(key_of_number(f64::from(u8::from(*yes)))),
+        (Class::Date, value) => Some(key_of_number(day(value)?)),
+        _ => None,
+    }
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n as f64),
+        DeValue::Float(x) => x.as_str().parse().ok().filter(|x: &f64| !x.is_nan()),
+        _ => None,
+    }
+}
+
+fn day(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::String(text) => parse(text),
+        DeValue::Datetime(datetime) => parse(&datetime.to_string()),
+        _ => None,
+    }
+}
+
+fn pair(value: &DeValue<'_>, read: impl Fn(&DeValue<'_>) -> Option<f64>) -> Option<(f64, f64)> {
+    let DeValue::Array(list) = value else { return None };
+    let [low, high] = &list[..] else { return None };
+    Some((read(low.get_ref())?, read(high.get_ref())?))
+}
+
+/// The known name that a mistyped one most likely means: one within a third of its letters.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+    let best = known.iter().map(|k| (distance(k), *k)).min_by_key(|(d, _)| *d)?;
+    (best.0 * 3 <= name.chars().count().max(3)).then_some(best.1)
+}

@@ -1,0 +1,284 @@
+//! What is in these files, and is it what was expected? A [`CheckRequest`] enters, a [`Report`] leaves, with JSON and a page
+//! beside it if asked for.
+//!
+//! One pass decodes every column once (`pass`) and counts (`profile`: `numbers`, `text`, `distinct`, `edges`, `sample`;
+//! `across` columns; `rows` that repeat). From the counts follow the findings (`findings`, `sentinel`, `personal`), the
+//! breaches of expectations (`expect`), and the report (`report`, `page`). The report depends on the files alone: not on
+//! threads, order or time. Absent on purpose: changes to the data, and any judgement that a number cannot back.
+
+mod across;
+mod dates;
+mod distinct;
+mod edges;
+mod escape;
+mod expect;
+mod findings;
+mod numbers;
+mod page;
+mod pass;
+mod personal;
+mod piece;
+mod profile;
+mod report;
+mod rows;
+mod sample;
+mod sentinel;
+mod text;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use across::MOST_COLUMNS;
+pub use distinct::DISTINCT_ERROR;
+pub use escape::shown;
+pub use expect::Breach;
+pub use findings::{Finding, Severity};
+pub use piece::Class;
+pub use report::{
+    ColumnReport, Common, Correlation, Expectation, FileReport, IdReport, NumberReport, QUANTILES, Report, TextReport,
+    Value, percent,
+};
+
+use self::expect::Expectations;
+use self::pass::{Found, pass};
+use crate::data::{Source, check_ids, guess_id};
+use crate::error::{Error, Result};
+use crate::event::{Observer, Stage, Watch};
+use crate::job::{Publication, Resources};
+
+/// Correlations, positive or negative, that are told.
+pub const STRONG: f64 = 0.95;
+
+/// What to check.
+#[derive(Debug, Clone, Default)]
+pub struct CheckRequest {
+    /// Files, folders and patterns.
+    pub inputs: Vec<PathBuf>,
+    /// The id column; by default one named like one.
+    pub id: Option<String>,
+    /// A TOML file of expectations.
+    pub expect: Option<PathBuf>,
+    /// Where to write the report as JSON.
+    pub json: Option<PathBuf>,
+    /// Where to write the report as one HTML page.
+    pub page: Option<PathBuf>,
+    /// Threads and memory.
+    pub resources: Resources,
+}
+
+/// Checks an input, and writes what was asked for. Broken expectations are part of the report: [`Report::verdict`] makes
+/// them an error.
+///
+/// # Errors
+/// An input that cannot be read, a file of expectations that does not fit it, an output that cannot be written, or
+/// [`Error::Interrupted`].
+pub fn check(request: &CheckRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<Report> {
+    let watch = Watch::new(observer, stop);
+    request.resources.install(|| {
+        let source = watch.stage(Stage::Open, 0, "", || Source::open(&request.inputs))?;
+        let expectations = request.expect.as_ref().map(|path| Expectations::read(path, &source)).transpose()?;
+        let id = id_of(request, &source)?;
+        // Before the work: an output that cannot be written is no reason to look at every row first.
+        let outputs = [&request.json, &request.page];
+        if let [Some(json), Some(page)] = outputs
+            && json == page
+        {
+            return Err(Error::Usage(format!("{} is named for two outputs", json.display())));
+        }
+        let inputs: Vec<PathBuf> =
+            source.files().iter().map(|f| f.path.clone()).chain(request.inputs.iter().cloned()).collect();
+        let [json, page] = outputs.map(|path| {
+            path.as_ref().map(|path| Ok::<_, Error>((Publication::of_file(path, &inputs)?, path))).transpose()
+        });
+        let (json, page) = (json?, page?);
+        let report = examine(&source, id, expectations.as_ref(), request.resources.budget(), watch)?;
+        if let Some((publication, path)) = json {
+            let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
+            publish(publication, path, &(text + "\n"))?;
+        }
+        if let Some((publication, path)) = page {
+            publish(publication, path, &page::page(&report))?;
+        }
+        Ok(report)
+    })
+}
+
+fn publish(mut publication: Publication, path: &std::path::Path, text: &str) -> Result<()> {
+    let name = path.file_name().ok_or_else(|| Error::Internal("an output without a name".into()))?;
+    publication.text(&name.to_string_lossy(), text)?;
+    publication.commit()
+}
+
+fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {
+    let Some(name) = &request.id else {
+        return Ok(guess_id(source.columns(), &[]).filter(|&c| source.columns()[c].conflicts.is_empty()));
+    };
+    let names = || source.columns().iter().map(|c| shown(&c.name)).collect::<Vec<_>>().join(", ");
+    let at = source.position(name).ok_or_else(|| {
+        Error::Usage(format!("no column is named {}; the input has: {}", escape::quoted(name), names()))
+    })?;
+    let column = &source.columns()[at];
+    if column.is_partition || Class::of(&column.data_type) == Class::Other {
+        return Err(Error::Usage(format!(
+            "{} cannot be the id: its type is {}",
+            escape::quoted(name),
+            column.data_type
+        )));
+    }
+    if let Some(conflict) = column.conflicts.first() {
+        return Err(Error::Input(format!("the files do not agree about the id: {}", shown(conflict))));
+    }
+    Ok(Some(at))
+}
+
+/// Looks at everything.
+fn examine(
+    source: &Source,
+    id: Option<usize>,
+    expectations: Option<&Expectations>,
+    memory: u64,
+    watch: Watch<'_>,
+) -> Result<Report> {
+    let limits = expectations.map_or_else(Vec::new, |e| e.limits(source.columns().len()));
+    let limits = if limits.is_empty() { vec![Default::default(); source.columns().len()] } else { limits };
+    let Found { profiles, pairs, paired, rows } = pass(source, id, &limits, memory, watch)?;
+    // Columns in which a value may occur once: as exactly as ids are compared, in a look of their own.
+    let mut repeated = BTreeMap::new();
+    for at in id.into_iter().chain(expectations.into_iter().flat_map(Expectations::unique)) {
+        if let std::collections::btree_map::Entry::Vacant(place) = repeated.entry(at)
+            && source.columns()[at].conflicts.is_empty()
+        {
+            place.insert(check_ids(source, at, memory / 2, watch)?);
+        }
+    }
+    let duplicate_rows = rows.map(rows::duplicates);
+    let name = |c: usize| source.columns()[c].name.clone();
+    let mut columns = Vec::new();
+    let mut of_columns = Vec::new();
+    for (column, profile) in source.columns().iter().zip(&profiles) {
+        let class = Class::of(&column.data_type);
+        let personal = findings::personal_data(&column.name, profile, class);
+        let report = report::column(column, profile, personal.is_some());
+        let found = findings::of_column(&report, profile, personal).into_iter();
+        // Of the id, more is known than that it is likely one.
+        let is_id = id.is_some_and(|id| source.columns()[id].name == column.name);
+        of_columns.extend(found.filter(|f| !(is_id && f.kind == "likely_id")));
+        columns.push(report);
+    }
+    let correlations = pairs.map(|pairs| {
+        let strong = pairs.strong(STRONG).into_iter();
+        strong.map(|(i, j, r)| Correlation { first: name(paired[i]), second: name(paired[j]), r }).collect()
+    });
+    let breaches = expectations.map(|e| Expectation {
+        checked: e.count,
+        breaches: e.breaches(source, &profiles, |at| repeated.get(&at).map(|f| f.duplicates)),
+    });
+    let mut report = Report {
+        files: files(source),
+        rows: source.rows(),
+        row_groups: source.row_groups().len(),
+        id: id.and_then(|at| {
+            let found = repeated.get(&at)?;
+            Some(IdReport { column: name(at), nulls: found.nulls, duplicates: found.duplicates })
+        }),
+        duplicate_rows,
+        columns,
+        correlations,
+        schema_differences: source.columns().iter().flat_map(|c| c.conflicts.iter().cloned()).collect(),
+        findings: Vec::new(),
+        expectations: breaches,
+    };
+    report.findings = of_table(&report, paired.len());
+    report.findings.extend(of_columns);
+    report.findings.sort_by_key(|f| f.severity);
+    Ok(report)
+}
+
+fn files(source: &Source) -> Vec<FileReport> {
+    let rows = |file: usize| source.row_groups().iter().filter(|g| g.file == file).map(|g| g.rows).sum();
+    let report = |(at, file): (usize, &crate::data::SourceFile)| FileReport {
+        path: file.path.display().to_string(),
+        bytes: file.size(),
+        rows: rows(at),
+    };
+    source.files().iter().enumerate().map(report).collect()
+}
+
+fn of_table(report: &Report, numbers: usize) -> Vec<Finding> {
+    use Severity::{Note, Warning};
+    let mut found = Vec::new();
+    let mut add = |severity, kind, text| found.push(Finding::of_table(severity, kind, text));
+    if report.rows == 0 {
+        add(Warning, "no_rows", "there are no rows".to_owned());
+    }
+    if !report.schema_differences.is_empty() {
+        let text = format!("the files disagree about their columns in {} places", report.schema_differences.len());
+        add(Warning, "schema", text);
+    }
+    if let Some(id) = &report.id {
+        let column = escape::quoted(&id.column);
+        if id.duplicates > 0 {
+            add(
+                Warning,
+                "duplicate_ids",
+                format!("{} rows have an id ({column}) that an earlier row has", id.duplicates),
+            );
+        }
+        if id.nulls > 0 {
+            add(Warning, "null_ids", format!("{} rows have no id ({column})", id.nulls));
+        }
+    }
+    match report.duplicate_rows {
+        None => add(
+            Note,
+            "duplicate_rows_left_out",
+            format!(
+                "duplicate rows were not looked for: that takes {} MiB; give --memory {}MiB or more",
+                (report.rows * rows::ROW_BYTES).div_ceil(1 << 20),
+                (2 * report.rows * rows::ROW_BYTES).div_ceil(1 << 20)
+            ),
+        ),
+        Some(0) => {}
+        Some(n) => {
+            let but = if report.id.is_some() { " but the id" } else { "" };
+            let share = percent(n as f64 / report.rows.max(1) as f64);
+            add(Note, "duplicate_rows", format!("{n} rows ({share}) equal an earlier row in all columns{but}"));
+        }
+    }
+    match &report.correlations {
+        None => {
+            let text =
+                format!("correlations were left out: {numbers} number columns, and at most {MOST_COLUMNS} are paired");
+            add(Note, "correlations_left_out", text);
+        }
+        Some(pairs) if !pairs.is_empty() => {
+            let text = format!("{} pairs of columns have a correlation of {STRONG} or more", pairs.len());
+            let text =
+                if pairs.len() == 1 { text.replace("1 pairs of columns have", "1 pair of columns has") } else { text };
+            add(Note, "correlated", text);
+        }
+        Some(_) => {}
+    }
+    found
+}
+
+impl Report {
+    /// Whether the expectations are met.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with every breach.
+    pub fn verdict(&self) -> Result<()> {
+        let Some(Expectation { checked, breaches }) = self.expectations.as_ref().filter(|e| !e.breaches.is_empty())
+        else {
+            return Ok(());
+        };
+        let lines: Vec<String> = breaches
+            .iter()
+            .map(|b| {
+                let what = b.column.as_ref().map_or_else(|| "the table".to_owned(), |c| escape::quoted(c));
+                format!("{what}, {}: {}", b.expectation, b.text)
+            })
+            .collect();
+        Err(Error::Input(format!("{} of {checked} expectations are broken:\n  {}", breaches.len(), lines.join("\n  "))))
+    }
+}

@@ -1,0 +1,185 @@
+//! The one pass: row groups in waves over the threads, and in each row group all columns batch by batch.
+//!
+//! Memory holds one batch of every column for each row group under way, and the counts of one wave: it grows with the
+//! columns and the threads, not with the rows (but for 16 bytes a row where duplicate rows are looked for). Row groups
+//! are merged in file order whatever the order in which they end, so the result does not depend on the threads.
+
+use rayon::prelude::*;
+
+use super::across::{Centred, MOST_COLUMNS, Pairs};
+use super::expect::Limits;
+use super::piece::{Class, Piece};
+use super::profile::{Profile, Shape};
+use super::rows::{ROW_BYTES, RowSums};
+use super::sample::{ROWS, Sample};
+use crate::data::{BATCH_ROWS, ColumnReader, RowGroup, Source, fault};
+use crate::error::Result;
+use crate::event::{Stage, Watch};
+use crate::simd::Dispatch;
+
+/// What the pass found.
+pub(super) struct Found {
+    pub(super) profiles: Vec<Profile>,
+    /// Of the columns in `paired`, by position there; None: too many of them.
+    pub(super) pairs: Option<Pairs>,
+    /// The number columns, as positions in the input.
+    pub(super) paired: Vec<usize>,
+    /// A hash of each row, in no order that matters; None: they need too much memory.
+    pub(super) rows: Option<Vec<u128>>,
+}
+
+/// What a row group is read with.
+struct Plan<'a> {
+    source: &'a Source,
+    shapes: Vec<Shape>,
+    paired: Vec<usize>,
+    pairs: bool,
+    /// The column that does not count when rows are compared; None: rows are not compared.
+    rows_without: Option<Option<usize>>,
+    limits: &'a [Limits],
+    sample: Sample,
+    simd: Dispatch,
+    watch: Watch<'a>,
+}
+
+/// What one row group, or all of them up to one, tell.
+struct Part {
+    profiles: Vec<Profile>,
+    pairs: Pairs,
+    rows: Vec<u128>,
+}
+
+/// Reads everything. `id` does not count when rows are compared, which is done if their hashes fit into half of `memory`
+/// bytes. `limits` of each column are counted for expectations.
+///
+/// # Errors
+/// A column chunk that cannot be decoded; [`Error::Interrupted`](crate::Error::Interrupted).
+pub(super) fn pass(
+    source: &Source,
+    id: Option<usize>,
+    limits: &[Limits],
+    memory: u64,
+    watch: Watch<'_>,
+) -> Result<Found> {
+    let shapes: Vec<Shape> = source.columns().iter().map(Shape::of).collect();
+    let paired: Vec<usize> = (0..shapes.len()).filter(|&c| shapes[c].class == Class::Number).collect();
+    let compared = source.rows().saturating_mul(ROW_BYTES) <= memory / 2;
+    let plan = Plan {
+        source,
+        pairs: paired.len() <= MOST_COLUMNS,
+        paired,
+        rows_without: compared.then_some(id),
+        limits,
+        sample: Sample::of(source.rows(), ROWS),
+        simd: Dispatch::default(),
+        watch,
+        shapes,
+    };
+    let mut total = plan.part(0);
+    if compared {
+        total.rows.reserve_exact(source.rows() as usize);
+    }
+    watch.stage(Stage::Check, source.rows(), "rows", || {
+        // Two row groups a thread: few enough to hold, and enough that a slow one does not leave the others idle.
+        for wave in source.row_groups().chunks(2 * rayon::current_num_threads()) {
+            let parts: Vec<Part> =
+                wave.par_iter().with_max_len(1).map(|&group| plan.read(group)).collect::<Result<_>>()?;
+            parts.into_iter().for_each(|part| total.merge(part));
+        }
+        Ok(())
+    })?;
+    let Part { profiles, pairs, rows } = total;
+    Ok(Found { profiles, pairs: plan.pairs.then_some(pairs), paired: plan.paired, rows: compared.then_some(rows) })
+}
+
+/// A column under way in a row group.
+struct Column<'a> {
+    at: usize,
+    shape: Shape,
+    /// None: the file does not have it.
+    reader: Option<ColumnReader<'a>>,
+    profile: Profile,
+    piece: Piece,
+    centred: Option<Centred>,
+}
+
+impl Plan<'_> {
+    fn part(&self, rows: usize) -> Part {
+        Part {
+            profiles: self.shapes.iter().map(|&shape| Profile::new(shape)).collect(),
+            pairs: Pairs::new(if self.pairs { self.paired.len() } else { 0 }),
+            rows: Vec::with_capacity(rows),
+        }
+    }
+
+    fn read(&self, group: RowGroup) -> Result<Part> {
+        let mut part = self.part(if self.rows_without.is_some() { group.rows as usize } else { 0 });
+        let mut columns: Vec<Column<'_>> = std::mem::take(&mut part.profiles)
+            .into_par_iter()
+            .enumerate()
+            .map(|(at, profile)| self.open(group, at, profile))
+            .collect::<Result<_>>()?;
+        let mut sums = RowSums::default();
+        let mut done = 0;
+        while done < group.rows {
+            self.watch.check()?;
+            let rows = (group.rows - done).min(BATCH_ROWS as u64) as usize;
+            let picked = self.sample.positions(group.first_row + done, rows);
+            columns.par_iter_mut().with_max_len(1).try_for_each(|column| self.advance(column, group, rows, &picked))?;
+            if self.pairs {
+                let centred: Vec<Centred> = columns.iter_mut().filter_map(|c| c.centred.take()).collect();
+                part.pairs.push(&centred, self.simd);
+            }
+            if let Some(left_out) = self.rows_without {
+                sums.start(rows);
+                let compared = columns.iter().filter(|c| Some(c.at) != left_out);
+                compared.for_each(|c| sums.add(c.at, &c.piece, self.simd));
+                sums.finish(&mut part.rows);
+            }
+            done += rows as u64;
+            self.watch.advance(Stage::Check, rows as u64);
+        }
+        part.profiles = columns.into_iter().map(|c| c.profile).collect();
+        Ok(part)
+    }
+
+    fn open(&self, group: RowGroup, at: usize, profile: Profile) -> Result<Column<'_>> {
+        let there = self.source.files()[group.file].has(&self.source.columns()[at].name);
+        let reader = there.then(|| ColumnReader::open(self.source, group, at)).transpose()?;
+        Ok(Column { at, shape: self.shapes[at], reader, profile, piece: Piece::default(), centred: None })
+    }
+
+    /// Reads and counts the next `rows` of a column.
+    fn advance(&self, column: &mut Column<'_>, group: RowGroup, rows: usize, picked: &[u32]) -> Result<()> {
+        let Column { at, shape, reader, profile, piece, centred } = column;
+        let wrong = |why: &str| fault(self.source, group, *at, why);
+        if let Some(reader) = reader {
+            let array = reader.next_array()?.ok_or_else(|| wrong("it ends before the row group"))?;
+            if array.len() != rows {
+                return Err(wrong(&format!("it has a batch of {} rows where {rows} are due", array.len())));
+            }
+            if shape.take(&array, piece).map_err(|why| wrong(&why))? {
+                profile.push(piece, picked, &self.limits[*at], self.simd);
+            } else {
+                profile.mistyped += rows as u64;
+            }
+        } else {
+            piece.absent(rows);
+            profile.absent += rows as u64;
+        }
+        if self.pairs && shape.class == Class::Number {
+            *centred = Some(Centred::of(&piece.values, piece.gaps, self.simd));
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    fn merge(&mut self, later: Part) {
+        for (mine, theirs) in self.profiles.iter_mut().zip(later.profiles) {
+            mine.merge(theirs);
+        }
+        self.pairs.merge(&later.pairs);
+        self.rows.extend_from_slice(&later.rows);
+    }
+}

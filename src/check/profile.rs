@@ -1,0 +1,162 @@
+//! Everything counted of one column, and how the counts of later rows are added.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+
+use super::distinct::Distinct;
+use super::expect::Limits;
+use super::numbers::Numbers;
+use super::piece::{Class, NULL, Piece, key_of_number};
+use super::text::Text;
+use crate::data::SourceColumn;
+use crate::simd::Dispatch;
+
+/// What is known of a column before it is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) class: Class,
+    /// 64-bit integers in all files: whether they have a sign.
+    signed: Option<bool>,
+}
+
+impl Shape {
+    pub(super) fn of(column: &SourceColumn) -> Self {
+        let signed = match column.data_type {
+            DataType::Int64 => Some(true),
+            DataType::UInt64 => Some(false),
+            _ => None,
+        };
+        Shape { class: Class::of(&column.data_type), signed: signed.filter(|_| column.conflicts.is_empty()) }
+    }
+
+    /// The key that a number has in this column.
+    pub(super) fn key(self, v: f64) -> u64 {
+        match self.signed {
+            Some(true) if v.trunc() == v => v as i64 as u64,
+            Some(false) if v.trunc() == v && v >= 0.0 => v as u64,
+            _ => key_of_number(v),
+        }
+    }
+
+    /// Reads a batch. True where its type can be counted with the column's; else only its keys are of use.
+    pub(super) fn take(self, array: &ArrayRef, piece: &mut Piece) -> Result<bool, String> {
+        let class = Class::of(array.data_type());
+        piece.take(array, class, self.signed.is_some())?;
+        let fits = class == self.class;
+        if self.class.is_numeric() && !fits {
+            piece.values.clear();
+            piece.values.resize(array.len(), f64::NAN);
+            piece.gaps = true;
+        }
+        Ok(fits)
+    }
+}
+
+/// Counts of one column over some rows.
+#[derive(Debug, Clone)]
+pub(super) struct Profile {
+    pub(super) rows: u64,
+    pub(super) nulls: u64,
+    /// Rows of files that do not have the column.
+    pub(super) absent: u64,
+    /// Rows of files in which it has a type that cannot be counted with the first.
+    pub(super) mistyped: u64,
+    /// Values outside the expected range.
+    pub(super) outside: u64,
+    /// Values that are not in the expected list, and the first of them.
+    pub(super) unlisted: u64,
+    pub(super) example: Option<String>,
+    pub(super) values: Values,
+}
+
+/// What is counted by class.
+#[derive(Debug, Clone)]
+pub(super) enum Values {
+    Numbers(Box<Numbers>),
+    Text(Box<Text>),
+    Other(Distinct),
+}
+
+impl Profile {
+    pub(super) fn new(shape: Shape) -> Self {
+        let values = match shape.class {
+            Class::Text => Values::Text(Box::new(Text::new())),
+            Class::Other => Values::Other(Distinct::new()),
+            _ => Values::Numbers(Box::new(Numbers::new(shape.signed))),
+        };
+        Profile { rows: 0, nulls: 0, absent: 0, mistyped: 0, outside: 0, unlisted: 0, example: None, values }
+    }
+
+    /// Adds a batch that fits the column; `picked` are the positions of sampled rows.
+    pub(super) fn push(&mut self, piece: &Piece, picked: &[u32], limits: &Limits, simd: Dispatch) {
+        self.compare(piece, limits);
+        self.rows += piece.keys.len() as u64;
+        self.nulls += piece.nulls;
+        match &mut self.values {
+            Values::Numbers(numbers) => numbers.push(piece, picked, simd),
+            Values::Text(text) => text.push(piece, picked),
+            Values::Other(distinct) => {
+                let keys: Vec<u64> = piece.keys.iter().copied().filter(|&key| key != NULL).collect();
+                distinct.push(&keys);
+            }
+        }
+    }
+
+    /// Counts what breaks expectations. Nulls and NaN break none of these.
+    fn compare(&mut self, piece: &Piece, limits: &Limits) {
+        if let Some((low, high)) = limits.range {
+            self.outside += piece.values.iter().filter(|&&v| v < low || v > high).count() as u64;
+        }
+        let Some(allowed) = &limits.allowed else { return };
+        let missing = |i: usize| piece.keys[i] == NULL || piece.values.get(i).is_some_and(|v| v.is_nan());
+        for (i, key) in piece.keys.iter().enumerate() {
+            if !allowed.contains(key) && !missing(i) {
+                self.unlisted += 1;
+                if self.example.is_none() {
+                    self.example = piece.show(i);
+                }
+            }
+        }
+    }
+
+    /// Values that are null or NaN, or of a file without the column.
+    pub(super) fn missing(&self) -> u64 {
+        let nan = if let Values::Numbers(numbers) = &self.values { numbers.nan } else { 0 };
+        self.nulls + nan + self.absent
+    }
+
+    /// Adds the counts of later rows.
+    pub(super) fn merge(&mut self, other: Profile) {
+        self.rows += other.rows;
+        self.nulls += other.nulls;
+        self.absent += other.absent;
+        self.mistyped += other.mistyped;
+        self.outside += other.outside;
+        self.unlisted += other.unlisted;
+        self.example = self.example.take().or(other.example);
+        match (&mut self.values, other.values) {
+            (Values::Numbers(mine), Values::Numbers(theirs)) => mine.merge(*theirs),
+            (Values::Text(mine), Values::Text(theirs)) => mine.merge(*theirs),
+            (Values::Other(mine), Values::Other(theirs)) => mine.merge(theirs),
+            // The class of a column is the same in all parts.
+            _ => {}
+        }
+    }
+
+    /// How many different values, and whether that is exact.
+    pub(super) fn distinct(&self) -> (u64, bool) {
+        match &self.values {
+            Values::Numbers(numbers) => numbers.distinct.count(),
+            Values::Text(text) => text.distinct.count(),
+            Values::Other(distinct) => distinct.count(),
+        }
+    }
+
+    /// Values that are there: no null and, among numbers, finite.
+    pub(super) fn present(&self) -> u64 {
+        match &self.values {
+            Values::Numbers(numbers) => numbers.moments.n,
+            _ => self.rows - self.nulls,
+        }
+    }
+}

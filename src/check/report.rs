@@ -1,0 +1,300 @@
+//! What is told of an input: plain data, the same in JSON, on the page and in the terminal.
+
+use serde::Serialize;
+
+use super::dates::date;
+use super::expect::Breach;
+use super::findings::Finding;
+use super::piece::Class;
+use super::profile::{Profile, Values};
+use super::sample::{quantile, rank_error};
+use crate::data::{SourceColumn, choose_transform};
+
+/// The quantiles that are told.
+pub const QUANTILES: [f64; 7] = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
+
+/// A value of a column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A boolean.
+    Truth(bool),
+    /// A whole number that f64 holds exactly.
+    Whole(i64),
+    /// Any other number.
+    Number(f64),
+    /// Text, or a date as text; at most 60 characters.
+    Text(String),
+}
+
+impl Value {
+    fn of(v: f64, class: Class) -> Value {
+        match class {
+            Class::Date => Value::Text(date(v)),
+            Class::Boolean => Value::Truth(v != 0.0),
+            _ if v.trunc() == v && v.abs() <= (1u64 << 53) as f64 => Value::Whole(v as i64),
+            _ => Value::Number(v),
+        }
+    }
+}
+
+/// A share for people: what is not none is not shown as none, and what is not all not as all.
+pub fn percent(share: f64) -> String {
+    match 100.0 * share {
+        p if p > 0.0 && p < 0.01 => "<0.01%".into(),
+        p if p > 99.99 && p < 100.0 => ">99.99%".into(),
+        p if p < 10.0 || (p > 99.0 && p < 100.0) => format!("{p:.2}%"),
+        p => format!("{p:.1}%"),
+    }
+}
+
+/// The report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The files, in order.
+    pub files: Vec<FileReport>,
+    /// Rows of all files.
+    pub rows: u64,
+    /// Row groups that have rows.
+    pub row_groups: usize,
+    /// The id column, if one is named like one or was named.
+    pub id: Option<IdReport>,
+    /// Rows that equal an earlier one in all columns but the id; None: their hashes need more memory than is allowed.
+    pub duplicate_rows: Option<u64>,
+    /// The columns, in order.
+    pub columns: Vec<ColumnReport>,
+    /// Pairs of number columns with a correlation of at least [`super::STRONG`], positive or negative, strongest first;
+    /// over the rows in which both are finite. None: too many number columns.
+    pub correlations: Option<Vec<Correlation>>,
+    /// Where files disagree about columns.
+    pub schema_differences: Vec<String>,
+    /// What deserves a look.
+    pub findings: Vec<Finding>,
+    /// Expectations, if there are any.
+    pub expectations: Option<Expectation>,
+}
+
+/// A file.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileReport {
+    /// Where it is.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// The id column.
+#[derive(Debug, Clone, Serialize)]
+pub struct IdReport {
+    /// Its name.
+    pub column: String,
+    /// Rows without an id.
+    pub nulls: u64,
+    /// Rows whose id an earlier row has.
+    pub duplicates: u64,
+}
+
+/// Two columns that move together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Correlation {
+    /// The first column.
+    pub first: String,
+    /// The second.
+    pub second: String,
+    /// Pearson's coefficient.
+    pub r: f64,
+}
+
+/// How expectations were met.
+#[derive(Debug, Clone, Serialize)]
+pub struct Expectation {
+    /// Expectations checked.
+    pub checked: usize,
+    /// Those that are broken.
+    pub breaches: Vec<Breach>,
+}
+
+/// A column.
+#[derive(Debug, Clone, Serialize)]
+pub struct ColumnReport {
+    /// Its name.
+    pub name: String,
+    /// Its Arrow type in the first file that has it.
+    pub data_type: String,
+    /// What it was counted as.
+    pub class: Class,
+    /// Nulls.
+    pub nulls: u64,
+    /// Rows of files that do not have the column.
+    pub absent: u64,
+    /// Rows of files in which its type is of another class; nothing more is counted of them.
+    pub mistyped: u64,
+    /// Different values.
+    pub distinct: u64,
+    /// Whether they were counted one by one; else the number is estimated, see [`super::DISTINCT_ERROR`].
+    pub distinct_exact: bool,
+    /// The most common value; of equally common ones, the first.
+    pub most_common: Option<Common>,
+    /// Every value and its count, in order, where there are at most 1024; not for likely personal data.
+    pub counts: Option<Vec<(Value, u64)>>,
+    /// More about numbers, booleans and dates.
+    pub numbers: Option<NumberReport>,
+    /// More about text.
+    pub text: Option<TextReport>,
+}
+
+/// A common value.
+#[derive(Debug, Clone, Serialize)]
+pub struct Common {
+    /// The value; None where it is likely personal data.
+    pub value: Option<Value>,
+    /// How often it occurs.
+    pub count: u64,
+    /// Whether every occurrence was counted; else there may be more.
+    pub exact: bool,
+    /// The count as a share of all rows of files that have the column.
+    pub share: f64,
+}
+
+/// What is told of numbers, booleans (0 and 1) and dates (days since 1970). Numbers that are likely personal data have no
+/// smallest, largest or quantiles here.
+#[derive(Debug, Clone, Serialize)]
+pub struct NumberReport {
+    /// NaN.
+    pub nan: u64,
+    /// Infinities, positive and negative.
+    pub infinite: u64,
+    /// Zeros.
+    pub zeros: u64,
+    /// Values below zero.
+    pub negative: u64,
+    /// Whether every finite value is a whole number.
+    pub whole: bool,
+    /// Smallest finite value.
+    pub min: Option<Value>,
+    /// Quantiles, in the order of [`QUANTILES`], of the sampled rows; linear interpolation between neighbours.
+    pub quantiles: Vec<Value>,
+    /// Finite values in the sample. All of them: quantiles are exact.
+    pub sampled: u64,
+    /// The true rank of the median is within this share of the values of the one told, with a probability of 99 %; 0 if
+    /// exact. Other quantiles are closer.
+    pub rank_error: f64,
+    /// Largest finite value.
+    pub max: Option<Value>,
+    /// Mean of the finite values.
+    pub mean: Option<f64>,
+    /// Their standard deviation (of the population).
+    pub deviation: Option<f64>,
+    /// Their Fisher-Pearson skewness; None where nothing varies.
+    pub skewness: Option<f64>,
+    /// What the transform `auto` of a fit comes to, by its rule on the sampled rows; None for dates and booleans.
+    pub transform: Option<&'static str>,
+    /// The sampled finite values in order, for findings.
+    #[serde(skip)]
+    pub(super) sorted: Vec<f64>,
+}
+
+/// What is told of text. Lengths are in characters.
+#[derive(Debug, Clone, Serialize)]
+pub struct TextReport {
+    /// Texts without a character.
+    pub empty: u64,
+    /// Texts that begin or end with a blank.
+    pub padded: u64,
+    /// Length of the shortest.
+    pub shortest: Option<u64>,
+    /// Length of the longest.
+    pub longest: Option<u64>,
+    /// Mean length.
+    pub mean_length: Option<f64>,
+}
+
+/// The report of a column; `personal`: its values are not told.
+pub(super) fn column(source: &SourceColumn, profile: &Profile, personal: bool) -> ColumnReport {
+    let class = Class::of(&source.data_type);
+    let (distinct, distinct_exact) = profile.distinct();
+    let most = match &profile.values {
+        Values::Numbers(n) => n.most_common().map(|(v, count)| (Value::of(v, class), count)),
+        Values::Text(t) => t.most_common().map(|(v, count)| (Value::Text(v), count)),
+        Values::Other(_) => None,
+    };
+    let counts = match &profile.values {
+        _ if personal => None,
+        Values::Numbers(n) => n.distinct.counts().map(|counts| {
+            let mut counts: Vec<(f64, u64)> = counts.map(|(key, count)| (n.value(key), count)).collect();
+            counts.sort_by(|a, b| a.0.total_cmp(&b.0));
+            counts.into_iter().map(|(v, count)| (Value::of(v, class), count)).collect()
+        }),
+        Values::Text(t) => {
+            t.counts().map(|counts| counts.into_iter().map(|(v, count)| (Value::Text(v), count)).collect())
+        }
+        Values::Other(_) => None,
+    };
+    ColumnReport {
+        name: source.name.clone(),
+        data_type: source.data_type.to_string(),
+        class,
+        nulls: profile.nulls,
+        absent: profile.absent,
+        mistyped: profile.mistyped,
+        distinct: distinct.min(profile.present()),
+        distinct_exact,
+        most_common: most.map(|(value, count)| Common {
+            value: (!personal).then_some(value),
+            count,
+            exact: distinct_exact,
+            share: count as f64 / profile.rows.max(1) as f64,
+        }),
+        counts,
+        numbers: if let Values::Numbers(n) = &profile.values { Some(numbers(n, class, personal)) } else { None },
+        text: if let Values::Text(t) = &profile.values { Some(text(t, profile)) } else { None },
+    }
+}
+
+fn numbers(n: &super::numbers::Numbers, class: Class, personal: bool) -> NumberReport {
+    let m = n.moments;
+    let any = m.n > 0;
+    let mut sorted = n.sample.clone();
+    sorted.sort_by(f64::total_cmp);
+    let exact = sorted.len() as u64 == m.n;
+    // Booleans and dates are told as they are, though the median may lie between two.
+    let told = !(personal && class == Class::Number);
+    let tell = |v: f64| if class == Class::Boolean { Value::Number(v) } else { Value::of(v, class) };
+    NumberReport {
+        nan: n.nan,
+        infinite: n.infinite,
+        zeros: n.zeros,
+        negative: n.negative,
+        whole: any && n.whole,
+        min: (any && told).then(|| Value::of(m.min, class)),
+        quantiles: QUANTILES.iter().filter(|_| told).filter_map(|&q| quantile(&sorted, q)).map(tell).collect(),
+        sampled: sorted.len() as u64,
+        rank_error: if exact { 0.0 } else { rank_error(0.5, sorted.len()) },
+        max: (any && told).then(|| Value::of(m.max, class)),
+        mean: any.then_some(m.mean).filter(|v| v.is_finite()),
+        deviation: any.then(|| m.deviation()).filter(|v| v.is_finite()),
+        skewness: m.skewness().filter(|v| v.is_finite()),
+        transform: (class == Class::Number && any).then(|| choose_transform(&n.sample).name()),
+        sorted,
+    }
+}
+
+fn text(t: &super::text::Text, profile: &Profile) -> TextReport {
+    let n = profile.present();
+    TextReport {
+        empty: t.empty,
+        padded: t.padded,
+        shortest: (n > 0).then_some(t.shortest),
+        longest: (n > 0).then_some(t.longest),
+        mean_length: (n > 0).then(|| t.characters as f64 / n as f64),
+    }
+}
+
+impl ColumnReport {
+    /// Values that are null, NaN or of a file without the column.
+    pub fn missing(&self) -> u64 {
+        self.nulls + self.absent + self.numbers.as_ref().map_or(0, |n| n.nan)
+    }
+}
