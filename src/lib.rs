@@ -30,6 +30,7 @@ pub mod job;
 
 pub mod bench;
 pub mod doctor;
+pub mod features;
 pub mod synth;
 
 pub use error::{Error, Result};

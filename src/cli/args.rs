@@ -11,6 +11,7 @@ use hyades::simd::SimdLevel;
 use hyades::{Result, synth};
 
 use super::price::Prices;
+use super::rfm::RfmArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -69,9 +70,19 @@ pub(super) enum Verb {
     /// Show devices, SIMD level and memory, and what is missing
     #[command(after_help = EXIT_CODES)]
     Doctor(DoctorArgs),
+    /// Make customer features of transactions
+    #[command(subcommand)]
+    Features(FeaturesVerb),
     /// Write a synthetic bank
     #[command(after_help = EXIT_CODES)]
     Synth(SynthArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum FeaturesVerb {
+    /// Recency, frequency, monetary value and more: one row a customer
+    #[command(after_help = EXIT_CODES)]
+    Rfm(Box<RfmArgs>),
 }
 
 #[derive(Debug, Clone, Args)]

@@ -22,6 +22,7 @@ mod fmt;
 mod observer;
 mod price;
 mod report;
+mod rfm;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ use clap::Parser;
 use hyades::event::Observer;
 use hyades::{Error, Result};
 
-use self::args::{Arguments, LogFormat, Verb};
+use self::args::{Arguments, FeaturesVerb, LogFormat, Verb};
 use self::observer::{Bars, Lines};
 
 /// What a verb works with.
@@ -93,6 +94,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Assign(args) => commands::assign(args, &session),
         Verb::Plan(args) => commands::plan(*args, &session),
         Verb::Bench(args) => commands::bench(*args, &session),
+        Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &session),
         Verb::Doctor(args) => commands::doctor(&args),
     }
 }

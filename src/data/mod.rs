@@ -30,6 +30,6 @@ pub use recipe::{
 pub use roles::{OUTPUT_COLUMNS, RoleRequest, Roles, TRUTH_COLUMN};
 pub(crate) use source::canonical;
 pub use source::{MAX_ROWS, RowGroup, Source, SourceColumn, SourceFile};
-pub(crate) use store::Store;
+pub(crate) use store::{Store, read_at, write_at};
 pub use tiles::{Chunk, GRID_MAX, Tiles};
 pub use weights::{MAX_WEIGHT, TOTAL_BITS};
