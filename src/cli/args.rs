@@ -22,6 +22,11 @@ Exit codes:
   4  environment: device, memory, disk, permission
   5  interrupted; nothing was published";
 
+/// Written here because it would be wider than 80 columns on one line.
+const RFM_USAGE: &str = "\
+hyades features rfm [OPTIONS] --customer <COLUMN> --time <COLUMN>
+           --amount <COLUMN> --out <FILE> <INPUT>...";
+
 /// Segments a bank's customers: Parquet in, labelled Parquet out, the same bytes on CPU and GPU.
 #[derive(Debug, Parser)]
 #[command(name = "hyades", version, max_term_width = 80, after_help = EXIT_CODES, propagate_version = true)]
@@ -81,7 +86,7 @@ pub(super) enum Verb {
 #[derive(Debug, Subcommand)]
 pub(super) enum FeaturesVerb {
     /// Recency, frequency, monetary value and more: one row a customer
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = EXIT_CODES, override_usage = RFM_USAGE)]
     Rfm(Box<RfmArgs>),
 }
 

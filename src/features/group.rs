@@ -50,7 +50,12 @@ impl Grouped {
             for (row, &slot) in chunk.words.chunks_exact(layout.words()).zip(row_slots.by_ref()) {
                 let at = next[slot as usize];
                 next[slot as usize] += 1;
-                words[at * stride..(at + 1) * stride].copy_from_slice(&row[layout.key_words()..]);
+                let (to, from) = (&mut words[at * stride..(at + 1) * stride], &row[layout.key_words()..]);
+                // As in `partitions`: the usual length spelled out.
+                match (<&mut [u64; 2]>::try_from(&mut *to), <&[u64; 2]>::try_from(from)) {
+                    (Ok(to), Ok(from)) => *to = *from,
+                    _ => to.copy_from_slice(from),
+                }
             }
         }
         Ok(Grouped { ids, starts, words, stride })

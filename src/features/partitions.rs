@@ -242,7 +242,11 @@ impl<'a> Sender<'a> {
         if chunk.words.capacity() == 0 {
             chunk.words.reserve_exact(self.chunk_bytes as usize / 8);
         }
-        chunk.words.extend_from_slice(row);
+        // A length that is known to the compiler is three moves; one that is not, a call.
+        match <&[u64; 3]>::try_from(row) {
+            Ok(three) => chunk.words.extend_from_slice(three),
+            Err(_) => chunk.words.extend_from_slice(row),
+        }
         if (chunk.words.len() + row.len()) as u64 * 8 > self.chunk_bytes {
             self.partitions.put(partition, chunk)?;
         }

@@ -15,6 +15,7 @@ mod equality;
 mod extremes;
 mod features;
 mod harness;
+mod rfm;
 mod speech;
 mod tables;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         equality::tests(),
         cli::tests(),
         features::tests(),
+        rfm::tests(),
         speech::tests(),
         bad_input::tests(),
         bad_files::tests(),
