@@ -195,7 +195,8 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     let given = request.reference.as_deref().map(|text| columns.unit.parse(text)).transpose()?;
     let ahead = match (given, request.window) {
         (None, Some(_)) => {
-            let newest = reading::newest(&source, columns.time, watch)?;
+            let newest =
+                watch.stage(Stage::Open, source.rows(), "rows", || reading::newest(&source, columns.time, watch))?;
             Some(newest.map_or(Ok(0), |newest| day_after(&columns, newest))?)
         }
         _ => given,

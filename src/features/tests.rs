@@ -171,6 +171,21 @@ fn products_marks_currencies_and_categories() {
     assert_eq!(numbers(&table, "recency_days"), [Some(3.0), Some(1.0)]);
 }
 
+#[test]
+fn stopped_work_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (folder.path().join("t.parquet"), folder.path().join("new/c.parquet"));
+    let one = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
+    let day: ArrayRef = Arc::new(Date32Array::from(vec![1, 2]));
+    write(&input, vec![("customer", one(vec![1, 2])), ("day", day), ("amount", one(vec![1, 2]))], 1);
+    let request = RfmRequest::new(vec![input], "customer", "day", "amount", &out);
+    let stopped = rfm(&request, &crate::event::Silent, &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+    assert!(!folder.path().join("new").exists());
+    make(&request).unwrap();
+    assert_eq!(numbers(&read(&out), "recency_days"), [Some(2.0), Some(1.0)]);
+}
+
 /// A transaction as the naive reading has it.
 #[derive(Debug, Clone)]
 struct Row {
