@@ -92,7 +92,7 @@ impl Amounts {
 }
 
 fn too_large() -> ArrowError {
-    ArrowError::ComputeError("an amount has more than 18 digits; convert the column to double".into())
+    ArrowError::ComputeError("an amount or a factor of it has more than 18 digits; convert the column to double".into())
 }
 
 /// A dictionary's values, row by row; other arrays as they are.
