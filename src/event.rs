@@ -14,8 +14,10 @@ pub enum Stage {
     Open,
     /// Ids read and checked for nulls and duplicates.
     Ids,
-    /// Column chunks decoded, transformed and landed in tiles.
+    /// Column chunks decoded, transformed and landed in tiles, or transactions in partitions.
     Decode,
+    /// Transactions of each customer put together.
+    Customers,
     /// Missing values filled, scaled and put on the grid.
     Prepare,
     /// Tiles copied to the device.
@@ -41,6 +43,7 @@ impl Stage {
             Stage::Open => "open",
             Stage::Ids => "ids",
             Stage::Decode => "decode",
+            Stage::Customers => "customers",
             Stage::Prepare => "prepare",
             Stage::Upload => "upload",
             Stage::Seed => "seed",

@@ -31,6 +31,7 @@ pub mod job;
 pub mod bench;
 pub mod check;
 pub mod doctor;
+pub mod features;
 pub mod synth;
 
 pub use error::{Error, Result};

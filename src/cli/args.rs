@@ -12,6 +12,7 @@ use hyades::simd::SimdLevel;
 use hyades::{Result, synth};
 
 use super::price::Prices;
+use super::rfm::RfmArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -21,6 +22,11 @@ Exit codes:
   3  input refused: schema, values, a damaged model
   4  environment: device, memory, disk, permission
   5  interrupted; nothing was published";
+
+/// Written here because it would be wider than 80 columns on one line.
+const RFM_USAGE: &str = "\
+hyades features rfm [OPTIONS] --customer <COLUMN> --time <COLUMN>
+           --amount <COLUMN> --out <FILE> <INPUT>...";
 
 /// Segments a bank's customers: Parquet in, labelled Parquet out, the same bytes on CPU and GPU.
 #[derive(Debug, Parser)]
@@ -73,9 +79,19 @@ pub(super) enum Verb {
     /// Show devices, SIMD level and memory, and what is missing
     #[command(after_help = EXIT_CODES)]
     Doctor(DoctorArgs),
+    /// Make customer features of transactions
+    #[command(subcommand)]
+    Features(FeaturesVerb),
     /// Write a synthetic bank
     #[command(after_help = EXIT_CODES)]
     Synth(SynthArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum FeaturesVerb {
+    /// Recency, frequency, monetary value and more: one row a customer
+    #[command(after_help = EXIT_CODES, override_usage = RFM_USAGE)]
+    Rfm(Box<RfmArgs>),
 }
 
 #[derive(Debug, Clone, Args)]

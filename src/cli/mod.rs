@@ -23,6 +23,7 @@ mod fmt;
 mod observer;
 mod price;
 mod report;
+mod rfm;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ use clap::Parser;
 use hyades::event::Observer;
 use hyades::{Error, Result};
 
-use self::args::{Arguments, LogFormat, Verb};
+use self::args::{Arguments, FeaturesVerb, LogFormat, Verb};
 use self::observer::{Bars, Lines};
 
 /// What a verb works with.
@@ -95,6 +96,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Plan(args) => commands::plan(*args, &session),
         Verb::Check(args) => commands::check(args, &session),
         Verb::Bench(args) => commands::bench(*args, &session),
+        Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &session),
         Verb::Doctor(args) => commands::doctor(&args),
     }
 }

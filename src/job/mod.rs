@@ -7,7 +7,7 @@ mod fit;
 mod ids;
 mod manifest;
 mod plan;
-mod publish;
+pub(crate) mod publish;
 mod recorder;
 mod recovery;
 

@@ -68,6 +68,26 @@ impl Publication {
         Ok(publication)
     }
 
+    /// For one file, `out`, whose folder is made if it is not there.
+    pub(crate) fn of_table(out: &Path, inputs: &[PathBuf]) -> Result<(Self, String)> {
+        let name = out.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|_| !out.as_os_str().to_string_lossy().ends_with('/')) else {
+            return Err(Error::Usage(format!(
+                "--out {} names no file; give one such as customers.parquet",
+                out.display()
+            )));
+        };
+        let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if folder.exists() && !folder.is_dir() {
+            return Err(Error::Usage(format!(
+                "--out {}: {} is a file, not a folder; choose another path",
+                out.display(),
+                folder.display()
+            )));
+        }
+        Ok((Self::new(folder, &[name], inputs)?, name.to_owned()))
+    }
+
     fn temporary(&self) -> Result<NamedTempFile> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".hyades-").suffix(".unfinished");

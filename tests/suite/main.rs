@@ -17,6 +17,7 @@ mod extremes;
 mod features;
 mod harness;
 mod privacy;
+mod rfm;
 mod speech;
 mod tables;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         check::tests(),
         features::tests(),
         privacy::tests(),
+        rfm::tests(),
         speech::tests(),
         bad_input::tests(),
         bad_files::tests(),

@@ -21,11 +21,10 @@ fn bank() -> String {
 }
 
 fn help_fits_80_columns_and_documents_exit_codes() {
-    for verb in ["", "fit", "assign", "plan", "check", "bench", "doctor", "synth"] {
+    for verb in ["", "fit", "assign", "plan", "check", "bench", "doctor", "features rfm", "synth"] {
         for flag in ["-h", "--help"] {
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hyades"));
-            let arguments = [verb, flag];
-            let words = arguments.iter().filter(|w| !w.is_empty());
+            let words = verb.split_whitespace().chain([flag]);
             let ran = Ran::from(command.args(words).env("COLUMNS", "80").output().expect("it runs")).succeeds();
             let wide = ran.out.lines().find(|line| line.chars().count() > 80);
             assert_eq!(wide, None, "hyades {verb} {flag}");

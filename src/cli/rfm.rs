@@ -1,0 +1,171 @@
+//! `features rfm`: its arguments, and what it says at the end.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use hyades::Result;
+use hyades::features::{self, Filter, Returns, RfmOutcome, RfmRequest};
+use hyades::job::Resources;
+
+use super::Session;
+use super::fmt::{bytes, parse_bytes, seconds, thousands};
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RfmArgs {
+    /// Parquet files with transactions, folders or quoted patterns
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// File to write, one row a customer
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    columns: ColumnArgs,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    #[command(flatten)]
+    more: MoreArgs,
+    #[command(flatten)]
+    resources: MemoryArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Columns")]
+struct ColumnArgs {
+    /// The customer: whole numbers or text
+    #[arg(long, value_name = "COLUMN")]
+    customer: String,
+    /// The time: dates or timestamps
+    #[arg(long, value_name = "COLUMN")]
+    time: String,
+    /// The amount, or two columns to multiply, as in 'quantity*price'
+    #[arg(long, value_name = "COLUMN")]
+    amount: String,
+    /// The transaction, where it has several rows: purchases and returns are then
+    /// distinct transactions [default: every row is one]
+    #[arg(long, value_name = "COLUMN")]
+    transaction: Option<String>,
+    /// What a return is: negative (an amount below zero), or column=NAME (true, or
+    /// not 0). Returns are counted apart and subtract from monetary_sum
+    #[arg(long, value_name = "HOW", default_value = "negative")]
+    returns: Returns,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Which transactions")]
+struct ChoiceArgs {
+    /// Customers are looked at as of this date or timestamp, of which only earlier
+    /// transactions count [default: the day after the newest transaction]
+    #[arg(long, value_name = "DATE")]
+    reference_date: Option<String>,
+    /// Only so many days before the reference date [default: all]
+    #[arg(long, value_name = "DAYS")]
+    window: Option<u32>,
+    /// Only transactions with this value, as in currency=EUR
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    currency: Option<Filter>,
+    /// What to do with transactions without a time, amount or --transaction, or with
+    /// an amount that is NaN or infinite
+    #[arg(long, value_name = "WHAT", default_value = "leave-out")]
+    incomplete: Incomplete,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Incomplete {
+    /// Leave them out, and say how many
+    LeaveOut,
+    /// Refuse the input
+    Refuse,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "More features")]
+struct MoreArgs {
+    /// Count and sum by the most common values of this column
+    #[arg(long, value_name = "COLUMN")]
+    category: Option<String>,
+    /// How many of them; the rest is other
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Compare the last DAYS before the reference date with the DAYS before those
+    #[arg(long, value_name = "DAYS")]
+    trend: Option<u32>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Resources")]
+struct MemoryArgs {
+    /// Threads [default: one a processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Memory, such as 300MiB or 2GB; beyond it transactions go through a scratch
+    /// file [default: 4/5 of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    memory: Option<u64>,
+    /// Folder for a scratch file, should one be needed [default: the output's]
+    #[arg(long, value_name = "FOLDER")]
+    scratch: Option<PathBuf>,
+}
+
+impl RfmArgs {
+    fn request(self) -> RfmRequest {
+        RfmRequest {
+            inputs: self.inputs,
+            customer: self.columns.customer,
+            time: self.columns.time,
+            amount: self.columns.amount,
+            transaction: self.columns.transaction,
+            reference: self.choice.reference_date,
+            window: self.choice.window,
+            returns: self.columns.returns,
+            currency: self.choice.currency,
+            category: self.more.category,
+            top: self.more.top,
+            trend: self.more.trend,
+            refuse_incomplete: self.choice.incomplete == Incomplete::Refuse,
+            resources: Resources {
+                threads: self.resources.threads,
+                memory: self.resources.memory,
+                scratch: self.resources.scratch,
+                chunk_rows: None,
+            },
+            out: self.out,
+        }
+    }
+}
+
+pub(super) fn rfm(args: RfmArgs, session: &Session) -> Result<()> {
+    let request = args.request();
+    let start = Instant::now();
+    let outcome = features::rfm(&request, session.observer.as_ref(), &session.stop)?;
+    let elapsed = start.elapsed().as_secs_f64();
+    if session.quiet {
+        return Ok(());
+    }
+    say!(
+        "{} customers from {} of {} transactions, in {}",
+        thousands(outcome.customers),
+        thousands(outcome.used),
+        thousands(outcome.transactions),
+        seconds(elapsed)
+    )?;
+    say!("reference date {}{}", outcome.reference, origin(&request))?;
+    for (rows, why) in outcome.left_out.reasons() {
+        say!("left out: {} {why}", thousands(rows))?;
+    }
+    if !outcome.categories.is_empty() {
+        say!("categories: {}, other", outcome.categories.join(", "))?;
+    }
+    if outcome.spilled > 0 {
+        say!("{} went through a scratch file", bytes(outcome.spilled))?;
+    }
+    say!("{}: {}", request.out.display(), size(&outcome))
+}
+
+fn origin(request: &RfmRequest) -> &'static str {
+    if request.reference.is_some() { "" } else { ", the day after the newest transaction" }
+}
+
+fn size(outcome: &RfmOutcome) -> String {
+    format!("{} columns, {}", outcome.columns, bytes(outcome.bytes))
+}

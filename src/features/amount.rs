@@ -1,0 +1,132 @@
+//! Amounts: arrays of numbers enter, words of 64 bits leave (see `money`).
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{DataType, Decimal32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type};
+use arrow::error::ArrowError;
+
+/// How a column's numbers are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// Integers, in units of 10^-scale.
+    Exact {
+        /// Digits behind the point; 0 to 22.
+        scale: u8,
+    },
+    /// f64.
+    Float,
+}
+
+impl Numbers {
+    /// How a type's numbers are held; None if it has none.
+    pub(super) fn of(data_type: &DataType) -> Option<Self> {
+        use DataType as T;
+        match data_type {
+            T::Float16 | T::Float32 | T::Float64 => Some(Numbers::Float),
+            t if t.is_integer() => Some(Numbers::Exact { scale: 0 }),
+            // A power of ten beyond 10^22 is no f64.
+            T::Decimal32(_, scale) | T::Decimal64(_, scale) | T::Decimal128(_, scale) if (0..=22).contains(scale) => {
+                Some(Numbers::Exact { scale: scale.unsigned_abs() })
+            }
+            T::Dictionary(_, values) => Numbers::of(values),
+            _ => None,
+        }
+    }
+
+    /// What a product of two columns is: integers if both are.
+    pub(super) fn times(self, other: Self) -> Self {
+        match (self, other) {
+            (Numbers::Exact { scale: a }, Numbers::Exact { scale: b }) if a + b <= 22 => {
+                Numbers::Exact { scale: a + b }
+            }
+            _ => Numbers::Float,
+        }
+    }
+
+    /// 10^scale; 1 for f64.
+    pub(super) fn unit(self) -> f64 {
+        match self {
+            Numbers::Exact { scale } => (0..scale).fold(1.0, |power, _| power * 10.0),
+            Numbers::Float => 1.0,
+        }
+    }
+}
+
+/// The amounts of a batch.
+#[derive(Debug)]
+pub(super) struct Amounts {
+    /// One word a row; of no meaning where it is null.
+    pub(super) words: Vec<u64>,
+    /// Which are null.
+    pub(super) nulls: Option<NullBuffer>,
+}
+
+impl Amounts {
+    /// The amounts of a batch: a column, or the product of two.
+    ///
+    /// # Errors
+    /// An exact amount of more than 63 bits.
+    pub(super) fn new(factors: &[ArrayRef], numbers: Numbers) -> Result<Self, ArrowError> {
+        let nulls =
+            factors.iter().fold(None, |all, array| NullBuffer::union(all.as_ref(), array.logical_nulls().as_ref()));
+        let words = match (numbers, factors) {
+            (Numbers::Exact { .. }, [one]) => integers(one)?.values().iter().map(|&v| v as u64).collect(),
+            (Numbers::Exact { .. }, [one, two]) => {
+                let (one, two) = (integers(one)?, integers(two)?);
+                let product = |i: usize| match nulls.as_ref().is_some_and(|n| n.is_null(i)) {
+                    true => Ok(0),
+                    false => one.value(i).checked_mul(two.value(i)).map(|v| v as u64).ok_or_else(too_large),
+                };
+                (0..one.len()).map(product).collect::<Result<_, _>>()?
+            }
+            (Numbers::Float, [one]) => floats(one)?.values().iter().map(|v| v.to_bits()).collect(),
+            (Numbers::Float, [one, two]) => {
+                let (one, two) = (floats(one)?, floats(two)?);
+                one.values().iter().zip(two.values()).map(|(a, b)| (a * b).to_bits()).collect()
+            }
+            _ => return Err(ArrowError::ComputeError("an amount has one factor or two".into())),
+        };
+        Ok(Amounts { words, nulls })
+    }
+}
+
+fn too_large() -> ArrowError {
+    ArrowError::ComputeError("an amount or a factor of it has more than 18 digits; convert the column to double".into())
+}
+
+/// A dictionary's values, row by row; other arrays as they are.
+pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.data_type() {
+        DataType::Dictionary(_, values) => cast(array, values),
+        _ => Ok(array.clone()),
+    }
+}
+
+/// Whole numbers as i64, decimals in units of their last digit.
+pub(super) fn integers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
+    let array = plain(array)?;
+    match array.data_type() {
+        DataType::Decimal32(..) => Ok(array.as_primitive::<Decimal32Type>().unary(i64::from)),
+        DataType::Decimal64(..) => Ok(array.as_primitive::<Decimal64Type>().unary(|v| v)),
+        DataType::Decimal128(..) => array
+            .as_primitive::<Decimal128Type>()
+            .try_unary::<_, Int64Type, _>(|v| i64::try_from(v).map_err(|_| too_large())),
+        _ => {
+            let options = CastOptions { safe: false, ..CastOptions::default() };
+            let wide = cast_with_options(&array, &DataType::Int64, &options).map_err(|_| too_large())?;
+            Ok(wide.as_primitive::<Int64Type>().clone())
+        }
+    }
+}
+
+fn floats(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
+    let array = plain(array)?;
+    match Numbers::of(array.data_type()) {
+        Some(numbers @ Numbers::Exact { scale: 1.. }) => {
+            let unit = numbers.unit();
+            Ok(integers(&array)?.unary(|v| v as f64 / unit))
+        }
+        _ => Ok(cast(&array, &DataType::Float64)?.as_primitive::<Float64Type>().clone()),
+    }
+}

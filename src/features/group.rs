@@ -1,0 +1,176 @@
+//! The rows of a partition put together by customer, customers ascending: counted, then moved once.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::partitions::{Chunk, Layout, name_at};
+use crate::error::{Error, Result};
+
+/// Numbers as far apart as this many times the rows are counted in a table of their whole range.
+const SPARSE: u64 = 4;
+
+/// Customers and their rows.
+#[derive(Debug)]
+pub(super) struct Grouped {
+    pub(super) ids: Ids,
+    /// Where each customer's rows begin, and at last where they end.
+    starts: Vec<usize>,
+    /// The rows' words behind the key.
+    words: Vec<u64>,
+    stride: usize,
+}
+
+/// Customers' names, ascending.
+#[derive(Debug)]
+pub(super) enum Ids {
+    /// Keys of numbers.
+    Numbers(Vec<u64>),
+    /// Text, as UTF-8.
+    Texts(Vec<Box<[u8]>>),
+}
+
+impl Grouped {
+    /// Puts the rows of a partition together.
+    pub(super) fn new(chunks: Vec<Chunk>, layout: Layout) -> Result<Self> {
+        let slots = if layout.text { Slots::of_texts(&chunks, layout)? } else { Slots::of_numbers(&chunks, layout)? };
+        let Slots { of_row, counts, ids, order } = slots;
+        let mut starts = Vec::with_capacity(order.len() + 1);
+        let mut next = vec![0usize; counts.len()];
+        let mut rows = 0;
+        for &slot in &order {
+            starts.push(rows);
+            next[slot as usize] = rows;
+            rows += counts[slot as usize] as usize;
+        }
+        starts.push(rows);
+        let stride = layout.value_words();
+        let mut words = vec![0; rows * stride];
+        let mut row_slots = of_row.iter();
+        for chunk in chunks {
+            for (row, &slot) in chunk.words.chunks_exact(layout.words()).zip(row_slots.by_ref()) {
+                let at = next[slot as usize];
+                next[slot as usize] += 1;
+                let (to, from) = (&mut words[at * stride..(at + 1) * stride], &row[layout.key_words()..]);
+                // As in `partitions`: the usual length spelled out.
+                match (<&mut [u64; 2]>::try_from(&mut *to), <&[u64; 2]>::try_from(from)) {
+                    (Ok(to), Ok(from)) => *to = *from,
+                    _ => to.copy_from_slice(from),
+                }
+            }
+        }
+        Ok(Grouped { ids, starts, words, stride })
+    }
+
+    /// Customers.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The rows of each customer, as words.
+    pub(super) fn customers(&self) -> impl Iterator<Item = &[u64]> {
+        self.starts.windows(2).map(|w| &self.words[w[0] * self.stride..w[1] * self.stride])
+    }
+}
+
+/// A slot for each customer: which one a row's is, how many rows it has, and the slots in the order of the names.
+struct Slots {
+    of_row: Vec<u32>,
+    counts: Vec<u32>,
+    ids: Ids,
+    order: Vec<u32>,
+}
+
+impl Slots {
+    fn of_numbers(chunks: &[Chunk], layout: Layout) -> Result<Self> {
+        let width = layout.words();
+        let keys = || chunks.iter().flat_map(|chunk| chunk.words.chunks_exact(width)).map(|row| row[0]);
+        let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
+        check(rows)?;
+        let (least, most) = keys().fold((u64::MAX, 0), |(a, b), key| (a.min(key), b.max(key)));
+        let mut of_row = Vec::with_capacity(rows);
+        if rows > 0 && (most - least) / SPARSE < rows as u64 + 64 {
+            let mut counts = vec![0u32; (most - least) as usize + 1];
+            for key in keys() {
+                let slot = (key - least) as u32;
+                counts[slot as usize] += 1;
+                of_row.push(slot);
+            }
+            let order: Vec<u32> = (0..counts.len() as u32).filter(|&slot| counts[slot as usize] > 0).collect();
+            let ids = Ids::Numbers(order.iter().map(|&slot| least + u64::from(slot)).collect());
+            return Ok(Slots { of_row, counts, ids, order });
+        }
+        let mut slots: HashMap<u64, u32, BuildHasherDefault<Spread>> = HashMap::default();
+        let (mut counts, mut names): (Vec<u32>, Vec<u64>) = (Vec::new(), Vec::new());
+        for key in keys() {
+            let slot = *slots.entry(key).or_insert_with(|| {
+                names.push(key);
+                counts.push(0);
+                names.len() as u32 - 1
+            });
+            counts[slot as usize] += 1;
+            of_row.push(slot);
+        }
+        let mut order: Vec<u32> = (0..names.len() as u32).collect();
+        order.sort_unstable_by_key(|&slot| names[slot as usize]);
+        let ids = Ids::Numbers(order.iter().map(|&slot| names[slot as usize]).collect());
+        Ok(Slots { of_row, counts, ids, order })
+    }
+
+    fn of_texts(chunks: &[Chunk], layout: Layout) -> Result<Self> {
+        let width = layout.words();
+        let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
+        check(rows)?;
+        // Names stay where they are; the table holds where. Its hash is keyed at random: nobody can choose names that
+        // collide, and no result depends on it.
+        let mut slots: HashMap<&[u8], u32> = HashMap::new();
+        let mut of_row = Vec::with_capacity(rows);
+        let (mut counts, mut names): (Vec<u32>, Vec<&[u8]>) = (Vec::new(), Vec::new());
+        for chunk in chunks {
+            for row in chunk.words.chunks_exact(width) {
+                let name = name_at(&chunk.bytes, row[1]);
+                let slot = *slots.entry(name).or_insert_with(|| {
+                    names.push(name);
+                    counts.push(0);
+                    names.len() as u32 - 1
+                });
+                counts[slot as usize] += 1;
+                of_row.push(slot);
+            }
+        }
+        let mut order: Vec<u32> = (0..names.len() as u32).collect();
+        order.sort_unstable_by_key(|&slot| names[slot as usize]);
+        let ids = Ids::Texts(order.iter().map(|&slot| names[slot as usize].into()).collect());
+        Ok(Slots { of_row, counts, ids, order })
+    }
+}
+
+/// Rows of a partition are numbered with 32 bits.
+fn check(rows: usize) -> Result<()> {
+    match u32::try_from(rows) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Input(format!(
+            "{rows} transactions lie within one narrow range of customers, more than can be put together at once; look for \
+             a customer that stands for many, and leave it out"
+        ))),
+    }
+}
+
+/// Hashes a number by one multiplication: keys come from the same file as the time they take.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.write_u64(u64::from(b)));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        // Folded, so that both ends of the product, which the table looks at, depend on all bits.
+        let product = u128::from(self.0 ^ key) * 0x9E37_79B9_7F4A_7C15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
