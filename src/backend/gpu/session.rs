@@ -75,10 +75,8 @@ impl<'a> GpuSession<'a> {
         let mut flight =
             Flight { device, pace: &self.gpu.pace, watch, submitted: VecDeque::new(), last: Instant::now() };
         for i in 0..self.slabs.slabs.len() {
-            let values = self.slabs.values(device, self.tiles, i, watch)?;
+            let rows = self.slabs.rows(self.gpu, self.tiles, i, watch)?;
             let slab = &self.slabs.slabs[i];
-            let rows =
-                device.bind("rows", &kernels.rows, &[values.as_entire_binding(), slab.norms.as_entire_binding()]);
             let own = device.bind(
                 "assign",
                 &kernels.assign,
@@ -144,10 +142,8 @@ impl Session for GpuSession<'_> {
         let mut results = [late(Results::new(self.gpu, step))?, late(Results::new(self.gpu, step))?];
         let mut turn = 0;
         for i in 0..self.slabs.slabs.len() {
-            let values = self.slabs.values(device, self.tiles, i, watch)?;
+            let rows = self.slabs.rows(self.gpu, self.tiles, i, watch)?;
             let slab = &self.slabs.slabs[i];
-            let rows =
-                device.bind("rows", &kernels.rows, &[values.as_entire_binding(), slab.norms.as_entire_binding()]);
             for first in (0..slab.rows).step_by(step as usize) {
                 watch.check()?;
                 let out = &mut results[turn % 2];
@@ -187,10 +183,8 @@ impl Session for GpuSession<'_> {
         let mut champions = late(Champions::new(self.gpu, step, k))?;
         let mut farthest = vec![None; k];
         for i in 0..self.slabs.slabs.len() {
-            let values = self.slabs.values(device, self.tiles, i, watch)?;
+            let rows = self.slabs.rows(self.gpu, self.tiles, i, watch)?;
             let slab = &self.slabs.slabs[i];
-            let rows =
-                device.bind("rows", &kernels.rows, &[values.as_entire_binding(), slab.norms.as_entire_binding()]);
             for first in (0..slab.rows).step_by(step as usize) {
                 watch.check()?;
                 let end = slab.rows.min(first.saturating_add(step));

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::Gpu;
 use super::device::{Device, Mappable};
 use crate::data::{Buffer, TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
@@ -162,15 +163,16 @@ impl Slabs {
         self.feeder.finish(device)
     }
 
+    /// Group 0 of the kernels for a slab.
+    pub(super) fn rows(&mut self, gpu: &Gpu, tiles: &Tiles, slab: usize, watch: Watch<'_>) -> Result<wgpu::BindGroup> {
+        let values = self.values(&gpu.device, tiles, slab, watch)?;
+        let parts = [values.as_entire_binding(), self.slabs[slab].norms.as_entire_binding()];
+        Ok(gpu.device.bind("rows", &gpu.kernels.rows, &parts))
+    }
+
     /// The values of a slab on the device; those of a streamed slab are copied up now. The queue keeps the order, so a
     /// buffer is filled anew only when the work that was submitted before is done with it.
-    pub(super) fn values(
-        &mut self,
-        device: &Device,
-        tiles: &Tiles,
-        slab: usize,
-        watch: Watch<'_>,
-    ) -> Result<wgpu::Buffer> {
+    fn values(&mut self, device: &Device, tiles: &Tiles, slab: usize, watch: Watch<'_>) -> Result<wgpu::Buffer> {
         if let Some(values) = &self.slabs[slab].values {
             return Ok(values.clone());
         }
