@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::dates::date;
 use super::escape::quoted;
 use super::personal;
 use super::piece::Class;
 use super::profile::{Profile, Values};
 use super::report::{ColumnReport, Value, percent};
 use super::sentinel::sentinels;
+use crate::data::dates::date;
 
 /// Share of one value from which a column is nearly constant.
 const NEARLY: f64 = 0.99;

@@ -7,7 +7,6 @@
 //! threads, order or time. Absent on purpose: changes to the data, and any judgement that a number cannot back.
 
 mod across;
-mod dates;
 mod distinct;
 mod edges;
 mod escape;
@@ -23,6 +22,7 @@ mod report;
 mod rows;
 mod sample;
 mod sentinel;
+mod starter;
 mod text;
 
 use std::collections::BTreeMap;
@@ -38,6 +38,7 @@ pub use report::{
     ColumnReport, Common, Correlation, Expectation, FileReport, IdReport, NumberReport, QUANTILES, Report, TextReport,
     Value, percent,
 };
+pub use starter::starting_recipe;
 
 use self::expect::Expectations;
 use self::pass::{Found, pass};

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::dates::date;
 use super::expect::Breach;
 use super::findings::Finding;
 use super::piece::Class;
 use super::profile::{Profile, Values};
 use super::sample::{quantile, rank_error};
+use super::sentinel::sentinels;
+use crate::data::dates::date;
 use crate::data::{SourceColumn, choose_transform};
 
 /// The quantiles that are told.
@@ -191,6 +192,8 @@ pub struct NumberReport {
     pub skewness: Option<f64>,
     /// What the transform `auto` of a fit comes to, by its rule on the sampled rows; None for dates and booleans.
     pub transform: Option<&'static str>,
+    /// Likely codes for "unknown", such as 999 or -1; dates in days since 1970.
+    pub sentinels: Vec<f64>,
     /// The sampled finite values in order, for findings.
     #[serde(skip)]
     pub(super) sorted: Vec<f64>,
@@ -277,6 +280,10 @@ fn numbers(n: &super::numbers::Numbers, class: Class, personal: bool) -> NumberR
         deviation: any.then(|| m.deviation()).filter(|v| v.is_finite()),
         skewness: m.skewness().filter(|v| v.is_finite()),
         transform: (class == Class::Number && any).then(|| choose_transform(&n.sample).name()),
+        sentinels: sentinels(&n.edges(), m.n, &sorted, class == Class::Date)
+            .into_iter()
+            .flat_map(|codes| codes.values.into_iter().map(|(v, _)| v))
+            .collect(),
         sorted,
     }
 }

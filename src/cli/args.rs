@@ -12,6 +12,7 @@ use hyades::simd::SimdLevel;
 use hyades::{Result, synth};
 
 use super::price::Prices;
+use super::recipe::InitArgs;
 use super::rfm::RfmArgs;
 
 const EXIT_CODES: &str = "\
@@ -82,9 +83,21 @@ pub(super) enum Verb {
     /// Make customer features of transactions
     #[command(subcommand)]
     Features(FeaturesVerb),
+    /// Start a recipe, or print its schema
+    #[command(subcommand)]
+    Recipe(RecipeVerb),
     /// Write a synthetic bank
     #[command(after_help = EXIT_CODES)]
     Synth(SynthArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RecipeVerb {
+    /// Write a commented recipe for an input, from what check finds
+    #[command(after_help = EXIT_CODES)]
+    Init(InitArgs),
+    /// Print the JSON Schema of recipe files, for editors
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]
@@ -164,7 +177,7 @@ enum DuplicateIds {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Preparation (for all columns; --recipe for single ones)")]
 struct RecipeArgs {
-    /// TOML with [defaults] and [columns.NAME]: transform, missing, scale, clip, weight
+    /// TOML with choices for single columns; `hyades recipe init` writes one
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     /// Transform [default: auto, by each column's skewness]
@@ -194,6 +207,12 @@ enum TransformArg {
     Log1p,
     /// sign(x) ln(1 + |x|)
     SignedLog1p,
+    /// Square root
+    Sqrt,
+    /// Power transform of the largest likelihood
+    YeoJohnson,
+    /// Share of smaller values
+    Quantile,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -468,7 +487,7 @@ impl FitOptions {
             missing: self.recipe.missing,
             scale: self.recipe.scale.map(Scale::from),
             clip: self.recipe.clip,
-            weight: None,
+            ..ColumnChoice::default()
         };
         let init = match self.kmeans.init.as_str() {
             "k-means++" | "kmeans++" => InitRequest::PlusPlus,
@@ -482,6 +501,7 @@ impl FitOptions {
                 features: self.columns.features,
                 exclude: self.columns.exclude,
                 weight: self.columns.row_weight,
+                encoded: Vec::new(),
             },
             recipe: recipe.with_flags(flags),
             k,
@@ -586,6 +606,9 @@ impl From<TransformArg> for Transform {
             TransformArg::None => Transform::None,
             TransformArg::Log1p => Transform::Log1p,
             TransformArg::SignedLog1p => Transform::SignedLog1p,
+            TransformArg::Sqrt => Transform::Sqrt,
+            TransformArg::YeoJohnson => Transform::YeoJohnson,
+            TransformArg::Quantile => Transform::Quantile,
         }
     }
 }

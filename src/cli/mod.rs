@@ -22,6 +22,7 @@ mod commands;
 mod fmt;
 mod observer;
 mod price;
+mod recipe;
 mod report;
 mod rfm;
 
@@ -34,7 +35,7 @@ use clap::Parser;
 use hyades::event::Observer;
 use hyades::{Error, Result};
 
-use self::args::{Arguments, FeaturesVerb, LogFormat, Verb};
+use self::args::{Arguments, FeaturesVerb, LogFormat, RecipeVerb, Verb};
 use self::observer::{Bars, Lines};
 
 /// What a verb works with.
@@ -97,6 +98,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Check(args) => commands::check(args, &session),
         Verb::Bench(args) => commands::bench(*args, &session),
         Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &session),
+        Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &session),
+        Verb::Recipe(RecipeVerb::Schema) => recipe::schema(),
         Verb::Doctor(args) => commands::doctor(&args),
     }
 }

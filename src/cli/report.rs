@@ -52,10 +52,10 @@ pub(super) fn segments(model: &Model, labels: &LabelSummary) -> String {
 /// The features in which a segment's centroid is farthest from the average, in standard deviations of the transformed
 /// values, with the centroid's value in the feature's own unit.
 fn apart(model: &Model, j: usize) -> String {
-    let step = model.recipe.step();
+    let features = model.recipe.features_of(&model.grid_centers_[j]);
     let deviation = |f: usize| {
         let c = &model.recipe.columns[f];
-        let transformed = f64::from(model.grid_centers_[j][f]) * step / c.weight * c.unit + c.center;
+        let transformed = c.transformed_from_grid(features[f], model.recipe.step_exponent);
         if c.seen.deviation > 0.0 { (transformed - c.seen.mean) / c.seen.deviation } else { 0.0 }
     };
     let mut order: Vec<usize> = (0..model.n_features_in_).collect();
@@ -88,10 +88,7 @@ pub(super) fn recipe(model: &Model) -> String {
         }
     }
     for c in &model.recipe.columns {
-        let fill = c.fill.map_or_else(
-            || "refused".into(),
-            |t| format!("{} ({})", beside(c.transform.original(t), c.unit), c.missing),
-        );
+        let fill = c.fill.map_or_else(|| "refused".into(), |t| format!("{} ({})", beside(c.raw(t), c.unit), c.missing));
         out.add_row(vec![
             c.name.clone(),
             c.data_type.clone(),

@@ -1,18 +1,24 @@
 //! Parquet to tiles; knows nothing of clusters.
 
 mod arena;
+mod categories;
 mod column;
+pub(crate) mod dates;
 mod discover;
+mod fitting;
 mod footer;
 mod ids;
 mod land;
 mod landing;
 mod layout;
+pub(crate) mod nearest;
 mod prepare;
 mod probe;
 mod pseudonym;
 mod quantile;
 mod recipe;
+mod reduce;
+mod refine;
 mod roles;
 mod source;
 mod store;
@@ -28,7 +34,8 @@ pub(crate) use probe::choose_transform;
 pub use pseudonym::{KeySource, Pseudonym};
 pub(crate) use quantile::quantile_bytes;
 pub use recipe::{
-    ColumnChoice, DEFAULT_CLIP, DroppedColumn, FittedColumn, Missing, Recipe, RecipeSpec, Scale, Seen, Transform,
+    Block, Categories, ColumnChoice, DEFAULT_CLIP, Derivation, Derived, Design, DroppedColumn, Encode, FittedColumn,
+    Missing, Projection, Recipe, RecipeSpec, Reduce, Scale, Seen, Transform, Unseen,
 };
 pub(crate) use recipe::{Moments, power_of_two};
 pub(crate) use roles::guess_id;

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::land::{LandPlan, Tally, land_groups};
+use super::fitting::{Candidate, Grown, drop_unusable, fit_features, refuse, step_exponent};
+use super::land::{LandPlan, Landed, Output, Tally, land_groups};
 use super::layout::{Layout, TILE_ROWS};
-use super::probe::{Probed, probe};
-use super::quantile::{Wanted, quantiles};
+use super::probe::probe;
 use super::recipe::*;
+use super::reduce::{project, reduce};
+use super::refine::{Change, categories, change};
 use super::roles::Roles;
 use super::source::{RowGroup, Source};
 use super::store::Store;
-use super::tiles::{GRID_MAX, Measured, Measuring, Tiles};
+use super::tiles::{Measured, Measuring, Tiles};
 use super::weights::read_weights;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -50,6 +52,14 @@ pub struct ColumnCounts {
     pub nan: u64,
     /// Infinities.
     pub infinite: u64,
+    /// Sentinels.
+    pub sentinels: u64,
+    /// Categories that the fit did not see.
+    pub unseen: u64,
+    /// Values outside the range of the fit.
+    pub outside: u64,
+    /// Values moved to a quantile.
+    pub winsorised: u64,
     /// Values moved to the clip.
     pub clipped: u64,
 }
@@ -62,53 +72,75 @@ pub struct ColumnCounts {
 pub fn prepare(
     source: &Source,
     roles: &Roles,
+    design: &Design,
     spec: &RecipeSpec,
     placement: &Placement,
     watch: Watch<'_>,
 ) -> Result<Prepared> {
-    let names: Vec<&str> = roles.features.iter().map(|&c| source.columns()[c].name.as_str()).collect();
-    spec.check(&names)?;
-    let wanted: Vec<(usize, ColumnRecipe)> =
-        roles.features.iter().zip(&names).map(|(&c, n)| (c, spec.column(n))).collect();
-    let layout = Layout::new(source.rows(), wanted.len(), chunk_rows(placement, wanted.len()));
+    let layout = Layout::new(source.rows(), design.width(), chunk_rows(placement, design.width()));
     let simd = dispatch(placement.simd)?;
-    let cells = source.rows() * wanted.len() as u64;
-    let (mut store, probed, tallies) = watch.stage(Stage::Decode, cells, "values", || {
+    let cells = source.rows() * design.columns().len() as u64;
+    let (mut store, probed, landed) = watch.stage(Stage::Decode, cells, "values", || {
         let mut store = new_store(layout, placement)?;
-        let probed = probe(source, &wanted, simd)?;
-        let plans: Vec<LandPlan> = probed.iter().map(|p| p.plan).collect();
-        let tallies = land_groups(source, source.row_groups(), &plans, &mut store, watch)?;
-        Ok((store, probed, tallies))
+        let probed = probe(source, design)?;
+        let plans = plans(design, simd, |f| (probed[f].transform, probed[f].origin));
+        let landed = land_groups(source, source.row_groups(), &plans, &mut store, watch)?;
+        Ok((store, probed, landed))
     })?;
     watch.stage(Stage::Prepare, source.rows(), "rows", || {
-        refuse(&names, &wanted, &tallies)?;
-        let mut columns = fit_columns(source, &wanted, &probed, &tallies, &store, simd, watch)?;
-        let dropped = drop_constant(&mut columns, roles, watch)?;
-        let step_exponent = step_exponent(&columns);
+        refuse(design, &landed.tallies)?;
+        let Grown { candidates, categories } =
+            fit_features(source, design, &probed, &landed, spec, &mut store, simd, watch)?;
+        let dropped = drop_unusable(&candidates, roles, watch)?;
+        let step_exponent = step_exponent(&candidates);
         let kept: Vec<(usize, FittedColumn)> =
-            columns.into_iter().enumerate().filter_map(|(i, c)| Some((i, c.column?))).collect();
+            candidates.into_iter().filter_map(|Candidate { feature, column, .. }| Some((feature, column?))).collect();
         let grids: Vec<(usize, Gridder)> = kept.iter().map(|(i, c)| (*i, c.gridder(step_exponent))).collect();
         let weights = roles.weight.map(|w| read_weights(source, w, watch)).transpose()?;
         let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
         let weights = weights.map(|w| w.values);
-        let (clipped, measured) = to_grid(&mut store, &grids, weights.as_deref(), simd, watch)?;
+        let (moved, measured) = to_grid(&mut store, &grids, weights.as_deref(), simd, watch)?;
         let mut columns: Vec<FittedColumn> = kept.into_iter().map(|(_, c)| c).collect();
-        for (column, n) in columns.iter_mut().zip(clipped) {
-            column.seen.clipped = n;
+        for (column, moved) in columns.iter_mut().zip(moved) {
+            (column.seen.clipped, column.seen.winsorised) = (moved.clipped, moved.winsorised);
         }
-        let tiles = Tiles::new(store, weights, measured);
-        Ok(Prepared { tiles, recipe: Recipe { step_exponent, columns, dropped }, weight_exponent })
+        let sentinels = sentinels(source, design);
+        let mut recipe = Recipe { step_exponent, columns, dropped, sentinels, categories, projection: None };
+        let reduced = reduce(&mut store, &mut recipe, &spec.reduce, simd, watch)?;
+        let tiles = if reduced { Tiles::measured(store, weights)? } else { Tiles::new(store, weights, measured) };
+        Ok(Prepared { tiles, recipe, weight_exponent })
     })
 }
 
-/// Prepares some consecutive row groups by a recipe that was fitted before. `columns` are the positions of the recipe's
-/// columns in the source.
+/// How the units of a design land, given every feature's transform and origin.
+fn plans(design: &Design, simd: Dispatch, fitted: impl Fn(usize) -> (Transform, f64)) -> Vec<LandPlan> {
+    let output = |&feature: &usize| {
+        let (transform, origin) = fitted(feature);
+        Output { feature, raw: design.features[feature].raw, transform, origin }
+    };
+    let plan = |unit: &Unit| LandPlan {
+        columns: unit.columns.clone(),
+        sentinels: unit.sentinels.clone(),
+        outputs: unit.features.iter().map(output).collect(),
+        simd,
+    };
+    design.units.iter().map(plan).collect()
+}
+
+/// By column of the input, the numbers that stand for missing values.
+fn sentinels(source: &Source, design: &Design) -> std::collections::BTreeMap<String, Vec<f64>> {
+    let of_unit = |unit: &Unit| unit.columns.clone().into_iter().zip(unit.sentinels.clone());
+    let named = |(column, codes): (usize, Vec<f64>)| (source.columns()[column].name.clone(), codes);
+    design.units.iter().flat_map(of_unit).filter(|(_, codes)| !codes.is_empty()).map(named).collect()
+}
+
+/// Prepares some consecutive row groups by a recipe that was fitted before, of which `design` is made.
 ///
 /// # Errors
-/// Missing values where the recipe refuses them, or values outside a transform's domain.
+/// Missing values, categories or values where the recipe refuses them, or values outside a transform's domain.
 pub fn replay(
     source: &Source,
-    columns: &[usize],
+    design: &Design,
     recipe: &Recipe,
     groups: &[RowGroup],
     placement: &Placement,
@@ -116,47 +148,85 @@ pub fn replay(
 ) -> Result<(Tiles, Vec<ColumnCounts>)> {
     let simd = dispatch(placement.simd)?;
     let rows = groups.iter().map(|g| g.rows).sum();
-    let layout = Layout::new(rows, columns.len(), chunk_rows(placement, columns.len()));
+    let layout = Layout::new(rows, design.width(), chunk_rows(placement, design.width()));
     let mut store = new_store(layout, placement)?;
-    let plans: Vec<LandPlan> = columns
-        .iter()
-        .zip(&recipe.columns)
-        .map(|(&column, c)| LandPlan { column, transform: c.transform, origin: c.origin, simd })
-        .collect();
-    let tallies = land_groups(source, groups, &plans, &mut store, watch)?;
-    let names = recipe.feature_names();
-    let policies: Vec<(usize, ColumnRecipe)> = columns
-        .iter()
-        .zip(&recipe.columns)
-        .map(|(&i, c)| {
-            (
-                i,
-                ColumnRecipe {
-                    transform: c.transform,
-                    missing: c.missing,
-                    scale: c.scale,
-                    clip: c.clip,
-                    weight: c.weight,
-                },
-            )
-        })
-        .collect();
-    refuse(&names, &policies, &tallies)?;
+    let plans = plans(design, simd, |f| (recipe.columns[f].transform, recipe.columns[f].origin));
+    let landed = land_groups(source, groups, &plans, &mut store, watch)?;
+    refuse(design, &landed.tallies)?;
+    let (changes, unseen) = replayed_changes(source, design, recipe, &landed)?;
+    change(&mut store, groups, &changes, watch)?;
     let grids: Vec<(usize, Gridder)> =
-        recipe.columns.iter().enumerate().map(|(i, c)| (i, c.gridder(recipe.step_exponent))).collect();
-    let (clipped, measured) = to_grid(&mut store, &grids, None, simd, watch)?;
-    let counts = names
+        recipe.columns.iter().enumerate().map(|(i, c)| (i, c.watchful_gridder(recipe.step_exponent))).collect();
+    let (moved, measured) = to_grid(&mut store, &grids, None, simd, watch)?;
+    let counts: Vec<ColumnCounts> = recipe
+        .columns
         .iter()
-        .zip(tallies.iter().zip(clipped))
-        .map(|(name, (t, clipped))| ColumnCounts {
-            name: (*name).to_owned(),
-            nulls: t.nulls,
-            nan: t.nan,
-            infinite: t.infinite,
-            clipped,
+        .enumerate()
+        .map(|(f, column)| {
+            let Tally { nulls, nan, infinite, sentinels, .. } = landed.tallies[f];
+            let MovedRows { clipped, winsorised, outside } = moved[f];
+            let (name, unseen) = (column.name.clone(), unseen[f]);
+            ColumnCounts { name, nulls, nan, infinite, sentinels, unseen, outside, winsorised, clipped }
         })
         .collect();
-    Ok((Tiles::new(store, None, measured), counts))
+    refuse_unseen(recipe, &counts)?;
+    let tiles = match &recipe.projection {
+        Some(projection) => {
+            project(&mut store, projection)?;
+            Tiles::measured(store, None)?
+        }
+        None => Tiles::new(store, None, measured),
+    };
+    Ok((tiles, counts))
+}
+
+/// What takes the place of landed values, and by feature the rows with a category that the fit did not see.
+fn replayed_changes(
+    source: &Source,
+    design: &Design,
+    recipe: &Recipe,
+    landed: &Landed,
+) -> Result<(Vec<Change>, Vec<u64>)> {
+    let mut unseen = vec![0; design.width()];
+    let mut changes = Vec::new();
+    for (unit, dictionaries) in design.units.iter().zip(&landed.dictionaries) {
+        if unit.encode.is_some() {
+            let name = &source.columns()[unit.columns[0]].name;
+            let known = recipe.categories.iter().find(|c| c.column == *name);
+            let known = known.ok_or_else(|| Error::Internal(format!("no categories of {name:?}")))?;
+            let froms: Vec<&Derivation> =
+                unit.features.iter().filter_map(|&f| recipe.columns[f].from.as_ref()).collect();
+            let change = categories(dictionaries, known, unit.features.clone(), &froms)?;
+            if let Change::Categories { lookup, .. } = &change {
+                unseen[unit.features[0]] = lookup.unseen;
+            }
+            changes.push(change);
+        }
+    }
+    for (feature, column) in recipe.columns.iter().enumerate() {
+        if let Some(fitted) = column.fitted() {
+            let to = fitted.apply(column.origin);
+            changes.push(Change::Fitted { feature, fitted, from: column.origin, to });
+        }
+    }
+    Ok((changes, unseen))
+}
+
+/// Fails with all columns of which a category or a value was not seen in the fit, and whose recipe refuses such.
+fn refuse_unseen(recipe: &Recipe, counts: &[ColumnCounts]) -> Result<()> {
+    let strict = recipe.columns.iter().zip(counts).filter(|(c, _)| c.unseen == Unseen::Refuse);
+    let faults: Vec<String> = strict
+        .filter(|(_, n)| n.unseen + n.outside > 0)
+        .map(|(c, n)| {
+            let what = if n.unseen > 0 {
+                format!("{} values of categories", n.unseen)
+            } else {
+                format!("{} values outside the range", n.outside)
+            };
+            format!("{:?} has {what} that the fit did not see, and its recipe refuses them (unseen)", c.column())
+        })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::Input(faults.join("\n"))) }
 }
 
 fn dispatch(simd: Option<SimdLevel>) -> Result<Dispatch> {
@@ -174,198 +244,27 @@ fn new_store(layout: Layout, placement: &Placement) -> Result<Store> {
     }
 }
 
-/// Fails with all columns whose values their recipe does not allow.
-fn refuse(names: &[&str], recipes: &[(usize, ColumnRecipe)], tallies: &[Tally]) -> Result<()> {
-    let mut faults = Vec::new();
-    for ((name, (_, recipe)), t) in names.iter().zip(recipes).zip(tallies) {
-        if recipe.missing == Missing::Refuse && t.missing() > 0 {
-            faults.push(format!(
-                "{name:?} has {} nulls, {} NaN and {} infinities, and its recipe refuses missing values (--missing)",
-                t.nulls, t.nan, t.infinite
-            ));
-        }
-        if t.undefined > 0 {
-            faults.push(format!(
-                "{name:?} has {} values of -1 or less, of which log1p is not defined; use signed-log1p",
-                t.undefined
-            ));
-        }
-    }
-    if faults.is_empty() { Ok(()) } else { Err(Error::Input(faults.join("\n"))) }
+/// Values of a feature that were moved, or lie outside the range of the fit.
+#[derive(Debug, Clone, Copy, Default)]
+struct MovedRows {
+    clipped: u64,
+    winsorised: u64,
+    outside: u64,
 }
 
-/// A column after fitting: its constants, or why it cannot be used; and how far its scaled values reach.
-struct Candidate {
-    name: String,
-    column: Option<FittedColumn>,
-    unusable: &'static str,
-    reach: f64,
-}
-
-fn fit_columns(
-    source: &Source,
-    wanted: &[(usize, ColumnRecipe)],
-    probed: &[Probed],
-    tallies: &[Tally],
-    store: &Store,
-    simd: Dispatch,
-    watch: Watch<'_>,
-) -> Result<Vec<Candidate>> {
-    let order = order_statistics(wanted, tallies, store, simd, watch)?;
-    let mut candidates = Vec::with_capacity(wanted.len());
-    for (i, ((&(position, recipe), probed), tally)) in wanted.iter().zip(probed).zip(tallies).enumerate() {
-        let description = &source.columns()[position];
-        candidates.push(fit_column(description, recipe, *probed, tally, order[i], watch));
-    }
-    Ok(candidates)
-}
-
-/// Lower quartile, median and upper quartile of the columns that need them, as landed.
-fn order_statistics(
-    wanted: &[(usize, ColumnRecipe)],
-    tallies: &[Tally],
-    store: &Store,
-    simd: Dispatch,
-    watch: Watch<'_>,
-) -> Result<Vec<Option<[f64; 3]>>> {
-    let needs = |r: &ColumnRecipe, t: &Tally| {
-        t.moments.n > 0 && (r.scale == Scale::Robust || (r.missing == Missing::Median && t.missing() > 0))
-    };
-    let asked: Vec<Wanted> = wanted
-        .iter()
-        .zip(tallies)
-        .enumerate()
-        .filter(|(_, ((_, recipe), tally))| needs(recipe, tally))
-        .map(|(feature, ((_, recipe), t))| {
-            let quantiles = if recipe.scale == Scale::Robust { vec![0.25, 0.5, 0.75] } else { vec![0.5] };
-            Wanted { feature, present: t.moments.n, quantiles }
-        })
-        .collect();
-    let mut found = vec![None; wanted.len()];
-    if !asked.is_empty() {
-        for (ask, q) in asked.iter().zip(quantiles(store, &asked, simd, watch)?) {
-            found[ask.feature] = Some([q[0], q[q.len() / 2], q[q.len() - 1]]);
-        }
-    }
-    Ok(found)
-}
-
-fn fit_column(
-    description: &super::source::SourceColumn,
-    recipe: ColumnRecipe,
-    probed: Probed,
-    tally: &Tally,
-    quartiles: Option<[f64; 3]>,
-    watch: Watch<'_>,
-) -> Candidate {
-    let LandPlan { transform, origin, .. } = probed.plan;
-    let name = &description.name;
-    let seen = tally.moments;
-    // Without a missing value the fill matters only to later rows: the median of the probed rows will do.
-    let fill = match recipe.missing {
-        Missing::Median => Some(quartiles.map_or(0.0, |q| q[1]) + origin),
-        Missing::Mean => Some(seen.mean + origin),
-        Missing::Zero => Some(transform.apply(0.0)),
-        Missing::Constant(v) => Some(transform.apply(v)),
-        Missing::Refuse => None,
-    };
-    let unusable = |why| Candidate { name: name.clone(), column: None, unusable: why, reach: 0.0 };
-    if seen.n == 0 {
-        return unusable("every value is missing");
-    }
-    if fill.is_some_and(|f| !f.is_finite()) {
-        return unusable("its constant for missing values is outside the domain of its transform");
-    }
-    // Scaled as scikit-learn would: after filling.
-    let filled = seen.merge(Moments::repeated(tally.missing(), fill.map_or(0.0, |f| f - origin)));
-    if !(filled.max > filled.min) {
-        return unusable("it is constant");
-    }
-    let (center, unit) = match (recipe.scale, quartiles) {
-        (Scale::Robust, Some([low, median, high])) if high > low => (median, high - low),
-        (Scale::Robust, q) => {
-            watch.warn(format!("{name}: its interquartile range is 0; scaled by the standard deviation instead"));
-            (q.map_or(filled.mean, |q| q[1]), filled.deviation())
-        }
-        (Scale::Zscore, _) => (filled.mean, filled.deviation()),
-        (Scale::Minmax, _) => (filled.mean, filled.max - filled.min),
-        (Scale::None, _) => (filled.mean, 1.0),
-    };
-    if !(unit > 0.0 && unit.is_finite()) {
-        return unusable("its deviation is too small or too large to scale by");
-    }
-    let reach = (filled.max - center).abs().max((filled.min - center).abs()) / unit;
-    let reach = recipe.clip.map_or(reach, |c| reach.min(c)) * recipe.weight;
-    let column = FittedColumn {
-        name: name.clone(),
-        data_type: description.data_type.to_string(),
-        transform,
-        missing: recipe.missing,
-        fill,
-        scale: recipe.scale,
-        origin,
-        center: center + origin,
-        unit,
-        clip: recipe.clip,
-        weight: recipe.weight,
-        seen: Seen {
-            present: seen.n,
-            nulls: tally.nulls,
-            nan: tally.nan,
-            infinite: tally.infinite,
-            clipped: 0,
-            mean: seen.mean + origin,
-            deviation: seen.deviation(),
-            skewness: seen.skewness(),
-            raw_skewness: probed.raw_skewness,
-            min: seen.min + origin,
-            max: seen.max + origin,
-        },
-    };
-    Candidate { name: name.clone(), column: Some(column), unusable: "", reach }
-}
-
-/// Constant and empty columns: refused if asked for by name, otherwise left out with a warning.
-fn drop_constant(columns: &mut [Candidate], roles: &Roles, watch: Watch<'_>) -> Result<Vec<DroppedColumn>> {
-    let lost: Vec<DroppedColumn> = columns
-        .iter()
-        .filter(|c| c.column.is_none())
-        .map(|c| DroppedColumn { name: c.name.clone(), reason: c.unusable.to_owned() })
-        .collect();
-    let list = lost.iter().map(|d| format!("{:?}: {}", d.name, d.reason)).collect::<Vec<_>>().join("; ");
-    if lost.len() == columns.len() {
-        return Err(Error::Input(format!("no column varies, so there is nothing to cluster by: {list}")));
-    }
-    if roles.features_named && !lost.is_empty() {
-        return Err(Error::Input(format!(
-            "columns asked for by name cannot be used: {list}; leave them out of --features"
-        )));
-    }
-    lost.iter().for_each(|d| watch.warn(format!("{} is left out: {}", d.name, d.reason)));
-    Ok(lost)
-}
-
-/// The finest power-of-two step at which the farthest value is still on the grid.
-fn step_exponent(columns: &[Candidate]) -> i32 {
-    let reach = columns.iter().filter(|c| c.column.is_some()).map(|c| c.reach).fold(f64::MIN_POSITIVE, f64::max);
-    let exponent = ((reach.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    let finest = (exponent - 23).max(-1000);
-    (finest..).find(|&e| reach * power_of_two(-e) <= f64::from(GRID_MAX)).unwrap_or(finest)
-}
-
-/// Turns landed values into grid integers, in place, and drops the columns without a gridder. Returns how many values of
-/// each column were clipped, and what was measured of the tiles while they were at hand.
+/// Turns landed values into grid integers, in place, and drops the features without a gridder. Returns how many values of
+/// each were moved, and what was measured of the tiles while they were at hand.
 fn to_grid(
     store: &mut Store,
     grids: &[(usize, Gridder)],
     weights: Option<&[u32]>,
     simd: Dispatch,
     watch: Watch<'_>,
-) -> Result<(Vec<u64>, Measured)> {
+) -> Result<(Vec<MovedRows>, Measured)> {
     let old = store.layout();
     let new = old.with_dim(grids.len());
     let measuring = Measuring::new(old.rows(), weights, simd);
-    let clipped: Vec<AtomicU64> = grids.iter().map(|_| AtomicU64::new(0)).collect();
+    let counters: Vec<[AtomicU64; 3]> = grids.iter().map(|_| Default::default()).collect();
     store.rewrite(new, |i, values| {
         watch.check()?;
         let rows = old.rows_in(i);
@@ -376,10 +275,13 @@ fn to_grid(
                 let to = (t * new.dim() + f) * TILE_ROWS;
                 // `to` never lies behind `from`: nothing is overwritten before it is read.
                 let mut cells = [0f32; TILE_ROWS];
-                let n = simd.run(Grid { gridder: *gridder, landed: &values[from..from + here], cells: &mut cells });
+                let moved = simd.run(Grid { gridder: *gridder, landed: &values[from..from + here], cells: &mut cells });
                 values[to..to + TILE_ROWS].copy_from_slice(&cells);
-                if n > 0 {
-                    clipped[f].fetch_add(u64::from(n), Ordering::Relaxed);
+                if moved != Moved::default() {
+                    let counts = [moved.clipped, moved.winsorised, moved.outside];
+                    counters[f].iter().zip(counts).for_each(|(counter, n)| {
+                        counter.fetch_add(u64::from(n), Ordering::Relaxed);
+                    });
                 }
             }
         }
@@ -387,5 +289,7 @@ fn to_grid(
         watch.advance(Stage::Prepare, rows as u64);
         Ok(())
     })?;
-    Ok((clipped.into_iter().map(AtomicU64::into_inner).collect(), measuring.finish()))
+    let totals = counters.into_iter().map(|c| c.map(AtomicU64::into_inner));
+    let moved = totals.map(|[clipped, winsorised, outside]| MovedRows { clipped, winsorised, outside }).collect();
+    Ok((moved, measuring.finish()))
 }

@@ -3,12 +3,11 @@
 
 use rayon::prelude::*;
 
-use super::column::{BATCH_ROWS, ColumnReader};
-use super::land::LandPlan;
-use super::recipe::{ColumnRecipe, Transform};
+use super::column::BATCH_ROWS;
+use super::land::Batch;
+use super::recipe::{Design, Raw, Transform, Unit};
 use super::source::{RowGroup, Source};
 use crate::error::Result;
-use crate::simd::Dispatch;
 
 /// Row groups looked into, spread evenly over the input; the first batch of rows of each.
 const GROUPS: usize = 8;
@@ -16,37 +15,62 @@ const GROUPS: usize = 8;
 /// Skewness up to which `auto` leaves a column alone: the usual line between moderate and heavy.
 const HEAVY: f64 = 1.0;
 
-/// What a look at a column found.
+/// What a look at a feature found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Probed {
-    pub(super) plan: LandPlan,
+    pub(super) transform: Transform,
+    /// A central value, as it lands.
+    pub(super) origin: f64,
     pub(super) raw_skewness: Option<f64>,
 }
 
-/// Looks at `columns`, in parallel. The result depends on the rows and row groups alone.
-pub(super) fn probe(source: &Source, columns: &[(usize, ColumnRecipe)], simd: Dispatch) -> Result<Vec<Probed>> {
+/// Looks at all features, in parallel. The result depends on the rows and row groups alone.
+pub(super) fn probe(source: &Source, design: &Design) -> Result<Vec<Probed>> {
     let all = source.row_groups();
     let some = all.len().min(GROUPS);
     let groups: Vec<RowGroup> = (0..some).map(|i| all[i * all.len() / some]).collect();
-    columns
+    let units: Vec<Vec<Probed>> = design
+        .units
         .par_iter()
         .with_max_len(1)
-        .map(|&(column, recipe)| {
-            let mut values = Vec::with_capacity(some * BATCH_ROWS);
-            for &group in &groups {
-                ColumnReader::open(source, group, column)?.next_values(&mut values, &mut 0)?;
-            }
-            values.retain(|v| v.is_finite());
-            let raw_skewness = skewness(&values);
-            let transform = match recipe.transform {
-                Transform::Auto => choose(&values, raw_skewness),
-                chosen => chosen,
-            };
-            values.iter_mut().for_each(|v| *v = transform.apply(*v));
-            values.retain(|v| v.is_finite());
-            Ok(Probed { plan: LandPlan { column, transform, origin: median(&mut values), simd }, raw_skewness })
-        })
-        .collect()
+        .map(|unit| probe_unit(source, design, unit, &groups))
+        .collect::<Result<_>>()?;
+    let mut found = vec![Probed { transform: Transform::None, origin: 0.0, raw_skewness: None }; design.width()];
+    for (unit, probed) in design.units.iter().zip(units) {
+        unit.features.iter().zip(probed).for_each(|(&f, probed)| found[f] = probed);
+    }
+    Ok(found)
+}
+
+fn probe_unit(source: &Source, design: &Design, unit: &Unit, groups: &[RowGroup]) -> Result<Vec<Probed>> {
+    let none = Probed { transform: Transform::None, origin: 0.0, raw_skewness: None };
+    if unit.encode.is_some() {
+        return Ok(vec![none; unit.features.len()]);
+    }
+    let mut values: Vec<Vec<f64>> =
+        unit.features.iter().map(|_| Vec::with_capacity(groups.len() * BATCH_ROWS)).collect();
+    let mut buffer = Vec::new();
+    for &group in groups {
+        let batch = Batch::first(source, group, unit)?;
+        for (values, &f) in values.iter_mut().zip(&unit.features) {
+            values.extend(batch.raw(design.features[f].raw, &mut buffer).iter().filter(|v| v.is_finite()));
+        }
+    }
+    let of = |(mut values, &f): (Vec<f64>, &usize)| {
+        let feature = &design.features[f];
+        if matches!(feature.raw, Raw::IsMissing(_)) {
+            return none;
+        }
+        let raw_skewness = skewness(&values);
+        let transform = match feature.recipe.transform {
+            Transform::Auto => choose(&values, raw_skewness),
+            chosen => chosen,
+        };
+        values.iter_mut().for_each(|v| *v = transform.apply(*v));
+        values.retain(|v| v.is_finite());
+        Probed { transform, origin: median(&mut values), raw_skewness }
+    };
+    Ok(values.into_iter().zip(&unit.features).map(of).collect())
 }
 
 /// What `auto` would do with these finite values.

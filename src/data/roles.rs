@@ -19,6 +19,8 @@ pub struct RoleRequest {
     pub exclude: Vec<String>,
     /// The column of row weights.
     pub weight: Option<String>,
+    /// Columns that a recipe makes numbers of, whatever their type.
+    pub encoded: Vec<String>,
 }
 
 /// Roles resolved against a [`Source`]: positions of columns.
@@ -141,6 +143,9 @@ impl RoleRequest {
         if column.is_partition {
             return Some("a folder name; name it in --features to use it".into());
         }
+        if self.encoded.contains(&column.name) {
+            return None;
+        }
         match kind(&column.data_type) {
             Kind::Number => None,
             Kind::Date => Some("a date; name it in --features to use it, in days since 1970".into()),
@@ -157,13 +162,17 @@ impl RoleRequest {
     ) -> Result<()> {
         let unusable: Vec<String> = features
             .iter()
+            .filter(|&&i| !self.encoded.contains(&columns[i].name))
             .filter_map(|&i| match kind(&columns[i].data_type) {
                 Kind::Unusable(why) => Some(format!("{:?} is {why} ({})", columns[i].name, columns[i].data_type)),
                 _ => None,
             })
             .collect();
         if !unusable.is_empty() {
-            return Err(Error::Input(format!("not usable as features: {}", unusable.join("; "))));
+            return Err(Error::Input(format!(
+                "not usable as features: {}; a recipe can encode categories (encode)",
+                unusable.join("; ")
+            )));
         }
         let mut seen = std::collections::HashSet::new();
         if let Some(&twice) = features.iter().find(|i| !seen.insert(**i)) {

@@ -112,7 +112,7 @@ impl Tiles {
     }
 
     /// Takes a store whose values are grid integers.
-    fn measured(store: Store, weights: Option<Vec<u32>>) -> Result<Self> {
+    pub(super) fn measured(store: Store, weights: Option<Vec<u32>>) -> Result<Self> {
         let layout = store.layout();
         let measuring = Measuring::new(layout.rows(), weights.as_deref(), Dispatch::default());
         store.scan(

@@ -11,7 +11,7 @@ use super::recovery::Ladder;
 use super::{Resources, ids, plan};
 use crate::backend::{Centroids, Labels};
 use crate::data::{
-    ColumnCounts, IdStream, KeySource, Placement, Pseudonym, RoleRequest, RowGroup, Source, Tiles, replay,
+    ColumnCounts, Design, IdStream, KeySource, Placement, Pseudonym, RoleRequest, RowGroup, Source, Tiles, replay,
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -74,7 +74,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let model = Model::load(&request.model)?;
     let mut publication = Publication::new(&request.out, &OUTPUTS, &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
-    let (id, columns) = match_columns(request, &model, &source)?;
+    let id = id_of(request, &model, &source)?;
+    let design = Design::of_recipe(&source, &model.recipe)?;
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
     }
@@ -82,9 +83,9 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
     let centroids = model.centroids()?;
     let budget = request.resources.budget();
-    let size = Size { rows: source.rows(), dim: columns.len(), k: model.n_clusters };
+    let size = Size { rows: source.rows(), dim: design.width(), k: model.n_clusters };
     let chosen = request.backend.choose(size, budget)?;
-    let plan = plan::batches(columns.len(), model.n_clusters, &chosen, budget)?;
+    let plan = plan::batches(design.width(), model.n_clusters, &chosen, budget)?;
     watch.note(format!(
         "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
         source.rows(),
@@ -112,12 +113,13 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
             let large = groups[0].rows > plan.rows;
             let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));
             let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
-            let (tiles, counts) = replay(&source, &columns, &model.recipe, groups, &placement, watch.quiet())?;
+            let (tiles, counts) = replay(&source, &design, &model.recipe, groups, &placement, watch.quiet())?;
             add_counts(&mut totals, counts);
             worker.label(&tiles, watch, &mut |labels| writer.push(&labels))?;
         }
         Ok(())
     })?;
+    tell_unseen(&totals, source.rows(), watch);
     let labels = writer.finish()?;
     if labels.counts.iter().sum::<u64>() != source.rows() {
         return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
@@ -155,24 +157,31 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     Ok(AssignOutcome { model, rows: source.rows(), labels, stages: recorder.stages() })
 }
 
-/// The id and the model's features in the input, by name.
-fn match_columns(request: &AssignRequest, model: &Model, source: &Source) -> Result<(Option<usize>, Vec<usize>)> {
-    let missing: Vec<&str> =
-        model.feature_names_in_.iter().map(String::as_str).filter(|name| source.position(name).is_none()).collect();
-    if !missing.is_empty() {
-        return Err(Error::Input(format!(
-            "the input lacks columns that the model needs: {}; columns are matched by name, in any order",
-            missing.join(", ")
-        )));
-    }
+/// The id in the input: the one asked for, else the one of the fit.
+fn id_of(request: &AssignRequest, model: &Model, source: &Source) -> Result<Option<usize>> {
     let remembered = model.provenance.id_column.clone().filter(|name| source.position(name).is_some());
+    // Files must agree about the columns that are read.
+    let columns: Vec<String> =
+        model.recipe.source_columns().into_iter().filter(|name| source.position(name).is_some()).collect();
     let asked = RoleRequest {
         id: request.id.clone().or(remembered),
-        features: model.feature_names_in_.clone(),
+        encoded: columns.iter().filter(|name| model.recipe.encodes(name)).cloned().collect(),
+        features: columns,
         ..RoleRequest::default()
     };
-    let roles = asked.resolve(source)?;
-    Ok((roles.id, roles.features))
+    Ok(asked.resolve(source)?.id)
+}
+
+/// Warns of categories and values that the fit did not see.
+fn tell_unseen(totals: &[ColumnCounts], rows: u64, watch: Watch<'_>) {
+    for c in totals.iter().filter(|c| c.unseen > 0) {
+        watch.warn(format!("{}: {} of {rows} rows have a category that the fit did not see", c.name, c.unseen));
+    }
+    let outside: Vec<String> =
+        totals.iter().filter(|c| c.outside > 0).map(|c| format!("{} ({})", c.name, c.outside)).collect();
+    if !outside.is_empty() {
+        watch.note(format!("values outside the range of the fit: {}", outside.join(", ")));
+    }
 }
 
 /// Labels batch after batch, on whatever device is left.
@@ -241,6 +250,10 @@ fn add_counts(totals: &mut Vec<ColumnCounts>, counts: Vec<ColumnCounts>) {
         total.nulls += new.nulls;
         total.nan += new.nan;
         total.infinite += new.infinite;
+        total.sentinels += new.sentinels;
+        total.unseen += new.unseen;
+        total.outside += new.outside;
+        total.winsorised += new.winsorised;
         total.clipped += new.clipped;
     }
 }

@@ -37,17 +37,19 @@ pub(super) fn starting_centroids(path: &Path, recipe: &Recipe) -> Result<Centroi
         )));
     }
     let k = columns.first().map_or(0, Vec::len);
-    let mut values = vec![0; k * recipe.columns.len()];
+    let dim = recipe.columns.len();
+    let mut values = vec![0; k * dim];
     for (f, column) in recipe.columns.iter().enumerate() {
         let at = names.iter().position(|n| *n == column.name).unwrap_or(0);
         for (j, &raw) in columns[at].iter().enumerate() {
             let grid = column.on_grid(raw, recipe.step_exponent).ok_or_else(|| {
                 Error::Input(format!("{}: centroid {j} has no usable value of {:?}", path.display(), column.name))
             })?;
-            values[j * recipe.columns.len() + f] = grid;
+            values[j * dim + f] = grid;
         }
     }
-    Centroids::new(recipe.columns.len(), values).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+    let rows: Vec<i32> = values.chunks_exact(dim).flat_map(|row| recipe.row_of(row)).collect();
+    Centroids::new(recipe.grid_dim(), rows).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
 }
 
 type NamedColumns = (Vec<String>, Vec<Vec<f64>>);

@@ -12,7 +12,7 @@ use super::{Resources, ids};
 use crate::backend::{Backend, Centroids, DeviceWork, MAX_K, Session};
 use crate::cluster::{Fit, Init, KMeans, Limits, by_size, default_n_init, open_session};
 use crate::data::{
-    ColumnCounts, IdStream, KeySource, Prepared, Pseudonym, RecipeSpec, RoleRequest, Roles, Source, prepare,
+    ColumnCounts, Design, IdStream, KeySource, Prepared, Pseudonym, RecipeSpec, RoleRequest, Roles, Source, prepare,
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -90,6 +90,7 @@ pub struct FitOutcome {
 struct Opened {
     source: Source,
     roles: Roles,
+    design: Design,
     chosen: Chosen,
     plan: Plan,
 }
@@ -97,7 +98,9 @@ struct Opened {
 /// Reads footers, finds columns, chooses the device and plans.
 fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
-    let roles = request.roles.resolve(&source)?;
+    let names = source.columns().iter().map(|c| c.name.as_str());
+    let roles = RoleRequest { encoded: request.recipe.encoded(names), ..request.roles.clone() }.resolve(&source)?;
+    let design = Design::new(&source, &roles, &request.recipe)?;
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
     }
@@ -123,9 +126,10 @@ fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
     }
     let chosen = request
         .backend
-        .choose(Size { rows: source.rows(), dim: roles.features.len(), k: request.k }, request.resources.budget())?;
-    let plan = super::plan::make(&source, &roles, request.k, &chosen, &request.resources, request.out.as_deref())?;
-    Ok(Opened { source, roles, chosen, plan })
+        .choose(Size { rows: source.rows(), dim: design.width(), k: request.k }, request.resources.budget())?;
+    let plan =
+        super::plan::make(&source, &roles, &design, request.k, &chosen, &request.resources, request.out.as_deref())?;
+    Ok(Opened { source, roles, design, chosen, plan })
 }
 
 /// Plans a fit without doing it.
@@ -152,13 +156,13 @@ pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atom
 fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
     let mut publication =
         request.out.as_ref().map(|out| Publication::new(out, &OUTPUTS, &request.inputs)).transpose()?;
-    let Opened { source, roles, chosen, plan } = open(request, watch)?;
-    let size = Size { rows: source.rows(), dim: roles.features.len(), k: request.k };
+    let Opened { source, roles, design, chosen, plan } = open(request, watch)?;
+    let size = Size { rows: source.rows(), dim: design.width(), k: request.k };
     plan.summary().into_iter().for_each(|line| watch.note(line));
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
     let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
-    let prepared =
-        prepare(&source, &roles, &request.recipe, &plan.placement(&request.resources, request.backend.simd), watch)?;
+    let placement = plan.placement(&request.resources, request.backend.simd);
+    let prepared = prepare(&source, &roles, &design, &request.recipe, &placement, watch)?;
     let init = match &request.init {
         InitRequest::PlusPlus => Init::PlusPlus,
         InitRequest::Random => Init::Random,
@@ -287,7 +291,10 @@ fn manifest_columns(prepared: &Prepared) -> Vec<ManifestColumn> {
             nulls: c.seen.nulls,
             nan: c.seen.nan,
             infinite: c.seen.infinite,
+            sentinels: c.seen.sentinels,
+            winsorised: c.seen.winsorised,
             clipped: c.seen.clipped,
+            ..ColumnCounts::default()
         },
         transform: c.transform.name(),
     };
@@ -312,7 +319,7 @@ fn build_model(
         hyades_version: env!("CARGO_PKG_VERSION").into(),
         algorithm: "kmeans".into(),
         n_clusters: centroids.k(),
-        n_features_in_: centroids.dim(),
+        n_features_in_: recipe.columns.len(),
         feature_names_in_: recipe.columns.iter().map(|c| c.name.clone()).collect(),
         cluster_centers_: original_centers(centroids, recipe),
         grid_centers_: centroids.iter().map(<[i32]>::to_vec).collect(),

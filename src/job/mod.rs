@@ -17,6 +17,7 @@ pub use fit::{FitOutcome, FitRequest, InitRequest, fit, plan};
 pub use manifest::{Manifest, ManifestColumn};
 pub use plan::{Place, Plan};
 pub(crate) use publish::Publication;
+pub use publish::publish_text;
 pub use recorder::{PassRecord, Recorder, StageTime};
 
 use std::path::{Path, PathBuf};

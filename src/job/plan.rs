@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Resources;
 use super::device::{Chosen, EXPECTED_PASSES};
 use crate::cluster::{larger_samples, sample_rows};
-use crate::data::{Layout, Placement, Roles, Source, Store, quantile_bytes};
+use crate::data::{Design, Layout, Placement, Roles, Source, Store, quantile_bytes};
 use crate::error::{Error, Result};
 use crate::label::OUTPUT_GROUP_ROWS;
 use crate::simd::SimdLevel;
@@ -78,15 +78,17 @@ const CHUNK_RECORD: u64 = 160;
 ///
 /// # Errors
 /// A budget that cannot work, with the smallest that would.
+#[allow(clippy::too_many_arguments, reason = "a plan weighs everything that is known")]
 pub(crate) fn make(
     source: &Source,
     roles: &Roles,
+    design: &Design,
     k: usize,
     chosen: &Chosen,
     resources: &Resources,
     out: Option<&Path>,
 ) -> Result<Plan> {
-    let (rows, dim) = (source.rows(), roles.features.len());
+    let (rows, dim) = (source.rows(), design.width());
     let threads = rayon::current_num_threads();
     let layout = Layout::new(rows, dim, resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim)));
     let prepared = layout.bytes();
@@ -100,7 +102,9 @@ pub(crate) fn make(
     let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
     // Order statistics and sums are counted by every thread for itself, but not at the same time.
     let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);
-    let common = FIXED + labels + weights + sample + output + counters + chosen.host_fixed;
+    // What is summed up tile by tile while a fitted transform or categories take the place of landed values.
+    let fitting = if design.is_refined() { rows } else { 0 };
+    let common = FIXED + fitting + labels + weights + sample + output + counters + chosen.host_fixed;
     let copy = prepared.min(chosen.host_copy);
     let resident = common.saturating_add(prepared).saturating_add(copy)
         + threads as u64 * (DECODER + layout.chunk_floats() as u64 * 4);
@@ -117,7 +121,7 @@ pub(crate) fn make(
         )));
     }
     let fits = resident <= budget;
-    let mut used: Vec<usize> = roles.features.clone();
+    let mut used: Vec<usize> = design.columns();
     used.extend(roles.id.into_iter().chain(roles.weight));
     Ok(Plan {
         rows,

@@ -19,6 +19,17 @@ pub(crate) struct Publication {
     files: Vec<(NamedTempFile, PathBuf)>,
 }
 
+/// Writes one file: under a temporary name, synced, then renamed.
+///
+/// # Errors
+/// It cannot be written.
+pub fn publish_text(path: &Path, text: &str) -> Result<()> {
+    let mut publication = Publication::of_file(path, &[])?;
+    let name = path.file_name().ok_or_else(|| Error::Internal("an output without a name".into()))?;
+    publication.text(&name.to_string_lossy(), text)?;
+    publication.commit()
+}
+
 impl Publication {
     /// Makes the folder if it is not there, and makes sure that it can be written and that publishing `names` in it
     /// would not touch the inputs.

@@ -33,7 +33,8 @@ pub struct Model {
     pub feature_names_in_: Vec<String>,
     /// `n_clusters x n_features_in_`: the centroids in the features' own units, transforms undone.
     pub cluster_centers_: Vec<Vec<f64>>,
-    /// `n_clusters x n_features_in_`: the centroids as grid integers, which define the labels.
+    /// `n_clusters x n_features_in_`, or x components if the recipe has any: the centroids as grid integers, which define
+    /// the labels.
     pub grid_centers_: Vec<Vec<i32>>,
     /// Rows by segment.
     pub counts_: Vec<u64>,
@@ -163,7 +164,8 @@ impl Model {
             && self.counts_.len() == k
             && self.recipe.columns.len() == dim
             && self.feature_names_in_.iter().eq(self.recipe.columns.iter().map(|c| &c.name))
-            && self.grid_centers_.iter().all(|row| row.len() == dim);
+            && self.grid_centers_.iter().all(|row| row.len() == self.recipe.grid_dim())
+            && self.recipe.is_consistent();
         if !agree {
             return Err("inconsistent: its shapes do not agree".into());
         }
@@ -172,14 +174,15 @@ impl Model {
 
     /// The centroids on the grid.
     pub fn centroids(&self) -> Result<Centroids> {
-        Centroids::new(self.n_features_in_, self.grid_centers_.concat())
+        Centroids::new(self.recipe.grid_dim(), self.grid_centers_.concat())
     }
 }
 
 /// Centroids in the features' own units.
 pub fn original_centers(centroids: &Centroids, recipe: &Recipe) -> Vec<Vec<f64>> {
     let row = |c: &[i32]| {
-        c.iter().zip(&recipe.columns).map(|(&v, column)| column.original(f64::from(v), recipe.step_exponent)).collect()
+        let features = recipe.features_of(c);
+        features.iter().zip(&recipe.columns).map(|(&v, column)| column.original(v, recipe.step_exponent)).collect()
     };
     centroids.iter().map(row).collect()
 }

@@ -8,7 +8,9 @@ use hyades::backend::gpu::{DeviceChoice, Gpu};
 use hyades::backend::reference::Reference;
 use hyades::backend::{Backend, Centroids};
 use hyades::cluster::{Fit, Init, KMeans, Limits, Stop};
-use hyades::data::{ColumnChoice, Placement, Prepared, RecipeSpec, RoleRequest, Source, Tiles, Transform, prepare};
+use hyades::data::{
+    ColumnChoice, Design, Placement, Prepared, RecipeSpec, RoleRequest, Source, Tiles, Transform, prepare,
+};
 use hyades::event::{Event, Observer, Silent, Watch};
 use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
 use hyades::simd::SimdLevel;
@@ -72,9 +74,11 @@ fn with_resources(change: impl FnOnce(&mut Resources)) -> FitRequest {
 fn prepared(scratch: bool, chunk_rows: Option<usize>) -> Prepared {
     let source = Source::open(&request().inputs).expect("the data is there");
     let roles = RoleRequest::default().resolve(&source).expect("columns are found");
+    let spec = RecipeSpec::default();
+    let design = Design::new(&source, &roles, &spec).expect("features");
     let scratch = scratch.then(std::env::temp_dir);
     let placement = Placement { chunk_rows, scratch, ..Placement::default() };
-    prepare(&source, &roles, &RecipeSpec::default(), &placement, Watch::none()).expect("prepared")
+    prepare(&source, &roles, &design, &spec, &placement, Watch::none()).expect("prepared")
 }
 
 fn kmeans() -> KMeans {
@@ -175,7 +179,7 @@ fn every_recipe_is_the_same_with_any_threads() {
         for scale in ["zscore", "robust", "minmax", "none"] {
             let toml = format!("[defaults]\nscale = \"{scale}\"\nmissing = \"mean\"");
             let mut recipe: RecipeSpec = toml::from_str(&toml).expect("a recipe");
-            recipe.defaults = ColumnChoice { transform: Some(transform), ..recipe.defaults };
+            recipe.defaults = ColumnChoice { transform: Some(transform), ..recipe.defaults.clone() };
             let of = |threads| {
                 let mut request = with_resources(|r| r.threads = Some(threads));
                 request.recipe = recipe.clone();

@@ -37,12 +37,15 @@ pub(super) fn ln_1p(x: f64) -> f64 {
     k * LN2_HI - ((half - (s * (half + r) + (k * LN2_LO + lost))) - f)
 }
 
-/// `exp(x) - 1` for `x` up to 700; more gives the largest finite value.
+/// `exp(x) - 1` for `x` up to 700; more gives the largest finite value. Below -700 it is -1.
 pub(super) fn exp_m1(x: f64) -> f64 {
     if x > 700.0 {
         return f64::MAX;
     }
-    let k = (x / (LN2_HI + LN2_LO) + 0.5) as i32;
+    if x < -700.0 {
+        return -1.0;
+    }
+    let k = (x / (LN2_HI + LN2_LO) + 0.5).floor() as i32;
     let r = (x - f64::from(k) * LN2_HI) - f64::from(k) * LN2_LO;
     // |r| < 0.35: the Taylor series to the 15th power is exact to the last place.
     let mut term = 0.0;
@@ -67,6 +70,9 @@ mod tests {
             let (there, back) = (ln_1p(x), exp_m1(ln_1p(x)));
             assert!((back - x).abs() <= 4.0 * f64::EPSILON * x.max(1.0) * there.max(1.0), "back from {x}: {back}");
             x *= 1.37;
+        }
+        for x in [-1e-9f64, -0.01, -0.3, -0.36, -1.0, -17.3, -600.0, -800.0] {
+            assert!((exp_m1(x) - x.exp_m1()).abs() <= 3.0 * f64::EPSILON * x.exp_m1().abs(), "exp_m1({x})");
         }
         assert_eq!(ln_1p(0.0), 0.0);
         assert_eq!(exp_m1(0.0), 0.0);

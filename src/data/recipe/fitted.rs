@@ -3,15 +3,21 @@
 //! A value takes two steps. **Landing** transforms it and stores its difference from the column's `origin` as f32: this
 //! happens as the value is decoded, before the statistics of the whole column are known; the origin, a central value,
 //! keeps the precision of columns with a large offset. **Gridding** fills what is missing, scales, clips and rounds half
-//! to even to a multiple of the step. Fitting and replaying run the same two functions.
+//! to even to a multiple of the step. Fitting and replaying run the same functions. Between the two, transforms that are
+//! fitted to the whole column and the numbers of categories take the place of landed values; after them, principal
+//! components may take the place of features.
 
-use fearless_simd::Simd;
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
-use super::elementary::{exp_m1, ln_1p};
-use super::spec::{Missing, Scale, Transform};
+use super::choice::{Missing, Scale, Transform, Unseen};
+use super::derivation::{Categories, Derivation};
+use super::gridder::Gridder;
+use super::projection::Projection;
+use super::transform::{Fitted, land};
 use crate::data::GRID_MAX;
-use crate::simd::{Dispatch, Work};
+use crate::simd::Dispatch;
 
 /// A fitted recipe: what `assign` needs to prepare new rows exactly as the rows of the fit were.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +28,19 @@ pub struct Recipe {
     pub columns: Vec<FittedColumn>,
     /// Columns that were asked for or chosen and then left out, and why.
     pub dropped: Vec<DroppedColumn>,
+    /// By column of the input, numbers that stand for missing values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sentinels: BTreeMap<String, Vec<f64>>,
+    /// The categories of columns of categories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Categories>,
+    /// Principal components, which then are what is clustered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<Projection>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A column that the fit left out.
@@ -40,15 +59,27 @@ pub struct FittedColumn {
     pub name: String,
     /// Its Arrow type in the input of the fit.
     pub data_type: String,
+    /// What it is made of; None: the column of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Derivation>,
     /// Never `auto`: the choice was made.
     pub transform: Transform,
+    /// The parameter of `yeo-johnson`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<f64>,
+    /// The quantiles of `quantile`, at equal steps from 0 to 1, in the column's own unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landmarks: Option<Vec<f64>>,
+    /// Transformed values beyond these are moved to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winsor: Option<[f64; 2]>,
     /// The policy for missing values.
     pub missing: Missing,
     /// What a missing value becomes, in transformed units; None if nothing was missing and the policy is to refuse.
     pub fill: Option<f64>,
     /// How it was scaled.
     pub scale: Scale,
-    /// Landed values are differences from this, in transformed units.
+    /// Landed values are differences from this, in transformed units (`yeo-johnson`: in those of `signed-log1p`).
     pub origin: f64,
     /// Transformed value that becomes 0 on the grid.
     pub center: f64,
@@ -56,8 +87,14 @@ pub struct FittedColumn {
     pub unit: f64,
     /// Scaled values are kept within +-clip; None: not clipped.
     pub clip: Option<f64>,
-    /// Factor of the scaled value.
+    /// Factor of the scaled value, the share of its block's weight included.
     pub weight: f64,
+    /// The block of columns that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<String>,
+    /// What `assign` does with values that the fit did not see.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unseen: Unseen,
     /// What was seen in the fit.
     pub seen: Seen,
 }
@@ -73,6 +110,12 @@ pub struct Seen {
     pub nan: u64,
     /// Infinities, treated as missing.
     pub infinite: u64,
+    /// Sentinels, treated as missing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sentinels: u64,
+    /// Values moved to a quantile.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub winsorised: u64,
     /// Values moved to the clip.
     pub clipped: u64,
     /// Mean.
@@ -89,173 +132,141 @@ pub struct Seen {
     pub max: f64,
 }
 
-impl Transform {
-    /// The transformed value of a finite `x`; NaN where it is not defined.
-    #[inline(always)]
-    pub(crate) fn apply(self, x: f64) -> f64 {
-        match self {
-            Transform::None | Transform::Auto => x,
-            Transform::SignedLog1p => ln_1p(x.abs()).copysign(x),
-            Transform::Log1p if x >= 0.0 => ln_1p(x),
-            // ln(1 + x) = -ln(1 / (1 + x)) = -ln(1 + -x / (1 + x)).
-            Transform::Log1p if x > -1.0 => -ln_1p(-x / (1.0 + x)),
-            Transform::Log1p => f64::NAN,
-        }
-    }
-
-    /// The value in its own unit that has the transformed value `t`.
-    pub fn original(self, t: f64) -> f64 {
-        match self {
-            Transform::None | Transform::Auto => t,
-            Transform::Log1p if t < 0.0 => {
-                let grown = exp_m1(-t);
-                -grown / (1.0 + grown)
-            }
-            Transform::Log1p | Transform::SignedLog1p => exp_m1(t.abs()).copysign(t),
-        }
-    }
-}
-
-/// Lands values that may be NaN (missing) or infinite: differences from `origin` as f32, NaN for missing, are appended to
-/// `out`. Returns how many are NaN.
-pub(crate) fn land(transform: Transform, origin: f64, values: &[f64], out: &mut Vec<f32>, simd: Dispatch) -> u64 {
-    let start = out.len();
-    out.resize(start + values.len(), 0.0);
-    simd.run(Land { transform, origin, values, out: &mut out[start..] })
-}
-
-struct Land<'a> {
-    transform: Transform,
-    origin: f64,
-    values: &'a [f64],
-    out: &'a mut [f32],
-}
-
-impl Work for Land<'_> {
-    type Output = u64;
-
-    #[inline(always)]
-    fn run<S: Simd, const R: usize>(self, _: S) -> u64 {
-        // A loop of its own for each transform, which the compiler turns into SIMD.
-        match self.transform {
-            Transform::None | Transform::Auto => self.each(
-                #[inline(always)]
-                |x| x,
-            ),
-            Transform::SignedLog1p => self.each(
-                #[inline(always)]
-                |x| ln_1p(x.abs()).copysign(x),
-            ),
-            Transform::Log1p => self.each(
-                #[inline(always)]
-                |x| Transform::Log1p.apply(x),
-            ),
-        }
-    }
-}
-
-impl Land<'_> {
-    #[inline(always)]
-    fn each(self, transformed: impl Fn(f64) -> f64) -> u64 {
-        let limit = f64::from(f32::MAX);
-        let mut not_there = 0u64;
-        for (out, &x) in self.out.iter_mut().zip(self.values) {
-            // x * 0 is 0 for every finite x and NaN otherwise: adding it turns infinities into NaN without a branch.
-            let landed = transformed(x) + x * 0.0 - self.origin;
-            *out = landed.clamp(-limit, limit) as f32;
-            // At most the number of values: wrapping only lets the compiler use SIMD.
-            not_there = not_there.wrapping_add(u64::from(landed.is_nan()));
-        }
-        not_there
-    }
-}
-
-/// A column's constants, ready for use on landed values.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gridder {
-    shift: f64,
-    factor: f64,
-    limit: f64,
-    fill: f32,
-}
-
-/// Adding and subtracting it rounds a smaller f64 to the nearest integer, half to even.
-const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
-
-impl Gridder {
-    /// The grid integer of a landed value, as f32, and whether it was clipped.
-    #[inline(always)]
-    pub(crate) fn grid(&self, landed: f32) -> (f32, bool) {
-        let exact = (f64::from(landed) + self.shift) * self.factor;
-        let rounded = ((exact.clamp(-self.limit, self.limit) + ROUND) - ROUND) as f32;
-        let missing = landed.is_nan();
-        // What was beyond f32 has landed on its end.
-        let beyond = (exact.abs() > self.limit) | (landed.abs() == f32::MAX);
-        (if missing { self.fill } else { rounded }, !missing & beyond)
-    }
-}
-
-/// Grids some landed values into as many cells; returns how many were clipped.
-pub(crate) struct Grid<'a> {
-    pub(crate) gridder: Gridder,
-    pub(crate) landed: &'a [f32],
-    pub(crate) cells: &'a mut [f32],
-}
-
-impl Work for Grid<'_> {
-    type Output = u32;
-
-    #[inline(always)]
-    fn run<S: Simd, const R: usize>(self, _: S) -> u32 {
-        let mut clipped = 0u32;
-        for (cell, &landed) in self.cells.iter_mut().zip(self.landed) {
-            let (value, was_clipped) = self.gridder.grid(landed);
-            *cell = value;
-            // At most a tile's 64: wrapping only lets the compiler use SIMD.
-            clipped = clipped.wrapping_add(u32::from(was_clipped));
-        }
-        clipped
-    }
-}
-
 impl FittedColumn {
+    /// The transform that was fitted to the column, in landed values with the origin added.
+    pub(crate) fn fitted(&self) -> Option<Fitted> {
+        match self.transform {
+            Transform::YeoJohnson => self.lambda.map(Fitted::YeoJohnson),
+            Transform::Quantile => self.landmarks.clone().map(Fitted::Quantile),
+            _ => None,
+        }
+    }
+
+    /// Gridded values are made of differences from this.
+    fn fitted_origin(&self) -> f64 {
+        self.fitted().map_or(self.origin, |fitted| fitted.apply(self.origin))
+    }
+
     /// Grid steps in one scaled, weighted unit are `2^-step_exponent`.
     pub(crate) fn gridder(&self, step_exponent: i32) -> Gridder {
         let steps = self.weight * power_of_two(-step_exponent);
         let limit = self.clip.map_or(f64::from(GRID_MAX), |c| (c * steps).min(f64::from(GRID_MAX)));
-        let mut gridder = Gridder { shift: self.origin - self.center, factor: steps / self.unit, limit, fill: 0.0 };
-        gridder.fill = self.fill.map_or(0.0, |fill| gridder.grid((fill - self.origin) as f32).0);
+        let origin = self.fitted_origin();
+        let winsor = self.winsor.map(|[low, high]| ((low - origin) as f32, (high - origin) as f32));
+        let mut gridder =
+            Gridder { shift: origin - self.center, factor: steps / self.unit, limit, fill: 0.0, winsor, seen: None };
+        gridder.fill = self.fill.map_or(0.0, |fill| gridder.grid((fill - origin) as f32).0);
         gridder
+    }
+
+    /// The same, which also counts values outside the range of the fit.
+    pub(crate) fn watchful_gridder(&self, step_exponent: i32) -> Gridder {
+        let origin = self.fitted_origin();
+        // The sum and the difference with the origin may have moved the last bits.
+        let slack = origin.abs() * f64::EPSILON;
+        let seen = ((self.seen.min - origin - slack) as f32, (self.seen.max - origin + slack) as f32);
+        Gridder { seen: Some((seen.0.next_down(), seen.1.next_up())), ..self.gridder(step_exponent) }
+    }
+
+    /// The value in the column's own unit that a transformed value stands for.
+    pub fn raw(&self, transformed: f64) -> f64 {
+        let landed = self.fitted().map_or(transformed, |fitted| fitted.inverse(transformed));
+        self.transform.landed_from(landed)
+    }
+
+    /// The transformed value that a grid value stands for.
+    pub fn transformed_from_grid(&self, grid: f64, step_exponent: i32) -> f64 {
+        grid * power_of_two(step_exponent) / self.weight * self.unit + self.center
     }
 
     /// The value in the column's own unit that a grid value stands for.
     pub fn original(&self, grid: f64, step_exponent: i32) -> f64 {
-        let scaled = grid * power_of_two(step_exponent) / self.weight;
-        self.transform.original(scaled * self.unit + self.center)
+        self.raw(self.transformed_from_grid(grid, step_exponent))
     }
 
     /// The grid integer of a raw value; None if it is not finite or outside the transform's domain.
     pub fn on_grid(&self, raw: f64, step_exponent: i32) -> Option<i32> {
         let mut landed = Vec::with_capacity(1);
         land(self.transform, self.origin, &[raw], &mut landed, Dispatch::default());
+        if let Some(fitted) = self.fitted() {
+            let origin = self.fitted_origin();
+            landed[0] = (fitted.apply(f64::from(landed[0]) + self.origin) - origin) as f32;
+        }
         landed[0].is_finite().then(|| self.gridder(step_exponent).grid(landed[0]).0 as i32)
     }
 
     /// Values that were missing in the fit.
     pub fn missing_count(&self) -> u64 {
-        self.seen.nulls + self.seen.nan + self.seen.infinite
+        self.seen.nulls + self.seen.nan + self.seen.infinite + self.seen.sentinels
+    }
+
+    /// The column of the input that it is made of; of a derived feature, its own name.
+    pub fn column(&self) -> &str {
+        match &self.from {
+            None | Some(Derivation::Ratio(_) | Derivation::Difference(_)) => &self.name,
+            Some(from) => from.columns()[0],
+        }
     }
 }
 
 impl Recipe {
-    /// The grid's step, in scaled units.
+    /// The grid's step, in scaled units; of components, if there are any.
     pub fn step(&self) -> f64 {
-        power_of_two(self.step_exponent)
+        power_of_two(self.projection.as_ref().map_or(self.step_exponent, |p| p.step_exponent))
+    }
+
+    /// Values that a row has on the grid: one a feature, or one a component.
+    pub fn grid_dim(&self) -> usize {
+        self.projection.as_ref().map_or(self.columns.len(), |p| p.components.len())
+    }
+
+    /// Whether its parts agree: a model is read from a file.
+    pub fn is_consistent(&self) -> bool {
+        let dim = self.columns.len();
+        let projection = self.projection.as_ref().is_none_or(|p| {
+            p.mean.len() == dim && p.components.iter().all(|c| c.len() == dim) && p.unit.len() == p.components.len()
+        });
+        let categories = self.categories.iter().all(|c| c.names.len() == c.counts.len() && c.own <= c.names.len());
+        let column = |c: &FittedColumn| match (c.transform, &c.lambda, &c.landmarks) {
+            (Transform::YeoJohnson, lambda, _) => lambda.is_some_and(f64::is_finite),
+            (Transform::Quantile, _, landmarks) => landmarks.as_ref().is_some_and(|l| l.len() > 1),
+            (Transform::Auto, ..) => false,
+            _ => true,
+        };
+        let encoded = |c: &FittedColumn| {
+            c.from.as_ref().is_none_or(|from| !from.is_of_category() || self.encodes(from.columns()[0]))
+        };
+        projection && categories && self.columns.iter().all(|c| column(c) && encoded(c))
     }
 
     /// The names of the features, in order.
     pub fn feature_names(&self) -> Vec<&str> {
         self.columns.iter().map(|c| c.name.as_str()).collect()
+    }
+
+    /// Whether a column of the input is made a number of, whatever its type.
+    pub fn encodes(&self, column: &str) -> bool {
+        self.categories.iter().any(|c| c.column == column)
+    }
+
+    /// The columns of the input that the features are made of, each once.
+    pub fn source_columns(&self) -> Vec<String> {
+        let columns = self.columns.iter();
+        let names = columns.flat_map(|c| c.from.as_ref().map_or_else(|| vec![c.name.as_str()], Derivation::columns));
+        let mut seen = BTreeSet::new();
+        names.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
+    }
+
+    /// A row of the grid, such as a centroid, as values of the features on their grid, which need not be whole where they
+    /// come of components.
+    pub fn features_of(&self, row: &[i32]) -> Vec<f64> {
+        let values: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
+        self.projection.as_ref().map_or_else(|| values.clone(), |p| p.features_of(&values))
+    }
+
+    /// A row of the features on their grid as it is clustered.
+    pub fn row_of(&self, features: &[i32]) -> Vec<i32> {
+        self.projection.as_ref().map_or_else(|| features.to_vec(), |p| p.row_of(features))
     }
 }
 

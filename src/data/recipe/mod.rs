@@ -1,12 +1,25 @@
-//! How a raw value becomes a grid integer: what the user writes, what fitting finds, and the functions that do it.
+//! How a raw value becomes a grid integer: what the user writes (`choice`, `spec`), which features follow (`design`,
+//! `derivation`), what fitting finds (`fitted`, `projection`), and the functions that do it (`transform`, `gridder`).
 
+mod choice;
+mod derivation;
+mod design;
 mod elementary;
 mod fitted;
+mod gridder;
 mod moments;
+mod projection;
 mod spec;
+mod transform;
 
+pub use choice::{Encode, Missing, Scale, Transform, Unseen};
+pub use derivation::{Categories, Derivation};
+pub use design::Design;
+pub(crate) use design::{Encoding, Feature, Raw, Unit};
+pub(crate) use fitted::power_of_two;
 pub use fitted::{DroppedColumn, FittedColumn, Recipe, Seen};
-pub(crate) use fitted::{Grid, Gridder, land, power_of_two};
+pub(crate) use gridder::{Grid, Gridder, Moved};
 pub(crate) use moments::{MomentStream, Moments};
-pub(crate) use spec::ColumnRecipe;
-pub use spec::{ColumnChoice, DEFAULT_CLIP, Missing, RecipeSpec, Scale, Transform};
+pub use projection::Projection;
+pub use spec::{Block, ColumnChoice, DEFAULT_CLIP, Derived, RecipeSpec, Reduce};
+pub(crate) use transform::{Fitted, land, yeo_johnson};

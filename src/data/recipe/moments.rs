@@ -37,6 +37,11 @@ impl Moments {
         blocks.fold(Self::EMPTY, Self::merge)
     }
 
+    /// The moments of landed values, at most a block.
+    pub(crate) fn of_landed(values: &[f32], simd: Dispatch) -> Self {
+        if values.is_empty() { Self::EMPTY } else { simd.run(Block(values)) }
+    }
+
     #[inline(always)]
     fn of_block<V: Copy + Into<f64> + PartialOrd>(values: &[V], above: V, below: V) -> Self {
         let n = values.len() as f64;

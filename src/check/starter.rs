@@ -1,0 +1,165 @@
+//! A recipe to start from: what was found of every column, and the choices that follow from it.
+
+use std::fmt::Write as _;
+
+use super::escape::shown;
+use super::findings::tell;
+use super::piece::Class;
+use super::report::{ColumnReport, QUANTILES, Report, Value, percent};
+use super::{CheckRequest, STRONG, check};
+use crate::data::{RoleRequest, Source};
+use crate::error::Result;
+use crate::event::Observer;
+
+/// Different values up to which text is taken for categories.
+const CATEGORIES: u64 = 100;
+/// Categories that get a feature of their own.
+const OWN: u64 = 20;
+/// Share of missing values from which it is worth knowing where they are.
+const MISSING: f64 = 0.01;
+/// How many times as far from the median as the last percentile the largest value is, to offer to winsorise.
+const TAIL: f64 = 20.0;
+/// Correlated pairs that are named.
+const PAIRS: usize = 10;
+
+/// The text of a recipe file for an input, which a fit takes as it is.
+///
+/// # Errors
+/// As [`check`].
+pub fn starting_recipe(
+    request: &CheckRequest,
+    observer: &dyn Observer,
+    stop: &std::sync::atomic::AtomicBool,
+) -> Result<String> {
+    let report = check(request, observer, stop)?;
+    let source = Source::open(&request.inputs)?;
+    let categories = report.columns.iter().filter(|c| is_category(&report, c)).map(|c| c.name.clone()).collect();
+    let roles = RoleRequest { id: request.id.clone(), encoded: categories, ..RoleRequest::default() };
+    let roles = roles.resolve(&source)?;
+    let is_feature = |name: &str| roles.features.iter().any(|&f| source.columns()[f].name == name);
+    let left_out = |name: &str| roles.left_out.iter().find(|(column, _)| column == name).map(|(_, why)| why.as_str());
+    let mut out = format!(
+        "# A recipe for {} rows of {} columns. It was written from what `hyades check` finds; change what you know\n\
+         # better. `hyades recipe schema` prints its schema, README.md has all choices.\n\n\
+         [defaults]\n\
+         transform = \"auto\"   # none, or signed-log1p where the skewness is above 1\n\
+         missing = \"median\"\n\
+         scale = \"zscore\"\n",
+        report.rows,
+        report.columns.len()
+    );
+    for column in &report.columns {
+        let _ = write!(out, "\n# {}: {}\n", shown(&column.name), seen(column));
+        if report.id.as_ref().is_some_and(|id| id.column == column.name) {
+            out.push_str("# the id\n");
+        } else if is_feature(&column.name) {
+            section(&mut out, column);
+        } else if let Some(why) = left_out(&column.name) {
+            let _ = writeln!(out, "# no feature: {}", shown(why));
+        }
+    }
+    correlated(&mut out, &report);
+    Ok(out)
+}
+
+/// Whether it is text of few values that repeat, and none that are somebody's.
+fn is_category(report: &Report, column: &ColumnReport) -> bool {
+    let finding = |kind| report.findings.iter().any(|f| f.kind == kind && f.column.as_ref() == Some(&column.name));
+    column.class == Class::Text
+        && (2..=CATEGORIES).contains(&column.distinct)
+        && !finding("personal_data")
+        && !finding("likely_id")
+}
+
+/// A column in a line.
+fn seen(column: &ColumnReport) -> String {
+    let mut parts = vec![shown(&column.data_type)];
+    if column.missing() > 0 {
+        parts.push(format!("{} missing", percent(missing_share(column))));
+    }
+    match &column.numbers {
+        Some(n) => {
+            if let Some(median) = QUANTILES.iter().position(|&q| q == 0.5).and_then(|i| n.quantiles.get(i)) {
+                parts.push(format!("median {}", tell(median)));
+            }
+            if let (Some(min), Some(max)) = (&n.min, &n.max) {
+                parts.push(format!("{} to {}", tell(min), tell(max)));
+            }
+            parts.extend(n.skewness.map(|s| format!("skewness {s:.1}")));
+        }
+        None => parts.push(format!("{} different values", column.distinct)),
+    }
+    parts.join(", ")
+}
+
+/// The choices for a feature.
+fn section(out: &mut String, column: &ColumnReport) {
+    let mut lines = Vec::new();
+    if column.class == Class::Text {
+        lines.push("encode = \"one-hot\"   # or \"frequency\"; or \"ordinal\" with order = [...]".to_owned());
+        lines.push(format!("top = {}", column.distinct.min(OWN)));
+    }
+    if let Some(n) = &column.numbers {
+        if !n.sentinels.is_empty() {
+            let codes: Vec<String> = n.sentinels.iter().map(|&v| toml::Value::Float(v).to_string()).collect();
+            lines.push(format!("sentinels = [{}]   # likely codes for \"unknown\"", codes.join(", ")));
+        }
+        if missing_share(column) >= MISSING {
+            lines.push(format!("indicator = true   # adds {}_missing: 1 where there is no value", shown(&column.name)));
+        }
+        // Two values stay two values.
+        if n.transform == Some("signed-log1p") && column.distinct > 2 {
+            let or = if n.negative > 0 { "yeo-johnson or quantile" } else { "log1p, sqrt, yeo-johnson or quantile" };
+            lines.push(format!("transform = \"signed-log1p\"   # or {or}"));
+        }
+        if is_long_tailed(n) {
+            lines.push("# winsorise = [0.01, 0.99]   # its largest values lie far from all others".to_owned());
+        }
+    }
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "[columns.{}]\n{}", key(&column.name), lines.join("\n"));
+}
+
+/// A name as a key of TOML, whose basic strings have the escapes of JSON.
+fn key(name: &str) -> String {
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        return name.to_owned();
+    }
+    serde_json::Value::from(name).to_string().replace('\u{7f}', "\\u007f")
+}
+
+/// The share of rows without a value; the common value tells how many rows there are.
+fn missing_share(column: &ColumnReport) -> f64 {
+    let Some(common) = column.most_common.as_ref() else { return 1.0 };
+    column.missing() as f64 * common.share / common.count.max(1) as f64
+}
+
+fn is_long_tailed(n: &super::report::NumberReport) -> bool {
+    let number = |v: &Value| match v {
+        Value::Whole(n) => Some(*n as f64),
+        Value::Number(x) => Some(*x),
+        _ => None,
+    };
+    let at = |q: f64| QUANTILES.iter().position(|&p| p == q).and_then(|i| n.quantiles.get(i)).and_then(number);
+    let (Some(median), Some(last), Some(max)) = (at(0.5), at(0.99), n.max.as_ref().and_then(number)) else {
+        return false;
+    };
+    max - median > TAIL * (last - median).max(f64::MIN_POSITIVE) && last > median
+}
+
+fn correlated(out: &mut String, report: &Report) {
+    let pairs = report.correlations.as_deref().unwrap_or_default();
+    if pairs.is_empty() {
+        return;
+    }
+    out.push_str("\n# Of columns that move together only the first is used:\n");
+    for pair in pairs.iter().take(PAIRS) {
+        let _ = writeln!(out, "#   {} and {}: {:.3}", shown(&pair.first), shown(&pair.second), pair.r);
+    }
+    if pairs.len() > PAIRS {
+        let _ = writeln!(out, "#   and {} pairs more", pairs.len() - PAIRS);
+    }
+    let _ = writeln!(out, "[reduce]\nmax_correlation = {STRONG}");
+}

@@ -1,0 +1,55 @@
+//! `recipe init` and `recipe schema`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use hyades::check::{CheckRequest, starting_recipe};
+use hyades::data::RecipeSpec;
+use hyades::job::Resources;
+use hyades::{Error, Result};
+
+use super::Session;
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct InitArgs {
+    /// Parquet files, folders or quoted patterns
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// File to write, which must not be there yet [default: the standard output]
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The customers' id [default: a column named like one]
+    #[arg(long, value_name = "COLUMN")]
+    id: Option<String>,
+    /// Threads [default: one a processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Memory, such as 300MiB or 2GB [default: 4/5 of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = super::fmt::parse_bytes)]
+    memory: Option<u64>,
+}
+
+pub(super) fn init(args: &InitArgs, session: &Session) -> Result<()> {
+    // What somebody has edited is not written over.
+    if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
+        return Err(Error::Usage(format!("{} is there already; choose another name, or remove it", out.display())));
+    }
+    let request = CheckRequest {
+        inputs: args.inputs.clone(),
+        id: args.id.clone(),
+        resources: Resources { threads: args.threads, memory: args.memory, ..Resources::default() },
+        ..CheckRequest::default()
+    };
+    let text = starting_recipe(&request, session.observer.as_ref(), &session.stop)?;
+    let Some(out) = &args.out else { return say!("{}", text.trim_end()) };
+    hyades::job::publish_text(out, &text)?;
+    if !session.quiet {
+        say!("{}; next: hyades fit INPUT --recipe {} --k N --out FOLDER", out.display(), out.display())?;
+    }
+    Ok(())
+}
+
+pub(super) fn schema() -> Result<()> {
+    let text = serde_json::to_string_pretty(&RecipeSpec::schema()).map_err(|e| Error::Internal(e.to_string()))?;
+    say!("{text}")
+}
