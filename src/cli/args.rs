@@ -12,7 +12,7 @@ use hyades::simd::SimdLevel;
 use hyades::{Result, synth};
 
 use super::price::Prices;
-use super::recipe::InitArgs;
+use super::recipe::{ApplyArgs, InitArgs};
 use super::rfm::RfmArgs;
 
 const EXIT_CODES: &str = "\
@@ -96,6 +96,9 @@ pub(super) enum RecipeVerb {
     /// Write a commented recipe for an input, from what check finds
     #[command(after_help = EXIT_CODES)]
     Init(InitArgs),
+    /// Write the prepared values of customers, as a model's clustering sees them
+    #[command(after_help = EXIT_CODES)]
+    Apply(ApplyArgs),
     /// Print the JSON Schema of recipe files, for editors
     Schema,
 }

@@ -99,6 +99,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Bench(args) => commands::bench(*args, &session),
         Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &session),
         Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &session),
+        Verb::Recipe(RecipeVerb::Apply(args)) => recipe::apply(args, &session),
         Verb::Recipe(RecipeVerb::Schema) => recipe::schema(),
         Verb::Doctor(args) => commands::doctor(&args),
     }

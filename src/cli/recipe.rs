@@ -1,14 +1,15 @@
-//! `recipe init` and `recipe schema`.
+//! `recipe init`, `recipe apply` and `recipe schema`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use hyades::check::{CheckRequest, starting_recipe};
-use hyades::data::RecipeSpec;
-use hyades::job::Resources;
+use hyades::data::{KeySource, RecipeSpec};
+use hyades::job::{ApplyRequest, Resources};
 use hyades::{Error, Result};
 
 use super::Session;
+use super::fmt::thousands;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct InitArgs {
@@ -29,6 +30,28 @@ pub(super) struct InitArgs {
     memory: Option<u64>,
 }
 
+#[derive(Debug, Clone, Args)]
+pub(super) struct ApplyArgs {
+    /// The model.json of a fit
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Parquet files, folders or quoted patterns
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Parquet file to write: the id, and every feature in scaled units
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    /// The customers' id [default: the model's]
+    #[arg(long, value_name = "COLUMN")]
+    id: Option<String>,
+    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    #[arg(long, value_name = "FILE|env:NAME")]
+    pseudonymise: Option<KeySource>,
+    /// Threads [default: one a processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
 pub(super) fn init(args: &InitArgs, session: &Session) -> Result<()> {
     // What somebody has edited is not written over.
     if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
@@ -47,6 +70,22 @@ pub(super) fn init(args: &InitArgs, session: &Session) -> Result<()> {
         say!("{}; next: hyades fit INPUT --recipe {} --k N --out FOLDER", out.display(), out.display())?;
     }
     Ok(())
+}
+
+pub(super) fn apply(args: ApplyArgs, session: &Session) -> Result<()> {
+    let request = ApplyRequest {
+        model: args.model,
+        inputs: args.inputs,
+        id: args.id,
+        resources: Resources { threads: args.threads, ..Resources::default() },
+        out: args.out,
+        pseudonymise: args.pseudonymise,
+    };
+    let rows = hyades::job::apply(&request, session.observer.as_ref(), &session.stop)?;
+    if session.quiet {
+        return Ok(());
+    }
+    say!("{} customers\n{}", thousands(rows), request.out.display())
 }
 
 pub(super) fn schema() -> Result<()> {

@@ -377,14 +377,25 @@ pub(super) fn drop_unusable(candidates: &[Candidate], roles: &Roles, watch: Watc
     Ok(lost)
 }
 
+/// A grid that is coarser, as a power of two of scaled units, deserves a word.
+const COARSE: i32 = -10;
+
 /// The finest power-of-two step at which the farthest value is still on the grid.
-pub(super) fn step_exponent(candidates: &[Candidate]) -> i32 {
+pub(super) fn step_exponent(candidates: &[Candidate], watch: Watch<'_>) -> i32 {
     let reach = |c: &Candidate| {
         let column = c.column.as_ref()?;
         Some(column.clip.map_or(c.reach, |clip| c.reach.min(clip)) * column.weight)
     };
-    let reach = candidates.iter().filter_map(reach).fold(f64::MIN_POSITIVE, f64::max);
+    let farthest = candidates.iter().filter_map(|c| Some((reach(c)?, &c.name))).max_by(|a, b| a.0.total_cmp(&b.0));
+    let reach = farthest.map_or(f64::MIN_POSITIVE, |(reach, _)| reach.max(f64::MIN_POSITIVE));
     let exponent = ((reach.to_bits() >> 52) & 0x7ff) as i32 - 1023;
     let finest = (exponent - 23).max(-1000);
-    (finest..).find(|&e| reach * power_of_two(-e) <= f64::from(GRID_MAX)).unwrap_or(finest)
+    let step = (finest..).find(|&e| reach * power_of_two(-e) <= f64::from(GRID_MAX)).unwrap_or(finest);
+    if let Some((reach, name)) = farthest.filter(|_| step > COARSE && candidates.len() > 1) {
+        watch.warn(format!(
+            "{name} reaches {reach:.0} scaled units, so that all features are rounded to 2^{step} units; give it a scale or a \
+             clip, or winsorise it"
+        ));
+    }
+    step
 }

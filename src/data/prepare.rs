@@ -92,7 +92,7 @@ pub fn prepare(
         let Grown { candidates, categories } =
             fit_features(source, design, &probed, &landed, spec, &mut store, simd, watch)?;
         let dropped = drop_unusable(&candidates, roles, watch)?;
-        let step_exponent = step_exponent(&candidates);
+        let step_exponent = step_exponent(&candidates, watch);
         let kept: Vec<(usize, FittedColumn)> =
             candidates.into_iter().filter_map(|Candidate { feature, column, .. }| Some((feature, column?))).collect();
         let grids: Vec<(usize, Gridder)> = kept.iter().map(|(i, c)| (*i, c.gridder(step_exponent))).collect();

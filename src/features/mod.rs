@@ -38,7 +38,6 @@ use self::categories::Categories;
 use self::customer::Shape;
 use self::group::Grouped;
 use self::money::{Exact, Rounded};
-use self::output::TableWriter;
 use self::partitions::{Layout, Partitions};
 use self::reading::{Rules, Seen};
 use self::request::{Columns, values_of};
@@ -47,6 +46,7 @@ use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::job::publish::Publication;
 use crate::label::OUTPUT_GROUP_ROWS;
+use crate::label::TableWriter;
 
 pub use self::request::{Filter, Returns, RfmRequest};
 

@@ -74,7 +74,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let model = Model::load(&request.model)?;
     let mut publication = Publication::new(&request.out, &OUTPUTS, &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
-    let id = id_of(request, &model, &source)?;
+    let id = id_of(request.id.as_ref(), &model, &source)?;
     let design = Design::of_recipe(&source, &model.recipe)?;
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
@@ -158,22 +158,22 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
 }
 
 /// The id in the input: the one asked for, else the one of the fit.
-fn id_of(request: &AssignRequest, model: &Model, source: &Source) -> Result<Option<usize>> {
+pub(super) fn id_of(asked: Option<&String>, model: &Model, source: &Source) -> Result<Option<usize>> {
     let remembered = model.provenance.id_column.clone().filter(|name| source.position(name).is_some());
     // Files must agree about the columns that are read.
     let columns: Vec<String> =
         model.recipe.source_columns().into_iter().filter(|name| source.position(name).is_some()).collect();
-    let asked = RoleRequest {
-        id: request.id.clone().or(remembered),
+    let roles = RoleRequest {
+        id: asked.cloned().or(remembered),
         encoded: columns.iter().filter(|name| model.recipe.encodes(name)).cloned().collect(),
         features: columns,
         ..RoleRequest::default()
     };
-    Ok(asked.resolve(source)?.id)
+    Ok(roles.resolve(source)?.id)
 }
 
 /// Warns of categories and values that the fit did not see.
-fn tell_unseen(totals: &[ColumnCounts], rows: u64, watch: Watch<'_>) {
+pub(super) fn tell_unseen(totals: &[ColumnCounts], rows: u64, watch: Watch<'_>) {
     for c in totals.iter().filter(|c| c.unseen > 0) {
         watch.warn(format!("{}: {} of {rows} rows have a category that the fit did not see", c.name, c.unseen));
     }
@@ -226,7 +226,7 @@ impl Worker<'_> {
 }
 
 /// Consecutive row groups of up to `most` rows together; a larger one is a batch of its own.
-fn batches(groups: &[RowGroup], most: u64) -> impl Iterator<Item = &[RowGroup]> {
+pub(super) fn batches(groups: &[RowGroup], most: u64) -> impl Iterator<Item = &[RowGroup]> {
     let mut rest = groups;
     std::iter::from_fn(move || {
         let mut rows = 0;
@@ -241,7 +241,7 @@ fn batches(groups: &[RowGroup], most: u64) -> impl Iterator<Item = &[RowGroup]> 
     })
 }
 
-fn add_counts(totals: &mut Vec<ColumnCounts>, counts: Vec<ColumnCounts>) {
+pub(super) fn add_counts(totals: &mut Vec<ColumnCounts>, counts: Vec<ColumnCounts>) {
     if totals.is_empty() {
         *totals = counts;
         return;

@@ -1,5 +1,6 @@
 //! Whole jobs: what the modules above do, one after the other, with a plan before and a manifest after.
 
+mod apply;
 mod assign;
 mod centroids;
 mod device;
@@ -11,6 +12,7 @@ pub(crate) mod publish;
 mod recorder;
 mod recovery;
 
+pub use apply::{ApplyRequest, apply};
 pub use assign::{AssignOutcome, AssignRequest, assign};
 pub use device::{BackendKind, BackendRequest};
 pub use fit::{FitOutcome, FitRequest, InitRequest, fit, plan};

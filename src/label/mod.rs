@@ -1,6 +1,7 @@
 //! Labels to Parquet: the id as it was, the segment, the distance; rows in input order.
 
 mod measure;
+mod table;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use self::measure::{Rows, Sums};
+pub(crate) use self::table::TableWriter;
 use crate::backend::Labels;
 use crate::data::IdStream;
 use crate::error::{Error, Result};

@@ -227,7 +227,10 @@ fn recipes() {
     refused("[columns.x\n", &[&recipe, "line 1"]);
     refused("[columns.x]\nclip = 0\n", &["x: clip must be above 0", "recipe.toml:1:10", "above 0"]);
     refused("[columns.y]\nweight = -1\n", &["y: weight must be above 0"]);
-    refused("[columns.nobody]\nclip = 3\n[columns.x]\nclip = 3\n", &["no features:\n", "\"nobody\" is no column", "recipe.toml:1:10", "the features are: x, y"]);
+    refused(
+        "[columns.nobody]\nclip = 3\n[columns.x]\nclip = 3\n",
+        &["no features:\n", "\"nobody\" is no column", "recipe.toml:1:10", "the features are: x, y"],
+    );
     w.refused(2, &["recipe2.toml", "no such file"], ["fit", &input, "--k", "3", "--recipe", &w.text("recipe2.toml")]);
 
     let below = f64s((0..30).map(|i| f64::from(i - 9)));

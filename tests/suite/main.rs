@@ -17,6 +17,7 @@ mod extremes;
 mod features;
 mod harness;
 mod privacy;
+mod recipe;
 mod rfm;
 mod speech;
 mod tables;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         check::tests(),
         features::tests(),
         privacy::tests(),
+        recipe::tests(),
         rfm::tests(),
         speech::tests(),
         bad_input::tests(),
