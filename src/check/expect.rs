@@ -29,11 +29,10 @@ use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::dates::{date, parse};
 use super::escape::{quoted, shown};
 use super::piece::{Class, key_of_number, key_of_text};
 use super::profile::{Profile, Shape, Values};
-use crate::data::Source;
+use crate::data::{Source, date, parse_date};
 use crate::error::{Error, Result};
 
 const TABLE_KEYS: [&str; 1] = ["row_count"];
@@ -323,8 +322,8 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
 
 fn day(value: &DeValue<'_>) -> Option<f64> {
     match value {
-        DeValue::String(text) => parse(text),
-        DeValue::Datetime(datetime) => parse(&datetime.to_string()),
+        DeValue::String(text) => parse_date(text),
+        DeValue::Datetime(datetime) => parse_date(&datetime.to_string()),
         _ => None,
     }
 }

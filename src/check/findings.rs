@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::dates::date;
 use super::escape::quoted;
 use super::personal;
 use super::piece::Class;
 use super::profile::{Profile, Values};
 use super::report::{ColumnReport, Value, percent};
 use super::sentinel::sentinels;
+use crate::data::{date, personal_data as personal_name, protected_attribute};
 
 /// Share of one value from which a column is nearly constant.
 const NEARLY: f64 = 0.99;
@@ -59,7 +59,7 @@ pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Opti
         }
         _ => None,
     };
-    by_shape.or_else(|| Some(format!("likely {}, by its name", personal::by_name(name)?)))
+    by_shape.or_else(|| Some(format!("likely {}, by its name", personal_name(name)?)))
 }
 
 /// The findings about one column. `personal` is what [`personal_data`] said.
@@ -69,8 +69,14 @@ pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Opti
         found.push(Finding { severity, kind, column: Some(report.name.clone()), text });
     };
     use Severity::{Note, Warning};
+    let is_personal = personal.is_some();
     if let Some(what) = personal {
         add(Warning, "personal_data", format!("{what}; leave it out with --exclude unless it is meant to be used"));
+    }
+    if let Some(attribute) = protected_attribute(&report.name).filter(|_| !is_personal) {
+        let text =
+            format!("a protected attribute ({attribute}), by its name; a fit leaves it out unless --include names it");
+        add(Note, "protected_attribute", text);
     }
     let (rows, present) = (profile.rows + report.absent + report.mistyped, profile.present());
     if report.mistyped > 0 {

@@ -7,7 +7,6 @@
 //! threads, order or time. Absent on purpose: changes to the data, and any judgement that a number cannot back.
 
 mod across;
-mod dates;
 mod distinct;
 mod edges;
 mod escape;

@@ -2,13 +2,12 @@
 
 use serde::Serialize;
 
-use super::dates::date;
 use super::expect::Breach;
 use super::findings::Finding;
 use super::piece::Class;
 use super::profile::{Profile, Values};
 use super::sample::{quantile, rank_error};
-use crate::data::{SourceColumn, choose_transform};
+use crate::data::{SourceColumn, choose_transform, date};
 
 /// The quantiles that are told.
 pub const QUANTILES: [f64; 7] = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];

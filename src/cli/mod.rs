@@ -16,6 +16,7 @@ macro_rules! tell {
 }
 
 mod args;
+mod audit;
 mod bench;
 mod check;
 mod commands;

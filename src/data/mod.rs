@@ -2,29 +2,39 @@
 
 mod arena;
 mod column;
+mod dates;
 mod discover;
 mod footer;
 mod ids;
 mod land;
 mod landing;
 mod layout;
+mod nearest;
+mod personal;
 mod prepare;
 mod probe;
+mod protected;
 mod pseudonym;
 mod quantile;
 mod recipe;
 mod roles;
 mod source;
 mod store;
+mod stream;
 mod tiles;
 mod weights;
+mod words;
 
 pub use column::ColumnReader;
 pub(crate) use column::{BATCH_ROWS, as_f64, fault};
+pub(crate) use dates::{date, parse as parse_date};
 pub use ids::{IdFindings, IdStream, check_ids};
 pub use layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};
+pub(crate) use nearest::did_you_mean;
+pub(crate) use personal::personal_data;
 pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
 pub(crate) use probe::choose_transform;
+pub(crate) use protected::protected_attribute;
 pub use pseudonym::{KeySource, Pseudonym};
 pub(crate) use quantile::quantile_bytes;
 pub use recipe::{
@@ -32,9 +42,10 @@ pub use recipe::{
 };
 pub(crate) use recipe::{Moments, power_of_two};
 pub(crate) use roles::guess_id;
-pub use roles::{OUTPUT_COLUMNS, RoleRequest, Roles, TRUTH_COLUMN};
+pub use roles::{OUTPUT_COLUMNS, Protected, RoleRequest, Roles, TRUTH_COLUMN};
 pub(crate) use source::canonical;
 pub use source::{MAX_ROWS, RowGroup, Source, SourceColumn, SourceFile};
 pub(crate) use store::{Store, read_at, write_at};
+pub(crate) use stream::ColumnStream;
 pub use tiles::{Chunk, GRID_MAX, Tiles};
 pub use weights::{MAX_WEIGHT, TOTAL_BITS};

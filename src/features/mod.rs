@@ -20,7 +20,6 @@ mod customer;
 mod group;
 mod moment;
 mod money;
-mod nearest;
 mod output;
 mod partitions;
 mod reading;

@@ -3,15 +3,17 @@
 
 use std::path::PathBuf;
 
+use super::audit;
 use super::device::{BackendRequest, Size};
 use super::manifest::{Manifest, ManifestColumn, manifest_inputs, platform};
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::{Resources, ids, plan};
+use crate::audit::{Audit, Report as AuditReport};
 use crate::backend::{Centroids, Labels};
 use crate::data::{
-    ColumnCounts, IdStream, KeySource, Placement, Pseudonym, RoleRequest, RowGroup, Source, Tiles, replay,
+    ColumnCounts, IdStream, KeySource, Placement, Pseudonym, RoleRequest, Roles, RowGroup, Source, Tiles, replay,
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -41,6 +43,10 @@ pub struct AssignRequest {
     pub keep_duplicate_ids: bool,
     /// The key to replace ids by pseudonyms in the output.
     pub pseudonymise: Option<KeySource>,
+    /// Whether to tell how protected attributes are spread over the segments.
+    pub audit: bool,
+    /// Columns that are protected attributes beside those that are named like one.
+    pub protect: Vec<String>,
 }
 
 /// Finished labels.
@@ -52,6 +58,8 @@ pub struct AssignOutcome {
     pub rows: u64,
     /// Counts, mean distances and the hash of the labels.
     pub labels: LabelSummary,
+    /// How protected attributes are spread, if that was asked for.
+    pub audit: Option<AuditReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
 }
@@ -72,11 +80,17 @@ pub fn assign(
 
 fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
     let model = Model::load(&request.model)?;
-    let mut publication = Publication::new(&request.out, &OUTPUTS, &request.inputs)?;
+    let mut publication = Publication::new(&request.out, &audit::outputs(&OUTPUTS, request.audit), &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
-    let (id, columns) = match_columns(request, &model, &source)?;
+    let roles = match_columns(request, &model, &source)?;
+    let (id, columns) = (roles.id, &roles.features);
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
+    }
+    if request.audit {
+        audit::vet(&source, &roles)?;
+    } else {
+        audit::warn_of_earlier(&request.out, watch);
     }
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
@@ -106,15 +120,19 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     )?;
     let mut totals: Vec<ColumnCounts> = Vec::new();
     let ladder = chosen.ladder(&request.backend, size, budget)?;
+    let mut audit = request.audit.then(|| Audit::new(&source, &roles.protected, centroids.k()));
     let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &ladder };
     watch.stage(Stage::Labels, source.rows(), "rows", || {
         for groups in batches(source.row_groups(), plan.rows) {
             let large = groups[0].rows > plan.rows;
             let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));
             let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
-            let (tiles, counts) = replay(&source, &columns, &model.recipe, groups, &placement, watch.quiet())?;
+            let (tiles, counts) = replay(&source, columns, &model.recipe, groups, &placement, watch.quiet())?;
             add_counts(&mut totals, counts);
-            worker.label(&tiles, watch, &mut |labels| writer.push(&labels))?;
+            worker.label(&tiles, watch, &mut |labels| {
+                audit.as_mut().map_or(Ok(()), |audit| audit.push(&labels.labels))?;
+                writer.push(&labels)
+            })?;
         }
         Ok(())
     })?;
@@ -122,6 +140,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     if labels.counts.iter().sum::<u64>() != source.rows() {
         return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
     }
+    let audit = audit.map(|audit| audit.finish(&labels.labels_blake3));
+    let audit_blake3 = audit::publish(audit.as_ref(), &mut publication)?;
     let transforms = model.recipe.columns.iter().map(|c| c.transform.name());
     let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
     let manifest = Manifest {
@@ -148,15 +168,16 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         warnings: recorder.warnings(),
         counts: labels.counts.clone(),
         labels_blake3: labels.labels_blake3.clone(),
+        audit_blake3,
         model_blake3: blake3::hash(&text).to_hex().to_string(),
     };
     publication.text(OUTPUTS[1], &manifest.to_json()?)?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    Ok(AssignOutcome { model, rows: source.rows(), labels, stages: recorder.stages() })
+    Ok(AssignOutcome { model, rows: source.rows(), labels, audit, stages: recorder.stages() })
 }
 
 /// The id and the model's features in the input, by name.
-fn match_columns(request: &AssignRequest, model: &Model, source: &Source) -> Result<(Option<usize>, Vec<usize>)> {
+fn match_columns(request: &AssignRequest, model: &Model, source: &Source) -> Result<Roles> {
     let missing: Vec<&str> =
         model.feature_names_in_.iter().map(String::as_str).filter(|name| source.position(name).is_none()).collect();
     if !missing.is_empty() {
@@ -169,10 +190,10 @@ fn match_columns(request: &AssignRequest, model: &Model, source: &Source) -> Res
     let asked = RoleRequest {
         id: request.id.clone().or(remembered),
         features: model.feature_names_in_.clone(),
+        protect: request.protect.clone(),
         ..RoleRequest::default()
     };
-    let roles = asked.resolve(source)?;
-    Ok((roles.id, roles.features))
+    asked.resolve(source)
 }
 
 /// Labels batch after batch, on whatever device is left.

@@ -1,6 +1,7 @@
 //! Whole jobs: what the modules above do, one after the other, with a plan before and a manifest after.
 
 mod assign;
+mod audit;
 mod centroids;
 mod device;
 mod fit;

@@ -3,7 +3,7 @@
 /// `2026-10-01`, or `2026-10-01 13:05:09` where the day has a time; in the proleptic Gregorian calendar.
 ///
 /// The calendar is H. Hinnant's *chrono-compatible low-level date algorithms*, `civil_from_days`.
-pub(super) fn date(days: f64) -> String {
+pub(crate) fn date(days: f64) -> String {
     let day = days.floor();
     if !(-1e8..1e8).contains(&day) {
         return format!("day {days:.0}");
@@ -26,7 +26,7 @@ pub(super) fn date(days: f64) -> String {
 }
 
 /// The day of `2026-10-01`; None for anything else, and for days that no month has.
-pub(super) fn parse(text: &str) -> Option<f64> {
+pub(crate) fn parse(text: &str) -> Option<f64> {
     let mut parts = text.splitn(3, '-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     if (year.len(), month.len(), day.len()) != (4, 2, 2) || !text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn known_days() {
-        // `date -d @0`, `date -d 2026-10-01 +%s` / 86400, and the days of the codes in `sentinel`.
+        // `date -d @0`, `date -d 2026-10-01 +%s` / 86400, and the days of the codes in `check::sentinel`.
         for (days, text) in
             [(0.0, "1970-01-01"), (20_727.0, "2026-10-01"), (-25_567.0, "1900-01-01"), (47_481.0, "2099-12-31")]
         {

@@ -1,7 +1,7 @@
 //! Names that are not there, and the one that was probably meant.
 
 /// ` (did you mean "CustomerID"?)`, or nothing where no name is near.
-pub(super) fn did_you_mean<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn did_you_mean<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> String {
     let wanted = fold(asked);
     // A third of the letters may be wrong; case and separators do not count.
     let near = names.map(|name| (distance(&wanted, &fold(name)), name)).filter(|(d, _)| *d * 3 <= wanted.len());
