@@ -119,11 +119,13 @@ impl Expectations {
         self.columns.iter().filter(|c| c.unique).map(|c| c.at)
     }
 
-    /// What is broken. `repeated` tells how many rows of a column repeat an earlier value.
+    /// What is broken. `repeated` tells how many rows of a column repeat an earlier value; of `personal` columns, no
+    /// value is told.
     pub(super) fn breaches(
         &self,
         source: &Source,
         profiles: &[Profile],
+        personal: &[bool],
         repeated: impl Fn(usize) -> Option<u64>,
     ) -> Vec<Breach> {
         let mut found = Vec::new();
@@ -136,6 +138,7 @@ impl Expectations {
         for expected in &self.columns {
             let profile = &profiles[expected.at];
             let name = &source.columns()[expected.at].name;
+            let told = !personal[expected.at];
             let mut breach = |expectation, rows, text| {
                 found.push(Breach { column: Some(name.clone()), expectation, rows, text });
             };
@@ -158,7 +161,11 @@ impl Expectations {
                 breach("range", Some(profile.outside), text);
             }
             if expected.limits.allowed.is_some() && profile.unlisted > 0 {
-                let example = profile.example.as_ref().map_or_else(String::new, |e| format!(", such as {}", quoted(e)));
+                let example = profile
+                    .example
+                    .as_ref()
+                    .filter(|_| told)
+                    .map_or_else(String::new, |e| format!(", such as {}", quoted(e)));
                 let text = format!("{} values are not in the list{example}", profile.unlisted);
                 breach("allowed", Some(profile.unlisted), text);
             }
@@ -168,7 +175,11 @@ impl Expectations {
                     _ => None,
                 };
                 if newest.is_none_or(|newest| newest < least) {
-                    let there = newest.map_or_else(|| "there is none".into(), |d| format!("the newest is {}", date(d)));
+                    let there = match newest {
+                        Some(newest) if told => format!("the newest is {}", date(newest)),
+                        Some(_) => "the newest is older".into(),
+                        None => "there is none".into(),
+                    };
                     breach("newest_at_least", None, format!("{there}, where {} or later is expected", date(least)));
                 }
             }
