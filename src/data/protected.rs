@@ -9,202 +9,54 @@
 //! `vehicle_age` the last word of the phrase behind `age`, or else before it, is a thing. Units, groups and words such as
 //! `oldest` are passed over, and `account_holder_age` is a person's again.
 
-use super::words::{has, words};
+use super::words::words;
 
-const SEX: &str = "sex";
 const AGE: &str = "age";
-const BIRTH: &str = "date of birth";
-const ORIGIN: &str = "nationality or origin";
-const RELIGION: &str = "religion";
-const MARITAL: &str = "marital status";
 const DISABILITY: &str = "disability";
-const MEMBERSHIP: &str = "political or union membership";
-const ORIENTATION: &str = "sexual orientation";
 
-/// Words that make a name one of an attribute, wherever they stand in it; earlier lines go first.
-const NAMES: [(&str, &[&[&str]]); 9] = [
-    (ORIENTATION, &[&["sexual"], &["sexuality"], &["sexuelle"], &["sexuell"], &["lgbt"], &["lgbtq"], &["lgbtqi"]]),
-    (
-        SEX,
-        &[
-            &["sex"],
-            &["gender"],
-            &["male"],
-            &["female"],
-            &["geschlecht"],
-            &["sexe"],
-            &["sexo"],
-            &["genero"],
-            &["g\u{e9}nero"],
-            &["salutation"],
-            &["anrede"],
-        ],
-    ),
-    (
-        ORIGIN,
-        &[
-            &["nationality"],
-            &["nationalities"],
-            &["citizenship"],
-            &["citizen"],
-            &["citizenships"],
-            &["ethnicity"],
-            &["ethnic"],
-            &["ethnicgroup"],
-            &["race"],
-            &["racial"],
-            &["ancestry"],
-            &["caste"],
-            &["tribe"],
-            &["foreigner"],
-            &["immigrant"],
-            &["immigration"],
-            &["refugee"],
-            &["birthplace"],
-            &["place", "of", "birth"],
-            &["country", "of", "birth"],
-            &["birth", "country"],
-            &["birth", "place"],
-            &["native", "country"],
-            &["national", "origin"],
-            &["country", "of", "origin"],
-            &["foreign", "worker"],
-            &["nationalitaet"],
-            &["nationalit\u{e4}t"],
-            &["staatsangehoerigkeit"],
-            &["staatsangeh\u{f6}rigkeit"],
-            &["staatsbuergerschaft"],
-            &["staatsb\u{fc}rgerschaft"],
-            &["geburtsort"],
-            &["geburtsland"],
-            &["herkunftsland"],
-            &["nationalite"],
-            &["nationalit\u{e9}"],
-            &["nacionalidad"],
-        ],
-    ),
-    (
-        BIRTH,
-        &[
-            &["birth"],
-            &["birthdate"],
-            &["birthday"],
-            &["birthyear"],
-            &["dob"],
-            &["yob"],
-            &["born"],
-            &["geburt"],
-            &["geburtsdatum"],
-            &["geburtstag"],
-            &["geburtsjahr"],
-            &["naissance"],
-            &["nacimiento"],
-        ],
-    ),
-    (
-        RELIGION,
-        &[
-            &["religion"],
-            &["religious"],
-            &["church"],
-            &["kirche"],
-            &["kirchensteuer"],
-            &["konfession"],
-            &["religionszugehoerigkeit"],
-            &["religionszugeh\u{f6}rigkeit"],
-        ],
-    ),
-    (
-        MARITAL,
-        &[
-            &["marital"],
-            &["maritalstatus"],
-            &["married"],
-            &["marriage"],
-            &["divorced"],
-            &["widowed"],
-            &["matrimonial"],
-            &["matrimoniale"],
-            &["civil", "status"],
-            &["civil", "partnership"],
-            &["familienstand"],
-            &["verheiratet"],
-            &["etat", "civil"],
-            &["\u{e9}tat", "civil"],
-            &["estado", "civil"],
-        ],
-    ),
-    (
-        DISABILITY,
-        &[
-            &["disability"],
-            &["disabilities"],
-            &["handicap"],
-            &["handicapped"],
-            &["behinderung"],
-            &["behindert"],
-            &["schwerbehinderung"],
-            &["schwerbehindert"],
-            &["discapacidad"],
-        ],
-    ),
-    (
-        MEMBERSHIP,
-        &[
-            &["political"],
-            &["party", "affiliation"],
-            &["party", "membership"],
-            &["parteizugehoerigkeit"],
-            &["parteizugeh\u{f6}rigkeit"],
-            &["trade", "union"],
-            &["labor", "union"],
-            &["labour", "union"],
-            &["union", "member"],
-            &["union", "membership"],
-            &["union", "dues"],
-            &["gewerkschaft"],
-            &["syndicat"],
-            &["sindicato"],
-        ],
-    ),
-    (
-        AGE,
-        &[
-            &["agegroup"],
-            &["ageband"],
-            &["agerange"],
-            &["agebucket"],
-            &["altersgruppe"],
-            &["lebensalter"],
-            &["kundenalter"],
-            &["senior", "citizen"],
-        ],
-    ),
+/// Phrases that make a name one of an attribute, wherever they stand in it; earlier lines go first.
+#[rustfmt::skip]
+const NAMES: [(&str, &str); 9] = [
+    ("sexual orientation", "sexual, sexuality, sexuelle, sexuell, lgbt, lgbtq, lgbtqi"),
+    ("sex", "sex, gender, male, female, geschlecht, sexe, sexo, genero, g\u{e9}nero, salutation, anrede"),
+    ("nationality or origin",
+        "nationality, nationalities, citizenship, citizenships, citizen, ethnicity, ethnic, ethnicgroup, race, racial, \
+        ancestry, caste, tribe, foreigner, immigrant, immigration, refugee, birthplace, place of birth, country of birth, \
+        birth country, birth place, native country, national origin, country of origin, foreign worker, nationalitaet, \
+        nationalit\u{e4}t, staatsangehoerigkeit, staatsangeh\u{f6}rigkeit, staatsbuergerschaft, staatsb\u{fc}rgerschaft, \
+        geburtsort, geburtsland, herkunftsland, nationalite, nationalit\u{e9}, nacionalidad"),
+    ("date of birth",
+        "birth, birthdate, birthday, birthyear, dob, yob, born, geburt, geburtsdatum, geburtstag, geburtsjahr, naissance, \
+        nacimiento"),
+    ("religion",
+        "religion, religious, church, kirche, kirchensteuer, konfession, religionszugehoerigkeit, \
+        religionszugeh\u{f6}rigkeit"),
+    ("marital status",
+        "marital, maritalstatus, married, marriage, divorced, widowed, matrimonial, matrimoniale, civil status, \
+        civil partnership, familienstand, verheiratet, etat civil, \u{e9}tat civil, estado civil"),
+    (DISABILITY,
+        "disability, disabilities, handicap, handicapped, behinderung, behindert, schwerbehinderung, schwerbehindert, \
+        discapacidad"),
+    ("political or union membership",
+        "political, party affiliation, party membership, parteizugehoerigkeit, parteizugeh\u{f6}rigkeit, trade union, \
+        labor union, labour union, union member, union membership, union dues, gewerkschaft, syndicat, sindicato"),
+    (AGE, "agegroup, ageband, agerange, agebucket, altersgruppe, lebensalter, kundenalter, senior citizen"),
 ];
 
-/// Words beside which those above mean something else.
-const MEANS_ELSE: [(&[&str], &[&str]); 5] = [
-    (&["race"], &["bet", "bets", "betting", "horse", "dog", "car", "track", "ticket", "tickets"]),
-    (&["political"], &["risk", "exposure", "exposed"]),
-    (&["union", "member"], &["credit"]),
-    (&["union", "membership"], &["credit"]),
-    (&["citizen"], &["senior"]),
+/// Words beside which a phrase means something else.
+const MEANS_ELSE: [(&str, &[&str]); 5] = [
+    ("race", &["bet", "bets", "betting", "horse", "dog", "car", "track", "ticket", "tickets"]),
+    ("political", &["risk", "exposure", "exposed"]),
+    ("union member", &["credit"]),
+    ("union membership", &["credit"]),
+    ("citizen", &["senior"]),
 ];
 
 /// A disabled account is no disabled person: this word counts only among these.
 const DISABLED: &str = "disabled";
+#[rustfmt::skip]
 const BESIDE_DISABLED: [&str; 12] = [
-    "is",
-    "flag",
-    "status",
-    "ind",
-    "indicator",
-    "person",
-    "customer",
-    "client",
-    "applicant",
-    "member",
-    "registered",
+    "is", "flag", "status", "ind", "indicator", "person", "customer", "client", "applicant", "member", "registered",
     "holder",
 ];
 
@@ -212,6 +64,7 @@ const BESIDE_DISABLED: [&str; 12] = [
 const AGES: [&str; 6] = ["age", "ages", "alter", "edad", "\u{e2}ge", "leeftijd"];
 
 /// Words in a phrase of age that do not say whose it is.
+#[rustfmt::skip]
 const PASSED_OVER: [&str; 41] = [
     "of", "the", "in", "at", "avg", "average", "mean", "median", "min", "minimum", "max", "maximum", "oldest",
     "newest", "youngest", "first", "last", "current", "years", "year", "yrs", "y", "months", "month", "mths", "m",
@@ -234,12 +87,12 @@ const THINGS: [&str; 76] = [
 /// The protected attribute that a column of this name likely holds.
 pub(crate) fn protected_attribute(name: &str) -> Option<&'static str> {
     let words = words(name);
-    let means_else = |part: &[&str]| {
-        let listed = |w: &String| MEANS_ELSE.iter().any(|(of, beside)| *of == part && beside.contains(&w.as_str()));
-        words.iter().any(listed)
+    let whole = format!(" {} ", words.join(" "));
+    let stands = |phrase: &str| {
+        let listed = |w: &String| MEANS_ELSE.iter().any(|(of, beside)| *of == phrase && beside.contains(&w.as_str()));
+        whole.contains(&format!(" {phrase} ")) && !words.iter().any(listed)
     };
-    let named = NAMES.iter().find(|(_, parts)| parts.iter().any(|part| has(&words, part) && !means_else(part)));
-    if let Some((attribute, _)) = named {
+    if let Some((attribute, _)) = NAMES.iter().find(|(_, phrases)| phrases.split(", ").any(stands)) {
         return Some(attribute);
     }
     let beside = |w: &String| w == DISABLED || BESIDE_DISABLED.contains(&w.as_str());
@@ -267,22 +120,22 @@ mod tests {
     #[rustfmt::skip]
     fn attributes_are_found() {
         let cases: [(&str, &[&str]); 9] = [
-            (SEX, &["sex", "SEX", "Gender", "customer_sex", "gender_F", "sexCode", "is_female", "geschlecht", "sexe", "Anrede"]),
+            ("sex", &["sex", "SEX", "Gender", "customer_sex", "gender_F", "sexCode", "is_female", "geschlecht", "sexe", "Anrede"]),
             (AGE, &[
                 "age", "AGE", "age_years", "customerAge", "Customer Age", "age-group", "AgeBand", "age_25_34", "age2",
                 "alter", "alter_jahre", "edad", "account_holder_age", "age_of_applicant", "avg_age_household", "SeniorCitizen",
                 "card.holder.age", "min_age",
             ]),
-            (BIRTH, &["birth_date", "DOB", "dateOfBirth", "DAYS_BIRTH", "year_of_birth", "geburtsdatum", "date_naissance"]),
-            (ORIGIN, &[
+            ("date of birth", &["birth_date", "DOB", "dateOfBirth", "DAYS_BIRTH", "year_of_birth", "geburtsdatum", "date_naissance"]),
+            ("nationality or origin", &[
                 "nationality", "Nationality_DE", "citizenship", "citizen", "ethnic_group", "race", "race_white",
                 "CountryOfBirth", "native-country", "foreign_worker", "staatsangeh\u{f6}rigkeit", "nacionalidad",
             ]),
-            (RELIGION, &["religion", "ReligionCode", "church_tax", "Kirchensteuer", "konfession"]),
-            (MARITAL, &["marital_status", "MARRIAGE", "is_married", "maritalStatus", "familienstand", "estado_civil"]),
+            ("religion", &["religion", "ReligionCode", "church_tax", "Kirchensteuer", "konfession"]),
+            ("marital status", &["marital_status", "MARRIAGE", "is_married", "maritalStatus", "familienstand", "estado_civil"]),
             (DISABILITY, &["disability", "disability_flag", "disabled", "IsDisabled", "customer_disabled", "handicap"]),
-            (MEMBERSHIP, &["political_party", "PartyAffiliation", "union_member", "trade_union", "gewerkschaft"]),
-            (ORIENTATION, &["sexual_orientation", "SexualOrientation", "sexuality", "lgbt"]),
+            ("political or union membership", &["political_party", "PartyAffiliation", "union_member", "trade_union", "gewerkschaft"]),
+            ("sexual orientation", &["sexual_orientation", "SexualOrientation", "sexuality", "lgbt"]),
         ];
         for (attribute, names) in cases {
             for name in names {

@@ -26,11 +26,6 @@ pub(crate) fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether `part` stands in `words`, its words one after the other.
-pub(super) fn has(words: &[String], part: &[&str]) -> bool {
-    words.windows(part.len()).any(|w| w.iter().zip(part).all(|(a, b)| a == b))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,12 +45,5 @@ mod tests {
         ] {
             assert_eq!(words(name).join(" "), expected, "{name}");
         }
-    }
-
-    #[test]
-    fn parts_are_whole_words_in_order() {
-        let name = words("customer_marital_status");
-        assert!(has(&name, &["marital", "status"]) && has(&name, &["customer"]));
-        assert!(!has(&name, &["status", "marital"]) && !has(&name, &["custom"]));
     }
 }
