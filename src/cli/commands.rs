@@ -83,7 +83,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
 pub(super) fn plan(args: PlanArgs, session: &Session) -> Result<()> {
     let request = args.request()?;
     let (plan, roles, source) = job::plan(&request, Watch::new(session.observer.as_ref(), &session.stop))?;
-    let names: Vec<&str> = roles.features.iter().map(|&i| source.columns()[i].name.as_str()).collect();
+    let names: Vec<String> = roles.features.iter().map(|&i| examine::shown(&source.columns()[i].name)).collect();
     say!("{}", report::plan(&plan).trim_end())?;
     say!("{:>10}  {}", "columns", names.join(", "))?;
     Ok(())

@@ -57,7 +57,9 @@ pub(crate) fn main() -> ExitCode {
             if as_json {
                 tracing::error!("{error}");
             } else {
-                tell!("error: {error}");
+                // Names of columns and files may be anything; what an error lists stands on lines of its own.
+                let lines: Vec<String> = error.to_string().lines().map(hyades::check::shown).collect();
+                tell!("error: {}", lines.join("\n"));
             }
             ExitCode::from(error.exit_code())
         }

@@ -19,6 +19,7 @@ tests!(
     requests_that_cannot_be_met,
     an_audit_counts_what_a_reader_would,
     nothing_protected_leaves_without_an_audit,
+    hostile_names_and_values_are_shown_harmlessly,
 );
 
 const SECRET: &str = "correct horse battery staple";
@@ -310,4 +311,22 @@ fn nothing_protected_leaves_without_an_audit() {
     // The search finds: with an audit they are there.
     let ran = w.run(["fit", &input, "--k", "3", "--audit"]).succeeds();
     assert!(is_there(&w, &(ran.out + &ran.err)));
+}
+
+fn hostile_names_and_values_are_shown_harmlessly() {
+    let w = Workshop::new();
+    let mut table = three_groups(60);
+    let sexes = (0..60).map(|i| Some(["f\u{1b}[31m", "m\u{202e}"][i % 2]));
+    table.push(("sex\u{1b}[2J", Arc::new(sexes.collect::<StringArray>()) as ArrayRef));
+    table.push(("age\u{1b}[2J", i64s((0..60).map(|i| i % 40))));
+    write(&w.path("a.parquet"), &table);
+    let input = w.text("a.parquet");
+    let fit = |more: &[&str]| w.run([&["fit", &input, "--k", "3", "--audit", "--print-recipe"], more].concat());
+    let ran = [fit(&[]), fit(&["--include", "age\u{1b}[2J"]), fit(&["--include", "agee"])];
+    assert_eq!(ran.each_ref().map(|r| r.code), [Some(0), Some(0), Some(2)]);
+    for said in ran.iter().flat_map(|r| [&r.out, &r.err]) {
+        let bad = said.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert_eq!(bad, None, "{said:?}");
+    }
+    assert!(ran[0].out.contains("f\\u{1b}[31m: 50.0%"), "{}", ran[0].out);
 }
