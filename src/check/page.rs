@@ -247,7 +247,11 @@ fn plain(value: &Value) -> String {
 
 /// 1,234,567.
 fn thousands(n: u64) -> String {
-    let digits = n.to_string();
+    grouped(&n.to_string())
+}
+
+/// Digits in groups of three.
+fn grouped(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
@@ -263,7 +267,9 @@ fn figures(v: f64) -> String {
     let size = v.abs();
     if v == 0.0 || (1e-4..1e15).contains(&size) {
         let digits = if size >= 1.0 { 5 - (size.log10() as i32).min(5) } else { 6 };
-        format!("{v:.*}", digits.max(0) as usize)
+        let text = format!("{size:.*}", digits.max(0) as usize);
+        let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+        format!("{}{}{fraction}", if v < 0.0 { "-" } else { "" }, grouped(whole))
     } else {
         format!("{v:.5e}")
     }

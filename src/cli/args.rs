@@ -318,7 +318,7 @@ pub(super) struct AssignArgs {
     #[arg(long)]
     pub(super) audit: bool,
     /// Columns that are protected attributes too, for an --audit
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "audit")]
     pub(super) protect: Vec<String>,
     #[command(flatten)]
     pub(super) device: DeviceArgs,

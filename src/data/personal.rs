@@ -56,12 +56,43 @@ const NAMES: [(&[&str], &str); 47] = [
 const MAY_FOLLOW: [&str; 7] = ["number", "no", "nr", "num", "hash", "line", "hashed"];
 
 /// First words of columns that tell whether there is such a thing, or how many: `has_email`, `n_phone`.
-const COUNTED: [&str; 7] = ["has", "is", "n", "num", "nb", "count", "cnt"];
+const COUNTED: [&str; 5] = ["has", "is", "n", "num", "nb"];
+
+/// Words of columns that tell how much goes by that way: `spend_mobile`, `email_click_rate`.
+const MEASURED: [&str; 26] = [
+    "count",
+    "cnt",
+    "sum",
+    "total",
+    "amount",
+    "amt",
+    "spend",
+    "balance",
+    "share",
+    "rate",
+    "ratio",
+    "pct",
+    "avg",
+    "mean",
+    "logins",
+    "sessions",
+    "visits",
+    "payments",
+    "transfers",
+    "transactions",
+    "txn",
+    "calls",
+    "changes",
+    "days",
+    "months",
+    "usage",
+];
 
 /// What a column of this name likely holds.
 pub(crate) fn personal_data(name: &str) -> Option<&'static str> {
     let words = words(name);
-    if words.first().is_some_and(|w| COUNTED.contains(&w.as_str())) {
+    let counted = words.first().is_some_and(|w| COUNTED.contains(&w.as_str()));
+    if counted || words.iter().any(|w| MEASURED.contains(&w.as_str())) {
         return None;
     }
     let follows = |w: &String| MAY_FOLLOW.contains(&w.as_str()) || w.bytes().all(|b| b.is_ascii_digit());
@@ -109,6 +140,9 @@ mod tests {
             "has_email",
             "is_mobile",
             "n_phone",
+            "spend_mobile",
+            "address_changes_email",
+            "total_calls_phone",
             "pan_european",
             "2",
             "number",

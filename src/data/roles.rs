@@ -89,8 +89,8 @@ impl RoleRequest {
     /// Finds the columns.
     ///
     /// # Errors
-    /// All names that do not exist, roles that exclude each other, all columns of an unusable type that were asked for by name, all columns in use
-    /// about which files disagree, or no feature at all.
+    /// All names that do not exist, all roles that exclude each other, all columns of an unusable type that were asked for
+    /// by name, all columns in use about which files disagree, or no feature at all.
     pub fn resolve(&self, source: &Source) -> Result<Roles> {
         let columns = source.columns();
         self.all_exist(source)?;

@@ -98,7 +98,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let budget = request.resources.budget();
     let size = Size { rows: source.rows(), dim: columns.len(), k: model.n_clusters };
     let chosen = request.backend.choose(size, budget)?;
-    let plan = plan::batches(columns.len(), model.n_clusters, &chosen, budget)?;
+    let plan = plan::batches(columns.len(), model.n_clusters, audit::columns(request.audit, &roles), &chosen, budget)?;
     watch.note(format!(
         "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
         source.rows(),

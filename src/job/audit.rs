@@ -42,6 +42,11 @@ pub(super) fn vet(source: &Source, roles: &Roles) -> Result<()> {
     )))
 }
 
+/// How many columns are audited.
+pub(super) fn columns(audit: bool, roles: &Roles) -> usize {
+    if audit { roles.protected.len() } else { 0 }
+}
+
 /// Says which protected attributes are features.
 pub(super) fn warn_of_features(source: &Source, roles: &Roles, watch: Watch<'_>) {
     let name = |p: &crate::data::Protected| format!("{} ({})", source.columns()[p.column].name, p.attribute);

@@ -134,7 +134,9 @@ fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
     let chosen = request
         .backend
         .choose(Size { rows: source.rows(), dim: roles.features.len(), k: request.k }, request.resources.budget())?;
-    let plan = super::plan::make(&source, &roles, request.k, &chosen, &request.resources, request.out.as_deref())?;
+    let audited = audit::columns(request.audit, &roles);
+    let plan =
+        super::plan::make(&source, &roles, request.k, &chosen, &request.resources, request.out.as_deref(), audited)?;
     Ok(Opened { source, roles, chosen, plan })
 }
 
