@@ -26,6 +26,8 @@ pub mod model;
 
 pub mod label;
 
+pub mod audit;
+
 pub mod job;
 
 pub mod bench;

@@ -8,6 +8,8 @@ import child
 from cells import Cell
 
 SEGMENTS = 16
+# A column of every bank that is no feature by default; the figures are of all.
+PROTECTED = "age_years"
 
 
 @dataclass
@@ -38,15 +40,20 @@ class Hyades:
         """Names of the first features of any bank, which are the same whatever comes after them."""
         file, out = self.folder / "names.parquet", self.folder / "names"
         self.synth(file, 1000, features, 30)
-        child.run([self.program, "fit", file, "--k", "2", "--out", out, "--backend", "cpu", "-q"], self.env, 30)
+        child.run([self.program, "fit", file, "--k", "2", "--out", out, "--backend", "cpu", "-q",
+                   *self.every_feature([])], self.env, 30)
         model = json.loads((out / "model.json").read_text())["model"]
         return ",".join(column["name"] for column in model["recipe"]["columns"])
+
+    def every_feature(self, options: list) -> list:
+        return ["--include", PROTECTED] if "--features" not in options and self.knows("--include") else []
 
     def bench(self, file: Path, cell: Cell, backends: str, options: list, limit: float) -> dict:
         """The JSON of `hyades bench`, also where its backends disagree."""
         out = self.folder / "bench.json"
         out.unlink(missing_ok=True)
-        command = [self.program, "bench", file, "--k", cell.k, "--backends", backends, "--json", out, "-q", *options]
+        command = [self.program, "bench", file, "--k", cell.k, "--backends", backends, "--json", out, "-q", *options,
+                   *self.every_feature(options)]
         if self.device and "gpu" in backends:
             command += ["--device", self.device]
         if self.price_per_hour is not None and self.knows("--price-per-hour"):

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import process
 
 ID = "customer_id"
+# No feature by default; the figures are of all.
+PROTECTED = "age_years"
 SEGMENTS = 16
 MIXED = [pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.decimal128(18, 2), pa.bool_()]
 NULLS = 0.05

@@ -7,6 +7,7 @@ its preparation, its labels or its sums shows.
 
 import json
 import math
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +67,24 @@ class Fit:
         return np.array(self.model["grid_centers_"], np.int64)
 
 
+def can_include(hyades: str) -> bool:
+    return "--include" in subprocess.run([hyades, "fit", "--help"], capture_output=True, text=True).stdout
+
+
+def every_number(hyades: str, file: Path, options: tuple[str, ...]) -> list[str]:
+    """Options that make every numeric column but the id a feature: age and the like too, which are none by default."""
+    if "--features" in options or "--id" not in options or not can_include(hyades):
+        return []
+    t = pa.types
+    is_number = lambda kind: t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_boolean(kind)
+    others = (options[options.index("--id") + 1], "true_segment")
+    return ["--include", ",".join(f.name for f in pq.read_schema(file) if is_number(f.type) and f.name not in others)]
+
+
 def fit(hyades: str, file: Path, out: Path, *options: str, give_up: float | None = None) -> Fit:
     """Runs `hyades fit` and reads what it wrote."""
-    done = process.timed([hyades, "fit", file, "--out", out, "-q", *options], give_up)
+    done = process.timed([hyades, "fit", file, "--out", out, "-q", *options, *every_number(hyades, file, options)],
+                         give_up)
     load = lambda name: json.loads((out / name).read_text())
     model, manifest = load("model.json")["model"], load("manifest.json")
     return Fit(model, manifest, out / "segments.parquet", done.seconds, done.peak_mib, done.others)

@@ -21,6 +21,7 @@ from pathlib import Path
 import banks
 import engines
 import jobs
+import prepared
 import process
 import side_by_side
 import tables
@@ -167,7 +168,8 @@ def ceilings(hyades: str, folder: Path) -> dict:
     file, out = banks.bank(hyades, folder, 100_000, 8), folder / "ceilings.json"
     every = []
     for _ in range(3):
-        process.timed([hyades, "bench", file, "--id", banks.ID, "--k", "8", "--backends", "cpu", "--json", out, "-q"])
+        process.timed([hyades, "bench", file, "--id", banks.ID, "--k", "8", "--backends", "cpu", "--json", out, "-q",
+                        *(["--include", banks.PROTECTED] if prepared.can_include(hyades) else [])])
         every.append(json.loads(out.read_text())["ceilings"])
     return {name: max(found[name] for found in every) for name in every[0]}
 

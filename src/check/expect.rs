@@ -32,9 +32,7 @@ use toml::de::{DeTable, DeValue};
 use super::escape::{quoted, shown};
 use super::piece::{Class, key_of_number, key_of_text};
 use super::profile::{Profile, Shape, Values};
-use crate::data::Source;
-use crate::data::dates::{date, parse};
-use crate::data::nearest::nearest;
+use crate::data::{Source, date, nearest, parse_date};
 use crate::error::{Error, Result};
 
 const TABLE_KEYS: [&str; 1] = ["row_count"];
@@ -121,11 +119,13 @@ impl Expectations {
         self.columns.iter().filter(|c| c.unique).map(|c| c.at)
     }
 
-    /// What is broken. `repeated` tells how many rows of a column repeat an earlier value.
+    /// What is broken. `repeated` tells how many rows of a column repeat an earlier value; of `personal` columns, no
+    /// value is told.
     pub(super) fn breaches(
         &self,
         source: &Source,
         profiles: &[Profile],
+        personal: &[bool],
         repeated: impl Fn(usize) -> Option<u64>,
     ) -> Vec<Breach> {
         let mut found = Vec::new();
@@ -138,6 +138,7 @@ impl Expectations {
         for expected in &self.columns {
             let profile = &profiles[expected.at];
             let name = &source.columns()[expected.at].name;
+            let told = !personal[expected.at];
             let mut breach = |expectation, rows, text| {
                 found.push(Breach { column: Some(name.clone()), expectation, rows, text });
             };
@@ -160,7 +161,11 @@ impl Expectations {
                 breach("range", Some(profile.outside), text);
             }
             if expected.limits.allowed.is_some() && profile.unlisted > 0 {
-                let example = profile.example.as_ref().map_or_else(String::new, |e| format!(", such as {}", quoted(e)));
+                let example = profile
+                    .example
+                    .as_ref()
+                    .filter(|_| told)
+                    .map_or_else(String::new, |e| format!(", such as {}", quoted(e)));
                 let text = format!("{} values are not in the list{example}", profile.unlisted);
                 breach("allowed", Some(profile.unlisted), text);
             }
@@ -170,7 +175,11 @@ impl Expectations {
                     _ => None,
                 };
                 if newest.is_none_or(|newest| newest < least) {
-                    let there = newest.map_or_else(|| "there is none".into(), |d| format!("the newest is {}", date(d)));
+                    let there = match newest {
+                        Some(newest) if told => format!("the newest is {}", date(newest)),
+                        Some(_) => "the newest is older".into(),
+                        None => "there is none".into(),
+                    };
                     breach("newest_at_least", None, format!("{there}, where {} or later is expected", date(least)));
                 }
             }
@@ -324,8 +333,8 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
 
 fn day(value: &DeValue<'_>) -> Option<f64> {
     match value {
-        DeValue::String(text) => parse(text),
-        DeValue::Datetime(datetime) => parse(&datetime.to_string()),
+        DeValue::String(text) => parse_date(text),
+        DeValue::Datetime(datetime) => parse_date(&datetime.to_string()),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use super::piece::Class;
 use super::profile::{Profile, Values};
 use super::report::{ColumnReport, Value, percent};
 use super::sentinel::sentinels;
-use crate::data::dates::date;
+use crate::data::{date, personal_data as personal_name, protected_attribute};
 
 /// Share of one value from which a column is nearly constant.
 const NEARLY: f64 = 0.99;
@@ -59,7 +59,9 @@ pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Opti
         }
         _ => None,
     };
-    by_shape.or_else(|| Some(format!("likely {}, by its name", personal::by_name(name)?)))
+    // A flag tells whether there is an address, not which.
+    let by_name = || personal_name(name).filter(|_| class != Class::Boolean);
+    by_shape.or_else(|| Some(format!("likely {}, by its name", by_name()?)))
 }
 
 /// The findings about one column. `personal` is what [`personal_data`] said.
@@ -69,8 +71,20 @@ pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Opti
         found.push(Finding { severity, kind, column: Some(report.name.clone()), text });
     };
     use Severity::{Note, Warning};
+    let is_personal = personal.is_some();
     if let Some(what) = personal {
-        add(Warning, "personal_data", format!("{what}; leave it out with --exclude unless it is meant to be used"));
+        let by_name = personal_name(&report.name).is_some() && matches!(report.class, Class::Number | Class::Date);
+        let remedy = if by_name {
+            "a fit leaves it out unless --include names it"
+        } else {
+            "leave it out with --exclude unless it is meant to be used"
+        };
+        add(Warning, "personal_data", format!("{what}; {remedy}"));
+    }
+    if let Some(attribute) = protected_attribute(&report.name).filter(|_| !is_personal) {
+        let text =
+            format!("a protected attribute ({attribute}), by its name; a fit leaves it out unless --include names it");
+        add(Note, "protected_attribute", text);
     }
     let (rows, present) = (profile.rows + report.absent + report.mistyped, profile.present());
     if report.mistyped > 0 {
@@ -120,12 +134,11 @@ pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Opti
         let show = |v: f64| if is_date { date(v) } else { v.to_string() };
         for codes in sentinels(&n.edges(), n.moments.n, &told.sorted, is_date) {
             let list: Vec<String> = codes.values.iter().map(|&(v, n)| format!("{} ({n} rows)", show(v))).collect();
-            let text = format!(
-                "likely {} for unknown: {}; the nearest other value is {}",
-                if list.len() == 1 { "a code" } else { "codes" },
-                list.join(", "),
-                show(codes.next)
-            );
+            // The codes belong to nobody; the next value is somebody's.
+            let next =
+                if is_personal { String::new() } else { format!("; the nearest other value is {}", show(codes.next)) };
+            let what = if list.len() == 1 { "a code" } else { "codes" };
+            let text = format!("likely {what} for unknown: {}{next}", list.join(", "));
             add(Warning, "sentinel", text);
         }
     }

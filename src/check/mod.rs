@@ -156,9 +156,11 @@ fn examine(
     let name = |c: usize| source.columns()[c].name.clone();
     let mut columns = Vec::new();
     let mut of_columns = Vec::new();
+    let mut is_personal = Vec::new();
     for (column, profile) in source.columns().iter().zip(&profiles) {
         let class = Class::of(&column.data_type);
         let personal = findings::personal_data(&column.name, profile, class);
+        is_personal.push(personal.is_some());
         let report = report::column(column, profile, personal.is_some());
         let found = findings::of_column(&report, profile, personal).into_iter();
         // Of the id, more is known than that it is likely one.
@@ -172,7 +174,7 @@ fn examine(
     });
     let breaches = expectations.map(|e| Expectation {
         checked: e.count,
-        breaches: e.breaches(source, &profiles, |at| repeated.get(&at).map(|f| f.duplicates)),
+        breaches: e.breaches(source, &profiles, &is_personal, |at| repeated.get(&at).map(|f| f.duplicates)),
     });
     let mut report = Report {
         files: files(source),

@@ -2,17 +2,21 @@
 
 use std::fmt::Write;
 
-use super::escape::html;
+use super::escape::{html, quoted};
 use super::findings::Severity;
 use super::report::{ColumnReport, Report, Value, percent};
 
+/// Share of the most common among many values below which it is not told, as in the terminal.
+const RARE: f64 = 0.001;
+
 const STYLE: &str = "\
-body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:78rem;padding:0 1rem;color:#1b1f24;background:#fff}\
+body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:92rem;padding:0 1rem;color:#1b1f24;background:#fff}\
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.3rem 0;color:#57606a}\
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.25rem .6rem;border-bottom:1px solid #d8dee4;text-align:right;white-space:nowrap;vertical-align:top}\
-th{background:#f6f8fa;font-weight:600}.l{text-align:left;white-space:normal;overflow-wrap:anywhere}\
-td.n{font-weight:600;text-align:left;max-width:20rem;white-space:normal;overflow-wrap:anywhere}\
+th{background:#f6f8fa;font-weight:600}.l{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:min(7rem,28vw)}\
+.n{min-width:min(13rem,36vw);max-width:24rem;position:sticky;left:0;background:#fff}th.n{background:#f6f8fa}\
+td.n{font-weight:600}li{overflow-wrap:anywhere}p{overflow-wrap:anywhere}\
 .warning,.broken{color:#9a3412}.note{color:#57606a}";
 
 /// The page.
@@ -26,13 +30,27 @@ pub(super) fn page(report: &Report) -> String {
     out.push_str("</style></head><body>\n<h1>hyades check</h1>\n");
     paragraph(
         &mut out,
-        &format!("{} rows, {} columns, {} files", report.rows, report.columns.len(), report.files.len()),
+        &format!(
+            "{} rows, {} columns, {} file{}",
+            thousands(report.rows),
+            report.columns.len(),
+            report.files.len(),
+            if report.files.len() == 1 { "" } else { "s" }
+        ),
     );
     if let Some(id) = &report.id {
-        paragraph(&mut out, &format!("id {}: {} duplicates, {} missing", id.column, id.duplicates, id.nulls));
+        paragraph(
+            &mut out,
+            &format!(
+                "id column {}: {} duplicates, {} missing",
+                quoted(&id.column),
+                thousands(id.duplicates),
+                thousands(id.nulls)
+            ),
+        );
     }
     match report.duplicate_rows {
-        Some(n) => paragraph(&mut out, &format!("{n} duplicate rows")),
+        Some(n) => paragraph(&mut out, &format!("{} duplicate rows", thousands(n))),
         None => paragraph(&mut out, "duplicate rows were not looked for"),
     }
     expectations(&mut out, report);
@@ -44,7 +62,7 @@ pub(super) fn page(report: &Report) -> String {
     let lines: Vec<Vec<String>> = report.schema_differences.iter().map(|line| vec![line.clone()]).collect();
     table(&mut out, "Differences between files", &["difference"], 1, &lines);
     let files: Vec<Vec<String>> =
-        report.files.iter().map(|f| vec![f.path.clone(), f.rows.to_string(), f.bytes.to_string()]).collect();
+        report.files.iter().map(|f| vec![f.path.clone(), thousands(f.rows), thousands(f.bytes)]).collect();
     table(&mut out, "Files", &["file", "rows", "bytes"], 1, &files);
     out.push_str("</body></html>\n");
     out
@@ -59,7 +77,13 @@ fn table(out: &mut String, title: &str, header: &[&str], left: usize, rows: &[Ve
     if rows.is_empty() {
         return;
     }
-    let class = |i: usize| if i < left { " class=\"l\"" } else { "" };
+    // A cell that may break anywhere would give way to its neighbours letter by letter: so names have a least width, and
+    // stay in sight when a wide table is scrolled.
+    let class = |i: usize| match i {
+        0 => " class=\"l n\"",
+        _ if i < left => " class=\"l\"",
+        _ => "",
+    };
     let _ = write!(out, "<h2>{}</h2>\n<div class=\"wide\"><table><tr>", html(title));
     for (i, cell) in header.iter().enumerate() {
         let _ = write!(out, "<th{}>{}</th>", class(i), html(cell));
@@ -68,8 +92,7 @@ fn table(out: &mut String, title: &str, header: &[&str], left: usize, rows: &[Ve
     for row in rows {
         out.push_str("<tr>");
         for (i, cell) in row.iter().enumerate() {
-            let class = if i == 0 { " class=\"n\"" } else { class(i) };
-            let _ = write!(out, "<td{class}>{}</td>", html(cell));
+            let _ = write!(out, "<td{}>{}</td>", class(i), html(cell));
         }
         out.push_str("</tr>\n");
     }
@@ -95,7 +118,7 @@ fn expectations(out: &mut String, report: &Report) {
                 b.column.clone().unwrap_or_else(|| "the table".into()),
                 b.expectation.to_owned(),
                 b.text.clone(),
-                b.rows.map_or_else(String::new, |n| n.to_string()),
+                b.rows.map_or_else(String::new, thousands),
             ]
         })
         .collect();
@@ -120,13 +143,14 @@ fn findings(out: &mut String, report: &Report) {
 
 fn columns(out: &mut String, report: &Report) {
     let row = |c: &ColumnReport| {
-        let common = c.most_common.as_ref();
+        // Where every value is rare, the most common one is nobody's business.
+        let common = c.most_common.as_ref().filter(|m| m.exact || m.share >= RARE);
         vec![
             c.name.clone(),
             c.data_type.clone(),
-            c.nulls.to_string(),
-            c.absent.to_string(),
-            format!("{}{}", if c.distinct_exact { "" } else { "~" }, c.distinct),
+            thousands(c.nulls),
+            thousands(c.absent),
+            format!("{}{}", if c.distinct_exact { "" } else { "~" }, thousands(c.distinct)),
             common.map_or_else(String::new, |m| m.value.as_ref().map_or_else(|| "not shown".into(), plain)),
             common.map_or_else(String::new, |m| {
                 format!("{}{}", if m.exact { "" } else { "at least " }, percent(m.share))
@@ -141,14 +165,18 @@ fn columns(out: &mut String, report: &Report) {
 fn numbers(out: &mut String, report: &Report) {
     let row = |c: &ColumnReport| {
         let n = c.numbers.as_ref()?;
-        let mut row = vec![c.name.clone(), n.nan.to_string(), n.infinite.to_string(), n.zeros.to_string()];
+        let mut row = vec![c.name.clone(), thousands(n.nan), thousands(n.infinite), thousands(n.zeros)];
         let value = |v: &Option<Value>| v.as_ref().map_or_else(String::new, plain);
         let number = |v: Option<f64>| v.map_or_else(String::new, figures);
         row.push(value(&n.min));
         row.extend(n.quantiles.iter().map(plain));
         row.resize(row.len() + 7 - n.quantiles.len(), String::new());
         row.push(value(&n.max));
-        row.extend([number(n.mean), number(n.deviation), number(n.skewness)]);
+        row.extend([
+            number(n.mean),
+            number(n.deviation),
+            n.skewness.map_or_else(String::new, |s| format!("{:.3}", s + 0.0)),
+        ]);
         row.push(n.transform.unwrap_or_default().to_owned());
         Some(row)
     };
@@ -184,11 +212,11 @@ fn numbers(out: &mut String, report: &Report) {
 fn texts(out: &mut String, report: &Report) {
     let row = |c: &ColumnReport| {
         let t = c.text.as_ref()?;
-        let length = |n: Option<u64>| n.map_or_else(String::new, |n| n.to_string());
+        let length = |n: Option<u64>| n.map_or_else(String::new, thousands);
         Some(vec![
             c.name.clone(),
-            t.empty.to_string(),
-            t.padded.to_string(),
+            thousands(t.empty),
+            thousands(t.padded),
             length(t.shortest),
             t.mean_length.map_or_else(String::new, figures),
             length(t.longest),
@@ -211,10 +239,27 @@ fn correlations(out: &mut String, report: &Report) {
 fn plain(value: &Value) -> String {
     match value {
         Value::Truth(yes) => yes.to_string(),
-        Value::Whole(n) => n.to_string(),
+        Value::Whole(n) => format!("{}{}", if *n < 0 { "-" } else { "" }, thousands(n.unsigned_abs())),
         Value::Number(x) => figures(*x),
         Value::Text(text) => text.clone(),
     }
+}
+
+/// 1,234,567.
+fn thousands(n: u64) -> String {
+    grouped(&n.to_string())
+}
+
+/// Digits in groups of three.
+fn grouped(digits: &str) -> String {
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// Six figures.
@@ -222,7 +267,9 @@ fn figures(v: f64) -> String {
     let size = v.abs();
     if v == 0.0 || (1e-4..1e15).contains(&size) {
         let digits = if size >= 1.0 { 5 - (size.log10() as i32).min(5) } else { 6 };
-        format!("{v:.*}", digits.max(0) as usize)
+        let text = format!("{size:.*}", digits.max(0) as usize);
+        let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+        format!("{}{}{fraction}", if v < 0.0 { "-" } else { "" }, grouped(whole))
     } else {
         format!("{v:.5e}")
     }

@@ -1,4 +1,4 @@
-//! Columns that likely hold personal data, by their name or by the shape of their values.
+//! Columns that likely hold personal data, by the shape of their values; names are known to `data`.
 
 /// Share of sampled values that must have a shape.
 const SHARE: f64 = 0.5;
@@ -6,88 +6,6 @@ const SHARE: f64 = 0.5;
 const LUHN_SHARE: f64 = 0.9;
 /// Fewest sampled values that say something.
 const FEWEST: usize = 10;
-
-/// Endings of names, in words, and what such a column holds. `number`, `no`, `nr`, `hash` and the like may follow.
-const NAMES: [(&[&str], &str); 41] = [
-    (&["email"], "e-mail addresses"),
-    (&["e", "mail"], "e-mail addresses"),
-    (&["mail"], "e-mail addresses"),
-    (&["phone"], "phone numbers"),
-    (&["telephone"], "phone numbers"),
-    (&["mobile"], "phone numbers"),
-    (&["msisdn"], "phone numbers"),
-    (&["fax"], "phone numbers"),
-    (&["iban"], "bank account numbers"),
-    (&["bban"], "bank account numbers"),
-    (&["account", "number"], "bank account numbers"),
-    (&["pan"], "card numbers"),
-    (&["card", "number"], "card numbers"),
-    (&["card", "no"], "card numbers"),
-    (&["cardnumber"], "card numbers"),
-    (&["ssn"], "national ids"),
-    (&["nin"], "national ids"),
-    (&["national", "id"], "national ids"),
-    (&["tax", "id"], "national ids"),
-    (&["passport"], "passport numbers"),
-    (&["surname"], "names of people"),
-    (&["forename"], "names of people"),
-    (&["firstname"], "names of people"),
-    (&["lastname"], "names of people"),
-    (&["fullname"], "names of people"),
-    (&["first", "name"], "names of people"),
-    (&["last", "name"], "names of people"),
-    (&["middle", "name"], "names of people"),
-    (&["full", "name"], "names of people"),
-    (&["customer", "name"], "names of people"),
-    (&["client", "name"], "names of people"),
-    (&["address"], "addresses"),
-    (&["street"], "addresses"),
-    (&["postcode"], "addresses"),
-    (&["postal", "code"], "addresses"),
-    (&["zip"], "addresses"),
-    (&["zipcode"], "addresses"),
-    (&["zip", "code"], "addresses"),
-    (&["dob"], "dates of birth"),
-    (&["birthdate"], "dates of birth"),
-    (&["date", "of", "birth"], "dates of birth"),
-];
-
-const MAY_FOLLOW: [&str; 9] = ["number", "no", "nr", "num", "hash", "1", "2", "line1", "line2"];
-
-/// What a column of this name likely holds.
-pub(super) fn by_name(name: &str) -> Option<&'static str> {
-    let words = words(name);
-    let mut endings = vec![&words[..]];
-    if let Some((last, before)) = words.split_last()
-        && MAY_FOLLOW.contains(&last.as_str())
-    {
-        endings.push(before);
-    }
-    let ends = |words: &[String], ending: &[&str]| {
-        words.len() >= ending.len() && words[words.len() - ending.len()..].iter().zip(ending).all(|(a, b)| a == b)
-    };
-    NAMES.iter().find(|(ending, _)| endings.iter().any(|words| ends(words, ending))).map(|(_, what)| *what)
-}
-
-/// The words of a name in lower case: `HomePhone_No` is home, phone, no.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut before = ' ';
-    for c in name.chars() {
-        let starts = c.is_uppercase() && before.is_lowercase();
-        if (starts || !c.is_alphanumeric()) && words.last().is_some_and(|w| !w.is_empty()) {
-            words.push(String::new());
-        }
-        if c.is_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.extend(c.to_lowercase());
-        }
-        before = c;
-    }
-    words.retain(|w| !w.is_empty());
-    words
-}
 
 /// What these sampled texts look like, and the share of them that do.
 pub(super) fn by_shape(texts: &[String]) -> Option<(&'static str, f64)> {
@@ -180,16 +98,6 @@ fn is_network(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names() {
-        for name in ["email", "E-Mail", "home_phone", "HomePhoneNo", "IBAN", "card_number", "dateOfBirth", "ssn_hash"] {
-            assert!(by_name(name).is_some(), "{name}");
-        }
-        for name in ["card_spend_90d", "mobile_logins_30d", "mail_count", "age_years", "company", "", "name_length"] {
-            assert_eq!(by_name(name), None, "{name}");
-        }
-    }
 
     #[test]
     fn shapes() {

@@ -8,8 +8,7 @@ use super::piece::Class;
 use super::profile::{Profile, Values};
 use super::sample::{quantile, rank_error};
 use super::sentinel::sentinels;
-use crate::data::dates::date;
-use crate::data::{SourceColumn, choose_transform};
+use crate::data::{SourceColumn, choose_transform, date};
 
 /// The quantiles that are told.
 pub const QUANTILES: [f64; 7] = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
@@ -159,8 +158,8 @@ pub struct Common {
     pub share: f64,
 }
 
-/// What is told of numbers, booleans (0 and 1) and dates (days since 1970). Numbers that are likely personal data have no
-/// smallest, largest or quantiles here.
+/// What is told of numbers, booleans (0 and 1) and dates (days since 1970). Numbers and dates that are likely personal data
+/// have no smallest, largest, mean or quantiles here.
 #[derive(Debug, Clone, Serialize)]
 pub struct NumberReport {
     /// NaN.
@@ -263,7 +262,7 @@ fn numbers(n: &super::numbers::Numbers, class: Class, personal: bool) -> NumberR
     sorted.sort_by(f64::total_cmp);
     let exact = sorted.len() as u64 == m.n;
     // Booleans and dates are told as they are, though the median may lie between two.
-    let told = !(personal && class == Class::Number);
+    let told = !(personal && class != Class::Boolean);
     let tell = |v: f64| if class == Class::Boolean { Value::Number(v) } else { Value::of(v, class) };
     NumberReport {
         nan: n.nan,
@@ -276,7 +275,7 @@ fn numbers(n: &super::numbers::Numbers, class: Class, personal: bool) -> NumberR
         sampled: sorted.len() as u64,
         rank_error: if exact { 0.0 } else { rank_error(0.5, sorted.len()) },
         max: (any && told).then(|| Value::of(m.max, class)),
-        mean: any.then_some(m.mean).filter(|v| v.is_finite()),
+        mean: (any && told).then_some(m.mean).filter(|v| v.is_finite()),
         deviation: any.then(|| m.deviation()).filter(|v| v.is_finite()),
         skewness: m.skewness().filter(|v| v.is_finite()),
         transform: (class == Class::Number && any).then(|| choose_transform(&n.sample).name()),

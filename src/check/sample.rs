@@ -47,7 +47,9 @@ pub(super) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let at = last as f64 * q;
     let low = (at as usize).min(last);
     let (a, b) = (sorted[low], sorted[(low + 1).min(last)]);
-    Some(a + (b - a) * (at - low as f64))
+    let (gap, share) = (b - a, at - low as f64);
+    // Between neighbours that are farther apart than f64 reaches, by another way.
+    Some(if gap.is_finite() { a + gap * share } else { a * (1.0 - share) + b * share })
 }
 
 #[cfg(test)]

@@ -115,6 +115,9 @@ pub(super) struct FitArgs {
     /// Folder for segments.parquet, model.json and manifest.json
     #[arg(long, short, value_name = "FOLDER")]
     pub(super) out: PathBuf,
+    /// Tell how protected attributes are spread over segments: a table, audit.json
+    #[arg(long)]
+    audit: bool,
     #[command(flatten)]
     plan: PlanArgs,
 }
@@ -152,12 +155,20 @@ struct ColumnArgs {
     /// The customers' id [default: a column named like one, else the row number]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
-    /// Features, separated by commas [default: every numeric column]
+    /// Features, separated by commas [default: every numeric column that is neither
+    /// protected, such as age or sex, nor personal, such as a phone number]
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     features: Vec<String>,
+    /// Features beside the default ones: protected or personal columns, dates,
+    /// folder names
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    include: Vec<String>,
     /// Columns that are no features, separated by commas
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     exclude: Vec<String>,
+    /// Columns that are protected attributes too: no features, part of an --audit
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    protect: Vec<String>,
     /// Column of row weights, 0 or more [default: every row weighs 1]
     #[arg(long, value_name = "COLUMN")]
     row_weight: Option<String>,
@@ -325,6 +336,12 @@ pub(super) struct AssignArgs {
     /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
     #[arg(long, value_name = "FILE|env:NAME")]
     pub(super) pseudonymise: Option<KeySource>,
+    /// Tell how protected attributes are spread over segments: a table, audit.json
+    #[arg(long)]
+    pub(super) audit: bool,
+    /// Columns that are protected attributes too, for an --audit
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "audit")]
+    pub(super) protect: Vec<String>,
     #[command(flatten)]
     pub(super) device: DeviceArgs,
     #[command(flatten)]
@@ -435,7 +452,7 @@ impl FitArgs {
 
     pub(super) fn request(self) -> Result<FitRequest> {
         let PlanArgs { inputs, k, fit } = self.plan;
-        fit.request(inputs, k, Some(self.out))
+        Ok(FitRequest { audit: self.audit, ..fit.request(inputs, k, Some(self.out))? })
     }
 }
 
@@ -502,7 +519,9 @@ impl FitOptions {
             roles: RoleRequest {
                 id: self.columns.id,
                 features: self.columns.features,
+                include: self.columns.include,
                 exclude: self.columns.exclude,
+                protect: self.columns.protect,
                 weight: self.columns.row_weight,
                 encoded: Vec::new(),
             },
@@ -518,6 +537,7 @@ impl FitOptions {
             margin: self.kmeans.margin,
             keep_duplicate_ids: self.columns.duplicate_ids == DuplicateIds::Keep,
             pseudonymise: self.columns.pseudonymise,
+            audit: false,
         })
     }
 }

@@ -60,7 +60,7 @@ fn columns(report: &Report) -> String {
         let told = c.most_common.as_ref().filter(|m| m.exact || m.share >= RARE);
         out.add_row(vec![
             shown(&c.name),
-            if c.class == Class::Text { "text".into() } else { shorter(&c.data_type.to_lowercase(), COMMON) },
+            if c.class == Class::Text { "text".into() } else { shorter(&shown(&c.data_type.to_lowercase()), COMMON) },
             missing(c, report.rows),
             count(c),
             told.map_or_else(String::new, common),

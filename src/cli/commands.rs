@@ -20,9 +20,13 @@ pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
         say!("{}", report::recipe(&outcome.model))?;
     }
     say!("{}", report::segments(&outcome.model, &outcome.labels))?;
+    if let Some(audit) = &outcome.audit {
+        say!("{}", super::audit::text(audit).trim_end())?;
+    }
     if !session.quiet {
         say!("{}", closing(&outcome, start.elapsed().as_secs_f64()))?;
-        say!("{}: segments.parquet, model.json, manifest.json", out.display())?;
+        let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
+        say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
     }
     Ok(())
 }
@@ -59,13 +63,19 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
         id: args.id,
         out: args.out,
         margin: args.margin,
+        audit: args.audit,
+        protect: args.protect,
     };
     let outcome = job::assign(&request, session.observer.as_ref(), &session.stop)?;
     say!("{}", report::segments(&outcome.model, &outcome.labels))?;
+    if let Some(audit) = &outcome.audit {
+        say!("{}", super::audit::text(audit).trim_end())?;
+    }
     if !session.quiet {
         say!("{} customers in {}", thousands(outcome.rows), report::stages(&outcome.stages))?;
         say!("labels blake3 {}", outcome.labels.labels_blake3)?;
-        say!("{}: segments.parquet, manifest.json", request.out.display())?;
+        let audit = if request.audit { "audit.json, " } else { "" };
+        say!("{}: segments.parquet, {audit}manifest.json", request.out.display())?;
     }
     Ok(())
 }
@@ -73,7 +83,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
 pub(super) fn plan(args: PlanArgs, session: &Session) -> Result<()> {
     let request = args.request()?;
     let (plan, roles, source) = job::plan(&request, Watch::new(session.observer.as_ref(), &session.stop))?;
-    let names: Vec<&str> = roles.features.iter().map(|&i| source.columns()[i].name.as_str()).collect();
+    let names: Vec<String> = roles.features.iter().map(|&i| examine::shown(&source.columns()[i].name)).collect();
     say!("{}", report::plan(&plan).trim_end())?;
     say!("{:>10}  {}", "columns", names.join(", "))?;
     Ok(())

@@ -16,6 +16,7 @@ macro_rules! tell {
 }
 
 mod args;
+mod audit;
 mod bench;
 mod check;
 mod commands;
@@ -57,7 +58,9 @@ pub(crate) fn main() -> ExitCode {
             if as_json {
                 tracing::error!("{error}");
             } else {
-                tell!("error: {error}");
+                // Names of columns and files may be anything; what an error lists stands on lines of its own.
+                let lines: Vec<String> = error.to_string().lines().map(hyades::check::shown).collect();
+                tell!("error: {}", lines.join("\n"));
             }
             ExitCode::from(error.exit_code())
         }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hyades::check::shown;
 use hyades::event::{Event, Observer, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::{info, warn};
@@ -55,8 +56,8 @@ impl Observer for Bars {
                     bar.set_message(text);
                 }
             }
-            Event::Note(text) => Self::say(bar.as_ref(), &format!("{:>12}  {text}", "note")),
-            Event::Warning(text) => Self::say(bar.as_ref(), &format!("{:>12}  {text}", "warning")),
+            Event::Note(text) => Self::say(bar.as_ref(), &format!("{:>12}  {}", "note", shown(&text))),
+            Event::Warning(text) => Self::say(bar.as_ref(), &format!("{:>12}  {}", "warning", shown(&text))),
         }
     }
 }
@@ -137,8 +138,8 @@ impl Observer for Lines {
                 info!(pass = number, changed, inertia, seconds = took.as_secs_f64(), "pass");
             }
             Event::Pass { .. } => {}
-            Event::Note(text) => info!("{text}"),
-            Event::Warning(text) => warn!("{text}"),
+            Event::Note(text) => info!("{}", shown(&text)),
+            Event::Warning(text) => warn!("{}", shown(&text)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
+use hyades::check::shown;
 use hyades::job::{Place, Plan, StageTime};
 use hyades::label::LabelSummary;
 use hyades::model::Model;
@@ -66,7 +67,7 @@ fn apart(model: &Model, j: usize) -> String {
         .filter(|&f| deviation(f).abs() >= APART)
         .map(|f| {
             let value = compact(model.cluster_centers_[j][f]);
-            format!("{} {value} ({:+.1})", model.feature_names_in_[f], deviation(f))
+            format!("{} {value} ({:+.1})", shown(&model.feature_names_in_[f]), deviation(f))
         })
         .collect();
     if far.is_empty() { "close to the average".into() } else { far.join(", ") }
@@ -90,8 +91,8 @@ pub(super) fn recipe(model: &Model) -> String {
     for c in &model.recipe.columns {
         let fill = c.fill.map_or_else(|| "refused".into(), |t| format!("{} ({})", beside(c.raw(t), c.unit), c.missing));
         out.add_row(vec![
-            c.name.clone(),
-            c.data_type.clone(),
+            shown(&c.name),
+            shown(&c.data_type),
             c.transform.name().into(),
             fill,
             c.scale.name().into(),
@@ -107,7 +108,7 @@ pub(super) fn recipe(model: &Model) -> String {
         model.recipe.step_exponent
     ));
     for d in &model.recipe.dropped {
-        text.push_str(&format!("left out: {}: {}\n", d.name, d.reason));
+        text.push_str(&format!("left out: {}: {}\n", shown(&d.name), shown(&d.reason)));
     }
     text
 }

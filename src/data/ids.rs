@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::column::ColumnReader;
 use super::pseudonym::Pseudonym;
 use super::source::{RowGroup, Source};
+use super::stream::ColumnStream;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
@@ -172,12 +173,8 @@ fn hashed_keys(array: &ArrayRef) -> Result<Keys<u128>, arrow::error::ArrowError>
 
 /// The ids in row order, in pieces of any length.
 pub struct IdStream<'a> {
-    source: &'a Source,
-    column: usize,
+    values: ColumnStream<'a>,
     field: Field,
-    groups: std::slice::Iter<'a, RowGroup>,
-    reader: Option<ColumnReader<'a>>,
-    waiting: Option<ArrayRef>,
     pseudonym: Option<&'a Pseudonym>,
 }
 
@@ -186,8 +183,7 @@ impl<'a> IdStream<'a> {
     pub fn new(source: &'a Source, column: usize) -> Self {
         let description = &source.columns()[column];
         let field = Field::new(&description.name, description.data_type.clone(), true);
-        let groups = source.row_groups().iter();
-        IdStream { source, column, field, groups, reader: None, waiting: None, pseudonym: None }
+        IdStream { values: ColumnStream::new(source, column), field, pseudonym: None }
     }
 
     /// Pseudonyms in place of the ids, if there is a key.
@@ -214,34 +210,15 @@ impl<'a> IdStream<'a> {
         let mut pieces: Vec<ArrayRef> = Vec::new();
         let mut have = 0;
         while have < rows {
-            let Some(array) = self.waiting.take() else {
-                self.waiting = Some(self.next_array()?);
-                continue;
-            };
-            let now = array.len().min(rows - have);
-            pieces.push(array.slice(0, now));
-            if now < array.len() {
-                self.waiting = Some(array.slice(now, array.len() - now));
-            }
-            have += now;
+            let piece = self.values.next(rows - have)?;
+            have += piece.len();
+            pieces.push(piece);
         }
         let parts: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
         let ids = arrow::compute::concat(&parts).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
         match self.pseudonym {
             Some(pseudonym) => pseudonym.of(&ids),
             None => Ok(ids),
-        }
-    }
-
-    fn next_array(&mut self) -> Result<ArrayRef> {
-        loop {
-            if let Some(reader) = &mut self.reader
-                && let Some(array) = reader.next_array()?
-            {
-                return Ok(array);
-            }
-            let group = self.groups.next().ok_or_else(|| Error::Input("the id column ends before the rows".into()))?;
-            self.reader = Some(ColumnReader::open(self.source, *group, self.column)?);
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use arrow::datatypes::DataType;
 
+use super::nearest::did_you_mean;
+use super::personal::personal_data;
+use super::protected::protected_attribute;
 use super::source::{Source, SourceColumn};
 use crate::error::{Error, Result};
 
@@ -13,10 +16,15 @@ pub const TRUTH_COLUMN: &str = "true_segment";
 pub struct RoleRequest {
     /// The id column; by default a column named like one.
     pub id: Option<String>,
-    /// The features; by default every numeric column without another role.
+    /// The features; by default every numeric column without another role that is neither a protected attribute nor
+    /// personal by its name.
     pub features: Vec<String>,
+    /// Columns that are features beside the default ones, though they would be left out.
+    pub include: Vec<String>,
     /// Columns that are no features.
     pub exclude: Vec<String>,
+    /// Columns that are protected attributes beside those that are named like one.
+    pub protect: Vec<String>,
     /// The column of row weights.
     pub weight: Option<String>,
     /// Columns that a recipe makes numbers of, whatever their type.
@@ -38,7 +46,23 @@ pub struct Roles {
     pub weight: Option<usize>,
     /// Columns that are not used, and why.
     pub left_out: Vec<(String, String)>,
+    /// Protected attributes, by name or by request, whatever they are used for, in the order of the input.
+    pub protected: Vec<Protected>,
 }
+
+/// A column that is a protected attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protected {
+    /// The column.
+    pub column: usize,
+    /// What it is: `age`, `sex`, ...
+    pub attribute: &'static str,
+    /// Whether it is a feature all the same.
+    pub is_feature: bool,
+}
+
+/// The attribute of a column that the user protects and that is not named like one.
+const BY_REQUEST: &str = "named in --protect";
 
 /// How a type can serve as a feature.
 pub(super) enum Kind {
@@ -67,18 +91,23 @@ impl RoleRequest {
     /// Finds the columns.
     ///
     /// # Errors
-    /// All names that do not exist, all columns of an unusable type that were asked for by name, all columns in use
-    /// about which files disagree, or no feature at all.
+    /// All names that do not exist, all roles that exclude each other, all columns of an unusable type that were asked for
+    /// by name, all columns in use about which files disagree, or no feature at all.
     pub fn resolve(&self, source: &Source) -> Result<Roles> {
         let columns = source.columns();
         self.all_exist(source)?;
         let position = |name: &String| source.position(name);
+        self.no_contradiction()?;
         let weight = self.weight.as_ref().and_then(position);
         let id = self.id.as_ref().and_then(position);
-        let guessed = if id.is_none() { guess_id(columns, &self.features) } else { None };
+        let features_asked = [&self.features[..], &self.include].concat();
+        let guessed = if id.is_none() { guess_id(columns, &features_asked) } else { None };
         let id = id.or(guessed);
         if let Some(id) = id {
             check_id(&columns[id])?;
+            if self.protect.contains(&columns[id].name) {
+                return Err(Error::Usage(format!("{:?} is the id and cannot be in --protect", columns[id].name)));
+            }
         }
         if let Some(weight) = weight {
             check_weight(&columns[weight])?;
@@ -109,6 +138,7 @@ impl RoleRequest {
                 conflicts.join("\n  ")
             )));
         }
+        let protected = self.protected(columns, id, &features);
         Ok(Roles {
             id,
             id_guessed: guessed.is_some(),
@@ -116,18 +146,59 @@ impl RoleRequest {
             features_named: !self.features.is_empty(),
             weight,
             left_out,
+            protected,
         })
     }
 
+    fn protected(&self, columns: &[SourceColumn], id: Option<usize>, features: &[usize]) -> Vec<Protected> {
+        let candidates = columns.iter().enumerate().filter(|(i, _)| Some(*i) != id);
+        candidates
+            .filter_map(|(column, c)| {
+                let attribute = self.attribute(&c.name)?;
+                Some(Protected { column, attribute, is_feature: features.contains(&column) })
+            })
+            .collect()
+    }
+
+    /// The protected attribute in a column of this name.
+    fn attribute(&self, name: &String) -> Option<&'static str> {
+        protected_attribute(name).or_else(|| self.protect.contains(name).then_some(BY_REQUEST))
+    }
+
     fn all_exist(&self, source: &Source) -> Result<()> {
-        let asked = self.features.iter().chain(&self.exclude).chain(&self.id).chain(&self.weight);
-        let missing: Vec<String> =
-            asked.filter(|name| source.position(name).is_none()).map(|name| format!("{name:?}")).collect();
+        let lists = [&self.features, &self.include, &self.exclude, &self.protect];
+        let asked = lists.into_iter().flatten().chain(&self.id).chain(&self.weight);
+        let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
+        let missing: Vec<String> = asked
+            .filter(|name| source.position(name).is_none())
+            .map(|name| format!("{name:?}{}", did_you_mean(name, names.iter().copied())))
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
         Err(Error::Usage(format!("no column is named {}; the input has: {}", missing.join(", "), names.join(", "))))
+    }
+
+    /// Requests that say both.
+    fn no_contradiction(&self) -> Result<()> {
+        let mut faults = Vec::new();
+        let pairs = [
+            ("--features", &self.features, "--exclude", &self.exclude),
+            ("--include", &self.include, "--exclude", &self.exclude),
+        ];
+        for (first, these, second, those) in pairs {
+            let both = these.iter().filter(|name| those.contains(name));
+            faults.extend(both.map(|name| format!("{name:?} is named both in {first} and in {second}")));
+        }
+        if !self.features.is_empty() && !self.include.is_empty() {
+            faults.push(
+                "--include adds to the default features, and --features replaces them: name all features in --features"
+                    .into(),
+            );
+        }
+        let both = self.id.iter().chain(&self.weight).filter(|name| self.include.contains(name));
+        faults.extend(both.map(|name| format!("{name:?} has another role and cannot be in --include")));
+        if faults.is_empty() { Ok(()) } else { Err(Error::Usage(faults.join("; "))) }
     }
 
     fn reason_to_leave_out(&self, column: &SourceColumn, is_weight: bool) -> Option<String> {
@@ -137,18 +208,31 @@ impl RoleRequest {
         if is_weight {
             return Some("the row weight".into());
         }
+        if self.include.contains(&column.name) {
+            return None;
+        }
+        let kind = kind(&column.data_type);
+        if let Some(attribute) = self.attribute(&column.name) {
+            let usable = !matches!(kind, Kind::Unusable(_)) || self.encoded.contains(&column.name);
+            let include = if !usable { "" } else { "--include to use it, " };
+            return Some(format!("a protected attribute ({attribute}); {include}--audit to see its share by segment"));
+        }
         if column.name == TRUTH_COLUMN {
             return Some("the planted segment of a synthetic bank".into());
         }
         if column.is_partition {
-            return Some("a folder name; name it in --features to use it".into());
+            return Some("a folder name; --include to use it".into());
         }
         if self.encoded.contains(&column.name) {
             return None;
         }
-        match kind(&column.data_type) {
-            Kind::Number => None,
-            Kind::Date => Some("a date; name it in --features to use it, in days since 1970".into()),
+        match kind {
+            // A flag tells whether there is a phone number, not which.
+            Kind::Number if column.data_type == DataType::Boolean => None,
+            Kind::Number => {
+                personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"))
+            }
+            Kind::Date => Some("a date; --include to use it, in days since 1970".into()),
             Kind::Unusable(why) => Some(why.into()),
         }
     }
@@ -187,12 +271,12 @@ impl RoleRequest {
                 columns[weight].name
             )));
         }
-        if let Some(both) = self.features.iter().find(|name| self.exclude.contains(name)) {
-            return Err(Error::Usage(format!("{both:?} is named both in --features and in --exclude")));
-        }
         if features.is_empty() {
             let list: Vec<String> = columns.iter().map(|c| format!("{} {}", c.name, c.data_type)).collect();
-            return Err(Error::Input(format!("no numeric column to cluster by; the input has: {}", list.join(", "))));
+            return Err(Error::Input(format!(
+                "no numeric column to cluster by; the input has: {}; --include uses what is left out by default",
+                list.join(", ")
+            )));
         }
         if features.len() > super::MAX_DIM {
             return Err(Error::Input(format!("{} features; at most {} are possible", features.len(), super::MAX_DIM)));
@@ -241,7 +325,9 @@ pub(crate) fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<
     let lower: Vec<String> = columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
     let named = |name: &str| lower.iter().zip(columns).position(|(l, c)| l == name && usable(c));
     NAMES.iter().find_map(|name| named(name)).or_else(|| {
-        let mut ending = (0..columns.len()).filter(|&i| lower[i].ends_with("_id") && usable(&columns[i]));
+        // The id reaches the output: `tax_id` is not taken for one unasked.
+        let plain = |i: usize| usable(&columns[i]) && personal_data(&columns[i].name).is_none();
+        let mut ending = (0..columns.len()).filter(|&i| lower[i].ends_with("_id") && plain(i));
         ending.next().filter(|_| ending.next().is_none())
     })
 }

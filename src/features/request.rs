@@ -7,8 +7,7 @@ use arrow::datatypes::DataType;
 
 use super::amount::Numbers;
 use super::moment::Unit;
-use crate::data::nearest::did_you_mean;
-use crate::data::{Source, SourceColumn};
+use crate::data::{Source, SourceColumn, did_you_mean};
 use crate::error::{Error, Result};
 use crate::job::Resources;
 

@@ -3,15 +3,18 @@
 
 use std::path::PathBuf;
 
+use super::audit;
 use super::device::{BackendRequest, Size};
 use super::manifest::{Manifest, ManifestColumn, manifest_inputs, platform};
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::{Resources, ids, plan};
+use crate::audit::{Audit, Report as AuditReport};
 use crate::backend::{Centroids, Labels};
 use crate::data::{
-    ColumnCounts, Design, IdStream, KeySource, Placement, Pseudonym, RoleRequest, RowGroup, Source, Tiles, replay,
+    ColumnCounts, Design, IdStream, KeySource, Placement, Pseudonym, RoleRequest, Roles, RowGroup, Source, Tiles,
+    replay,
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -41,6 +44,10 @@ pub struct AssignRequest {
     pub keep_duplicate_ids: bool,
     /// The key to replace ids by pseudonyms in the output.
     pub pseudonymise: Option<KeySource>,
+    /// Whether to tell how protected attributes are spread over the segments.
+    pub audit: bool,
+    /// Columns that are protected attributes beside those that are named like one.
+    pub protect: Vec<String>,
 }
 
 /// Finished labels.
@@ -52,6 +59,8 @@ pub struct AssignOutcome {
     pub rows: u64,
     /// Counts, mean distances and the hash of the labels.
     pub labels: LabelSummary,
+    /// How protected attributes are spread, if that was asked for.
+    pub audit: Option<AuditReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
 }
@@ -72,12 +81,18 @@ pub fn assign(
 
 fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
     let model = Model::load(&request.model)?;
-    let mut publication = Publication::new(&request.out, &OUTPUTS, &request.inputs)?;
+    let mut publication = Publication::new(&request.out, &audit::outputs(&OUTPUTS, request.audit), &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
-    let id = id_of(request.id.as_ref(), &model, &source)?;
+    let roles = roles_of(request.id.as_ref(), &request.protect, &model, &source)?;
+    let id = roles.id;
     let design = Design::of_recipe(&source, &model.recipe)?;
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
+    }
+    if request.audit {
+        audit::vet(&source, &roles)?;
+    } else {
+        audit::warn_of_earlier(&request.out, watch);
     }
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
@@ -85,7 +100,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let budget = request.resources.budget();
     let size = Size { rows: source.rows(), dim: design.width(), k: model.n_clusters };
     let chosen = request.backend.choose(size, budget)?;
-    let plan = plan::batches(design.width(), model.n_clusters, &chosen, budget)?;
+    let audited = audit::columns(request.audit, &roles);
+    let plan = plan::batches(design.width(), model.n_clusters, audited, &chosen, budget)?;
     watch.note(format!(
         "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
         source.rows(),
@@ -107,6 +123,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     )?;
     let mut totals: Vec<ColumnCounts> = Vec::new();
     let ladder = chosen.ladder(&request.backend, size, budget)?;
+    let mut audit = request.audit.then(|| Audit::new(&source, &roles.protected, centroids.k()));
     let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &ladder };
     watch.stage(Stage::Labels, source.rows(), "rows", || {
         for groups in batches(source.row_groups(), plan.rows) {
@@ -115,7 +132,10 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
             let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
             let (tiles, counts) = replay(&source, &design, &model.recipe, groups, &placement, watch.quiet())?;
             add_counts(&mut totals, counts);
-            worker.label(&tiles, watch, &mut |labels| writer.push(&labels))?;
+            worker.label(&tiles, watch, &mut |labels| {
+                audit.as_mut().map_or(Ok(()), |audit| audit.push(&labels.labels))?;
+                writer.push(&labels)
+            })?;
         }
         Ok(())
     })?;
@@ -124,6 +144,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     if labels.counts.iter().sum::<u64>() != source.rows() {
         return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
     }
+    let audit = audit.map(|audit| audit.finish(&labels.labels_blake3));
+    let audit_blake3 = audit::publish(audit.as_ref(), &mut publication)?;
     let transforms = model.recipe.columns.iter().map(|c| c.transform.name());
     let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
     let manifest = Manifest {
@@ -150,26 +172,28 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         warnings: recorder.warnings(),
         counts: labels.counts.clone(),
         labels_blake3: labels.labels_blake3.clone(),
+        audit_blake3,
         model_blake3: blake3::hash(&text).to_hex().to_string(),
     };
     publication.text(OUTPUTS[1], &manifest.to_json()?)?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    Ok(AssignOutcome { model, rows: source.rows(), labels, stages: recorder.stages() })
+    Ok(AssignOutcome { model, rows: source.rows(), labels, audit, stages: recorder.stages() })
 }
 
-/// The id in the input: the one asked for, else the one of the fit.
-pub(super) fn id_of(asked: Option<&String>, model: &Model, source: &Source) -> Result<Option<usize>> {
+/// The columns' roles in the input; the id is the one asked for, else the one of the fit.
+pub(super) fn roles_of(asked: Option<&String>, protect: &[String], model: &Model, source: &Source) -> Result<Roles> {
     let remembered = model.provenance.id_column.clone().filter(|name| source.position(name).is_some());
     // Files must agree about the columns that are read.
     let columns: Vec<String> =
         model.recipe.source_columns().into_iter().filter(|name| source.position(name).is_some()).collect();
-    let roles = RoleRequest {
+    let request = RoleRequest {
         id: asked.cloned().or(remembered),
         encoded: columns.iter().filter(|name| model.recipe.encodes(name)).cloned().collect(),
         features: columns,
+        protect: protect.to_vec(),
         ..RoleRequest::default()
     };
-    Ok(roles.resolve(source)?.id)
+    request.resolve(source)
 }
 
 /// Warns of categories and values that the fit did not see.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::audit;
 use super::centroids::{starting_centroids, vet_centroids};
 use super::device::{BackendRequest, Chosen, Size};
 use super::manifest::{Manifest, ManifestColumn, input_files, manifest_inputs, platform};
@@ -9,6 +10,7 @@ use super::plan::Plan;
 use super::publish::Publication;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::{Resources, ids};
+use crate::audit::{Audit, Report as AuditReport};
 use crate::backend::{Backend, Centroids, DeviceWork, MAX_K, Session};
 use crate::cluster::{Fit, Init, KMeans, Limits, by_size, default_n_init, open_session};
 use crate::data::{
@@ -65,6 +67,8 @@ pub struct FitRequest {
     pub keep_duplicate_ids: bool,
     /// The key to replace ids by pseudonyms in the output.
     pub pseudonymise: Option<KeySource>,
+    /// Whether to tell how protected attributes are spread over the segments.
+    pub audit: bool,
 }
 
 /// A finished fit.
@@ -78,6 +82,8 @@ pub struct FitOutcome {
     pub model: Model,
     /// Counts, mean distances and the hash of the labels.
     pub labels: LabelSummary,
+    /// How protected attributes are spread, if that was asked for.
+    pub audit: Option<AuditReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
     /// The full passes.
@@ -111,6 +117,9 @@ fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
         return Err(Error::Input(format!("k = {}, but there are only {} rows", request.k, source.rows())));
     }
     request.limits.check()?;
+    if request.audit {
+        audit::vet(&source, &roles)?;
+    }
     if request.n_init == Some(0) {
         return Err(Error::Usage("n-init is 0: at least one start is needed".into()));
     }
@@ -124,11 +133,13 @@ fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
         let list: Vec<String> = roles.left_out.iter().map(|(name, why)| format!("{name} ({why})")).collect();
         watch.note(format!("not features: {}", list.join("; ")));
     }
+    audit::warn_of_features(&source, &roles, watch);
     let chosen = request
         .backend
         .choose(Size { rows: source.rows(), dim: design.width(), k: request.k }, request.resources.budget())?;
-    let plan =
-        super::plan::make(&source, &roles, &design, request.k, &chosen, &request.resources, request.out.as_deref())?;
+    let audited = audit::columns(request.audit, &roles);
+    let (resources, out) = (&request.resources, request.out.as_deref());
+    let plan = super::plan::make(&source, &roles, &design, request.k, &chosen, resources, out, audited)?;
     Ok(Opened { source, roles, design, chosen, plan })
 }
 
@@ -154,10 +165,14 @@ pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atom
 }
 
 fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
+    let outputs = audit::outputs(&OUTPUTS, request.audit);
     let mut publication =
-        request.out.as_ref().map(|out| Publication::new(out, &OUTPUTS, &request.inputs)).transpose()?;
+        request.out.as_ref().map(|out| Publication::new(out, &outputs, &request.inputs)).transpose()?;
     let Opened { source, roles, design, chosen, plan } = open(request, watch)?;
     let size = Size { rows: source.rows(), dim: design.width(), k: request.k };
+    if let Some(out) = request.out.as_ref().filter(|_| !request.audit) {
+        audit::warn_of_earlier(out, watch);
+    }
     plan.summary().into_iter().for_each(|line| watch.note(line));
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
     let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
@@ -182,7 +197,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     let (fit, mut session) = kmeans.fit(&prepared.tiles, ladder.backend(), starter, &recover, watch)?;
     let pseudonym = pseudonym.as_ref();
     let labelled = Labelling { request, source: &source, roles: &roles, prepared: &prepared, pseudonym };
-    let (centroids, labels) = loop {
+    let (centroids, labels, audit) = loop {
         match labelled.run(&fit, session.as_mut(), publication.as_mut(), watch) {
             Err(e @ Error::DeviceLost(_)) => {
                 drop(session);
@@ -200,6 +215,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     if let Some(mut publication) = publication {
         let text = model.to_json()?;
         publication.text(OUTPUTS[1], &text)?;
+        let audit_blake3 = audit::publish(audit.as_ref(), &mut publication)?;
         let manifest = Manifest {
             command: "fit",
             hyades_version: env!("CARGO_PKG_VERSION"),
@@ -220,13 +236,15 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
             warnings: recorder.warnings(),
             counts: labels.counts.clone(),
             labels_blake3: labels.labels_blake3.clone(),
+            audit_blake3,
             model_blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
         };
         publication.text(OUTPUTS[2], &manifest.to_json()?)?;
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
     let device_work = session.device_work();
-    Ok(FitOutcome { plan, roles, model, labels, stages: recorder.stages(), passes: recorder.passes(), device_work })
+    let (stages, passes) = (recorder.stages(), recorder.passes());
+    Ok(FitOutcome { plan, roles, model, labels, audit, stages, passes, device_work })
 }
 
 /// The label pass and what it needs.
@@ -249,14 +267,14 @@ impl Labelling<'_> {
         session: &mut dyn Session,
         mut publication: Option<&mut Publication>,
         watch: Watch<'_>,
-    ) -> Result<(Centroids, LabelSummary)> {
+    ) -> Result<(Centroids, LabelSummary, Option<AuditReport>)> {
         let mut centroids = fit.centroids.clone();
         watch.stage(Stage::Labels, self.source.rows(), "rows", || {
             for last in (0..NUMBERINGS).map(|i| i + 1 == NUMBERINGS) {
-                let labels = self.pass(&centroids, session, publication.as_deref_mut(), watch)?;
+                let (labels, audit) = self.pass(&centroids, session, publication.as_deref_mut(), watch)?;
                 let numbered = by_size(&centroids, &labels.counts);
                 if last || numbered == centroids {
-                    return Ok((centroids, labels));
+                    return Ok((centroids, labels, audit));
                 }
                 centroids = numbered;
             }
@@ -270,7 +288,7 @@ impl Labelling<'_> {
         session: &mut dyn Session,
         publication: Option<&mut Publication>,
         watch: Watch<'_>,
-    ) -> Result<LabelSummary> {
+    ) -> Result<(LabelSummary, Option<AuditReport>)> {
         let file = match publication {
             Some(publication) => publication.file(OUTPUTS[0])?,
             None => tempfile::tempfile().map_err(|e| Error::io("write in", &std::env::temp_dir(), &e))?,
@@ -279,8 +297,14 @@ impl Labelling<'_> {
         let (weights, step) = (self.prepared.tiles.weights(), self.prepared.recipe.step());
         let path = self.request.out.as_ref().map_or_else(std::env::temp_dir, |out| out.join(OUTPUTS[0]));
         let mut writer = LabelWriter::new(file, path, ids, weights, centroids.k(), step, self.request.margin)?;
-        session.label(centroids, self.request.margin, watch, &mut |labels| writer.push(&labels))?;
-        writer.finish()
+        let mut audit = self.request.audit.then(|| Audit::new(self.source, &self.roles.protected, centroids.k()));
+        session.label(centroids, self.request.margin, watch, &mut |labels| {
+            audit.as_mut().map_or(Ok(()), |audit| audit.push(&labels.labels))?;
+            writer.push(&labels)
+        })?;
+        let labels = writer.finish()?;
+        let audit = audit.map(|audit| audit.finish(&labels.labels_blake3));
+        Ok((labels, audit))
     }
 }
 

@@ -54,6 +54,9 @@ pub struct Manifest {
     pub counts: Vec<u64>,
     /// blake3 of the labels as little-endian i32, in row order.
     pub labels_blake3: String,
+    /// blake3 of `audit.json`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_blake3: Option<String>,
     /// blake3 of the model file.
     pub model_blake3: String,
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod assign;
+mod audit;
 mod centroids;
 mod device;
 mod fit;

@@ -60,6 +60,7 @@ fn request(input: PathBuf) -> FitRequest {
         margin: false,
         keep_duplicate_ids: false,
         pseudonymise: None,
+        audit: false,
     }
 }
 

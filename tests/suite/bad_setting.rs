@@ -105,7 +105,7 @@ fn too_little_memory() {
     w.is_untouched();
     let mib: u64 = smallest.trim_end_matches("MiB").parse().expect("whole MiB");
     let less = format!("{}MiB", mib - 1);
-    let why = ["for 20000 rows of 16 features", &smallest, "are needed at least"];
+    let why = ["for 20000 rows of 15 features", &smallest, "are needed at least"];
     w.refused(4, &why, [&fit[..], &["--memory", &less]].concat());
     w.run([&fit[..], &["--memory", &smallest]].concat()).succeeds();
 }

@@ -19,6 +19,7 @@ tests!(
     one_file_or_several,
     every_type_is_examined,
     findings_of_codes_people_and_ids,
+    what_belongs_to_somebody_is_not_told,
     rows_and_ids_that_repeat,
     expectations_that_are_met,
     every_breach_is_listed,
@@ -264,6 +265,52 @@ fn findings_of_codes_people_and_ids() {
     assert!(!said.contains("example.org") && !said.contains("Ann") && ran.out.contains("(not shown)"), "{}", ran.out);
 }
 
+/// Ends, codes' neighbours, quantiles and examples of broken expectations are values of somebody.
+fn what_belongs_to_somebody_is_not_told() {
+    let w = Workshop::new();
+    let n = 500usize;
+    let days = (0..n as i32).map(|i| Some(if i % 50 == 0 { -25_567 } else { -9_000 - 7 * i }));
+    let table = [
+        ("date_of_birth", Arc::new(days.collect::<Date32Array>()) as ArrayRef),
+        ("phone", i64s((0..n as i64).map(|i| if i % 50 == 0 { -1 } else { 790_046_001 + 3 * i }))),
+        ("first_name", texts((0..n).map(|i| ["Ann", "Bob"][i % 2]))),
+        ("has_phone", Arc::new((0..n).map(|i| Some(i % 3 == 0)).collect::<BooleanArray>()) as ArrayRef),
+        ("sex", i64s((0..n as i64).map(|i| i % 2))),
+    ];
+    write(&w.path("a.parquet"), &table);
+    let expected =
+        "[columns.first_name]\nallowed = [\"Bob\"]\n[columns.date_of_birth]\nnewest_at_least = \"2001-01-01\"\n";
+    std::fs::write(w.path("expected.toml"), expected).unwrap();
+    let (json, page) = (w.text("report.json"), w.text("report.html"));
+    let ran = Ran::from(hyades([
+        "check",
+        &w.text("a.parquet"),
+        "--expect",
+        &w.text("expected.toml"),
+        "--json",
+        &json,
+        "--report",
+        &page,
+    ]));
+    ran.is_refused(
+        3,
+        &["250 values are not in the list\n", "the newest is older, where 2001-01-01 or later is expected"],
+    );
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
+    let said = report.to_string() + &std::fs::read_to_string(&page).unwrap() + &ran.out + &ran.err;
+    for value in ["1945-", "1944-", "1935-", "79004", "790,04", "7.90", "790.0M", "Ann"] {
+        assert!(!said.contains(value), "{value} is told: {said}");
+    }
+    assert_eq!(findings(&report, "sentinel", "phone"), ["likely a code for unknown: -1 (10 rows)"]);
+    let dates = findings(&report, "personal_data", "date_of_birth");
+    assert_eq!(dates, ["likely dates of birth, by its name; a fit leaves it out unless --include names it"]);
+    assert_eq!(
+        findings(&report, "protected_attribute", "sex"),
+        ["a protected attribute (sex), by its name; a fit leaves it out unless --include names it"]
+    );
+    assert!(findings(&report, "personal_data", "has_phone").is_empty());
+}
+
 fn rows_and_ids_that_repeat() {
     let w = Workshop::new();
     // Rows 0 to 99 come again with other ids; two ids come twice.
@@ -448,7 +495,7 @@ fn the_page_stands_alone() {
     for bad in ["<script", "http:", "https:", "src=", "href=", "url(", "@import", "<link", "<img"] {
         assert!(!html.contains(bad), "{bad} in the page");
     }
-    for part in ["default-src 'none'", "age_years", "44.3036", "<h2>Columns</h2>", "signed-log1p", ">9990<"] {
+    for part in ["default-src 'none'", "age_years", "44.3036", "<h2>Columns</h2>", "signed-log1p", ">9,990<"] {
         assert!(html.contains(part), "no {part} in the page");
     }
     for tag in ["table", "tr", "td", "th", "h2", "ul", "li", "div", "p", "b"] {

@@ -34,6 +34,7 @@ fn request() -> FitRequest {
         margin: false,
         keep_duplicate_ids: false,
         pseudonymise: None,
+        audit: false,
     }
 }
 

@@ -1,0 +1,154 @@
+//! What a bank's auditors ask of segments: how a protected attribute is spread over them. Protected columns enter in row
+//! order beside the labels, a [`Report`] leaves: shares where values are few, quartiles where they are many.
+//!
+//! One pass, in step with the labels; memory holds a batch and the counts, whose number is bounded. Each column is counted
+//! by one thread in row order, so threads do not show. Absent on purpose: any judgement of what is fair.
+
+mod numbers;
+mod report;
+mod shares;
+
+use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use rayon::prelude::*;
+
+pub use report::{Attribute, Found, Number, NumbersReport, Ratio, Report, ShareLine, SharesReport, Summary};
+
+use self::numbers::Numbers;
+use self::shares::Shares;
+use crate::data::{ColumnStream, Protected, Source, as_f64};
+use crate::error::{Error, Result};
+
+/// Values whose shares are told; the others are one more.
+pub const VALUES_TOLD: usize = 12;
+
+/// Protected columns on their way through the rows.
+pub struct Audit<'a> {
+    rows: Vec<u64>,
+    columns: Vec<Column<'a>>,
+    left_out: Vec<(String, String)>,
+}
+
+struct Column<'a> {
+    name: String,
+    protected: Protected,
+    class: Class,
+    values: ColumnStream<'a>,
+    counts: Counts,
+}
+
+/// How values of a type are counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Class {
+    Number,
+    Date,
+    Boolean,
+    Text,
+}
+
+enum Counts {
+    Numbers(Numbers),
+    Shares(Shares),
+}
+
+impl Class {
+    fn of(data_type: &DataType) -> Option<Class> {
+        use DataType as T;
+        match data_type {
+            T::Boolean => Some(Class::Boolean),
+            T::Date32 | T::Date64 | T::Timestamp(..) => Some(Class::Date),
+            T::Utf8 | T::LargeUtf8 | T::Utf8View => Some(Class::Text),
+            T::Dictionary(_, values) => Class::of(values),
+            _ if data_type.is_numeric() => Some(Class::Number),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Audit<'a> {
+    /// An audit of `protected` columns over `k` segments, from the first row on.
+    pub fn new(source: &'a Source, protected: &[Protected], k: usize) -> Self {
+        let mut audit = Audit { rows: vec![0; k], columns: Vec::new(), left_out: Vec::new() };
+        for &protected in protected {
+            let column = &source.columns()[protected.column];
+            let Some(class) = Class::of(&column.data_type) else {
+                let why = format!("values of type {} are not counted", column.data_type);
+                audit.left_out.push((column.name.clone(), why));
+                continue;
+            };
+            let counts = match class {
+                Class::Number | Class::Date => Counts::Numbers(Numbers::new(k)),
+                Class::Boolean | Class::Text => Counts::Shares(Shares::new(k)),
+            };
+            let values = ColumnStream::new(source, protected.column);
+            audit.columns.push(Column { name: column.name.clone(), protected, class, values, counts });
+        }
+        audit
+    }
+
+    /// Counts the next rows, whose segments these are.
+    ///
+    /// # Errors
+    /// A column that cannot be decoded.
+    pub fn push(&mut self, labels: &[u32]) -> Result<()> {
+        labels.iter().for_each(|&label| self.rows[label as usize] += 1);
+        self.columns.par_iter_mut().with_max_len(1).try_for_each(|column| column.push(labels))
+    }
+
+    /// What was found; `labels_blake3` is the hash of the labels, by which it is known to which run it belongs.
+    pub fn finish(self, labels_blake3: &str) -> Report {
+        let attribute = |column: Column<'_>| Attribute {
+            column: column.name,
+            attribute: column.protected.attribute,
+            is_feature: column.protected.is_feature,
+            found: match column.counts {
+                Counts::Numbers(numbers) => numbers.report(column.class == Class::Date),
+                Counts::Shares(shares) => Found::Shares(shares.report()),
+            },
+        };
+        Report {
+            rows: self.rows.iter().sum(),
+            segments: self.rows,
+            labels_blake3: labels_blake3.to_owned(),
+            attributes: self.columns.into_iter().map(attribute).collect(),
+            left_out: self.left_out,
+        }
+    }
+}
+
+impl Column<'_> {
+    fn push(&mut self, labels: &[u32]) -> Result<()> {
+        let mut rest = labels;
+        while !rest.is_empty() {
+            let array = self.values.next(rest.len())?;
+            let (now, later) = rest.split_at(array.len());
+            self.count(&array, now).map_err(|why| {
+                Error::Input(format!("column {:?}, a protected attribute, cannot be counted: {why}", self.name))
+            })?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, array: &ArrayRef, labels: &[u32]) -> std::result::Result<(), String> {
+        match &mut self.counts {
+            Counts::Numbers(numbers) => {
+                let mut values = Vec::with_capacity(array.len());
+                as_f64(array, &mut values)?;
+                numbers.push(&values, labels);
+            }
+            Counts::Shares(shares) if self.class == Class::Boolean => {
+                let mut values = Vec::with_capacity(array.len());
+                as_f64(array, &mut values)?;
+                let text = |v: &f64| (!v.is_nan()).then_some(if *v == 0.0 { "false" } else { "true" });
+                shares.push(values.iter().map(text), labels);
+            }
+            Counts::Shares(shares) => {
+                let text = cast(array, &DataType::LargeUtf8).map_err(|e| e.to_string())?;
+                shares.push(text.as_string::<i64>().iter(), labels);
+            }
+        }
+        Ok(())
+    }
+}

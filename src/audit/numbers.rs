@@ -1,0 +1,187 @@
+//! Numbers by segment: how many, how many are missing, their mean, their quartiles.
+//!
+//! Equal numbers are counted together, so quartiles are exact while numbers and segments make at most [`MOST_PAIRS`]
+//! different pairs; ages and years do. Beyond, numbers are rounded down to fewer binary digits, as many as it takes: what
+//! comes out depends on all rows and not on their order. Rejected: a sample (small segments would have none of it), and
+//! bins fixed beforehand (of what is protected by request, the range is not known).
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::VALUES_TOLD;
+use super::report::{Found, Number, NumbersReport, Summary, shares};
+
+/// Pairs of a number and a segment that are held at most: some 4 MB.
+const MOST_PAIRS: usize = 1 << 16;
+/// Binary digits behind the point of an f64 that can be given up.
+const DIGITS: u32 = 52;
+
+/// Counts of numbers in `k` segments.
+pub(super) struct Numbers {
+    pairs: HashMap<(u64, u32), u64>,
+    /// Binary digits that were given up.
+    dropped: u32,
+    sums: Vec<f64>,
+    known: Vec<u64>,
+    missing: Vec<u64>,
+}
+
+impl Numbers {
+    pub(super) fn new(k: usize) -> Self {
+        Numbers { pairs: HashMap::new(), dropped: 0, sums: vec![0.0; k], known: vec![0; k], missing: vec![0; k] }
+    }
+
+    /// Adds rows; what is not finite is missing.
+    pub(super) fn push(&mut self, values: &[f64], labels: &[u32]) {
+        for (&v, &label) in values.iter().zip(labels) {
+            let segment = label as usize;
+            if !v.is_finite() {
+                self.missing[segment] += 1;
+                continue;
+            }
+            self.known[segment] += 1;
+            self.sums[segment] += v;
+            *self.pairs.entry((ordered(v) >> self.dropped, label)).or_insert(0) += 1;
+            while self.pairs.len() > MOST_PAIRS && self.dropped < DIGITS {
+                self.coarsen();
+            }
+        }
+    }
+
+    fn coarsen(&mut self) {
+        const STEP: u32 = 4;
+        self.dropped += STEP;
+        let mut pairs = HashMap::new();
+        for ((key, label), n) in std::mem::take(&mut self.pairs) {
+            *pairs.entry((key >> STEP, label)).or_insert(0) += n;
+        }
+        self.pairs = pairs;
+    }
+
+    /// Shares where there are few numbers, which are codes then; else summaries.
+    pub(super) fn report(self, is_date: bool) -> Found {
+        let tell = |key: u64| unordered(key << self.dropped);
+        let different: BTreeSet<u64> = self.pairs.keys().map(|(key, _)| *key).collect();
+        if different.len() <= VALUES_TOLD && self.dropped == 0 {
+            let named = different.iter().map(|&key| {
+                let count = |segment| self.pairs.get(&(key, segment as u32)).copied().unwrap_or(0);
+                (Number::of(tell(key), is_date).to_string(), (0..self.known.len()).map(count).collect())
+            });
+            let named = named.collect();
+            return Found::Shares(shares(named, vec![0; self.known.len()], self.missing));
+        }
+        let mut sorted: Vec<Vec<(u64, u64)>> = vec![Vec::new(); self.known.len()];
+        let mut all: HashMap<u64, u64> = HashMap::new();
+        for (&(key, label), &n) in &self.pairs {
+            sorted[label as usize].push((key, n));
+            *all.entry(key).or_insert(0) += n;
+        }
+        let summary = |mut counts: Vec<(u64, u64)>, sum: f64, missing: u64| {
+            counts.sort_unstable();
+            let known: u64 = counts.iter().map(|(_, n)| n).sum();
+            let number = |v| Number::of(v, is_date);
+            let quartiles = [1, 2, 3].map(|q| number(quartile(&counts, known, q).map_or(f64::NAN, tell)));
+            Summary {
+                known,
+                missing,
+                mean: (known > 0).then(|| number(sum / known as f64)),
+                quartiles: (known > 0).then_some(quartiles),
+            }
+        };
+        let overall = summary(all.into_iter().collect(), self.sums.iter().sum(), self.missing.iter().sum());
+        let segments = sorted.into_iter().zip(&self.sums).zip(&self.missing);
+        let segments = segments.map(|((counts, &sum), &missing)| summary(counts, sum, missing)).collect();
+        let rounding = if self.dropped == 0 { 0.0 } else { f64::powi(2.0, self.dropped as i32 - DIGITS as i32) };
+        Found::Numbers(NumbersReport { rounding, overall, segments })
+    }
+}
+
+/// The smallest number that `q` quarters of the numbers do not exceed.
+fn quartile(sorted: &[(u64, u64)], n: u64, q: u64) -> Option<u64> {
+    let rank = (n * q).div_ceil(4);
+    let mut below = 0;
+    sorted.iter().find_map(|&(key, count)| {
+        below += count;
+        (below >= rank).then_some(key)
+    })
+}
+
+/// Integers in the order of the numbers. -0 is 0.
+fn ordered(v: f64) -> u64 {
+    let bits = (v + 0.0).to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+fn unordered(key: u64) -> f64 {
+    f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(values: &[f64], labels: &[u32], k: usize) -> Found {
+        let mut numbers = Numbers::new(k);
+        for (values, labels) in values.chunks(7).zip(labels.chunks(7)) {
+            numbers.push(values, labels);
+        }
+        numbers.report(false)
+    }
+
+    fn naive(values: &[f64]) -> Summary {
+        let mut known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+        let mean = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
+        known.sort_by(f64::total_cmp);
+        let at = |q: usize| Number::Number(known[(known.len() * q).div_ceil(4) - 1]);
+        Summary {
+            known: known.len() as u64,
+            missing: (values.len() - known.len()) as u64,
+            mean: mean.map(Number::Number),
+            quartiles: (!known.is_empty()).then(|| [at(1), at(2), at(3)]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn summaries_are_those_of_a_naive_computation(
+            rows in prop::collection::vec((prop::option::weighted(0.9, -40i32..40), 0u32..4), 60..400),
+        ) {
+            let values: Vec<f64> = rows.iter().map(|(v, _)| v.map_or(f64::NAN, |v| f64::from(v) / 4.0)).collect();
+            let labels: Vec<u32> = rows.iter().map(|(_, l)| *l).collect();
+            prop_assume!(values.iter().filter(|v| v.is_finite()).map(|v| v.to_bits()).collect::<BTreeSet<_>>().len() > VALUES_TOLD);
+            let Found::Numbers(found) = of(&values, &labels, 5) else { panic!("these are no codes") };
+            prop_assert_eq!(&found.overall, &naive(&values));
+            for (segment, summary) in found.segments.iter().enumerate() {
+                let mine: Vec<f64> = (0..values.len()).filter(|&i| labels[i] == segment as u32).map(|i| values[i]).collect();
+                prop_assert_eq!(summary, &naive(&mine));
+            }
+            prop_assert_eq!(found.rounding, 0.0);
+        }
+    }
+
+    #[test]
+    fn few_numbers_are_codes() {
+        let Found::Shares(found) = of(&[2.0, 1.0, 2.0, f64::NAN, -0.0, 0.0], &[0, 0, 1, 1, 1, 1], 2) else { panic!() };
+        assert_eq!(found.values, ["0", "2", "1"]);
+        assert_eq!((&found.segments[1].counts, found.segments[1].missing), (&vec![2, 1, 0], 1));
+    }
+
+    #[test]
+    fn very_many_numbers_are_rounded_the_same_in_any_order() {
+        let values: Vec<f64> = (0..300_000u32).map(|i| f64::from(i.wrapping_mul(2_654_435_761)) - 1e9).collect();
+        let labels: Vec<u32> = (0..300_000).map(|i| i % 3).collect();
+        let Found::Numbers(found) = of(&values, &labels, 3) else { panic!() };
+        assert!(found.rounding > 0.0 && found.rounding < 1e-2, "{}", found.rounding);
+        let exact = naive(&values);
+        for (rounded, exact) in found.overall.quartiles.clone().unwrap().into_iter().zip(exact.quartiles.unwrap()) {
+            let (Number::Number(rounded), Number::Number(exact)) = (rounded, exact) else { panic!() };
+            assert!((exact - rounded).abs() <= found.rounding * exact.abs().max(rounded.abs()), "{rounded} {exact}");
+        }
+        let back = |v: &[f64]| v.iter().rev().copied().collect::<Vec<_>>();
+        let labels: Vec<u32> = labels.into_iter().rev().collect();
+        let Found::Numbers(turned) = of(&back(&values), &labels, 3) else { panic!() };
+        let quartiles = |found: &NumbersReport| found.segments.iter().map(|s| s.quartiles.clone()).collect::<Vec<_>>();
+        assert_eq!(quartiles(&turned), quartiles(&found));
+    }
+}

@@ -1,0 +1,96 @@
+//! Protected attributes by segment, as tables.
+
+use hyades::audit::{Attribute, Found, NumbersReport, Report, ShareLine, SharesReport, Summary};
+use hyades::check::{percent, shown};
+
+use super::fmt::{compact, thousands, wrapped};
+use super::report::table;
+
+/// Characters of a value.
+const LONGEST: usize = 24;
+/// Width of sentences.
+const WIDTH: usize = 80;
+
+/// One table an attribute, and what stands out.
+pub(super) fn text(report: &Report) -> String {
+    let mut parts: Vec<String> = report.attributes.iter().map(|a| of_attribute(a, &report.segments)).collect();
+    let left_out = report.left_out.iter().map(|(name, why)| format!("not audited: {}: {}", shown(name), shown(why)));
+    parts.extend(left_out.map(|line| wrapped(&line, WIDTH).join("\n")));
+    parts.join("\n")
+}
+
+fn of_attribute(attribute: &Attribute, rows: &[u64]) -> String {
+    let feature = if attribute.is_feature { ", a feature" } else { "" };
+    let title = format!("audit of {} ({}{feature})", shown(&attribute.column), attribute.attribute);
+    let body = match &attribute.found {
+        Found::Shares(found) => shares(found, rows),
+        Found::Numbers(found) => numbers(found, rows),
+    };
+    format!("{title}\n{body}")
+}
+
+fn shares(found: &SharesReport, rows: &[u64]) -> String {
+    let mut out = table(&["segment", "customers", "missing", "shares of those known"], &[0, 1, 2]);
+    let names: Vec<String> = found.values.iter().map(|v| shorter(&shown(v))).collect();
+    let mut add = |name: String, rows: u64, line: &ShareLine| {
+        let mut told: Vec<String> =
+            names.iter().zip(&line.shares).map(|(name, &share)| format!("{name}: {}", percent(share))).collect();
+        if found.overall.other > 0 {
+            told.push(format!("(other): {}", percent(line.other as f64 / line.known.max(1) as f64)));
+        }
+        let told = if line.known == 0 { String::new() } else { told.join(", ") };
+        out.add_row(vec![name, thousands(rows), thousands(line.missing), told]);
+    };
+    for (segment, line) in found.segments.iter().enumerate() {
+        add(segment.to_string(), rows[segment], line);
+    }
+    add("all".into(), rows.iter().sum(), &found.overall);
+    let mut text = out.to_string();
+    if let Some(most) = &found.largest_ratio {
+        let line = format!(
+            "most frequent in comparison: {} in segment {}, {:.2} times its share of all ({} customers)",
+            shorter(&shown(&most.value)),
+            most.segment,
+            most.ratio,
+            thousands(most.count)
+        );
+        text = format!("{text}\n{}", wrapped(&line, WIDTH).join("\n"));
+    }
+    if !found.complete {
+        text.push_str("\nvery many different values: those that first occur late are among the others");
+    }
+    text + "\n"
+}
+
+fn numbers(found: &NumbersReport, rows: &[u64]) -> String {
+    let mut out = table(&["segment", "customers", "missing", "mean", "25%", "median", "75%"], &[0, 1, 2, 3, 4, 5, 6]);
+    let mut add = |name: String, rows: u64, line: &Summary| {
+        let tell = |n: &hyades::audit::Number| match n {
+            hyades::audit::Number::Number(v) => compact(*v),
+            hyades::audit::Number::Date(date) => date.clone(),
+        };
+        let mut cells = vec![name, thousands(rows), thousands(line.missing)];
+        cells.push(line.mean.as_ref().map_or_else(String::new, tell));
+        match &line.quartiles {
+            Some(quartiles) => cells.extend(quartiles.iter().map(tell)),
+            None => cells.extend(vec![String::new(); 3]),
+        }
+        out.add_row(cells);
+    };
+    for (segment, line) in found.segments.iter().enumerate() {
+        add(segment.to_string(), rows[segment], line);
+    }
+    add("all".into(), rows.iter().sum(), &found.overall);
+    let mut text = out.to_string();
+    if found.rounding > 0.0 {
+        text.push_str(&format!("\nvery many different values: quartiles are right to {}", percent(found.rounding)));
+    }
+    text + "\n"
+}
+
+fn shorter(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return if text.is_empty() { "(empty)".into() } else { text.to_owned() };
+    }
+    text.chars().take(LONGEST - 2).chain("..".chars()).collect()
+}

@@ -1,0 +1,57 @@
+//! A column in row order, in pieces of any length.
+
+use arrow::array::ArrayRef;
+
+use super::column::ColumnReader;
+use super::source::{RowGroup, Source};
+use crate::error::{Error, Result};
+
+/// One column of all rows, decoded as it is taken: memory holds one batch.
+pub(crate) struct ColumnStream<'a> {
+    source: &'a Source,
+    column: usize,
+    groups: std::slice::Iter<'a, RowGroup>,
+    reader: Option<ColumnReader<'a>>,
+    waiting: Option<ArrayRef>,
+}
+
+impl<'a> ColumnStream<'a> {
+    /// The column from the first row on.
+    pub(crate) fn new(source: &'a Source, column: usize) -> Self {
+        ColumnStream { source, column, groups: source.row_groups().iter(), reader: None, waiting: None }
+    }
+
+    /// At least one of the next rows and at most `rows`, which is not 0.
+    ///
+    /// # Errors
+    /// A column that ends before, or cannot be decoded.
+    pub(crate) fn next(&mut self, rows: usize) -> Result<ArrayRef> {
+        loop {
+            let array = match self.waiting.take() {
+                Some(array) => array,
+                None => self.next_array()?,
+            };
+            if array.len() > rows {
+                self.waiting = Some(array.slice(rows, array.len() - rows));
+                return Ok(array.slice(0, rows));
+            }
+            if !array.is_empty() {
+                return Ok(array);
+            }
+        }
+    }
+
+    fn next_array(&mut self) -> Result<ArrayRef> {
+        loop {
+            if let Some(reader) = &mut self.reader
+                && let Some(array) = reader.next_array()?
+            {
+                return Ok(array);
+            }
+            let name = &self.source.columns()[self.column].name;
+            let group =
+                self.groups.next().ok_or_else(|| Error::Input(format!("column {name:?} ends before the rows")))?;
+            self.reader = Some(ColumnReader::open(self.source, *group, self.column)?);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What an audit of protected attributes asks of a job: attributes that can be read, and no doubt about which run an
+//! `audit.json` belongs to.
+
+use std::path::Path;
+
+use super::publish::Publication;
+use crate::audit::Report;
+use crate::data::{Roles, Source};
+use crate::error::{Error, Result};
+use crate::event::Watch;
+
+/// The file that an audit publishes.
+const AUDIT: &str = "audit.json";
+
+/// What a job publishes: `outputs`, and before the last of them, the manifest, an audit.
+pub(super) fn outputs(outputs: &[&'static str], audit: bool) -> Vec<&'static str> {
+    let mut names = outputs.to_vec();
+    if audit {
+        names.insert(outputs.len() - 1, AUDIT);
+    }
+    names
+}
+
+/// Before any work.
+///
+/// # Errors
+/// No protected attribute, or files that disagree about one.
+pub(super) fn vet(source: &Source, roles: &Roles) -> Result<()> {
+    if roles.protected.is_empty() {
+        return Err(Error::Usage(
+            "--audit: no column is named like a protected attribute; name those that are one in --protect".into(),
+        ));
+    }
+    let columns = roles.protected.iter().map(|p| &source.columns()[p.column]);
+    let conflicts: Vec<&str> = columns.flat_map(|c| &c.conflicts).map(String::as_str).collect();
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Input(format!(
+        "--audit: the files do not agree about protected attributes:\n  {}\nuse files of one schema, or leave --audit out",
+        conflicts.join("\n  ")
+    )))
+}
+
+/// How many columns are audited.
+pub(super) fn columns(audit: bool, roles: &Roles) -> usize {
+    if audit { roles.protected.len() } else { 0 }
+}
+
+/// Says which protected attributes are features.
+pub(super) fn warn_of_features(source: &Source, roles: &Roles, watch: Watch<'_>) {
+    let name = |p: &crate::data::Protected| format!("{} ({})", source.columns()[p.column].name, p.attribute);
+    let features: Vec<String> = roles.protected.iter().filter(|p| p.is_feature).map(name).collect();
+    if !features.is_empty() {
+        watch.warn(format!("protected attributes are features, and segments follow them: {}", features.join(", ")));
+    }
+}
+
+/// An earlier audit that stays in the output folder, beside segments that it says nothing about.
+pub(super) fn warn_of_earlier(out: &Path, watch: Watch<'_>) {
+    let path = out.join(AUDIT);
+    if path.is_file() {
+        watch.warn(format!("{} is of an earlier run; --audit makes it anew", path.display()));
+    }
+}
+
+/// Adds the audit to what will be published; its hash is for the manifest.
+pub(super) fn publish(audit: Option<&Report>, publication: &mut Publication) -> Result<Option<String>> {
+    let Some(audit) = audit else { return Ok(None) };
+    let text = serde_json::to_string_pretty(audit).map_err(|e| Error::Internal(e.to_string()))? + "\n";
+    publication.text(AUDIT, &text)?;
+    Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
+}
