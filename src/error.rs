@@ -41,6 +41,16 @@ impl Error {
         }
     }
 
+    /// The same error, with what it concerns before its text.
+    pub(crate) fn of(self, what: &str) -> Self {
+        match self {
+            Error::Usage(text) => Error::Usage(format!("{what}: {text}")),
+            Error::Input(text) => Error::Input(format!("{what}: {text}")),
+            Error::Environment(text) => Error::Environment(format!("{what}: {text}")),
+            other => other,
+        }
+    }
+
     /// An I/O fault while doing `action` ("read", "write", ...) on `path`, with the remedy where one is known.
     pub fn io(action: &str, path: &Path, source: &std::io::Error) -> Self {
         use std::io::ErrorKind as K;
@@ -56,4 +66,11 @@ impl Error {
             _ => Error::Environment(format!("cannot {action} {path}: {source}")),
         }
     }
+}
+
+/// The known name that a mistyped one most likely means: one within a third of its letters.
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+    let best = known.iter().map(|k| (distance(k), *k)).min_by_key(|(d, _)| *d)?;
+    (best.0 * 3 <= name.chars().count().max(3)).then_some(best.1)
 }
