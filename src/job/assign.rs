@@ -8,6 +8,7 @@ use super::manifest::{Manifest, ManifestColumn, manifest_inputs, platform};
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
+use super::ruled_fit::RuledLabels;
 use super::{Resources, ids, plan};
 use crate::backend::{Centroids, Labels};
 use crate::data::{
@@ -15,10 +16,10 @@ use crate::data::{
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::label::{LabelSummary, LabelWriter};
-use crate::model::Model;
+use crate::label::{Kept, LabelSummary, LabelWriter, Output, Table};
+use crate::model::{AnyModel, Model, RuledModel};
 
-const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
+pub(super) const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
 
 /// What to label, and how.
 #[derive(Debug, Clone)]
@@ -46,14 +47,31 @@ pub struct AssignRequest {
 /// Finished labels.
 #[derive(Debug)]
 pub struct AssignOutcome {
-    /// The model that was used.
-    pub model: Model,
+    /// The model and its labels.
+    pub assigned: Assigned,
     /// Rows labelled.
     pub rows: u64,
-    /// Counts, mean distances and the hash of the labels.
-    pub labels: LabelSummary,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
+}
+
+/// A model that was used, and its labels.
+#[derive(Debug)]
+pub enum Assigned {
+    /// Without rules.
+    Plain(Box<Model>, LabelSummary),
+    /// With rules.
+    Ruled(Box<RuledModel>, RuledLabels),
+}
+
+impl Assigned {
+    /// blake3 of the labels as little-endian i32 in row order.
+    pub fn labels_blake3(&self) -> &str {
+        match self {
+            Assigned::Plain(_, labels) => &labels.labels_blake3,
+            Assigned::Ruled(_, labels) => &labels.labels_blake3,
+        }
+    }
 }
 
 /// Does it all.
@@ -67,63 +85,33 @@ pub fn assign(
 ) -> Result<AssignOutcome> {
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
-    request.resources.install(|| run(request, &recorder, watch))
+    request.resources.install(|| match AnyModel::load(&request.model)? {
+        AnyModel::Plain(model) => run(request, *model, &recorder, watch),
+        AnyModel::Ruled(model) => super::ruled_assign::run(request, *model, &recorder, watch),
+    })
 }
 
-fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
-    let model = Model::load(&request.model)?;
+fn run(
+    request: &AssignRequest,
+    model: Model,
+    recorder: &Recorder<'_>,
+    watch: Watch<'_>,
+) -> Result<AssignOutcome> {
     let mut publication = Publication::new(&request.out, &OUTPUTS, &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
-    let (id, columns) = match_columns(request, &model, &source)?;
+    let id_column = model.provenance.id_column.as_deref();
+    let (id, columns) = match_columns(request, &model.feature_names_in_, id_column, &source)?;
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
     }
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
-    let centroids = model.centroids()?;
-    let budget = request.resources.budget();
     let size = Size { rows: source.rows(), dim: columns.len(), k: model.n_clusters };
-    let chosen = request.backend.choose(size, budget)?;
-    let plan = plan::batches(columns.len(), model.n_clusters, &chosen, budget)?;
-    watch.note(format!(
-        "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
-        source.rows(),
-        plan.rows,
-        plan.memory_bytes >> 20,
-        budget >> 20
-    ));
-    watch.note(format!("device: {}, {}: {}", chosen.backend.name(), chosen.backend.device(), chosen.why));
+    let replayer = Replayer::new(request, size, 0, watch)?;
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
-    let mut writer = LabelWriter::new(
-        file,
-        request.out.join(OUTPUTS[0]),
-        stream,
-        None,
-        centroids.k(),
-        model.recipe.step(),
-        request.margin,
-    )?;
-    let mut totals: Vec<ColumnCounts> = Vec::new();
-    let ladder = chosen.ladder(&request.backend, size, budget)?;
-    let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &ladder };
-    watch.stage(Stage::Labels, source.rows(), "rows", || {
-        for groups in batches(source.row_groups(), plan.rows) {
-            let large = groups[0].rows > plan.rows;
-            let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));
-            let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
-            let (tiles, counts) = replay(&source, &columns, &model.recipe, groups, &placement, watch.quiet())?;
-            add_counts(&mut totals, counts);
-            worker.label(&tiles, watch, &mut |labels| writer.push(&labels))?;
-        }
-        Ok(())
-    })?;
-    let labels = writer.finish()?;
-    if labels.counts.iter().sum::<u64>() != source.rows() {
-        return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
-    }
-    let transforms = model.recipe.columns.iter().map(|c| c.transform.name());
-    let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
+    let table = Table::new(file, request.out.join(OUTPUTS[0]), stream, request.margin)?;
+    let (labels, _, columns) = replayer.label(&model, &source, Output::Table(table), watch)?;
     let manifest = Manifest {
         command: "assign",
         hyades_version: env!("CARGO_PKG_VERSION"),
@@ -133,46 +121,112 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         ids,
         pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),
         plan: None,
-        backend: ladder.backend().name().into(),
-        device: ladder.backend().device(),
+        backend: replayer.ladder.backend().name().into(),
+        device: replayer.ladder.backend().device(),
         device_remark: None,
         device_work: None,
         stages: recorder.stages(),
         passes: Vec::new(),
-        columns: totals
-            .into_iter()
-            .zip(transforms)
-            .map(|(counts, transform)| ManifestColumn { counts, transform })
-            .collect(),
+        rules: Vec::new(),
+        strata: Vec::new(),
+        unknown_stratum: None,
+        columns,
         left_out: Vec::new(),
         warnings: recorder.warnings(),
         counts: labels.counts.clone(),
         labels_blake3: labels.labels_blake3.clone(),
-        model_blake3: blake3::hash(&text).to_hex().to_string(),
+        model_blake3: file_hash(request)?,
     };
     publication.text(OUTPUTS[1], &manifest.to_json()?)?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    Ok(AssignOutcome { model, rows: source.rows(), labels, stages: recorder.stages() })
+    let assigned = Assigned::Plain(Box::new(model), labels);
+    Ok(AssignOutcome { assigned, rows: source.rows(), stages: recorder.stages() })
+}
+
+/// blake3 of the model's file.
+pub(super) fn file_hash(request: &AssignRequest) -> Result<String> {
+    let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
+    Ok(blake3::hash(&text).to_hex().to_string())
 }
 
 /// The id and the model's features in the input, by name.
-fn match_columns(request: &AssignRequest, model: &Model, source: &Source) -> Result<(Option<usize>, Vec<usize>)> {
+pub(super) fn match_columns(
+    request: &AssignRequest,
+    features: &[String],
+    id_column: Option<&str>,
+    source: &Source,
+) -> Result<(Option<usize>, Vec<usize>)> {
     let missing: Vec<&str> =
-        model.feature_names_in_.iter().map(String::as_str).filter(|name| source.position(name).is_none()).collect();
+        features.iter().map(String::as_str).filter(|name| source.position(name).is_none()).collect();
     if !missing.is_empty() {
         return Err(Error::Input(format!(
             "the input lacks columns that the model needs: {}; columns are matched by name, in any order",
             missing.join(", ")
         )));
     }
-    let remembered = model.provenance.id_column.clone().filter(|name| source.position(name).is_some());
-    let asked = RoleRequest {
-        id: request.id.clone().or(remembered),
-        features: model.feature_names_in_.clone(),
-        ..RoleRequest::default()
-    };
+    let remembered = id_column.filter(|name| source.position(name).is_some()).map(str::to_owned);
+    let asked =
+        RoleRequest { id: request.id.clone().or(remembered), features: features.to_vec(), ..RoleRequest::default() };
     let roles = asked.resolve(source)?;
     Ok((roles.id, roles.features))
+}
+
+/// Replays models on rows, in batches.
+pub(super) struct Replayer<'a> {
+    request: &'a AssignRequest,
+    batch_rows: u64,
+    pub(super) ladder: Ladder,
+}
+
+impl<'a> Replayer<'a> {
+    /// Chooses the device and plans batches; `held` bytes are held beside them.
+    pub(super) fn new(request: &'a AssignRequest, size: Size, held: u64, watch: Watch<'_>) -> Result<Self> {
+        let budget = request.resources.budget();
+        let chosen = request.backend.choose(size, budget)?;
+        let plan = plan::batches(size.dim, size.k, &chosen, budget, held)?;
+        watch.note(format!(
+            "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
+            size.rows,
+            plan.rows,
+            plan.memory_bytes >> 20,
+            budget >> 20
+        ));
+        watch.note(format!("device: {}, {}: {}", chosen.backend.name(), chosen.backend.device(), chosen.why));
+        Ok(Replayer { request, batch_rows: plan.rows, ladder: chosen.ladder(&request.backend, size, budget)? })
+    }
+
+    /// Labels all rows of `source`, whose columns have the names of the model's.
+    pub(super) fn label(
+        &self,
+        model: &Model,
+        source: &Source,
+        output: Output<'_>,
+        watch: Watch<'_>,
+    ) -> Result<(LabelSummary, Option<Kept>, Vec<ManifestColumn>)> {
+        let (request, centroids) = (self.request, model.centroids()?);
+        let columns: Vec<usize> = model.feature_names_in_.iter().filter_map(|name| source.position(name)).collect();
+        let mut totals: Vec<ColumnCounts> = Vec::new();
+        let mut writer = LabelWriter::new(output, None, centroids.k(), model.recipe.step(), request.margin);
+        let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &self.ladder };
+        watch.stage(Stage::Labels, source.rows(), "rows", || {
+            for groups in batches(source.row_groups(), self.batch_rows) {
+                let large = groups[0].rows > self.batch_rows;
+                let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));
+                let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
+                let (tiles, counts) = replay(source, &columns, &model.recipe, groups, &placement, watch.quiet())?;
+                add_counts(&mut totals, counts);
+                worker.label(&tiles, watch, &mut |labels| writer.push(&labels))?;
+            }
+            Ok(())
+        })?;
+        let (labels, kept) = writer.finish_into()?;
+        if labels.counts.iter().sum::<u64>() != source.rows() {
+            return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
+        }
+        let transforms = model.recipe.columns.iter().map(|c| c.transform.name());
+        let column = |(counts, transform)| ManifestColumn { counts, transform };
+        Ok((labels, kept, totals.into_iter().zip(transforms).map(column).collect()))
+    }
 }
 
 /// Labels batch after batch, on whatever device is left.

@@ -7,6 +7,7 @@ use super::recorder::{PassRecord, StageTime};
 use crate::backend::DeviceWork;
 use crate::data::{ColumnCounts, IdFindings, Source};
 use crate::model::InputFile;
+use crate::rules::RuleCount;
 
 /// `manifest.json`.
 #[derive(Debug, Clone, Serialize)]
@@ -44,7 +45,16 @@ pub struct Manifest {
     /// The full passes; of a fit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<PassRecord>,
-    /// Counts by feature.
+    /// What each rule took; its segment is its place in this list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleCount>,
+    /// The strata, where there are rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strata: Vec<ManifestStratum>,
+    /// Rows without a segment, since the model does not know their stratum; of an `assign` with rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_stratum: Option<u64>,
+    /// Counts by feature; with rules they stand in `strata`.
     pub columns: Vec<ManifestColumn>,
     /// Columns that are no features, and why.
     pub left_out: Vec<(String, String)>,
@@ -66,6 +76,27 @@ pub struct ManifestInput {
     /// Size and footer.
     #[serde(flatten)]
     pub file: InputFile,
+}
+
+/// One stratum.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManifestStratum {
+    /// Its name.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Segments.
+    pub k: usize,
+    /// The number of its first segment.
+    pub first_segment: usize,
+    /// The full passes; of a fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<PassRecord>,
+    /// What the kernels of a device did; of a fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_work: Option<DeviceWork>,
+    /// Counts by feature.
+    pub columns: Vec<ManifestColumn>,
 }
 
 /// Counts of one feature.

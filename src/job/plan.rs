@@ -74,7 +74,7 @@ pub struct Plan {
 /// Bytes for what the CPU keeps of a chunk between passes, besides what it keeps of its rows.
 const CHUNK_RECORD: u64 = 160;
 
-/// Plans a job on the current thread pool.
+/// Plans a job on the current thread pool; `held` bytes are held beside its work, for rules.
 ///
 /// # Errors
 /// A budget that cannot work, with the smallest that would.
@@ -85,6 +85,7 @@ pub(crate) fn make(
     chosen: &Chosen,
     resources: &Resources,
     out: Option<&Path>,
+    held: u64,
 ) -> Result<Plan> {
     let (rows, dim) = (source.rows(), roles.features.len());
     let threads = rayon::current_num_threads();
@@ -100,11 +101,13 @@ pub(crate) fn make(
     let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
     // Order statistics and sums are counted by every thread for itself, but not at the same time.
     let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);
-    let common = FIXED + labels + weights + sample + output + counters + chosen.host_fixed;
+    let common = FIXED + labels + weights + sample + output + counters + chosen.host_fixed + held;
+    // A batch of some rows is decoded with the rows between them.
+    let decoder = if held > 0 { 3 * DECODER } else { DECODER };
     let copy = prepared.min(chosen.host_copy);
     let resident = common.saturating_add(prepared).saturating_add(copy)
-        + threads as u64 * (DECODER + layout.chunk_floats() as u64 * 4);
-    let streamed = common + copy + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
+        + threads as u64 * (decoder + layout.chunk_floats() as u64 * 4);
+    let streamed = common + copy + Store::streaming_bytes(layout, threads) + dim as u64 * decoder;
     let budget = resources.budget();
     let smallest = resident.min(streamed);
     if budget < smallest {
@@ -152,17 +155,18 @@ pub(crate) struct Batches {
 /// The most rows of a batch: enough to keep any device busy.
 const BATCH_ROWS: u64 = 1 << 20;
 
-/// Plans an `assign` of `dim` features on the current thread pool.
+/// Plans an `assign` of `dim` features on the current thread pool; `held` bytes are held beside its work, for rules.
 ///
 /// # Errors
 /// A budget that cannot work, with the smallest that would.
-pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64) -> Result<Batches> {
+pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, held: u64) -> Result<Batches> {
     let threads = rayon::current_num_threads();
     let layout = Layout::new(BATCH_ROWS, dim, Layout::default_chunk_rows(dim));
     let sums = threads as u64 * (k * dim) as u64 * 24;
-    let common = FIXED + sums + OUTPUT_GROUP_ROWS as u64 * 64 + chosen.host_fixed + threads as u64 * DECODER;
+    let decoder = if held > 0 { 3 * DECODER } else { DECODER };
+    let common = FIXED + sums + OUTPUT_GROUP_ROWS as u64 * 64 + chosen.host_fixed + threads as u64 * decoder + held;
     // Streaming a row group needs a decoder a column; a batch in memory needs its tiles, twice for a software device.
-    let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
+    let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * decoder;
     let row = dim as u64 * if chosen.host_copy > 0 { 8 } else { 4 };
     let rows = (budget.saturating_sub(common) / row).min(BATCH_ROWS);
     if budget < streamed {

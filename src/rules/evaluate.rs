@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Datum, Float64Array, Scalar};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Datum, Float64Array, Scalar};
 use arrow::compute::kernels::{boolean, cmp, comparison, numeric};
 use arrow::compute::nullif;
 use arrow::error::ArrowError;
