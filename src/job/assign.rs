@@ -91,12 +91,7 @@ pub fn assign(
     })
 }
 
-fn run(
-    request: &AssignRequest,
-    model: Model,
-    recorder: &Recorder<'_>,
-    watch: Watch<'_>,
-) -> Result<AssignOutcome> {
+fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
     let mut publication = Publication::new(&request.out, &OUTPUTS, &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
     let id_column = model.provenance.id_column.as_deref();

@@ -59,7 +59,8 @@ impl Parts<'_> {
         };
         let recover = |fault: &Error| ladder.after(fault, watch);
         // The definition starts on the definition; every other backend may start on the CPU, with the same outcome.
-        let starter: &dyn Backend = if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
+        let starter: &dyn Backend =
+            if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
         let (fit, mut session) = kmeans.fit(&prepared.tiles, ladder.backend(), starter, &recover, watch)?;
         let (centroids, (labels, kept)) = loop {
             match self.label(&prepared, &fit, session.as_mut(), open, watch) {

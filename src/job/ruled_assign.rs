@@ -69,11 +69,7 @@ pub(super) fn run(
             device_work: None,
             columns,
         });
-        labels.push(StratumLabels {
-            name: stratum.name.clone(),
-            first_segment: segments.first(i),
-            labels: summary,
-        });
+        labels.push(StratumLabels { name: stratum.name.clone(), first_segment: segments.first(i), labels: summary });
         kept.extend(file);
     }
     let labels_blake3 = watch.stage(Stage::Write, source.rows(), "rows", || {

@@ -1,5 +1,6 @@
 //! From SQL to conditions that fit the columns: every fault of every rule is found, with its place.
 
+use arrow::error::ArrowError;
 use sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr, Ident, Spanned, UnaryOperator, Value};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -196,24 +197,25 @@ impl Compiler<'_> {
             }
             Expr::BinaryOp { left, op, right } if comparison(op).is_some() => {
                 let (left_operand, right_operand) = (self.operand(left, deeper), self.operand(right, deeper));
-                self.compare(comparison(op)?, left_operand?, right_operand?, expr)
+                self.compare(comparison(op)?, left_operand?, right_operand?, expr, expr)
             }
             Expr::Between { expr: inner, negated, low, high } => {
                 let operands = [inner, low, high].map(|e| self.operand(e, deeper));
                 let [Some(value), Some(low), Some(high)] = operands else { return None };
-                let low = self.compare(Comparison::GreaterOrEqual, value.clone(), low, expr);
-                let high = self.compare(Comparison::LessOrEqual, value, high, expr);
+                let low = self.compare(Comparison::GreaterOrEqual, value.clone(), low, expr, expr);
+                let high = self.compare(Comparison::LessOrEqual, value, high, expr, expr);
                 Some(negate(*negated, Condition::All(vec![low?, high?])))
             }
             Expr::InList { expr: inner, list, negated } => {
                 let value = self.operand(inner, deeper);
                 let list: Vec<_> = list.iter().map(|e| (self.operand(e, deeper), e)).collect();
                 let value = value?;
-                let any: Vec<_> = list
+                // One that does not fit is enough: the others may be of its kind, and thousands.
+                let any = list
                     .into_iter()
-                    .map(|(one, e)| one.and_then(|one| self.compare(Comparison::Equal, value.clone(), one, e)))
-                    .collect();
-                Some(negate(*negated, Condition::Any(any.into_iter().collect::<Option<_>>()?)))
+                    .map(|(one, at)| self.compare(Comparison::Equal, value.clone(), one?, expr, at))
+                    .collect::<Option<_>>()?;
+                Some(negate(*negated, Condition::Any(any)))
             }
             Expr::Like { negated, any: false, expr: inner, pattern, escape_char: None } => {
                 let (text, pattern) = (self.operand(inner, deeper), self.operand(pattern, deeper));
@@ -271,6 +273,11 @@ impl Compiler<'_> {
             }
             Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.operand(expr, deeper),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
+                if let Expr::Value(value) = inner.as_ref()
+                    && let Value::Number(text, false) = &value.value
+                {
+                    return Operand::number(&format!("-{text}"));
+                }
                 let value = self.operand(inner, deeper)?;
                 self.calculate(Calculation::Subtract, Operand::number("0")?, value, expr)
             }
@@ -296,8 +303,9 @@ impl Compiler<'_> {
         Some(Operand { node: Node::Column(place), kind, form, stored: Some(stored.clone()) })
     }
 
-    fn compare(&mut self, how: Comparison, left: Operand, right: Operand, expr: &Expr) -> Option<Condition> {
-        let at = expr.span().start;
+    /// A comparison within `expr`; a fault is of the place `at`.
+    fn compare(&mut self, how: Comparison, left: Operand, right: Operand, expr: &Expr, at: &Expr) -> Option<Condition> {
+        let at = at.span().start;
         if left.kind != right.kind || left.kind == Kind::Other {
             let hint = match (left.kind, right.kind) {
                 (Kind::Time, Kind::Text) | (Kind::Text, Kind::Time) => "; write a date as DATE '2026-01-31'",
@@ -316,20 +324,21 @@ impl Compiler<'_> {
         }
         let compared = || {
             let (left, right) = (left.clone().rounded_like(&right)?, right.clone().rounded_like(&left)?);
-            let Some(form) = left.form.common(right.form) else { return Ok(None) };
+            let Some(form) = left.form.common(right.form) else { return Ok::<_, ArrowError>(None) };
             Ok(Some(Condition::Compare(how, left.to(form)?, right.to(form)?)))
         };
         match compared() {
             Ok(Some(condition)) => Some(condition),
             Ok(None) => self.fail(at, format!("{} would need more than 76 digits", shown(expr))),
-            Err(e) => self.failed(expr, &e),
+            Err(e) => self.fail(at, format!("{}: {e}", shown(expr))),
         }
     }
 
     fn calculate(&mut self, how: Calculation, left: Operand, right: Operand, expr: &Expr) -> Option<Operand> {
         if (left.kind, right.kind) != (Kind::Number, Kind::Number) {
             let sides = format!("{} and {}", left.kind.name(), right.kind.name());
-            return self.fail(expr.span().start, format!("{}: only numbers can be calculated with, not {sides}", shown(expr)));
+            return self
+                .fail(expr.span().start, format!("{}: only numbers can be calculated with, not {sides}", shown(expr)));
         }
         let form = match (left.form, right.form) {
             _ if how == Calculation::Divide => Form::Float,
@@ -351,16 +360,12 @@ impl Compiler<'_> {
         let calculated = || {
             let node = Node::Calculated(how, Box::new(side(left)?), Box::new(side(right)?));
             // A calculation without a column is done once.
-            Ok(if constant { Node::Constant(node.evaluate(&[])?) } else { node })
+            Ok::<_, ArrowError>(if constant { Node::Constant(node.evaluate(&[])?) } else { node })
         };
         match calculated() {
             Ok(node) => Some(Operand { node, kind: Kind::Number, form, stored: None }),
-            Err(e) => self.failed(expr, &e),
+            Err(_) => self.fail(expr.span().start, format!("{} would need more than 38 digits", shown(expr))),
         }
-    }
-
-    fn failed<T>(&mut self, expr: &Expr, e: &arrow::error::ArrowError) -> Option<T> {
-        self.fail(expr.span().start, format!("{}: {e}", shown(expr)))
     }
 }
 
@@ -447,6 +452,10 @@ fn shown(expr: &Expr) -> String {
 /// The beginning of a text, on one line.
 fn cut(text: &str) -> String {
     const MOST: usize = 60;
-    let line: String = text.chars().take(MOST).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let line: String = text
+        .chars()
+        .take(MOST)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
     if text.chars().count() > MOST { format!("{line}...") } else { line }
 }

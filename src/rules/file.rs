@@ -169,7 +169,10 @@ impl Reader<'_> {
         }
         let (Some((name, at)), Some((when, condition))) = (name, when) else {
             if !["name", "when"].iter().all(|key| table.contains_key(*key)) {
-                self.fault(rule.span().start, "a rule has a name and a condition: name = \"...\", when = \"...\"".into());
+                self.fault(
+                    rule.span().start,
+                    "a rule has a name and a condition: name = \"...\", when = \"...\"".into(),
+                );
             }
             return;
         };

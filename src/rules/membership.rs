@@ -68,7 +68,7 @@ impl Membership {
     }
 
     /// The part of every row, in order: rules from 0, then strata; None: not known.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = Option<usize>> {
+    pub fn parts(&self) -> impl Iterator<Item = Option<usize>> {
         self.parts.iter().flatten().map(|&part| (part != UNKNOWN).then_some(usize::from(part)))
     }
 
@@ -236,7 +236,8 @@ impl<'a> Columns<'a> {
     /// The next rows: the columns of conditions, and the one of the strata.
     fn next(&mut self) -> Result<(Vec<ArrayRef>, Option<StringArray>, usize)> {
         let (source, group) = (self.source, self.group);
-        let fault = |column: usize, e: &dyn std::fmt::Display| crate::data::fault(source, group, column, &e.to_string());
+        let fault =
+            |column: usize, e: &dyn std::fmt::Display| crate::data::fault(source, group, column, &e.to_string());
         let ended = |column: usize| fault(column, &"it ends before the rows do");
         let mut arrays = Vec::with_capacity(self.readers.len());
         for (reader, column) in &mut self.readers {

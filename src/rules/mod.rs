@@ -15,8 +15,6 @@ mod evaluate;
 mod file;
 mod membership;
 mod operand;
-#[cfg(test)]
-mod tests;
 
 pub use condition::{ColumnKind, Compiled};
 pub use file::{Rule, RuleBook, Strata};

@@ -284,6 +284,7 @@ impl Operand {
 
 /// The digits of a number as one integer, how many stand before the point at most, and how many behind.
 fn exact(text: &str) -> Option<(i128, u8, u8)> {
+    let (text, sign) = text.strip_prefix('-').map_or((text, 1), |text| (text, -1));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, behind) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let exponent: i64 = exponent.parse().ok()?;
@@ -296,8 +297,8 @@ fn exact(text: &str) -> Option<(i128, u8, u8)> {
     if whole + usize::from(scale) > usize::from(DECIMAL128_MAX_PRECISION) {
         return None;
     }
-    let value = if digits.is_empty() { 0 } else { digits.parse().ok()? };
-    Some((value, whole as u8, scale))
+    let value: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    Some((sign * value, whole as u8, scale))
 }
 
 #[cfg(test)]
@@ -309,6 +310,7 @@ mod tests {
         assert_eq!(exact("12.50"), Some((1250, 2, 2)));
         assert_eq!(exact(".5"), Some((5, 1, 1)));
         assert_eq!(exact("0"), Some((0, 1, 0)));
+        assert_eq!(exact("-1.5"), Some((-15, 1, 1)));
         assert_eq!(exact("1e6"), Some((1_000_000, 7, 0)));
         assert_eq!(exact("2.5E-3"), Some((25, 1, 4)));
         assert_eq!(exact("9007199254740993"), Some((9_007_199_254_740_993, 16, 0)));

@@ -11,6 +11,7 @@ mod bad_setting;
 mod check;
 mod cli;
 mod command;
+mod conditions;
 mod device;
 mod equality;
 mod extremes;
@@ -18,6 +19,7 @@ mod features;
 mod harness;
 mod privacy;
 mod rfm;
+mod rules;
 mod speech;
 mod tables;
 
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         features::tests(),
         privacy::tests(),
         rfm::tests(),
+        conditions::tests(),
+        rules::tests(),
         speech::tests(),
         bad_input::tests(),
         bad_files::tests(),
