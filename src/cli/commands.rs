@@ -46,9 +46,9 @@ fn fit_by_rules(args: FitArgs, rules: &Path, session: &Session) -> Result<()> {
     say!("{}", report::ruled_segments(model, &outcome.labels))?;
     if !session.quiet {
         say!(
-            "{} customers, {} rules, {} strata, {} segments\n{} in all: {}",
+            "{} customers, {} of them taken by rules; strata: {}, segments: {}\n{} in all: {}",
             thousands(outcome.labels.rows),
-            model.rules.rules.len(),
+            thousands(outcome.labels.rules.iter().map(|r| r.rows).sum()),
             model.strata.len(),
             model.segments(),
             seconds(start.elapsed().as_secs_f64()),

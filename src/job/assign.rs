@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::device::{BackendRequest, Size};
-use super::manifest::{Manifest, ManifestColumn, manifest_inputs, platform};
+use super::manifest::{Manifest, ManifestColumn};
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
@@ -108,29 +108,13 @@ fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Wa
     let table = Table::new(file, request.out.join(OUTPUTS[0]), stream, request.margin)?;
     let (labels, _, columns) = replayer.label(&model, &source, Output::Table(table), watch)?;
     let manifest = Manifest {
-        command: "assign",
-        hyades_version: env!("CARGO_PKG_VERSION"),
-        platform: platform(),
-        inputs: manifest_inputs(&source),
-        rows: source.rows(),
         ids,
         pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),
-        plan: None,
-        backend: replayer.ladder.backend().name().into(),
-        device: replayer.ladder.backend().device(),
-        device_remark: None,
-        device_work: None,
-        stages: recorder.stages(),
-        passes: Vec::new(),
-        rules: Vec::new(),
-        strata: Vec::new(),
-        unknown_stratum: None,
         columns,
-        left_out: Vec::new(),
-        warnings: recorder.warnings(),
         counts: labels.counts.clone(),
         labels_blake3: labels.labels_blake3.clone(),
         model_blake3: file_hash(request)?,
+        ..Manifest::of("assign", &source, &replayer.ladder, recorder)
     };
     publication.text(OUTPUTS[1], &manifest.to_json()?)?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::centroids::vet_centroids;
 use super::device::{BackendRequest, Chosen, Size};
-use super::manifest::{Manifest, manifest_inputs, platform};
+use super::manifest::Manifest;
 use super::part::{Part, Parts};
 use super::plan::Plan;
 use super::publish::Publication;
@@ -187,29 +187,18 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         let text = model.to_json()?;
         publication.text(OUTPUTS[1], &text)?;
         let manifest = Manifest {
-            command: "fit",
-            hyades_version: env!("CARGO_PKG_VERSION"),
-            platform: platform(),
-            inputs: manifest_inputs(&source),
-            rows: source.rows(),
             ids,
             pseudonym_key_check: pseudonym.map(Pseudonym::key_check),
             plan: Some(plan.clone()),
-            backend: parts.ladder.backend().name().into(),
-            device: parts.ladder.backend().device(),
             device_remark,
             device_work: device_work.clone(),
-            stages: recorder.stages(),
             passes: recorder.passes(),
-            rules: Vec::new(),
-            strata: Vec::new(),
-            unknown_stratum: None,
             columns,
             left_out: roles.left_out.clone(),
-            warnings: recorder.warnings(),
             counts: labels.counts.clone(),
             labels_blake3: labels.labels_blake3.clone(),
             model_blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
+            ..Manifest::of("fit", &source, &parts.ladder, recorder)
         };
         publication.text(OUTPUTS[2], &manifest.to_json()?)?;
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;

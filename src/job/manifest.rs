@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::plan::Plan;
-use super::recorder::{PassRecord, StageTime};
+use super::recorder::{PassRecord, Recorder, StageTime};
+use super::recovery::Ladder;
 use crate::backend::DeviceWork;
 use crate::data::{ColumnCounts, IdFindings, Source};
 use crate::model::InputFile;
@@ -123,16 +124,41 @@ pub(super) fn input_files(source: &Source) -> Vec<InputFile> {
 }
 
 /// The files of a source, for a manifest.
-pub(super) fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
+fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
     let paths = source.files().iter().map(|f| f.path.display().to_string());
     paths.zip(input_files(source)).map(|(path, file)| ManifestInput { path, file }).collect()
 }
 
-pub(super) fn platform() -> String {
-    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
-}
-
 impl Manifest {
+    /// What every job can say at its end; the rest is empty.
+    pub(super) fn of(command: &'static str, source: &Source, ladder: &Ladder, recorder: &Recorder<'_>) -> Self {
+        Manifest {
+            command,
+            hyades_version: env!("CARGO_PKG_VERSION"),
+            platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+            inputs: manifest_inputs(source),
+            rows: source.rows(),
+            ids: None,
+            pseudonym_key_check: None,
+            plan: None,
+            backend: ladder.backend().name().into(),
+            device: ladder.backend().device(),
+            device_remark: None,
+            device_work: None,
+            stages: recorder.stages(),
+            passes: Vec::new(),
+            rules: Vec::new(),
+            strata: Vec::new(),
+            unknown_stratum: None,
+            columns: Vec::new(),
+            left_out: Vec::new(),
+            warnings: recorder.warnings(),
+            counts: Vec::new(),
+            labels_blake3: String::new(),
+            model_blake3: String::new(),
+        }
+    }
+
     pub(super) fn to_json(&self) -> crate::Result<String> {
         let text = serde_json::to_string_pretty(self).map_err(|e| crate::Error::Internal(e.to_string()))?;
         Ok(text + "\n")

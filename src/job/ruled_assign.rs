@@ -3,7 +3,7 @@
 use super::assign::{AssignOutcome, AssignRequest, Assigned, OUTPUTS, Replayer, file_hash, match_columns};
 use super::device::Size;
 use super::ids;
-use super::manifest::{Manifest, ManifestStratum, manifest_inputs, platform};
+use super::manifest::{Manifest, ManifestStratum};
 use super::publish::Publication;
 use super::recorder::Recorder;
 use super::ruled_fit::{RuledLabels, StratumLabels, held, tell, vet_id};
@@ -86,29 +86,15 @@ pub(super) fn run(
         labels_blake3,
     };
     let manifest = Manifest {
-        command: "assign",
-        hyades_version: env!("CARGO_PKG_VERSION"),
-        platform: platform(),
-        inputs: manifest_inputs(&source),
-        rows: source.rows(),
         ids,
         pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),
-        plan: None,
-        backend: replayer.ladder.backend().name().into(),
-        device: replayer.ladder.backend().device(),
-        device_remark: None,
-        device_work: None,
-        stages: recorder.stages(),
-        passes: Vec::new(),
         rules: membership.rules,
         strata,
         unknown_stratum: Some(membership.unknown),
-        columns: Vec::new(),
-        left_out: Vec::new(),
-        warnings: recorder.warnings(),
         counts: labels.counts(),
         labels_blake3: labels.labels_blake3.clone(),
         model_blake3: file_hash(request)?,
+        ..Manifest::of("assign", &source, &replayer.ladder, recorder)
     };
     publication.text(OUTPUTS[1], &manifest.to_json()?)?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;

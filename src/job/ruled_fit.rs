@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::fit::{FitRequest, InitRequest, OUTPUTS, Opened, settle, table_file};
-use super::manifest::{Manifest, ManifestStratum, input_files, manifest_inputs, platform};
+use super::manifest::{Manifest, ManifestStratum, input_files};
 use super::part::{Part, Parts};
 use super::plan::Plan;
 use super::publish::Publication;
@@ -171,29 +171,17 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
         let text = model.to_json()?;
         publication.text(OUTPUTS[1], &text)?;
         let manifest = Manifest {
-            command: "fit",
-            hyades_version: env!("CARGO_PKG_VERSION"),
-            platform: platform(),
-            inputs: manifest_inputs(&source),
-            rows: source.rows(),
             ids,
             pseudonym_key_check: pseudonym.map(Pseudonym::key_check),
             plan: Some(plan.clone()),
-            backend: parts.ladder.backend().name().into(),
-            device: parts.ladder.backend().device(),
             device_remark: remark,
-            device_work: None,
-            stages: recorder.stages(),
-            passes: Vec::new(),
             rules: membership.rules,
             strata: manifest_strata,
-            unknown_stratum: None,
-            columns: Vec::new(),
             left_out: roles.left_out.clone(),
-            warnings: recorder.warnings(),
             counts: labels.counts(),
             labels_blake3: labels.labels_blake3.clone(),
             model_blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
+            ..Manifest::of("fit", &source, &parts.ladder, recorder)
         };
         publication.text(OUTPUTS[2], &manifest.to_json()?)?;
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;

@@ -2,13 +2,12 @@
 
 use arrow::error::ArrowError;
 use sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr, Ident, Spanned, UnaryOperator, Value};
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Location, Token};
+use sqlparser::tokenizer::Location;
 
 use super::evaluate::{Comparison, Condition};
 use super::file::RuleBook;
 use super::operand::{Calculation, Form, Kind, Node, Operand, kind};
+use super::sql::{calculation, chain, comparison, cut, parse, shown};
 use crate::data::{Source, SourceColumn};
 use crate::error::nearest;
 
@@ -19,7 +18,7 @@ const SUPPORTED: &str = "a condition is made of AND, OR, NOT, =, <>, <, <=, >, >
 const DEEPEST: usize = 100;
 
 /// A stack on which no condition that is short enough to be read is too deep to be parsed and dropped.
-const STACK: usize = 256 << 20;
+const STACK: usize = 128 << 20;
 
 /// The part of a file of rules that is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -369,65 +368,8 @@ impl Compiler<'_> {
     }
 }
 
-/// Reads one expression, and nothing behind it.
-fn parse(text: &str) -> Result<Expr, (Location, String)> {
-    // The parser's own messages end with their place, if they have one.
-    let fault = |e: &dyn std::fmt::Display| {
-        let text = e.to_string();
-        let text = text.trim_start_matches("sql parser error: ");
-        let (what, at) = text.rsplit_once(" at Line: ").unwrap_or((text, ""));
-        let at = at.split_once(", Column: ").and_then(|(l, c)| Some((l.parse().ok()?, c.parse().ok()?)));
-        let at = at.map_or(Location::empty(), |(line, column)| Location { line, column });
-        (at, format!("it is no condition in SQL: {}", cut(what)))
-    };
-    let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text).map_err(|e| fault(&e))?;
-    let expr = parser.parse_expr().map_err(|e| fault(&e))?;
-    let next = parser.peek_token();
-    if next.token == Token::EOF {
-        Ok(expr)
-    } else {
-        Err((next.span.start, format!("{} is unexpected after the condition", cut(&next.token.to_string()))))
-    }
-}
-
-/// The conditions that one operator joins, in order.
-fn chain<'a>(expr: &'a Expr, joined: &BinaryOperator) -> Vec<&'a Expr> {
-    let (mut parts, mut rest) = (Vec::new(), expr);
-    while let Expr::BinaryOp { left, op, right } = rest
-        && op == joined
-    {
-        parts.push(right.as_ref());
-        rest = left;
-    }
-    parts.push(rest);
-    parts.reverse();
-    parts
-}
-
 fn negate(negated: bool, condition: Condition) -> Condition {
     if negated { Condition::Not(Box::new(condition)) } else { condition }
-}
-
-fn comparison(op: &BinaryOperator) -> Option<Comparison> {
-    Some(match op {
-        BinaryOperator::Eq => Comparison::Equal,
-        BinaryOperator::NotEq => Comparison::NotEqual,
-        BinaryOperator::Lt => Comparison::Less,
-        BinaryOperator::LtEq => Comparison::LessOrEqual,
-        BinaryOperator::Gt => Comparison::Greater,
-        BinaryOperator::GtEq => Comparison::GreaterOrEqual,
-        _ => return None,
-    })
-}
-
-fn calculation(op: &BinaryOperator) -> Option<Calculation> {
-    Some(match op {
-        BinaryOperator::Plus => Calculation::Add,
-        BinaryOperator::Minus => Calculation::Subtract,
-        BinaryOperator::Multiply => Calculation::Multiply,
-        BinaryOperator::Divide => Calculation::Divide,
-        _ => return None,
-    })
 }
 
 /// The form of an exact result; a value that does not fit it after all is an error when it is met.
@@ -442,20 +384,4 @@ fn exactly(how: Calculation, left: Form, right: Form) -> Option<Form> {
     }
     let (whole, scale) = if how == Calculation::Multiply { (a + b, s + t) } else { (a.max(b) + 1, s.max(t)) };
     (scale <= 38).then(|| Form::Decimal { whole: whole.min(38 - scale), scale })
-}
-
-/// A part of a condition, as it was understood.
-fn shown(expr: &Expr) -> String {
-    cut(&expr.to_string())
-}
-
-/// The beginning of a text, on one line.
-fn cut(text: &str) -> String {
-    const MOST: usize = 60;
-    let line: String = text
-        .chars()
-        .take(MOST)
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect();
-    if text.chars().count() > MOST { format!("{line}...") } else { line }
 }

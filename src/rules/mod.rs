@@ -15,6 +15,7 @@ mod evaluate;
 mod file;
 mod membership;
 mod operand;
+mod sql;
 
 pub use condition::{ColumnKind, Compiled};
 pub use file::{Rule, RuleBook, Strata};

@@ -379,7 +379,7 @@ fn source(rows: &RecordBatch, group_rows: usize) -> (tempfile::TempDir, Source) 
 }
 
 fn random_conditions() {
-    let mut runner = TestRunner::new(Config { cases: 1500, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 500, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&(columns(), proptest::collection::vec(expr(), 4)), |(rows, expressions)| {
         let (_folder, source) = source(&table(&rows), 7);
         for expr in expressions {
