@@ -106,7 +106,7 @@ fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Wa
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
     let table = Table::new(file, request.out.join(OUTPUTS[0]), stream, request.margin)?;
-    let (labels, _, columns) = replayer.label(&model, &source, Output::Table(table), watch)?;
+    let (labels, _, columns) = replayer.label(&model, &source, Output::Table(Box::new(table)), watch)?;
     let manifest = Manifest {
         ids,
         pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),

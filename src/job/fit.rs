@@ -179,7 +179,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     let mut open = || {
         let (file, path) = table_file(request, publication.as_mut())?;
         let ids = roles.id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym));
-        Ok(Output::Table(Table::new(file, path, ids, request.margin)?))
+        Ok(Output::Table(Box::new(Table::new(file, path, ids, request.margin)?)))
     };
     let Part { model, labels, columns, device_remark, device_work, .. } =
         parts.cluster(&source, request.k, &mut open, watch)?;

@@ -22,6 +22,14 @@ const FIXED: u64 = 48 * MIB;
 /// What decoding one column chunk holds: a compressed page, the page, a dictionary, a batch in three forms.
 const DECODER: u64 = 5 * MIB / 2;
 
+/// The same with rules, whose strata are some rows of a column chunk: a batch of them is decoded with up to 31 rows between
+/// any two.
+const SPARSE_DECODER: u64 = 3 * DECODER;
+
+fn decoder(held_by_rules: u64) -> u64 {
+    if held_by_rules > 0 { SPARSE_DECODER } else { DECODER }
+}
+
 /// Where the tiles live.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,8 +110,7 @@ pub(crate) fn make(
     // Order statistics and sums are counted by every thread for itself, but not at the same time.
     let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);
     let common = FIXED + labels + weights + sample + output + counters + chosen.host_fixed + held;
-    // A batch of some rows is decoded with the rows between them.
-    let decoder = if held > 0 { 3 * DECODER } else { DECODER };
+    let decoder = decoder(held);
     let copy = prepared.min(chosen.host_copy);
     let resident = common.saturating_add(prepared).saturating_add(copy)
         + threads as u64 * (decoder + layout.chunk_floats() as u64 * 4);
@@ -163,7 +170,7 @@ pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, held: 
     let threads = rayon::current_num_threads();
     let layout = Layout::new(BATCH_ROWS, dim, Layout::default_chunk_rows(dim));
     let sums = threads as u64 * (k * dim) as u64 * 24;
-    let decoder = if held > 0 { 3 * DECODER } else { DECODER };
+    let decoder = decoder(held);
     let common = FIXED + sums + OUTPUT_GROUP_ROWS as u64 * 64 + chosen.host_fixed + threads as u64 * decoder + held;
     // Streaming a row group needs a decoder a column; a batch in memory needs its tiles, twice for a software device.
     let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * decoder;

@@ -38,7 +38,7 @@ pub struct LabelWriter<'a> {
 /// Where measured rows go.
 pub enum Output<'a> {
     /// To the table of all rows.
-    Table(Table<'a>),
+    Table(Box<Table<'a>>),
     /// To a file for one stratum's rows.
     Scratch(Scratch),
 }

@@ -318,7 +318,7 @@ fn has_column(operand: &Operand) -> bool {
 fn operands() -> impl Strategy<Value = (Operand, Operand, Operand)> {
     let text = |t: &str| Operand::Literal(format!("'{}'", t.replace('\'', "''")), Value::Text(t.into()));
     let literals = prop_oneof![Just(""), Just("a"), Just("aB"), Just("'"), Just("line\nbreak"), Just("\u{e9}")];
-    let texts = prop_oneof![(5usize..7).prop_map(Operand::Column), literals.prop_map(move |t| text(t))];
+    let texts = prop_oneof![(5usize..7).prop_map(Operand::Column), literals.prop_map(text)];
     let bools = prop_oneof![
         Just(Operand::Column(7)),
         any::<bool>().prop_map(|b| Operand::Literal(b.to_string(), Value::Bool(b)))

@@ -686,9 +686,10 @@ fn inputs_that_do_not_fit_a_model() {
     let good = std::fs::read(w.out().join("model.json")).unwrap();
     let w = with(RULES);
     std::fs::write(w.path("model.json"), good).unwrap();
-    let input = |change: &dyn Fn(&mut Vec<(String, ArrayRef)>)| {
+    type Columns = Vec<(String, ArrayRef)>;
+    let input = |change: &dyn Fn(&mut Columns)| {
         let bank = bank();
-        let mut columns: Vec<(String, ArrayRef)> =
+        let mut columns: Columns =
             bank.schema().fields().iter().zip(bank.columns()).map(|(f, c)| (f.name().clone(), c.clone())).collect();
         change(&mut columns);
         let columns: Vec<(&str, ArrayRef)> = columns.iter().map(|(n, c)| (n.as_str(), c.clone())).collect();
