@@ -22,7 +22,7 @@ const FIXED: u64 = 48 * MIB;
 /// What decoding one column chunk holds: a compressed page, the page, a dictionary, a batch in three forms.
 const DECODER: u64 = 5 * MIB / 2;
 
-/// The same with rules, whose strata are some rows of a column chunk: a batch of them is decoded with up to 31 rows between
+/// The same with rules, whose strata are some rows of a column chunk: a batch of them is decoded with up to 60 rows between
 /// any two.
 const SPARSE_DECODER: u64 = 3 * DECODER;
 
