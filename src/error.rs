@@ -67,10 +67,3 @@ impl Error {
         }
     }
 }
-
-/// The known name that a mistyped one most likely means: one within a third of its letters.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
-    let best = known.iter().map(|k| (distance(k), *k)).min_by_key(|(d, _)| *d)?;
-    (best.0 * 3 <= name.chars().count().max(3)).then_some(best.1)
-}

@@ -34,7 +34,7 @@ use super::escape::{quoted, shown};
 use super::piece::{Class, key_of_number, key_of_text};
 use super::profile::{Profile, Shape, Values};
 use crate::data::Source;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
 
 const TABLE_KEYS: [&str; 1] = ["row_count"];
 const COLUMN_KEYS: [&str; 6] = ["not_null", "unique", "range", "allowed", "max_null_share", "newest_at_least"];
@@ -333,4 +333,11 @@ fn pair(value: &DeValue<'_>, read: impl Fn(&DeValue<'_>) -> Option<f64>) -> Opti
     let DeValue::Array(list) = value else { return None };
     let [low, high] = &list[..] else { return None };
     Some((read(low.get_ref())?, read(high.get_ref())?))
+}
+
+/// The known name that a mistyped one most likely means: one within a third of its letters.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+    let best = known.iter().map(|k| (distance(k), *k)).min_by_key(|(d, _)| *d)?;
+    (best.0 * 3 <= name.chars().count().max(3)).then_some(best.1)
 }

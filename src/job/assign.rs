@@ -16,7 +16,7 @@ use crate::data::{
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::label::{Kept, LabelSummary, LabelWriter, Output, Table};
+use crate::label::{Kept, LabelSummary, LabelWriter, Output, SegmentTable};
 use crate::model::{AnyModel, Model, RuledModel};
 
 pub(super) const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
@@ -105,7 +105,7 @@ fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Wa
     let replayer = Replayer::new(request, size, 0, watch)?;
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
-    let table = Table::new(file, request.out.join(OUTPUTS[0]), stream, request.margin)?;
+    let table = SegmentTable::new(file, request.out.join(OUTPUTS[0]), stream, request.margin)?;
     let (labels, _, columns) = replayer.label(&model, &source, Output::Table(Box::new(table)), watch)?;
     let manifest = Manifest {
         ids,

@@ -16,7 +16,7 @@ use crate::cluster::Limits;
 use crate::data::{IdStream, KeySource, Pseudonym, RecipeSpec, RoleRequest, Roles, Source};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::label::{LabelSummary, Output, Table};
+use crate::label::{LabelSummary, Output, SegmentTable};
 use crate::model::Model;
 
 /// The files that a fit publishes, in this order.
@@ -179,7 +179,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     let mut open = || {
         let (file, path) = table_file(request, publication.as_mut())?;
         let ids = roles.id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym));
-        Ok(Output::Table(Box::new(Table::new(file, path, ids, request.margin)?)))
+        Ok(Output::Table(Box::new(SegmentTable::new(file, path, ids, request.margin)?)))
     };
     let Part { model, labels, columns, device_remark, device_work, .. } =
         parts.cluster(&source, request.k, &mut open, watch)?;

@@ -10,7 +10,7 @@ use super::ruled_fit::{RuledLabels, StratumLabels, held, tell, vet_id};
 use crate::data::{IdStream, Pseudonym, Source};
 use crate::error::{Error, Result};
 use crate::event::{Of, Stage, Watch};
-use crate::label::{Named, Output, Scratch, Table, weave};
+use crate::label::{Named, Output, Scratch, SegmentTable, weave};
 use crate::model::RuledModel;
 use crate::rules::{Compiled, UNKNOWN_STRATUM, divide};
 
@@ -75,7 +75,7 @@ pub(super) fn run(
     let labels_blake3 = watch.stage(Stage::Write, source.rows(), "rows", || {
         let file = publication.file(OUTPUTS[0])?;
         let ids = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
-        let table = Table::named(file, request.out.join(OUTPUTS[0]), ids, request.margin)?;
+        let table = SegmentTable::named(file, request.out.join(OUTPUTS[0]), ids, request.margin)?;
         weave(&membership, kept, &segments, table, request.margin, watch)
     })?;
     let labels = RuledLabels {

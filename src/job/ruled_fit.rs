@@ -9,10 +9,10 @@ use super::plan::Plan;
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
 use super::{device::Size, ids};
-use crate::data::{IdStream, Pseudonym, Roles, Source};
-use crate::error::{Error, Result, nearest};
+use crate::data::{IdStream, Pseudonym, Roles, Source, did_you_mean};
+use crate::error::{Error, Result};
 use crate::event::{Observer, Of, Stage, Watch};
-use crate::label::{Kept, LabelSummary, NAME_COLUMN, Named, Output, Scratch, Table, weave};
+use crate::label::{Kept, LabelSummary, NAME_COLUMN, Named, Output, Scratch, SegmentTable, weave};
 use crate::model::{RuledModel, StratumModel};
 use crate::rules::{Compiled, MAX_STRATA, Membership, RuleBook, RuleCount, divide};
 
@@ -147,7 +147,7 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
     let labels_blake3 = watch.stage(Stage::Write, source.rows(), "rows", || {
         let (file, path) = table_file(request, publication.as_mut())?;
         let ids = roles.id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym));
-        let table = Table::named(file, path, ids, request.margin)?;
+        let table = SegmentTable::named(file, path, ids, request.margin)?;
         weave(&membership, kept, &segments, table, request.margin, watch)
     })?;
     let labels = RuledLabels {
@@ -237,10 +237,7 @@ fn vet(membership: &Membership, book: &RuleBook, path: &Path, k: usize, rows: u6
     let named = book.strata.iter().flat_map(|s| s.k_of.keys());
     let strangers: Vec<String> = named
         .filter(|name| !names.contains(&name.as_str()))
-        .map(|name| match nearest(name, &names) {
-            Some(near) => format!("{name:?} (did you mean {near:?}?)"),
-            None => format!("{name:?}"),
-        })
+        .map(|name| format!("{name:?}{}", did_you_mean(name, names.iter().copied())))
         .collect();
     if !strangers.is_empty() {
         let there: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();

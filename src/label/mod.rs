@@ -5,7 +5,7 @@
 
 mod measure;
 mod scratch;
-mod table;
+mod segments;
 mod weave;
 
 use std::path::Path;
@@ -14,8 +14,8 @@ use parquet::errors::ParquetError;
 
 use self::measure::{Rows, Sums};
 pub(crate) use self::scratch::{Kept, Scratch};
-pub(crate) use self::table::NAME_COLUMN;
-pub use self::table::Table;
+pub(crate) use self::segments::NAME_COLUMN;
+pub use self::segments::SegmentTable;
 pub(crate) use self::weave::{Named, weave};
 use crate::backend::Labels;
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ pub struct LabelWriter<'a> {
 /// Where measured rows go.
 pub enum Output<'a> {
     /// To the table of all rows.
-    Table(Box<Table<'a>>),
+    Table(Box<SegmentTable<'a>>),
     /// To a file for one stratum's rows.
     Scratch(Scratch),
 }

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, DictionaryArray, Float32Array, Int32Array, StringAr
 use rayon::prelude::*;
 
 use super::scratch::Kept;
-use super::table::Table;
+use super::segments::SegmentTable;
 use super::{OUTPUT_GROUP_ROWS, hash};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -46,7 +46,7 @@ pub(crate) fn weave(
     membership: &Membership,
     mut strata: Vec<Kept>,
     segments: &Named,
-    mut table: Table<'_>,
+    mut table: SegmentTable<'_>,
     margin: bool,
     watch: Watch<'_>,
 ) -> Result<String> {

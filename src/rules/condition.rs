@@ -8,8 +8,7 @@ use super::evaluate::{Comparison, Condition};
 use super::file::RuleBook;
 use super::operand::{Calculation, Form, Kind, Node, Operand, kind};
 use super::sql::{calculation, chain, comparison, cut, parse, shown};
-use crate::data::{Source, SourceColumn};
-use crate::error::nearest;
+use crate::data::{Source, SourceColumn, nearest};
 
 const SUPPORTED: &str = "a condition is made of AND, OR, NOT, =, <>, <, <=, >, >=, IN, BETWEEN, LIKE, IS NULL, + - * /, columns, \
                          numbers, 'text', TRUE, FALSE, DATE '2026-01-31' and TIMESTAMP '2026-01-31 12:00:00'";
@@ -115,7 +114,7 @@ impl Compiled {
 fn position(source: &Source, name: &str) -> Result<usize, String> {
     let Some(at) = source.position(name) else {
         let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
-        let hint = match nearest(name, &names) {
+        let hint = match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("the input has: {}", names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ")),
         };

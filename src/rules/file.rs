@@ -22,8 +22,8 @@ use toml::de::{DeTable, DeValue};
 use super::condition::{Compiled, Part};
 use super::{MAX_RULES, UNKNOWN_STRATUM};
 use crate::backend::MAX_K;
-use crate::data::Source;
-use crate::error::{Error, Result, nearest};
+use crate::data::{Source, nearest};
+use crate::error::{Error, Result};
 
 /// The most bytes of a condition.
 const MAX_CONDITION: usize = 1 << 16;
@@ -121,7 +121,7 @@ impl Reader<'_> {
 
     fn unknown(&mut self, key: &Spanned<impl AsRef<str>>, of: &str, known: &[&str]) {
         let name = key.get_ref().as_ref();
-        let hint = match nearest(name, known) {
+        let hint = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("there are: {}", known.join(", ")),
         };

@@ -23,7 +23,7 @@ use crate::error::Result;
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
 /// `segments.parquet`: id, segment, distance; with rules the segment's name too; margin if asked for.
-pub struct Table<'a> {
+pub struct SegmentTable<'a> {
     file: SerializedFileWriter<File>,
     path: PathBuf,
     factory: ArrowRowGroupWriterFactory,
@@ -33,7 +33,7 @@ pub struct Table<'a> {
     next_row: i64,
 }
 
-impl<'a> Table<'a> {
+impl<'a> SegmentTable<'a> {
     /// A table in `file`, which errors call `path`. `ids` are those of all rows from the first; without them the row number
     /// takes their place.
     pub fn new(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool) -> Result<Self> {
@@ -81,7 +81,7 @@ impl<'a> Table<'a> {
         let writer =
             ArrowWriter::try_new(file, schema.clone(), Some(properties.build())).map_err(|e| write_error(&path, &e))?;
         let (file, factory) = writer.into_serialized_writer().map_err(|e| write_error(&path, &e))?;
-        Ok(Table { file, path, factory, schema, ids, groups: 0, next_row: 0 })
+        Ok(SegmentTable { file, path, factory, schema, ids, groups: 0, next_row: 0 })
     }
 
     /// The ids of the next rows.
