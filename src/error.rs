@@ -41,6 +41,16 @@ impl Error {
         }
     }
 
+    /// The same error, with what it concerns before its text.
+    pub(crate) fn of(self, what: &str) -> Self {
+        match self {
+            Error::Usage(text) => Error::Usage(format!("{what}: {text}")),
+            Error::Input(text) => Error::Input(format!("{what}: {text}")),
+            Error::Environment(text) => Error::Environment(format!("{what}: {text}")),
+            other => other,
+        }
+    }
+
     /// An I/O fault while doing `action` ("read", "write", ...) on `path`, with the remedy where one is known.
     pub fn io(action: &str, path: &Path, source: &std::io::Error) -> Self {
         use std::io::ErrorKind as K;

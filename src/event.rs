@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub enum Stage {
     /// Footers read, the schema checked.
     Open,
+    /// Rules evaluated for every row.
+    Rules,
     /// Ids read and checked for nulls and duplicates.
     Ids,
     /// Column chunks decoded, transformed and landed in tiles, or transactions in partitions.
@@ -41,6 +43,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Stage::Open => "open",
+            Stage::Rules => "rules",
             Stage::Ids => "ids",
             Stage::Decode => "decode",
             Stage::Customers => "customers",
@@ -89,6 +92,29 @@ impl Observer for Silent {
     fn event(&self, _: Event) {}
 }
 
+/// Hands events on to a watch, with what they concern before the text of notes and warnings.
+pub struct Of<'a> {
+    watch: Watch<'a>,
+    what: String,
+}
+
+impl<'a> Of<'a> {
+    /// Hands events on to `watch`.
+    pub fn new(watch: Watch<'a>, what: impl Into<String>) -> Self {
+        Of { watch, what: what.into() }
+    }
+}
+
+impl Observer for Of<'_> {
+    fn event(&self, event: Event) {
+        self.watch.emit(match event {
+            Event::Note(text) => Event::Note(format!("{}: {text}", self.what)),
+            Event::Warning(text) => Event::Warning(format!("{}: {text}", self.what)),
+            other => other,
+        });
+    }
+}
+
 /// The observer and the stop flag, handed down through a job.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
@@ -106,6 +132,14 @@ impl<'a> Watch<'a> {
     pub fn none() -> Watch<'static> {
         static NEVER: AtomicBool = AtomicBool::new(false);
         Watch { observer: &Silent, stop: &NEVER }
+    }
+
+    /// The same stop flag, with events going to another observer.
+    pub fn to<'b>(self, observer: &'b dyn Observer) -> Watch<'b>
+    where
+        'a: 'b,
+    {
+        Watch { observer, stop: self.stop }
     }
 
     /// The same stop flag, with events going nowhere: for inner work whose events would confuse.

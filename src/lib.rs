@@ -22,6 +22,8 @@ pub mod backend;
 
 pub mod cluster;
 
+pub mod rules;
+
 pub mod model;
 
 pub mod label;

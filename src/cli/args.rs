@@ -118,6 +118,12 @@ pub(super) struct FitArgs {
     /// Tell how protected attributes are spread over segments: a table, audit.json
     #[arg(long)]
     audit: bool,
+    /// TOML with [[rule]] (name, when: a condition in SQL) and [strata] (within: a
+    /// column; k; k_of): customers go to the first rule that matches, the others
+    /// are clustered stratum by stratum, --k of each where the file has no other.
+    /// plan and bench know no rules
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
     #[command(flatten)]
     plan: PlanArgs,
 }

@@ -1,9 +1,10 @@
 //! The verbs: request, run, report.
 
+use std::path::Path;
 use std::time::Instant;
 
 use hyades::event::Watch;
-use hyades::job::{self, AssignRequest, FitOutcome};
+use hyades::job::{self, AssignRequest, Assigned, FitOutcome};
 use hyades::{Result, bench as benchmark, check as examine, doctor as examination, synth as bank};
 
 use super::Session;
@@ -13,6 +14,9 @@ use super::report;
 
 pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
     let (print_recipe, out) = (args.print_recipe(), args.out.clone());
+    if let Some(rules) = args.rules.clone() {
+        return fit_by_rules(args, &rules, session);
+    }
     let request = args.request()?;
     let start = Instant::now();
     let outcome = job::fit(&request, session.observer.as_ref(), &session.stop)?;
@@ -25,6 +29,39 @@ pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
     }
     if !session.quiet {
         say!("{}", closing(&outcome, start.elapsed().as_secs_f64()))?;
+        let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
+        say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
+    }
+    Ok(())
+}
+
+fn fit_by_rules(args: FitArgs, rules: &Path, session: &Session) -> Result<()> {
+    let (print_recipe, out) = (args.print_recipe(), args.out.clone());
+    let request = args.request()?;
+    let start = Instant::now();
+    let outcome = job::fit_by_rules(&request, rules, session.observer.as_ref(), &session.stop)?;
+    let model = &outcome.model;
+    if print_recipe {
+        for stratum in &model.strata {
+            say!("{}", report::named_recipe(stratum))?;
+        }
+    }
+    say!("{}", report::parts(model, &outcome.labels))?;
+    say!("{}", report::ruled_segments(model, &outcome.labels))?;
+    if let Some(audit) = &outcome.audit {
+        say!("{}", super::audit::text(audit).trim_end())?;
+    }
+    if !session.quiet {
+        say!(
+            "{} customers, {} of them taken by rules; strata: {}, segments: {}\n{} in all: {}",
+            thousands(outcome.labels.rows),
+            thousands(outcome.labels.rules.iter().map(|r| r.rows).sum()),
+            model.strata.len(),
+            model.segments(),
+            seconds(start.elapsed().as_secs_f64()),
+            report::stages(&outcome.stages)
+        )?;
+        say!("labels blake3 {}", outcome.labels.labels_blake3)?;
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
     }
@@ -67,13 +104,19 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
         protect: args.protect,
     };
     let outcome = job::assign(&request, session.observer.as_ref(), &session.stop)?;
-    say!("{}", report::segments(&outcome.model, &outcome.labels))?;
+    match &outcome.assigned {
+        Assigned::Plain(model, labels) => say!("{}", report::segments(model, labels))?,
+        Assigned::Ruled(model, labels) => {
+            say!("{}", report::parts(model, labels))?;
+            say!("{}", report::ruled_segments(model, labels))?;
+        }
+    }
     if let Some(audit) = &outcome.audit {
         say!("{}", super::audit::text(audit).trim_end())?;
     }
     if !session.quiet {
         say!("{} customers in {}", thousands(outcome.rows), report::stages(&outcome.stages))?;
-        say!("labels blake3 {}", outcome.labels.labels_blake3)?;
+        say!("labels blake3 {}", outcome.assigned.labels_blake3())?;
         let audit = if request.audit { "audit.json, " } else { "" };
         say!("{}: segments.parquet, {audit}manifest.json", request.out.display())?;
     }

@@ -3,9 +3,10 @@
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use hyades::check::shown;
-use hyades::job::{Place, Plan, StageTime};
+use hyades::job::{Place, Plan, RuledLabels, StageTime};
 use hyades::label::LabelSummary;
-use hyades::model::Model;
+use hyades::model::{Model, RuledModel, StratumModel};
+use hyades::rules::UNKNOWN_STRATUM;
 
 use super::fmt::{about, bytes, compact, seconds, thousands};
 
@@ -39,15 +40,88 @@ pub(super) fn segments(model: &Model, labels: &LabelSummary) -> String {
         &[0, 1, 2, 3],
     );
     for (j, (&n, &distance)) in labels.counts.iter().zip(&labels.mean_distance).enumerate() {
-        out.add_row(vec![
-            j.to_string(),
-            thousands(n),
-            format!("{:.1}%", 100.0 * n as f64 / rows.max(1) as f64),
-            format!("{distance:.2}"),
-            apart(model, j),
-        ]);
+        out.add_row(vec![j.to_string(), thousands(n), share(n, rows), format!("{distance:.2}"), apart(model, j)]);
     }
     out.to_string()
+}
+
+/// What each rule took, and the strata of the others.
+pub(super) fn parts(model: &RuledModel, labels: &RuledLabels) -> String {
+    let mut out = table(&["part", "customers", "share", "segments", "what it is"], &[1, 2, 3]);
+    for (count, rule) in labels.rules.iter().zip(&model.rules.rules) {
+        let before = match count.taken_before {
+            0 => String::new(),
+            n => format!("; earlier rules took {} more", thousands(n)),
+        };
+        out.add_row(vec![
+            brief(&count.name),
+            thousands(count.rows),
+            share(count.rows, labels.rows),
+            "1".into(),
+            format!("rule: {}{before}", brief(&rule.when)),
+        ]);
+    }
+    for (stratum, of) in labels.strata.iter().zip(&model.strata) {
+        let rows = stratum.labels.counts.iter().sum();
+        let what = match (&model.rules.strata, &of.value) {
+            (None, _) => "the customers that no rule takes".into(),
+            (Some(strata), None) => format!("stratum: {} is null", brief(&strata.within)),
+            (Some(strata), Some(value)) => format!("stratum: {} is {}", brief(&strata.within), brief(value)),
+        };
+        out.add_row(vec![
+            brief(&stratum.name),
+            thousands(rows),
+            share(rows, labels.rows),
+            stratum.labels.counts.len().to_string(),
+            what,
+        ]);
+    }
+    if labels.unknown > 0 {
+        let what = "rows whose stratum the model does not know";
+        let share = share(labels.unknown, labels.rows);
+        out.add_row(vec![UNKNOWN_STRATUM.into(), thousands(labels.unknown), share, "0".into(), what.into()]);
+    }
+    out.to_string()
+}
+
+/// The segments of all strata, by their names; those of rules stand among the parts.
+pub(super) fn ruled_segments(model: &RuledModel, labels: &RuledLabels) -> String {
+    let mut out = table(
+        &["segment", "name", "customers", "share", "mean distance", "set apart by (deviations from its stratum)"],
+        &[0, 2, 3, 4],
+    );
+    for (stratum, of) in labels.strata.iter().zip(&model.strata) {
+        for (j, (&n, &distance)) in stratum.labels.counts.iter().zip(&stratum.labels.mean_distance).enumerate() {
+            out.add_row(vec![
+                (stratum.first_segment + j).to_string(),
+                format!("{}/{j}", brief(&stratum.name)),
+                thousands(n),
+                share(n, labels.rows),
+                format!("{distance:.2}"),
+                apart(&of.model, j),
+            ]);
+        }
+    }
+    out.to_string()
+}
+
+fn share(part: u64, whole: u64) -> String {
+    format!("{:.1}%", 100.0 * part as f64 / whole.max(1) as f64)
+}
+
+/// Text of unknown origin, harmless and not too long for a table.
+fn brief(text: &str) -> String {
+    const MOST: usize = 100;
+    let mut line = shown(&text.chars().take(MOST).collect::<String>());
+    if text.chars().count() > MOST {
+        line.push_str("...");
+    }
+    line
+}
+
+/// The fitted recipe of a stratum.
+pub(super) fn named_recipe(stratum: &StratumModel) -> String {
+    format!("stratum {}\n{}", brief(&stratum.name), recipe(&stratum.model))
 }
 
 /// The features in which a segment's centroid is farthest from the average, in standard deviations of the transformed

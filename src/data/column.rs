@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
 
 use super::footer::{RangeFile, guarded};
 use super::source::{RowGroup, Source};
@@ -52,7 +52,10 @@ impl<'a> ColumnReader<'a> {
             let reader = guarded(|| {
                 let root = metadata.schema().index_of(&description.name)?;
                 let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
-                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(range, metadata.clone());
+                let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(range, metadata.clone());
+                if let Some(kept) = source.kept(&group) {
+                    builder = builder.with_row_selection(RowSelection::from_boolean_buffer(kept.clone()));
+                }
                 Ok::<_, ArrowError>(
                     builder
                         .with_projection(mask)

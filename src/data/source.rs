@@ -1,7 +1,9 @@
 //! The input as one table: files whose footers were read and checked, one schema, row groups in order.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Schema};
 use rayon::prelude::*;
 
@@ -12,12 +14,14 @@ use crate::error::{Error, Result};
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
 pub const MAX_ROWS: u64 = 1 << 40;
 
-/// The input as one table. Made from footers alone; no value has been read.
+/// The input as one table, or some of its rows. Made from footers alone; no value has been read.
 #[derive(Debug)]
 pub struct Source {
-    files: Vec<SourceFile>,
-    columns: Vec<SourceColumn>,
+    files: Arc<[SourceFile]>,
+    columns: Arc<[SourceColumn]>,
     row_groups: Vec<RowGroup>,
+    /// The rows that are kept of each row group; empty: all of all.
+    kept: Vec<BooleanBuffer>,
     rows: u64,
 }
 
@@ -68,7 +72,7 @@ impl SourceFile {
     }
 
     /// The value of a partition column; None where it is null.
-    pub(super) fn partition(&self, name: &str) -> Option<&str> {
+    pub(crate) fn partition(&self, name: &str) -> Option<&str> {
         let (_, value) = self.partitions.iter().find(|(key, _)| key == name)?;
         (value != "__HIVE_DEFAULT_PARTITION__").then_some(value)
     }
@@ -112,8 +116,29 @@ impl Source {
                 }
             }
         }
-        let columns = unify(&files);
-        Ok(Source { files, columns, row_groups, rows })
+        let columns = unify(&files).into();
+        Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows })
+    }
+
+    /// The same table with some of its rows: a bit for every row of each row group, in order. What reads it finds the rows
+    /// numbered from 0 without gaps, and no row group without rows.
+    pub(crate) fn select(&self, kept: impl Iterator<Item = BooleanBuffer>) -> Source {
+        let (mut row_groups, mut some, mut rows) = (Vec::new(), Vec::new(), 0);
+        for (group, kept) in self.row_groups.iter().zip(kept) {
+            let here = kept.count_set_bits() as u64;
+            if here > 0 {
+                row_groups.push(RowGroup { first_row: rows, rows: here, ..*group });
+                some.push(kept);
+                rows += here;
+            }
+        }
+        Source { files: self.files.clone(), columns: self.columns.clone(), row_groups, kept: some, rows }
+    }
+
+    /// The rows that are kept of a row group; None: all.
+    pub(super) fn kept(&self, group: &RowGroup) -> Option<&BooleanBuffer> {
+        let at = self.row_groups.partition_point(|g| g.first_row < group.first_row);
+        self.kept.get(at)
     }
 
     /// The files, in order.
@@ -131,7 +156,7 @@ impl Source {
         &self.row_groups
     }
 
-    /// Rows of all files.
+    /// Rows of all row groups.
     pub fn rows(&self) -> u64 {
         self.rows
     }

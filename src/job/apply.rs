@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::assign::{add_counts, batches, roles_of, tell_unseen};
+use super::assign::{Asked, add_counts, batches, roles, tell_unseen};
 use super::publish::Publication;
 use super::{Resources, ids};
 use crate::data::{ColumnCounts, Design, IdStream, KeySource, Layout, Placement, Source, replay};
@@ -49,8 +49,9 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let model = Model::load(&request.model)?;
     let (mut publication, name) = Publication::of_table(&request.out, &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
-    let id = roles_of(request.id.as_ref(), &[], &model, &source)?.id;
     let recipe = &model.recipe;
+    let asked = Asked { id: request.id.as_ref(), protect: &[] };
+    let id = roles(asked, &[recipe], model.provenance.id_column.as_deref(), &source)?.id;
     let design = Design::of_recipe(&source, recipe)?;
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let mut stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));

@@ -5,23 +5,25 @@ use std::path::PathBuf;
 
 use super::audit;
 use super::device::{BackendRequest, Size};
-use super::manifest::{Manifest, ManifestColumn, manifest_inputs, platform};
+use super::manifest::{Manifest, ManifestColumn};
+use super::plan::Beside;
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
+use super::ruled_fit::RuledLabels;
 use super::{Resources, ids, plan};
 use crate::audit::{Audit, Report as AuditReport};
 use crate::backend::{Centroids, Labels};
 use crate::data::{
-    ColumnCounts, Design, IdStream, KeySource, Placement, Pseudonym, RoleRequest, Roles, RowGroup, Source, Tiles,
-    replay,
+    ColumnCounts, Design, IdStream, KeySource, Placement, Pseudonym, Recipe, RoleRequest, Roles, RowGroup, Source,
+    Tiles, replay,
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::label::{LabelSummary, LabelWriter};
-use crate::model::Model;
+use crate::label::{Kept, LabelSummary, LabelWriter, Output, SegmentTable};
+use crate::model::{AnyModel, Model, RuledModel};
 
-const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
+pub(super) const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
 
 /// What to label, and how.
 #[derive(Debug, Clone)]
@@ -53,16 +55,33 @@ pub struct AssignRequest {
 /// Finished labels.
 #[derive(Debug)]
 pub struct AssignOutcome {
-    /// The model that was used.
-    pub model: Model,
+    /// The model and its labels.
+    pub assigned: Assigned,
     /// Rows labelled.
     pub rows: u64,
-    /// Counts, mean distances and the hash of the labels.
-    pub labels: LabelSummary,
     /// How protected attributes are spread, if that was asked for.
     pub audit: Option<AuditReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
+}
+
+/// A model that was used, and its labels.
+#[derive(Debug)]
+pub enum Assigned {
+    /// Without rules.
+    Plain(Box<Model>, LabelSummary),
+    /// With rules.
+    Ruled(Box<RuledModel>, RuledLabels),
+}
+
+impl Assigned {
+    /// blake3 of the labels as little-endian i32 in row order.
+    pub fn labels_blake3(&self) -> &str {
+        match self {
+            Assigned::Plain(_, labels) => &labels.labels_blake3,
+            Assigned::Ruled(_, labels) => &labels.labels_blake3,
+        }
+    }
 }
 
 /// Does it all.
@@ -76,121 +95,99 @@ pub fn assign(
 ) -> Result<AssignOutcome> {
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
-    request.resources.install(|| run(request, &recorder, watch))
+    request.resources.install(|| match AnyModel::load(&request.model)? {
+        AnyModel::Plain(model) => run(request, *model, &recorder, watch),
+        AnyModel::Ruled(model) => super::ruled_assign::run(request, *model, &recorder, watch),
+    })
 }
 
-fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
-    let model = Model::load(&request.model)?;
+fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
     let mut publication = Publication::new(&request.out, &audit::outputs(&OUTPUTS, request.audit), &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
-    let roles = roles_of(request.id.as_ref(), &request.protect, &model, &source)?;
+    let asked = Asked { id: request.id.as_ref(), protect: &request.protect };
+    let roles = roles(asked, &[&model.recipe], model.provenance.id_column.as_deref(), &source)?;
     let id = roles.id;
-    let design = Design::of_recipe(&source, &model.recipe)?;
+    let width = Design::of_recipe(&source, &model.recipe)?.width();
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
     }
-    if request.audit {
-        audit::vet(&source, &roles)?;
-    } else {
-        audit::warn_of_earlier(&request.out, watch);
-    }
+    vet_audit(request, &source, &roles, watch)?;
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
-    let centroids = model.centroids()?;
-    let budget = request.resources.budget();
-    let size = Size { rows: source.rows(), dim: design.width(), k: model.n_clusters };
-    let chosen = request.backend.choose(size, budget)?;
-    let audited = audit::columns(request.audit, &roles);
-    let plan = plan::batches(design.width(), model.n_clusters, audited, &chosen, budget)?;
-    watch.note(format!(
-        "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
-        source.rows(),
-        plan.rows,
-        plan.memory_bytes >> 20,
-        budget >> 20
-    ));
-    watch.note(format!("device: {}, {}: {}", chosen.backend.name(), chosen.backend.device(), chosen.why));
+    let size = Size { rows: source.rows(), dim: width, k: model.n_clusters };
+    let beside = Beside { rules: 0, audited: audit::columns(request.audit, &roles) };
+    let replayer = Replayer::new(request, size, beside, watch)?;
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
-    let mut writer = LabelWriter::new(
-        file,
-        request.out.join(OUTPUTS[0]),
-        stream,
-        None,
-        centroids.k(),
-        model.recipe.step(),
-        request.margin,
-    )?;
-    let mut totals: Vec<ColumnCounts> = Vec::new();
-    let ladder = chosen.ladder(&request.backend, size, budget)?;
-    let mut audit = request.audit.then(|| Audit::new(&source, &roles.protected, centroids.k()));
-    let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &ladder };
-    watch.stage(Stage::Labels, source.rows(), "rows", || {
-        for groups in batches(source.row_groups(), plan.rows) {
-            let large = groups[0].rows > plan.rows;
-            let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));
-            let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
-            let (tiles, counts) = replay(&source, &design, &model.recipe, groups, &placement, watch.quiet())?;
-            add_counts(&mut totals, counts);
-            worker.label(&tiles, watch, &mut |labels| {
-                audit.as_mut().map_or(Ok(()), |audit| audit.push(&labels.labels))?;
-                writer.push(&labels)
-            })?;
-        }
-        Ok(())
-    })?;
-    tell_unseen(&totals, source.rows(), watch);
-    let labels = writer.finish()?;
-    if labels.counts.iter().sum::<u64>() != source.rows() {
-        return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
-    }
+    let table = SegmentTable::new(file, request.out.join(OUTPUTS[0]), stream, request.margin)?;
+    let mut audit = request.audit.then(|| Audit::new(&source, &roles.protected, model.n_clusters));
+    let mut each = |labels: &[u32]| audit.as_mut().map_or(Ok(()), |audit| audit.push(labels));
+    let (labels, _, columns) = replayer.label(&model, &source, Output::Table(Box::new(table)), &mut each, watch)?;
     let audit = audit.map(|audit| audit.finish(&labels.labels_blake3));
     let audit_blake3 = audit::publish(audit.as_ref(), &mut publication)?;
-    let transforms = model.recipe.columns.iter().map(|c| c.transform.name());
-    let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
     let manifest = Manifest {
-        command: "assign",
-        hyades_version: env!("CARGO_PKG_VERSION"),
-        platform: platform(),
-        inputs: manifest_inputs(&source),
-        rows: source.rows(),
         ids,
         pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),
-        plan: None,
-        backend: ladder.backend().name().into(),
-        device: ladder.backend().device(),
-        device_remark: None,
-        device_work: None,
-        stages: recorder.stages(),
-        passes: Vec::new(),
-        columns: totals
-            .into_iter()
-            .zip(transforms)
-            .map(|(counts, transform)| ManifestColumn { counts, transform })
-            .collect(),
-        left_out: Vec::new(),
-        warnings: recorder.warnings(),
+        columns,
         counts: labels.counts.clone(),
         labels_blake3: labels.labels_blake3.clone(),
         audit_blake3,
-        model_blake3: blake3::hash(&text).to_hex().to_string(),
+        model_blake3: file_hash(request)?,
+        ..Manifest::of("assign", &source, &replayer.ladder, recorder)
     };
     publication.text(OUTPUTS[1], &manifest.to_json()?)?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    Ok(AssignOutcome { model, rows: source.rows(), labels, audit, stages: recorder.stages() })
+    let assigned = Assigned::Plain(Box::new(model), labels);
+    Ok(AssignOutcome { assigned, rows: source.rows(), audit, stages: recorder.stages() })
+}
+
+/// blake3 of the model's file.
+pub(super) fn file_hash(request: &AssignRequest) -> Result<String> {
+    let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
+    Ok(blake3::hash(&text).to_hex().to_string())
+}
+
+/// Before any work: an audit that can be made, and a word about an earlier one.
+pub(super) fn vet_audit(request: &AssignRequest, source: &Source, roles: &Roles, watch: Watch<'_>) -> Result<()> {
+    if request.audit {
+        return audit::vet(source, roles);
+    }
+    audit::warn_of_earlier(&request.out, watch);
+    Ok(())
+}
+
+/// Roles as the user asks for them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) id: Option<&'a String>,
+    pub(super) protect: &'a [String],
 }
 
 /// The columns' roles in the input; the id is the one asked for, else the one of the fit.
-pub(super) fn roles_of(asked: Option<&String>, protect: &[String], model: &Model, source: &Source) -> Result<Roles> {
-    let remembered = model.provenance.id_column.clone().filter(|name| source.position(name).is_some());
-    // Files must agree about the columns that are read.
-    let columns: Vec<String> =
-        model.recipe.source_columns().into_iter().filter(|name| source.position(name).is_some()).collect();
+///
+/// # Errors
+/// Columns of the recipes that the input lacks, all listed, or about which files disagree.
+pub(super) fn roles(asked: Asked<'_>, recipes: &[&Recipe], id_column: Option<&str>, source: &Source) -> Result<Roles> {
+    let mut columns: Vec<String> = Vec::new();
+    for name in recipes.iter().flat_map(|r| r.source_columns()) {
+        if !columns.contains(&name) {
+            columns.push(name);
+        }
+    }
+    let missing: Vec<&str> =
+        columns.iter().map(String::as_str).filter(|name| source.position(name).is_none()).collect();
+    if !missing.is_empty() {
+        return Err(Error::Input(format!(
+            "the input lacks columns that the model needs: {}; columns are matched by name, in any order",
+            missing.join(", ")
+        )));
+    }
+    let remembered = id_column.filter(|name| source.position(name).is_some()).map(str::to_owned);
     let request = RoleRequest {
-        id: asked.cloned().or(remembered),
-        encoded: columns.iter().filter(|name| model.recipe.encodes(name)).cloned().collect(),
+        id: asked.id.cloned().or(remembered),
+        encoded: columns.iter().filter(|name| recipes.iter().any(|r| r.encodes(name))).cloned().collect(),
         features: columns,
-        protect: protect.to_vec(),
+        protect: asked.protect.to_vec(),
         ..RoleRequest::default()
     };
     request.resolve(source)
@@ -205,6 +202,69 @@ pub(super) fn tell_unseen(totals: &[ColumnCounts], rows: u64, watch: Watch<'_>) 
         totals.iter().filter(|c| c.outside > 0).map(|c| format!("{} ({})", c.name, c.outside)).collect();
     if !outside.is_empty() {
         watch.note(format!("values outside the range of the fit: {}", outside.join(", ")));
+    }
+}
+
+/// Replays models on rows, in batches.
+pub(super) struct Replayer<'a> {
+    request: &'a AssignRequest,
+    batch_rows: u64,
+    pub(super) ladder: Ladder,
+}
+
+impl<'a> Replayer<'a> {
+    /// Chooses the device and plans batches.
+    pub(super) fn new(request: &'a AssignRequest, size: Size, beside: Beside, watch: Watch<'_>) -> Result<Self> {
+        let budget = request.resources.budget();
+        let chosen = request.backend.choose(size, budget)?;
+        let plan = plan::batches(size.dim, size.k, &chosen, budget, beside)?;
+        watch.note(format!(
+            "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
+            size.rows,
+            plan.rows,
+            plan.memory_bytes >> 20,
+            budget >> 20
+        ));
+        watch.note(format!("device: {}, {}: {}", chosen.backend.name(), chosen.backend.device(), chosen.why));
+        Ok(Replayer { request, batch_rows: plan.rows, ladder: chosen.ladder(&request.backend, size, budget)? })
+    }
+
+    /// Labels all rows of `source`, whose columns have the names of the model's, and tells the labels to `each` too.
+    pub(super) fn label(
+        &self,
+        model: &Model,
+        source: &Source,
+        output: Output<'_>,
+        each: &mut dyn FnMut(&[u32]) -> Result<()>,
+        watch: Watch<'_>,
+    ) -> Result<(LabelSummary, Option<Kept>, Vec<ManifestColumn>)> {
+        let (request, centroids) = (self.request, model.centroids()?);
+        let design = Design::of_recipe(source, &model.recipe)?;
+        let mut totals: Vec<ColumnCounts> = Vec::new();
+        let mut writer = LabelWriter::new(output, None, centroids.k(), model.recipe.step(), request.margin);
+        let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &self.ladder };
+        watch.stage(Stage::Labels, source.rows(), "rows", || {
+            for groups in batches(source.row_groups(), self.batch_rows) {
+                let large = groups[0].rows > self.batch_rows;
+                let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));
+                let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
+                let (tiles, counts) = replay(source, &design, &model.recipe, groups, &placement, watch.quiet())?;
+                add_counts(&mut totals, counts);
+                worker.label(&tiles, watch, &mut |labels| {
+                    each(&labels.labels)?;
+                    writer.push(&labels)
+                })?;
+            }
+            Ok(())
+        })?;
+        tell_unseen(&totals, source.rows(), watch);
+        let (labels, kept) = writer.finish_into()?;
+        if labels.counts.iter().sum::<u64>() != source.rows() {
+            return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
+        }
+        let transforms = model.recipe.columns.iter().map(|c| c.transform.name());
+        let column = |(counts, transform)| ManifestColumn { counts, transform };
+        Ok((labels, kept, totals.into_iter().zip(transforms).map(column).collect()))
     }
 }
 

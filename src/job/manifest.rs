@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::plan::Plan;
-use super::recorder::{PassRecord, StageTime};
+use super::recorder::{PassRecord, Recorder, StageTime};
+use super::recovery::Ladder;
 use crate::backend::DeviceWork;
 use crate::data::{ColumnCounts, IdFindings, Source};
 use crate::model::InputFile;
+use crate::rules::RuleCount;
 
 /// `manifest.json`.
 #[derive(Debug, Clone, Serialize)]
@@ -44,7 +46,16 @@ pub struct Manifest {
     /// The full passes; of a fit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<PassRecord>,
-    /// Counts by feature.
+    /// What each rule took; its segment is its place in this list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleCount>,
+    /// The strata, where there are rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strata: Vec<ManifestStratum>,
+    /// Rows without a segment, since the model does not know their stratum; of an `assign` with rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_stratum: Option<u64>,
+    /// Counts by feature; with rules they stand in `strata`.
     pub columns: Vec<ManifestColumn>,
     /// Columns that are no features, and why.
     pub left_out: Vec<(String, String)>,
@@ -71,6 +82,27 @@ pub struct ManifestInput {
     pub file: InputFile,
 }
 
+/// One stratum.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManifestStratum {
+    /// Its name.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Segments.
+    pub k: usize,
+    /// The number of its first segment.
+    pub first_segment: usize,
+    /// The full passes; of a fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<PassRecord>,
+    /// What the kernels of a device did; of a fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_work: Option<DeviceWork>,
+    /// Counts by feature.
+    pub columns: Vec<ManifestColumn>,
+}
+
 /// Counts of one feature.
 #[derive(Debug, Clone, Serialize)]
 pub struct ManifestColumn {
@@ -95,16 +127,42 @@ pub(super) fn input_files(source: &Source) -> Vec<InputFile> {
 }
 
 /// The files of a source, for a manifest.
-pub(super) fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
+fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
     let paths = source.files().iter().map(|f| f.path.display().to_string());
     paths.zip(input_files(source)).map(|(path, file)| ManifestInput { path, file }).collect()
 }
 
-pub(super) fn platform() -> String {
-    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
-}
-
 impl Manifest {
+    /// What every job can say at its end; the rest is empty.
+    pub(super) fn of(command: &'static str, source: &Source, ladder: &Ladder, recorder: &Recorder<'_>) -> Self {
+        Manifest {
+            command,
+            hyades_version: env!("CARGO_PKG_VERSION"),
+            platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+            inputs: manifest_inputs(source),
+            rows: source.rows(),
+            ids: None,
+            pseudonym_key_check: None,
+            plan: None,
+            backend: ladder.backend().name().into(),
+            device: ladder.backend().device(),
+            device_remark: None,
+            device_work: None,
+            stages: recorder.stages(),
+            passes: Vec::new(),
+            rules: Vec::new(),
+            strata: Vec::new(),
+            unknown_stratum: None,
+            columns: Vec::new(),
+            left_out: Vec::new(),
+            warnings: recorder.warnings(),
+            counts: Vec::new(),
+            labels_blake3: String::new(),
+            audit_blake3: None,
+            model_blake3: String::new(),
+        }
+    }
+
     pub(super) fn to_json(&self) -> crate::Result<String> {
         let text = serde_json::to_string_pretty(self).map_err(|e| crate::Error::Internal(e.to_string()))?;
         Ok(text + "\n")

@@ -8,20 +8,24 @@ mod device;
 mod fit;
 mod ids;
 mod manifest;
+mod part;
 mod plan;
 pub(crate) mod publish;
 mod recorder;
 mod recovery;
+mod ruled_assign;
+mod ruled_fit;
 
 pub use apply::{ApplyRequest, apply};
-pub use assign::{AssignOutcome, AssignRequest, assign};
+pub use assign::{AssignOutcome, AssignRequest, Assigned, assign};
 pub use device::{BackendKind, BackendRequest};
 pub use fit::{FitOutcome, FitRequest, InitRequest, fit, plan};
-pub use manifest::{Manifest, ManifestColumn};
+pub use manifest::{Manifest, ManifestColumn, ManifestStratum};
 pub use plan::{Place, Plan};
 pub(crate) use publish::Publication;
 pub use publish::publish_text;
 pub use recorder::{PassRecord, Recorder, StageTime};
+pub use ruled_fit::{RuledFitOutcome, RuledLabels, StratumLabels, fit_by_rules};
 
 use std::path::{Path, PathBuf};
 

@@ -24,6 +24,28 @@ const DECODER: u64 = 5 * MIB / 2;
 
 /// What an audited column holds at most: its decoder, and its counts while their table grows.
 const AUDITED: u64 = DECODER + 8 * MIB;
+/// The same with rules, whose strata are some rows of a column chunk: a batch of them is decoded with up to 60 rows between
+/// any two.
+const SPARSE_DECODER: u64 = 3 * DECODER;
+
+/// What a job holds beside its work.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beside {
+    /// Bytes, for rules.
+    pub(crate) rules: u64,
+    /// Columns that are audited.
+    pub(crate) audited: usize,
+}
+
+impl Beside {
+    fn bytes(self) -> u64 {
+        self.rules + self.audited as u64 * AUDITED
+    }
+
+    fn decoder(self) -> u64 {
+        if self.rules > 0 { SPARSE_DECODER } else { DECODER }
+    }
+}
 
 /// Where the tiles live.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -77,7 +99,7 @@ pub struct Plan {
 /// Bytes for what the CPU keeps of a chunk between passes, besides what it keeps of its rows.
 const CHUNK_RECORD: u64 = 160;
 
-/// Plans a job on the current thread pool, which audits so many columns.
+/// Plans a job on the current thread pool.
 ///
 /// # Errors
 /// A budget that cannot work, with the smallest that would.
@@ -90,7 +112,7 @@ pub(crate) fn make(
     chosen: &Chosen,
     resources: &Resources,
     out: Option<&Path>,
-    audited: usize,
+    beside: Beside,
 ) -> Result<Plan> {
     let (rows, dim) = (source.rows(), design.width());
     let threads = rayon::current_num_threads();
@@ -108,12 +130,12 @@ pub(crate) fn make(
     let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);
     // What is summed up tile by tile while a fitted transform or categories take the place of landed values.
     let fitting = if design.is_refined() { rows } else { 0 };
-    let audit = audited as u64 * AUDITED;
-    let common = FIXED + fitting + labels + weights + sample + output + counters + audit + chosen.host_fixed;
+    let common = FIXED + fitting + labels + weights + sample + output + counters + chosen.host_fixed + beside.bytes();
+    let decoder = beside.decoder();
     let copy = prepared.min(chosen.host_copy);
     let resident = common.saturating_add(prepared).saturating_add(copy)
-        + threads as u64 * (DECODER + layout.chunk_floats() as u64 * 4);
-    let streamed = common + copy + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
+        + threads as u64 * (decoder + layout.chunk_floats() as u64 * 4);
+    let streamed = common + copy + Store::streaming_bytes(layout, threads) + dim as u64 * decoder;
     let budget = resources.budget();
     let smallest = resident.min(streamed);
     if budget < smallest {
@@ -161,18 +183,19 @@ pub(crate) struct Batches {
 /// The most rows of a batch: enough to keep any device busy.
 const BATCH_ROWS: u64 = 1 << 20;
 
-/// Plans an `assign` of `dim` features, which audits so many columns, on the current thread pool.
+/// Plans an `assign` of `dim` features on the current thread pool.
 ///
 /// # Errors
 /// A budget that cannot work, with the smallest that would.
-pub(crate) fn batches(dim: usize, k: usize, audited: usize, chosen: &Chosen, budget: u64) -> Result<Batches> {
+pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, beside: Beside) -> Result<Batches> {
     let threads = rayon::current_num_threads();
     let layout = Layout::new(BATCH_ROWS, dim, Layout::default_chunk_rows(dim));
     let sums = threads as u64 * (k * dim) as u64 * 24;
-    let audit = audited as u64 * AUDITED;
-    let common = FIXED + sums + audit + OUTPUT_GROUP_ROWS as u64 * 64 + chosen.host_fixed + threads as u64 * DECODER;
+    let decoder = beside.decoder();
+    let output = OUTPUT_GROUP_ROWS as u64 * 64;
+    let common = FIXED + sums + output + chosen.host_fixed + threads as u64 * decoder + beside.bytes();
     // Streaming a row group needs a decoder a column; a batch in memory needs its tiles, twice for a software device.
-    let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * DECODER;
+    let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * decoder;
     let row = dim as u64 * if chosen.host_copy > 0 { 8 } else { 4 };
     let rows = (budget.saturating_sub(common) / row).min(BATCH_ROWS);
     if budget < streamed {

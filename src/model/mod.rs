@@ -3,16 +3,21 @@
 //! A model holds nothing that depends on the device, the time or the number of threads: the same rows, recipe and seed
 //! give the same bytes. Names follow scikit-learn's attributes where it has one.
 
+mod ruled;
+
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub use self::ruled::{AnyModel, RULED_VERSION, RuledModel, StratumModel};
 
 use crate::backend::Centroids;
 use crate::cluster::Stop;
 use crate::data::Recipe;
 use crate::error::{Error, Result};
 
-/// The version of the file format that this program writes, and the newest that it reads.
+/// The version of the file format without rules; with rules it is [`RULED_VERSION`], the newest that this program reads.
 pub const FORMAT_VERSION: u32 = 1;
 
 const FORMAT: &str = "hyades-model";
@@ -109,53 +114,79 @@ struct Head {
     format_version: u32,
 }
 
+const AGAIN: &str = "copy it again, or fit a new model";
+
+fn load_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => Error::Input(format!("{}: not a model: it is not text", path.display())),
+        _ => Error::io("read", path, &e),
+    })
+}
+
+fn broken(e: &serde_json::Error) -> String {
+    format!("not a model, or a damaged one: {e}; {AGAIN}")
+}
+
+fn newer(version: u32) -> String {
+    format!("its format version is {version}, and this program reads up to {RULED_VERSION}; use a newer hyades")
+}
+
+/// The version of a model's file.
+fn version(text: &str) -> Result<u32, String> {
+    let head: Head = serde_json::from_str(text).map_err(|e| broken(&e))?;
+    if head.format != FORMAT {
+        return Err(format!("not a model: its format is {:?}", head.format));
+    }
+    Ok(head.format_version)
+}
+
+/// The content of a file, if it agrees with its checksum.
+fn open_envelope<M: Serialize + DeserializeOwned>(text: &str) -> Result<M, String> {
+    let outer: Envelope<serde_json::Value> = serde_json::from_str(text).map_err(|e| broken(&e))?;
+    let model: M = serde_json::from_value(outer.model).map_err(|e| format!("damaged: {e}; {AGAIN}"))?;
+    if checksum(&model).map_err(|e| e.to_string())? != outer.checksum {
+        return Err(format!("damaged: its checksum does not agree with its content; {AGAIN}"));
+    }
+    Ok(model)
+}
+
+/// The text of a file.
+fn sealed(model: &impl Serialize, format_version: u32) -> Result<String> {
+    let envelope = Envelope { format: FORMAT.into(), format_version, checksum: checksum(model)?, model };
+    let mut text = serde_json::to_string_pretty(&envelope).map_err(|e| Error::Internal(e.to_string()))?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn checksum(model: &impl Serialize) -> Result<String> {
+    let compact = serde_json::to_vec(model).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(format!("blake3:{}", blake3::hash(&compact).to_hex()))
+}
+
 impl Model {
     /// The file's text.
     pub fn to_json(&self) -> Result<String> {
-        let envelope =
-            Envelope { format: FORMAT.into(), format_version: FORMAT_VERSION, checksum: self.checksum()?, model: self };
-        let mut text = serde_json::to_string_pretty(&envelope).map_err(|e| Error::Internal(e.to_string()))?;
-        text.push('\n');
-        Ok(text)
+        sealed(self, FORMAT_VERSION)
     }
 
-    /// Reads and verifies a model.
+    /// Reads and verifies a model without rules.
     ///
     /// # Errors
-    /// Not a model, a newer format, damaged (the checksum does not agree), or inconsistent in itself.
+    /// Not a model, one with rules, a newer format, damaged (the checksum does not agree), or inconsistent in itself.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::InvalidData => Error::Input(format!("{}: not a model: it is not text", path.display())),
-            _ => Error::io("read", path, &e),
-        })?;
-        Self::from_json(&text).map_err(|why| Error::Input(format!("{}: {why}", path.display())))
+        Self::from_json(&load_text(path)?).map_err(|why| Error::Input(format!("{}: {why}", path.display())))
     }
 
     fn from_json(text: &str) -> Result<Self, String> {
-        const AGAIN: &str = "copy it again, or fit a new model";
-        let broken = |e: serde_json::Error| format!("not a model, or a damaged one: {e}; {AGAIN}");
-        let head: Head = serde_json::from_str(text).map_err(broken)?;
-        if head.format != FORMAT {
-            return Err(format!("not a model: its format is {:?}", head.format));
+        match version(text)? {
+            version if version > RULED_VERSION => Err(newer(version)),
+            RULED_VERSION => Err("it is a model with rules, whose strata have centroids of their own".into()),
+            _ => {
+                let model: Model = open_envelope(text)?;
+                model.check()?;
+                Ok(model)
+            }
         }
-        if head.format_version > FORMAT_VERSION {
-            return Err(format!(
-                "its format version is {}, and this program reads up to {FORMAT_VERSION}; use a newer hyades",
-                head.format_version
-            ));
-        }
-        let outer: Envelope<serde_json::Value> = serde_json::from_str(text).map_err(broken)?;
-        let model: Model = serde_json::from_value(outer.model).map_err(|e| format!("damaged: {e}; {AGAIN}"))?;
-        if model.checksum().map_err(|e| e.to_string())? != outer.checksum {
-            return Err(format!("damaged: its checksum does not agree with its content; {AGAIN}"));
-        }
-        model.check()?;
-        Ok(model)
-    }
-
-    fn checksum(&self) -> Result<String> {
-        let compact = serde_json::to_vec(self).map_err(|e| Error::Internal(e.to_string()))?;
-        Ok(format!("blake3:{}", blake3::hash(&compact).to_hex()))
     }
 
     fn check(&self) -> Result<(), String> {

@@ -7,9 +7,9 @@ use crate::harness::{root, tests};
 tests!(modules_use_only_what_stands_above_them, unsafe_lives_in_named_files, every_shader_has_a_header);
 
 /// From top to bottom. A module may use itself and those before it.
-const ORDER: [&str; 17] = [
-    "error", "panics", "event", "simd", "data", "backend", "cluster", "model", "label", "audit", "job", "bench",
-    "check", "doctor", "features", "synth", "cli",
+const ORDER: [&str; 18] = [
+    "error", "panics", "event", "simd", "data", "backend", "cluster", "rules", "model", "label", "audit", "job",
+    "bench", "check", "doctor", "features", "synth", "cli",
 ];
 
 /// `synth` makes input and stands beside the way of the data: it uses only the general rooms.

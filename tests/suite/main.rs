@@ -11,6 +11,7 @@ mod bad_setting;
 mod check;
 mod cli;
 mod command;
+mod conditions;
 mod device;
 mod equality;
 mod extremes;
@@ -19,6 +20,7 @@ mod harness;
 mod privacy;
 mod recipe;
 mod rfm;
+mod rules;
 mod speech;
 mod tables;
 
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         privacy::tests(),
         recipe::tests(),
         rfm::tests(),
+        conditions::tests(),
+        rules::tests(),
         speech::tests(),
         bad_input::tests(),
         bad_files::tests(),

@@ -1,0 +1,81 @@
+//! The labels of one stratum, kept in a file without a name until those of all strata are there: 8 bytes a row, or 12 with
+//! margins.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::Measured;
+use crate::error::{Error, Result};
+
+/// Bytes that are written or read at a time.
+const BUFFER: usize = 1 << 16;
+
+/// Takes labels.
+pub struct Scratch {
+    file: BufWriter<File>,
+    folder: PathBuf,
+}
+
+/// Gives them back, in order.
+pub(crate) struct Kept {
+    file: BufReader<File>,
+    folder: PathBuf,
+}
+
+/// What is known of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) label: u32,
+    pub(crate) distance: f32,
+    pub(crate) margin: Option<f32>,
+}
+
+impl Scratch {
+    /// A file in `folder`, which vanishes with the process.
+    pub(crate) fn new(folder: &Path) -> Result<Self> {
+        let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
+        Ok(Scratch { file: BufWriter::with_capacity(BUFFER, file), folder: folder.to_path_buf() })
+    }
+
+    pub(super) fn write(&mut self, rows: &Measured) -> Result<()> {
+        let put = |file: &mut BufWriter<File>| {
+            for (i, (label, distance)) in rows.labels.iter().zip(&rows.distances).enumerate() {
+                file.write_all(&label.to_le_bytes())?;
+                file.write_all(&distance.to_le_bytes())?;
+                if let Some(margins) = &rows.margins {
+                    file.write_all(&margins[i].to_le_bytes())?;
+                }
+            }
+            Ok(())
+        };
+        put(&mut self.file).map_err(|e| Error::io("write the scratch file in", &self.folder, &e))
+    }
+
+    pub(super) fn finish(self) -> Result<Kept> {
+        let folder = self.folder;
+        let fault = |e: &std::io::Error| Error::io("write the scratch file in", &folder, e);
+        let mut file = self.file.into_inner().map_err(|e| fault(e.error()))?;
+        file.seek(SeekFrom::Start(0)).map_err(|e| fault(&e))?;
+        Ok(Kept { file: BufReader::with_capacity(BUFFER, file), folder })
+    }
+}
+
+impl Kept {
+    /// Bytes of memory that one holds.
+    pub(crate) const BYTES: u64 = BUFFER as u64;
+
+    /// The next row.
+    pub(super) fn next(&mut self, margin: bool) -> Result<Record> {
+        let mut word = || {
+            let mut bytes = [0; 4];
+            self.file.read_exact(&mut bytes).map(|()| u32::from_le_bytes(bytes))
+        };
+        let mut read = || {
+            let (label, distance) = (word()?, f32::from_bits(word()?));
+            let margin = if margin { Some(f32::from_bits(word()?)) } else { None };
+            Ok(Record { label, distance, margin })
+        };
+        read().map_err(|e: std::io::Error| Error::io("read the scratch file in", &self.folder, &e))
+    }
+}

@@ -1,0 +1,114 @@
+//! The rows of all parts in input order: those that a rule took, and those of strata, whose labels come from scratch files.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Float32Array, Int32Array, StringArray};
+use rayon::prelude::*;
+
+use super::scratch::Kept;
+use super::segments::SegmentTable;
+use super::{OUTPUT_GROUP_ROWS, hash};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+use crate::rules::{Membership, UNKNOWN_STRATUM};
+
+/// The segments of a bank by name: first those of rules, then those of strata, stratum by stratum.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Named {
+    names: Vec<String>,
+    /// The first segment of each part; a part is a rule or a stratum.
+    firsts: Vec<usize>,
+    strata: usize,
+    /// Whether there are rows without a segment.
+    nameless: bool,
+}
+
+impl Named {
+    /// `ks`: the segments of each stratum.
+    pub(crate) fn new(membership: &Membership, ks: &[usize]) -> Self {
+        let names = membership.rules.iter().map(|r| r.name.clone()).collect();
+        let mut named = Named { names, firsts: Vec::new(), strata: ks.len(), nameless: membership.unknown > 0 };
+        named.firsts.extend(0..named.names.len());
+        for (stratum, k) in membership.strata.iter().zip(ks) {
+            named.firsts.push(named.names.len());
+            named.names.extend((0..*k).map(|j| format!("{}/{j}", stratum.name)));
+        }
+        named
+    }
+
+    /// Segments of all parts, and one more for rows without any, if there are such.
+    pub(crate) fn count(&self) -> usize {
+        self.names.len() + usize::from(self.nameless)
+    }
+
+    /// The first segment of a stratum.
+    pub(crate) fn first(&self, stratum: usize) -> usize {
+        self.firsts[self.firsts.len() - self.strata + stratum]
+    }
+}
+
+/// Writes all rows of `membership` to `table`; `strata` are the labels of each. Returns the hash of all labels as
+/// little-endian i32, -1 for rows without. `each` is told the segments too, one beyond the last for rows without.
+pub(crate) fn weave(
+    membership: &Membership,
+    mut strata: Vec<Kept>,
+    segments: &Named,
+    mut table: SegmentTable<'_>,
+    margin: bool,
+    each: &mut dyn FnMut(&[u32]) -> Result<()>,
+    watch: Watch<'_>,
+) -> Result<String> {
+    let rules = membership.rules.len();
+    let names = segments.names.iter().map(String::as_str).chain([UNKNOWN_STRATUM]);
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
+    let nameless = segments.names.len() as i32;
+    let mut hasher = blake3::Hasher::new();
+    let mut parts = membership.parts().peekable();
+    while parts.peek().is_some() {
+        watch.check()?;
+        let group: Vec<Option<usize>> = parts.by_ref().take(OUTPUT_GROUP_ROWS).collect();
+        let fill = || {
+            let mut rows = Group::default();
+            for part in &group {
+                let first = part.map(|part| segments.firsts[part] as i32);
+                let record = match part.and_then(|part| part.checked_sub(rules)) {
+                    Some(stratum) => Some(strata[stratum].next(margin)?),
+                    None => None,
+                };
+                rows.segments.push(first.map(|first| first + record.map_or(0, |r| r.label as i32)));
+                rows.distances.push(record.map(|r| r.distance));
+                rows.margins.push(record.and_then(|r| r.margin));
+            }
+            hash(&rows.segments, |s| s.unwrap_or(-1), &mut hasher);
+            Ok::<_, Error>(rows)
+        };
+        let (ids, rows) = rayon::join(|| table.take_ids(group.len()), fill);
+        let rows = rows?;
+        let keys: Vec<i32> = rows.segments.par_iter().map(|s| s.unwrap_or(nameless)).collect();
+        let told: Vec<u32> = keys.iter().map(|&key| key as u32).collect();
+        each(&told)?;
+        let named = DictionaryArray::try_new(Int32Array::from(keys), names.clone());
+        let named = named.map_err(|e| Error::Internal(format!("the segments' names: {e}")))?;
+        let mut columns: Vec<ArrayRef> = vec![
+            ids?,
+            Arc::new(Int32Array::from(rows.segments)),
+            Arc::new(named),
+            Arc::new(Float32Array::from(rows.distances)),
+        ];
+        if margin {
+            columns.push(Arc::new(Float32Array::from(rows.margins)));
+        }
+        table.write_columns(columns)?;
+        watch.advance(Stage::Write, group.len() as u64);
+    }
+    table.finish()?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Rows of one row group.
+#[derive(Default)]
+struct Group {
+    segments: Vec<Option<i32>>,
+    distances: Vec<Option<f32>>,
+    margins: Vec<Option<f32>>,
+}

@@ -1,0 +1,386 @@
+//! From SQL to conditions that fit the columns: every fault of every rule is found, with its place.
+
+use arrow::error::ArrowError;
+use sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr, Ident, Spanned, UnaryOperator, Value};
+use sqlparser::tokenizer::Location;
+
+use super::evaluate::{Comparison, Condition};
+use super::file::RuleBook;
+use super::operand::{Calculation, Form, Kind, Node, Operand, kind};
+use super::sql::{calculation, chain, comparison, cut, parse, shown};
+use crate::data::{Source, SourceColumn, nearest};
+
+const SUPPORTED: &str = "a condition is made of AND, OR, NOT, =, <>, <, <=, >, >=, IN, BETWEEN, LIKE, IS NULL, + - * /, columns, \
+                         numbers, 'text', TRUE, FALSE, DATE '2026-01-31' and TIMESTAMP '2026-01-31 12:00:00'";
+
+/// Brackets and signs inside one another; AND and OR of any number of conditions are one level.
+const DEEPEST: usize = 100;
+
+/// A stack on which no condition that is short enough to be read is too deep to be parsed and dropped.
+const STACK: usize = 128 << 20;
+
+/// The part of a file of rules that is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Rule(usize),
+    Strata,
+}
+
+/// A column that rules look at, and what its values are.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnKind {
+    /// The column.
+    pub name: String,
+    /// What its values are.
+    pub kind: Kind,
+}
+
+/// Rules that fit a source.
+#[derive(Debug)]
+pub struct Compiled {
+    pub(super) rules: Vec<(String, Condition)>,
+    /// The columns that conditions look at: positions in the source.
+    pub(super) columns: Vec<usize>,
+    /// The column of the strata.
+    pub(super) within: Option<usize>,
+    kinds: Vec<ColumnKind>,
+}
+
+impl Compiled {
+    /// Checks rules against the columns of `source`; what does not fit is among the faults.
+    pub(super) fn new(book: &RuleBook, source: &Source) -> (Self, Vec<(Part, String)>) {
+        let mut faults = Vec::new();
+        let mut compiler = Compiler { source, columns: Vec::new(), faults: Vec::new() };
+        let mut rules = Vec::new();
+        for (i, rule) in book.rules.iter().enumerate() {
+            let condition = compiler.rule(&rule.when);
+            let faulty = |(at, what): (Location, String)| match at.line {
+                0 => (Part::Rule(i), format!("{:?}: {what}", rule.name)),
+                line => (Part::Rule(i), format!("{:?} at {line}:{}: {what}", rule.name, at.column)),
+            };
+            faults.extend(compiler.faults.drain(..).map(faulty));
+            rules.extend(condition.map(|condition| (rule.name.clone(), condition)));
+        }
+        let columns = compiler.columns;
+        let mut within = None;
+        if let Some(strata) = &book.strata {
+            match position(source, &strata.within).and_then(|at| divides(&source.columns()[at]).map(|()| at)) {
+                Ok(at) => within = Some(at),
+                Err(fault) => faults.push((Part::Strata, fault)),
+            }
+        }
+        let described = |&at: &usize| {
+            let column = &source.columns()[at];
+            ColumnKind { name: column.name.clone(), kind: kind(&column.data_type).0 }
+        };
+        let kinds = columns.iter().map(described).collect();
+        (Compiled { rules, columns, within, kinds }, faults)
+    }
+
+    /// Checks the rules of a model against the columns of an input.
+    ///
+    /// # Errors
+    /// Everything that does not fit, line by line: columns that are not there, or are of another kind than in the fit.
+    pub fn again(book: &RuleBook, source: &Source, kinds: &[ColumnKind]) -> Result<Self, String> {
+        let (compiled, faults) = Self::new(book, source);
+        let mut lines: Vec<String> = faults
+            .into_iter()
+            .map(|(part, fault)| match part {
+                Part::Rule(_) => format!("rule {fault}"),
+                Part::Strata => format!("strata: {fault}"),
+            })
+            .collect();
+        let other = |k: &&ColumnKind| compiled.kinds.iter().any(|now| now.name == k.name && now.kind != k.kind);
+        lines.extend(kinds.iter().filter(other).map(|k| {
+            let now = &source.columns()[source.position(&k.name).unwrap_or(0)].data_type;
+            format!("rules: {:?} was {} when the model was made, and is {now}", k.name, k.kind.name())
+        }));
+        if lines.is_empty() { Ok(compiled) } else { Err(lines.join("\n  ")) }
+    }
+
+    /// The columns that conditions look at.
+    pub fn kinds(&self) -> &[ColumnKind] {
+        &self.kinds
+    }
+
+    /// The column of the strata: its position in the source.
+    pub fn within(&self) -> Option<usize> {
+        self.within
+    }
+}
+
+/// A column by its exact name, of which all files have one idea.
+fn position(source: &Source, name: &str) -> Result<usize, String> {
+    let Some(at) = source.position(name) else {
+        let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("the input has: {}", names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ")),
+        };
+        return Err(format!("no column is named {name:?}; {hint}"));
+    };
+    match source.columns()[at].conflicts.first() {
+        Some(conflict) => Err(format!("the files do not agree about {name:?}: {conflict}")),
+        None => Ok(at),
+    }
+}
+
+/// Whether the values of a column can name strata.
+fn divides(column: &SourceColumn) -> Result<(), String> {
+    match kind(&column.data_type) {
+        _ if column.is_partition => Ok(()),
+        (Kind::Other, _) | (Kind::Number, Form::Float) => Err(format!(
+            "{:?} ({}) cannot divide into strata; text, whole numbers, decimals, dates, true and false can",
+            column.name, column.data_type
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Compiles conditions and notes every fault.
+struct Compiler<'a> {
+    source: &'a Source,
+    columns: Vec<usize>,
+    faults: Vec<(Location, String)>,
+}
+
+impl Compiler<'_> {
+    /// None where there are faults.
+    fn rule(&mut self, text: &str) -> Option<Condition> {
+        // The parser's tree is as deep as a chain of operators is long, and it is dropped level by level.
+        let on_a_large_stack = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || match parse(text) {
+                Ok(expr) => self.condition(&expr, 0),
+                Err(fault) => {
+                    self.faults.push(fault);
+                    None
+                }
+            });
+            thread.map(|thread| thread.join())
+        });
+        match on_a_large_stack {
+            Ok(Ok(condition)) => condition,
+            _ => self.fail(Location::empty(), "it cannot be read: no thread or memory for it".into()),
+        }
+    }
+
+    fn fail<T>(&mut self, at: Location, what: String) -> Option<T> {
+        self.faults.push((at, what));
+        None
+    }
+
+    fn unsupported<T>(&mut self, expr: &Expr) -> Option<T> {
+        self.fail(expr.span().start, format!("{} is not supported; {SUPPORTED}", shown(expr)))
+    }
+
+    fn condition(&mut self, expr: &Expr, depth: usize) -> Option<Condition> {
+        if depth > DEEPEST {
+            return self.fail(expr.span().start, format!("more than {DEEPEST} levels inside one another"));
+        }
+        let deeper = depth + 1;
+        match expr {
+            Expr::Nested(inner) => self.condition(inner, deeper),
+            Expr::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => {
+                let parts: Vec<_> = chain(expr, op).into_iter().map(|part| self.condition(part, deeper)).collect();
+                let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+                Some(if *op == BinaryOperator::And { Condition::All(parts) } else { Condition::Any(parts) })
+            }
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
+                Some(Condition::Not(Box::new(self.condition(expr, deeper)?)))
+            }
+            Expr::IsNull(inner) => Some(Condition::IsNull(self.operand(inner, deeper)?.node)),
+            Expr::IsNotNull(inner) => {
+                Some(Condition::Not(Box::new(Condition::IsNull(self.operand(inner, deeper)?.node))))
+            }
+            Expr::BinaryOp { left, op, right } if comparison(op).is_some() => {
+                let (left_operand, right_operand) = (self.operand(left, deeper), self.operand(right, deeper));
+                self.compare(comparison(op)?, left_operand?, right_operand?, expr, expr)
+            }
+            Expr::Between { expr: inner, negated, low, high } => {
+                let operands = [inner, low, high].map(|e| self.operand(e, deeper));
+                let [Some(value), Some(low), Some(high)] = operands else { return None };
+                let low = self.compare(Comparison::GreaterOrEqual, value.clone(), low, expr, expr);
+                let high = self.compare(Comparison::LessOrEqual, value, high, expr, expr);
+                Some(negate(*negated, Condition::All(vec![low?, high?])))
+            }
+            Expr::InList { expr: inner, list, negated } => {
+                let value = self.operand(inner, deeper);
+                let list: Vec<_> = list.iter().map(|e| (self.operand(e, deeper), e)).collect();
+                let value = value?;
+                // One that does not fit is enough: the others may be of its kind, and thousands.
+                let any = list
+                    .into_iter()
+                    .map(|(one, at)| self.compare(Comparison::Equal, value.clone(), one?, expr, at))
+                    .collect::<Option<_>>()?;
+                Some(negate(*negated, Condition::Any(any)))
+            }
+            Expr::Like { negated, any: false, expr: inner, pattern, escape_char: None } => {
+                let (text, pattern) = (self.operand(inner, deeper), self.operand(pattern, deeper));
+                let (text, pattern) = (text?, pattern?);
+                if (text.kind, pattern.kind) != (Kind::Text, Kind::Text) || text.is_constant() || !pattern.is_constant()
+                {
+                    let what = "LIKE compares a column of text with a pattern such as 'HY%'";
+                    return self.fail(expr.span().start, format!("{}: {what}", shown(expr)));
+                }
+                Some(negate(*negated, Condition::Like(text.node, pattern.node)))
+            }
+            Expr::Value(value) if matches!(value.value, Value::Boolean(_)) => {
+                Some(Condition::Constant(value.value == Value::Boolean(true)))
+            }
+            Expr::Identifier(_) => {
+                let operand = self.operand(expr, deeper)?;
+                if operand.kind != Kind::Boolean {
+                    let what = format!("{} is {}, and no condition", shown(expr), operand.kind.name());
+                    return self.fail(expr.span().start, format!("{what}; compare it with something"));
+                }
+                Some(Condition::Is(operand.node))
+            }
+            other => self.unsupported(other),
+        }
+    }
+
+    fn operand(&mut self, expr: &Expr, depth: usize) -> Option<Operand> {
+        if depth > DEEPEST {
+            return self.fail(expr.span().start, format!("more than {DEEPEST} levels inside one another"));
+        }
+        let deeper = depth + 1;
+        let at = || expr.span().start;
+        match expr {
+            Expr::Nested(inner) => self.operand(inner, deeper),
+            Expr::Identifier(name) => self.column(name),
+            Expr::Value(value) => match &value.value {
+                Value::Number(text, false) => Operand::number(text)
+                    .or_else(|| self.fail(at(), format!("{} is no number that can be compared", cut(text)))),
+                Value::SingleQuotedString(text) => Some(Operand::text(text)),
+                Value::Boolean(value) => Some(Operand::boolean(*value)),
+                Value::Null => self.fail(at(), "nothing equals NULL; write IS NULL or IS NOT NULL".into()),
+                _ => self.unsupported(expr),
+            },
+            Expr::TypedString(typed) => {
+                let Value::SingleQuotedString(text) = &typed.value.value else { return self.unsupported(expr) };
+                match &typed.data_type {
+                    SqlType::Date => Operand::date(text)
+                        .or_else(|| self.fail(at(), format!("{:?} is no date; write DATE '2026-01-31'", cut(text)))),
+                    SqlType::Timestamp(None, _) => Operand::timestamp(text).or_else(|| {
+                        let what = format!("{:?} is no time between 1678 and 2262", cut(text));
+                        self.fail(at(), format!("{what}; write TIMESTAMP '2026-01-31 12:00:00'"))
+                    }),
+                    _ => self.unsupported(expr),
+                }
+            }
+            Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.operand(expr, deeper),
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
+                if let Expr::Value(value) = inner.as_ref()
+                    && let Value::Number(text, false) = &value.value
+                {
+                    return Operand::number(&format!("-{text}"));
+                }
+                let value = self.operand(inner, deeper)?;
+                self.calculate(Calculation::Subtract, Operand::number("0")?, value, expr)
+            }
+            Expr::BinaryOp { left, op, right } if calculation(op).is_some() => {
+                let (left, right) = (self.operand(left, deeper), self.operand(right, deeper));
+                self.calculate(calculation(op)?, left?, right?, expr)
+            }
+            other => self.unsupported(other),
+        }
+    }
+
+    fn column(&mut self, name: &Ident) -> Option<Operand> {
+        let at = match position(self.source, &name.value) {
+            Ok(at) => at,
+            Err(fault) => return self.fail(name.span.start, fault),
+        };
+        let place = self.columns.iter().position(|&c| c == at).unwrap_or_else(|| {
+            self.columns.push(at);
+            self.columns.len() - 1
+        });
+        let stored = &self.source.columns()[at].data_type;
+        let (kind, form) = kind(stored);
+        Some(Operand { node: Node::Column(place), kind, form, stored: Some(stored.clone()) })
+    }
+
+    /// A comparison within `expr`; a fault is of the place `at`.
+    fn compare(&mut self, how: Comparison, left: Operand, right: Operand, expr: &Expr, at: &Expr) -> Option<Condition> {
+        let at = at.span().start;
+        if left.kind != right.kind || left.kind == Kind::Other {
+            let hint = match (left.kind, right.kind) {
+                (Kind::Time, Kind::Text) | (Kind::Text, Kind::Time) => "; write a date as DATE '2026-01-31'",
+                (Kind::Text, Kind::Number) | (Kind::Number, Kind::Text) => "; text stands in quotes, a number does not",
+                (Kind::Boolean, _) | (_, Kind::Boolean) => "; write TRUE or FALSE",
+                _ => "",
+            };
+            let sides = format!("{} with {}", left.kind.name(), right.kind.name());
+            return self.fail(at, format!("{} compares {sides}, which cannot be{hint}", shown(expr)));
+        }
+        if left.is_constant() && right.is_constant() {
+            return self.fail(at, format!("{} looks at no column", shown(expr)));
+        }
+        if !matches!(left.kind, Kind::Number | Kind::Time) {
+            return Some(Condition::Compare(how, left.node, right.node));
+        }
+        let compared = || {
+            let (left, right) = (left.clone().rounded_like(&right)?, right.clone().rounded_like(&left)?);
+            let Some(form) = left.form.common(right.form) else { return Ok::<_, ArrowError>(None) };
+            Ok(Some(Condition::Compare(how, left.to(form)?, right.to(form)?)))
+        };
+        match compared() {
+            Ok(Some(condition)) => Some(condition),
+            Ok(None) => self.fail(at, format!("{} would need more than 76 digits", shown(expr))),
+            Err(e) => self.fail(at, format!("{}: {e}", shown(expr))),
+        }
+    }
+
+    fn calculate(&mut self, how: Calculation, left: Operand, right: Operand, expr: &Expr) -> Option<Operand> {
+        if (left.kind, right.kind) != (Kind::Number, Kind::Number) {
+            let sides = format!("{} and {}", left.kind.name(), right.kind.name());
+            return self
+                .fail(expr.span().start, format!("{}: only numbers can be calculated with, not {sides}", shown(expr)));
+        }
+        let form = match (left.form, right.form) {
+            _ if how == Calculation::Divide => Form::Float,
+            (Form::Float, _) | (_, Form::Float) => Form::Float,
+            (a, b) => {
+                let Some(form) = exactly(how, a, b) else {
+                    return self.fail(expr.span().start, format!("{} would need more than 38 digits", shown(expr)));
+                };
+                form
+            }
+        };
+        // Decimals of any two scales can be calculated with; whole numbers become such.
+        let side = |operand: Operand| match (form, operand.form) {
+            (Form::Float, _) => operand.to(Form::Float),
+            (_, Form::Int) => operand.to(Form::Decimal { whole: 19, scale: 0 }),
+            _ => Ok(operand.node),
+        };
+        let constant = left.is_constant() && right.is_constant();
+        let calculated = || {
+            let node = Node::Calculated(how, Box::new(side(left)?), Box::new(side(right)?));
+            // A calculation without a column is done once.
+            Ok::<_, ArrowError>(if constant { Node::Constant(node.evaluate(&[])?) } else { node })
+        };
+        match calculated() {
+            Ok(node) => Some(Operand { node, kind: Kind::Number, form, stored: None }),
+            Err(_) => self.fail(expr.span().start, format!("{} would need more than 38 digits", shown(expr))),
+        }
+    }
+}
+
+fn negate(negated: bool, condition: Condition) -> Condition {
+    if negated { Condition::Not(Box::new(condition)) } else { condition }
+}
+
+/// The form of an exact result; a value that does not fit it after all is an error when it is met.
+fn exactly(how: Calculation, left: Form, right: Form) -> Option<Form> {
+    let digits = |form| match form {
+        Form::Decimal { whole, scale } => (whole, scale),
+        _ => (19, 0),
+    };
+    let ((a, s), (b, t)) = (digits(left), digits(right));
+    if a + s > 38 || b + t > 38 {
+        return None;
+    }
+    let (whole, scale) = if how == Calculation::Multiply { (a + b, s + t) } else { (a.max(b) + 1, s.max(t)) };
+    (scale <= 38).then(|| Form::Decimal { whole: whole.min(38 - scale), scale })
+}

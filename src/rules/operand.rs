@@ -1,0 +1,338 @@
+//! What stands on either side of a comparison: columns, literals, and numbers calculated from them; and how values of
+//! different types become comparable without losing a digit.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{CastOptions, cast, cast_with_options, kernels::cast_utils::Parser};
+use arrow::datatypes::*;
+use arrow::error::ArrowError;
+
+use crate::data::as_f64;
+
+/// Decimal digits of a 64-bit integer.
+const INT_DIGITS: u8 = 19;
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// What a value is. Only values of one kind can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// True or false.
+    Boolean,
+    /// Whole numbers, decimals, floating point.
+    Number,
+    /// Text.
+    Text,
+    /// Dates and timestamps, as seconds since 1970.
+    Time,
+    /// What can only be null or not.
+    Other,
+}
+
+impl Kind {
+    /// In a sentence.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Boolean => "true or false",
+            Kind::Number => "a number",
+            Kind::Text => "text",
+            Kind::Time => "a date or time",
+            Kind::Other => "of a type that cannot be compared",
+        }
+    }
+}
+
+/// How the numbers of an operand are held; times are numbers of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// i64.
+    Int,
+    /// Decimals with so many digits before and behind the point.
+    Decimal { whole: u8, scale: u8 },
+    /// f64.
+    Float,
+}
+
+impl Form {
+    fn digits(self) -> (u8, u8) {
+        match self {
+            Form::Int => (INT_DIGITS, 0),
+            Form::Decimal { whole, scale } => (whole, scale),
+            Form::Float => (0, 0),
+        }
+    }
+
+    /// The form in which values of both can be compared; None if it would need more than 76 digits.
+    pub(super) fn common(self, other: Form) -> Option<Form> {
+        match (self, other) {
+            (Form::Float, _) | (_, Form::Float) => Some(Form::Float),
+            (a, b) if a == b => Some(a),
+            (a, b) => {
+                let (whole, scale) = (a.digits().0.max(b.digits().0), a.digits().1.max(b.digits().1));
+                (whole + scale <= DECIMAL256_MAX_PRECISION).then_some(Form::Decimal { whole, scale })
+            }
+        }
+    }
+
+    /// The arrow type that holds it.
+    pub(super) fn data_type(self) -> DataType {
+        match self {
+            Form::Int => DataType::Int64,
+            Form::Float => DataType::Float64,
+            Form::Decimal { whole, scale } if whole + scale <= DECIMAL128_MAX_PRECISION => {
+                DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale as i8)
+            }
+            Form::Decimal { scale, .. } => DataType::Decimal256(DECIMAL256_MAX_PRECISION, scale as i8),
+        }
+    }
+}
+
+/// The kind of a column, and the form of its values once they are [`plain`].
+pub(super) fn kind(data_type: &DataType) -> (Kind, Form) {
+    use DataType as T;
+    let decimal = |precision: u8, scale: i8| {
+        let whole = i16::from(precision) - i16::from(scale);
+        (Kind::Number, Form::Decimal { whole: whole.max(1) as u8, scale: scale.max(0) as u8 })
+    };
+    let seconds = |scale: u8| match scale {
+        0 => (Kind::Time, Form::Int),
+        _ => (Kind::Time, Form::Decimal { whole: INT_DIGITS - scale, scale }),
+    };
+    match data_type {
+        T::Boolean => (Kind::Boolean, Form::Int),
+        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 => (Kind::Number, Form::Int),
+        T::UInt64 => decimal(20, 0),
+        T::Float16 | T::Float32 | T::Float64 => (Kind::Number, Form::Float),
+        T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => decimal(*p, *s),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => (Kind::Text, Form::Int),
+        T::Date32 => seconds(0),
+        T::Date64 => seconds(3),
+        T::Timestamp(unit, _) => seconds(digits(*unit)),
+        T::Dictionary(_, values) => kind(values),
+        _ => (Kind::Other, Form::Int),
+    }
+}
+
+/// Decimal digits of a second in this unit.
+fn digits(unit: TimeUnit) -> u8 {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    }
+}
+
+/// An array of a column in the one type that its kind and form have here: booleans, Utf8, i64, decimals, or f64 in which
+/// NaN is null.
+pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    use DataType as T;
+    let (kind, form) = kind(array.data_type());
+    if let T::Dictionary(_, values) = array.data_type() {
+        return if kind == Kind::Other { Ok(array.clone()) } else { plain(&cast(array, values)?) };
+    }
+    match (kind, array.data_type()) {
+        (Kind::Text, _) => convert(array, &T::Utf8),
+        (Kind::Time, T::Date32) => {
+            let seconds = |days: i32| i64::from(days) * SECONDS_A_DAY;
+            Ok(Arc::new(array.as_primitive::<Date32Type>().unary::<_, Int64Type>(seconds)))
+        }
+        (Kind::Time, _) => {
+            let ticks = cast(array, &T::Int64)?;
+            Ok(match form {
+                Form::Decimal { scale, .. } => Arc::new(fraction(&ticks, scale)?),
+                _ => ticks,
+            })
+        }
+        (Kind::Number, _) if form == Form::Float => floats(array),
+        // A scale below zero becomes zero; other decimals stay what they are.
+        (Kind::Number, T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..)) => {
+            convert(array, &form.data_type())
+        }
+        (Kind::Number, _) => convert(array, &form.data_type()),
+        _ => Ok(array.clone()),
+    }
+}
+
+/// i64 as decimals: so many of the digits stand behind the point.
+fn fraction(ticks: &ArrayRef, scale: u8) -> Result<Decimal128Array, ArrowError> {
+    let wide = ticks.as_primitive::<Int64Type>().unary::<_, Decimal128Type>(i128::from);
+    wide.with_precision_and_scale(DECIMAL128_MAX_PRECISION, scale as i8)
+}
+
+/// A cast that fails where a value does not fit, instead of making it null.
+pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    match to {
+        to if array.data_type() == to => Ok(array.clone()),
+        DataType::Float64 => floats(array),
+        to => cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() }),
+    }
+}
+
+/// As f64; NaN becomes null, and -0 becomes 0, so that comparisons by total order are those of numbers.
+fn floats(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let mut values = Vec::with_capacity(array.len());
+    as_f64(array, &mut values).map_err(ArrowError::ComputeError)?;
+    let nulls: NullBuffer = values.iter().map(|v| !v.is_nan()).collect();
+    values.iter_mut().for_each(|v| *v += 0.0);
+    Ok(Arc::new(Float64Array::new(values.into(), Some(nulls))))
+}
+
+/// Floating-point results made [`plain`] again.
+pub(super) fn tidy(array: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if *array.data_type() == DataType::Float64 { floats(&array) } else { Ok(array) }
+}
+
+/// A calculation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calculation {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+}
+
+/// What gives one value a row.
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    /// The place in the list of columns.
+    Column(usize),
+    /// An array of one value.
+    Constant(ArrayRef),
+    /// In another arrow type.
+    Converted(Box<Node>, DataType),
+    Calculated(Calculation, Box<Node>, Box<Node>),
+}
+
+/// A [`Node`] and what its values are.
+#[derive(Debug, Clone)]
+pub(super) struct Operand {
+    pub(super) node: Node,
+    pub(super) kind: Kind,
+    pub(super) form: Form,
+    /// The type of a column in the file.
+    pub(super) stored: Option<DataType>,
+}
+
+impl Operand {
+    pub(super) fn constant(kind: Kind, form: Form, value: ArrayRef) -> Self {
+        Operand { node: Node::Constant(value), kind, form, stored: None }
+    }
+
+    pub(super) fn boolean(value: bool) -> Self {
+        Self::constant(Kind::Boolean, Form::Int, Arc::new(BooleanArray::from(vec![value])))
+    }
+
+    pub(super) fn text(value: &str) -> Self {
+        Self::constant(Kind::Text, Form::Int, Arc::new(StringArray::from(vec![value])))
+    }
+
+    /// A number as SQL writes it: exact where 38 digits hold it, else f64. None if it is none, or infinite.
+    pub(super) fn number(text: &str) -> Option<Self> {
+        let Some((value, whole, scale)) = exact(text) else {
+            let value: f64 = text.parse().ok().filter(|v: &f64| v.is_finite())?;
+            return Some(Self::constant(Kind::Number, Form::Float, Arc::new(Float64Array::from(vec![value + 0.0]))));
+        };
+        if let (0, Ok(value)) = (scale, i64::try_from(value)) {
+            return Some(Self::constant(Kind::Number, Form::Int, Arc::new(Int64Array::from(vec![value]))));
+        }
+        let form = Form::Decimal { whole, scale };
+        let value = Decimal128Array::from(vec![value]).with_precision_and_scale(DECIMAL128_MAX_PRECISION, scale as i8);
+        Some(Self::constant(Kind::Number, form, Arc::new(value.ok()?)))
+    }
+
+    /// `2026-01-31`.
+    pub(super) fn date(text: &str) -> Option<Self> {
+        let days = Date32Type::parse(text).filter(|_| text.len() == "2026-01-31".len())?;
+        let seconds = i64::from(days) * SECONDS_A_DAY;
+        Some(Self::constant(Kind::Time, Form::Int, Arc::new(Int64Array::from(vec![seconds]))))
+    }
+
+    /// `2026-01-31 12:00:00`, with a fraction of a second and an offset from UTC if need be.
+    pub(super) fn timestamp(text: &str) -> Option<Self> {
+        let ticks: ArrayRef = Arc::new(Int64Array::from(vec![TimestampNanosecondType::parse(text)?]));
+        let form = Form::Decimal { whole: INT_DIGITS - 9, scale: 9 };
+        Some(Self::constant(Kind::Time, form, Arc::new(fraction(&ticks, 9).ok()?)))
+    }
+
+    pub(super) fn is_constant(&self) -> bool {
+        matches!(self.node, Node::Constant(_))
+    }
+
+    /// The same values in another form.
+    pub(super) fn to(self, form: Form) -> Result<Node, ArrowError> {
+        Ok(match self.node {
+            node if self.form == form => node,
+            Node::Constant(value) => Node::Constant(convert(&value, &form.data_type())?),
+            node => Node::Converted(Box::new(node), form.data_type()),
+        })
+    }
+
+    /// A literal beside a column of narrow floating point is rounded as the column's values were.
+    pub(super) fn rounded_like(self, column: &Operand) -> Result<Self, ArrowError> {
+        match (&self.node, &column.stored) {
+            (Node::Constant(value), Some(narrow @ (DataType::Float16 | DataType::Float32))) => {
+                let value = floats(&cast(&floats(value)?, narrow)?)?;
+                Ok(Self::constant(Kind::Number, Form::Float, value))
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+/// The digits of a number as one integer, how many stand before the point at most, and how many behind.
+fn exact(text: &str) -> Option<(i128, u8, u8)> {
+    let (text, sign) = text.strip_prefix('-').map_or((text, 1), |text| (text, -1));
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, behind) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let exponent: i64 = exponent.parse().ok()?;
+    let shift = i64::try_from(behind.len()).ok()?.checked_sub(exponent)?;
+    let mut digits = format!("{whole}{behind}");
+    digits.extend(std::iter::repeat_n('0', usize::try_from((-shift).clamp(0, 39)).ok()?));
+    let digits = digits.trim_start_matches('0');
+    let scale = u8::try_from(shift.max(0)).ok().filter(|s| *s <= DECIMAL128_MAX_PRECISION)?;
+    let whole = digits.len().saturating_sub(usize::from(scale)).max(1);
+    if whole + usize::from(scale) > usize::from(DECIMAL128_MAX_PRECISION) {
+        return None;
+    }
+    let value: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    Some((sign * value, whole as u8, scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        assert_eq!(exact("12.50"), Some((1250, 2, 2)));
+        assert_eq!(exact(".5"), Some((5, 1, 1)));
+        assert_eq!(exact("0"), Some((0, 1, 0)));
+        assert_eq!(exact("-1.5"), Some((-15, 1, 1)));
+        assert_eq!(exact("1e6"), Some((1_000_000, 7, 0)));
+        assert_eq!(exact("2.5E-3"), Some((25, 1, 4)));
+        assert_eq!(exact("9007199254740993"), Some((9_007_199_254_740_993, 16, 0)));
+        assert_eq!(exact("1e40"), None);
+        assert_eq!(exact("1e-39"), None);
+        assert_eq!(exact("1e99999999999999999999"), None);
+        assert_eq!(exact(&"9".repeat(39)), None);
+        assert_eq!(Operand::number("1e40").map(|o| o.form), Some(Form::Float));
+        assert!(Operand::number("1e400").is_none(), "infinite");
+    }
+
+    #[test]
+    fn times() {
+        let seconds = |o: Option<Operand>| match o.map(|o| o.node) {
+            Some(Node::Constant(value)) => value.as_primitive_opt::<Int64Type>().map(|v| v.value(0)),
+            _ => None,
+        };
+        assert_eq!(seconds(Operand::date("1970-01-02")), Some(86_400));
+        for wrong in ["2026-02-30", "2026-1-1", "yesterday", "2026-01-01T00:00:00"] {
+            assert!(Operand::date(wrong).is_none(), "{wrong}");
+        }
+        assert!(Operand::timestamp("2026-01-31 12:00:00.5").is_some());
+        assert!(Operand::timestamp("noon").is_none());
+    }
+}
