@@ -16,6 +16,8 @@ pub enum Stage {
     Rules,
     /// Ids read and checked for nulls and duplicates.
     Ids,
+    /// Columns of other tables looked up by the id.
+    Join,
     /// Column chunks decoded, transformed and landed in tiles, or transactions in partitions.
     Decode,
     /// Transactions of each customer put together.
@@ -45,6 +47,7 @@ impl Stage {
             Stage::Open => "open",
             Stage::Rules => "rules",
             Stage::Ids => "ids",
+            Stage::Join => "join",
             Stage::Decode => "decode",
             Stage::Customers => "customers",
             Stage::Prepare => "prepare",

@@ -158,6 +158,10 @@ pub(super) struct FitOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Columns")]
 struct ColumnArgs {
+    /// A file, folder or pattern whose columns are joined by the id; may be given
+    /// several times. Customers without a row there get nulls
+    #[arg(long, value_name = "INPUT")]
+    join: Vec<PathBuf>,
     /// The customers' id [default: a column named like one, else the row number]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
@@ -333,6 +337,10 @@ pub(super) struct AssignArgs {
     /// The customers' id [default: the model's]
     #[arg(long, value_name = "COLUMN")]
     pub(super) id: Option<String>,
+    /// A file, folder or pattern whose columns are joined by the id; may be given
+    /// several times
+    #[arg(long, value_name = "INPUT")]
+    pub(super) join: Vec<PathBuf>,
     /// Also write the gap to the second-nearest centroid
     #[arg(long)]
     pub(super) margin: bool,
@@ -522,6 +530,7 @@ impl FitOptions {
         };
         Ok(FitRequest {
             inputs,
+            joins: self.columns.join,
             roles: RoleRequest {
                 id: self.columns.id,
                 features: self.columns.features,

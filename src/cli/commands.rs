@@ -97,6 +97,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
         pseudonymise: args.pseudonymise,
         model: args.model,
         inputs: args.inputs,
+        joins: args.join,
         id: args.id,
         out: args.out,
         margin: args.margin,

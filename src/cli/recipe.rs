@@ -44,6 +44,10 @@ pub(super) struct ApplyArgs {
     /// The customers' id [default: the model's]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
+    /// A file, folder or pattern whose columns are joined by the id; may be given
+    /// several times
+    #[arg(long, value_name = "INPUT")]
+    join: Vec<PathBuf>,
     /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
     #[arg(long, value_name = "FILE|env:NAME")]
     pseudonymise: Option<KeySource>,
@@ -76,6 +80,7 @@ pub(super) fn apply(args: ApplyArgs, session: &Session) -> Result<()> {
     let request = ApplyRequest {
         model: args.model,
         inputs: args.inputs,
+        joins: args.join,
         id: args.id,
         resources: Resources { threads: args.threads, ..Resources::default() },
         out: args.out,

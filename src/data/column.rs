@@ -47,8 +47,16 @@ impl<'a> ColumnReader<'a> {
             let value = text.as_ref().and_then(|text| text.parse().ok());
             ReaderKind::Partition { text, value, left: group.rows }
         } else {
-            let metadata = file.footer.metadata.clone();
-            let range = RangeFile::open(&file.path)?;
+            // A joined column lies in a file of its own, in row groups like these.
+            let (range, metadata, index) = match description.joined {
+                Some((table, _)) => {
+                    let beside = source.joined()[table].beside().ok_or_else(|| {
+                        Error::Internal(format!("{:?} is read before it is joined", description.name))
+                    })?;
+                    (beside.file.clone(), beside.metadata.clone(), group.number)
+                }
+                None => (RangeFile::open(&file.path)?, file.footer.metadata.clone(), group.index),
+            };
             let reader = guarded(|| {
                 let root = metadata.schema().index_of(&description.name)?;
                 let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
@@ -57,11 +65,7 @@ impl<'a> ColumnReader<'a> {
                     builder = builder.with_row_selection(RowSelection::from_boolean_buffer(kept.clone()));
                 }
                 Ok::<_, ArrowError>(
-                    builder
-                        .with_projection(mask)
-                        .with_row_groups(vec![group.index])
-                        .with_batch_size(BATCH_ROWS)
-                        .build()?,
+                    builder.with_projection(mask).with_row_groups(vec![index]).with_batch_size(BATCH_ROWS).build()?,
                 )
             });
             ReaderKind::File(Box::new(reader.map_err(|why| fault(source, group, column, &why))?))

@@ -21,12 +21,13 @@ pub(super) struct RangeFile {
 
 impl RangeFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let open = || {
-            let file = File::open(path)?;
-            let size = file.metadata()?.len();
-            Ok(RangeFile { file: Arc::new(file), size })
-        };
-        open().map_err(|e| Error::io("read", path, &e))
+        File::open(path).and_then(Self::of).map_err(|e| Error::io("read", path, &e))
+    }
+
+    /// Of a file that is open.
+    pub(super) fn of(file: File) -> std::io::Result<Self> {
+        let size = file.metadata()?.len();
+        Ok(RangeFile { file: Arc::new(file), size })
     }
 
     fn read(&self, start: u64, bytes: &mut [u8]) -> std::io::Result<()> {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::discover::{Found, discover};
 use super::footer::{Footer, read_footer};
+use super::join::{Beside, Joined};
 use crate::error::{Error, Result};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
@@ -23,6 +24,8 @@ pub struct Source {
     /// The rows that are kept of each row group; empty: all of all.
     kept: Vec<BooleanBuffer>,
     rows: u64,
+    /// Tables whose columns are joined to its own.
+    joined: Arc<[Joined]>,
 }
 
 /// One file of a [`Source`].
@@ -45,6 +48,8 @@ pub struct SourceColumn {
     pub is_partition: bool,
     /// Where files disagree about it: one line a file.
     pub conflicts: Vec<String>,
+    /// The joined table that it comes from, and its position there.
+    pub(super) joined: Option<(usize, usize)>,
 }
 
 /// A run of rows that is decoded together.
@@ -54,6 +59,8 @@ pub struct RowGroup {
     pub file: usize,
     /// Index in its file.
     pub index: usize,
+    /// Its number among all row groups that have rows, in order.
+    pub number: usize,
     /// Row number of its first row in the whole input.
     pub first_row: u64,
     /// Rows.
@@ -105,7 +112,8 @@ impl Source {
                 // A footer's count is not negative (checked there), so neither it nor the sum can wrap.
                 let here = group.num_rows() as u64;
                 if here > 0 {
-                    row_groups.push(RowGroup { file: f, index: g, first_row: rows, rows: here });
+                    let number = row_groups.len();
+                    row_groups.push(RowGroup { file: f, index: g, number, first_row: rows, rows: here });
                     rows = rows.saturating_add(here);
                 }
                 if rows > MAX_ROWS {
@@ -117,7 +125,7 @@ impl Source {
             }
         }
         let columns = unify(&files).into();
-        Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows })
+        Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows, joined: Arc::new([]) })
     }
 
     /// The same table with some of its rows: a bit for every row of each row group, in order. What reads it finds the rows
@@ -132,13 +140,36 @@ impl Source {
                 rows += here;
             }
         }
-        Source { files: self.files.clone(), columns: self.columns.clone(), row_groups, kept: some, rows }
+        let (files, columns, joined) = (self.files.clone(), self.columns.clone(), self.joined.clone());
+        Source { files, columns, row_groups, kept: some, rows, joined }
     }
 
     /// The rows that are kept of a row group; None: all.
     pub(super) fn kept(&self, group: &RowGroup) -> Option<&BooleanBuffer> {
         let at = self.row_groups.partition_point(|g| g.first_row < group.first_row);
         self.kept.get(at)
+    }
+
+    /// The tables whose columns are joined.
+    pub(super) fn joined(&self) -> &[Joined] {
+        &self.joined
+    }
+
+    pub(super) fn set_joined(&mut self, columns: Vec<SourceColumn>, joined: Vec<Joined>) {
+        self.columns = columns.into();
+        self.joined = joined.into();
+    }
+
+    /// The columns of a joined table that were found for every row; nothing else may hold on to the source yet.
+    pub(super) fn set_beside(&mut self, table: usize, beside: Beside) {
+        if let Some(joined) = Arc::get_mut(&mut self.joined) {
+            joined[table].set_beside(beside);
+        }
+    }
+
+    /// The files of joined tables, in order.
+    pub fn joined_files(&self) -> impl Iterator<Item = &SourceFile> {
+        self.joined.iter().flat_map(|table| table.source().files())
     }
 
     /// The files, in order.
@@ -206,7 +237,7 @@ fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
         let folders = file.partitions.iter().map(|(key, _)| (key.clone(), DataType::Utf8, true));
         for (name, data_type, is_partition) in fields.chain(folders) {
             first.entry(name.clone()).or_insert_with(|| {
-                columns.push(SourceColumn { name, data_type, is_partition, conflicts: Vec::new() });
+                columns.push(SourceColumn { name, data_type, is_partition, conflicts: Vec::new(), joined: None });
                 columns.len() - 1
             });
         }

@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::assign::{Asked, add_counts, batches, roles, tell_unseen};
 use super::publish::Publication;
-use super::{Resources, ids};
-use crate::data::{ColumnCounts, Design, IdStream, KeySource, Layout, Placement, Source, replay};
+use super::{Resources, ids, inputs};
+use crate::data::{ColumnCounts, Design, IdStream, KeySource, Layout, Placement, replay};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::label::TableWriter;
@@ -23,6 +23,8 @@ pub struct ApplyRequest {
     pub model: PathBuf,
     /// Files, folders and patterns.
     pub inputs: Vec<PathBuf>,
+    /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
+    pub joins: Vec<PathBuf>,
     /// The id column; by default the model's, if the input has it.
     pub id: Option<String>,
     /// Threads and memory.
@@ -47,12 +49,14 @@ pub fn apply(request: &ApplyRequest, observer: &dyn Observer, stop: &std::sync::
 
 fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let model = Model::load(&request.model)?;
-    let (mut publication, name) = Publication::of_table(&request.out, &request.inputs)?;
-    let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
+    let (mut publication, name) = Publication::of_table(&request.out, &inputs::all(&request.inputs, &request.joins))?;
+    let id_column = model.provenance.id_column.as_deref();
+    let mut source = inputs::open(&request.inputs, &request.joins, request.id.as_deref().or(id_column), watch)?;
     let recipe = &model.recipe;
     let asked = Asked { id: request.id.as_ref(), protect: &[] };
-    let id = roles(asked, &[recipe], model.provenance.id_column.as_deref(), &source)?.id;
+    let id = roles(asked, &[recipe], id_column, &source)?.id;
     let design = Design::of_recipe(&source, recipe)?;
+    inputs::join(&mut source, &design.columns(), &request.resources, request.out.parent(), watch)?;
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let mut stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
     let schema = Arc::new(schema(&model, stream.as_ref())?);

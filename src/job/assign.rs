@@ -11,7 +11,7 @@ use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::ruled_fit::RuledLabels;
-use super::{Resources, ids, plan};
+use super::{Resources, ids, inputs, plan};
 use crate::audit::{Audit, Report as AuditReport};
 use crate::backend::{Centroids, Labels};
 use crate::data::{
@@ -32,6 +32,8 @@ pub struct AssignRequest {
     pub model: PathBuf,
     /// Files, folders and patterns.
     pub inputs: Vec<PathBuf>,
+    /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
+    pub joins: Vec<PathBuf>,
     /// The id column; by default the model's, if the input has it.
     pub id: Option<String>,
     /// Device.
@@ -102,16 +104,24 @@ pub fn assign(
 }
 
 fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
-    let mut publication = Publication::new(&request.out, &audit::outputs(&OUTPUTS, request.audit), &request.inputs)?;
-    let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
+    let mut publication = Publication::new(
+        &request.out,
+        &audit::outputs(&OUTPUTS, request.audit),
+        &inputs::all(&request.inputs, &request.joins),
+    )?;
+    let id_column = model.provenance.id_column.as_deref();
+    let mut source = inputs::open(&request.inputs, &request.joins, request.id.as_deref().or(id_column), watch)?;
     let asked = Asked { id: request.id.as_ref(), protect: &request.protect };
-    let roles = roles(asked, &[&model.recipe], model.provenance.id_column.as_deref(), &source)?;
+    let roles = roles(asked, &[&model.recipe], id_column, &source)?;
     let id = roles.id;
-    let width = Design::of_recipe(&source, &model.recipe)?.width();
+    let design = Design::of_recipe(&source, &model.recipe)?;
+    let width = design.width();
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));
     }
     vet_audit(request, &source, &roles, watch)?;
+    let needed = inputs::needed(&design, &roles);
+    let joins = inputs::join(&mut source, &needed, &request.resources, Some(&request.out), watch)?;
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
     let size = Size { rows: source.rows(), dim: width, k: model.n_clusters };
@@ -128,6 +138,7 @@ fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Wa
     let manifest = Manifest {
         ids,
         pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),
+        joins,
         columns,
         counts: labels.counts.clone(),
         labels_blake3: labels.labels_blake3.clone(),

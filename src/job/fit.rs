@@ -11,7 +11,7 @@ use super::part::{Part, Parts};
 use super::plan::{Beside, Plan};
 use super::publish::Publication;
 use super::recorder::{PassRecord, Recorder, StageTime};
-use super::{Resources, ids};
+use super::{Resources, ids, inputs};
 use crate::audit::Report as AuditReport;
 use crate::backend::{DeviceWork, MAX_K};
 use crate::cluster::Limits;
@@ -41,6 +41,8 @@ pub enum InitRequest {
 pub struct FitRequest {
     /// Files, folders and patterns.
     pub inputs: Vec<PathBuf>,
+    /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
+    pub joins: Vec<PathBuf>,
     /// Columns.
     pub roles: RoleRequest,
     /// Preparation.
@@ -103,7 +105,7 @@ pub(super) struct Opened {
 
 /// Reads footers, finds columns, chooses the device and plans.
 fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
-    let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
+    let source = inputs::open(&request.inputs, &request.joins, request.roles.id.as_deref(), watch)?;
     let roles = roles(request, &source)?;
     settle(request, source, roles, request.k, 0, watch)
 }
@@ -185,11 +187,16 @@ pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atom
 
 fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
     let outputs = audit::outputs(&OUTPUTS, request.audit);
-    let mut publication =
-        request.out.as_ref().map(|out| Publication::new(out, &outputs, &request.inputs)).transpose()?;
-    let Opened { source, roles, design, chosen, plan } = open(request, watch)?;
+    let mut publication = request
+        .out
+        .as_ref()
+        .map(|out| Publication::new(out, &outputs, &inputs::all(&request.inputs, &request.joins)))
+        .transpose()?;
+    let Opened { mut source, roles, design, chosen, plan } = open(request, watch)?;
     let size = Size { rows: source.rows(), dim: design.width(), k: request.k };
     plan.summary().into_iter().for_each(|line| watch.note(line));
+    let joins =
+        inputs::join(&mut source, &inputs::needed(&design, &roles), &request.resources, request.out.as_deref(), watch)?;
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
     let pseudonym = pseudonym.as_ref();
     let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
@@ -215,6 +222,7 @@ fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
             ids,
             pseudonym_key_check: pseudonym.map(Pseudonym::key_check),
             plan: Some(plan.clone()),
+            joins,
             device_remark,
             device_work: device_work.clone(),
             passes: recorder.passes(),

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use crate::backend::DeviceWork;
-use crate::data::{ColumnCounts, IdFindings, Source};
+use crate::data::{ColumnCounts, IdFindings, JoinCounts, Source, SourceFile};
 use crate::model::InputFile;
 use crate::rules::RuleCount;
 
@@ -23,6 +23,9 @@ pub struct Manifest {
     pub inputs: Vec<ManifestInput>,
     /// Rows.
     pub rows: u64,
+    /// Tables whose columns were joined.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub joins: Vec<JoinCounts>,
     /// What the ids were found to be.
     pub ids: Option<IdFindings>,
     /// Eight digits of the key by which ids were replaced by pseudonyms, if they were.
@@ -115,9 +118,7 @@ pub struct ManifestColumn {
 
 /// The files of a source, for a model.
 pub(super) fn input_files(source: &Source) -> Vec<InputFile> {
-    source
-        .files()
-        .iter()
+    files(source)
         .map(|f| InputFile {
             name: f.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             bytes: f.size(),
@@ -126,9 +127,14 @@ pub(super) fn input_files(source: &Source) -> Vec<InputFile> {
         .collect()
 }
 
+/// The files of the input, then those of joined tables.
+fn files(source: &Source) -> impl Iterator<Item = &SourceFile> {
+    source.files().iter().chain(source.joined_files())
+}
+
 /// The files of a source, for a manifest.
 fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
-    let paths = source.files().iter().map(|f| f.path.display().to_string());
+    let paths = files(source).map(|f| f.path.display().to_string());
     paths.zip(input_files(source)).map(|(path, file)| ManifestInput { path, file }).collect()
 }
 
@@ -141,6 +147,7 @@ impl Manifest {
             platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             inputs: manifest_inputs(source),
             rows: source.rows(),
+            joins: Vec::new(),
             ids: None,
             pseudonym_key_check: None,
             plan: None,

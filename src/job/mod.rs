@@ -7,6 +7,7 @@ mod centroids;
 mod device;
 mod fit;
 mod ids;
+mod inputs;
 mod manifest;
 mod part;
 mod plan;

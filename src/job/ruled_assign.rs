@@ -3,14 +3,14 @@
 use super::assign::{Asked, AssignOutcome, AssignRequest, Assigned, OUTPUTS, Replayer, file_hash, roles, vet_audit};
 use super::audit;
 use super::device::Size;
-use super::ids;
 use super::manifest::{Manifest, ManifestStratum};
 use super::plan::Beside;
 use super::publish::Publication;
 use super::recorder::Recorder;
 use super::ruled_fit::{RuledLabels, StratumLabels, held, tell, vet_id};
+use super::{ids, inputs};
 use crate::audit::Audit;
-use crate::data::{IdStream, Pseudonym, Source};
+use crate::data::{IdStream, Pseudonym};
 use crate::error::{Error, Result};
 use crate::event::{Of, Stage, Watch};
 use crate::label::{Named, Output, Scratch, SegmentTable, weave};
@@ -23,8 +23,13 @@ pub(super) fn run(
     recorder: &Recorder<'_>,
     watch: Watch<'_>,
 ) -> Result<AssignOutcome> {
-    let mut publication = Publication::new(&request.out, &audit::outputs(&OUTPUTS, request.audit), &request.inputs)?;
-    let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
+    let mut publication = Publication::new(
+        &request.out,
+        &audit::outputs(&OUTPUTS, request.audit),
+        &inputs::all(&request.inputs, &request.joins),
+    )?;
+    let id_column = request.id.as_deref().or(model.id_column.as_deref());
+    let mut source = inputs::open(&request.inputs, &request.joins, id_column, watch)?;
     let rules = Compiled::again(&model.rules, &source, &model.rule_columns).map_err(|why| {
         Error::Input(format!("the input does not fit the rules of {}:\n  {why}", request.model.display()))
     })?;
@@ -37,6 +42,8 @@ pub(super) fn run(
         return Err(Error::Input("the input has no rows".into()));
     }
     vet_audit(request, &source, &roles, watch)?;
+    let needed = [roles.features.clone(), inputs::besides(&roles), rules.columns()].concat();
+    let joins = inputs::join(&mut source, &needed, &request.resources, Some(&request.out), watch)?;
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
     let ks: Vec<usize> = model.strata.iter().map(|s| s.model.n_clusters).collect();
@@ -96,6 +103,7 @@ pub(super) fn run(
     let manifest = Manifest {
         ids,
         pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),
+        joins,
         rules: membership.rules,
         strata,
         unknown_stratum: Some(membership.unknown),

@@ -9,7 +9,7 @@ use super::part::{Part, Parts};
 use super::plan::Plan;
 use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
-use super::{device::Size, ids};
+use super::{device::Size, ids, inputs};
 use crate::audit::{Audit, Report as AuditReport};
 use crate::data::{IdStream, Pseudonym, Roles, Source, did_you_mean};
 use crate::error::{Error, Result};
@@ -95,17 +95,22 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
         )));
     }
     let outputs = audit::outputs(&OUTPUTS, request.audit);
-    let mut publication =
-        request.out.as_ref().map(|out| Publication::new(out, &outputs, &request.inputs)).transpose()?;
-    let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
+    let mut publication = request
+        .out
+        .as_ref()
+        .map(|out| Publication::new(out, &outputs, &inputs::all(&request.inputs, &request.joins)))
+        .transpose()?;
+    let source = inputs::open(&request.inputs, &request.joins, request.roles.id.as_deref(), watch)?;
     let (book, rules) = RuleBook::read(path, &source)?;
     let roles = without_strata(roles(request, &source)?, &rules, &source)?;
     vet_id(roles.id, &source)?;
     let named = book.strata.iter().flat_map(|s| s.k_of.values().copied());
     let most = named.chain([book.k_of("", request.k)]).max().unwrap_or(request.k);
     let held = held(source.rows());
-    let Opened { source, roles, design, chosen, plan } = settle(request, source, roles, most, held, watch)?;
+    let Opened { mut source, roles, design, chosen, plan } = settle(request, source, roles, most, held, watch)?;
     plan.summary().into_iter().for_each(|line| watch.note(line));
+    let needed = [inputs::needed(&design, &roles), rules.columns()].concat();
+    let joins = inputs::join(&mut source, &needed, &request.resources, request.out.as_deref(), watch)?;
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
     let pseudonym = pseudonym.as_ref();
     let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
@@ -184,6 +189,7 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
             ids,
             pseudonym_key_check: pseudonym.map(Pseudonym::key_check),
             plan: Some(plan.clone()),
+            joins,
             device_remark: remark,
             rules: membership.rules,
             strata: manifest_strata,

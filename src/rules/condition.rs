@@ -104,6 +104,11 @@ impl Compiled {
         &self.kinds
     }
 
+    /// Positions in the source of all columns that are looked at.
+    pub fn columns(&self) -> Vec<usize> {
+        self.columns.iter().copied().chain(self.within).collect()
+    }
+
     /// The column of the strata: its position in the source.
     pub fn within(&self) -> Option<usize> {
         self.within

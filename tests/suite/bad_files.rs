@@ -47,6 +47,7 @@ fn the_corpus_is_refused() {
 fn request(input: PathBuf) -> FitRequest {
     FitRequest {
         inputs: vec![input],
+        joins: Vec::new(),
         roles: RoleRequest::default(),
         recipe: RecipeSpec::default(),
         k: 3,

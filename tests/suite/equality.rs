@@ -21,6 +21,7 @@ use crate::harness::{gpu_test, root, test};
 fn request() -> FitRequest {
     FitRequest {
         inputs: vec![root().join("data/customers.parquet")],
+        joins: Vec::new(),
         roles: RoleRequest::default(),
         recipe: RecipeSpec::default(),
         k: 8,

@@ -17,6 +17,7 @@ mod equality;
 mod extremes;
 mod features;
 mod harness;
+mod join;
 mod privacy;
 mod recipe;
 mod rfm;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         cli::tests(),
         check::tests(),
         features::tests(),
+        join::tests(),
         privacy::tests(),
         recipe::tests(),
         rfm::tests(),

@@ -1,0 +1,39 @@
+//! The input of a job: one table, to which columns of others may be joined.
+
+use std::path::{Path, PathBuf};
+
+use super::Resources;
+use crate::data::{Design, JoinCounts, Roles, Source};
+use crate::error::Result;
+use crate::event::{Stage, Watch};
+
+/// Opens the input and the tables to join; `id` is the column to join by, if it is known.
+pub(super) fn open(inputs: &[PathBuf], joins: &[PathBuf], id: Option<&str>, watch: Watch<'_>) -> Result<Source> {
+    watch.stage(Stage::Open, 0, "files", || Source::open(inputs)?.with_tables(joins, id))
+}
+
+/// All files, folders and patterns that are read.
+pub(super) fn all(inputs: &[PathBuf], joins: &[PathBuf]) -> Vec<PathBuf> {
+    [inputs, joins].concat()
+}
+
+/// The columns that a job reads.
+pub(super) fn needed(design: &Design, roles: &Roles) -> Vec<usize> {
+    [design.columns(), besides(roles)].concat()
+}
+
+/// Those that are no features.
+pub(super) fn besides(roles: &Roles) -> Vec<usize> {
+    roles.weight.into_iter().chain(roles.protected.iter().map(|p| p.column)).collect()
+}
+
+/// Finds the values of joined columns; an eighth of the memory that the job may use serves for it.
+pub(super) fn join(
+    source: &mut Source,
+    needed: &[usize],
+    resources: &Resources,
+    out: Option<&Path>,
+    watch: Watch<'_>,
+) -> Result<Vec<JoinCounts>> {
+    source.join(needed, &resources.scratch_folder(out), resources.budget() / 8, watch)
+}

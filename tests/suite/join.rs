@@ -1,0 +1,136 @@
+//! Columns of other tables joined by the id: the same segments as of one table, in any memory, and what is refused.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int32Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::take;
+
+use crate::command::{Workshop, done, json, labels_hash, model};
+use crate::harness::{root, tests};
+use crate::tables::{f64s, i64s, noise, read, three_groups, write, write_batch};
+
+tests!(
+    a_table_in_two_is_the_same_table,
+    customers_without_a_row,
+    text_ids_and_text_columns,
+    tables_that_cannot_be_joined
+);
+
+fn columns(batch: &RecordBatch, keep: impl Fn(usize, &str) -> bool) -> RecordBatch {
+    let schema = batch.schema();
+    let kept: Vec<usize> = (0..batch.num_columns()).filter(|&i| i == 0 || keep(i, schema.field(i).name())).collect();
+    batch.project(&kept).unwrap()
+}
+
+fn rows(batch: &RecordBatch, order: &[u32]) -> RecordBatch {
+    let order = UInt32Array::from(order.to_vec());
+    let arrays = batch.columns().iter().map(|c| take(c, &order, None).unwrap()).collect();
+    RecordBatch::try_new(batch.schema(), arrays).unwrap()
+}
+
+/// The small bank in three tables, two of them shuffled, with other row groups.
+fn a_table_in_two_is_the_same_table() {
+    let w = Workshop::new();
+    let bank = root().join("data/customers.parquet");
+    let whole = read(&bank);
+    let mut order: Vec<u32> = (0..whole.num_rows() as u32).collect();
+    let keys: Vec<f64> = noise(5).take(order.len()).collect();
+    order.sort_by(|a, b| keys[*a as usize].total_cmp(&keys[*b as usize]));
+    write_batch(&w.path("left.parquet"), &columns(&whole, |i, _| i < 6), 3000);
+    write_batch(&w.path("one.parquet"), &rows(&columns(&whole, |i, _| (6..11).contains(&i)), &order), 1700);
+    write_batch(&w.path("two.parquet"), &rows(&columns(&whole, |i, _| i >= 11), &order), 20_000);
+    // Row groups as those of the parts, so that the first look sees the same rows.
+    write_batch(&w.path("whole.parquet"), &whole, 3000);
+    let (left, one, two) = (w.text("left.parquet"), w.text("one.parquet"), w.text("two.parquet"));
+    w.run(["fit", &w.text("whole.parquet"), "--k", "5"]).succeeds();
+    let (hash, centers) = (labels_hash(&w.out()), model(&w.out())["grid_centers_"].take());
+    std::fs::copy(w.out().join("model.json"), w.path("model.json")).unwrap();
+    let joined = ["--k", "5", "--join", &one, "--join", &two];
+    for extra in [&[][..], &["--threads", "1"], &["--memory", "120MiB"], &["--memory", "90MiB", "--threads", "3"]] {
+        w.run([&["fit", &left][..], &joined, extra].concat()).succeeds();
+        assert_eq!((labels_hash(&w.out()), &model(&w.out())["grid_centers_"]), (hash.clone(), &centers), "{extra:?}");
+    }
+    let manifest = json(w.out().join("manifest.json"));
+    assert_eq!(manifest["joins"][1]["matched"], 20_000);
+    assert_eq!(manifest["inputs"].as_array().unwrap().len(), 3);
+    w.run(["assign", &w.text("model.json"), &left, "--join", &one, "--join", &two]).succeeds();
+    assert_eq!(labels_hash(&w.out()), hash);
+    for (name, inputs) in
+        [("a", vec![left.as_str(), "--join", &one, "--join", &two]), ("b", vec![&w.text("whole.parquet")])]
+    {
+        let to = w.text(&format!("{name}.parquet"));
+        done([&["recipe", "apply", &w.text("model.json"), "--out", &to][..], &inputs].concat());
+    }
+    assert!(std::fs::read(w.path("a.parquet")).unwrap() == std::fs::read(w.path("b.parquet")).unwrap());
+}
+
+/// Nulls for customers that a table does not have; its own strangers are counted; ids of another width are the same.
+fn customers_without_a_row() {
+    let w = Workshop::new();
+    write(&w.path("left.parquet"), &three_groups(90));
+    // The ids are 100, 103 ...: every second one is there, and ten that are nobody's, and one without an id.
+    let ids = (0..90).step_by(2).map(|i| Some(100 + 3 * i)).chain((0..10).map(|i| Some(7000 + i))).chain([None]);
+    let ids: Int32Array = ids.collect();
+    let values = f64s(noise(3).take(ids.len()));
+    write(&w.path("right.parquet"), &[("id", Arc::new(ids)), ("z", values), ("unused", f64s(noise(4).take(56)))]);
+    let (left, right) = (w.text("left.parquet"), w.text("right.parquet"));
+    let said = w.run(["fit", &left, "--k", "3", "--join", &right, "--exclude", "unused"]).succeeds();
+    assert!(said.err.contains("45 of 90 rows have a row there; 11 of its rows belong to nobody"), "{}", said.err);
+    let expected =
+        serde_json::json!({"path": right, "rows": 56, "matched": 45, "unmatched": 45, "unused": 10, "without_id": 1});
+    assert_eq!(json(w.out().join("manifest.json"))["joins"], serde_json::json!([expected]));
+    let column = &model(&w.out())["recipe"]["columns"][2];
+    assert_eq!((&column["name"], &column["seen"]["nulls"]), (&"z".into(), &45.into()));
+    // Rows stay in the order of the input.
+    assert_eq!(read(&w.out().join("segments.parquet")).column(0).len(), 90);
+}
+
+fn text_ids_and_text_columns() {
+    let w = Workshop::new();
+    let names = |order: &dyn Fn(usize) -> usize| -> ArrayRef {
+        Arc::new((0..60).map(|i| Some(format!("CH-{}", order(i)))).collect::<StringArray>())
+    };
+    let tiers: ArrayRef =
+        Arc::new((0..60).map(|i| Some(["gold", "basic", "none"][(59 - i) % 3])).collect::<StringArray>());
+    let groups = three_groups(60);
+    write(&w.path("left.parquet"), &[("customer_id", names(&|i| i)), groups[1].clone(), groups[2].clone()]);
+    write(&w.path("right.parquet"), &[("customer_id", names(&|i| 59 - i)), ("tier", tiers)]);
+    std::fs::write(w.path("r.toml"), "[columns.tier]\nencode = \"one-hot\"\n").unwrap();
+    std::fs::write(w.path("rules.toml"), "[[rule]]\nname = \"none\"\nwhen = \"tier = 'none'\"\n").unwrap();
+    let (left, right) = (w.text("left.parquet"), w.text("right.parquet"));
+    let recipe = ["--recipe", &w.text("r.toml")];
+    w.run([&["fit", &left, "--k", "3", "--join", &right][..], &recipe].concat()).succeeds();
+    let names = model(&w.out())["feature_names_in_"].take();
+    assert_eq!(names, serde_json::json!(["x", "y", "tier=basic", "tier=gold", "tier=none"]));
+    // Row i has the tier of i mod 3, and so has its group: three clean segments.
+    assert_eq!(model(&w.out())["counts_"], serde_json::json!([20, 20, 20]));
+    let rules = ["--rules", &w.text("rules.toml")];
+    w.run([&["fit", &left, "--k", "2", "--join", &right][..], &rules].concat()).succeeds();
+    assert_eq!(json(w.out().join("manifest.json"))["rules"][0]["rows"], 20);
+}
+
+fn tables_that_cannot_be_joined() {
+    let w = Workshop::new();
+    write(&w.path("left.parquet"), &three_groups(30));
+    let left = w.text("left.parquet");
+    let refused = |columns: &[(&str, ArrayRef)], parts: &[&str]| {
+        write(&w.path("right.parquet"), columns);
+        w.refused(3, parts, ["fit", &left, "--k", "3", "--join", &w.text("right.parquet")]);
+    };
+    let ids = |of: fn(i64) -> i64| i64s((0..30).map(of));
+    let z = || f64s(noise(3).take(30));
+    refused(&[("key", ids(|i| i)), ("z", z())], &["--join: ", "right.parquet has no column \"id\", by which"]);
+    refused(&[("id", ids(|i| 100 + 3 * i)), ("x", z())], &["right.parquet has a column \"x\", which is there already"]);
+    refused(&[("id", ids(|i| 100 + 3 * (i / 2))), ("z", z())], &["15 rows repeat an id (\"id\") of an earlier row"]);
+    refused(&[("id", ids(|i| i)), ("z", z())], &["no \"id\" of the input is there; are these the right files?"]);
+    let text: ArrayRef = Arc::new((0..30).map(|i| Some(i.to_string())).collect::<StringArray>());
+    refused(&[("id", text), ("z", z())], &["has \"id\" as Utf8, and the input as Int64"]);
+    w.refused(
+        2,
+        &["no such file", "nowhere.parquet"],
+        ["fit", &left, "--k", "3", "--join", &w.text("nowhere.parquet")],
+    );
+    write(&w.path("plain.parquet"), &three_groups(30)[1..]);
+    let why = ["--join looks customers up by their id", "--id"];
+    w.refused(2, &why, ["fit", &w.text("plain.parquet"), "--k", "3", "--join", &left]);
+}
