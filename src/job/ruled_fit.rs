@@ -96,7 +96,8 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
     let (book, rules) = RuleBook::read(path, &source)?;
     let roles = without_strata(request.roles.resolve(&source)?, &rules, &source)?;
     vet_id(roles.id, &source)?;
-    let (most, held) = (book.most_segments(request.k), held(source.rows()));
+    let most = book.most_segments(request.k);
+    let held = held(source.rows());
     let Opened { source, roles, chosen, plan } = settle(request, source, roles, most, held, watch)?;
     plan.summary().into_iter().for_each(|line| watch.note(line));
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
@@ -112,19 +113,46 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
         placement: plan.placement(&request.resources, request.backend.simd),
         ladder: chosen.ladder(&request.backend, size, request.resources.budget())?,
     };
+    let folder = request.resources.scratch_folder(request.out.as_deref());
     let segments = Named::new(&membership, &ks);
-    let strata = Strata { parts: &parts, source: &source, membership: &membership, segments: &segments };
-    let fitted = strata.fit(&ks, recorder, watch)?;
+    let (mut kept, mut models, mut labels, mut manifest_strata) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut remark = None;
+    for (i, (stratum, &k)) in membership.strata.iter().zip(&ks).enumerate() {
+        let what = format!("stratum {:?}", stratum.name);
+        let about = Of::new(watch, what.as_str());
+        let watch = watch.to(&about);
+        watch.note(format!("{} rows, k = {k}", stratum.rows));
+        let passes_before = recorder.passes().len();
+        let mut open = || Ok(Output::Scratch(Scratch::new(&folder)?));
+        let part = parts.cluster(&membership.view(&source, i), k, &mut open, watch).map_err(|e| e.of(&what))?;
+        let Part { mut model, labels: summary, kept: file, columns, device_remark, device_work } = part;
+        model.provenance.inputs.clear();
+        let first_segment = segments.first(i);
+        manifest_strata.push(ManifestStratum {
+            name: stratum.name.clone(),
+            rows: stratum.rows,
+            k,
+            first_segment,
+            passes: recorder.passes().split_off(passes_before),
+            device_work,
+            columns,
+        });
+        let (name, value) = (stratum.name.clone(), stratum.value.clone());
+        models.push(StratumModel { name: name.clone(), value, first_segment, model });
+        labels.push(StratumLabels { name, first_segment, labels: summary });
+        kept.extend(file);
+        remark = device_remark.or(remark);
+    }
     let labels_blake3 = watch.stage(Stage::Write, source.rows(), "rows", || {
         let (file, path) = table_file(request, publication.as_mut())?;
         let ids = roles.id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym));
         let table = SegmentTable::named(file, path, ids, request.margin)?;
-        weave(&membership, fitted.kept, &segments, table, request.margin, watch)
+        weave(&membership, kept, &segments, table, request.margin, watch)
     })?;
     let labels = RuledLabels {
         rows: source.rows(),
         rules: membership.rules.clone(),
-        strata: fitted.labels,
+        strata: labels,
         unknown: membership.unknown,
         labels_blake3,
     };
@@ -136,7 +164,7 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
         rule_columns: rules.kinds().to_vec(),
         rules: book,
         rule_counts: membership.rules.clone(),
-        strata: fitted.models,
+        strata: models,
     };
     if let Some(mut publication) = publication {
         let text = model.to_json()?;
@@ -145,9 +173,9 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
             ids,
             pseudonym_key_check: pseudonym.map(Pseudonym::key_check),
             plan: Some(plan.clone()),
-            device_remark: fitted.remark,
+            device_remark: remark,
             rules: membership.rules,
-            strata: fitted.manifest,
+            strata: manifest_strata,
             left_out: roles.left_out.clone(),
             counts: labels.counts(),
             labels_blake3: labels.labels_blake3.clone(),
@@ -158,61 +186,6 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
     Ok(RuledFitOutcome { plan, model, labels, stages: recorder.stages() })
-}
-
-/// All strata, and what they have in common.
-struct Strata<'a> {
-    parts: &'a Parts<'a>,
-    source: &'a Source,
-    membership: &'a Membership,
-    segments: &'a Named,
-}
-
-/// The strata, fitted, in order.
-#[derive(Default)]
-struct Fitted {
-    models: Vec<StratumModel>,
-    labels: Vec<StratumLabels>,
-    kept: Vec<Kept>,
-    manifest: Vec<ManifestStratum>,
-    remark: Option<String>,
-}
-
-impl Strata<'_> {
-    /// Fits one after the other; `ks` are their numbers of segments.
-    fn fit(&self, ks: &[usize], recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<Fitted> {
-        let request = self.parts.request;
-        let folder = request.resources.scratch_folder(request.out.as_deref());
-        let mut fitted = Fitted::default();
-        for (i, (stratum, &k)) in self.membership.strata.iter().zip(ks).enumerate() {
-            let what = format!("stratum {:?}", stratum.name);
-            let about = Of::new(watch, what.as_str());
-            let watch = watch.to(&about);
-            watch.note(format!("{} rows, k = {k}", stratum.rows));
-            let passes_before = recorder.passes().len();
-            let mut open = || Ok(Output::Scratch(Scratch::new(&folder)?));
-            let view = self.membership.view(self.source, i);
-            let part = self.parts.cluster(&view, k, &mut open, watch).map_err(|e| e.of(&what))?;
-            let Part { mut model, labels, kept, columns, device_remark, device_work } = part;
-            model.provenance.inputs.clear();
-            let (name, first_segment) = (stratum.name.clone(), self.segments.first(i));
-            fitted.manifest.push(ManifestStratum {
-                name: name.clone(),
-                rows: stratum.rows,
-                k,
-                first_segment,
-                passes: recorder.passes().split_off(passes_before),
-                device_work,
-                columns,
-            });
-            let value = stratum.value.clone();
-            fitted.models.push(StratumModel { name: name.clone(), value, first_segment, model });
-            fitted.labels.push(StratumLabels { name, first_segment, labels });
-            fitted.kept.extend(kept);
-            fitted.remark = device_remark.or(fitted.remark);
-        }
-        Ok(fitted)
-    }
 }
 
 /// The column of the strata is the same for all rows of one, and no feature.
