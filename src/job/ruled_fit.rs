@@ -104,8 +104,7 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
     let (book, rules) = RuleBook::read(path, &source)?;
     let roles = without_strata(roles(request, &source)?, &rules, &source)?;
     vet_id(roles.id, &source)?;
-    let named = book.strata.iter().flat_map(|s| s.k_of.values().copied());
-    let most = named.chain([book.k_of("", request.k)]).max().unwrap_or(request.k);
+    let most = book.most_segments(request.k);
     let held = held(source.rows());
     let Opened { mut source, roles, design, chosen, plan } = settle(request, source, roles, most, held, watch)?;
     plan.summary().into_iter().for_each(|line| watch.note(line));

@@ -67,15 +67,11 @@ impl Kept {
 
     /// The next row.
     pub(super) fn next(&mut self, margin: bool) -> Result<Record> {
-        let mut word = || {
-            let mut bytes = [0; 4];
-            self.file.read_exact(&mut bytes).map(|()| u32::from_le_bytes(bytes))
-        };
-        let mut read = || {
-            let (label, distance) = (word()?, f32::from_bits(word()?));
-            let margin = if margin { Some(f32::from_bits(word()?)) } else { None };
-            Ok(Record { label, distance, margin })
-        };
-        read().map_err(|e: std::io::Error| Error::io("read the scratch file in", &self.folder, &e))
+        let mut bytes = [0; 12];
+        let record = &mut bytes[..if margin { 12 } else { 8 }];
+        self.file.read_exact(record).map_err(|e| Error::io("read the scratch file in", &self.folder, &e))?;
+        let word = |i: usize| u32::from_le_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
+        let (label, distance) = (word(0), f32::from_bits(word(4)));
+        Ok(Record { label, distance, margin: margin.then(|| f32::from_bits(word(8))) })
     }
 }

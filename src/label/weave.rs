@@ -68,7 +68,7 @@ pub(crate) fn weave(
         watch.check()?;
         let group: Vec<Option<usize>> = parts.by_ref().take(OUTPUT_GROUP_ROWS).collect();
         let fill = || {
-            let mut rows = Group::default();
+            let mut rows = Group::with_capacity(group.len());
             for part in &group {
                 let first = part.map(|part| segments.firsts[part] as i32);
                 let record = match part.and_then(|part| part.checked_sub(rules)) {
@@ -106,9 +106,18 @@ pub(crate) fn weave(
 }
 
 /// Rows of one row group.
-#[derive(Default)]
 struct Group {
     segments: Vec<Option<i32>>,
     distances: Vec<Option<f32>>,
     margins: Vec<Option<f32>>,
+}
+
+impl Group {
+    fn with_capacity(rows: usize) -> Self {
+        Group {
+            segments: Vec::with_capacity(rows),
+            distances: Vec::with_capacity(rows),
+            margins: Vec::with_capacity(rows),
+        }
+    }
 }

@@ -100,6 +100,12 @@ impl RuleBook {
         let Some(strata) = &self.strata else { return k };
         strata.k_of.get(stratum).copied().or(strata.k).unwrap_or(k)
     }
+
+    /// The most segments that a stratum can have.
+    pub fn most_segments(&self, k: usize) -> usize {
+        let Some(strata) = &self.strata else { return k };
+        strata.k_of.values().copied().fold(strata.k.unwrap_or(k), usize::max)
+    }
 }
 
 /// Walks through the TOML and notes every fault.
