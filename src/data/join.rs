@@ -65,6 +65,8 @@ pub struct JoinCounts {
 
 /// Bytes of an id in the table by which it is looked up, with room to grow.
 const KEY_BYTES: u64 = 64;
+/// A part of a table may be as large, whatever memory there is.
+const LEAST_BYTES: u64 = 64 << 10;
 /// Bytes of a text, where nothing else is known.
 const TEXT_BYTES: u64 = 32;
 
@@ -226,7 +228,7 @@ fn look_up(
     let width = |&c: &usize| right.columns()[c].data_type.primitive_width().map_or(TEXT_BYTES, |w| w as u64);
     // Twice, since parts of columns are put together.
     let held_bytes = right.rows() * (KEY_BYTES + 2 * columns.iter().map(width).sum::<u64>());
-    let parts = held_bytes.div_ceil((memory / 2).max(1 << 20)).clamp(1, 1 << 16);
+    let parts = held_bytes.div_ceil((memory / 2).max(LEAST_BYTES)).clamp(1, 1 << 16);
     let fields: Vec<Field> = columns
         .iter()
         .map(|&c| Field::new(&right.columns()[c].name, right.columns()[c].data_type.clone(), true))
@@ -442,6 +444,51 @@ mod tests {
     use arrow::array::{Int32Array, Int64Array, StringArray, UInt64Array};
 
     use super::*;
+
+    fn table(path: &Path, columns: &[(&str, ArrayRef)], group_rows: usize) {
+        let columns = columns.iter().map(|(name, array)| (*name, array.clone(), true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
+        let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    /// However many parts the other table is held in, each row gets the values of its id.
+    #[test]
+    fn parts_do_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let (left, right) = (folder.path().join("left.parquet"), folder.path().join("right.parquet"));
+        let ids = |of: fn(i64) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((0..3000).map(of))) };
+        table(&left, &[("id", ids(|i| i * 7 % 3001))], 700);
+        let names: StringArray = (0..3000).map(|i| (i % 11 > 0).then(|| format!("name {}", i * 2))).collect();
+        table(&right, &[("id", ids(|i| i * 2)), ("double", ids(|i| i * 4)), ("name", Arc::new(names))], 450);
+        for memory in [0, 1 << 30] {
+            let open =
+                || Source::open(std::slice::from_ref(&left)).unwrap().with_tables(std::slice::from_ref(&right), None);
+            let mut source = open().unwrap();
+            let counts = source.join(&[1, 2], folder.path(), memory, Watch::none()).unwrap();
+            let even = (0..3000).filter(|i| i * 7 % 3001 % 2 == 0).count() as u64;
+            assert_eq!((counts[0].matched, counts[0].unmatched, counts[0].unused), (even, 3000 - even, 3000 - even));
+            let mut row = 0;
+            for &group in source.row_groups() {
+                let (double, name) = (whole(&source, group, 1).unwrap(), whole(&source, group, 2).unwrap());
+                for i in 0..group.rows as usize {
+                    let id = row * 7 % 3001;
+                    let expected = (id % 2 == 0).then_some(2 * id);
+                    assert_eq!(
+                        double.is_valid(i).then(|| double.as_primitive::<Int64Type>().value(i)),
+                        expected,
+                        "{id}"
+                    );
+                    let expected = (id % 2 == 0 && id / 2 % 11 > 0).then(|| format!("name {id}"));
+                    assert_eq!(name.is_valid(i).then(|| name.as_string::<i32>().value(i).to_owned()), expected, "{id}");
+                    row += 1;
+                }
+            }
+            assert_eq!(row, 3000);
+        }
+    }
 
     #[test]
     fn keys_of_equal_ids_are_equal_whatever_their_type() {

@@ -227,7 +227,7 @@ fn the_small_bank() {
     )
     .unwrap();
     let arguments = ["fit", bank.to_str().unwrap(), "--k", "2", "--rules", &w.text("rules.toml")];
-    let ran = w.run(arguments).succeeds();
+    let ran = w.run([&arguments[..], &["--include", "age_years"]].concat()).succeeds();
     let manifest = manifest(&w);
     assert_eq!(manifest["rules"][0]["rows"], GOLDEN.0, "{}", ran.out);
     assert_eq!(manifest["rules"][1]["rows"], GOLDEN.1);
