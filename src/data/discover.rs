@@ -50,6 +50,7 @@ fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     if !meta.is_dir() {
         return Err(Error::Usage(format!("{} is neither a file nor a folder", path.display())));
     }
+    refuse_table_formats(path)?;
     let before = found.len();
     let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
         .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect())
@@ -75,6 +76,26 @@ fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     Ok(())
 }
 
+/// The folder of a table format holds the files of older versions, too: all of them together are no table.
+fn refuse_table_formats(folder: &Path) -> Result<()> {
+    let metadata = folder.join("metadata");
+    let is_iceberg = || {
+        let entries = std::fs::read_dir(&metadata).into_iter().flatten().flatten();
+        entries.map(|e| e.file_name()).any(|name| name.to_string_lossy().ends_with(".metadata.json"))
+    };
+    let kind = match () {
+        () if folder.join("_delta_log").is_dir() => "a Delta table",
+        () if is_iceberg() => "an Iceberg table",
+        () if folder.join(".hoodie").is_dir() => "a Hudi table",
+        () => return Ok(()),
+    };
+    Err(Error::Input(format!(
+        "{} is {kind}, whose folder holds files of older versions too; export its current version to Parquet, or name the files of \
+         that version",
+        folder.display()
+    )))
+}
+
 /// The `key=value` folders above a file, outermost first.
 fn partitions(path: &Path) -> Vec<(String, String)> {
     let folders = path.parent().into_iter().flat_map(Path::components);
@@ -86,4 +107,29 @@ fn partitions(path: &Path) -> Vec<(String, String)> {
         .filter(|(key, _)| !key.is_empty())
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_table_formats_are_no_tables() {
+        for (marker, kind) in [
+            ("_delta_log/00000000000000000000.json", "a Delta table"),
+            ("metadata/v1.metadata.json", "an Iceberg table"),
+            (".hoodie/hoodie.properties", "a Hudi table"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("part-0.parquet"), "").unwrap();
+            assert_eq!(discover(&[folder.path().to_path_buf()]).unwrap().len(), 1);
+            let marker = folder.path().join(marker);
+            std::fs::create_dir(marker.parent().unwrap()).unwrap();
+            std::fs::write(marker, "").unwrap();
+            let fault = discover(&[folder.path().to_path_buf()]).unwrap_err().to_string();
+            assert!(fault.contains(kind) && fault.contains("older versions"), "{fault}");
+            // Its files by name are an input like any other.
+            assert_eq!(discover(&[folder.path().join("part-0.parquet")]).unwrap().len(), 1);
+        }
+    }
 }
