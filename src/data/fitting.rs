@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::categories::merge;
 use super::land::{Landed, Tally};
 use super::probe::Probed;
-use super::quantile::{Wanted, quantiles};
+use super::quantile::{Wanted, many_quantiles, quantiles};
 use super::recipe::*;
-use super::refine::{Change, categories, change, landmarks, likeliest_lambda, moments, quantiles_of};
+use super::refine::{Change, categories, change, landmarks, likeliest_lambda, moments};
 use super::roles::Roles;
 use super::source::Source;
 use super::store::Store;
@@ -105,7 +105,7 @@ pub(super) fn fit_features(
     for (feature, state) in states.iter_mut().enumerate() {
         state.fit_transform(feature, store, &mut changes, simd, watch)?;
     }
-    change(store, source.row_groups(), &changes, watch)?;
+    change(store, source.row_groups(), &changes, simd, watch)?;
     for (feature, state) in states.iter_mut().enumerate().filter(|(_, s)| s.used) {
         state.measure(feature, store, simd, watch)?;
     }
@@ -186,9 +186,9 @@ impl State<'_> {
         }
         let from = self.probed.origin;
         let fitted = match self.probed.transform {
-            Transform::YeoJohnson => Fitted::YeoJohnson(likeliest_lambda(store, feature, from, &seen, watch)?),
+            Transform::YeoJohnson => Fitted::YeoJohnson(likeliest_lambda(store, feature, from, &seen, simd, watch)?),
             _ => {
-                let landed = landmarks(store, feature, seen.n, simd, watch)?;
+                let landed = landmarks(store, feature, seen.n, watch)?;
                 Fitted::Quantile(landed.into_iter().map(|v| v + from).collect())
             }
         };
@@ -205,7 +205,7 @@ impl State<'_> {
         }
         let n = self.tally.moments.n;
         if let Some(at) = self.feature.recipe.winsorise.filter(|_| n > 0) {
-            let bounds = quantiles_of(store, feature, n, &at, simd, watch)?;
+            let bounds = many_quantiles(store, feature, n, &at, watch)?;
             let bounds = (bounds[0] as f32, bounds[1] as f32);
             self.tally.moments = moments(store, feature, Some(bounds), simd, watch)?;
             self.winsor = Some(bounds);

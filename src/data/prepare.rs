@@ -154,7 +154,7 @@ pub fn replay(
     let landed = land_groups(source, groups, &plans, &mut store, watch)?;
     refuse(design, &landed.tallies)?;
     let (changes, unseen) = replayed_changes(source, design, recipe, &landed)?;
-    change(&mut store, groups, &changes, watch)?;
+    change(&mut store, groups, &changes, simd, watch)?;
     let grids: Vec<(usize, Gridder)> =
         recipe.columns.iter().enumerate().map(|(i, c)| (i, c.watchful_gridder(recipe.step_exponent))).collect();
     let (moved, measured) = to_grid(&mut store, &grids, None, simd, watch)?;

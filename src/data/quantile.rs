@@ -98,6 +98,77 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'
         .collect())
 }
 
+/// Any number of quantiles of one feature, of which `present` values are not NaN: three scans, which count 16, 8 and 8 bits of
+/// the keys, so that counters stay small however many ranks there are.
+pub(super) fn many_quantiles(
+    store: &Store,
+    feature: usize,
+    present: u64,
+    at: &[f64],
+    watch: Watch<'_>,
+) -> Result<Vec<f64>> {
+    let wanted = Wanted { feature, present, quantiles: at.to_vec() };
+    // What is known of each rank: the upper bits of its key, and how many values have smaller upper bits.
+    let mut found: BTreeMap<u64, (u32, u64)> = ranks(&wanted).into_iter().map(|rank| (rank, (0, 0))).collect();
+    for (known, more) in [(0u32, 16u32), (16, 8), (24, 8)] {
+        let mut prefixes: Vec<u32> = found.values().map(|&(prefix, _)| prefix).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let counts = count_prefixes(store, feature, &prefixes, known, more, watch)?;
+        for (rank, (prefix, below)) in &mut found {
+            let slot = prefixes.binary_search(prefix).unwrap_or(0);
+            let (next, under) = locate(&counts[slot << more..][..1 << more], rank - *below);
+            (*prefix, *below) = (*prefix << more | next as u32, *below + under);
+        }
+    }
+    let value = |rank: u64| f64::from(from_key(found[&rank].0));
+    Ok(at.iter().map(|&q| interpolate(present, q, &value)).collect())
+}
+
+/// For keys whose first `known` bits are one of `prefixes`, in ascending order: how often the next `more` bits occur.
+fn count_prefixes(
+    store: &Store,
+    feature: usize,
+    prefixes: &[u32],
+    known: u32,
+    more: u32,
+    watch: Watch<'_>,
+) -> Result<Vec<u64>> {
+    let layout = store.layout();
+    // Where a prefix is looked for among those that begin with the same 16 bits.
+    let mut starts = vec![(0u32, 0u32); if known == 0 { 1 } else { HALF }];
+    for (slot, prefix) in prefixes.iter().enumerate() {
+        let start = &mut starts[if known == 0 { 0 } else { (prefix >> (known - 16)) as usize }];
+        *start = if start.1 == 0 { (slot as u32, slot as u32 + 1) } else { (start.0, slot as u32 + 1) };
+    }
+    let new = || vec![0u64; prefixes.len() << more];
+    let states = store.scan(new, |counts, i, values| {
+        watch.check()?;
+        let rows = layout.rows_in(i);
+        for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
+            let here = (rows - t * TILE_ROWS).min(TILE_ROWS);
+            for key in tile[feature * TILE_ROWS..][..here].iter().map(|&v| to_key(v)) {
+                let low = (key << known >> (32 - more)) as usize;
+                if known == 0 {
+                    counts[low] += 1;
+                    continue;
+                }
+                let (from, to) = starts[(key >> 16) as usize];
+                let prefix = key >> (32 - known);
+                let mine = |slot: &u32| prefixes[*slot as usize] == prefix;
+                if let Some(slot) = (from..to).find(mine) {
+                    counts[(slot as usize) << more | low] += 1;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(states.into_iter().fold(new(), |mut total, state| {
+        total.iter_mut().zip(state).for_each(|(t, s)| *t += s);
+        total
+    }))
+}
+
 /// The two neighbouring ranks of a quantile and the share of the upper one.
 fn neighbours(present: u64, q: f64) -> (u64, u64, f64) {
     let position = (present - 1) as f64 * q;
@@ -242,5 +313,13 @@ mod tests {
             assert_eq!(v, low + (high - low) * at.fract(), "quantile {q}");
         }
         assert_eq!(found[1], [5.0]);
+        let of_one = many_quantiles(&store, 0, sorted.len() as u64, &wanted[0].quantiles, Watch::none()).unwrap();
+        assert_eq!(of_one, found[0], "the same by three scans");
+        let many: Vec<f64> = (0..=500).map(|i| f64::from(i) / 500.0).collect();
+        for (&q, v) in many.iter().zip(many_quantiles(&store, 0, sorted.len() as u64, &many, Watch::none()).unwrap()) {
+            let at = (sorted.len() - 1) as f64 * q;
+            let (low, high) = (f64::from(sorted[at.floor() as usize]), f64::from(sorted[at.ceil() as usize]));
+            assert_eq!(v, low + (high - low) * at.fract(), "quantile {q} of many");
+        }
     }
 }

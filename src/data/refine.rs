@@ -6,8 +6,8 @@
 
 use super::categories::{Dictionary, Lookup};
 use super::layout::TILE_ROWS;
-use super::quantile::{Wanted, quantiles};
-use super::recipe::{Fitted, Moments, yeo_johnson};
+use super::quantile::many_quantiles;
+use super::recipe::{Apply, Fitted, Moments, YeoJohnsonSums};
 use super::source::RowGroup;
 use super::store::Store;
 use crate::error::{Error, Result};
@@ -16,9 +16,6 @@ use crate::simd::Dispatch;
 
 /// Steps between the landmarks of a `quantile` transform: percentiles.
 pub(super) const RANK_STEPS: usize = 100;
-
-/// Quantiles of a column that are found in one go.
-const QUANTILES_A_SCAN: usize = 3;
 
 /// Values that take the place of landed ones.
 #[derive(Debug)]
@@ -30,7 +27,13 @@ pub(super) enum Change {
 }
 
 /// Puts changed values in the place of landed ones. The first row of the store is the first of `groups`.
-pub(super) fn change(store: &mut Store, groups: &[RowGroup], changes: &[Change], watch: Watch<'_>) -> Result<()> {
+pub(super) fn change(
+    store: &mut Store,
+    groups: &[RowGroup],
+    changes: &[Change],
+    simd: Dispatch,
+    watch: Watch<'_>,
+) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
@@ -45,10 +48,9 @@ pub(super) fn change(store: &mut Store, groups: &[RowGroup], changes: &[Change],
             let first = start + layout.first_row(i) + (t * TILE_ROWS) as u64;
             for change in changes {
                 match change {
-                    Change::Fitted { feature, fitted, from, to } => {
-                        for v in &mut tile[feature * TILE_ROWS..][..rows] {
-                            *v = (fitted.apply(f64::from(*v) + from) - to) as f32;
-                        }
+                    &Change::Fitted { feature, ref fitted, from, to } => {
+                        let values = &mut tile[feature * TILE_ROWS..][..rows];
+                        simd.run(Apply { fitted, from, to, values });
                     }
                     Change::Categories { features, lookup } => look_up(tile, features, lookup, groups, first, rows),
                 }
@@ -117,31 +119,10 @@ pub(super) fn moments(
     Ok(tiles.into_iter().fold(Moments::EMPTY, Moments::merge))
 }
 
-/// Quantiles of a feature's values, of which `present` are not NaN.
-pub(super) fn quantiles_of(
-    store: &Store,
-    feature: usize,
-    present: u64,
-    at: &[f64],
-    simd: Dispatch,
-    watch: Watch<'_>,
-) -> Result<Vec<f64>> {
-    // Counters are large: a few quantiles at a time.
-    let wanted: Vec<Wanted> =
-        at.chunks(QUANTILES_A_SCAN).map(|some| Wanted { feature, present, quantiles: some.to_vec() }).collect();
-    Ok(quantiles(store, &wanted, simd, watch)?.concat())
-}
-
 /// The landmarks of a `quantile` transform: landed values.
-pub(super) fn landmarks(
-    store: &Store,
-    feature: usize,
-    present: u64,
-    simd: Dispatch,
-    watch: Watch<'_>,
-) -> Result<Vec<f64>> {
+pub(super) fn landmarks(store: &Store, feature: usize, present: u64, watch: Watch<'_>) -> Result<Vec<f64>> {
     let at: Vec<f64> = (0..=RANK_STEPS).map(|i| i as f64 / RANK_STEPS as f64).collect();
-    quantiles_of(store, feature, present, &at, simd, watch)
+    many_quantiles(store, feature, present, &at, watch)
 }
 
 /// Parameters of `yeo-johnson` beyond this are not looked for.
@@ -157,6 +138,7 @@ pub(super) fn likeliest_lambda(
     feature: usize,
     origin: f64,
     seen: &Moments,
+    simd: Dispatch,
     watch: Watch<'_>,
 ) -> Result<f64> {
     let longest = (seen.max + origin).abs().max((seen.min + origin).abs());
@@ -164,18 +146,9 @@ pub(super) fn likeliest_lambda(
     let limit = LARGEST_LAMBDA.min(300.0 / longest.max(1.0) - 2.0);
     let tiles = store.layout().rows().div_ceil(TILE_ROWS as u64);
     let derivative = |lambda: f64, stride: u64| -> Result<f64> {
-        // Differences from a central value: their squares do not cancel.
-        let center = yeo_johnson(origin, lambda);
-        let sums = by_tile(store, feature, watch, |tile, values| {
-            let mut sums = [0f64; 6];
-            if tile % stride == 0 {
-                for t in values.iter().filter(|v| !v.is_nan()).map(|&v| f64::from(v) + origin) {
-                    let (y, z) = yeo_johnson(t, lambda);
-                    let (y, z) = (y - center.0, z - center.1);
-                    [1.0, t, y, z, y * y, y * z].iter().zip(&mut sums).for_each(|(term, sum)| *sum += term);
-                }
-            }
-            sums
+        let sums = by_tile(store, feature, watch, |tile, landed| {
+            let counts = tile % stride == 0;
+            if counts { simd.run(YeoJohnsonSums { landed, origin, lambda }) } else { [0f64; 6] }
         })?;
         let mut total = [0f64; 6];
         sums.iter().for_each(|tile| tile.iter().zip(&mut total).for_each(|(term, sum)| *sum += term));

@@ -22,4 +22,4 @@ pub(crate) use gridder::{Grid, Gridder, Moved};
 pub(crate) use moments::{MomentStream, Moments};
 pub use projection::Projection;
 pub use spec::{Block, ColumnChoice, DEFAULT_CLIP, Derived, RecipeSpec, Reduce};
-pub(crate) use transform::{Fitted, land, yeo_johnson};
+pub(crate) use transform::{Apply, Fitted, YeoJohnsonSums, land};

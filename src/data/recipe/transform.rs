@@ -6,7 +6,7 @@
 use fearless_simd::Simd;
 
 use super::choice::Transform;
-use super::elementary::{exp_m1, ln_1p};
+use super::elementary::{exp_m1, exp_m1_wide, ln_1p};
 use crate::simd::{Dispatch, Work};
 
 impl Transform {
@@ -100,15 +100,16 @@ pub(crate) fn yeo_johnson(t: f64, lambda: f64) -> (f64, f64) {
     let (a, u) = (t.abs(), if t < 0.0 { 2.0 - lambda } else { lambda });
     let v = u * a;
     // Where u a is small the differences would cancel: the first terms of the series are exact to the last places.
-    let (size, derivative) = if v.abs() < 1e-3 {
-        (
-            a * (1.0 + v * (1.0 / 2.0 + v * (1.0 / 6.0 + v * (1.0 / 24.0 + v / 120.0)))),
-            a * a * (1.0 / 2.0 + v * (1.0 / 3.0 + v * (1.0 / 8.0 + v * (1.0 / 30.0 + v / 144.0)))),
-        )
-    } else {
-        let size = exp_m1(v) / u;
-        (size, (a * (u * size + 1.0) - size) / u)
-    };
+    // Both ways are computed and one is taken: loops over it are to become SIMD.
+    let near = (
+        a * (1.0 + v * (1.0 / 2.0 + v * (1.0 / 6.0 + v * (1.0 / 24.0 + v * (1.0 / 120.0))))),
+        a * a * (1.0 / 2.0 + v * (1.0 / 3.0 + v * (1.0 / 8.0 + v * (1.0 / 30.0 + v * (1.0 / 144.0))))),
+    );
+    let inverse = 1.0 / u;
+    let size = exp_m1_wide(v) * inverse;
+    let far = (size, (a * (u * size + 1.0) - size) * inverse);
+    let small = v.abs() < 1e-3;
+    let (size, derivative) = (if small { near.0 } else { far.0 }, if small { near.1 } else { far.1 });
     // For negative values the sign and the sign of d(2 - lambda) cancel in the derivative.
     (size.copysign(t), derivative)
 }
@@ -135,7 +136,8 @@ fn rank(t: f64, landmarks: &[f64]) -> f64 {
     }
     let steps = (landmarks.len() - 1) as f64;
     let below = landmarks.partition_point(|&l| l < t);
-    let up_to = landmarks.partition_point(|&l| l <= t);
+    let equal = landmarks.get(below) == Some(&t);
+    let up_to = below + if equal { landmarks[below..].partition_point(|&l| l <= t) } else { 0 };
     if up_to == 0 {
         return 0.0;
     }
@@ -209,6 +211,68 @@ impl Land<'_> {
             not_there = not_there.wrapping_add(u64::from(landed.is_nan()));
         }
         not_there
+    }
+}
+
+/// Sums over landed values of a tile: how many are there, `t`, and of `y` and `dy/dlambda` of `yeo-johnson`, as differences
+/// from those of `origin`: `y`, `z`, `y y`, `y z`.
+pub(crate) struct YeoJohnsonSums<'a> {
+    pub(crate) landed: &'a [f32],
+    pub(crate) origin: f64,
+    pub(crate) lambda: f64,
+}
+
+impl Work for YeoJohnsonSums<'_> {
+    type Output = [f64; 6];
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> [f64; 6] {
+        const LANES: usize = 8;
+        let center = yeo_johnson(self.origin, self.lambda);
+        let mut sums = [[0f64; LANES]; 6];
+        for block in self.landed.chunks(LANES) {
+            // What is missing, and what fills the last block, counts nothing.
+            let mut values = [f32::NAN; LANES];
+            values[..block.len()].copy_from_slice(block);
+            for lane in 0..LANES {
+                let there = !values[lane].is_nan();
+                let t = f64::from(if there { values[lane] } else { 0.0 }) + self.origin;
+                let (y, z) = yeo_johnson(t, self.lambda);
+                let (y, z) = (y - center.0, z - center.1);
+                for (sum, term) in sums.iter_mut().zip([1.0, t, y, z, y * y, y * z]) {
+                    sum[lane] += if there { term } else { 0.0 };
+                }
+            }
+        }
+        sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
+    }
+}
+
+/// Puts the values of a fitted transform in the place of landed ones: `fitted(landed + from) - to`.
+pub(crate) struct Apply<'a> {
+    pub(crate) fitted: &'a Fitted,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) values: &'a mut [f32],
+}
+
+impl Work for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) {
+        match self.fitted {
+            Fitted::YeoJohnson(lambda) => {
+                for v in self.values {
+                    *v = (yeo_johnson(f64::from(*v) + self.from, *lambda).0 - self.to) as f32;
+                }
+            }
+            Fitted::Quantile(landmarks) => {
+                for v in self.values {
+                    *v = (rank(f64::from(*v) + self.from, landmarks) - self.to) as f32;
+                }
+            }
+        }
     }
 }
 
