@@ -15,7 +15,9 @@ mod device;
 mod equality;
 mod extremes;
 mod features;
+mod forge;
 mod harness;
+mod hostile;
 mod privacy;
 mod recipe;
 mod rfm;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         speech::tests(),
         bad_input::tests(),
         bad_files::tests(),
+        hostile::tests(),
         bad_setting::tests(),
         device::tests(),
         extremes::tests(),
