@@ -16,6 +16,7 @@ mod equality;
 mod extremes;
 mod features;
 mod forge;
+mod fuzz;
 mod harness;
 mod hostile;
 mod privacy;
@@ -27,6 +28,10 @@ mod tables;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(folder) = fuzz::child_folder() {
+        fuzz::child(&folder);
+        return ExitCode::SUCCESS;
+    }
     let arguments = libtest_mimic::Arguments::from_args();
     let tests = [
         architecture::tests(),
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         bad_input::tests(),
         bad_files::tests(),
         hostile::tests(),
+        fuzz::tests(),
         bad_setting::tests(),
         device::tests(),
         extremes::tests(),
