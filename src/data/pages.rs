@@ -15,6 +15,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMeta
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::column::BATCH_ROWS;
 use super::footer::RangeFile;
 use super::thrift::{DATA, DATA_V2, DICTIONARY, PageClaims, page_claims};
 
@@ -27,6 +28,9 @@ const SMALL_PAGE: i64 = 16 << 20;
 
 /// The most bytes of a value of fixed length: a batch of nulls takes as many, each.
 const MAX_FIXED: i32 = 32 << 10;
+
+/// The most bytes that a batch of text may come to by repeating one value of a dictionary.
+const MAX_REPEATED: u64 = 1 << 30;
 
 /// One row group of a file, for the decoder.
 pub(super) struct GuardedGroup {
@@ -163,7 +167,8 @@ impl PageReader for Pages {
         let page = self.inner.get_next_page().map_err(|e| checksum(e, at))?;
         self.step();
         if let Some(page) = &page {
-            delta_lengths(page, &self.chunk).map_err(|why| refuse(format!("the page at byte {at} {why}")))?;
+            let held = delta_lengths(page, &self.chunk).and_then(|()| repeated(page, &self.chunk));
+            held.map_err(|why| refuse(format!("the page at byte {at} {why}")))?;
         }
         Ok(page)
     }
@@ -298,6 +303,30 @@ fn delta_lengths(page: &Page, chunk: &Chunk) -> Result<(), String> {
         if count > most {
             return Err(format!("claims {count} lengths for {values} values"));
         }
+    }
+    Ok(())
+}
+
+/// A dictionary holds a value once, and every row of a batch may repeat it. Writers keep dictionaries below a mebibyte.
+fn repeated(page: &Page, chunk: &Chunk) -> Result<(), String> {
+    let Page::DictionaryPage { buf, .. } = page else { return Ok(()) };
+    if chunk.kind != Type::BYTE_ARRAY {
+        return Ok(());
+    }
+    let (mut rest, mut longest) = (&buf[..], 0u64);
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_le_bytes(*length);
+        longest = longest.max(u64::from(length));
+        // A length beyond the page is for the decoder to refuse.
+        rest = after.get(length as usize..).unwrap_or_default();
+    }
+    let rows = chunk.left.map_or(BATCH_ROWS as u64, |rows| (rows as u64).min(BATCH_ROWS as u64));
+    if longest.saturating_mul(rows) > MAX_REPEATED {
+        return Err(format!(
+            "is a dictionary with a value of {longest} bytes, which {rows} rows at a time could repeat; at most {} bytes \
+             are accepted: write the column without a dictionary",
+            MAX_REPEATED / rows
+        ));
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ tests!(
     the_public_corpora_are_answered,
     pages_that_claim_too_much,
     dictionaries_that_claim_too_much,
+    values_that_are_repeated,
     levels_and_runs_that_go_on,
     lengths_that_are_not_there,
     values_of_a_fixed_length_that_is_not,
@@ -131,6 +132,23 @@ fn dictionaries_that_claim_too_much() {
     refused(&file(X, Compression::UNCOMPRESSED, 100, 900, &[dictionary]), "claims -5 values");
 }
 
+/// A value of 200,000 bytes, which ten thousand rows repeat: 2 GB of text out of 200 KB.
+fn values_that_are_repeated() {
+    let text = |length: u32| [&length.to_le_bytes()[..], &vec![b'a'; length as usize]].concat();
+    let bytes = |length: u32, rows: i32| {
+        let pages = [
+            dictionary_page(1, length as i32 + 4, text(length)),
+            data_page(rows, DICTIONARY_INDICES, 5, [vec![1], varint((rows as u64) << 1), vec![0]].concat()),
+        ];
+        file(TEXT, Compression::UNCOMPRESSED, i64::from(rows), i64::from(length) + 99, &pages)
+    };
+    let said =
+        "is a dictionary with a value of 200000 bytes, which 8192 rows at a time could repeat; at most 131072 bytes";
+    refused(&bytes(200_000, 10_000), said);
+    read(&bytes(200_000, 100), 0);
+    read(&bytes(200, 10_000), 0);
+}
+
 fn levels_and_runs_that_go_on() {
     let optional = "optional double x";
     let levels = |length: u32| [&length.to_le_bytes()[..], &[200, 1, 1], &[0; 800]].concat();
@@ -190,15 +208,18 @@ fn values_of_a_fixed_length_that_is_not() {
 }
 
 fn schemas_without_a_floor() {
-    // Elements of a schema as Thrift has them: name, and number of children.
-    let element = |children: u8| vec![0x48, 1, b'g', 0x15, children << 1, 0];
-    for depth in [100usize, 1_000_000] {
-        let count = varint(depth as u64);
-        let list = [vec![0x19, 0xfc], count, (0..depth).flat_map(|_| element(1)).collect()].concat();
+    // Elements of a schema as Thrift has them: a root and groups with one child each, then a required double.
+    let (root, group) = (&[0x48, 1, b'g', 0x15, 2, 0][..], &[0x35, 0, 0x18, 1, b'g', 0x15, 2, 0][..]);
+    let leaf = &[0x15, 10, 0x25, 0, 0x18, 1, b'x', 0][..];
+    let deep = |depth: usize| {
+        let list = [&[0x19, 0xfc][..], &varint(depth as u64 + 2), root, &group.repeat(depth), leaf].concat();
         let footer = [&[0x15, 4][..], &list, &[0x16, 0, 0x19, 0x0c, 0]].concat();
         let length = (footer.len() as u32).to_le_bytes();
-        refused(&[b"PAR1", &footer[..], &length, b"PAR1"].concat(), "its columns are nested more than 64 deep");
-    }
+        [b"PAR1", &footer[..], &length, b"PAR1"].concat()
+    };
+    read(&deep(60), 0);
+    refused(&deep(65), "corrupt footer: its columns are nested more than 64 deep");
+    refused(&deep(200_000), "corrupt footer: its columns are nested more than 64 deep");
 }
 
 fn real_bombs_within_the_limits_are_read() {
