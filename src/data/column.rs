@@ -7,10 +7,11 @@ use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 
 use super::footer::{RangeFile, guarded};
+use super::pages::GuardedGroup;
 use super::source::{RowGroup, Source};
 use crate::error::{Error, Result};
 
@@ -60,13 +61,12 @@ impl<'a> ColumnReader<'a> {
             let reader = guarded(|| {
                 let root = metadata.schema().index_of(&description.name)?;
                 let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
-                let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(range, metadata.clone());
-                if let Some(kept) = source.kept(&group) {
-                    builder = builder.with_row_selection(RowSelection::from_boolean_buffer(kept.clone()));
-                }
-                Ok::<_, ArrowError>(
-                    builder.with_projection(mask).with_row_groups(vec![index]).with_batch_size(BATCH_ROWS).build()?,
-                )
+                let fields = metadata.schema().fields();
+                let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(fields))?;
+                let pages = GuardedGroup::new(range, metadata.metadata().clone(), index);
+                let batch = BATCH_ROWS.min(group.rows as usize);
+                let kept = source.kept(&group).map(|kept| RowSelection::from_boolean_buffer(kept.clone()));
+                Ok::<_, ArrowError>(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
             });
             ReaderKind::File(Box::new(reader.map_err(|why| fault(source, group, column, &why))?))
         };

@@ -10,6 +10,7 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::thrift;
 use crate::error::{Error, Result};
 
 /// A file that can be read at any offset from several threads at once.
@@ -166,116 +167,4 @@ fn check_extents(metadata: &ParquetMetaData, end: u64) -> Result<(), String> {
 /// Runs a decoder on bytes that nobody vouches for: a panic in it becomes an error like any other.
 pub(super) fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     crate::panics::quiet(std::panic::AssertUnwindSafe(work)).map_or_else(Err, |r| r.map_err(|e| e.to_string()))
-}
-
-/// The structure of a Thrift compact message, walked without decoding it: a list may not claim more elements than bytes
-/// are left. Decoders reserve memory for what a list claims, so a lie of ten bytes could ask for gigabytes.
-mod thrift {
-    const MAX_DEPTH: usize = 32;
-
-    pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-        Walker { bytes, at: 0 }.structure(0)
-    }
-
-    struct Walker<'a> {
-        bytes: &'a [u8],
-        at: usize,
-    }
-
-    impl Walker<'_> {
-        fn byte(&mut self) -> Result<u8, String> {
-            let b = *self.bytes.get(self.at).ok_or("it ends in the middle of a value")?;
-            self.at += 1;
-            Ok(b)
-        }
-
-        fn varint(&mut self) -> Result<u64, String> {
-            let mut value = 0u64;
-            for shift in (0..64).step_by(7) {
-                let b = self.byte()?;
-                value |= u64::from(b & 0x7f) << shift;
-                if b & 0x80 == 0 {
-                    return Ok(value);
-                }
-            }
-            Err("a number has more than 64 bits".into())
-        }
-
-        fn skip(&mut self, n: u64) -> Result<(), String> {
-            let left = (self.bytes.len() - self.at) as u64;
-            if n > left {
-                return Err(format!("a value claims {n} bytes where {left} are left"));
-            }
-            self.at += n as usize;
-            Ok(())
-        }
-
-        fn elements(&mut self, n: u64) -> Result<(), String> {
-            let left = (self.bytes.len() - self.at) as u64;
-            if n > left { Err(format!("a list claims {n} elements where {left} bytes are left")) } else { Ok(()) }
-        }
-
-        fn value(&mut self, kind: u8, depth: usize) -> Result<(), String> {
-            match kind {
-                1 | 2 => Ok(()),
-                3 => self.skip(1),
-                4..=6 => self.varint().map(|_| ()),
-                7 => self.skip(8),
-                8 => {
-                    let n = self.varint()?;
-                    self.skip(n)
-                }
-                9 | 10 => self.list(depth + 1),
-                11 => self.map(depth + 1),
-                12 => self.structure(depth + 1),
-                13 => self.skip(16),
-                _ => Err(format!("there is no type {kind}")),
-            }
-        }
-
-        fn element(&mut self, kind: u8, depth: usize) -> Result<(), String> {
-            // Inside a list a boolean takes a byte of its own.
-            if kind == 1 || kind == 2 { self.skip(1) } else { self.value(kind, depth) }
-        }
-
-        fn list(&mut self, depth: usize) -> Result<(), String> {
-            self.deep(depth)?;
-            let head = self.byte()?;
-            let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
-            self.elements(n)?;
-            (0..n).try_for_each(|_| self.element(head & 15, depth))
-        }
-
-        fn map(&mut self, depth: usize) -> Result<(), String> {
-            self.deep(depth)?;
-            let n = self.varint()?;
-            if n == 0 {
-                return Ok(());
-            }
-            self.elements(n)?;
-            let kinds = self.byte()?;
-            (0..n).try_for_each(|_| {
-                self.element(kinds >> 4, depth)?;
-                self.element(kinds & 15, depth)
-            })
-        }
-
-        fn structure(&mut self, depth: usize) -> Result<(), String> {
-            self.deep(depth)?;
-            loop {
-                let head = self.byte()?;
-                if head == 0 {
-                    return Ok(());
-                }
-                if head >> 4 == 0 {
-                    self.varint()?;
-                }
-                self.value(head & 15, depth)?;
-            }
-        }
-
-        fn deep(&self, depth: usize) -> Result<(), String> {
-            if depth > MAX_DEPTH { Err("it is nested too deep".into()) } else { Ok(()) }
-        }
-    }
 }

@@ -34,6 +34,8 @@ fn the_corpus_is_refused() {
     let entries = std::fs::read_dir(&corpus).expect("data/bad").flatten();
     let mut there: BTreeSet<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     assert!(there.remove("README.md"), "data/bad says how its files were made");
+    // Public corpora: see the module `hostile`.
+    assert!(there.remove("public"), "data/bad/public has the public corpora");
     let known: BTreeSet<String> = CORPUS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(there, known, "every file in data/bad has a line in CORPUS, and the other way round");
     let readme = std::fs::read_to_string(corpus.join("README.md")).expect("text");
@@ -44,7 +46,7 @@ fn the_corpus_is_refused() {
     }
 }
 
-fn request(input: PathBuf) -> FitRequest {
+pub(crate) fn request(input: PathBuf) -> FitRequest {
     FitRequest {
         inputs: vec![input],
         joins: Vec::new(),

@@ -41,6 +41,13 @@ impl Ran {
     }
 }
 
+/// Runs `hyades` in so many KiB of address space, for a minute at most: who takes longer ends with exit code 124.
+pub(crate) fn within<S: AsRef<OsStr>>(kib: u64, arguments: impl IntoIterator<Item = S>) -> Ran {
+    let script = format!("ulimit -v {kib}; exec timeout 60 \"$0\" \"$@\"");
+    let mut run = std::process::Command::new("sh");
+    run.args(["-c", &script, env!("CARGO_BIN_EXE_hyades")]).args(arguments).output().expect("sh runs").into()
+}
+
 /// Runs `hyades` and expects that it is done.
 pub(crate) fn done<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
     Ran::from(hyades(arguments)).succeeds()

@@ -16,7 +16,10 @@ mod device;
 mod equality;
 mod extremes;
 mod features;
+mod forge;
+mod fuzz;
 mod harness;
+mod hostile;
 mod join;
 mod privacy;
 mod recipe;
@@ -28,6 +31,10 @@ mod tables;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(folder) = fuzz::child_folder() {
+        fuzz::child(&folder);
+        return ExitCode::SUCCESS;
+    }
     let arguments = libtest_mimic::Arguments::from_args();
     let tests = [
         architecture::tests(),
@@ -45,6 +52,8 @@ fn main() -> ExitCode {
         speech::tests(),
         bad_input::tests(),
         bad_files::tests(),
+        hostile::tests(),
+        fuzz::tests(),
         bad_setting::tests(),
         device::tests(),
         extremes::tests(),
