@@ -2,10 +2,11 @@
 //! looked up in one list.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray};
+use arrow::array::{ArrayRef, AsArray, LargeStringArray};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Float64Type};
 
 use super::recipe::{Categories, Derivation, Encoding};
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ impl Dictionary {
     /// # Errors
     /// Too many categories, or one that is too long.
     pub(super) fn land(&mut self, array: &ArrayRef, out: &mut Vec<f32>) -> Result<u64, String> {
-        let text = cast(array, &DataType::LargeUtf8).map_err(|e| e.to_string())?;
+        let text = as_text(array)?;
         let mut last: Option<(&str, u32)> = None;
         let mut missing = 0;
         for value in text.as_string::<i64>() {
@@ -80,6 +81,21 @@ impl Dictionary {
         self.numbers.iter().for_each(|(name, &number)| names[number as usize] = name);
         names
     }
+}
+
+/// Categories as text, the same for the same number in every type: whole numbers without a point, NaN as no category.
+fn as_text(array: &ArrayRef) -> Result<ArrayRef, String> {
+    let plain = match array.data_type() {
+        DataType::Dictionary(_, values) => cast(array, values).map_err(|e| e.to_string())?,
+        _ => array.clone(),
+    };
+    if !plain.data_type().is_floating() {
+        return cast(&plain, &DataType::LargeUtf8).map_err(|e| e.to_string());
+    }
+    let numbers = cast(&plain, &DataType::Float64).map_err(|e| e.to_string())?;
+    let text = |v: f64| if v == v.trunc() && v.abs() < 1e15 { format!("{}", v as i64) } else { format!("{v}") };
+    let values = numbers.as_primitive::<Float64Type>().iter();
+    Ok(Arc::new(values.map(|v| v.filter(|v| !v.is_nan()).map(text)).collect::<LargeStringArray>()))
 }
 
 fn too_many() -> String {
@@ -195,9 +211,7 @@ impl Lookup {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{Int32Array, StringArray};
+    use arrow::array::{Float64Array, Int32Array, StringArray};
 
     use super::*;
 
@@ -242,6 +256,18 @@ mod tests {
         let lookup = Lookup::new(&groups, &ordinal.categories, &[&from]);
         assert_eq!((lookup.value(0, 1, 0.0), lookup.value(0, 0, 0.0), lookup.unseen), (0.0, 1.0, 4));
         assert!(lookup.value(0, 0, 1.0).is_nan());
+    }
+
+    #[test]
+    fn numbers_are_the_same_category_in_every_type() {
+        let of = |array: ArrayRef| {
+            let mut dictionary = Dictionary::default();
+            dictionary.land(&array, &mut Vec::new()).unwrap();
+            (dictionary.names().into_iter().map(str::to_owned).collect::<Vec<_>>(), dictionary.missing)
+        };
+        let floats = of(Arc::new(Float64Array::from(vec![Some(1.0), Some(-20.0), None, Some(f64::NAN), Some(2.5)])));
+        assert_eq!(floats, (vec!["1".to_owned(), "-20".into(), "2.5".into()], 2));
+        assert_eq!(of(Arc::new(Int32Array::from(vec![1, -20]))).0, floats.0[..2]);
     }
 
     #[test]

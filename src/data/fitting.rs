@@ -24,6 +24,8 @@ pub(super) struct Candidate {
     pub(super) column: Option<FittedColumn>,
     /// None: a place that was kept for a category and is not needed.
     unusable: Option<&'static str>,
+    /// Whether it is made of columns, and no column itself.
+    is_made: bool,
     reach: f64,
 }
 
@@ -131,6 +133,9 @@ fn fit_categories(
         let column = &source.columns()[unit.columns[0]].name;
         let merged = merge(column, dictionaries, encoding)?;
         let first = &mut states[unit.features[0]];
+        if merged.unlisted > 0 && first.feature.recipe.missing == Missing::Refuse {
+            return Err(not_in_order(column, merged.unlisted));
+        }
         if merged.unlisted > 0 {
             watch.warn(format!("{column}: {} values are not in its order; they count as missing", merged.unlisted));
             first.tally.nan += merged.unlisted;
@@ -151,7 +156,20 @@ fn fit_categories(
         changes.push(categories(dictionaries, &merged.categories, used, &froms)?);
         known.push(merged.categories);
     }
+    let names: Vec<&String> = states.iter().filter(|s| s.used).map(|s| &s.name).collect();
+    if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+        return Err(Error::Input(format!(
+            "two features would be named {twice:?}: a category has the name of a column, or is called (other) or (missing); rename it"
+        )));
+    }
     Ok((changes, known))
+}
+
+/// Values that an order does not list, where missing values are refused.
+pub(super) fn not_in_order(column: &str, rows: u64) -> Error {
+    Error::Input(format!(
+        "{column:?} has {rows} values that are not in its order, and its recipe refuses missing values (missing)"
+    ))
 }
 
 /// The features of a one-hot column, with their names.
@@ -180,8 +198,12 @@ impl State<'_> {
         watch: Watch<'_>,
     ) -> Result<()> {
         let seen = self.tally.moments;
-        // A constant column has no parameters; it is left out anyway.
-        if !self.probed.transform.is_fitted() || !(seen.max > seen.min) {
+        if !self.probed.transform.is_fitted() {
+            return Ok(());
+        }
+        if !(seen.max > seen.min) {
+            // A single value has no parameters; beside filled gaps it may vary all the same, as it landed.
+            self.probed.transform = self.probed.transform.landing();
             return Ok(());
         }
         let from = self.probed.origin;
@@ -215,12 +237,14 @@ impl State<'_> {
 
     fn candidate(self, feature: usize, watch: Watch<'_>) -> Candidate {
         let State { name, from, fitted, origin, tally, .. } = self;
+        let is_made = from.is_some();
         let recipe = &self.feature.recipe;
         let transform = self.probed.transform;
         let seen = tally.moments;
-        let unusable = |why| Candidate { feature, name: name.clone(), column: None, unusable: Some(why), reach: 0.0 };
+        let unusable =
+            |why| Candidate { feature, name: name.clone(), column: None, unusable: Some(why), is_made, reach: 0.0 };
         if !self.used {
-            return Candidate { feature, name, column: None, unusable: None, reach: 0.0 };
+            return Candidate { feature, name, column: None, unusable: None, is_made, reach: 0.0 };
         }
         let transformed = |raw: f64| {
             let landed = transform.apply(raw);
@@ -299,14 +323,16 @@ impl State<'_> {
                 max: seen.max + origin,
             },
         };
-        Candidate { feature, name, column: Some(column), unusable: None, reach }
+        Candidate { feature, name, column: Some(column), unusable: None, is_made, reach }
     }
 }
 
 /// Lower quartile, median and upper quartile of the features that need them, as landed.
 fn order_statistics(states: &mut [State<'_>], store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<()> {
     let needs = |s: &State<'_>| {
-        let median = s.feature.recipe.missing == Missing::Median && s.tally.missing() > 0;
+        // Categories were not looked at before, so that there is no other median for later gaps.
+        let asked = s.tally.missing() > 0 || s.from.as_ref().is_some_and(Derivation::is_of_category);
+        let median = s.feature.recipe.missing == Missing::Median && asked;
         s.used && s.tally.moments.n > 0 && (s.feature.recipe.scale == Scale::Robust || median)
     };
     let ask = |(feature, s): (usize, &State<'_>)| Wanted {
@@ -368,9 +394,14 @@ pub(super) fn drop_unusable(candidates: &[Candidate], roles: &Roles, watch: Watc
     if candidates.iter().all(|c| c.column.is_none()) {
         return Err(Error::Input(format!("no column varies, so there is nothing to cluster by: {list}")));
     }
-    if roles.features_named && !lost.is_empty() {
+    // Features that were made of columns were not asked for by name.
+    let named = |c: &&Candidate| c.unusable.is_some() && !c.is_made;
+    let named: Vec<&Candidate> = candidates.iter().filter(named).collect();
+    if roles.features_named && !named.is_empty() {
+        let list = named.iter().map(|c| format!("{:?}: {}", c.name, c.unusable.unwrap_or_default()));
         return Err(Error::Input(format!(
-            "columns asked for by name cannot be used: {list}; leave them out of --features"
+            "columns asked for by name cannot be used: {}; leave them out of --features",
+            list.collect::<Vec<_>>().join("; ")
         )));
     }
     lost.iter().for_each(|d| watch.warn(format!("{} is left out: {}", d.name, d.reason)));

@@ -81,7 +81,8 @@ impl Source {
             return Ok(self);
         }
         let guessed = || super::roles::guess_id(self.columns(), &[]).map(|id| self.columns()[id].name.clone());
-        let id = id.map(str::to_owned).or_else(guessed).ok_or_else(|| {
+        // A name that is not there is told where roles are resolved, or is that of a model's own input.
+        let id = id.filter(|id| self.position(id).is_some()).map(str::to_owned).or_else(guessed).ok_or_else(|| {
             Error::Usage(
                 "--join looks customers up by their id, and no column is named like one; name it with --id".into(),
             )

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::fitting::{Candidate, Grown, drop_unusable, fit_features, refuse, step_exponent};
+use super::fitting::{Candidate, Grown, drop_unusable, fit_features, not_in_order, refuse, step_exponent};
 use super::land::{LandPlan, Landed, Output, Tally, land_groups};
 use super::layout::{Layout, TILE_ROWS};
 use super::probe::probe;
@@ -198,7 +198,16 @@ fn replayed_changes(
                 unit.features.iter().filter_map(|&f| recipe.columns[f].from.as_ref()).collect();
             let change = categories(dictionaries, known, unit.features.clone(), &froms)?;
             if let Change::Categories { lookup, .. } = &change {
-                unseen[unit.features[0]] = lookup.unseen;
+                let first = unit.features[0];
+                let is_ordinal = matches!(froms[0], Derivation::Ordinal(_));
+                if is_ordinal && lookup.unseen > 0 && recipe.columns[first].missing == Missing::Refuse {
+                    return Err(not_in_order(name, lookup.unseen));
+                }
+                // Where the fit had no gaps, a gap is something that it did not see.
+                let one_hot = froms.iter().any(|from| from.is_one_hot());
+                let knows_gaps = froms.iter().any(|from| matches!(from, Derivation::NoCategory(_)));
+                let gaps = if one_hot && !knows_gaps { landed.tallies[first].nulls } else { 0 };
+                unseen[first] = lookup.unseen + gaps;
             }
             changes.push(change);
         }

@@ -19,6 +19,8 @@ use crate::simd::{Dispatch, Work};
 
 /// Features of which every pair is looked at.
 const MOST_PAIRED: usize = 1024;
+/// Features of which components are found: 400 take some seconds, and the time grows with the cube.
+const MOST_TURNED: usize = 512;
 
 /// Leaves out correlated features and finds components, as far as asked for; the store holds the outcome. False: nothing was
 /// asked for.
@@ -199,7 +201,12 @@ fn components(
     watch: Watch<'_>,
 ) -> Result<Projection> {
     let dim = covariance.dim;
-    let (values, vectors) = eigen(dim, &covariance.values);
+    if dim > MOST_TURNED {
+        return Err(Error::Usage(format!(
+            "reduce: components of {dim} features take too long; at most {MOST_TURNED} are possible"
+        )));
+    }
+    let (values, vectors) = eigen(dim, &covariance.values, watch)?;
     let total: f64 = values.iter().sum();
     let ratios: Vec<f64> = values.iter().map(|v| v / total).collect();
     // What is left of rounding has no direction.
@@ -286,7 +293,7 @@ pub(super) fn project(store: &mut Store, projection: &Projection) -> Result<()> 
 /// Jacobi's method in cyclic order (Golub and Van Loan, *Matrix Computations*, 8.5): additions, multiplications,
 /// divisions and square roots in a fixed order, so that every platform gives the same bits; libraries choose their
 /// instructions, and with them the last bits, by processor.
-fn eigen(dim: usize, matrix: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
+fn eigen(dim: usize, matrix: &[f64], watch: Watch<'_>) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
     let mut a = matrix.to_vec();
     let mut vectors: Vec<f64> = (0..dim * dim).map(|i| f64::from(u8::from(i % (dim + 1) == 0))).collect();
     let size: f64 = (0..dim).map(|i| a[i * dim + i].abs()).sum();
@@ -296,6 +303,7 @@ fn eigen(dim: usize, matrix: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
             break;
         }
         for p in 0..dim {
+            watch.check()?;
             for q in p + 1..dim {
                 rotate(&mut a, &mut vectors, dim, p, q);
             }
@@ -308,7 +316,7 @@ fn eigen(dim: usize, matrix: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
         let largest = v.iter().fold(0.0, |best: f64, x| if x.abs() > best.abs() { *x } else { best });
         v.into_iter().map(|x| if largest < 0.0 { -x } else { x }).collect()
     };
-    (order.iter().map(|&i| a[i * dim + i].max(0.0)).collect(), order.iter().map(vector).collect())
+    Ok((order.iter().map(|&i| a[i * dim + i].max(0.0)).collect(), order.iter().map(vector).collect()))
 }
 
 /// Makes the value at (p, q) zero.
@@ -347,7 +355,7 @@ mod tests {
         // A symmetric matrix with eigenvalues of one sign: B'B.
         let at = |i: usize, j: usize| (0..dim).map(|k| value(k, i) * value(k, j)).sum::<f64>();
         let matrix: Vec<f64> = (0..dim * dim).map(|n| at(n / dim, n % dim)).collect();
-        let (values, vectors) = eigen(dim, &matrix);
+        let (values, vectors) = eigen(dim, &matrix, Watch::none()).unwrap();
         assert!(values.windows(2).all(|w| w[0] >= w[1]));
         for i in 0..dim {
             for j in 0..dim {

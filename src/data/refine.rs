@@ -143,7 +143,7 @@ pub(super) fn likeliest_lambda(
 ) -> Result<f64> {
     let longest = (seen.max + origin).abs().max((seen.min + origin).abs());
     // exp(u t) and its square must stay finite: u is up to 2 + |lambda|.
-    let limit = LARGEST_LAMBDA.min(300.0 / longest.max(1.0) - 2.0);
+    let limit = LARGEST_LAMBDA.min(300.0 / longest.max(1.0) - 2.0).max(0.0);
     let tiles = store.layout().rows().div_ceil(TILE_ROWS as u64);
     let derivative = |lambda: f64, stride: u64| -> Result<f64> {
         let sums = by_tile(store, feature, watch, |tile, landed| {

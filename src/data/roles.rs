@@ -220,11 +220,12 @@ impl RoleRequest {
         if column.name == TRUTH_COLUMN {
             return Some("the planted segment of a synthetic bank".into());
         }
-        if column.is_partition {
+        if column.from_folder {
             return Some("a folder name; --include to use it".into());
         }
         if self.encoded.contains(&column.name) {
-            return None;
+            // Categories stand in the model by name.
+            return personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"));
         }
         match kind {
             // A flag tells whether there is a phone number, not which.
@@ -290,6 +291,11 @@ pub const OUTPUT_COLUMNS: [&str; 3] = ["segment", "distance", "margin"];
 
 fn check_id(column: &SourceColumn) -> Result<()> {
     let name = &column.name;
+    if column.joined.is_some() {
+        return Err(Error::Usage(format!(
+            "{name:?} is of a joined table and cannot be the id; choose a column of the input"
+        )));
+    }
     if column.is_partition {
         return Err(Error::Usage(format!(
             "{name:?} is a folder's name and cannot be the id; choose a column of the files"
@@ -320,7 +326,7 @@ pub(crate) fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<
     let usable = |c: &SourceColumn| {
         let no_fraction =
             !matches!(c.data_type, DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Boolean);
-        no_fraction && !c.data_type.is_nested() && !c.is_partition && !features.contains(&c.name)
+        no_fraction && !c.data_type.is_nested() && !c.is_partition && c.joined.is_none() && !features.contains(&c.name)
     };
     let lower: Vec<String> = columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
     let named = |name: &str| lower.iter().zip(columns).position(|(l, c)| l == name && usable(c));

@@ -48,6 +48,8 @@ pub struct SourceColumn {
     pub is_partition: bool,
     /// Where files disagree about it: one line a file.
     pub conflicts: Vec<String>,
+    /// Whether its values are folder names, of the input or of a joined table.
+    pub(super) from_folder: bool,
     /// The joined table that it comes from, and its position there.
     pub(super) joined: Option<(usize, usize)>,
 }
@@ -237,7 +239,14 @@ fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
         let folders = file.partitions.iter().map(|(key, _)| (key.clone(), DataType::Utf8, true));
         for (name, data_type, is_partition) in fields.chain(folders) {
             first.entry(name.clone()).or_insert_with(|| {
-                columns.push(SourceColumn { name, data_type, is_partition, conflicts: Vec::new(), joined: None });
+                columns.push(SourceColumn {
+                    name,
+                    data_type,
+                    is_partition,
+                    conflicts: Vec::new(),
+                    from_folder: is_partition,
+                    joined: None,
+                });
                 columns.len() - 1
             });
         }

@@ -96,7 +96,7 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
         }
         Ok(())
     })?;
-    tell_unseen(&totals, source.rows(), watch);
+    tell_unseen(&totals, recipe, source.rows(), watch);
     let (rows, _) = writer.finish()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     Ok(rows)

@@ -205,9 +205,10 @@ pub(super) fn roles(asked: Asked<'_>, recipes: &[&Recipe], id_column: Option<&st
 }
 
 /// Warns of categories and values that the fit did not see.
-pub(super) fn tell_unseen(totals: &[ColumnCounts], rows: u64, watch: Watch<'_>) {
-    for c in totals.iter().filter(|c| c.unseen > 0) {
-        watch.warn(format!("{}: {} of {rows} rows have a category that the fit did not see", c.name, c.unseen));
+pub(super) fn tell_unseen(totals: &[ColumnCounts], recipe: &Recipe, rows: u64, watch: Watch<'_>) {
+    for (c, column) in totals.iter().zip(&recipe.columns).filter(|(c, _)| c.unseen > 0) {
+        let name = column.column();
+        watch.warn(format!("{name}: {} of {rows} rows have a category that the fit did not see", c.unseen));
     }
     let outside: Vec<String> =
         totals.iter().filter(|c| c.outside > 0).map(|c| format!("{} ({})", c.name, c.outside)).collect();
@@ -268,7 +269,7 @@ impl<'a> Replayer<'a> {
             }
             Ok(())
         })?;
-        tell_unseen(&totals, source.rows(), watch);
+        tell_unseen(&totals, &model.recipe, source.rows(), watch);
         let (labels, kept) = writer.finish_into()?;
         if labels.counts.iter().sum::<u64>() != source.rows() {
             return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));

@@ -104,6 +104,10 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
     let (book, rules) = RuleBook::read(path, &source)?;
     let roles = without_strata(roles(request, &source)?, &rules, &source)?;
     vet_id(roles.id, &source)?;
+    if let Some(p) = roles.protected.iter().find(|p| Some(p.column) == rules.within()) {
+        let name = &source.columns()[p.column].name;
+        watch.warn(format!("the strata are those of {name}, a protected attribute ({})", p.attribute));
+    }
     let most = book.most_segments(request.k);
     let held = held(source.rows());
     let Opened { mut source, roles, design, chosen, plan } = settle(request, source, roles, most, held, watch)?;

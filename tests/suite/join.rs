@@ -13,6 +13,7 @@ tests!(
     a_table_in_two_is_the_same_table,
     customers_without_a_row,
     text_ids_and_text_columns,
+    the_id_is_the_inputs_own,
     tables_that_cannot_be_joined
 );
 
@@ -107,6 +108,21 @@ fn text_ids_and_text_columns() {
     let rules = ["--rules", &w.text("rules.toml")];
     w.run([&["fit", &left, "--k", "2", "--join", &right][..], &rules].concat()).succeeds();
     assert_eq!(json(w.out().join("manifest.json"))["rules"][0]["rows"], 20);
+}
+
+/// A joined column that is named like an id is not taken for the input's.
+fn the_id_is_the_inputs_own() {
+    let w = Workshop::new();
+    let groups = three_groups(60);
+    let ids = groups[0].1.clone();
+    write(&w.path("left.parquet"), &[("account_id", ids.clone()), groups[1].clone()]);
+    write(&w.path("right.parquet"), &[("account_id", ids.clone()), ("customer_id", ids), groups[2].clone()]);
+    let (left, right) = (w.text("left.parquet"), w.text("right.parquet"));
+    w.run(["fit", &left, "--k", "3", "--join", &right]).succeeds();
+    assert_eq!(read(&w.out().join("segments.parquet")).schema().field(0).name(), "account_id");
+    let why = ["\"customer_id\" is of a joined table and cannot be the id"];
+    let w2 = Workshop::new();
+    w2.refused(2, &why, ["fit", &left, "--k", "3", "--join", &right, "--id", "customer_id"]);
 }
 
 fn tables_that_cannot_be_joined() {

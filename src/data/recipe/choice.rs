@@ -31,7 +31,7 @@ pub enum Transform {
 #[serde(try_from = "Plain", into = "Plain")]
 #[schemars(with = "Plain")]
 pub enum Missing {
-    /// The median of the column's transformed values.
+    /// The median of the column's transformed values; where the fit had none missing, that of the rows looked at first.
     Median,
     /// Their mean.
     Mean,

@@ -30,7 +30,7 @@ pub enum Derivation {
     OtherCategory(String),
     /// 1 where the category is missing, else 0.
     NoCategory(String),
-    /// The share of the fit's rows that have the row's category; 0 for one that the fit did not see.
+    /// The share, among the fit's rows with a category, of those that have the row's; 0 for one that the fit did not see.
     Frequency(String),
     /// The category's place in its order.
     Ordinal(String),

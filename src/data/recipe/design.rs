@@ -4,13 +4,16 @@
 //! No column is in two units, so every column chunk is decoded once. The features of a one-hot column are not known
 //! before its categories are: places are kept for as many as there can be, and those without a category fall away.
 
+use arrow::datatypes::DataType;
+
 use super::choice::Encode;
 use super::derivation::Derivation;
 use super::fitted::Recipe;
 use super::spec::{ColumnRecipe, RecipeSpec};
-use crate::data::dates;
+use crate::data::personal::personal_data;
 use crate::data::roles::{Kind, Roles, kind};
 use crate::data::source::Source;
+use crate::data::{MAX_DIM, dates};
 use crate::error::{Error, Result};
 
 /// A feature before it is fitted.
@@ -86,7 +89,7 @@ impl Design {
             .collect();
         let all: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
         spec.check(&known, &all)?;
-        let mut builder = Builder { source, spec, features: Vec::new(), faults: Vec::new() };
+        let mut builder = Builder { source, roles, spec, features: Vec::new(), faults: Vec::new() };
         roles.features.iter().for_each(|&column| builder.column(column));
         spec.derived.iter().for_each(|(name, derived)| builder.derived(name, derived, &all));
         let Builder { features, mut faults, .. } = builder;
@@ -107,7 +110,25 @@ impl Design {
                 Encode::Ordinal => Encoding::Ordinal(choice.order.unwrap_or_default()),
             })
         };
-        Design::assemble(source, features, sentinels, encode)
+        let design = Design::assemble(source, features, sentinels, encode)?;
+        design.check(source)?;
+        Ok(design)
+    }
+
+    /// Fails for more features than are possible, and for columns about which files disagree.
+    fn check(&self, source: &Source) -> Result<()> {
+        if self.width() > MAX_DIM {
+            return Err(Error::Usage(format!(
+                "up to {} features, with one for each category that may get one; at most {MAX_DIM} are possible: give a smaller top",
+                self.width()
+            )));
+        }
+        let conflicts: Vec<&str> =
+            self.columns().iter().flat_map(|&c| &source.columns()[c].conflicts).map(String::as_str).collect();
+        if conflicts.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Input(format!("the files do not agree about columns of the recipe:\n  {}", conflicts.join("\n  "))))
     }
 
     /// The features of a fitted recipe.
@@ -227,6 +248,7 @@ impl Design {
 /// Collects features, and what is wrong with them.
 struct Builder<'a> {
     source: &'a Source,
+    roles: &'a Roles,
     spec: &'a RecipeSpec,
     features: Vec<Feature>,
     faults: Vec<String>,
@@ -245,13 +267,16 @@ impl Builder<'_> {
         let choice = self.spec.choice(&name);
         let place = || self.spec.place("columns", &name);
         match choice.encode {
+            Some(_) if !is_category(&description.data_type) => {
+                self.faults.push(format!("{name} has no categories: its type is {}{}", description.data_type, place()));
+            }
             Some(Encode::OneHot) => {
                 let recipe = self.spec.one_hot(&name);
                 // One place for each category, one for the others, one for none; named when the categories are known.
                 for i in 0..choice.top() + 2 {
                     let raw = if i == 0 { Raw::Code } else { Raw::Reserved };
                     let from = Some(Derivation::OtherCategory(name.clone()));
-                    self.push(format!("{name}={i}"), column, from, recipe.clone(), raw);
+                    self.push(format!("{name}\u{0}{i}"), column, from, recipe.clone(), raw);
                 }
             }
             Some(encode) => {
@@ -278,8 +303,29 @@ impl Builder<'_> {
         }
     }
 
+    /// Why a column must not be part of a feature.
+    fn not_for_features(&self, name: &str) -> Option<String> {
+        let roles = self.roles;
+        let at = self.source.position(name)?;
+        if roles.features.contains(&at) {
+            return None;
+        }
+        let protected = roles.protected.iter().find(|p| p.column == at).map(|p| p.attribute);
+        match () {
+            () if roles.id == Some(at) => Some("the id".into()),
+            () if roles.weight == Some(at) => Some("the row weight".into()),
+            () if protected.is_some() => {
+                Some(format!("a protected attribute ({}); --include {name} to use it", protected.unwrap_or_default()))
+            }
+            () => personal_data(name).map(|what| format!("likely {what}, by its name; --include {name} to use it")),
+        }
+    }
+
     fn derived(&mut self, name: &str, derived: &super::spec::Derived, all: &[&str]) {
         let place = self.spec.place("derived", name);
+        let both = derived.ratio.iter().chain(&derived.difference).flatten();
+        let unfit: Vec<(String, String)> =
+            both.filter_map(|name| Some((name.clone(), self.not_for_features(name)?))).collect();
         let mut fault = |why: String| self.faults.push(format!("derived feature {name}: {why}{place}"));
         let (pair, from, raw): (_, fn([String; 2]) -> Derivation, _) = match (&derived.ratio, &derived.difference) {
             (Some(pair), None) => (pair, Derivation::Ratio, Raw::Ratio(0, 1)),
@@ -302,8 +348,20 @@ impl Builder<'_> {
             if matches!(kind(&description.data_type), Kind::Unusable(_)) || self.spec.choice(column).encode.is_some() {
                 fault(format!("{column} is no number ({})", description.data_type));
             }
+            if let Some((_, why)) = unfit.iter().find(|(name, _)| name == column) {
+                fault(format!("{column} is {why}"));
+            }
         }
         let first = self.source.position(&pair[0]).unwrap_or(0);
         self.push(name.to_owned(), first, Some(from(pair.clone())), self.spec.column(name), raw);
+    }
+}
+
+/// Whether values of a type can be categories.
+fn is_category(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_category(values),
+        other => matches!(kind(other), Kind::Number | Kind::Date),
     }
 }

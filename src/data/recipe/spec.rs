@@ -83,7 +83,7 @@ pub struct Derived {
     pub difference: Option<[String; 2]>,
 }
 
-/// Columns that count together as one column of the given weight.
+/// Columns that count together as one column of the given weight, before correlated ones are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
