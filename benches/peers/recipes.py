@@ -254,14 +254,15 @@ def main():
     parser.add_argument("--data", required=True, type=Path)
     args = parser.parse_args()
     cases = [
-        ("give_me_credit_150k.parquet", CREDIT, credit),
-        ("credit_default_30k.parquet", DEFAULT, default),
-        ("kdd99_494k.parquet", KDD, kdd),
+        ("give_me_credit_150k.parquet", CREDIT, credit, "age"),
+        ("credit_default_30k.parquet", DEFAULT, default, "SEX,MARRIAGE,AGE"),
+        ("kdd99_494k.parquet", KDD, kdd, None),
     ]
     equal = True
-    for name, recipe, choices in cases:
+    for name, recipe, choices, protected in cases:
+        options = ["--include", protected] if protected else []
         with tempfile.TemporaryDirectory() as folder:
-            equal &= compare(args.hyades, Path(folder), args.data / name, recipe, choices, [])
+            equal &= compare(args.hyades, Path(folder), args.data / name, recipe, choices, options)
     sys.exit(0 if equal else 1)
 
 
