@@ -31,6 +31,7 @@ pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
         say!("{}", closing(&outcome, start.elapsed().as_secs_f64()))?;
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
+        say!("label new customers: hyades assign {} INPUT --out FOLDER", out.join("model.json").display())?;
     }
     Ok(())
 }
@@ -64,6 +65,7 @@ fn fit_by_rules(args: FitArgs, rules: &Path, session: &Session) -> Result<()> {
         say!("labels blake3 {}", outcome.labels.labels_blake3)?;
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
+        say!("label new customers: hyades assign {} INPUT --out FOLDER", out.join("model.json").display())?;
     }
     Ok(())
 }
@@ -77,11 +79,12 @@ fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         hyades::cluster::Stop::MaxIter => "--max-iter was reached before it converged",
     };
     format!(
-        "{} customers, {} features, {} segments; {} passes until {stop}; inertia {:.6e}\n{} in all: {}\nlabels blake3 {}",
+        "{} customers, {} features, {} segments; {} {} until {stop}; inertia {:.6e}\n{} in all: {}\nlabels blake3 {}",
         thousands(outcome.plan.rows),
         model.n_features_in_,
         model.n_clusters,
         model.n_iter_,
+        if model.n_iter_ == 1 { "pass" } else { "passes" },
         model.inertia_,
         seconds(elapsed),
         report::stages(&outcome.stages),

@@ -4,6 +4,7 @@
 //! files until all are there, and are then woven together.
 
 mod measure;
+mod row_groups;
 mod scratch;
 mod segments;
 mod table;

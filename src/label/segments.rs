@@ -6,16 +6,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Int32Array, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, Encoding};
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
-use rayon::prelude::*;
 
-use super::{Measured, OUTPUT_GROUP_ROWS, write_error};
+use super::Measured;
+use super::row_groups::{RowGroups, properties};
 use crate::data::IdStream;
 use crate::error::Result;
 
@@ -24,12 +19,8 @@ pub(crate) const NAME_COLUMN: &str = "segment_name";
 
 /// `segments.parquet`: id, segment, distance; with rules the segment's name too; margin if asked for.
 pub struct SegmentTable<'a> {
-    file: SerializedFileWriter<File>,
-    path: PathBuf,
-    factory: ArrowRowGroupWriterFactory,
-    schema: Arc<Schema>,
+    groups: RowGroups,
     ids: Option<IdStream<'a>>,
-    groups: usize,
     next_row: i64,
 }
 
@@ -60,10 +51,7 @@ impl<'a> SegmentTable<'a> {
         }
         let schema = Arc::new(Schema::new(fields));
         let (distance, gap) = (ColumnPath::from("distance"), ColumnPath::from("margin"));
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_created_by(concat!("hyades ", env!("CARGO_PKG_VERSION")).into())
-            .set_max_row_group_row_count(Some(OUTPUT_GROUP_ROWS))
+        let mut properties = properties()
             // Distances hardly repeat and hardly compress.
             .set_column_dictionary_enabled(distance.clone(), false)
             .set_column_compression(distance, Compression::UNCOMPRESSED)
@@ -78,10 +66,8 @@ impl<'a> SegmentTable<'a> {
         } else if pseudonym {
             properties = properties.set_column_compression(id_path, Compression::UNCOMPRESSED);
         }
-        let writer =
-            ArrowWriter::try_new(file, schema.clone(), Some(properties.build())).map_err(|e| write_error(&path, &e))?;
-        let (file, factory) = writer.into_serialized_writer().map_err(|e| write_error(&path, &e))?;
-        Ok(SegmentTable { file, path, factory, schema, ids, groups: 0, next_row: 0 })
+        let groups = RowGroups::new(file, path, schema, properties.build())?;
+        Ok(SegmentTable { groups, ids, next_row: 0 })
     }
 
     /// The ids of the next rows.
@@ -107,31 +93,11 @@ impl<'a> SegmentTable<'a> {
 
     /// Writes a row group, encoded on all threads.
     pub(crate) fn write_columns(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
-        let writers = self.factory.create_column_writers(self.groups).map_err(|e| write_error(&self.path, &e))?;
-        let work: Vec<(ArrowColumnWriter, (&Arc<Field>, ArrayRef))> =
-            writers.into_iter().zip(self.schema.fields().iter().zip(columns)).collect();
-        let chunks: Vec<ArrowColumnChunk> = work
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|(mut writer, (field, column))| {
-                for leaf in compute_leaves(field, &column)? {
-                    writer.write(&leaf)?;
-                }
-                writer.close()
-            })
-            .collect::<Result<_, ParquetError>>()
-            .map_err(|e| write_error(&self.path, &e))?;
-        let mut group = self.file.next_row_group().map_err(|e| write_error(&self.path, &e))?;
-        for chunk in chunks {
-            chunk.append_to_row_group(&mut group).map_err(|e| write_error(&self.path, &e))?;
-        }
-        group.close().map_err(|e| write_error(&self.path, &e))?;
-        self.groups += 1;
-        Ok(())
+        self.groups.write(&columns)
     }
 
     /// Writes the footer.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        self.file.finish().map(|_| ()).map_err(|e| write_error(&self.path, &e))
+    pub(crate) fn finish(self) -> Result<()> {
+        self.groups.finish().map(|_| ())
     }
 }

@@ -1,0 +1,79 @@
+//! Row groups of a Parquet file, each encoded on all threads, a column each.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::SerializedFileWriter;
+use rayon::prelude::*;
+
+use super::{OUTPUT_GROUP_ROWS, write_error};
+use crate::error::Result;
+
+/// A file to which row groups are appended.
+pub(super) struct RowGroups {
+    file: SerializedFileWriter<File>,
+    path: PathBuf,
+    factory: ArrowRowGroupWriterFactory,
+    schema: SchemaRef,
+    groups: usize,
+}
+
+/// What all outputs have in common.
+pub(super) fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_created_by(concat!("hyades ", env!("CARGO_PKG_VERSION")).into())
+        .set_max_row_group_row_count(Some(OUTPUT_GROUP_ROWS))
+}
+
+impl RowGroups {
+    /// Row groups for `file`, which errors call `path`.
+    pub(super) fn new(file: File, path: PathBuf, schema: SchemaRef, properties: WriterProperties) -> Result<Self> {
+        let fail = |e: ParquetError| write_error(&path, &e);
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(fail)?;
+        let (file, factory) = writer.into_serialized_writer().map_err(fail)?;
+        Ok(RowGroups { file, path, factory, schema, groups: 0 })
+    }
+
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Writes a row group.
+    pub(super) fn write(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        let fail = |e: ParquetError| write_error(&self.path, &e);
+        let writers = self.factory.create_column_writers(self.groups).map_err(fail)?;
+        let work: Vec<_> = writers.into_iter().zip(self.schema.fields().iter().zip(columns)).collect();
+        let chunks: Vec<ArrowColumnChunk> = work
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|(mut writer, (field, column))| {
+                for leaf in compute_leaves(field, column)? {
+                    writer.write(&leaf)?;
+                }
+                writer.close()
+            })
+            .collect::<Result<_, ParquetError>>()
+            .map_err(fail)?;
+        let mut group = self.file.next_row_group().map_err(fail)?;
+        for chunk in chunks {
+            chunk.append_to_row_group(&mut group).map_err(fail)?;
+        }
+        group.close().map_err(fail)?;
+        self.groups += 1;
+        Ok(())
+    }
+
+    /// Writes the footer; returns the file's bytes, which are complete and not yet synced.
+    pub(super) fn finish(mut self) -> Result<u64> {
+        self.file.finish().map_err(|e| write_error(&self.path, &e))?;
+        Ok(self.file.bytes_written() as u64)
+    }
+}
