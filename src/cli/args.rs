@@ -130,7 +130,7 @@ pub(super) struct FitArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlanArgs {
-    /// Parquet files, folders (key=value folders too), or quoted patterns
+    /// Parquet files, folders (key=value folders too), quoted patterns, or URLs
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Number of segments
@@ -328,7 +328,7 @@ pub(super) struct AssignArgs {
     /// The model.json of a fit
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
-    /// Parquet files, folders or quoted patterns
+    /// Parquet files, folders, quoted patterns or URLs
     #[arg(required = true, value_name = "INPUT")]
     pub(super) inputs: Vec<PathBuf>,
     /// Folder for segments.parquet and manifest.json
@@ -364,7 +364,7 @@ pub(super) struct AssignArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CheckArgs {
-    /// Parquet files, folders or quoted patterns
+    /// Parquet files, folders, quoted patterns or URLs
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The customers' id [default: a column named like one]
@@ -391,7 +391,7 @@ pub(super) struct CheckArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct BenchArgs {
-    /// Parquet files, folders or quoted patterns
+    /// Parquet files, folders, quoted patterns or URLs
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Number of segments

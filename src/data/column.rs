@@ -10,8 +10,9 @@ use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 
-use super::footer::{RangeFile, guarded};
+use super::footer::guarded;
 use super::pages::GuardedGroup;
+use super::range::RangeFile;
 use super::source::{RowGroup, Source};
 use crate::error::{Error, Result};
 
@@ -29,7 +30,7 @@ pub struct ColumnReader<'a> {
 }
 
 enum ReaderKind {
-    File(Box<ParquetRecordBatchReader>),
+    File(Box<ParquetRecordBatchReader>, RangeFile),
     /// A folder name: one value for all rows.
     Partition {
         text: Option<String>,
@@ -56,19 +57,26 @@ impl<'a> ColumnReader<'a> {
                     })?;
                     (beside.file.clone(), beside.metadata.clone(), group.number)
                 }
-                None => (RangeFile::open(&file.path)?, file.footer.metadata.clone(), group.index),
+                None => {
+                    let metadata = &file.footer.metadata;
+                    let root = metadata.schema().index_of(&description.name);
+                    let root = root.map_err(|e| fault(source, group, column, &e.to_string()))?;
+                    (file.open(group.index, root)?, metadata.clone(), group.index)
+                }
             };
             let reader = guarded(|| {
                 let root = metadata.schema().index_of(&description.name)?;
                 let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
                 let fields = metadata.schema().fields();
                 let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(fields))?;
-                let pages = GuardedGroup::new(range, metadata.metadata().clone(), index);
+                let pages = GuardedGroup::new(range.clone(), metadata.metadata().clone(), index);
                 let batch = BATCH_ROWS.min(group.rows as usize);
                 let kept = source.kept(&group).map(|kept| RowSelection::from_boolean_buffer(kept.clone()));
                 Ok::<_, ArrowError>(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
             });
-            ReaderKind::File(Box::new(reader.map_err(|why| fault(source, group, column, &why))?))
+            let fail = |why: String| range.fault().unwrap_or_else(|| fault(source, group, column, &why));
+            let reader = reader.map_err(fail)?;
+            ReaderKind::File(Box::new(reader), range)
         };
         Ok(ColumnReader { source, group, column, kind })
     }
@@ -88,9 +96,9 @@ impl<'a> ColumnReader<'a> {
     pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
         let (source, group, column) = (self.source, self.group, self.column);
         match &mut self.kind {
-            ReaderKind::File(reader) => match guarded(|| reader.next().transpose()) {
+            ReaderKind::File(reader, range) => match guarded(|| reader.next().transpose()) {
                 Ok(batch) => Ok(batch.map(|b| b.column(0).clone())),
-                Err(why) => Err(fault(source, group, column, &why)),
+                Err(why) => Err(range.fault().unwrap_or_else(|| fault(source, group, column, &why))),
             },
             ReaderKind::Partition { left: 0, .. } => Ok(None),
             ReaderKind::Partition { text, value, left } => {

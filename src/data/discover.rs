@@ -1,13 +1,18 @@
 //! Which files an input means: files, folders (Hive-style `key=value` folders too) and globs, in a fixed order.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use super::cloud::{Finder, Object};
 use crate::error::{Error, Result};
 
 /// A file to read, and the columns that its folders' names give (`month=2026-01`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Found {
+    /// Its path, or its URL.
     pub(super) path: PathBuf,
+    /// What is read in place of a file, if that is a URL.
+    pub(super) object: Option<Arc<Object>>,
     pub(super) partitions: Vec<(String, String)>,
 }
 
@@ -15,9 +20,16 @@ pub(super) struct Found {
 /// names that begin with `.` or `_` are skipped, as Spark and Hive do.
 pub(super) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
     let mut found = Vec::new();
+    let mut finder = Finder::default();
     for input in inputs {
         let text = input.to_string_lossy();
-        if !input.exists() && text.contains(['*', '?', '[']) {
+        if text.contains("://") {
+            let of = |(path, object): (PathBuf, _)| {
+                let partitions = partitions(&path);
+                Found { path, object: Some(object), partitions }
+            };
+            found.extend(finder.find(input)?.into_iter().map(of));
+        } else if !input.exists() && text.contains(['*', '?', '[']) {
             let matches =
                 glob::glob(&text).map_err(|e| Error::Usage(format!("cannot read the pattern {text}: {e}")))?;
             let before = found.len();
@@ -44,7 +56,7 @@ pub(super) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
 fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io("read", path, &e))?;
     if meta.is_file() {
-        found.push(Found { path: path.to_path_buf(), partitions: partitions(path) });
+        found.push(Found { path: path.to_path_buf(), object: None, partitions: partitions(path) });
         return Ok(());
     }
     if !meta.is_dir() {
@@ -58,12 +70,10 @@ fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     entries.sort();
     for entry in entries {
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with(['.', '_']) {
+        if is_skipped(&name) {
             continue;
         }
-        let is_parquet =
-            entry.extension().is_some_and(|e| ["parquet", "parq", "pq"].iter().any(|p| e.eq_ignore_ascii_case(p)));
-        if entry.is_dir() || is_parquet {
+        if entry.is_dir() || is_parquet(&entry) {
             add(input, &entry, found)?;
         }
     }
@@ -76,24 +86,42 @@ fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     Ok(())
 }
 
+/// Whether files and folders of this name are left alone.
+pub(super) fn is_skipped(name: &str) -> bool {
+    name.starts_with(['.', '_'])
+}
+
+/// Whether a file is taken for Parquet by its name.
+pub(super) fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|e| ["parquet", "parq", "pq"].iter().any(|p| e.eq_ignore_ascii_case(p)))
+}
+
+/// The table format of a folder, by the paths in it.
+pub(super) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<&'static str> {
+    paths.find_map(|path| match path.split_once('/')? {
+        ("_delta_log", _) => Some("a Delta table"),
+        ("metadata", name) if name.ends_with(".metadata.json") => Some("an Iceberg table"),
+        (".hoodie", _) => Some("a Hudi table"),
+        _ => None,
+    })
+}
+
 /// The folder of a table format holds the files of older versions, too: all of them together are no table.
+pub(super) fn table_format_fault(folder: &str, kind: &str) -> Error {
+    Error::Input(format!(
+        "{folder} is {kind}, whose folder holds files of older versions too; export its current version to Parquet, or name \
+         the files of that version"
+    ))
+}
+
+/// Refuses the folder of a table format.
 fn refuse_table_formats(folder: &Path) -> Result<()> {
-    let metadata = folder.join("metadata");
-    let is_iceberg = || {
-        let entries = std::fs::read_dir(&metadata).into_iter().flatten().flatten();
-        entries.map(|e| e.file_name()).any(|name| name.to_string_lossy().ends_with(".metadata.json"))
+    let inside = |name: &'static str| {
+        let entries = std::fs::read_dir(folder.join(name)).into_iter().flatten().flatten();
+        entries.map(move |e| format!("{name}/{}", e.file_name().to_string_lossy()))
     };
-    let kind = match () {
-        () if folder.join("_delta_log").is_dir() => "a Delta table",
-        () if is_iceberg() => "an Iceberg table",
-        () if folder.join(".hoodie").is_dir() => "a Hudi table",
-        () => return Ok(()),
-    };
-    Err(Error::Input(format!(
-        "{} is {kind}, whose folder holds files of older versions too; export its current version to Parquet, or name the files of \
-         that version",
-        folder.display()
-    )))
+    let paths = ["_delta_log", "metadata", ".hoodie"].into_iter().flat_map(inside);
+    table_format(paths).map_or(Ok(()), |kind| Err(table_format_fault(&folder.display().to_string(), kind)))
 }
 
 /// The `key=value` folders above a file, outermost first.

@@ -1,89 +1,20 @@
 //! A file's footer, read with distrust: every size and offset is checked against the file before anything is decoded.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::cloud::Object;
+use super::range::RangeFile;
 use super::thrift;
 use crate::error::{Error, Result};
 
-/// A file that can be read at any offset from several threads at once.
-#[derive(Debug, Clone)]
-pub(super) struct RangeFile {
-    file: Arc<File>,
-    size: u64,
-}
-
-impl RangeFile {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        File::open(path).and_then(Self::of).map_err(|e| Error::io("read", path, &e))
-    }
-
-    /// Of a file that is open.
-    pub(super) fn of(file: File) -> std::io::Result<Self> {
-        let size = file.metadata()?.len();
-        Ok(RangeFile { file: Arc::new(file), size })
-    }
-
-    fn read(&self, start: u64, bytes: &mut [u8]) -> std::io::Result<()> {
-        super::store::read_at(&self.file, bytes, start)
-    }
-}
-
-impl Length for RangeFile {
-    fn len(&self) -> u64 {
-        self.size
-    }
-}
-
-/// Bytes read ahead when a page header is wanted: its size is not known before.
-const HEADER_READ: u64 = 1 << 10;
-
-impl ChunkReader for RangeFile {
-    type T = RangeReader;
-
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(RangeReader { file: self.clone(), offset: start, buffer: Bytes::new() })
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
-            return Err(ParquetError::EOF(format!(
-                "{length} bytes at {start} lie beyond the file's {} bytes",
-                self.size
-            )));
-        }
-        let mut bytes = vec![0; length];
-        self.read(start, &mut bytes)?;
-        Ok(bytes.into())
-    }
-}
-
-/// Reads a file on from an offset.
-pub(super) struct RangeReader {
-    file: RangeFile,
-    offset: u64,
-    buffer: Bytes,
-}
-
-impl std::io::Read for RangeReader {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        if self.buffer.is_empty() {
-            let n = HEADER_READ.min(self.file.size.saturating_sub(self.offset)) as usize;
-            self.buffer = self.file.get_bytes(self.offset, n).map_err(std::io::Error::other)?;
-            self.offset += n as u64;
-        }
-        let n = out.len().min(self.buffer.len());
-        out[..n].copy_from_slice(&self.buffer.split_to(n));
-        Ok(n)
-    }
-}
+/// Bytes at the end of a file that are read at once; most footers lie in them.
+const TAIL: u64 = 64 << 10;
 
 /// A footer that was checked.
 #[derive(Debug, Clone)]
@@ -94,16 +25,24 @@ pub(super) struct Footer {
     pub(super) hash: String,
 }
 
-/// Reads and checks the footer of `path`.
-pub(super) fn read_footer(path: &Path) -> Result<Footer> {
+/// Reads and checks the footer of the file at `path`, or of the object that stands for it.
+pub(super) fn read_footer(path: &Path, object: Option<&Arc<Object>>) -> Result<Footer> {
     let refuse = |why: String| Error::Input(format!("{}: {why}", path.display()));
-    let file = RangeFile::open(path)?;
-    if file.size < 12 {
-        return Err(refuse(format!("not a Parquet file: {} bytes are too few for one", file.size)));
+    let file = RangeFile::open(path, object, tail(object.map_or(0, |o| o.size())))?;
+    let size = file.len();
+    if size < 12 {
+        return Err(refuse(format!("not a Parquet file: {size} bytes are too few for one")));
     }
-    let mut tail = [0; 8];
-    file.read(file.size - 8, &mut tail).map_err(|e| Error::io("read", path, &e))?;
-    match &tail[4..] {
+    let read = |start: u64, end: u64| {
+        let bytes = file.get_bytes(start, (end - start) as usize);
+        bytes.map_err(|e| {
+            file.fault().unwrap_or_else(|| Error::Environment(format!("cannot read {}: {e}", path.display())))
+        })
+    };
+    let from = tail(size).start;
+    let end = read(from, size)?;
+    let (end, last) = end.split_at(end.len() - 8);
+    match &last[4..] {
         b"PAR1" => {}
         b"PARE" => {
             return Err(refuse("its footer is encrypted, which is not supported; write it without encryption".into()));
@@ -114,20 +53,27 @@ pub(super) fn read_footer(path: &Path) -> Result<Footer> {
             ));
         }
     }
-    let length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
-    if length == 0 || length > file.size - 12 {
-        return Err(refuse(format!("corrupt: the footer claims {length} bytes, the file has {}", file.size)));
+    let length = u64::from(u32::from_le_bytes([last[0], last[1], last[2], last[3]]));
+    if length == 0 || length > size - 12 {
+        return Err(refuse(format!("corrupt: the footer claims {length} bytes, the file has {size}")));
     }
-    let bytes = file.get_bytes(file.size - 8 - length, length as usize).map_err(|e| refuse(format!("corrupt: {e}")))?;
+    let bytes = match end.len().checked_sub(length as usize) {
+        Some(start) => Bytes::copy_from_slice(&end[start..]),
+        None => read(size - 8 - length, size - 8)?,
+    };
     thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     let metadata = guarded(|| {
         let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
         ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
     })
     .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    check_extents(metadata.metadata(), file.size - 8 - length)
-        .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    Ok(Footer { metadata, size: file.size, hash: blake3::hash(&bytes).to_hex().to_string() })
+    check_extents(metadata.metadata(), size - 8 - length).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    Ok(Footer { metadata, size, hash: blake3::hash(&bytes).to_hex().to_string() })
+}
+
+/// Where a footer mostly lies in a file of so many bytes.
+pub(super) fn tail(size: u64) -> std::ops::Range<u64> {
+    size.saturating_sub(TAIL)..size
 }
 
 /// Rows and byte ranges agree with each other and lie before the footer, which begins at `end`.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::column::ColumnReader;
 use super::pseudonym::Pseudonym;
-use super::source::{RowGroup, Source};
+use super::source::{Extent, RowGroup, Source};
 use super::stream::ColumnStream;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -43,6 +43,8 @@ fn count<K: Ord + Copy + Send + Sync>(
     watch: Watch<'_>,
     keys: fn(&ArrayRef) -> Result<Keys<K>, arrow::error::ArrowError>,
 ) -> Result<IdFindings> {
+    let announced = || source.ahead(source.row_groups(), &[column], Extent::Whole, rayon::current_num_threads());
+    let ahead = announced();
     let looks: Vec<Look<K>> = source
         .row_groups()
         .par_iter()
@@ -54,6 +56,7 @@ fn count<K: Ord + Copy + Send + Sync>(
             Ok(look)
         })
         .collect::<Result<_>>()?;
+    drop(ahead);
     let nulls = looks.iter().map(|l| l.nulls).sum();
     let ascending = looks.iter().all(|l| l.ascending)
         && looks.iter().filter_map(|l| l.range).collect::<Vec<_>>().windows(2).all(|w| w[0].1 < w[1].0);
@@ -66,6 +69,7 @@ fn count<K: Ord + Copy + Send + Sync>(
     let mut duplicates = 0;
     for round in 0..rounds {
         watch.check()?;
+        let _ahead = announced();
         let parts: Vec<Vec<K>> = source
             .row_groups()
             .par_iter()

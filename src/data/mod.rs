@@ -2,6 +2,11 @@
 
 mod arena;
 mod categories;
+#[cfg(feature = "cloud")]
+mod cloud;
+#[cfg(not(feature = "cloud"))]
+#[path = "no_cloud.rs"]
+mod cloud;
 mod column;
 mod dates;
 mod discover;
@@ -20,6 +25,7 @@ mod probe;
 mod protected;
 mod pseudonym;
 mod quantile;
+mod range;
 mod recipe;
 mod reduce;
 mod refine;
@@ -40,6 +46,7 @@ pub use join::JoinCounts;
 pub use layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};
 pub(crate) use nearest::{did_you_mean, nearest};
 pub(crate) use personal::personal_data;
+pub(crate) use prepare::ahead;
 pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
 pub(crate) use probe::choose_transform;
 pub(crate) use protected::protected_attribute;
@@ -52,8 +59,8 @@ pub use recipe::{
 pub(crate) use recipe::{Moments, power_of_two};
 pub(crate) use roles::guess_id;
 pub use roles::{OUTPUT_COLUMNS, Protected, RoleRequest, Roles, TRUTH_COLUMN};
-pub(crate) use source::canonical;
-pub use source::{MAX_ROWS, RowGroup, Source, SourceColumn, SourceFile};
+pub(crate) use source::{Extent, canonical};
+pub use source::{Fetched, MAX_ROWS, RowGroup, Source, SourceColumn, SourceFile};
 pub(crate) use store::{Store, read_at, write_at};
 pub(crate) use stream::ColumnStream;
 pub use tiles::{Chunk, GRID_MAX, Tiles};

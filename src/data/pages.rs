@@ -16,7 +16,7 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::column::BATCH_ROWS;
-use super::footer::RangeFile;
+use super::range::RangeFile;
 use super::thrift::{DATA, DATA_V2, DICTIONARY, PageClaims, page_claims};
 
 /// The most bytes of a decompressed page. Writers make pages of 1 MiB; some make one page of a whole row group, and

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::cloud::Ahead;
 use super::fitting::{Candidate, Grown, drop_unusable, fit_features, not_in_order, refuse, step_exponent};
 use super::land::{LandPlan, Landed, Output, Tally, land_groups};
 use super::layout::{Layout, TILE_ROWS};
@@ -11,7 +12,7 @@ use super::recipe::*;
 use super::reduce::{project, reduce};
 use super::refine::{Change, categories, change};
 use super::roles::Roles;
-use super::source::{RowGroup, Source};
+use super::source::{Extent, RowGroup, Source};
 use super::store::Store;
 use super::tiles::{Measured, Measuring, Tiles};
 use super::weights::read_weights;
@@ -84,6 +85,7 @@ pub fn prepare(
         let mut store = new_store(layout, placement)?;
         let probed = probe(source, design)?;
         let plans = plans(design, simd, |f| (probed[f].transform, probed[f].origin));
+        let _ahead = ahead(source, design, placement);
         let landed = land_groups(source, source.row_groups(), &plans, &mut store, watch)?;
         Ok((store, probed, landed))
     })?;
@@ -110,6 +112,14 @@ pub fn prepare(
         let tiles = if reduced { Tiles::measured(store, weights)? } else { Tiles::new(store, weights, measured) };
         Ok(Prepared { tiles, recipe, weight_exponent })
     })
+}
+
+/// Announces that all features of all rows will be decoded.
+pub(crate) fn ahead(source: &Source, design: &Design, placement: &Placement) -> Ahead {
+    let columns = design.columns();
+    // Into a scratch file, all columns advance together.
+    let at_once = if placement.scratch.is_some() { columns.len() } else { rayon::current_num_threads() };
+    source.ahead(source.row_groups(), &columns, Extent::Whole, at_once)
 }
 
 /// How the units of a design land, given every feature's transform and origin.

@@ -1,5 +1,6 @@
 //! The input as one table: files whose footers were read and checked, one schema, row groups in order.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,9 +8,11 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Schema};
 use rayon::prelude::*;
 
+use super::cloud::{self, Ahead, Object};
 use super::discover::{Found, discover};
-use super::footer::{Footer, read_footer};
+use super::footer::{Footer, read_footer, tail};
 use super::join::{Beside, Joined};
+use super::range::RangeFile;
 use crate::error::{Error, Result};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
@@ -31,8 +34,9 @@ pub struct Source {
 /// One file of a [`Source`].
 #[derive(Debug)]
 pub struct SourceFile {
-    /// Where it is.
+    /// Where it is: a path or a URL.
     pub path: PathBuf,
+    object: Option<Arc<Object>>,
     pub(super) footer: Footer,
     partitions: Vec<(String, String)>,
 }
@@ -94,7 +98,43 @@ impl SourceFile {
     fn schema(&self) -> &Schema {
         self.footer.metadata.schema()
     }
+
+    /// Opens it to read a column of a row group, by its position in the file.
+    pub(super) fn open(&self, group: usize, root: usize) -> Result<RangeFile> {
+        let extent = self.object.as_ref().map_or(0..0, |_| self.extent(group, root));
+        RangeFile::open(&self.path, self.object.as_ref(), extent)
+    }
+
+    /// The bytes of a column in a row group.
+    fn extent(&self, group: usize, root: usize) -> Range<u64> {
+        let metadata = self.footer.metadata.metadata();
+        let schema = metadata.file_metadata().schema_descr();
+        let of_root = |(leaf, _): &(usize, _)| schema.get_column_root_idx(*leaf) == root;
+        let chunks = metadata.row_group(group).columns().iter().enumerate().filter(of_root);
+        let ranges = chunks.map(|(_, chunk)| chunk.byte_range()).map(|(start, length)| start..start + length);
+        ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
+    }
 }
+
+/// What came from object stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Fetched {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Bytes that came with them.
+    pub bytes: u64,
+}
+
+/// How much of a column chunk will be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Whole,
+    /// The first batch of rows, mostly.
+    Head,
+}
+
+/// Bytes in which the first batch of rows mostly lies.
+const HEAD: u64 = 256 << 10;
 
 impl Source {
     /// Finds the files (see the module `discover`), reads their footers on all threads and checks them as one.
@@ -103,10 +143,15 @@ impl Source {
     /// An input that does not exist, holds no Parquet, or has a footer that does not agree with its file.
     pub fn open(inputs: &[PathBuf]) -> Result<Self> {
         let found = discover(inputs)?;
+        let tails = found.iter().filter_map(|f| f.object.as_ref()).map(|object| (object, tail(object.size())));
+        let ahead = cloud::ahead(tails.collect(), rayon::current_num_threads());
         let files: Vec<SourceFile> = found
             .into_par_iter()
-            .map(|Found { path, partitions }| Ok(SourceFile { footer: read_footer(&path)?, path, partitions }))
+            .map(|Found { path, object, partitions }| {
+                Ok(SourceFile { footer: read_footer(&path, object.as_ref())?, path, object, partitions })
+            })
             .collect::<Result<_>>()?;
+        drop(ahead);
         let mut row_groups = Vec::new();
         let mut rows = 0;
         for (f, file) in files.iter().enumerate() {
@@ -128,6 +173,38 @@ impl Source {
         }
         let columns = unify(&files).into();
         Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows, joined: Arc::new([]) })
+    }
+
+    /// Announces that columns of row groups will be read, each once and in about this order, `at_once` column chunks at a
+    /// time: what lies in an object store is fetched ahead while the returned value lives.
+    pub(crate) fn ahead(&self, groups: &[RowGroup], columns: &[usize], extent: Extent, at_once: usize) -> Ahead {
+        let mut ranges = Vec::new();
+        for group in groups {
+            let file = &self.files[group.file];
+            let Some(object) = &file.object else { continue };
+            for column in columns.iter().map(|&c| &self.columns[c]).filter(|c| c.joined.is_none() && !c.is_partition) {
+                let Ok(root) = file.schema().index_of(&column.name) else { continue };
+                let whole = file.extent(group.index, root);
+                let end = if extent == Extent::Head { whole.end.min(whole.start + HEAD) } else { whole.end };
+                ranges.push((object, whole.start..end));
+            }
+        }
+        cloud::ahead(ranges, at_once)
+    }
+
+    /// The most bytes that are fetched ahead.
+    pub(crate) fn fetched_ahead(&self) -> u64 {
+        let is_remote = self.files.iter().chain(self.joined_files()).any(|file| file.object.is_some());
+        if is_remote { cloud::HELD_BYTES } else { 0 }
+    }
+
+    /// What came from object stores so far; None: nothing lies there.
+    pub(crate) fn fetched(&self) -> Option<Fetched> {
+        let sources = std::iter::once(self).chain(self.joined.iter().map(Joined::source));
+        let object = |source: &Source| source.files.iter().find_map(|file| file.object.clone());
+        let fetched = sources.filter_map(object).map(|object| cloud::fetched(&object));
+        let sum = fetched.reduce(|a, b| (a.0 + b.0, a.1 + b.1));
+        sum.map(|(requests, bytes)| Fetched { requests, bytes })
     }
 
     /// The same table with some of its rows: a bit for every row of each row group, in order. What reads it finds the rows

@@ -2,8 +2,9 @@
 
 use arrow::array::ArrayRef;
 
+use super::cloud::Ahead;
 use super::column::ColumnReader;
-use super::source::{RowGroup, Source};
+use super::source::{Extent, RowGroup, Source};
 use crate::error::{Error, Result};
 
 /// One column of all rows, decoded as it is taken: memory holds one batch.
@@ -13,12 +14,18 @@ pub(crate) struct ColumnStream<'a> {
     groups: std::slice::Iter<'a, RowGroup>,
     reader: Option<ColumnReader<'a>>,
     waiting: Option<ArrayRef>,
+    _ahead: Ahead,
 }
+
+/// Streams that are read side by side: the id, and what is audited.
+const STREAMS: usize = 8;
 
 impl<'a> ColumnStream<'a> {
     /// The column from the first row on.
     pub(crate) fn new(source: &'a Source, column: usize) -> Self {
-        ColumnStream { source, column, groups: source.row_groups().iter(), reader: None, waiting: None }
+        let groups = source.row_groups();
+        let _ahead = source.ahead(groups, &[column], Extent::Whole, STREAMS);
+        ColumnStream { source, column, groups: groups.iter(), reader: None, waiting: None, _ahead }
     }
 
     /// At least one of the next rows and at most `rows`, which is not 0.

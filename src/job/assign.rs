@@ -125,7 +125,7 @@ fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Wa
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
     let size = Size { rows: source.rows(), dim: width, k: model.n_clusters };
-    let beside = Beside { rules: 0, audited: audit::columns(request.audit, &roles) };
+    let beside = Beside { rules: 0, audited: audit::columns(request.audit, &roles), fetched: source.fetched_ahead() };
     let replayer = Replayer::new(request, size, beside, watch)?;
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
@@ -256,6 +256,7 @@ impl<'a> Replayer<'a> {
         let mut writer = LabelWriter::new(output, None, centroids.k(), model.recipe.step(), request.margin);
         let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &self.ladder };
         watch.stage(Stage::Labels, source.rows(), "rows", || {
+            let _ahead = crate::data::ahead(source, &design, &Placement::default());
             for groups in batches(source.row_groups(), self.batch_rows) {
                 let large = groups[0].rows > self.batch_rows;
                 let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));

@@ -155,7 +155,7 @@ pub(super) fn settle(
     let chosen =
         request.backend.choose(Size { rows: source.rows(), dim: design.width(), k }, request.resources.budget())?;
     audit::warn_of_features(&source, &roles, watch);
-    let beside = Beside { rules, audited: audit::columns(request.audit, &roles) };
+    let beside = Beside { rules, audited: audit::columns(request.audit, &roles), fetched: source.fetched_ahead() };
     let (resources, out) = (&request.resources, request.out.as_deref());
     let plan = super::plan::make(&source, &roles, &design, k, &chosen, resources, out, beside)?;
     if let Some(out) = out.filter(|_| !request.audit) {

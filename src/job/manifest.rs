@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use crate::backend::DeviceWork;
-use crate::data::{ColumnCounts, IdFindings, JoinCounts, Source, SourceFile};
+use crate::data::{ColumnCounts, Fetched, IdFindings, JoinCounts, Source, SourceFile};
 use crate::model::InputFile;
 use crate::rules::RuleCount;
 
@@ -58,6 +58,9 @@ pub struct Manifest {
     /// Rows without a segment, since the model does not know their stratum; of an `assign` with rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_stratum: Option<u64>,
+    /// What came from object stores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
     /// Counts by feature; with rules they stand in `strata`.
     pub columns: Vec<ManifestColumn>,
     /// Columns that are no features, and why.
@@ -160,6 +163,7 @@ impl Manifest {
             rules: Vec::new(),
             strata: Vec::new(),
             unknown_stratum: None,
+            fetched: source.fetched(),
             columns: Vec::new(),
             left_out: Vec::new(),
             warnings: recorder.warnings(),

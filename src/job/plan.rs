@@ -35,11 +35,13 @@ pub(crate) struct Beside {
     pub(crate) rules: u64,
     /// Columns that are audited.
     pub(crate) audited: usize,
+    /// Bytes that are fetched ahead of an object store.
+    pub(crate) fetched: u64,
 }
 
 impl Beside {
     fn bytes(self) -> u64 {
-        self.rules + self.audited as u64 * AUDITED
+        self.rules + self.audited as u64 * AUDITED + self.fetched
     }
 
     fn decoder(self) -> u64 {

@@ -49,7 +49,11 @@ pub(super) fn run(
     let ks: Vec<usize> = model.strata.iter().map(|s| s.model.n_clusters).collect();
     let width = recipes.iter().map(|r| r.columns.len()).max().unwrap_or(1);
     let size = Size { rows: source.rows(), dim: width, k: ks.iter().copied().max().unwrap_or(1) };
-    let beside = Beside { rules: held(source.rows()), audited: audit::columns(request.audit, &roles) };
+    let beside = Beside {
+        rules: held(source.rows()),
+        audited: audit::columns(request.audit, &roles),
+        fetched: source.fetched_ahead(),
+    };
     let replayer = Replayer::new(request, size, beside, watch)?;
     let known: Vec<Option<String>> = model.strata.iter().map(|s| s.value.clone()).collect();
     let membership = divide(&source, &rules, Some(&known), watch)?;

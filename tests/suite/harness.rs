@@ -68,9 +68,14 @@ pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
+/// The command `hyades`.
+pub(crate) fn command() -> std::process::Command {
+    std::process::Command::new(env!("CARGO_BIN_EXE_hyades"))
+}
+
 /// Runs `hyades` with these arguments.
 pub(crate) fn hyades<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
-    std::process::Command::new(env!("CARGO_BIN_EXE_hyades")).args(arguments).output().expect("hyades runs")
+    command().args(arguments).output().expect("hyades runs")
 }
 
 /// The repository.

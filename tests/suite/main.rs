@@ -10,6 +10,8 @@ mod bad_input;
 mod bad_setting;
 mod check;
 mod cli;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod command;
 mod conditions;
 mod device;
@@ -26,6 +28,8 @@ mod recipe;
 mod rfm;
 mod rules;
 mod speech;
+#[cfg(feature = "cloud")]
+mod store;
 mod tables;
 
 use std::process::ExitCode;
@@ -44,6 +48,8 @@ fn main() -> ExitCode {
         check::tests(),
         features::tests(),
         join::tests(),
+        #[cfg(feature = "cloud")]
+        cloud::tests(),
         privacy::tests(),
         recipe::tests(),
         rfm::tests(),
