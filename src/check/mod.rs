@@ -42,7 +42,7 @@ pub use starter::starting_recipe;
 
 use self::expect::Expectations;
 use self::pass::{Found, pass};
-use crate::data::{Source, check_ids, guess_id};
+use crate::data::{Access, Source, agreed, check_ids, guess_id};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::job::{Publication, Resources};
@@ -55,6 +55,8 @@ pub const STRONG: f64 = 0.95;
 pub struct CheckRequest {
     /// Files, folders and patterns.
     pub inputs: Vec<PathBuf>,
+    /// How inputs are opened.
+    pub access: Access,
     /// The id column; by default one named like one.
     pub id: Option<String>,
     /// A TOML file of expectations.
@@ -76,7 +78,7 @@ pub struct CheckRequest {
 pub fn check(request: &CheckRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<Report> {
     let watch = Watch::new(observer, stop);
     request.resources.install(|| {
-        let source = watch.stage(Stage::Open, 0, "", || Source::open(&request.inputs))?;
+        let source = watch.stage(Stage::Open, 0, "", || Source::open_with(&request.inputs, &request.access))?;
         let expectations = request.expect.as_ref().map(|path| Expectations::read(path, &source)).transpose()?;
         let id = id_of(request, &source)?;
         // Before the work: an output that cannot be written is no reason to look at every row first.
@@ -126,9 +128,7 @@ fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {
             column.data_type
         )));
     }
-    if let Some(conflict) = column.conflicts.first() {
-        return Err(Error::Input(format!("the files do not agree about the id: {}", shown(conflict))));
-    }
+    agreed([column], "the id", None).map_err(|e| Error::Input(shown(&e.to_string())))?;
     Ok(Some(at))
 }
 

@@ -12,6 +12,7 @@ use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 
 use super::footer::{RangeFile, guarded};
 use super::pages::GuardedGroup;
+use super::sealed;
 use super::source::{RowGroup, Source};
 use crate::error::{Error, Result};
 
@@ -58,14 +59,21 @@ impl<'a> ColumnReader<'a> {
                 }
                 None => (RangeFile::open(&file.path)?, file.footer.metadata.clone(), group.index),
             };
+            if let Some(why) = file.footer.locked.get(&description.name).filter(|_| description.joined.is_none()) {
+                let path = file.path.display();
+                return Err(Error::Input(format!("{path}: column {:?} {why}", description.name)));
+            }
             let reader = guarded(|| {
                 let root = metadata.schema().index_of(&description.name)?;
                 let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
+                let batch = BATCH_ROWS.min(group.rows as usize);
+                let kept = source.kept(&group).map(|kept| RowSelection::from_boolean_buffer(kept.clone()));
+                if sealed::is_sealed(&metadata, index, &mask)? {
+                    return Ok(sealed::open(range, metadata, index, mask, batch, kept)?);
+                }
                 let fields = metadata.schema().fields();
                 let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(fields))?;
                 let pages = GuardedGroup::new(range, metadata.metadata().clone(), index);
-                let batch = BATCH_ROWS.min(group.rows as usize);
-                let kept = source.kept(&group).map(|kept| RowSelection::from_boolean_buffer(kept.clone()));
                 Ok::<_, ArrowError>(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
             });
             ReaderKind::File(Box::new(reader.map_err(|why| fault(source, group, column, &why))?))

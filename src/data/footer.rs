@@ -1,5 +1,6 @@
 //! A file's footer, read with distrust: every size and offset is checked against the file before anything is decoded.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,9 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::keys::{Decoded, Keys, without_keys};
 use super::thrift;
 use crate::error::{Error, Result};
 
@@ -92,53 +94,69 @@ pub(super) struct Footer {
     pub(super) size: u64,
     /// blake3 of the footer's bytes: names the file's content without reading it.
     pub(super) hash: String,
+    /// Whether the footer or a column is encrypted.
+    pub(super) encrypted: bool,
+    /// Columns that cannot be read for want of a key, and why, in words that follow their name.
+    pub(super) locked: BTreeMap<String, String>,
 }
 
 /// Reads and checks the footer of `path`.
-pub(super) fn read_footer(path: &Path) -> Result<Footer> {
+pub(super) fn read_footer(path: &Path, keys: Option<&Arc<Keys>>) -> Result<Footer> {
     let refuse = |why: String| Error::Input(format!("{}: {why}", path.display()));
     let file = RangeFile::open(path)?;
     if file.size < 12 {
         return Err(refuse(format!("not a Parquet file: {} bytes are too few for one", file.size)));
     }
-    let mut tail = [0; 8];
-    file.read(file.size - 8, &mut tail).map_err(|e| Error::io("read", path, &e))?;
-    match &tail[4..] {
-        b"PAR1" => {}
-        b"PARE" => {
-            return Err(refuse("its footer is encrypted, which is not supported; write it without encryption".into()));
+    let mut end = [0; 8];
+    file.read(file.size - 8, &mut end).map_err(|e| Error::io("read", path, &e))?;
+    let sealed = match &end[4..] {
+        b"PAR1" => false,
+        b"PARE" if keys.is_none() => {
+            return Err(refuse("its footer is encrypted; give the keys by --keys FILE".into()));
         }
+        b"PARE" => true,
         _ => {
             return Err(refuse(
                 "not a Parquet file, or one that was cut off: it does not end in PAR1; write or copy it again".into(),
             ));
         }
-    }
-    let length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    };
+    let length = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
     if length == 0 || length > file.size - 12 {
         return Err(refuse(format!("corrupt: the footer claims {length} bytes, the file has {}", file.size)));
     }
-    let bytes = file.get_bytes(file.size - 8 - length, length as usize).map_err(|e| refuse(format!("corrupt: {e}")))?;
+    let tail =
+        file.get_bytes(file.size - 8 - length, length as usize + 8).map_err(|e| refuse(format!("corrupt: {e}")))?;
+    let bytes = tail.slice(..length as usize);
+    // Of an encrypted footer this is what comes before it: by which algorithm, with which key.
     thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    let metadata = guarded(|| {
-        let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
-        ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
-    })
-    .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    check_extents(metadata.metadata(), file.size - 8 - length)
+    let Decoded { metadata, locked } =
+        guarded(|| keys.map_or_else(|| without_keys(&tail), |keys| keys.decode(&tail))).map_err(refuse)?;
+    let locked_leaf = |leaf| locked.contains_key(&leaf);
+    check_extents(&metadata, file.size - 8 - length, locked_leaf)
         .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    Ok(Footer { metadata, size: file.size, hash: blake3::hash(&bytes).to_hex().to_string() })
+    let encrypted =
+        sealed || metadata.row_groups().iter().flat_map(|g| g.columns()).any(|c| c.crypto_metadata().is_some());
+    let root = |leaf| metadata.file_metadata().schema_descr().get_column_root(leaf).name().to_owned();
+    let locked = locked.into_iter().map(|(leaf, why)| (root(leaf), why)).collect();
+    let metadata = guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()))
+        .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    Ok(Footer { metadata, size: file.size, hash: blake3::hash(&bytes).to_hex().to_string(), encrypted, locked })
 }
 
 /// Rows and byte ranges agree with each other and lie before the footer, which begins at `end`.
-fn check_extents(metadata: &ParquetMetaData, end: u64) -> Result<(), String> {
+fn check_extents(metadata: &ParquetMetaData, end: u64, is_locked: impl Fn(usize) -> bool) -> Result<(), String> {
     let mut rows = 0i64;
     for (g, group) in metadata.row_groups().iter().enumerate() {
         if group.num_rows() < 0 {
             return Err(format!("row group {g} claims {} rows", group.num_rows()));
         }
         rows = rows.checked_add(group.num_rows()).ok_or("more rows than can be counted")?;
-        for column in group.columns() {
+        for (leaf, column) in group.columns().iter().enumerate() {
+            // Where a key lacks, the footer may say nothing of a column.
+            if is_locked(leaf) && column.compressed_size() == 0 && column.data_page_offset() == 0 {
+                continue;
+            }
             let name = column.column_path().string();
             let first = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
             let last = column.data_page_offset().max(first);
