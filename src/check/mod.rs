@@ -191,7 +191,8 @@ fn examine(
         findings: Vec::new(),
         expectations: breaches,
     };
-    report.findings = of_table(&report, paired.len());
+    let locked = source.columns().iter().filter(|c| c.is_locked).count();
+    report.findings = of_table(&report, paired.len(), locked);
     report.findings.extend(of_columns);
     report.findings.sort_by_key(|f| f.severity);
     Ok(report)
@@ -207,14 +208,17 @@ fn files(source: &Source) -> Vec<FileReport> {
     source.files().iter().enumerate().map(report).collect()
 }
 
-fn of_table(report: &Report, numbers: usize) -> Vec<Finding> {
+fn of_table(report: &Report, numbers: usize, locked: usize) -> Vec<Finding> {
     use Severity::{Note, Warning};
     let mut found = Vec::new();
     let mut add = |severity, kind, text| found.push(Finding::of_table(severity, kind, text));
     if report.rows == 0 {
         add(Warning, "no_rows", "there are no rows".to_owned());
     }
-    if !report.schema_differences.is_empty() {
+    if locked > 0 {
+        let text = format!("{locked} columns are encrypted and lack their keys: their values count as missing");
+        add(Warning, "locked", text);
+    } else if !report.schema_differences.is_empty() {
         let text = format!("the files disagree about their columns in {} places", report.schema_differences.len());
         add(Warning, "schema", text);
     }

@@ -98,7 +98,7 @@ impl<'a> ColumnReader<'a> {
         match &mut self.kind {
             ReaderKind::File(reader) => match guarded(|| reader.next().transpose()) {
                 Ok(batch) => Ok(batch.map(|b| b.column(0).clone())),
-                Err(why) => Err(fault(source, group, column, &why)),
+                Err(why) => Err(fault(source, group, column, sealed::told(&why))),
             },
             ReaderKind::Partition { left: 0, .. } => Ok(None),
             ReaderKind::Partition { text, value, left } => {

@@ -238,10 +238,15 @@ impl KeyRetriever for FooterKey {
     }
 }
 
-/// A key's id for a message: ` (id "kf")`.
+/// A key's id for a message: ` (id "kf")`. Where a key management service has wrapped the key, its id is a JSON object.
 fn named(id: Option<&[u8]>) -> String {
     const SHOWN: usize = 60;
-    let text = String::from_utf8_lossy(id.unwrap_or_default());
+    let id = id.unwrap_or_default();
+    let wrapped: Option<serde_json::Value> = serde_json::from_slice(id).ok();
+    if let Some(master) = wrapped.as_ref().and_then(|key| key["masterKeyID"].as_str()) {
+        return format!(" (wrapped with the master key {master:?})");
+    }
+    let text = String::from_utf8_lossy(id);
     let shown: String = text.chars().take(SHOWN).collect();
     match shown.len() {
         0 => String::new(),

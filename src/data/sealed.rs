@@ -48,6 +48,15 @@ pub(super) fn open(
     builder.build()
 }
 
+/// The parquet crate's words for what cannot be decrypted, in ours.
+pub(super) fn told(why: &str) -> &str {
+    if why.contains("ring::error") || why.contains("Error decrypting") {
+        "it cannot be decrypted: the key, or the aad_prefix, is another one, or it was altered"
+    } else {
+        why
+    }
+}
+
 fn end_of(group: &RowGroupMetaData, mask: &ProjectionMask) -> u64 {
     let read = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
     read.map(|(_, column)| column.byte_range()).map(|(start, length)| start + length).max().unwrap_or(0)

@@ -52,7 +52,7 @@ pub struct SourceColumn {
     /// Where files disagree about it, or lack the key to it: one line a file.
     pub conflicts: Vec<String>,
     /// Whether a file lacks the key to it.
-    pub(super) is_locked: bool,
+    pub is_locked: bool,
     /// Whether its values are folder names, of the input or of a joined table.
     pub(super) from_folder: bool,
     /// The joined table that it comes from, and its position there.

@@ -13,6 +13,7 @@ mod cli;
 mod command;
 mod conditions;
 mod device;
+mod encrypted;
 mod equality;
 mod extremes;
 mod features;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         conditions::tests(),
         rules::tests(),
         speech::tests(),
+        encrypted::tests(),
         bad_input::tests(),
         bad_files::tests(),
         hostile::tests(),
