@@ -26,6 +26,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::footer::guarded;
 use super::nearest::nearest;
 use super::pseudonym::KeySource;
 use crate::error::{Error, Result};
@@ -112,9 +113,9 @@ impl Keys {
         if let Some(prefix) = &self.aad_prefix {
             first = first.with_aad_prefix(prefix.clone());
         }
-        let opened = first.build().and_then(|properties| decrypted(tail, properties));
+        let opened = decrypted(tail, first.build());
         let footer_key = match asked.found.get() {
-            None => return opened.map(unencrypted).map_err(|e| self.told(&e)),
+            None => return opened.map(unencrypted).map_err(|why| self.told(&why)),
             Some(Err(id)) if tail.ends_with(b"PARE") => {
                 return Err(format!(
                     "its footer is encrypted with a key{id} that {} lacks; add it there as footer = \"...\" or under [ids]",
@@ -122,7 +123,7 @@ impl Keys {
                 ));
             }
             Some(Err(id)) => {
-                let metadata = plain(tail).map_err(|e| self.told(&e))?;
+                let metadata = plain(tail).map_err(|why| self.told(&why))?;
                 let why = format!(
                     "is encrypted, and {} lacks the key{id} that signs its file's footer; add it there as footer = \"...\" or \
                      under [ids]",
@@ -135,7 +136,7 @@ impl Keys {
             }
             Some(Ok(key)) => key,
         };
-        let metadata = opened.map_err(|e| self.told(&e))?;
+        let metadata = opened.map_err(|why| self.told(&why))?;
         let (mut found, mut locked) = (HashMap::new(), BTreeMap::new());
         for (leaf, column) in metadata.row_groups().iter().flat_map(|g| g.columns().iter().enumerate()) {
             let Some(ColumnCryptoMetaData::ENCRYPTION_WITH_COLUMN_KEY(column)) = column.crypto_metadata() else {
@@ -163,14 +164,14 @@ impl Keys {
             second = second.with_aad_prefix(prefix.clone());
         }
         let second = found.into_iter().fold(second, |keys, (column, key)| keys.with_column_key(&column, key.clone()));
-        let metadata = second.build().and_then(|properties| decrypted(tail, properties)).map_err(|e| self.told(&e))?;
+        let metadata = decrypted(tail, second.build()).map_err(|why| self.told(&why))?;
         Ok(Decoded { metadata, locked })
     }
 
     /// The parquet crate's words, with what to do about it.
-    fn told(&self, error: &ParquetError) -> String {
+    fn told(&self, text: &str) -> String {
         const OTHER: &str = "the key, or the aad_prefix, is another one, or the file was altered";
-        let (text, name) = (error.to_string(), &self.name);
+        let name = &self.name;
         let column = text.split_once("Unable to decrypt column '").and_then(|(_, rest)| rest.rsplit_once("', "));
         match () {
             () if text.contains("unable to decrypt parquet footer") => {
@@ -212,15 +213,17 @@ fn encrypted_leaves(metadata: &ParquetMetaData) -> impl Iterator<Item = usize> {
 }
 
 /// A footer in plain text: without the eight bytes that end a file.
-fn plain(tail: &Bytes) -> ParquetResult<ParquetMetaData> {
-    ParquetMetaDataReader::decode_metadata(&tail[..tail.len() - 8])
+fn plain(tail: &Bytes) -> Result<ParquetMetaData, String> {
+    guarded(|| ParquetMetaDataReader::decode_metadata(&tail[..tail.len() - 8]))
 }
 
-fn decrypted(tail: &Bytes, keys: Arc<FileDecryptionProperties>) -> ParquetResult<ParquetMetaData> {
-    ParquetMetaDataReader::new()
-        .with_page_index_policy(PageIndexPolicy::Skip)
-        .with_decryption_properties(Some(keys))
-        .parse_and_finish(tail)
+fn decrypted(tail: &Bytes, keys: ParquetResult<Arc<FileDecryptionProperties>>) -> Result<ParquetMetaData, String> {
+    guarded(|| {
+        ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Skip)
+            .with_decryption_properties(Some(keys?))
+            .parse_and_finish(tail)
+    })
 }
 
 /// Gives the footer's key, which a file asks for first, and no other: a column without its key is passed over.

@@ -95,10 +95,10 @@ fn encrypted_files_give_the_labels_of_plain_ones() {
         (ids(), of_ids.clone()),
         // By the column's name where it is given, and else by the id.
         (ids().with_plaintext_footer(true), format!("{of_ids}[columns]\n{balance} = {x:?}\n")),
-        (builder().with_aad_prefix(PREFIX.into()), format!("footer = {key:?}\n")),
+        (builder().with_aad_prefix(PREFIX.into()).with_aad_prefix_storage(true), format!("footer = {key:?}\n")),
         (
-            builder().with_aad_prefix(PREFIX.into()).with_aad_prefix_storage(false),
-            format!("footer = {key:?}\naad_prefix = {PREFIX:?}\n"),
+            two().with_aad_prefix(PREFIX.into()).with_aad_prefix_storage(false),
+            format!("aad_prefix = {PREFIX:?}\n{of_columns}"),
         ),
     ];
     for (i, (keys, file)) in variants.into_iter().enumerate() {
