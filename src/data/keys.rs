@@ -72,6 +72,15 @@ pub(super) struct Decoded {
     pub(super) locked: BTreeMap<usize, String>,
 }
 
+impl Decoded {
+    /// Every column that is encrypted stays closed.
+    fn closed(metadata: ParquetMetaData, why: &str) -> Self {
+        let columns = metadata.row_groups().iter().flat_map(|g| g.columns().iter().enumerate());
+        let encrypted = columns.filter(|(_, column)| column.crypto_metadata().is_some());
+        Decoded { locked: encrypted.map(|(leaf, _)| (leaf, why.to_owned())).collect(), metadata }
+    }
+}
+
 impl Keys {
     fn read(source: &KeySource) -> Result<Self> {
         let (bytes, name) = source.read("--keys")?;
@@ -129,10 +138,7 @@ impl Keys {
                      under [ids]",
                     self.name
                 );
-                return Ok(Decoded {
-                    locked: encrypted_leaves(&metadata).map(|leaf| (leaf, why.clone())).collect(),
-                    metadata,
-                });
+                return Ok(Decoded::closed(metadata, &why));
             }
             Some(Ok(key)) => key,
         };
@@ -197,19 +203,12 @@ impl Keys {
 /// A footer without keys; the columns that need one stay closed.
 pub(super) fn without_keys(tail: &Bytes) -> Result<Decoded, String> {
     let metadata = plain(tail).map_err(|e| format!("corrupt footer: {e}"))?;
-    let why = "is encrypted; give the keys by --keys FILE";
-    Ok(Decoded { locked: encrypted_leaves(&metadata).map(|leaf| (leaf, why.to_owned())).collect(), metadata })
+    Ok(Decoded::closed(metadata, "is encrypted; give the keys by --keys FILE"))
 }
 
 /// A file that asks for no key. Pages of a column that claims to be encrypted would be taken as they are.
 fn unencrypted(metadata: ParquetMetaData) -> Decoded {
-    let why = "is said to be encrypted, in a file that is not; write the file again";
-    Decoded { locked: encrypted_leaves(&metadata).map(|leaf| (leaf, why.to_owned())).collect(), metadata }
-}
-
-fn encrypted_leaves(metadata: &ParquetMetaData) -> impl Iterator<Item = usize> {
-    let columns = metadata.row_groups().iter().flat_map(|g| g.columns().iter().enumerate());
-    columns.filter(|(_, column)| column.crypto_metadata().is_some()).map(|(leaf, _)| leaf)
+    Decoded::closed(metadata, "is said to be encrypted, in a file that is not; write the file again")
 }
 
 /// A footer in plain text: without the eight bytes that end a file.
