@@ -42,7 +42,7 @@ pub use starter::starting_recipe;
 
 use self::expect::Expectations;
 use self::pass::{Found, pass};
-use crate::data::{Source, check_ids, guess_id};
+use crate::data::{Access, Source, agreed, check_ids, guess_id};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::job::{Publication, Resources};
@@ -55,6 +55,8 @@ pub const STRONG: f64 = 0.95;
 pub struct CheckRequest {
     /// Files, folders and patterns.
     pub inputs: Vec<PathBuf>,
+    /// How inputs are opened.
+    pub access: Access,
     /// The id column; by default one named like one.
     pub id: Option<String>,
     /// A TOML file of expectations.
@@ -76,7 +78,7 @@ pub struct CheckRequest {
 pub fn check(request: &CheckRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<Report> {
     let watch = Watch::new(observer, stop);
     request.resources.install(|| {
-        let source = watch.stage(Stage::Open, 0, "", || Source::open(&request.inputs))?;
+        let source = watch.stage(Stage::Open, 0, "", || Source::open_with(&request.inputs, &request.access))?;
         let expectations = request.expect.as_ref().map(|path| Expectations::read(path, &source)).transpose()?;
         let id = id_of(request, &source)?;
         // Before the work: an output that cannot be written is no reason to look at every row first.
@@ -126,9 +128,7 @@ fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {
             column.data_type
         )));
     }
-    if let Some(conflict) = column.conflicts.first() {
-        return Err(Error::Input(format!("the files do not agree about the id: {}", shown(conflict))));
-    }
+    agreed([column], "the id", None).map_err(|e| Error::Input(shown(&e.to_string())))?;
     Ok(Some(at))
 }
 
@@ -191,7 +191,8 @@ fn examine(
         findings: Vec::new(),
         expectations: breaches,
     };
-    report.findings = of_table(&report, paired.len());
+    let locked = source.columns().iter().filter(|c| c.is_locked).count();
+    report.findings = of_table(&report, paired.len(), locked);
     report.findings.extend(of_columns);
     report.findings.sort_by_key(|f| f.severity);
     Ok(report)
@@ -207,14 +208,17 @@ fn files(source: &Source) -> Vec<FileReport> {
     source.files().iter().enumerate().map(report).collect()
 }
 
-fn of_table(report: &Report, numbers: usize) -> Vec<Finding> {
+fn of_table(report: &Report, numbers: usize, locked: usize) -> Vec<Finding> {
     use Severity::{Note, Warning};
     let mut found = Vec::new();
     let mut add = |severity, kind, text| found.push(Finding::of_table(severity, kind, text));
     if report.rows == 0 {
         add(Warning, "no_rows", "there are no rows".to_owned());
     }
-    if !report.schema_differences.is_empty() {
+    if locked > 0 {
+        let text = format!("{locked} columns are encrypted and lack their keys: their values count as missing");
+        add(Warning, "locked", text);
+    } else if !report.schema_differences.is_empty() {
         let text = format!("the files disagree about their columns in {} places", report.schema_differences.len());
         add(Warning, "schema", text);
     }

@@ -32,7 +32,7 @@ pub fn starting_recipe(
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<String> {
     let report = check(request, observer, stop)?;
-    let source = Source::open(&request.inputs)?;
+    let source = Source::open_with(&request.inputs, &request.access)?;
     let categories = report.columns.iter().filter(|c| is_category(&report, c)).map(|c| c.name.clone()).collect();
     let roles = RoleRequest { id: request.id.clone(), encoded: categories, ..RoleRequest::default() };
     let roles = roles.resolve(&source)?;

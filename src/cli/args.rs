@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::check::CheckRequest;
 use hyades::cluster::Limits;
-use hyades::data::{ColumnChoice, KeySource, Missing, RecipeSpec, RoleRequest, Scale, Transform};
+use hyades::data::{Access, ColumnChoice, KeySource, Missing, RecipeSpec, RoleRequest, Scale, Transform};
 use hyades::job::{BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
 use hyades::simd::SimdLevel;
 use hyades::{Result, synth};
@@ -162,6 +162,8 @@ struct ColumnArgs {
     /// several times. Customers without a row there get nulls
     #[arg(long, value_name = "INPUT")]
     join: Vec<PathBuf>,
+    #[command(flatten)]
+    access: AccessArgs,
     /// The customers' id [default: a column named like one, else the row number]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
@@ -188,6 +190,21 @@ struct ColumnArgs {
     /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
     #[arg(long, value_name = "FILE|env:NAME")]
     pseudonymise: Option<KeySource>,
+}
+
+/// What every verb that reads Parquet has.
+#[derive(Debug, Clone, Args)]
+pub(super) struct AccessArgs {
+    /// Keys of encrypted files: TOML with footer, [columns] and [ids], each key in
+    /// hex or base64, in a FILE or in env:NAME
+    #[arg(long, value_name = "FILE|env:NAME")]
+    keys: Option<KeySource>,
+}
+
+impl AccessArgs {
+    pub(super) fn access(self) -> Access {
+        Access { keys: self.keys }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -341,6 +358,8 @@ pub(super) struct AssignArgs {
     /// several times
     #[arg(long, value_name = "INPUT")]
     pub(super) join: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
     /// Also write the gap to the second-nearest centroid
     #[arg(long)]
     pub(super) margin: bool,
@@ -367,6 +386,8 @@ pub(super) struct CheckArgs {
     /// Parquet files, folders, quoted patterns or URLs
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    access: AccessArgs,
     /// The customers' id [default: a column named like one]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
@@ -531,6 +552,7 @@ impl FitOptions {
         Ok(FitRequest {
             inputs,
             joins: self.columns.join,
+            access: self.columns.access.access(),
             roles: RoleRequest {
                 id: self.columns.id,
                 features: self.columns.features,
@@ -567,6 +589,7 @@ impl CheckArgs {
     pub(super) fn request(self) -> CheckRequest {
         CheckRequest {
             inputs: self.inputs,
+            access: self.access.access(),
             id: self.id,
             expect: self.expect,
             json: self.json,

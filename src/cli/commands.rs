@@ -101,6 +101,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
         model: args.model,
         inputs: args.inputs,
         joins: args.join,
+        access: args.access.access(),
         id: args.id,
         out: args.out,
         margin: args.margin,

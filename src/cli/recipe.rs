@@ -9,6 +9,7 @@ use hyades::job::{ApplyRequest, Resources};
 use hyades::{Error, Result};
 
 use super::Session;
+use super::args::AccessArgs;
 use super::fmt::thousands;
 
 #[derive(Debug, Clone, Args)]
@@ -16,6 +17,8 @@ pub(super) struct InitArgs {
     /// Parquet files, folders, quoted patterns or URLs
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    access: AccessArgs,
     /// File to write, which must not be there yet [default: the standard output]
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -48,6 +51,8 @@ pub(super) struct ApplyArgs {
     /// several times
     #[arg(long, value_name = "INPUT")]
     join: Vec<PathBuf>,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
     #[arg(long, value_name = "FILE|env:NAME")]
     pseudonymise: Option<KeySource>,
@@ -63,6 +68,7 @@ pub(super) fn init(args: &InitArgs, session: &Session) -> Result<()> {
     }
     let request = CheckRequest {
         inputs: args.inputs.clone(),
+        access: args.access.clone().access(),
         id: args.id.clone(),
         resources: Resources { threads: args.threads, memory: args.memory, ..Resources::default() },
         ..CheckRequest::default()
@@ -81,6 +87,7 @@ pub(super) fn apply(args: ApplyArgs, session: &Session) -> Result<()> {
         model: args.model,
         inputs: args.inputs,
         joins: args.join,
+        access: args.access.access(),
         id: args.id,
         resources: Resources { threads: args.threads, ..Resources::default() },
         out: args.out,

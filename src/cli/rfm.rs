@@ -9,6 +9,7 @@ use hyades::features::{self, Filter, Returns, RfmOutcome, RfmRequest};
 use hyades::job::Resources;
 
 use super::Session;
+use super::args::AccessArgs;
 use super::fmt::{bytes, parse_bytes, seconds, thousands};
 
 #[derive(Debug, Clone, Args)]
@@ -16,6 +17,8 @@ pub(super) struct RfmArgs {
     /// Parquet files with transactions, folders, quoted patterns or URLs
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    access: AccessArgs,
     /// File to write, one row a customer
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
@@ -111,6 +114,7 @@ impl RfmArgs {
     fn request(self) -> RfmRequest {
         RfmRequest {
             inputs: self.inputs,
+            access: self.access.access(),
             customer: self.columns.customer,
             time: self.columns.time,
             amount: self.columns.amount,

@@ -13,6 +13,7 @@ use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use super::footer::guarded;
 use super::pages::GuardedGroup;
 use super::range::RangeFile;
+use super::sealed;
 use super::source::{RowGroup, Source};
 use crate::error::{Error, Result};
 
@@ -64,14 +65,21 @@ impl<'a> ColumnReader<'a> {
                     (file.open(group.index, root)?, metadata.clone(), group.index)
                 }
             };
+            if let Some(why) = file.footer.locked.get(&description.name).filter(|_| description.joined.is_none()) {
+                let path = file.path.display();
+                return Err(Error::Input(format!("{path}: column {:?} {why}", description.name)));
+            }
             let reader = guarded(|| {
                 let root = metadata.schema().index_of(&description.name)?;
                 let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
+                let batch = BATCH_ROWS.min(group.rows as usize);
+                let kept = source.kept(&group).map(|kept| RowSelection::from_boolean_buffer(kept.clone()));
+                if sealed::is_sealed(&metadata, index, &mask)? {
+                    return Ok(sealed::open(range.clone(), metadata, index, mask, batch, kept)?);
+                }
                 let fields = metadata.schema().fields();
                 let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(fields))?;
                 let pages = GuardedGroup::new(range.clone(), metadata.metadata().clone(), index);
-                let batch = BATCH_ROWS.min(group.rows as usize);
-                let kept = source.kept(&group).map(|kept| RowSelection::from_boolean_buffer(kept.clone()));
                 Ok::<_, ArrowError>(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
             });
             let fail = |why: String| range.fault().unwrap_or_else(|| fault(source, group, column, &why));
@@ -98,7 +106,7 @@ impl<'a> ColumnReader<'a> {
         match &mut self.kind {
             ReaderKind::File(reader, range) => match guarded(|| reader.next().transpose()) {
                 Ok(batch) => Ok(batch.map(|b| b.column(0).clone())),
-                Err(why) => Err(range.fault().unwrap_or_else(|| fault(source, group, column, &why))),
+                Err(why) => Err(range.fault().unwrap_or_else(|| fault(source, group, column, sealed::told(&why)))),
             },
             ReaderKind::Partition { left: 0, .. } => Ok(None),
             ReaderKind::Partition { text, value, left } => {

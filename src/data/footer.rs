@@ -1,14 +1,15 @@
 //! A file's footer, read with distrust: every size and offset is checked against the file before anything is decoded.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::cloud::Object;
+use super::keys::{Decoded, Keys, without_keys};
 use super::range::RangeFile;
 use super::thrift;
 use crate::error::{Error, Result};
@@ -23,10 +24,14 @@ pub(super) struct Footer {
     pub(super) size: u64,
     /// blake3 of the footer's bytes: names the file's content without reading it.
     pub(super) hash: String,
+    /// Whether the footer or a column is encrypted.
+    pub(super) encrypted: bool,
+    /// Columns that cannot be read for want of a key, and why, in words that follow their name.
+    pub(super) locked: BTreeMap<String, String>,
 }
 
 /// Reads and checks the footer of the file at `path`, or of the object that stands for it.
-pub(super) fn read_footer(path: &Path, object: Option<&Arc<Object>>) -> Result<Footer> {
+pub(super) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Option<&Arc<Keys>>) -> Result<Footer> {
     let refuse = |why: String| Error::Input(format!("{}: {why}", path.display()));
     let file = RangeFile::open(path, object, tail(object.map_or(0, |o| o.size())))?;
     let size = file.len();
@@ -39,36 +44,43 @@ pub(super) fn read_footer(path: &Path, object: Option<&Arc<Object>>) -> Result<F
             file.fault().unwrap_or_else(|| Error::Environment(format!("cannot read {}: {e}", path.display())))
         })
     };
-    let from = tail(size).start;
-    let end = read(from, size)?;
-    let (end, last) = end.split_at(end.len() - 8);
-    match &last[4..] {
-        b"PAR1" => {}
-        b"PARE" => {
-            return Err(refuse("its footer is encrypted, which is not supported; write it without encryption".into()));
+    let end = read(tail(size).start, size)?;
+    let last = &end[end.len() - 8..];
+    let sealed = match &last[4..] {
+        b"PAR1" => false,
+        b"PARE" if keys.is_none() => {
+            return Err(refuse("its footer is encrypted; give the keys by --keys FILE".into()));
         }
+        b"PARE" => true,
         _ => {
             return Err(refuse(
                 "not a Parquet file, or one that was cut off: it does not end in PAR1; write or copy it again".into(),
             ));
         }
-    }
+    };
     let length = u64::from(u32::from_le_bytes([last[0], last[1], last[2], last[3]]));
     if length == 0 || length > size - 12 {
         return Err(refuse(format!("corrupt: the footer claims {length} bytes, the file has {size}")));
     }
-    let bytes = match end.len().checked_sub(length as usize) {
-        Some(start) => Bytes::copy_from_slice(&end[start..]),
-        None => read(size - 8 - length, size - 8)?,
+    // The footer and the eight bytes behind it.
+    let tail = match end.len().checked_sub(length as usize + 8) {
+        Some(start) => end.slice(start..),
+        None => read(size - 8 - length, size)?,
     };
+    let bytes = tail.slice(..length as usize);
+    // Of an encrypted footer this is what comes before it: by which algorithm, with which key.
     thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    let metadata = guarded(|| {
-        let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
-        ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
-    })
-    .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    check_extents(metadata.metadata(), size - 8 - length).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    Ok(Footer { metadata, size, hash: blake3::hash(&bytes).to_hex().to_string() })
+    let Decoded { metadata, locked } =
+        keys.map_or_else(|| without_keys(&tail), |keys| keys.decode(&tail)).map_err(refuse)?;
+    let locked_leaf = |leaf| locked.contains_key(&leaf);
+    check_extents(&metadata, size - 8 - length, locked_leaf).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    let encrypted =
+        sealed || metadata.row_groups().iter().flat_map(|g| g.columns()).any(|c| c.crypto_metadata().is_some());
+    let root = |leaf| metadata.file_metadata().schema_descr().get_column_root(leaf).name().to_owned();
+    let locked = locked.into_iter().map(|(leaf, why)| (root(leaf), why)).collect();
+    let metadata = guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()))
+        .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    Ok(Footer { metadata, size, hash: blake3::hash(&bytes).to_hex().to_string(), encrypted, locked })
 }
 
 /// Where a footer mostly lies in a file of so many bytes.
@@ -77,14 +89,18 @@ pub(super) fn tail(size: u64) -> std::ops::Range<u64> {
 }
 
 /// Rows and byte ranges agree with each other and lie before the footer, which begins at `end`.
-fn check_extents(metadata: &ParquetMetaData, end: u64) -> Result<(), String> {
+fn check_extents(metadata: &ParquetMetaData, end: u64, is_locked: impl Fn(usize) -> bool) -> Result<(), String> {
     let mut rows = 0i64;
     for (g, group) in metadata.row_groups().iter().enumerate() {
         if group.num_rows() < 0 {
             return Err(format!("row group {g} claims {} rows", group.num_rows()));
         }
         rows = rows.checked_add(group.num_rows()).ok_or("more rows than can be counted")?;
-        for column in group.columns() {
+        for (leaf, column) in group.columns().iter().enumerate() {
+            // Where a key lacks, the footer may say nothing of a column.
+            if is_locked(leaf) && column.compressed_size() == 0 && column.data_page_offset() == 0 {
+                continue;
+            }
             let name = column.column_path().string();
             let first = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
             let last = column.data_page_offset().max(first);

@@ -92,7 +92,7 @@ impl Source {
         let (mut columns, mut joined) = (self.columns().to_vec(), Vec::new());
         let mut faults = Vec::new();
         for path in tables {
-            let source = Source::open(std::slice::from_ref(path))?;
+            let source = self.open_beside(path)?;
             let at = path.display();
             let Some(right) = source.position(&id) else {
                 faults.push(format!("{at} has no column {id:?}, by which it would be joined"));

@@ -25,7 +25,7 @@ const DIGITS: usize = 32;
 /// Ids that one thread does at a time.
 const BATCH: usize = 1 << 12;
 
-/// Where the secret is.
+/// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A file, whose last line break does not count.
@@ -46,6 +46,24 @@ impl FromStr for KeySource {
     }
 }
 
+impl KeySource {
+    /// What is there, and how messages name it; `option` is what asked for it.
+    pub(super) fn read(&self, option: &str) -> Result<(Vec<u8>, String)> {
+        match self {
+            KeySource::File(path) => {
+                let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+                Ok((bytes, path.display().to_string()))
+            }
+            KeySource::Variable(name) => {
+                let value = std::env::var_os(name).ok_or_else(|| {
+                    Error::Usage(format!("{option} env:{name}: the environment has no variable {name}"))
+                })?;
+                Ok((value.into_encoded_bytes(), format!("env:{name}")))
+            }
+        }
+    }
+}
+
 /// Turns ids into pseudonyms.
 #[derive(Clone)]
 pub struct Pseudonym {
@@ -58,18 +76,7 @@ impl Pseudonym {
     /// # Errors
     /// A file that cannot be read, a variable that is not set, a secret that is too short. No message shows the secret.
     pub fn new(source: &KeySource) -> Result<Self> {
-        let (secret, name) = match source {
-            KeySource::File(path) => {
-                let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
-                (bytes, path.display().to_string())
-            }
-            KeySource::Variable(name) => {
-                let value = std::env::var_os(name).ok_or_else(|| {
-                    Error::Usage(format!("--pseudonymise env:{name}: the environment has no variable {name}"))
-                })?;
-                (value.into_encoded_bytes(), format!("env:{name}"))
-            }
-        };
+        let (secret, name) = source.read("--pseudonymise")?;
         let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
         let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
         if secret.len() < SHORTEST_SECRET {

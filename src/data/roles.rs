@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 use super::nearest::did_you_mean;
 use super::personal::personal_data;
 use super::protected::protected_attribute;
-use super::source::{Source, SourceColumn};
+use super::source::{Source, SourceColumn, agreed};
 use crate::error::{Error, Result};
 
 /// Columns with this name hold the planted segment of a synthetic bank, and are never features by default.
@@ -131,13 +131,7 @@ impl RoleRequest {
         };
         self.check_features(columns, &features, id, weight)?;
         let in_use = features.iter().copied().chain(id).chain(weight);
-        let conflicts: Vec<&str> = in_use.flat_map(|i| &columns[i].conflicts).map(String::as_str).collect();
-        if !conflicts.is_empty() {
-            return Err(Error::Input(format!(
-                "the files do not agree about columns in use:\n  {}\nuse files of one schema, or leave the column out with --exclude",
-                conflicts.join("\n  ")
-            )));
-        }
+        agreed(in_use.map(|i| &columns[i]), "columns in use", Some("leave the column out with --exclude"))?;
         let protected = self.protected(columns, id, &features);
         Ok(Roles {
             id,

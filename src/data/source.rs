@@ -12,6 +12,7 @@ use super::cloud::{self, Ahead, Object};
 use super::discover::{Found, discover};
 use super::footer::{Footer, read_footer, tail};
 use super::join::{Beside, Joined};
+use super::keys::{Access, Keys};
 use super::range::RangeFile;
 use crate::error::{Error, Result};
 
@@ -29,6 +30,8 @@ pub struct Source {
     rows: u64,
     /// Tables whose columns are joined to its own.
     joined: Arc<[Joined]>,
+    /// The keys of encrypted files.
+    keys: Option<Arc<Keys>>,
 }
 
 /// One file of a [`Source`].
@@ -50,8 +53,10 @@ pub struct SourceColumn {
     pub data_type: DataType,
     /// Whether it comes from `key=value` folder names.
     pub is_partition: bool,
-    /// Where files disagree about it: one line a file.
+    /// Where files disagree about it, or lack the key to it: one line a file.
     pub conflicts: Vec<String>,
+    /// Whether a file lacks the key to it.
+    pub is_locked: bool,
     /// Whether its values are folder names, of the input or of a joined table.
     pub(super) from_folder: bool,
     /// The joined table that it comes from, and its position there.
@@ -84,15 +89,21 @@ impl SourceFile {
         &self.footer.hash
     }
 
+    /// Whether its footer or a column is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.footer.encrypted
+    }
+
     /// The value of a partition column; None where it is null.
     pub(crate) fn partition(&self, name: &str) -> Option<&str> {
         let (_, value) = self.partitions.iter().find(|(key, _)| key == name)?;
         (value != "__HIVE_DEFAULT_PARTITION__").then_some(value)
     }
 
-    /// Whether it has a column of this name, of its own or by its folders.
+    /// Whether it has a column of this name that can be read, of its own or by its folders.
     pub fn has(&self, name: &str) -> bool {
-        self.schema().fields().iter().any(|f| f.name() == name) || self.partitions.iter().any(|(key, _)| key == name)
+        let of_its_own = self.schema().fields().iter().any(|f| f.name() == name);
+        of_its_own && !self.footer.locked.contains_key(name) || self.partitions.iter().any(|(key, _)| key == name)
     }
 
     fn schema(&self) -> &Schema {
@@ -142,13 +153,26 @@ impl Source {
     /// # Errors
     /// An input that does not exist, holds no Parquet, or has a footer that does not agree with its file.
     pub fn open(inputs: &[PathBuf]) -> Result<Self> {
+        Self::with_keys(inputs, None)
+    }
+
+    /// The same where files may need more than their path.
+    ///
+    /// # Errors
+    /// As [`Source::open`], and keys that cannot be used. A column that lacks its key is an error where it is used.
+    pub fn open_with(inputs: &[PathBuf], access: &Access) -> Result<Self> {
+        Self::with_keys(inputs, access.keys()?)
+    }
+
+    fn with_keys(inputs: &[PathBuf], keys: Option<Arc<Keys>>) -> Result<Self> {
         let found = discover(inputs)?;
         let tails = found.iter().filter_map(|f| f.object.as_ref()).map(|object| (object, tail(object.size())));
         let ahead = cloud::ahead(tails.collect(), rayon::current_num_threads());
         let files: Vec<SourceFile> = found
             .into_par_iter()
             .map(|Found { path, object, partitions }| {
-                Ok(SourceFile { footer: read_footer(&path, object.as_ref())?, path, object, partitions })
+                let footer = read_footer(&path, object.as_ref(), keys.as_ref())?;
+                Ok(SourceFile { footer, path, object, partitions })
             })
             .collect::<Result<_>>()?;
         drop(ahead);
@@ -172,7 +196,12 @@ impl Source {
             }
         }
         let columns = unify(&files).into();
-        Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows, joined: Arc::new([]) })
+        Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows, joined: Arc::new([]), keys })
+    }
+
+    /// Another table, by the same keys.
+    pub(super) fn open_beside(&self, path: &Path) -> Result<Self> {
+        Self::with_keys(&[path.to_path_buf()], self.keys.clone())
     }
 
     /// Announces that columns of row groups will be read, each once and in about this order, `at_once` column chunks at a
@@ -220,7 +249,7 @@ impl Source {
             }
         }
         let (files, columns, joined) = (self.files.clone(), self.columns.clone(), self.joined.clone());
-        Source { files, columns, row_groups, kept: some, rows, joined }
+        Source { files, columns, row_groups, kept: some, rows, joined, keys: self.keys.clone() }
     }
 
     /// The rows that are kept of a row group; None: all.
@@ -307,6 +336,26 @@ pub(crate) fn canonical(path: &Path) -> PathBuf {
     }
 }
 
+/// Fails if files disagree about a column, or lack the key to it; `what` the columns are, and how to do without them.
+pub(crate) fn agreed<'a>(
+    columns: impl IntoIterator<Item = &'a SourceColumn>,
+    what: &str,
+    without: Option<&str>,
+) -> Result<()> {
+    let columns: Vec<&SourceColumn> = columns.into_iter().filter(|c| !c.conflicts.is_empty()).collect();
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let (problem, remedy) = if columns.iter().any(|c| c.is_locked) {
+        (format!("{what} cannot be read"), "give the keys that lack")
+    } else {
+        (format!("the files do not agree about {what}"), "use files of one schema")
+    };
+    let lines: Vec<&str> = columns.iter().flat_map(|c| &c.conflicts).map(String::as_str).collect();
+    let without = without.map(|without| format!(", or {without}")).unwrap_or_default();
+    Err(Error::Input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  "))))
+}
+
 /// One list of columns out of all files, with every disagreement noted at the column that it concerns.
 fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
     let mut columns: Vec<SourceColumn> = Vec::new();
@@ -321,6 +370,7 @@ fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
                     data_type,
                     is_partition,
                     conflicts: Vec::new(),
+                    is_locked: false,
                     from_folder: is_partition,
                     joined: None,
                 });
@@ -332,6 +382,11 @@ fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
         let mut home: Option<&Path> = None;
         for file in files {
             let at = file.path.display();
+            if let Some(why) = file.footer.locked.get(&column.name) {
+                column.conflicts.push(format!("{at}: column {:?} {why}", column.name));
+                column.is_locked = true;
+                continue;
+            }
             let types: Vec<&DataType> =
                 file.schema().fields().iter().filter(|f| *f.name() == column.name).map(|f| f.data_type()).collect();
             match types.as_slice() {

@@ -187,7 +187,7 @@ pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> 
 /// With a `plan` of the caller's rather than one that is made here.
 fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<RfmOutcome> {
     let (mut publication, name) = Publication::of_table(&request.out, &request.inputs)?;
-    let source = watch.stage(Stage::Open, 0, "files", || Source::open(&request.inputs))?;
+    let source = watch.stage(Stage::Open, 0, "files", || Source::open_with(&request.inputs, &request.access))?;
     let columns = request.resolve(&source)?;
     if source.rows() == 0 {
         return Err(Error::Input("the input has no rows".into()));

@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 
 use super::amount::Numbers;
 use super::moment::Unit;
-use crate::data::{Source, SourceColumn, did_you_mean};
+use crate::data::{Access, Source, SourceColumn, agreed, did_you_mean};
 use crate::error::{Error, Result};
 use crate::job::Resources;
 
@@ -61,6 +61,8 @@ impl FromStr for Filter {
 pub struct RfmRequest {
     /// Files, folders and patterns with transactions.
     pub inputs: Vec<PathBuf>,
+    /// How they are opened. Default: as files that are not encrypted.
+    pub access: Access,
     /// The column that names the customer: whole numbers or text of any length.
     pub customer: String,
     /// The column of dates or timestamps.
@@ -103,6 +105,7 @@ impl RfmRequest {
     ) -> Self {
         RfmRequest {
             inputs,
+            access: Access::default(),
             customer: customer.into(),
             time: time.into(),
             amount: amount.into(),
@@ -262,15 +265,7 @@ impl Columns {
         if !faults.is_empty() {
             return Err(Error::Input(faults.join("; ")));
         }
-        let conflicts: Vec<&str> =
-            self.all().into_iter().flat_map(|i| &columns[i].conflicts).map(String::as_str).collect();
-        if !conflicts.is_empty() {
-            return Err(Error::Input(format!(
-                "the files do not agree about columns in use:\n  {}\nuse files of one schema",
-                conflicts.join("\n  ")
-            )));
-        }
-        Ok(())
+        agreed(self.all().into_iter().map(|i| &columns[i]), "columns in use", None)
     }
 }
 

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::assign::{Asked, add_counts, batches, roles, tell_unseen};
 use super::publish::Publication;
 use super::{Resources, ids, inputs};
-use crate::data::{ColumnCounts, Design, IdStream, KeySource, Layout, Placement, replay};
+use crate::data::{Access, ColumnCounts, Design, IdStream, KeySource, Layout, Placement, replay};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::label::TableWriter;
@@ -25,6 +25,8 @@ pub struct ApplyRequest {
     pub inputs: Vec<PathBuf>,
     /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
     pub joins: Vec<PathBuf>,
+    /// How inputs and joined tables are opened.
+    pub access: Access,
     /// The id column; by default the model's, if the input has it.
     pub id: Option<String>,
     /// Threads and memory.
@@ -51,7 +53,8 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let model = Model::load(&request.model)?;
     let (mut publication, name) = Publication::of_table(&request.out, &inputs::all(&request.inputs, &request.joins))?;
     let id_column = model.provenance.id_column.as_deref();
-    let mut source = inputs::open(&request.inputs, &request.joins, request.id.as_deref().or(id_column), watch)?;
+    let mut source =
+        inputs::open(&request.inputs, &request.joins, &request.access, request.id.as_deref().or(id_column), watch)?;
     let recipe = &model.recipe;
     let asked = Asked { id: request.id.as_ref(), protect: &[] };
     let id = roles(asked, &[recipe], id_column, &source)?.id;

@@ -15,8 +15,8 @@ use super::{Resources, ids, inputs, plan};
 use crate::audit::{Audit, Report as AuditReport};
 use crate::backend::{Centroids, Labels};
 use crate::data::{
-    ColumnCounts, Design, IdStream, KeySource, Placement, Pseudonym, Recipe, RoleRequest, Roles, RowGroup, Source,
-    Tiles, replay,
+    Access, ColumnCounts, Design, IdStream, KeySource, Placement, Pseudonym, Recipe, RoleRequest, Roles, RowGroup,
+    Source, Tiles, replay,
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -34,6 +34,8 @@ pub struct AssignRequest {
     pub inputs: Vec<PathBuf>,
     /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
     pub joins: Vec<PathBuf>,
+    /// How inputs and joined tables are opened.
+    pub access: Access,
     /// The id column; by default the model's, if the input has it.
     pub id: Option<String>,
     /// Device.
@@ -110,7 +112,8 @@ fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Wa
         &inputs::all(&request.inputs, &request.joins),
     )?;
     let id_column = model.provenance.id_column.as_deref();
-    let mut source = inputs::open(&request.inputs, &request.joins, request.id.as_deref().or(id_column), watch)?;
+    let mut source =
+        inputs::open(&request.inputs, &request.joins, &request.access, request.id.as_deref().or(id_column), watch)?;
     let asked = Asked { id: request.id.as_ref(), protect: &request.protect };
     let roles = roles(asked, &[&model.recipe], id_column, &source)?;
     let id = roles.id;

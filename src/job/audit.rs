@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::publish::Publication;
 use crate::audit::Report;
-use crate::data::{Roles, Source};
+use crate::data::{Roles, Source, agreed};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 
@@ -32,14 +32,7 @@ pub(super) fn vet(source: &Source, roles: &Roles) -> Result<()> {
         ));
     }
     let columns = roles.protected.iter().map(|p| &source.columns()[p.column]);
-    let conflicts: Vec<&str> = columns.flat_map(|c| &c.conflicts).map(String::as_str).collect();
-    if conflicts.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Input(format!(
-        "--audit: the files do not agree about protected attributes:\n  {}\nuse files of one schema, or leave --audit out",
-        conflicts.join("\n  ")
-    )))
+    agreed(columns, "protected attributes", Some("leave --audit out")).map_err(|e| e.of("--audit"))
 }
 
 /// How many columns are audited.

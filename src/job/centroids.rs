@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use crate::backend::Centroids;
-use crate::data::{ColumnReader, Recipe, Source};
+use crate::data::{Access, ColumnReader, Recipe, Source};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
 /// Makes sure, before any work, that `path` can be read and holds `k` centroids.
-pub(super) fn vet_centroids(path: &Path, k: usize) -> Result<()> {
-    let found =
-        if is_model(path) { Model::load(path)?.n_clusters as u64 } else { Source::open(&[path.to_path_buf()])?.rows() };
+pub(super) fn vet_centroids(path: &Path, access: &Access, k: usize) -> Result<()> {
+    let found = if is_model(path) {
+        Model::load(path)?.n_clusters as u64
+    } else {
+        Source::open_with(&[path.to_path_buf()], access)?.rows()
+    };
     if found != k as u64 {
         return Err(Error::Usage(format!("{} holds {found} centroids, and k is {k}", path.display())));
     }
@@ -25,8 +28,8 @@ fn is_model(path: &Path) -> bool {
 ///
 /// # Errors
 /// A file that is neither, lacks features (all listed), or has values that are missing.
-pub(super) fn starting_centroids(path: &Path, recipe: &Recipe) -> Result<Centroids> {
-    let (names, columns) = if is_model(path) { from_model(path)? } else { from_parquet(path, recipe)? };
+pub(super) fn starting_centroids(path: &Path, access: &Access, recipe: &Recipe) -> Result<Centroids> {
+    let (names, columns) = if is_model(path) { from_model(path)? } else { from_parquet(path, access, recipe)? };
     let missing: Vec<&str> =
         recipe.feature_names().into_iter().filter(|name| !names.iter().any(|n| n == name)).collect();
     if !missing.is_empty() {
@@ -60,8 +63,8 @@ fn from_model(path: &Path) -> Result<NamedColumns> {
     Ok((model.feature_names_in_, columns))
 }
 
-fn from_parquet(path: &Path, recipe: &Recipe) -> Result<NamedColumns> {
-    let source = Source::open(&[path.to_path_buf()])?;
+fn from_parquet(path: &Path, access: &Access, recipe: &Recipe) -> Result<NamedColumns> {
+    let source = Source::open_with(&[path.to_path_buf()], access)?;
     let (mut names, mut columns) = (Vec::new(), Vec::new());
     for name in recipe.feature_names() {
         if let Some(position) = source.position(name) {

@@ -15,7 +15,7 @@ use super::{Resources, ids, inputs};
 use crate::audit::Report as AuditReport;
 use crate::backend::{DeviceWork, MAX_K};
 use crate::cluster::Limits;
-use crate::data::{Design, IdStream, KeySource, Pseudonym, RecipeSpec, RoleRequest, Roles, Source};
+use crate::data::{Access, Design, IdStream, KeySource, Pseudonym, RecipeSpec, RoleRequest, Roles, Source};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::label::{LabelSummary, Output, SegmentTable};
@@ -43,6 +43,8 @@ pub struct FitRequest {
     pub inputs: Vec<PathBuf>,
     /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
     pub joins: Vec<PathBuf>,
+    /// How inputs and joined tables are opened.
+    pub access: Access,
     /// Columns.
     pub roles: RoleRequest,
     /// Preparation.
@@ -105,7 +107,7 @@ pub(super) struct Opened {
 
 /// Reads footers, finds columns, chooses the device and plans.
 fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
-    let source = inputs::open(&request.inputs, &request.joins, request.roles.id.as_deref(), watch)?;
+    let source = inputs::open(&request.inputs, &request.joins, &request.access, request.roles.id.as_deref(), watch)?;
     let roles = roles(request, &source)?;
     settle(request, source, roles, request.k, 0, watch)
 }
@@ -143,7 +145,7 @@ pub(super) fn settle(
         return Err(Error::Usage("n-init is 0: at least one start is needed".into()));
     }
     if let InitRequest::File(path) = &request.init {
-        vet_centroids(path, k)?;
+        vet_centroids(path, &request.access, k)?;
     }
     if let Some(id) = roles.id.filter(|_| roles.id_guessed) {
         watch.note(format!("id column: {} (by its name; --id to choose another)", source.columns()[id].name));

@@ -3,13 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use super::Resources;
-use crate::data::{Design, JoinCounts, Roles, Source};
+use crate::data::{Access, Design, JoinCounts, Roles, Source};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 
 /// Opens the input and the tables to join; `id` is the column to join by, if it is known.
-pub(super) fn open(inputs: &[PathBuf], joins: &[PathBuf], id: Option<&str>, watch: Watch<'_>) -> Result<Source> {
-    watch.stage(Stage::Open, 0, "files", || Source::open(inputs)?.with_tables(joins, id))
+pub(super) fn open(
+    inputs: &[PathBuf],
+    joins: &[PathBuf],
+    access: &Access,
+    id: Option<&str>,
+    watch: Watch<'_>,
+) -> Result<Source> {
+    watch.stage(Stage::Open, 0, "files", || Source::open_with(inputs, access)?.with_tables(joins, id))
 }
 
 /// All files, folders and patterns that are read.

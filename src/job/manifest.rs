@@ -86,6 +86,9 @@ pub struct ManifestInput {
     /// Size and footer.
     #[serde(flatten)]
     pub file: InputFile,
+    /// Whether it, or a column of it, is encrypted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// One stratum.
@@ -137,8 +140,9 @@ fn files(source: &Source) -> impl Iterator<Item = &SourceFile> {
 
 /// The files of a source, for a manifest.
 fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
-    let paths = files(source).map(|f| f.path.display().to_string());
-    paths.zip(input_files(source)).map(|(path, file)| ManifestInput { path, file }).collect()
+    let both = files(source).zip(input_files(source));
+    both.map(|(f, file)| ManifestInput { path: f.path.display().to_string(), file, encrypted: f.is_encrypted() })
+        .collect()
 }
 
 impl Manifest {

@@ -61,7 +61,7 @@ impl Parts<'_> {
         let init = match &request.init {
             InitRequest::PlusPlus => Init::PlusPlus,
             InitRequest::Random => Init::Random,
-            InitRequest::File(path) => Init::Given(starting_centroids(path, &prepared.recipe)?),
+            InitRequest::File(path) => Init::Given(starting_centroids(path, &request.access, &prepared.recipe)?),
         };
         let kmeans = KMeans {
             k,

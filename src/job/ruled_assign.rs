@@ -29,7 +29,7 @@ pub(super) fn run(
         &inputs::all(&request.inputs, &request.joins),
     )?;
     let id_column = request.id.as_deref().or(model.id_column.as_deref());
-    let mut source = inputs::open(&request.inputs, &request.joins, id_column, watch)?;
+    let mut source = inputs::open(&request.inputs, &request.joins, &request.access, id_column, watch)?;
     let rules = Compiled::again(&model.rules, &source, &model.rule_columns).map_err(|why| {
         Error::Input(format!("the input does not fit the rules of {}:\n  {why}", request.model.display()))
     })?;

@@ -100,7 +100,7 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
         .as_ref()
         .map(|out| Publication::new(out, &outputs, &inputs::all(&request.inputs, &request.joins)))
         .transpose()?;
-    let source = inputs::open(&request.inputs, &request.joins, request.roles.id.as_deref(), watch)?;
+    let source = inputs::open(&request.inputs, &request.joins, &request.access, request.roles.id.as_deref(), watch)?;
     let (book, rules) = RuleBook::read(path, &source)?;
     let roles = without_strata(roles(request, &source)?, &rules, &source)?;
     vet_id(roles.id, &source)?;

@@ -8,7 +8,7 @@ use super::evaluate::{Comparison, Condition};
 use super::file::RuleBook;
 use super::operand::{Calculation, Form, Kind, Node, Operand, kind};
 use super::sql::{calculation, chain, comparison, cut, parse, shown};
-use crate::data::{Source, SourceColumn, nearest};
+use crate::data::{Source, SourceColumn, agreed, nearest};
 
 const SUPPORTED: &str = "a condition is made of AND, OR, NOT, =, <>, <, <=, >, >=, IN, BETWEEN, LIKE, IS NULL, + - * /, columns, \
                          numbers, 'text', TRUE, FALSE, DATE '2026-01-31' and TIMESTAMP '2026-01-31 12:00:00'";
@@ -125,9 +125,9 @@ fn position(source: &Source, name: &str) -> Result<usize, String> {
         };
         return Err(format!("no column is named {name:?}; {hint}"));
     };
-    match source.columns()[at].conflicts.first() {
-        Some(conflict) => Err(format!("the files do not agree about {name:?}: {conflict}")),
-        None => Ok(at),
+    match agreed([&source.columns()[at]], &format!("{name:?}"), None) {
+        Err(why) => Err(why.to_string()),
+        Ok(()) => Ok(at),
     }
 }
 

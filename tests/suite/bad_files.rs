@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use hyades::Error;
 use hyades::cluster::Limits;
-use hyades::data::{RecipeSpec, RoleRequest};
+use hyades::data::{Access, RecipeSpec, RoleRequest};
 use hyades::event::Silent;
 use hyades::job::{self, BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
 
@@ -50,6 +50,7 @@ pub(crate) fn request(input: PathBuf) -> FitRequest {
     FitRequest {
         inputs: vec![input],
         joins: Vec::new(),
+        access: Access::default(),
         roles: RoleRequest::default(),
         recipe: RecipeSpec::default(),
         k: 3,

@@ -9,7 +9,7 @@ use hyades::backend::reference::Reference;
 use hyades::backend::{Backend, Centroids};
 use hyades::cluster::{Fit, Init, KMeans, Limits, Stop};
 use hyades::data::{
-    ColumnChoice, Design, Placement, Prepared, RecipeSpec, RoleRequest, Source, Tiles, Transform, prepare,
+    Access, ColumnChoice, Design, Placement, Prepared, RecipeSpec, RoleRequest, Source, Tiles, Transform, prepare,
 };
 use hyades::event::{Event, Observer, Silent, Watch};
 use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
@@ -22,6 +22,7 @@ fn request() -> FitRequest {
     FitRequest {
         inputs: vec![root().join("data/customers.parquet")],
         joins: Vec::new(),
+        access: Access::default(),
         roles: RoleRequest::default(),
         recipe: RecipeSpec::default(),
         k: 8,

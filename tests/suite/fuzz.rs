@@ -179,8 +179,7 @@ fn examine(path: &Path, out: &Path) -> bool {
         request.resources = resources();
         job::fit(&request, &Silent, &stop).map(|_| ())
     };
-    let request =
-        CheckRequest { inputs: inputs.clone(), id: None, expect: None, json: None, page: None, resources: resources() };
+    let request = CheckRequest { inputs: inputs.clone(), resources: resources(), ..CheckRequest::default() };
     let checked = check(&request, &Silent, &stop).map(|_| ());
     let mut request = RfmRequest::new(inputs, "id", "since", "amount", out);
     request.resources = resources();

@@ -15,6 +15,7 @@ mod cloud;
 mod command;
 mod conditions;
 mod device;
+mod encrypted;
 mod equality;
 mod extremes;
 mod features;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         conditions::tests(),
         rules::tests(),
         speech::tests(),
+        encrypted::tests(),
         bad_input::tests(),
         bad_files::tests(),
         hostile::tests(),

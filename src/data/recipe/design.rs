@@ -12,7 +12,7 @@ use super::fitted::Recipe;
 use super::spec::{ColumnRecipe, RecipeSpec};
 use crate::data::personal::personal_data;
 use crate::data::roles::{Kind, Roles, kind};
-use crate::data::source::Source;
+use crate::data::source::{Source, agreed};
 use crate::data::{MAX_DIM, dates};
 use crate::error::{Error, Result};
 
@@ -123,12 +123,7 @@ impl Design {
                 self.width()
             )));
         }
-        let conflicts: Vec<&str> =
-            self.columns().iter().flat_map(|&c| &source.columns()[c].conflicts).map(String::as_str).collect();
-        if conflicts.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Input(format!("the files do not agree about columns of the recipe:\n  {}", conflicts.join("\n  "))))
+        agreed(self.columns().iter().map(|&c| &source.columns()[c]), "columns of the recipe", None)
     }
 
     /// The features of a fitted recipe.
