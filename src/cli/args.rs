@@ -130,7 +130,8 @@ pub(super) struct FitArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlanArgs {
-    /// Parquet files, folders (key=value folders too), or quoted patterns
+    /// Parquet files, folders (key=value folders too), quoted patterns, or folders
+    /// of Delta tables (table@v12 for version 12), if they were built in
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Number of segments

@@ -1,14 +1,18 @@
-//! Which files an input means: files, folders (Hive-style `key=value` folders too) and globs, in a fixed order.
+//! Which files an input means: files, folders (Hive-style `key=value` folders too), globs and Delta tables, in a fixed order.
 
 use std::path::{Component, Path, PathBuf};
 
+use super::table::Member;
 use crate::error::{Error, Result};
 
-/// A file to read, and the columns that its folders' names give (`month=2026-01`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file to read, and what is known of its columns beside what it says itself.
+#[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
+    /// The columns that its folders' names give (`month=2026-01`).
     pub(super) partitions: Vec<(String, String)>,
+    /// What the log of its table says; the names of folders mean nothing there.
+    pub(super) member: Option<Member>,
 }
 
 /// The files that `inputs` mean. Folders are walked in name order; in them only `.parquet`, `.parq` and `.pq` count, and
@@ -17,7 +21,9 @@ pub(super) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for input in inputs {
         let text = input.to_string_lossy();
-        if !input.exists() && text.contains(['*', '?', '[']) {
+        if let (table, version @ Some(_)) = versioned(input) {
+            found.extend(delta_files(&table, version)?);
+        } else if !input.exists() && text.contains(['*', '?', '[']) {
             let matches =
                 glob::glob(&text).map_err(|e| Error::Usage(format!("cannot read the pattern {text}: {e}")))?;
             let before = found.len();
@@ -44,11 +50,15 @@ pub(super) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
 fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io("read", path, &e))?;
     if meta.is_file() {
-        found.push(Found { path: path.to_path_buf(), partitions: partitions(path) });
+        found.push(Found { path: path.to_path_buf(), partitions: partitions(path), member: None });
         return Ok(());
     }
     if !meta.is_dir() {
         return Err(Error::Usage(format!("{} is neither a file nor a folder", path.display())));
+    }
+    if is_delta(path) {
+        found.extend(delta_files(path, None)?);
+        return Ok(());
     }
     refuse_table_formats(path)?;
     let before = found.len();
@@ -76,6 +86,32 @@ fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     Ok(())
 }
 
+fn is_delta(folder: &Path) -> bool {
+    folder.join("_delta_log").is_dir()
+}
+
+/// The folder that an input means, and the version of a Delta table, where its name ends in one: `customers@v12`.
+pub(crate) fn versioned(input: &Path) -> (PathBuf, Option<u64>) {
+    let named = || {
+        let (folder, version) = input.to_str()?.rsplit_once("@v")?;
+        let version = version.parse().ok().filter(|_| version.bytes().all(|b| b.is_ascii_digit()))?;
+        (!input.exists() && is_delta(Path::new(folder))).then(|| (PathBuf::from(folder), Some(version)))
+    };
+    named().unwrap_or_else(|| (input.to_path_buf(), None))
+}
+
+#[cfg(feature = "delta")]
+use super::delta::files as delta_files;
+
+#[cfg(not(feature = "delta"))]
+fn delta_files(folder: &Path, _: Option<u64>) -> Result<Vec<Found>> {
+    Err(Error::Input(format!(
+        "{} is a Delta table, whose folder holds files of older versions too, and this program was built without Delta tables; \
+         build it with `--features delta`, or export the current version to Parquet",
+        folder.display()
+    )))
+}
+
 /// The folder of a table format holds the files of older versions, too: all of them together are no table.
 fn refuse_table_formats(folder: &Path) -> Result<()> {
     let metadata = folder.join("metadata");
@@ -84,7 +120,6 @@ fn refuse_table_formats(folder: &Path) -> Result<()> {
         entries.map(|e| e.file_name()).any(|name| name.to_string_lossy().ends_with(".metadata.json"))
     };
     let kind = match () {
-        () if folder.join("_delta_log").is_dir() => "a Delta table",
         () if is_iceberg() => "an Iceberg table",
         () if folder.join(".hoodie").is_dir() => "a Hudi table",
         () => return Ok(()),
@@ -116,6 +151,7 @@ mod tests {
     #[test]
     fn folders_of_table_formats_are_no_tables() {
         for (marker, kind) in [
+            #[cfg(not(feature = "delta"))]
             ("_delta_log/00000000000000000000.json", "a Delta table"),
             ("metadata/v1.metadata.json", "an Iceberg table"),
             (".hoodie/hoodie.properties", "a Hudi table"),

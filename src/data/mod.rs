@@ -4,6 +4,8 @@ mod arena;
 mod categories;
 mod column;
 mod dates;
+#[cfg(feature = "delta")]
+mod delta;
 mod discover;
 mod fitting;
 mod footer;
@@ -27,6 +29,8 @@ mod roles;
 mod source;
 mod store;
 mod stream;
+#[cfg_attr(not(feature = "delta"), expect(dead_code, reason = "made by readers of table formats alone"))]
+mod table;
 mod thrift;
 mod tiles;
 mod weights;
@@ -35,6 +39,7 @@ mod words;
 pub use column::ColumnReader;
 pub(crate) use column::{BATCH_ROWS, as_f64, fault};
 pub(crate) use dates::{date, parse as parse_date};
+pub(crate) use discover::versioned;
 pub use ids::{IdFindings, IdStream, check_ids};
 pub use join::JoinCounts;
 pub use layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use rayon::prelude::*;
 
 use super::discover::{Found, discover};
 use super::footer::{Footer, read_footer};
 use super::join::{Beside, Joined};
+use super::table::Table;
 use crate::error::{Error, Result};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
@@ -34,7 +35,31 @@ pub struct SourceFile {
     /// Where it is.
     pub path: PathBuf,
     pub(super) footer: Footer,
-    partitions: Vec<(String, String)>,
+    columns: Vec<FileColumn>,
+    /// The rows that are not deleted, of each row group; empty: no row is.
+    live: Vec<BooleanBuffer>,
+    table: Option<Arc<Table>>,
+}
+
+/// A column as a file has it.
+#[derive(Debug, Clone)]
+pub(super) struct FileColumn {
+    /// Its name in the input, and the type of its values.
+    pub(super) field: FieldRef,
+    pub(super) place: Place,
+}
+
+/// Where a file has a column.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// Among its own; a table may have another name and a wider type for it.
+    Root(usize),
+    /// In a folder's name; None where that means null.
+    Folder(Option<String>),
+    /// In a table's log: one value for all rows; None is null.
+    Log(Option<String>),
+    /// Nowhere: it is there, and cannot be what its table says.
+    Unfit(String),
 }
 
 /// One column of a [`Source`].
@@ -80,19 +105,50 @@ impl SourceFile {
         &self.footer.hash
     }
 
-    /// The value of a partition column; None where it is null.
+    /// The value of a folder's name; None where it is null.
     pub(crate) fn partition(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.partitions.iter().find(|(key, _)| key == name)?;
-        (value != "__HIVE_DEFAULT_PARTITION__").then_some(value)
+        self.columns.iter().filter(|c| c.field.name() == name).find_map(|c| match &c.place {
+            Place::Folder(value) => value.as_deref(),
+            _ => None,
+        })
     }
 
-    /// Whether it has a column of this name, of its own or by its folders.
+    /// Whether it has a column of this name, of its own, by its folders or by its table.
     pub fn has(&self, name: &str) -> bool {
-        self.schema().fields().iter().any(|f| f.name() == name) || self.partitions.iter().any(|(key, _)| key == name)
+        self.columns.iter().any(|c| c.field.name() == name && !matches!(c.place, Place::Unfit(_)))
     }
 
-    fn schema(&self) -> &Schema {
-        self.footer.metadata.schema()
+    /// The folder of the table that it belongs to, and the table's version; None: it belongs to none.
+    pub fn table(&self) -> Option<(&Path, u64)> {
+        self.table.as_ref().map(|table| (table.folder.as_path(), table.version))
+    }
+
+    /// Where a column is.
+    pub(super) fn column(&self, name: &str) -> Option<&FileColumn> {
+        self.columns.iter().find(|c| c.field.name() == name)
+    }
+
+    /// The rows of a row group that are not deleted; None: no row is.
+    pub(super) fn live(&self, group: usize) -> Option<&BooleanBuffer> {
+        self.live.get(group)
+    }
+
+    fn open(found: Found) -> Result<Self> {
+        let Found { path, partitions, member } = found;
+        let Some(member) = member else {
+            let footer = read_footer(&path)?;
+            let own = footer.metadata.schema().fields().iter().cloned().enumerate();
+            let own = own.map(|(root, field)| FileColumn { field, place: Place::Root(root) });
+            let folders = partitions.into_iter().map(|(key, value)| FileColumn {
+                field: Arc::new(Field::new(key, DataType::Utf8, true)),
+                place: Place::Folder(Some(value).filter(|value| value != "__HIVE_DEFAULT_PARTITION__")),
+            });
+            let columns = own.chain(folders).collect();
+            return Ok(SourceFile { path, footer, columns, live: Vec::new(), table: None });
+        };
+        let footer = read_footer(&path).map_err(|e| e.of(&member.table.to_string()))?;
+        let (columns, live) = (member.columns(&footer), member.live(&footer, &path)?);
+        Ok(SourceFile { path, footer, columns, live, table: Some(member.table) })
     }
 }
 
@@ -103,16 +159,13 @@ impl Source {
     /// An input that does not exist, holds no Parquet, or has a footer that does not agree with its file.
     pub fn open(inputs: &[PathBuf]) -> Result<Self> {
         let found = discover(inputs)?;
-        let files: Vec<SourceFile> = found
-            .into_par_iter()
-            .map(|Found { path, partitions }| Ok(SourceFile { footer: read_footer(&path)?, path, partitions }))
-            .collect::<Result<_>>()?;
+        let files: Vec<SourceFile> = found.into_par_iter().map(SourceFile::open).collect::<Result<_>>()?;
         let mut row_groups = Vec::new();
         let mut rows = 0;
         for (f, file) in files.iter().enumerate() {
             for (g, group) in file.footer.metadata.metadata().row_groups().iter().enumerate() {
                 // A footer's count is not negative (checked there), so neither it nor the sum can wrap.
-                let here = group.num_rows() as u64;
+                let here = file.live(g).map_or(group.num_rows() as u64, |live| live.count_set_bits() as u64);
                 if here > 0 {
                     let number = row_groups.len();
                     row_groups.push(RowGroup { file: f, index: g, number, first_row: rows, rows: here });
@@ -202,12 +255,22 @@ impl Source {
     /// Compressed bytes of the given columns: what has to be read.
     pub fn compressed_bytes(&self, columns: &[usize]) -> u64 {
         let names: std::collections::HashSet<&str> = columns.iter().map(|&c| self.columns[c].name.as_str()).collect();
-        let groups = self.files.iter().flat_map(|f| f.footer.metadata.metadata().row_groups());
-        groups
-            .flat_map(|g| g.columns())
-            .filter(|c| c.column_path().parts().first().is_some_and(|root| names.contains(root.as_str())))
-            .map(|c| c.compressed_size() as u64)
-            .sum()
+        let of_file = |file: &SourceFile| -> u64 {
+            let mut read = vec![false; file.footer.metadata.schema().fields().len()];
+            for column in file.columns.iter().filter(|c| names.contains(c.field.name().as_str())) {
+                if let Place::Root(root) = column.place {
+                    read[root] = true;
+                }
+            }
+            let leaves = file.footer.metadata.parquet_schema();
+            let groups = file.footer.metadata.metadata().row_groups().iter();
+            groups
+                .flat_map(|g| g.columns().iter().enumerate())
+                .filter(|(leaf, _)| read[leaves.get_column_root_idx(*leaf)])
+                .map(|(_, chunk)| chunk.compressed_size() as u64)
+                .sum()
+        };
+        self.files.iter().map(of_file).sum()
     }
 }
 
@@ -234,40 +297,42 @@ pub(crate) fn canonical(path: &Path) -> PathBuf {
 fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
     let mut columns: Vec<SourceColumn> = Vec::new();
     let mut first: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
-    for file in files {
-        let fields = file.schema().fields().iter().map(|f| (f.name().clone(), f.data_type().clone(), false));
-        let folders = file.partitions.iter().map(|(key, _)| (key.clone(), DataType::Utf8, true));
-        for (name, data_type, is_partition) in fields.chain(folders) {
-            first.entry(name.clone()).or_insert_with(|| {
-                columns.push(SourceColumn {
-                    name,
-                    data_type,
-                    is_partition,
-                    conflicts: Vec::new(),
-                    from_folder: is_partition,
-                    joined: None,
-                });
-                columns.len() - 1
+    for column in files.iter().flat_map(|file| &file.columns) {
+        let is_partition = matches!(column.place, Place::Folder(_));
+        first.entry(column.field.name().clone()).or_insert_with(|| {
+            columns.push(SourceColumn {
+                name: column.field.name().clone(),
+                data_type: column.field.data_type().clone(),
+                is_partition,
+                conflicts: Vec::new(),
+                from_folder: is_partition,
+                joined: None,
             });
-        }
+            columns.len() - 1
+        });
     }
     for column in &mut columns {
         let mut home: Option<&Path> = None;
         for file in files {
             let at = file.path.display();
-            let types: Vec<&DataType> =
-                file.schema().fields().iter().filter(|f| *f.name() == column.name).map(|f| f.data_type()).collect();
-            match types.as_slice() {
-                [] if column.is_partition && file.partitions.iter().any(|(key, _)| *key == column.name) => {}
+            let (folders, own): (Vec<&FileColumn>, Vec<&FileColumn>) = file
+                .columns
+                .iter()
+                .filter(|c| *c.field.name() == column.name)
+                .partition(|c| matches!(c.place, Place::Folder(_)));
+            match own.as_slice() {
+                [] if column.is_partition && !folders.is_empty() => {}
                 [] => column.conflicts.push(format!("{at} has no column {:?}", column.name)),
-                [t] if **t == column.data_type => home = home.or(Some(&file.path)),
-                [t] => column.conflicts.push(format!(
-                    "{at} has {:?} as {t}, {} as {}",
+                [FileColumn { place: Place::Unfit(why), .. }] => column.conflicts.push(format!("{at} has {why}")),
+                [c] if *c.field.data_type() == column.data_type => home = home.or(Some(&file.path)),
+                [c] => column.conflicts.push(format!(
+                    "{at} has {:?} as {}, {} as {}",
                     column.name,
+                    c.field.data_type(),
                     home.unwrap_or(&files[0].path).display(),
                     column.data_type
                 )),
-                _ => column.conflicts.push(format!("{at} has {} columns named {:?}", types.len(), column.name)),
+                _ => column.conflicts.push(format!("{at} has {} columns named {:?}", own.len(), column.name)),
             }
         }
     }

@@ -3,13 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::Resources;
-use crate::data::{Design, JoinCounts, Roles, Source};
+use crate::data::{Design, JoinCounts, Roles, Source, SourceFile};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 
 /// Opens the input and the tables to join; `id` is the column to join by, if it is known.
 pub(super) fn open(inputs: &[PathBuf], joins: &[PathBuf], id: Option<&str>, watch: Watch<'_>) -> Result<Source> {
-    watch.stage(Stage::Open, 0, "files", || Source::open(inputs)?.with_tables(joins, id))
+    let source = watch.stage(Stage::Open, 0, "files", || Source::open(inputs)?.with_tables(joins, id))?;
+    let mut told: Option<(&Path, u64)> = None;
+    for table in source.files().iter().chain(source.joined_files()).filter_map(SourceFile::table) {
+        if told != Some(table) {
+            watch.note(format!("{} is read as of version {}", table.0.display(), table.1));
+        }
+        told = Some(table);
+    }
+    Ok(source)
 }
 
 /// All files, folders and patterns that are read.

@@ -80,6 +80,12 @@ pub struct Manifest {
 pub struct ManifestInput {
     /// Its path as it was found.
     pub path: String,
+    /// The folder of the Delta table that it belongs to, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The version of the table that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_version: Option<u64>,
     /// Size and footer.
     #[serde(flatten)]
     pub file: InputFile,
@@ -134,8 +140,13 @@ fn files(source: &Source) -> impl Iterator<Item = &SourceFile> {
 
 /// The files of a source, for a manifest.
 fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
-    let paths = files(source).map(|f| f.path.display().to_string());
-    paths.zip(input_files(source)).map(|(path, file)| ManifestInput { path, file }).collect()
+    let input = |(f, file): (&SourceFile, InputFile)| ManifestInput {
+        path: f.path.display().to_string(),
+        table: f.table().map(|(folder, _)| folder.display().to_string()),
+        table_version: f.table().map(|(_, version)| version),
+        file,
+    };
+    files(source).zip(input_files(source)).map(input).collect()
 }
 
 impl Manifest {

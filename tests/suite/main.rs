@@ -12,6 +12,8 @@ mod check;
 mod cli;
 mod command;
 mod conditions;
+#[cfg(feature = "delta")]
+mod delta;
 mod device;
 mod equality;
 mod extremes;
@@ -48,6 +50,8 @@ fn main() -> ExitCode {
         recipe::tests(),
         rfm::tests(),
         conditions::tests(),
+        #[cfg(feature = "delta")]
+        delta::tests(),
         rules::tests(),
         speech::tests(),
         bad_input::tests(),
