@@ -50,16 +50,20 @@ impl<'a> ColumnReader<'a> {
         // A joined column lies in a file of its own, in row groups like these.
         let (range, metadata, index, root, live) = match description.joined {
             Some((table, _)) => {
-                let beside = source.joined()[table].beside().ok_or_else(|| {
-                    Error::Internal(format!("{:?} is read before it is joined", description.name))
-                })?;
+                let beside = source.joined()[table]
+                    .beside()
+                    .ok_or_else(|| Error::Internal(format!("{:?} is read before it is joined", description.name)))?;
                 let root = beside.metadata.schema().index_of(&description.name).map_err(|e| refuse(&e.to_string()))?;
                 (beside.file.clone(), beside.metadata.clone(), group.number, root, None)
             }
             None => match file.column(&description.name).map(|c| &c.place) {
-                Some(Place::Root(root)) => {
-                    (RangeFile::open(&file.path)?, file.footer.metadata.clone(), group.index, *root, file.live(group.index))
-                }
+                Some(Place::Root(root)) => (
+                    RangeFile::open(&file.path)?,
+                    file.footer.metadata.clone(),
+                    group.index,
+                    *root,
+                    file.live(group.index),
+                ),
                 Some(Place::Folder(text) | Place::Log(text)) => {
                     let value = constant(text.as_deref(), &description.data_type).map_err(|why| refuse(&why))?;
                     let kind = ReaderKind::Constant { value, left: group.rows };

@@ -146,6 +146,13 @@ impl SourceFile {
             let columns = own.chain(folders).collect();
             return Ok(SourceFile { path, footer, columns, live: Vec::new(), table: None });
         };
+        if !path.exists() {
+            return Err(Error::Input(format!(
+                "{}: its file {} is gone; a table is copied as a whole, and VACUUM removes what older versions need",
+                member.table,
+                path.display()
+            )));
+        }
         let footer = read_footer(&path).map_err(|e| e.of(&member.table.to_string()))?;
         let (columns, live) = (member.columns(&footer), member.live(&footer, &path)?);
         Ok(SourceFile { path, footer, columns, live, table: Some(member.table) })

@@ -119,7 +119,9 @@ fn becomes(own: &DataType, wanted: &DataType) -> bool {
         _ if own.is_nested() && wanted.is_nested() => true,
         (T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary, T::Utf8) => true,
         (T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_), T::Binary) => true,
-        (T::Int8 | T::Int16 | T::Int32 | T::Int64, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Decimal128(..)) => true,
+        (T::Int8 | T::Int16 | T::Int32 | T::Int64, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Decimal128(..)) => {
+            true
+        }
         (T::Int8 | T::Int16 | T::Int32 | T::Float32, T::Float64) => true,
         (T::Decimal128(_, own), T::Decimal128(_, wanted)) => own <= wanted,
         (T::Date32, T::Timestamp(TimeUnit::Microsecond, None)) => true,

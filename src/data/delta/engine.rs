@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use delta_kernel::expressions::Scalar;
-use delta_kernel::schema::{ArrayType, DataType, MapType, SchemaRef, StructField, StructType};
+use delta_kernel::schema::{ArrayType, DataType, MapType, MetadataColumnSpec, SchemaRef, StructField, StructType};
 use delta_kernel::{
     Engine, EngineData, EvaluationHandler, Expression, ExpressionEvaluator, ExpressionRef, FileDataReadResultIterator,
     FileMeta, FileSlice, FilteredEngineData, JsonHandler, KernelError, KernelResult, KernelResultIterator,
@@ -119,7 +119,8 @@ fn list(folder: &Path, found: &mut Vec<FileMeta>) -> KernelResult<()> {
 fn file_meta(path: &Path) -> KernelResult<FileMeta> {
     let meta = io(path, std::fs::metadata(path))?;
     let since = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    let location = Url::from_file_path(path).map_err(|()| KernelError::generic(format!("{} is relative", path.display())))?;
+    let location =
+        Url::from_file_path(path).map_err(|()| KernelError::generic(format!("{} is relative", path.display())))?;
     Ok(FileMeta::new(location, since.map_or(0, |t| t.as_millis() as i64), meta.len()))
 }
 
@@ -144,18 +145,14 @@ impl JsonHandler for LocalFiles {
                 cell.map_err(|why| KernelError::generic(format!("{}, line {}: {why}", path.display(), n + 1)))
             };
             let lines = text.split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
-            let rows = lines.map(row).collect::<KernelResult<_>>()?;
-            Ok(Box::new(Rows { schema: schema.clone(), rows }) as Box<dyn EngineData>)
+            let rows = lines.map(row).collect::<KernelResult<Vec<_>>>()?;
+            // A batch says by its first row which file it is of.
+            Ok((!rows.is_empty()).then(|| with_file(Rows { schema: schema.clone(), rows }, &file.location)))
         };
-        Ok(Box::new(files.to_vec().into_iter().map(read)))
+        Ok(Box::new(Vec::from(files).into_iter().filter_map(move |file| read(file).transpose())))
     }
 
-    fn write_json_file(
-        &self,
-        _: &Url,
-        _: KernelResultIterator<'_, FilteredEngineData>,
-        _: bool,
-    ) -> KernelResult<u64> {
+    fn write_json_file(&self, _: &Url, _: KernelResultIterator<'_, FilteredEngineData>, _: bool) -> KernelResult<u64> {
         refused("writing")
     }
 }
@@ -170,19 +167,16 @@ impl ParquetHandler for LocalFiles {
         let read = move |file: FileMeta| -> Batches {
             batches(&file, &schema).unwrap_or_else(|why| Box::new(std::iter::once(Err(why))))
         };
-        Ok(Box::new(files.to_vec().into_iter().flat_map(read)))
+        Ok(Box::new(Vec::from(files).into_iter().flat_map(read)))
     }
 
-    fn write_parquet_file(
-        &self,
-        _: Url,
-        _: KernelResultIteratorStatic<Box<dyn EngineData>>,
-    ) -> KernelResult<u64> {
+    fn write_parquet_file(&self, _: Url, _: KernelResultIteratorStatic<Box<dyn EngineData>>) -> KernelResult<u64> {
         refused("writing")
     }
 
     fn read_parquet_footer(&self, file: &FileMeta) -> KernelResult<ParquetFooter> {
-        let fields = footer(file)?.1.metadata.schema().fields().iter().filter_map(|f| kernel_field(f)).collect::<Vec<_>>();
+        let fields =
+            footer(file)?.1.metadata.schema().fields().iter().filter_map(|f| kernel_field(f)).collect::<Vec<_>>();
         Ok(ParquetFooter { schema: Arc::new(StructType::try_new(fields)?) })
     }
 }
@@ -200,14 +194,15 @@ fn batches(file: &FileMeta, schema: &SchemaRef) -> KernelResult<Batches> {
     let leaves = metadata.parquet_schema();
     let wanted = (0..leaves.num_columns()).filter(|&leaf| is_named(schema, leaves.column(leaf).path().parts()));
     let mask = ProjectionMask::leaves(leaves, wanted);
-    let levels = parquet_to_arrow_field_levels(leaves, mask, Some(metadata.schema().fields())).map_err(|e| wrong(&e))?;
+    let levels =
+        parquet_to_arrow_field_levels(leaves, mask, Some(metadata.schema().fields())).map_err(|e| wrong(&e))?;
     let range = RangeFile::open(&local(&file.location)?).map_err(|e| wrong(&e))?;
     let groups = metadata.metadata().num_row_groups();
     let open = move |group| {
         let pages = GuardedGroup::new(range.clone(), metadata.metadata().clone(), group);
         ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, BATCH_ROWS, None)
     };
-    let schema = schema.clone();
+    let (schema, location) = (schema.clone(), file.location.clone());
     // A reader that cannot be opened is an error among its batches.
     let read = (0..groups).flat_map(move |group| {
         let (reader, fault) = match open(group) {
@@ -219,8 +214,21 @@ fn batches(file: &FileMeta, schema: &SchemaRef) -> KernelResult<Batches> {
     Ok(Box::new(read.map(move |batch| {
         let array = Arc::new(arrow::array::StructArray::from(batch.map_err(|e| wrong(&e))?));
         let rows = Cell::of_array(&(array as _), &DataType::from(schema.clone())).map_err(|e| wrong(&e))?;
-        Ok(Box::new(Rows { schema: schema.clone(), rows }) as Box<dyn EngineData>)
+        Ok(with_file(Rows { schema: schema.clone(), rows }, &location))
     })))
+}
+
+/// The rows with the name of their file, in the column that the kernel wants it in.
+fn with_file(mut rows: Rows, location: &Url) -> Box<dyn EngineData> {
+    let spec = |field: &StructField| field.get_metadata_column_spec() == Some(MetadataColumnSpec::FilePath);
+    if let Some(at) = rows.schema.fields().position(spec) {
+        for row in &mut rows.rows {
+            if let Cell::Struct(cells) = row {
+                cells[at] = Cell::Text(location.to_string());
+            }
+        }
+    }
+    Box::new(rows)
 }
 
 /// Whether a column of a file belongs to a column that the schema names.

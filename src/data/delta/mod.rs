@@ -36,19 +36,28 @@ pub(super) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<Found>> {
     let refuse = |why: String| {
         let version = version.map_or_else(String::new, |v| format!(", version {v}"));
         Error::Input(format!(
-            "{}{version}: the log of this Delta table cannot be read: {why}; if another program can, export that version to \
-             Parquet",
-            folder.display()
+            "{}{version}: the log of this Delta table cannot be read: {}; if another program can, export that version to Parquet",
+            folder.display(),
+            why.trim_end_matches('.')
         ))
     };
-    guarded(|| read(&root, folder, version).map_err(plain)).map_err(refuse)
+    let found = guarded(|| read(&root, folder, version).map_err(plain)).map_err(refuse)?;
+    if found.is_empty() {
+        return Err(Error::Input(format!(
+            "{}: this Delta table is empty: no file belongs to its version",
+            folder.display()
+        )));
+    }
+    Ok(found)
 }
 
-/// An error without the backtrace that the kernel may have put around it.
-fn plain(error: KernelError) -> KernelError {
+/// What an error says, without the backtrace that the kernel may have put around it.
+fn plain(error: KernelError) -> String {
     match error {
         KernelError::Backtraced { source, .. } => plain(*source),
-        other => other,
+        KernelError::Generic(text) => text,
+        KernelError::MissingVersion(version) => format!("version {version} is not in it"),
+        other => other.to_string(),
     }
 }
 
@@ -67,7 +76,8 @@ fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<Found>, K
         files = part?.visit_scan_files(files, |files, file| files.push(file))?;
     }
     let found = |file: ScanFile| -> Result<Found, KernelError> {
-        let url = scan.table_root().join(&file.path).map_err(|e| KernelError::generic(format!("{}: {e}", file.path)))?;
+        let url =
+            scan.table_root().join(&file.path).map_err(|e| KernelError::generic(format!("{}: {e}", file.path)))?;
         let absolute = local(&url)?;
         let path = absolute.strip_prefix(local(root)?).map_or_else(|_| absolute.clone(), |inside| folder.join(inside));
         let deleted = file.dv_info.get_row_indexes(&LocalFiles, scan.table_root())?.unwrap_or_default();

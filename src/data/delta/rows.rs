@@ -60,7 +60,8 @@ impl Cell {
             ),
             (Value::Object(entries), DataType::Struct(schema)) => {
                 let field = |name: &String, kind| entries.get(name).map_or(Ok(Cell::Null), |v| Cell::of_json(v, kind));
-                let cells = schema.fields().map(|f| field(f.name(), f.data_type()).map_err(|e| format!("{}: {e}", f.name())));
+                let cells =
+                    schema.fields().map(|f| field(f.name(), f.data_type()).map_err(|e| format!("{}: {e}", f.name())));
                 Cell::Struct(cells.collect::<Result<_, _>>()?)
             }
             (value, data_type) => return Err(format!("{value} where {data_type} is due")),
