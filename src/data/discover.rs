@@ -164,6 +164,7 @@ mod tests {
             std::fs::write(marker, "").unwrap();
             let fault = discover(&[folder.path().to_path_buf()]).unwrap_err().to_string();
             assert!(fault.contains(kind) && fault.contains("older versions"), "{fault}");
+            assert_eq!(fault.contains("--features delta"), kind == "a Delta table", "{fault}");
             // Its files by name are an input like any other.
             assert_eq!(discover(&[folder.path().join("part-0.parquet")]).unwrap().len(), 1);
         }

@@ -29,7 +29,6 @@ mod roles;
 mod source;
 mod store;
 mod stream;
-#[cfg_attr(not(feature = "delta"), expect(dead_code, reason = "made by readers of table formats alone"))]
 mod table;
 mod thrift;
 mod tiles;
