@@ -329,7 +329,7 @@ pub(super) struct AssignArgs {
     /// The model.json of a fit
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
-    /// Parquet files, folders or quoted patterns
+    /// Parquet files, folders, quoted patterns or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     pub(super) inputs: Vec<PathBuf>,
     /// Folder for segments.parquet and manifest.json
@@ -365,7 +365,7 @@ pub(super) struct AssignArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CheckArgs {
-    /// Parquet files, folders or quoted patterns
+    /// Parquet files, folders, quoted patterns or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The customers' id [default: a column named like one]
@@ -392,7 +392,7 @@ pub(super) struct CheckArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct BenchArgs {
-    /// Parquet files, folders or quoted patterns
+    /// Parquet files, folders, quoted patterns or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Number of segments

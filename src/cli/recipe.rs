@@ -13,7 +13,7 @@ use super::fmt::thousands;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct InitArgs {
-    /// Parquet files, folders or quoted patterns
+    /// Parquet files, folders, quoted patterns or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// File to write, which must not be there yet [default: the standard output]
@@ -35,7 +35,7 @@ pub(super) struct ApplyArgs {
     /// The model.json of a fit
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Parquet files, folders or quoted patterns
+    /// Parquet files, folders, quoted patterns or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Parquet file to write: the id, and every feature in scaled units

@@ -13,7 +13,7 @@ use super::fmt::{bytes, parse_bytes, seconds, thousands};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct RfmArgs {
-    /// Parquet files with transactions, folders or quoted patterns
+    /// Parquet files with transactions, folders, quoted patterns or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// File to write, one row a customer

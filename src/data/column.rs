@@ -277,3 +277,36 @@ fn days(units_a_second: f64) -> impl Fn(i64) -> f64 {
     let unit = units_a_second * SECONDS_A_DAY;
     move |v| v as f64 / unit
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_kept_of_rows_that_are_there() {
+        let bits = |text: &str| text.bytes().map(|b| b == b'1').collect::<BooleanBuffer>();
+        assert_eq!(within(&bits("1011001"), &bits("1010")), bits("1001000"));
+        assert_eq!(within(&bits("000"), &bits("")), bits("000"));
+        assert_eq!(within(&bits("111"), &bits("010")), bits("010"));
+    }
+
+    #[test]
+    fn constants_are_of_their_type_or_refused() {
+        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        for text in ["2026-03-01 12:30:00.25", "2026-03-01T12:30:00.250000Z"] {
+            let moment = constant(Some(text), &utc).unwrap();
+            assert_eq!(moment.as_primitive::<TimestampMicrosecondType>().value(0), 1_772_368_200_250_000, "{text}");
+            assert_eq!(*moment.data_type(), utc);
+        }
+        assert_eq!(
+            constant(Some("12.50"), &DataType::Decimal128(10, 2)).unwrap().as_primitive::<Decimal128Type>().value(0),
+            1250
+        );
+        assert!(constant(None, &DataType::Date32).unwrap().is_null(0));
+        for (text, data_type) in
+            [("300", DataType::Int8), ("maybe", DataType::Boolean), ("2026-02-30", DataType::Date32), ("x", utc)]
+        {
+            assert!(constant(Some(text), &data_type).is_err_and(|why| why.contains(text)), "{text}");
+        }
+    }
+}

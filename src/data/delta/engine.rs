@@ -107,10 +107,11 @@ impl StorageHandler for LocalFiles {
 /// All files below a folder.
 fn list(folder: &Path, found: &mut Vec<FileMeta>) -> KernelResult<()> {
     for entry in io(folder, std::fs::read_dir(folder))? {
-        let path = io(folder, entry)?.path();
-        match path.is_dir() {
-            true => list(&path, found)?,
-            false => found.push(file_meta(&path)?),
+        let entry = io(folder, entry)?;
+        // Links are not followed to folders: they could lead in a circle.
+        match io(folder, entry.file_type())?.is_dir() {
+            true => list(&entry.path(), found)?,
+            false => found.push(file_meta(&entry.path())?),
         }
     }
     Ok(())
