@@ -130,7 +130,8 @@ pub(super) struct FitArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlanArgs {
-    /// Parquet files, folders (key=value folders too), quoted patterns, or URLs
+    /// Parquet files, folders (key=value folders too), quoted patterns; URLs and
+    /// Delta tables (table@v12 for version 12), if they were built in
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Number of segments
@@ -345,7 +346,7 @@ pub(super) struct AssignArgs {
     /// The model.json of a fit
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
-    /// Parquet files, folders, quoted patterns or URLs
+    /// Parquet files, folders, quoted patterns, URLs or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     pub(super) inputs: Vec<PathBuf>,
     /// Folder for segments.parquet and manifest.json
@@ -383,7 +384,7 @@ pub(super) struct AssignArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CheckArgs {
-    /// Parquet files, folders, quoted patterns or URLs
+    /// Parquet files, folders, quoted patterns, URLs or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
@@ -412,7 +413,7 @@ pub(super) struct CheckArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct BenchArgs {
-    /// Parquet files, folders, quoted patterns or URLs
+    /// Parquet files, folders, quoted patterns, URLs or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Number of segments

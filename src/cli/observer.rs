@@ -106,7 +106,8 @@ impl Lines {
             .log_internal_errors(false)
             .with_writer(std::io::stderr)
             .with_target(false)
-            .with_max_level(tracing::Level::INFO);
+            // The reader of Delta's logs tells of every step, and of errors with a backtrace; what matters is in ours.
+            .with_env_filter("info,delta_kernel=off");
         // Fails only if there is a subscriber already, which then serves as well.
         let _ = if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
         Self::with(every_pass)

@@ -14,7 +14,7 @@ use super::fmt::thousands;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct InitArgs {
-    /// Parquet files, folders, quoted patterns or URLs
+    /// Parquet files, folders, quoted patterns, URLs or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub(super) struct ApplyArgs {
     /// The model.json of a fit
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Parquet files, folders, quoted patterns or URLs
+    /// Parquet files, folders, quoted patterns, URLs or Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Parquet file to write: the id, and every feature in scaled units

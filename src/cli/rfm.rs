@@ -14,7 +14,8 @@ use super::fmt::{bytes, parse_bytes, seconds, thousands};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct RfmArgs {
-    /// Parquet files with transactions, folders, quoted patterns or URLs
+    /// Parquet files with transactions, folders, quoted patterns, URLs or Delta
+    /// tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, PrimitiveArray, StringArray};
-use arrow::buffer::NullBuffer;
-use arrow::compute::cast;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanBufferBuilder, Float64Array, PrimitiveArray, StringArray, UInt32Array,
+    new_null_array,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::compute::{CastOptions, cast, cast_with_options, take};
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::schema::types::SchemaDescriptor;
 
 use super::footer::guarded;
 use super::pages::GuardedGroup;
 use super::range::RangeFile;
 use super::sealed;
-use super::source::{RowGroup, Source};
+use super::source::{Place, RowGroup, Source};
 use crate::error::{Error, Result};
 
 /// Rows decoded at a time: their f64 values stay in a core's first caches.
@@ -32,10 +36,9 @@ pub struct ColumnReader<'a> {
 
 enum ReaderKind {
     File(Box<ParquetRecordBatchReader>, RangeFile),
-    /// A folder name: one value for all rows.
-    Partition {
-        text: Option<String>,
-        value: Option<f64>,
+    /// One value for all rows, as an array of length 1: a folder's name, or what a table's log says.
+    Constant {
+        value: ArrayRef,
         left: u64,
     },
 }
@@ -45,47 +48,55 @@ impl<'a> ColumnReader<'a> {
     pub fn open(source: &'a Source, group: RowGroup, column: usize) -> Result<Self> {
         let description = &source.columns()[column];
         let file = &source.files()[group.file];
-        let kind = if description.is_partition {
-            let text = file.partition(&description.name).map(str::to_owned);
-            let value = text.as_ref().and_then(|text| text.parse().ok());
-            ReaderKind::Partition { text, value, left: group.rows }
-        } else {
-            // A joined column lies in a file of its own, in row groups like these.
-            let (range, metadata, index) = match description.joined {
-                Some((table, _)) => {
-                    let beside = source.joined()[table].beside().ok_or_else(|| {
-                        Error::Internal(format!("{:?} is read before it is joined", description.name))
-                    })?;
-                    (beside.file.clone(), beside.metadata.clone(), group.number)
-                }
-                None => {
-                    let metadata = &file.footer.metadata;
-                    let root = metadata.schema().index_of(&description.name);
-                    let root = root.map_err(|e| fault(source, group, column, &e.to_string()))?;
-                    (file.open(group.index, root)?, metadata.clone(), group.index)
-                }
-            };
-            if let Some(why) = file.footer.locked.get(&description.name).filter(|_| description.joined.is_none()) {
-                let path = file.path.display();
-                return Err(Error::Input(format!("{path}: column {:?} {why}", description.name)));
+        let refuse = |why: &str| fault(source, group, column, why);
+        // A joined column lies in a file of its own, in row groups like these.
+        let (range, metadata, index, root, live) = match description.joined {
+            Some((table, _)) => {
+                let beside = source.joined()[table]
+                    .beside()
+                    .ok_or_else(|| Error::Internal(format!("{:?} is read before it is joined", description.name)))?;
+                let root = beside.metadata.schema().index_of(&description.name).map_err(|e| refuse(&e.to_string()))?;
+                (beside.file.clone(), beside.metadata.clone(), group.number, root, None)
             }
-            let reader = guarded(|| {
-                let root = metadata.schema().index_of(&description.name)?;
-                let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
-                let batch = BATCH_ROWS.min(group.rows as usize);
-                let kept = source.kept(&group).map(|kept| RowSelection::from_boolean_buffer(kept.clone()));
-                if sealed::is_sealed(&metadata, index, &mask)? {
-                    return Ok(sealed::open(range.clone(), metadata, index, mask, batch, kept)?);
+            None => match file.column(&description.name).map(|c| &c.place) {
+                Some(Place::Root(root)) => (
+                    file.open_column(group.index, *root)?,
+                    file.footer.metadata.clone(),
+                    group.index,
+                    *root,
+                    file.live(group.index),
+                ),
+                Some(Place::Folder(text) | Place::Log(text)) => {
+                    let value = constant(text.as_deref(), &description.data_type).map_err(|why| refuse(&why))?;
+                    let kind = ReaderKind::Constant { value, left: group.rows };
+                    return Ok(ColumnReader { source, group, column, kind });
                 }
-                let fields = metadata.schema().fields();
-                let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(fields))?;
-                let pages = GuardedGroup::new(range.clone(), metadata.metadata().clone(), index);
-                Ok::<_, ArrowError>(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
-            });
-            let fail = |why: String| range.fault().unwrap_or_else(|| fault(source, group, column, &why));
-            let reader = reader.map_err(fail)?;
-            ReaderKind::File(Box::new(reader), range)
+                Some(Place::Unfit(why)) => return Err(refuse(why)),
+                Some(Place::Locked(why)) => {
+                    let path = file.path.display();
+                    return Err(Error::Input(format!("{path}: column {:?} {why}", description.name)));
+                }
+                None => return Err(refuse("the file does not have it")),
+            },
         };
+        let reader = guarded(|| {
+            let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
+            let batch = BATCH_ROWS.min(group.rows as usize);
+            let kept = match (live, source.kept(&group)) {
+                (Some(live), Some(kept)) => Some(within(live, kept)),
+                (live, kept) => live.or(kept).cloned(),
+            };
+            let kept = kept.map(RowSelection::from_boolean_buffer);
+            if sealed::is_sealed(&metadata, index, &mask)? {
+                return Ok(sealed::open(range.clone(), metadata, index, mask, batch, kept)?);
+            }
+            let fields = hints(metadata.schema().fields(), metadata.parquet_schema(), root, &description.data_type);
+            let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(&fields))?;
+            let pages = GuardedGroup::new(range.clone(), metadata.metadata().clone(), index);
+            Ok::<_, ArrowError>(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
+        });
+        let reader = reader.map_err(|why| range.fault().unwrap_or_else(|| refuse(&why)))?;
+        let kind = ReaderKind::File(Box::new(reader), range);
         Ok(ColumnReader { source, group, column, kind })
     }
 
@@ -99,43 +110,90 @@ impl<'a> ColumnReader<'a> {
         Ok(values)
     }
 
-    /// The next array as it is in the file; None after the last. A folder name is an array of f64 where all names of the
-    /// key are numbers, else of text.
+    /// The next array: of the file's type, or of the table's where the file belongs to one. None after the last. A folder
+    /// name is an array of f64 where all names of the key are numbers, else of text.
     pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
         let (source, group, column) = (self.source, self.group, self.column);
         match &mut self.kind {
-            ReaderKind::File(reader, range) => match guarded(|| reader.next().transpose()) {
-                Ok(batch) => Ok(batch.map(|b| b.column(0).clone())),
-                Err(why) => Err(range.fault().unwrap_or_else(|| fault(source, group, column, sealed::told(&why)))),
-            },
-            ReaderKind::Partition { left: 0, .. } => Ok(None),
-            ReaderKind::Partition { text, value, left } => {
+            ReaderKind::File(reader, range) => {
+                let next = || match reader.next().transpose()? {
+                    Some(batch) if source.files()[group.file].table().is_some() => {
+                        converted(batch.column(0), &source.columns()[column].data_type).map(Some)
+                    }
+                    batch => Ok(batch.map(|b| b.column(0).clone())),
+                };
+                let fail =
+                    |why: String| range.fault().unwrap_or_else(|| fault(source, group, column, sealed::told(&why)));
+                guarded(next).map_err(fail)
+            }
+            ReaderKind::Constant { left: 0, .. } => Ok(None),
+            ReaderKind::Constant { value, left } => {
                 let n = (*left).min(BATCH_ROWS as u64);
                 *left -= n;
-                let rows = 0..n;
-                Ok(Some(if source.columns()[column].data_type == DataType::Float64 {
-                    Arc::new(rows.map(|_| *value).collect::<Float64Array>())
-                } else {
-                    Arc::new(rows.map(|_| text.as_deref()).collect::<StringArray>())
-                }))
+                let repeated = take(value, &UInt32Array::from(vec![0; n as usize]), None);
+                repeated.map(Some).map_err(|e| fault(source, group, column, &e.to_string()))
             }
         }
     }
 
     /// Appends the next values to `out`, nulls as NaN, and counts the nulls; false after the last.
     pub(super) fn next_values(&mut self, out: &mut Vec<f64>, nulls: &mut u64) -> Result<bool> {
-        if let ReaderKind::Partition { value, left, .. } = &mut self.kind {
-            let n = (*left).min(BATCH_ROWS as u64);
-            *left -= n;
-            *nulls += if value.is_none() { n } else { 0 };
-            out.extend(std::iter::repeat_n(value.unwrap_or(f64::NAN), n as usize));
-            return Ok(n > 0);
-        }
         let (source, group, column) = (self.source, self.group, self.column);
         let Some(array) = self.next_array()? else { return Ok(false) };
         *nulls += array.logical_null_count() as u64;
         guarded(|| append_f64(&array, out)).map_err(|why| fault(source, group, column, &why))?;
         Ok(true)
+    }
+}
+
+/// What a decoder is told of the types wanted. INT96 alone needs it: as nanoseconds, it ends in the year 2262.
+fn hints(fields: &Fields, schema: &SchemaDescriptor, root: usize, wanted: &DataType) -> Fields {
+    let parquet = &schema.root_schema().get_fields()[root];
+    let is_int96 = parquet.is_primitive() && parquet.get_physical_type() == parquet::basic::Type::INT96;
+    if !is_int96 || !matches!(wanted, DataType::Timestamp(..)) {
+        return fields.clone();
+    }
+    let hinted = |(i, field): (usize, &FieldRef)| match i == root {
+        true => Arc::new(field.as_ref().clone().with_data_type(wanted.clone())),
+        false => field.clone(),
+    };
+    fields.iter().enumerate().map(hinted).collect()
+}
+
+/// The rows of `live` that are also in `kept`, which has a bit for each of them.
+fn within(live: &BooleanBuffer, kept: &BooleanBuffer) -> BooleanBuffer {
+    let mut bits = BooleanBufferBuilder::new(live.len());
+    bits.append_n(live.len(), false);
+    live.set_indices().zip(kept).for_each(|(row, kept)| bits.set_bit(row, kept));
+    bits.finish()
+}
+
+/// A value that is written as text, as an array of length 1. None is null.
+fn constant(text: Option<&str>, data_type: &DataType) -> Result<ArrayRef, String> {
+    let Some(text) = text else { return Ok(new_null_array(data_type, 1)) };
+    let why = |e: &dyn std::fmt::Display| format!("the value {text:?} is no {data_type}: {e}");
+    if *data_type == DataType::Float64 {
+        let value: f64 = text.parse().map_err(|e| why(&e))?;
+        return Ok(Arc::new(Float64Array::from(vec![value])));
+    }
+    let array: ArrayRef = Arc::new(StringArray::from(vec![text]));
+    converted(&array, data_type).map_err(|e| why(&e))
+}
+
+/// An array as another type; what does not fit is an error, never null.
+fn converted(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    if array.data_type() == data_type || data_type.is_nested() {
+        return Ok(array.clone());
+    }
+    let options = CastOptions { safe: false, ..Default::default() };
+    match data_type {
+        // A time zone is a name that arrow has no table for here; in a table of Delta it is UTC, as numbers are without one.
+        DataType::Timestamp(TimeUnit::Microsecond, zone @ Some(_)) => {
+            let plain = cast_with_options(array, &DataType::Timestamp(TimeUnit::Microsecond, None), &options)?;
+            let micros = plain.as_primitive::<TimestampMicrosecondType>().clone();
+            Ok(Arc::new(micros.with_timezone_opt(zone.clone())))
+        }
+        _ => cast_with_options(array, data_type, &options),
     }
 }
 
@@ -230,4 +288,37 @@ fn decimal<T>(scale: i8, convert: impl Fn(T) -> f64) -> impl Fn(T) -> f64 {
 fn days(units_a_second: f64) -> impl Fn(i64) -> f64 {
     let unit = units_a_second * SECONDS_A_DAY;
     move |v| v as f64 / unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_kept_of_rows_that_are_there() {
+        let bits = |text: &str| text.bytes().map(|b| b == b'1').collect::<BooleanBuffer>();
+        assert_eq!(within(&bits("1011001"), &bits("1010")), bits("1001000"));
+        assert_eq!(within(&bits("000"), &bits("")), bits("000"));
+        assert_eq!(within(&bits("111"), &bits("010")), bits("010"));
+    }
+
+    #[test]
+    fn constants_are_of_their_type_or_refused() {
+        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        for text in ["2026-03-01 12:30:00.25", "2026-03-01T12:30:00.250000Z"] {
+            let moment = constant(Some(text), &utc).unwrap();
+            assert_eq!(moment.as_primitive::<TimestampMicrosecondType>().value(0), 1_772_368_200_250_000, "{text}");
+            assert_eq!(*moment.data_type(), utc);
+        }
+        assert_eq!(
+            constant(Some("12.50"), &DataType::Decimal128(10, 2)).unwrap().as_primitive::<Decimal128Type>().value(0),
+            1250
+        );
+        assert!(constant(None, &DataType::Date32).unwrap().is_null(0));
+        for (text, data_type) in
+            [("300", DataType::Int8), ("maybe", DataType::Boolean), ("2026-02-30", DataType::Date32), ("x", utc)]
+        {
+            assert!(constant(Some(text), &data_type).is_err_and(|why| why.contains(text)), "{text}");
+        }
+    }
 }

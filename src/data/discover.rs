@@ -1,19 +1,23 @@
-//! Which files an input means: files, folders (Hive-style `key=value` folders too) and globs, in a fixed order.
+//! Which files an input means: files, folders (Hive-style `key=value` folders too), globs and Delta tables, in a fixed order.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::cloud::{Finder, Object};
+use super::table::Member;
 use crate::error::{Error, Result};
 
-/// A file to read, and the columns that its folders' names give (`month=2026-01`).
+/// A file to read, and what is known of its columns beside what it says itself.
 #[derive(Debug)]
 pub(super) struct Found {
     /// Its path, or its URL.
     pub(super) path: PathBuf,
     /// What is read in place of a file, if that is a URL.
     pub(super) object: Option<Arc<Object>>,
+    /// The columns that its folders' names give (`month=2026-01`).
     pub(super) partitions: Vec<(String, String)>,
+    /// What the log of its table says; the names of folders mean nothing there.
+    pub(super) member: Option<Member>,
 }
 
 /// The files that `inputs` mean. Folders are walked in name order; in them only `.parquet`, `.parq` and `.pq` count, and
@@ -26,9 +30,11 @@ pub(super) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
         if text.contains("://") {
             let of = |(path, object): (PathBuf, _)| {
                 let partitions = partitions(&path);
-                Found { path, object: Some(object), partitions }
+                Found { path, object: Some(object), partitions, member: None }
             };
             found.extend(finder.find(input)?.into_iter().map(of));
+        } else if let (table, version @ Some(_)) = versioned(input) {
+            found.extend(delta_files(&table, version)?);
         } else if !input.exists() && text.contains(['*', '?', '[']) {
             let matches =
                 glob::glob(&text).map_err(|e| Error::Usage(format!("cannot read the pattern {text}: {e}")))?;
@@ -56,11 +62,16 @@ pub(super) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
 fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io("read", path, &e))?;
     if meta.is_file() {
-        found.push(Found { path: path.to_path_buf(), object: None, partitions: partitions(path) });
+        let partitions = partitions(path);
+        found.push(Found { path: path.to_path_buf(), object: None, partitions, member: None });
         return Ok(());
     }
     if !meta.is_dir() {
         return Err(Error::Usage(format!("{} is neither a file nor a folder", path.display())));
+    }
+    if is_delta(path) {
+        found.extend(delta_files(path, None)?);
+        return Ok(());
     }
     refuse_table_formats(path)?;
     let before = found.len();
@@ -96,6 +107,32 @@ pub(super) fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|e| ["parquet", "parq", "pq"].iter().any(|p| e.eq_ignore_ascii_case(p)))
 }
 
+fn is_delta(folder: &Path) -> bool {
+    folder.join("_delta_log").is_dir()
+}
+
+/// The folder that an input means, and the version of a Delta table, where its name ends in one: `customers@v12`.
+pub(crate) fn versioned(input: &Path) -> (PathBuf, Option<u64>) {
+    let named = || {
+        let (folder, version) = input.to_str()?.rsplit_once("@v")?;
+        let version = version.parse().ok().filter(|_| version.bytes().all(|b| b.is_ascii_digit()))?;
+        (!input.exists() && is_delta(Path::new(folder))).then(|| (PathBuf::from(folder), Some(version)))
+    };
+    named().unwrap_or_else(|| (input.to_path_buf(), None))
+}
+
+#[cfg(feature = "delta")]
+use super::delta::files as delta_files;
+
+#[cfg(not(feature = "delta"))]
+fn delta_files(folder: &Path, _: Option<u64>) -> Result<Vec<Found>> {
+    Err(Error::Input(format!(
+        "{} is a Delta table, whose folder holds files of older versions too, and this program was built without Delta tables; \
+         build it with `--features delta`, or export the current version to Parquet",
+        folder.display()
+    )))
+}
+
 /// The table format of a folder, by the paths in it.
 pub(super) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<&'static str> {
     paths.find_map(|path| match path.split_once('/')? {
@@ -120,7 +157,7 @@ fn refuse_table_formats(folder: &Path) -> Result<()> {
         let entries = std::fs::read_dir(folder.join(name)).into_iter().flatten().flatten();
         entries.map(move |e| format!("{name}/{}", e.file_name().to_string_lossy()))
     };
-    let paths = ["_delta_log", "metadata", ".hoodie"].into_iter().flat_map(inside);
+    let paths = ["metadata", ".hoodie"].into_iter().flat_map(inside);
     table_format(paths).map_or(Ok(()), |kind| Err(table_format_fault(&folder.display().to_string(), kind)))
 }
 
@@ -144,6 +181,7 @@ mod tests {
     #[test]
     fn folders_of_table_formats_are_no_tables() {
         for (marker, kind) in [
+            #[cfg(not(feature = "delta"))]
             ("_delta_log/00000000000000000000.json", "a Delta table"),
             ("metadata/v1.metadata.json", "an Iceberg table"),
             (".hoodie/hoodie.properties", "a Hudi table"),
@@ -156,6 +194,7 @@ mod tests {
             std::fs::write(marker, "").unwrap();
             let fault = discover(&[folder.path().to_path_buf()]).unwrap_err().to_string();
             assert!(fault.contains(kind) && fault.contains("older versions"), "{fault}");
+            assert_eq!(fault.contains("--features delta"), kind == "a Delta table", "{fault}");
             // Its files by name are an input like any other.
             assert_eq!(discover(&[folder.path().join("part-0.parquet")]).unwrap().len(), 1);
         }

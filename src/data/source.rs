@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use rayon::prelude::*;
 
 use super::cloud::{self, Ahead, Object};
@@ -14,6 +14,7 @@ use super::footer::{Footer, read_footer, tail};
 use super::join::{Beside, Joined};
 use super::keys::{Access, Keys};
 use super::range::RangeFile;
+use super::table::Table;
 use crate::error::{Error, Result};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
@@ -41,7 +42,33 @@ pub struct SourceFile {
     pub path: PathBuf,
     object: Option<Arc<Object>>,
     pub(super) footer: Footer,
-    partitions: Vec<(String, String)>,
+    columns: Vec<FileColumn>,
+    /// The rows that are not deleted, of each row group; empty: no row is.
+    live: Vec<BooleanBuffer>,
+    table: Option<Arc<Table>>,
+}
+
+/// A column as a file has it.
+#[derive(Debug, Clone)]
+pub(super) struct FileColumn {
+    /// Its name in the input, and the type of its values.
+    pub(super) field: FieldRef,
+    pub(super) place: Place,
+}
+
+/// Where a file has a column.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// Among its own; a table may have another name and a wider type for it.
+    Root(usize),
+    /// In a folder's name; None where that means null.
+    Folder(Option<String>),
+    /// In a table's log: one value for all rows; None is null.
+    Log(Option<String>),
+    /// Nowhere: it is there, and cannot be what its table says.
+    Unfit(String),
+    /// Encrypted, and its key is not there: why, in words that follow its name.
+    Locked(String),
 }
 
 /// One column of a [`Source`].
@@ -94,24 +121,74 @@ impl SourceFile {
         self.footer.encrypted
     }
 
-    /// The value of a partition column; None where it is null.
+    /// The value of a folder's name; None where it is null.
     pub(crate) fn partition(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.partitions.iter().find(|(key, _)| key == name)?;
-        (value != "__HIVE_DEFAULT_PARTITION__").then_some(value)
+        self.columns.iter().filter(|c| c.field.name() == name).find_map(|c| match &c.place {
+            Place::Folder(value) => value.as_deref(),
+            _ => None,
+        })
     }
 
-    /// Whether it has a column of this name that can be read, of its own or by its folders.
+    /// Whether it has a column of this name that can be read, of its own, by its folders or by its table.
     pub fn has(&self, name: &str) -> bool {
-        let of_its_own = self.schema().fields().iter().any(|f| f.name() == name);
-        of_its_own && !self.footer.locked.contains_key(name) || self.partitions.iter().any(|(key, _)| key == name)
+        self.columns.iter().any(|c| c.field.name() == name && !matches!(c.place, Place::Unfit(_) | Place::Locked(_)))
     }
 
-    fn schema(&self) -> &Schema {
-        self.footer.metadata.schema()
+    /// The folder of the table that it belongs to, and the table's version; None: it belongs to none.
+    pub fn table(&self) -> Option<(&Path, u64)> {
+        self.table.as_ref().map(|table| (table.folder.as_path(), table.version))
+    }
+
+    /// Where a column is.
+    pub(super) fn column(&self, name: &str) -> Option<&FileColumn> {
+        self.columns.iter().find(|c| c.field.name() == name)
+    }
+
+    /// The rows of a row group that are not deleted; None: no row is.
+    pub(super) fn live(&self, group: usize) -> Option<&BooleanBuffer> {
+        self.live.get(group)
+    }
+
+    fn open(found: Found, keys: Option<&Arc<Keys>>) -> Result<Self> {
+        let Found { path, object, partitions, member } = found;
+        if let Some(member) = member.as_ref().filter(|_| !path.exists()) {
+            return Err(Error::Input(format!(
+                "{}: its file {} is gone; a table is copied as a whole, and VACUUM removes what older versions need",
+                member.table,
+                path.display()
+            )));
+        }
+        let footer = read_footer(&path, object.as_ref(), keys);
+        let (footer, mut columns, live) = match &member {
+            None => {
+                let footer = footer?;
+                let own = footer.metadata.schema().fields().iter().cloned().enumerate();
+                let own = own.map(|(root, field)| FileColumn { field, place: Place::Root(root) });
+                let folders = partitions.into_iter().map(|(key, value)| FileColumn {
+                    field: Arc::new(Field::new(key, DataType::Utf8, true)),
+                    place: Place::Folder(Some(value).filter(|value| value != "__HIVE_DEFAULT_PARTITION__")),
+                });
+                let columns = own.chain(folders).collect();
+                (footer, columns, Vec::new())
+            }
+            Some(member) => {
+                let footer = footer.map_err(|e| e.of(&member.table.to_string()))?;
+                let (columns, live) = (member.columns(&footer), member.live(&footer, &path)?);
+                (footer, columns, live)
+            }
+        };
+        for column in &mut columns {
+            if let Place::Root(root) = column.place
+                && let Some(why) = footer.locked.get(footer.metadata.schema().field(root).name())
+            {
+                column.place = Place::Locked(why.clone());
+            }
+        }
+        Ok(SourceFile { path, object, footer, columns, live, table: member.map(|member| member.table) })
     }
 
     /// Opens it to read a column of a row group, by its position in the file.
-    pub(super) fn open(&self, group: usize, root: usize) -> Result<RangeFile> {
+    pub(super) fn open_column(&self, group: usize, root: usize) -> Result<RangeFile> {
         let extent = self.object.as_ref().map_or(0..0, |_| self.extent(group, root));
         RangeFile::open(&self.path, self.object.as_ref(), extent)
     }
@@ -168,20 +245,15 @@ impl Source {
         let found = discover(inputs)?;
         let tails = found.iter().filter_map(|f| f.object.as_ref()).map(|object| (object, tail(object.size())));
         let ahead = cloud::ahead(tails.collect(), rayon::current_num_threads());
-        let files: Vec<SourceFile> = found
-            .into_par_iter()
-            .map(|Found { path, object, partitions }| {
-                let footer = read_footer(&path, object.as_ref(), keys.as_ref())?;
-                Ok(SourceFile { footer, path, object, partitions })
-            })
-            .collect::<Result<_>>()?;
+        let open = |found| SourceFile::open(found, keys.as_ref());
+        let files: Vec<SourceFile> = found.into_par_iter().map(open).collect::<Result<_>>()?;
         drop(ahead);
         let mut row_groups = Vec::new();
         let mut rows = 0;
         for (f, file) in files.iter().enumerate() {
             for (g, group) in file.footer.metadata.metadata().row_groups().iter().enumerate() {
                 // A footer's count is not negative (checked there), so neither it nor the sum can wrap.
-                let here = group.num_rows() as u64;
+                let here = file.live(g).map_or(group.num_rows() as u64, |live| live.count_set_bits() as u64);
                 if here > 0 {
                     let number = row_groups.len();
                     row_groups.push(RowGroup { file: f, index: g, number, first_row: rows, rows: here });
@@ -211,9 +283,9 @@ impl Source {
         for group in groups {
             let file = &self.files[group.file];
             let Some(object) = &file.object else { continue };
-            for column in columns.iter().map(|&c| &self.columns[c]).filter(|c| c.joined.is_none() && !c.is_partition) {
-                let Ok(root) = file.schema().index_of(&column.name) else { continue };
-                let whole = file.extent(group.index, root);
+            for column in columns.iter().map(|&c| &self.columns[c]).filter(|c| c.joined.is_none()) {
+                let Some(Place::Root(root)) = file.column(&column.name).map(|c| &c.place) else { continue };
+                let whole = file.extent(group.index, *root);
                 let end = if extent == Extent::Head { whole.end.min(whole.start + HEAD) } else { whole.end };
                 ranges.push((object, whole.start..end));
             }
@@ -308,12 +380,22 @@ impl Source {
     /// Compressed bytes of the given columns: what has to be read.
     pub fn compressed_bytes(&self, columns: &[usize]) -> u64 {
         let names: std::collections::HashSet<&str> = columns.iter().map(|&c| self.columns[c].name.as_str()).collect();
-        let groups = self.files.iter().flat_map(|f| f.footer.metadata.metadata().row_groups());
-        groups
-            .flat_map(|g| g.columns())
-            .filter(|c| c.column_path().parts().first().is_some_and(|root| names.contains(root.as_str())))
-            .map(|c| c.compressed_size() as u64)
-            .sum()
+        let of_file = |file: &SourceFile| -> u64 {
+            let mut read = vec![false; file.footer.metadata.schema().fields().len()];
+            for column in file.columns.iter().filter(|c| names.contains(c.field.name().as_str())) {
+                if let Place::Root(root) = column.place {
+                    read[root] = true;
+                }
+            }
+            let leaves = file.footer.metadata.parquet_schema();
+            let groups = file.footer.metadata.metadata().row_groups().iter();
+            groups
+                .flat_map(|g| g.columns().iter().enumerate())
+                .filter(|(leaf, _)| read[leaves.get_column_root_idx(*leaf)])
+                .map(|(_, chunk)| chunk.compressed_size() as u64)
+                .sum()
+        };
+        self.files.iter().map(of_file).sum()
     }
 }
 
@@ -360,46 +442,47 @@ pub(crate) fn agreed<'a>(
 fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
     let mut columns: Vec<SourceColumn> = Vec::new();
     let mut first: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
-    for file in files {
-        let fields = file.schema().fields().iter().map(|f| (f.name().clone(), f.data_type().clone(), false));
-        let folders = file.partitions.iter().map(|(key, _)| (key.clone(), DataType::Utf8, true));
-        for (name, data_type, is_partition) in fields.chain(folders) {
-            first.entry(name.clone()).or_insert_with(|| {
-                columns.push(SourceColumn {
-                    name,
-                    data_type,
-                    is_partition,
-                    conflicts: Vec::new(),
-                    is_locked: false,
-                    from_folder: is_partition,
-                    joined: None,
-                });
-                columns.len() - 1
+    for column in files.iter().flat_map(|file| &file.columns) {
+        let is_partition = matches!(column.place, Place::Folder(_));
+        first.entry(column.field.name().clone()).or_insert_with(|| {
+            columns.push(SourceColumn {
+                name: column.field.name().clone(),
+                data_type: column.field.data_type().clone(),
+                is_partition,
+                conflicts: Vec::new(),
+                is_locked: false,
+                from_folder: is_partition,
+                joined: None,
             });
-        }
+            columns.len() - 1
+        });
     }
     for column in &mut columns {
         let mut home: Option<&Path> = None;
         for file in files {
             let at = file.path.display();
-            if let Some(why) = file.footer.locked.get(&column.name) {
-                column.conflicts.push(format!("{at}: column {:?} {why}", column.name));
-                column.is_locked = true;
-                continue;
-            }
-            let types: Vec<&DataType> =
-                file.schema().fields().iter().filter(|f| *f.name() == column.name).map(|f| f.data_type()).collect();
-            match types.as_slice() {
-                [] if column.is_partition && file.partitions.iter().any(|(key, _)| *key == column.name) => {}
+            let (folders, own): (Vec<&FileColumn>, Vec<&FileColumn>) = file
+                .columns
+                .iter()
+                .filter(|c| *c.field.name() == column.name)
+                .partition(|c| matches!(c.place, Place::Folder(_)));
+            match own.as_slice() {
+                [] if column.is_partition && !folders.is_empty() => {}
                 [] => column.conflicts.push(format!("{at} has no column {:?}", column.name)),
-                [t] if **t == column.data_type => home = home.or(Some(&file.path)),
-                [t] => column.conflicts.push(format!(
-                    "{at} has {:?} as {t}, {} as {}",
+                [FileColumn { place: Place::Locked(why), .. }] => {
+                    column.conflicts.push(format!("{at}: column {:?} {why}", column.name));
+                    column.is_locked = true;
+                }
+                [FileColumn { place: Place::Unfit(why), .. }] => column.conflicts.push(format!("{at} has {why}")),
+                [c] if *c.field.data_type() == column.data_type => home = home.or(Some(&file.path)),
+                [c] => column.conflicts.push(format!(
+                    "{at} has {:?} as {}, {} as {}",
                     column.name,
+                    c.field.data_type(),
                     home.unwrap_or(&files[0].path).display(),
                     column.data_type
                 )),
-                _ => column.conflicts.push(format!("{at} has {} columns named {:?}", types.len(), column.name)),
+                _ => column.conflicts.push(format!("{at} has {} columns named {:?}", own.len(), column.name)),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Resources;
-use crate::data::{Access, Design, JoinCounts, Roles, Source};
+use crate::data::{Access, Design, JoinCounts, Roles, Source, SourceFile};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 
@@ -15,7 +15,16 @@ pub(super) fn open(
     id: Option<&str>,
     watch: Watch<'_>,
 ) -> Result<Source> {
-    watch.stage(Stage::Open, 0, "files", || Source::open_with(inputs, access)?.with_tables(joins, id))
+    let open = || Source::open_with(inputs, access)?.with_tables(joins, id);
+    let source = watch.stage(Stage::Open, 0, "files", open)?;
+    let mut told: Option<(&Path, u64)> = None;
+    for table in source.files().iter().chain(source.joined_files()).filter_map(SourceFile::table) {
+        if told != Some(table) {
+            watch.note(format!("{} is read as of version {}", table.0.display(), table.1));
+        }
+        told = Some(table);
+    }
+    Ok(source)
 }
 
 /// All files, folders and patterns that are read.

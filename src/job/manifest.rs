@@ -83,6 +83,12 @@ pub struct Manifest {
 pub struct ManifestInput {
     /// Its path as it was found.
     pub path: String,
+    /// The folder of the Delta table that it belongs to, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The version of the table that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_version: Option<u64>,
     /// Size and footer.
     #[serde(flatten)]
     pub file: InputFile,
@@ -140,9 +146,14 @@ fn files(source: &Source) -> impl Iterator<Item = &SourceFile> {
 
 /// The files of a source, for a manifest.
 fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
-    let both = files(source).zip(input_files(source));
-    both.map(|(f, file)| ManifestInput { path: f.path.display().to_string(), file, encrypted: f.is_encrypted() })
-        .collect()
+    let input = |(f, file): (&SourceFile, InputFile)| ManifestInput {
+        path: f.path.display().to_string(),
+        table: f.table().map(|(folder, _)| folder.display().to_string()),
+        table_version: f.table().map(|(_, version)| version),
+        file,
+        encrypted: f.is_encrypted(),
+    };
+    files(source).zip(input_files(source)).map(input).collect()
 }
 
 impl Manifest {

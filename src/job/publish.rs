@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::data::canonical;
+use crate::data::{canonical, versioned};
 use crate::error::{Error, Result};
 
 /// Files that wait to be published in one folder. Dropped without [`commit`](Self::commit), they vanish.
@@ -36,7 +36,7 @@ impl Publication {
     pub(crate) fn new(folder: &Path, names: &[&str], inputs: &[PathBuf]) -> Result<Self> {
         let target = canonical(folder);
         for input in inputs {
-            let source = canonical(input);
+            let source = canonical(&versioned(input).0);
             let inside = source.is_dir() && target.starts_with(&source);
             let over = names.iter().any(|name| target.join(name) == source || is_matched(input, &target.join(name)));
             if inside || over {

@@ -14,6 +14,8 @@ mod cli;
 mod cloud;
 mod command;
 mod conditions;
+#[cfg(feature = "delta")]
+mod delta;
 mod device;
 mod encrypted;
 mod equality;
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         recipe::tests(),
         rfm::tests(),
         conditions::tests(),
+        #[cfg(feature = "delta")]
+        delta::tests(),
         rules::tests(),
         speech::tests(),
         encrypted::tests(),

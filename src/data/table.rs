@@ -1,0 +1,131 @@
+//! A file of a table whose log says what the file means: its columns by other names or types, columns that it lacks, rows
+//! that are deleted. Knows nothing of how the log is written.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::BooleanBufferBuilder;
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::{DataType, FieldRef, TimeUnit};
+
+use super::footer::Footer;
+use super::source::{FileColumn, Place};
+use crate::error::{Error, Result};
+
+/// One version of a table.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) folder: PathBuf,
+    pub(super) version: u64,
+    pub(super) columns: Vec<TableColumn>,
+}
+
+/// A column of a table, and what its files call it.
+#[derive(Debug)]
+pub(super) struct TableColumn {
+    pub(super) field: FieldRef,
+    /// Its name in the files.
+    pub(super) physical: String,
+    /// Its number in the files, which goes before the name.
+    pub(super) id: Option<i32>,
+    /// Whether its values stand in the log, not in the files.
+    pub(super) is_partition: bool,
+}
+
+/// What a table's log says of one file.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) table: Arc<Table>,
+    /// The values of partition columns, by their names in the files; null where there is none.
+    pub(super) values: Vec<(String, String)>,
+    /// Numbers of the rows that are deleted, ascending.
+    pub(super) deleted: Vec<u64>,
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, version {}", self.folder.display(), self.version)
+    }
+}
+
+impl Member {
+    /// The table's columns, in a file of it. One that the file lacks is null there.
+    pub(super) fn columns(&self, footer: &Footer) -> Vec<FileColumn> {
+        let place = |column: &TableColumn| {
+            if column.is_partition {
+                let value = self.values.iter().find(|(name, _)| *name == column.physical);
+                return Place::Log(value.map(|(_, value)| value.clone()));
+            }
+            let Some(root) = root(column, footer) else { return Place::Log(None) };
+            let (own, wanted) = (footer.metadata.schema().field(root).data_type(), column.field.data_type());
+            match becomes(own, wanted) {
+                true => Place::Root(root),
+                false => Place::Unfit(format!(
+                    "{:?} as {own}, which cannot be read as {wanted}, its type in {}",
+                    column.field.name(),
+                    self.table
+                )),
+            }
+        };
+        let columns = self.table.columns.iter();
+        columns.map(|column| FileColumn { field: column.field.clone(), place: place(column) }).collect()
+    }
+
+    /// The rows of each row group that are not deleted; empty: no row is.
+    ///
+    /// # Errors
+    /// A deleted row that the file does not have.
+    pub(super) fn live(&self, footer: &Footer, path: &Path) -> Result<Vec<BooleanBuffer>> {
+        if self.deleted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut live, mut first, mut deleted) = (Vec::new(), 0u64, self.deleted.as_slice());
+        for group in footer.metadata.metadata().row_groups() {
+            let rows = group.num_rows() as u64;
+            let (here, later) = deleted.split_at(deleted.partition_point(|&row| row < first + rows));
+            let mut bits = BooleanBufferBuilder::new(rows as usize);
+            bits.append_n(rows as usize, true);
+            here.iter().for_each(|row| bits.set_bit((row - first) as usize, false));
+            live.push(bits.finish());
+            (first, deleted) = (first + rows, later);
+        }
+        match deleted.first() {
+            None => Ok(live),
+            Some(row) => Err(Error::Input(format!(
+                "{}: {} deletes its row {row}, and it has {first}; one of them is damaged",
+                path.display(),
+                self.table
+            ))),
+        }
+    }
+}
+
+/// Where a file has a column of its table.
+fn root(column: &TableColumn, footer: &Footer) -> Option<usize> {
+    let roots = footer.metadata.parquet_schema().root_schema().get_fields();
+    let info = |at: &usize| roots[*at].get_basic_info();
+    let by_id = column.id.and_then(|id| (0..roots.len()).find(|at| info(at).has_id() && info(at).id() == id));
+    by_id.or_else(|| (0..roots.len()).find(|at| info(at).name() == column.physical))
+}
+
+/// Whether values of a type in a file can be read as the type that the table has now: written otherwise, or widened since.
+/// A value that does not fit all the same is an error where it is read.
+fn becomes(own: &DataType, wanted: &DataType) -> bool {
+    use DataType as T;
+    match (own, wanted) {
+        (T::Dictionary(_, values), _) => becomes(values, wanted),
+        // Nothing reads them.
+        _ if own.is_nested() && wanted.is_nested() => true,
+        (T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary, T::Utf8) => true,
+        (T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_), T::Binary) => true,
+        (T::Int8 | T::Int16 | T::Int32 | T::Int64, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Decimal128(..)) => {
+            true
+        }
+        (T::Int8 | T::Int16 | T::Int32 | T::Float32, T::Float64) => true,
+        (T::Decimal128(_, own), T::Decimal128(_, wanted)) => own <= wanted,
+        (T::Date32, T::Timestamp(TimeUnit::Microsecond, None)) => true,
+        (T::Timestamp(..), T::Timestamp(..)) => true,
+        _ => own == wanted,
+    }
+}
