@@ -44,8 +44,8 @@ use self::expect::Expectations;
 use self::pass::{Found, pass};
 use crate::data::{Access, Source, agreed, check_ids, guess_id};
 use crate::error::{Error, Result};
-use crate::event::{Observer, Stage, Watch};
-use crate::job::{Publication, Resources};
+use crate::event::{Observer, Watch};
+use crate::job::{Publication, Resources, inputs};
 
 /// Correlations, positive or negative, that are told.
 pub const STRONG: f64 = 0.95;
@@ -55,7 +55,9 @@ pub const STRONG: f64 = 0.95;
 pub struct CheckRequest {
     /// Files, folders and patterns.
     pub inputs: Vec<PathBuf>,
-    /// How inputs are opened.
+    /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
+    pub joins: Vec<PathBuf>,
+    /// How inputs and joined tables are opened.
     pub access: Access,
     /// The id column; by default one named like one.
     pub id: Option<String>,
@@ -78,7 +80,7 @@ pub struct CheckRequest {
 pub fn check(request: &CheckRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<Report> {
     let watch = Watch::new(observer, stop);
     request.resources.install(|| {
-        let source = watch.stage(Stage::Open, 0, "", || Source::open_with(&request.inputs, &request.access))?;
+        let mut source = open(request, watch)?;
         let expectations = request.expect.as_ref().map(|path| Expectations::read(path, &source)).transpose()?;
         let id = id_of(request, &source)?;
         // Before the work: an output that cannot be written is no reason to look at every row first.
@@ -88,12 +90,19 @@ pub fn check(request: &CheckRequest, observer: &dyn Observer, stop: &std::sync::
         {
             return Err(Error::Usage(format!("{} is named for two outputs", json.display())));
         }
-        let inputs: Vec<PathBuf> =
-            source.files().iter().map(|f| f.path.clone()).chain(request.inputs.iter().cloned()).collect();
+        let inputs: Vec<PathBuf> = source
+            .files()
+            .iter()
+            .chain(source.joined_files())
+            .map(|f| f.path.clone())
+            .chain(inputs::all(&request.inputs, &request.joins))
+            .collect();
         let [json, page] = outputs.map(|path| {
             path.as_ref().map(|path| Ok::<_, Error>((Publication::of_file(path, &inputs)?, path))).transpose()
         });
         let (json, page) = (json?, page?);
+        let all: Vec<usize> = (0..source.columns().len()).collect();
+        inputs::join(&mut source, &all, &request.resources, None, watch)?;
         let report = examine(&source, id, expectations.as_ref(), request.resources.budget(), watch)?;
         if let Some((publication, path)) = json {
             let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
@@ -104,6 +113,11 @@ pub fn check(request: &CheckRequest, observer: &dyn Observer, stop: &std::sync::
         }
         Ok(report)
     })
+}
+
+/// The input with the columns of joined tables, whose values are not there yet.
+fn open(request: &CheckRequest, watch: Watch<'_>) -> Result<Source> {
+    inputs::open(&request.inputs, &request.joins, &request.access, request.id.as_deref(), watch)
 }
 
 fn publish(mut publication: Publication, path: &std::path::Path, text: &str) -> Result<()> {

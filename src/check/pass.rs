@@ -147,7 +147,7 @@ impl Plan<'_> {
     }
 
     fn open(&self, group: RowGroup, at: usize, profile: Profile) -> Result<Column<'_>> {
-        let there = self.source.files()[group.file].has(&self.source.columns()[at].name);
+        let there = self.source.has(group, at);
         let reader = there.then(|| ColumnReader::open(self.source, group, at)).transpose()?;
         Ok(Column { at, shape: self.shapes[at], reader, profile, piece: Piece::default(), centred: None })
     }

@@ -7,9 +7,9 @@ use super::findings::tell;
 use super::piece::Class;
 use super::report::{ColumnReport, QUANTILES, Report, Value, percent};
 use super::{CheckRequest, STRONG, check};
-use crate::data::{RoleRequest, Source};
+use crate::data::RoleRequest;
 use crate::error::Result;
-use crate::event::Observer;
+use crate::event::{Observer, Watch};
 
 /// Different values up to which text is taken for categories.
 const CATEGORIES: u64 = 100;
@@ -32,7 +32,7 @@ pub fn starting_recipe(
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<String> {
     let report = check(request, observer, stop)?;
-    let source = Source::open_with(&request.inputs, &request.access)?;
+    let source = super::open(request, Watch::none())?;
     let categories = report.columns.iter().filter(|c| is_category(&report, c)).map(|c| c.name.clone()).collect();
     let roles = RoleRequest { id: request.id.clone(), encoded: categories, ..RoleRequest::default() };
     let roles = roles.resolve(&source)?;

@@ -159,12 +159,8 @@ pub(super) struct FitOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Columns")]
 struct ColumnArgs {
-    /// A file, folder or pattern whose columns are joined by the id; may be given
-    /// several times. Customers without a row there get nulls
-    #[arg(long, value_name = "INPUT")]
-    join: Vec<PathBuf>,
     #[command(flatten)]
-    access: AccessArgs,
+    beside: BesideArgs,
     /// The customers' id [default: a column named like one, else the row number]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
@@ -191,6 +187,17 @@ struct ColumnArgs {
     /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
     #[arg(long, value_name = "FILE|env:NAME")]
     pseudonymise: Option<KeySource>,
+}
+
+/// What every verb that reads customers has.
+#[derive(Debug, Clone, Args)]
+pub(super) struct BesideArgs {
+    /// A file, folder or pattern whose columns are joined by the id; may be given
+    /// several times. Customers without a row there get nulls
+    #[arg(long, value_name = "INPUT")]
+    pub(super) join: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
 }
 
 /// What every verb that reads Parquet has.
@@ -355,12 +362,8 @@ pub(super) struct AssignArgs {
     /// The customers' id [default: the model's]
     #[arg(long, value_name = "COLUMN")]
     pub(super) id: Option<String>,
-    /// A file, folder or pattern whose columns are joined by the id; may be given
-    /// several times
-    #[arg(long, value_name = "INPUT")]
-    pub(super) join: Vec<PathBuf>,
     #[command(flatten)]
-    pub(super) access: AccessArgs,
+    pub(super) beside: BesideArgs,
     /// Also write the gap to the second-nearest centroid
     #[arg(long)]
     pub(super) margin: bool,
@@ -388,7 +391,7 @@ pub(super) struct CheckArgs {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
-    access: AccessArgs,
+    beside: BesideArgs,
     /// The customers' id [default: a column named like one]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
@@ -552,8 +555,8 @@ impl FitOptions {
         };
         Ok(FitRequest {
             inputs,
-            joins: self.columns.join,
-            access: self.columns.access.access(),
+            joins: self.columns.beside.join,
+            access: self.columns.beside.access.access(),
             roles: RoleRequest {
                 id: self.columns.id,
                 features: self.columns.features,
@@ -590,7 +593,8 @@ impl CheckArgs {
     pub(super) fn request(self) -> CheckRequest {
         CheckRequest {
             inputs: self.inputs,
-            access: self.access.access(),
+            joins: self.beside.join,
+            access: self.beside.access.access(),
             id: self.id,
             expect: self.expect,
             json: self.json,

@@ -9,7 +9,7 @@ use hyades::job::{ApplyRequest, Resources};
 use hyades::{Error, Result};
 
 use super::Session;
-use super::args::AccessArgs;
+use super::args::BesideArgs;
 use super::fmt::thousands;
 
 #[derive(Debug, Clone, Args)]
@@ -18,7 +18,7 @@ pub(super) struct InitArgs {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
-    access: AccessArgs,
+    beside: BesideArgs,
     /// File to write, which must not be there yet [default: the standard output]
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -47,12 +47,8 @@ pub(super) struct ApplyArgs {
     /// The customers' id [default: the model's]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
-    /// A file, folder or pattern whose columns are joined by the id; may be given
-    /// several times
-    #[arg(long, value_name = "INPUT")]
-    join: Vec<PathBuf>,
     #[command(flatten)]
-    access: AccessArgs,
+    beside: BesideArgs,
     /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
     #[arg(long, value_name = "FILE|env:NAME")]
     pseudonymise: Option<KeySource>,
@@ -68,7 +64,8 @@ pub(super) fn init(args: &InitArgs, session: &Session) -> Result<()> {
     }
     let request = CheckRequest {
         inputs: args.inputs.clone(),
-        access: args.access.clone().access(),
+        joins: args.beside.join.clone(),
+        access: args.beside.access.clone().access(),
         id: args.id.clone(),
         resources: Resources { threads: args.threads, memory: args.memory, ..Resources::default() },
         ..CheckRequest::default()
@@ -86,8 +83,8 @@ pub(super) fn apply(args: ApplyArgs, session: &Session) -> Result<()> {
     let request = ApplyRequest {
         model: args.model,
         inputs: args.inputs,
-        joins: args.join,
-        access: args.access.access(),
+        joins: args.beside.join,
+        access: args.beside.access.access(),
         id: args.id,
         resources: Resources { threads: args.threads, ..Resources::default() },
         out: args.out,

@@ -372,9 +372,9 @@ fn scale_blocks(candidates: &mut [Candidate]) {
 fn weigh_blocks(candidates: &mut [Candidate], spec: &RecipeSpec) {
     let mut members: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for column in candidates.iter_mut().filter_map(|c| c.column.as_mut()) {
-        if let Some((owner, _)) = spec.block_of(&column.column().to_owned()) {
-            column.block = Some(owner.to_owned());
-            members.entry(owner.to_owned()).or_default().insert(column.column().to_owned());
+        if let Some(owner) = spec.block_of(column.column()).map(|(owner, _)| owner.to_owned()) {
+            column.block = Some(owner.clone());
+            members.entry(owner).or_default().insert(column.column().to_owned());
         }
     }
     for column in candidates.iter_mut().filter_map(|c| c.column.as_mut()) {

@@ -293,6 +293,12 @@ impl Source {
         cloud::ahead(ranges, at_once)
     }
 
+    /// Whether a column can be read in a row group: its file has it, or it is joined.
+    pub(crate) fn has(&self, group: RowGroup, column: usize) -> bool {
+        let column = &self.columns[column];
+        column.joined.is_some() || self.files[group.file].has(&column.name)
+    }
+
     /// The most bytes that are fetched ahead.
     pub(crate) fn fetched_ahead(&self) -> u64 {
         let is_remote = self.files.iter().chain(self.joined_files()).any(|file| file.object.is_some());

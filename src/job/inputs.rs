@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::event::{Stage, Watch};
 
 /// Opens the input and the tables to join; `id` is the column to join by, if it is known.
-pub(super) fn open(
+pub(crate) fn open(
     inputs: &[PathBuf],
     joins: &[PathBuf],
     access: &Access,
@@ -28,7 +28,7 @@ pub(super) fn open(
 }
 
 /// All files, folders and patterns that are read.
-pub(super) fn all(inputs: &[PathBuf], joins: &[PathBuf]) -> Vec<PathBuf> {
+pub(crate) fn all(inputs: &[PathBuf], joins: &[PathBuf]) -> Vec<PathBuf> {
     [inputs, joins].concat()
 }
 
@@ -43,7 +43,7 @@ pub(super) fn besides(roles: &Roles) -> Vec<usize> {
 }
 
 /// Finds the values of joined columns; an eighth of the memory that the job may use serves for it.
-pub(super) fn join(
+pub(crate) fn join(
     source: &mut Source,
     needed: &[usize],
     resources: &Resources,

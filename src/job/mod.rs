@@ -7,7 +7,7 @@ mod centroids;
 mod device;
 mod fit;
 mod ids;
-mod inputs;
+pub(crate) mod inputs;
 mod manifest;
 mod part;
 mod plan;

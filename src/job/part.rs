@@ -42,6 +42,9 @@ pub(super) struct Part {
 /// the numbering, and could change it.
 const NUMBERINGS: usize = 4;
 
+/// What was written of the labels, and what was kept of them.
+type Written = (LabelSummary, Option<Kept>);
+
 /// Opens the output of a label pass; should there be another pass, it starts anew.
 pub(super) type Open<'o, 'a> = &'o mut dyn FnMut() -> Result<Output<'a>>;
 
@@ -109,7 +112,7 @@ impl Parts<'_> {
         audit: &dyn Fn(usize) -> Option<Audit<'s>>,
         open: Open<'_, 'o>,
         watch: Watch<'_>,
-    ) -> Result<(Centroids, (LabelSummary, Option<Kept>), Option<AuditReport>)> {
+    ) -> Result<(Centroids, Written, Option<AuditReport>)> {
         let mut centroids = fit.centroids.clone();
         let (weights, step, margin) = (prepared.tiles.weights(), prepared.recipe.step(), self.request.margin);
         watch.stage(Stage::Labels, prepared.tiles.rows(), "rows", || {

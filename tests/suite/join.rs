@@ -11,6 +11,7 @@ use crate::tables::{f64s, i64s, noise, read, three_groups, write, write_batch};
 
 tests!(
     a_table_in_two_is_the_same_table,
+    joined_columns_are_checked,
     customers_without_a_row,
     text_ids_and_text_columns,
     the_id_is_the_inputs_own,
@@ -29,11 +30,9 @@ fn rows(batch: &RecordBatch, order: &[u32]) -> RecordBatch {
     RecordBatch::try_new(batch.schema(), arrays).unwrap()
 }
 
-/// The small bank in three tables, two of them shuffled, with other row groups.
-fn a_table_in_two_is_the_same_table() {
-    let w = Workshop::new();
-    let bank = root().join("data/customers.parquet");
-    let whole = read(&bank);
+/// The small bank as a whole, and in three tables, two of them shuffled, with other row groups.
+fn three_tables(w: &Workshop) -> [String; 4] {
+    let whole = read(&root().join("data/customers.parquet"));
     let mut order: Vec<u32> = (0..whole.num_rows() as u32).collect();
     let keys: Vec<f64> = noise(5).take(order.len()).collect();
     order.sort_by(|a, b| keys[*a as usize].total_cmp(&keys[*b as usize]));
@@ -42,8 +41,32 @@ fn a_table_in_two_is_the_same_table() {
     write_batch(&w.path("two.parquet"), &rows(&columns(&whole, |i, _| i >= 11), &order), 20_000);
     // Row groups as those of the parts, so that the first look sees the same rows.
     write_batch(&w.path("whole.parquet"), &whole, 3000);
-    let (left, one, two) = (w.text("left.parquet"), w.text("one.parquet"), w.text("two.parquet"));
-    w.run(["fit", &w.text("whole.parquet"), "--k", "5"]).succeeds();
+    ["whole", "left", "one", "two"].map(|name| w.text(&format!("{name}.parquet")))
+}
+
+/// What is found of joined columns is what is found of a table that has them, and the recipe that follows.
+fn joined_columns_are_checked() {
+    let w = Workshop::new();
+    let [whole, left, one, two] = three_tables(&w);
+    let joined = [left.as_str(), "--join", &one, "--join", &two];
+    let found = |inputs: &[&str]| {
+        let to = w.text("check.json");
+        done([&["check"], inputs, &["--json", &to]].concat());
+        json(&to)
+    };
+    let (mut all, parts) = (found(&[&whole]), found(&joined));
+    all["files"] = parts["files"].clone();
+    assert_eq!(all, parts);
+    let recipe = |inputs: &[&str]| done([&["recipe", "init"], inputs].concat()).out;
+    assert_eq!(recipe(&[&whole]), recipe(&joined));
+    done([&["recipe", "init"], &joined[..], &["--out", &w.text("recipe.toml")]].concat());
+    w.run([&["fit"], &joined[..], &["--recipe", &w.text("recipe.toml"), "--k", "4"]].concat()).succeeds();
+}
+
+fn a_table_in_two_is_the_same_table() {
+    let w = Workshop::new();
+    let [whole, left, one, two] = three_tables(&w);
+    w.run(["fit", &whole, "--k", "5"]).succeeds();
     let (hash, centers) = (labels_hash(&w.out()), model(&w.out())["grid_centers_"].take());
     std::fs::copy(w.out().join("model.json"), w.path("model.json")).unwrap();
     let joined = ["--k", "5", "--join", &one, "--join", &two];
@@ -56,9 +79,7 @@ fn a_table_in_two_is_the_same_table() {
     assert_eq!(manifest["inputs"].as_array().unwrap().len(), 3);
     w.run(["assign", &w.text("model.json"), &left, "--join", &one, "--join", &two]).succeeds();
     assert_eq!(labels_hash(&w.out()), hash);
-    for (name, inputs) in
-        [("a", vec![left.as_str(), "--join", &one, "--join", &two]), ("b", vec![&w.text("whole.parquet")])]
-    {
+    for (name, inputs) in [("a", vec![left.as_str(), "--join", &one, "--join", &two]), ("b", vec![whole.as_str()])] {
         let to = w.text(&format!("{name}.parquet"));
         done([&["recipe", "apply", &w.text("model.json"), "--out", &to][..], &inputs].concat());
     }

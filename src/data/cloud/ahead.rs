@@ -135,14 +135,14 @@ impl Plan {
     /// Sends requests for a piece and for those that follow it.
     fn ask(self: &Arc<Self>, states: &mut [(usize, State)], first: usize) {
         let mut ahead = 0;
-        for at in first..self.pieces.len() {
+        for (at, (_, state)) in states.iter_mut().enumerate().skip(first) {
             if at > first && ahead >= self.window {
                 break;
             }
-            match states[at].1 {
+            match state {
                 State::Done | State::Failed(_) => continue,
                 State::Asked | State::Here(_) => {}
-                State::Planned => states[at].1 = self.send(at),
+                State::Planned => *state = self.send(at),
             }
             let range = &self.pieces[at].range;
             ahead += if at > first { range.end - range.start } else { 0 };

@@ -62,7 +62,7 @@ pub(super) fn exp_m1(x: f64) -> f64 {
 pub(super) fn exp_m1_wide(x: f64) -> f64 {
     // Adding and subtracting it rounds to a whole number, which then stands in the lowest bits.
     const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
-    const INVERSE: f64 = 1.442_695_040_888_963_387_00;
+    const INVERSE: f64 = std::f64::consts::LOG2_E;
     // 1 / n!
     const C: [f64; 12] = [
         1.0 / 2.0,
