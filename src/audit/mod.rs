@@ -70,6 +70,8 @@ impl<'a> Audit<'a> {
     /// An audit of `protected` columns over `k` segments, from the first row on.
     pub fn new(source: &'a Source, protected: &[Protected], k: usize) -> Self {
         let mut audit = Audit { rows: vec![0; k], columns: Vec::new(), left_out: Vec::new() };
+        // Beside the ids.
+        let side_by_side = 1 + protected.len();
         for &protected in protected {
             let column = &source.columns()[protected.column];
             let Some(class) = Class::of(&column.data_type) else {
@@ -81,7 +83,7 @@ impl<'a> Audit<'a> {
                 Class::Number | Class::Date => Counts::Numbers(Numbers::new(k)),
                 Class::Boolean | Class::Text => Counts::Shares(Shares::new(k)),
             };
-            let values = ColumnStream::new(source, protected.column);
+            let values = ColumnStream::new(source, protected.column, side_by_side);
             audit.columns.push(Column { name: column.name.clone(), protected, class, values, counts });
         }
         audit

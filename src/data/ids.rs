@@ -187,7 +187,8 @@ impl<'a> IdStream<'a> {
     pub fn new(source: &'a Source, column: usize) -> Self {
         let description = &source.columns()[column];
         let field = Field::new(&description.name, description.data_type.clone(), true);
-        IdStream { values: ColumnStream::new(source, column), field, pseudonym: None }
+        // Beside a column that is audited, at times.
+        IdStream { values: ColumnStream::new(source, column, 2), field, pseudonym: None }
     }
 
     /// Pseudonyms in place of the ids, if there is a key.

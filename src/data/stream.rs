@@ -17,14 +17,11 @@ pub(crate) struct ColumnStream<'a> {
     _ahead: Ahead,
 }
 
-/// Streams that are read side by side: the id, and what is audited.
-const STREAMS: usize = 8;
-
 impl<'a> ColumnStream<'a> {
-    /// The column from the first row on.
-    pub(crate) fn new(source: &'a Source, column: usize) -> Self {
+    /// The column from the first row on, one of so many that are read side by side.
+    pub(crate) fn new(source: &'a Source, column: usize, side_by_side: usize) -> Self {
         let groups = source.row_groups();
-        let _ahead = source.ahead(groups, &[column], Extent::Whole, STREAMS);
+        let _ahead = source.ahead(groups, &[column], Extent::Whole, side_by_side);
         ColumnStream { source, column, groups: groups.iter(), reader: None, waiting: None, _ahead }
     }
 

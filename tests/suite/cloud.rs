@@ -128,7 +128,7 @@ fn length(range: &str) -> u64 {
     last.parse::<u64>().unwrap() - first.parse::<u64>().unwrap() + 1
 }
 
-/// Chunks of 16 MB: no request is for more than 4 MiB, the next ones are under way, and the answer is that of the file.
+/// Chunks of 16 MB: no request is for more than 2 MiB, the next ones are under way, and the answer is that of the file.
 fn a_large_chunk_comes_in_pieces() {
     let (w, store) = (Workshop::new(), Store::new(true));
     let rows = 2_000_000;
@@ -140,7 +140,7 @@ fn a_large_chunk_comes_in_pieces() {
     let hash = labels_hash(&w.out());
     let asked = store.asked();
     let longest = asked.iter().filter_map(|a| a.range.as_deref()).map(length).max().unwrap();
-    assert!(longest <= 4 << 20, "{longest} bytes at once");
+    assert!(longest <= 2 << 20, "{longest} bytes at once");
     assert!(store.most_under_way() >= 4, "{} under way", store.most_under_way());
     let fetched: u64 = asked.iter().filter_map(|a| a.range.as_deref()).map(length).sum();
     let size = std::fs::metadata(&path).unwrap().len();

@@ -21,8 +21,8 @@ use crate::error::Error;
 const WINDOW: u64 = 32 << 20;
 /// What is held at most: the window, and what is being read.
 pub(in crate::data) const HELD_BYTES: u64 = 2 * WINDOW;
-/// The largest piece: more than a round trip carries at 80 MB/s.
-const MOST: u64 = 4 << 20;
+/// The largest piece: about what one connection carries (80 MB/s) in the time that a store takes to answer (30 ms).
+const MOST: u64 = 2 << 20;
 /// The smallest one where much is read at once.
 const LEAST: u64 = 128 << 10;
 /// Bytes between two ranges that cost less than another request.
@@ -72,7 +72,7 @@ pub(crate) struct Ahead(Option<(Arc<Object>, Arc<Plan>)>);
 /// Announces that these ranges of objects of one input will be read, each once, about `at_once` of them at a time.
 pub(in crate::data) fn ahead(mut ranges: Vec<(&Arc<Object>, Range<u64>)>, at_once: usize) -> Ahead {
     let window = WINDOW / at_once.max(1) as u64;
-    let most = (window / 4).clamp(LEAST, MOST);
+    let most = (window / 8).clamp(LEAST, MOST);
     ranges.sort_by_key(|(object, range)| (object.number, range.start));
     ranges.dedup_by_key(|(object, range)| (object.number, range.start));
     let Some((first, _)) = ranges.first() else { return Ahead(None) };

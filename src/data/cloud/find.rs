@@ -25,7 +25,7 @@ use super::{Input, Object, REQUESTS, runtime};
 use crate::data::discover::{is_parquet, is_skipped, table_format, table_format_fault};
 use crate::error::{Error, Result};
 
-/// For a request, of 4 MiB at most, and for a connection.
+/// For a request, of 2 MiB at most, and for a connection.
 const TIMEOUT: &str = "60 seconds";
 const CONNECT_TIMEOUT: &str = "10 seconds";
 
