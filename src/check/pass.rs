@@ -12,7 +12,7 @@ use super::piece::{Class, Piece};
 use super::profile::{Profile, Shape};
 use super::rows::{ROW_BYTES, RowSums};
 use super::sample::{ROWS, Sample};
-use crate::data::{BATCH_ROWS, ColumnReader, Extent, RowGroup, Source, fault};
+use crate::data::{BATCH_ROWS, ColumnReader, Order, RowGroup, Source, fault};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::simd::Dispatch;
@@ -81,8 +81,7 @@ pub(super) fn pass(
     }
     watch.stage(Stage::Check, source.rows(), "rows", || {
         let all: Vec<usize> = (0..source.columns().len()).collect();
-        let at_once = all.len() * rayon::current_num_threads();
-        let _ahead = source.ahead(source.row_groups(), &all, Extent::Whole, at_once);
+        let _ahead = source.ahead(source.row_groups(), &all, Order::Together(rayon::current_num_threads()));
         // Two row groups a thread: few enough to hold, and enough that a slow one does not leave the others idle.
         for wave in source.row_groups().chunks(2 * rayon::current_num_threads()) {
             let parts: Vec<Part> =

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::column::ColumnReader;
 use super::pseudonym::Pseudonym;
-use super::source::{Extent, RowGroup, Source};
+use super::source::{Order, RowGroup, Source};
 use super::stream::ColumnStream;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -43,7 +43,7 @@ fn count<K: Ord + Copy + Send + Sync>(
     watch: Watch<'_>,
     keys: fn(&ArrayRef) -> Result<Keys<K>, arrow::error::ArrowError>,
 ) -> Result<IdFindings> {
-    let announced = || source.ahead(source.row_groups(), &[column], Extent::Whole, rayon::current_num_threads());
+    let announced = || source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
     let ahead = announced();
     let looks: Vec<Look<K>> = source
         .row_groups()

@@ -24,7 +24,7 @@ use rayon::prelude::*;
 
 use super::column::ColumnReader;
 use super::range::RangeFile;
-use super::source::{Extent, RowGroup, Source, SourceColumn};
+use super::source::{Order, RowGroup, Source, SourceColumn};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
@@ -238,7 +238,7 @@ fn look_up(
     let mut beside: Option<Beside> = None;
     let (matched, mut unused, mut without_id, mut repeated) = (AtomicU64::new(0), 0, 0, 0);
     for part in 0..parts {
-        let _ahead = source.ahead(source.row_groups(), &[left], Extent::Whole, rayon::current_num_threads());
+        let _ahead = source.ahead(source.row_groups(), &[left], Order::InTurn(rayon::current_num_threads()));
         let (held, nulls, twice) = hold(right, table.id, columns, part, parts, watch)?;
         (without_id, repeated) = (without_id + nulls, repeated + twice);
         let earlier = beside.take();
@@ -307,7 +307,7 @@ fn hold(
         Ok((keys.into_iter().flatten().filter(|&key| mix(key) % parts == part).collect(), arrays, nulls))
     };
     let all: Vec<usize> = columns.iter().copied().chain([id]).collect();
-    let _ahead = right.ahead(right.row_groups(), &all, Extent::Whole, rayon::current_num_threads());
+    let _ahead = right.ahead(right.row_groups(), &all, Order::InTurn(rayon::current_num_threads()));
     let pieces: Vec<_> = right.row_groups().par_iter().with_max_len(1).map(read).collect::<Result<Vec<_>>>()?;
     let rows: usize = pieces.iter().map(|(keys, ..)| keys.len()).sum();
     if rows >= u32::MAX as usize {

@@ -66,8 +66,8 @@ pub use recipe::{
 pub(crate) use recipe::{Moments, power_of_two};
 pub(crate) use roles::guess_id;
 pub use roles::{OUTPUT_COLUMNS, Protected, RoleRequest, Roles, TRUTH_COLUMN};
-pub(crate) use source::{Extent, agreed, canonical};
 pub use source::{Fetched, MAX_ROWS, RowGroup, Source, SourceColumn, SourceFile};
+pub(crate) use source::{Order, agreed, canonical};
 pub(crate) use store::{Store, read_at, write_at};
 pub(crate) use stream::ColumnStream;
 pub use tiles::{Chunk, GRID_MAX, Tiles};

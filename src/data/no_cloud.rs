@@ -56,7 +56,7 @@ impl Reading {
     }
 }
 
-pub(super) fn ahead(_: Vec<(&Arc<Object>, Range<u64>)>, _: usize) -> Ahead {
+pub(super) fn ahead(_: Vec<(&Arc<Object>, usize, Range<u64>)>, _: usize, _: usize) -> Ahead {
     Ahead
 }
 

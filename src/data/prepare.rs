@@ -12,7 +12,7 @@ use super::recipe::*;
 use super::reduce::{project, reduce};
 use super::refine::{Change, categories, change};
 use super::roles::Roles;
-use super::source::{Extent, RowGroup, Source};
+use super::source::{Order, RowGroup, Source};
 use super::store::Store;
 use super::tiles::{Measured, Measuring, Tiles};
 use super::weights::read_weights;
@@ -118,8 +118,9 @@ pub fn prepare(
 pub(crate) fn ahead(source: &Source, design: &Design, placement: &Placement) -> Ahead {
     let columns = design.columns();
     // Into a scratch file, all columns advance together.
-    let at_once = if placement.scratch.is_some() { columns.len() } else { rayon::current_num_threads() };
-    source.ahead(source.row_groups(), &columns, Extent::Whole, at_once)
+    let in_turn = Order::InTurn(rayon::current_num_threads());
+    let order = if placement.scratch.is_some() { Order::Together(1) } else { in_turn };
+    source.ahead(source.row_groups(), &columns, order)
 }
 
 /// How the units of a design land, given every feature's transform and origin.

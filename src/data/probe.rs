@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::column::BATCH_ROWS;
 use super::land::Batch;
 use super::recipe::{Design, Raw, Transform, Unit};
-use super::source::{Extent, RowGroup, Source};
+use super::source::{Order, RowGroup, Source};
 use crate::error::Result;
 
 /// Row groups looked into, spread evenly over the input; the first batch of rows of each.
@@ -29,7 +29,7 @@ pub(super) fn probe(source: &Source, design: &Design) -> Result<Vec<Probed>> {
     let all = source.row_groups();
     let some = all.len().min(GROUPS);
     let groups: Vec<RowGroup> = (0..some).map(|i| all[i * all.len() / some]).collect();
-    let _ahead = source.ahead(&groups, &design.columns(), Extent::Head, rayon::current_num_threads());
+    let _ahead = source.ahead(&groups, &design.columns(), Order::Heads(rayon::current_num_threads()));
     let units: Vec<Vec<Probed>> = design
         .units
         .par_iter()

@@ -213,12 +213,15 @@ pub struct Fetched {
     pub bytes: u64,
 }
 
-/// How much of a column chunk will be read.
+/// How column chunks will be read, and by how many readers at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    Whole,
-    /// The first batch of rows, mostly.
-    Head,
+pub(crate) enum Order {
+    /// Mostly the first batch of rows of each.
+    Heads(usize),
+    /// From start to end, one after the other.
+    InTurn(usize),
+    /// Those of a row group side by side.
+    Together(usize),
 }
 
 /// Bytes in which the first batch of rows mostly lies.
@@ -243,8 +246,8 @@ impl Source {
 
     fn with_keys(inputs: &[PathBuf], keys: Option<Arc<Keys>>) -> Result<Self> {
         let found = discover(inputs)?;
-        let tails = found.iter().filter_map(|f| f.object.as_ref()).map(|object| (object, tail(object.size())));
-        let ahead = cloud::ahead(tails.collect(), rayon::current_num_threads());
+        let tails = found.iter().filter_map(|f| f.object.as_ref()).map(|object| (object, 0, tail(object.size())));
+        let ahead = cloud::ahead(tails.collect(), rayon::current_num_threads(), 1);
         let open = |found| SourceFile::open(found, keys.as_ref());
         let files: Vec<SourceFile> = found.into_par_iter().map(open).collect::<Result<_>>()?;
         drop(ahead);
@@ -276,9 +279,9 @@ impl Source {
         Self::with_keys(&[path.to_path_buf()], self.keys.clone())
     }
 
-    /// Announces that columns of row groups will be read, each once and in about this order, `at_once` column chunks at a
-    /// time: what lies in an object store is fetched ahead while the returned value lives.
-    pub(crate) fn ahead(&self, groups: &[RowGroup], columns: &[usize], extent: Extent, at_once: usize) -> Ahead {
+    /// Announces that columns of row groups will be read, each once and in about this order: what lies in an object store is
+    /// fetched ahead while the returned value lives.
+    pub(crate) fn ahead(&self, groups: &[RowGroup], columns: &[usize], order: Order) -> Ahead {
         let mut ranges = Vec::new();
         for group in groups {
             let file = &self.files[group.file];
@@ -286,11 +289,14 @@ impl Source {
             for column in columns.iter().map(|&c| &self.columns[c]).filter(|c| c.joined.is_none()) {
                 let Some(Place::Root(root)) = file.column(&column.name).map(|c| &c.place) else { continue };
                 let whole = file.extent(group.index, *root);
-                let end = if extent == Extent::Head { whole.end.min(whole.start + HEAD) } else { whole.end };
-                ranges.push((object, whole.start..end));
+                let end = if let Order::Heads(_) = order { whole.end.min(whole.start + HEAD) } else { whole.end };
+                ranges.push((object, group.number, whole.start..end));
             }
         }
-        cloud::ahead(ranges, at_once)
+        match order {
+            Order::Heads(readers) | Order::InTurn(readers) => cloud::ahead(ranges, readers, 1),
+            Order::Together(readers) => cloud::ahead(ranges, readers, columns.len()),
+        }
     }
 
     /// Whether a column can be read in a row group: its file has it, or it is joined.

@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 
 use super::cloud::Ahead;
 use super::column::ColumnReader;
-use super::source::{Extent, RowGroup, Source};
+use super::source::{Order, RowGroup, Source};
 use crate::error::{Error, Result};
 
 /// One column of all rows, decoded as it is taken: memory holds one batch.
@@ -21,7 +21,7 @@ impl<'a> ColumnStream<'a> {
     /// The column from the first row on, one of so many that are read side by side.
     pub(crate) fn new(source: &'a Source, column: usize, side_by_side: usize) -> Self {
         let groups = source.row_groups();
-        let _ahead = source.ahead(groups, &[column], Extent::Whole, side_by_side);
+        let _ahead = source.ahead(groups, &[column], Order::InTurn(side_by_side));
         ColumnStream { source, column, groups: groups.iter(), reader: None, waiting: None, _ahead }
     }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::column::{BATCH_ROWS, ColumnReader};
 use super::recipe::power_of_two;
-use super::source::{Extent, RowGroup, Source};
+use super::source::{Order, RowGroup, Source};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 
@@ -32,7 +32,7 @@ pub(super) struct Weights {
 /// # Errors
 /// Null, NaN, infinite or negative weights, counted; or no weight above zero.
 pub(super) fn read_weights(source: &Source, column: usize, watch: Watch<'_>) -> Result<Weights> {
-    let _ahead = source.ahead(source.row_groups(), &[column], Extent::Whole, rayon::current_num_threads());
+    let _ahead = source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
     let per_group: Vec<Vec<f64>> = source
         .row_groups()
         .par_iter()

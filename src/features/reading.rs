@@ -18,7 +18,7 @@ use super::money::LARGEST;
 use super::partitions::{Layout, Partitions, Ranges, Sender};
 use super::request::{Columns, values_of};
 use super::{LeftOut, Returns};
-use crate::data::{ColumnReader, Extent, RowGroup, Source};
+use crate::data::{ColumnReader, Order, RowGroup, Source};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
@@ -63,7 +63,7 @@ impl Seen {
 
 /// The newest time of all rows; None where none has a time.
 pub(super) fn newest(source: &Source, column: usize, watch: Watch<'_>) -> Result<Option<i64>> {
-    let _ahead = source.ahead(source.row_groups(), &[column], Extent::Whole, rayon::current_num_threads());
+    let _ahead = source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
     let newest: Vec<Option<i64>> = source
         .row_groups()
         .par_iter()
@@ -90,7 +90,7 @@ pub(super) fn ranges(source: &Source, columns: &Columns, partitions: usize, watc
     let groups = source.row_groups();
     let step = groups.len().div_ceil(SAMPLED_GROUPS).max(1);
     let sampled: Vec<RowGroup> = groups.iter().step_by(step).copied().collect();
-    let _ahead = source.ahead(&sampled, &[columns.customer], Extent::Head, rayon::current_num_threads());
+    let _ahead = source.ahead(&sampled, &[columns.customer], Order::Heads(rayon::current_num_threads()));
     let names: Vec<(Vec<u64>, Vec<Vec<u8>>)> = sampled
         .into_par_iter()
         .with_max_len(1)
@@ -133,7 +133,7 @@ pub(super) fn read(
     let next = AtomicUsize::new(0);
     let workers = rayon::current_num_threads().min(source.row_groups().len()).max(1);
     let columns = rules.columns.all();
-    let _ahead = source.ahead(source.row_groups(), &columns, Extent::Whole, workers * columns.len());
+    let _ahead = source.ahead(source.row_groups(), &columns, Order::Together(workers));
     let seen: Vec<Seen> = (0..workers)
         .into_par_iter()
         .with_max_len(1)

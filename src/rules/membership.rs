@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::condition::Compiled;
 use super::operand::{Kind, kind, plain};
 use super::{MAX_STRATA, NULL_STRATUM, REST};
-use crate::data::{ColumnReader, Extent, RowGroup, Source};
+use crate::data::{ColumnReader, Order, RowGroup, Source};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
@@ -90,8 +90,7 @@ pub fn divide(
 ) -> Result<Membership> {
     watch.stage(Stage::Rules, source.rows(), "rows", || {
         let columns: Vec<usize> = rules.columns.iter().copied().chain(rules.within).collect();
-        let at_once = columns.len() * rayon::current_num_threads();
-        let _ahead = source.ahead(source.row_groups(), &columns, Extent::Whole, at_once);
+        let _ahead = source.ahead(source.row_groups(), &columns, Order::Together(rayon::current_num_threads()));
         let groups: Vec<Divided> = source
             .row_groups()
             .par_iter()

@@ -1,7 +1,7 @@
 //! Ranges that will be read: planned, merged, and fetched ahead of those who decode them.
 //!
-//! A plan holds the ranges of column chunks in the order of the files. Chunks that lie close together are one piece, large
-//! ones several. Whoever reads a piece sets requests going for those that follow it, so that decoding waits only at the
+//! A plan holds the ranges of column chunks in the order in which they are needed. Chunks that lie close together are one
+//! piece, large ones several. Whoever reads a piece sets requests going for those that follow it, so that decoding waits only at the
 //! start, and wherever in the plan it works. A piece is given up when all its chunks have been read.
 
 use std::collections::{HashMap, VecDeque};
@@ -24,7 +24,7 @@ pub(in crate::data) const HELD_BYTES: u64 = 2 * WINDOW;
 /// The largest piece: about what one connection carries (80 MB/s) in the time that a store takes to answer (30 ms).
 const MOST: u64 = 2 << 20;
 /// The smallest one where much is read at once.
-const LEAST: u64 = 128 << 10;
+const LEAST: u64 = 64 << 10;
 /// Bytes between two ranges that cost less than another request.
 const GAP: u64 = 512 << 10;
 /// What is fetched at a time without a plan.
@@ -38,13 +38,13 @@ pub(super) struct Plans(Mutex<Vec<Arc<Plan>>>);
 
 #[derive(Debug)]
 struct Plan {
-    /// In the order of files and offsets.
+    /// In the order in which they are needed.
     pieces: Vec<Piece>,
     /// By piece: how many chunks have not been read yet, and where it is.
     states: Mutex<Vec<(usize, State)>>,
     arrived: Condvar,
     /// The pieces of each chunk, by object and first byte, until a reader takes it.
-    chunks: Mutex<HashMap<(usize, u64), Range<usize>>>,
+    chunks: Mutex<HashMap<(usize, u64), Vec<usize>>>,
     /// Bytes that are fetched ahead of each reader.
     window: u64,
 }
@@ -69,40 +69,63 @@ enum State {
 #[must_use = "nothing is fetched ahead once it is dropped"]
 pub(crate) struct Ahead(Option<(Arc<Object>, Arc<Plan>)>);
 
-/// Announces that these ranges of objects of one input will be read, each once, about `at_once` of them at a time.
-pub(in crate::data) fn ahead(mut ranges: Vec<(&Arc<Object>, Range<u64>)>, at_once: usize) -> Ahead {
-    let window = WINDOW / at_once.max(1) as u64;
-    let most = (window / 8).clamp(LEAST, MOST);
-    ranges.sort_by_key(|(object, range)| (object.number, range.start));
-    ranges.dedup_by_key(|(object, range)| (object.number, range.start));
-    let Some((first, _)) = ranges.first() else { return Ahead(None) };
+/// Announces that these ranges of objects of one input will be read, each once: by so many readers at a time, each of which
+/// goes through `side_by_side` ranges of one row group together. Every range is told with the number of its row group.
+pub(in crate::data) fn ahead(
+    mut ranges: Vec<(&Arc<Object>, usize, Range<u64>)>,
+    readers: usize,
+    side_by_side: usize,
+) -> Ahead {
+    let window = WINDOW / readers.max(1) as u64;
+    let most = (window / (2 * side_by_side as u64).max(8)).clamp(LEAST, MOST);
+    ranges.sort_by_key(|(object, _, range)| (object.number, range.start));
+    ranges.dedup_by_key(|(object, _, range)| (object.number, range.start));
+    let Some((first, ..)) = ranges.first() else { return Ahead(None) };
     let input = (*first).clone();
-    let mut pieces: Vec<Piece> = Vec::new();
-    let (mut takers, mut chunks) = (Vec::new(), HashMap::new());
-    for (object, range) in ranges {
-        let near = |last: &&mut Piece| {
-            let same = last.object.number == object.number;
-            same && range.start.saturating_sub(last.range.end) <= GAP
-                && range.end.saturating_sub(last.range.start) <= most
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (object, group, range) in ranges {
+        let near = |last: &&mut Draft| {
+            let Piece { object: other, range: before } = &last.piece;
+            let same = other.number == object.number;
+            same && range.start.saturating_sub(before.end) <= GAP && range.end.saturating_sub(before.start) <= most
         };
-        let start = pieces.len();
-        if let Some(last) = pieces.last_mut().filter(near) {
-            last.range.end = last.range.end.max(range.end);
-            takers[start - 1] += 1;
-            chunks.insert((object.number, range.start), start - 1..start);
+        let chunk = (object.number, range.start);
+        if let Some(last) = drafts.last_mut().filter(near) {
+            last.piece.range.end = last.piece.range.end.max(range.end);
+            last.chunks.push(chunk);
             continue;
         }
         let length = range.end - range.start;
         let parts = length.div_ceil(most).max(1);
         let cut = |part: u64| range.start + length * part / parts;
-        pieces.extend((0..parts).map(|part| Piece { object: object.clone(), range: cut(part)..cut(part + 1) }));
-        takers.resize(pieces.len(), 1);
-        chunks.insert((object.number, range.start), start..pieces.len());
+        drafts.extend((0..parts).map(|part| Draft {
+            piece: Piece { object: object.clone(), range: cut(part)..cut(part + 1) },
+            chunks: vec![chunk],
+            place: (group, part),
+        }));
     }
-    let states = Mutex::new(takers.into_iter().map(|takers| (takers, State::Planned)).collect());
-    let plan = Arc::new(Plan { pieces, states, arrived: Condvar::new(), chunks: chunks.into(), window });
+    if side_by_side > 1 {
+        drafts.sort_by_key(|draft| draft.place);
+    }
+    let mut chunks: HashMap<_, Vec<usize>> = HashMap::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        draft.chunks.iter().for_each(|chunk| chunks.entry(*chunk).or_default().push(at));
+    }
+    let states = drafts.iter().map(|draft| (draft.chunks.len(), State::Planned)).collect();
+    let pieces = drafts.into_iter().map(|draft| draft.piece).collect();
+    let (states, chunks) = (Mutex::new(states), Mutex::new(chunks));
+    let plan = Arc::new(Plan { pieces, states, arrived: Condvar::new(), chunks, window });
     lock(&input.input.plans.0).push(plan.clone());
     Ahead(Some((input, plan)))
+}
+
+/// A piece before its place in the plan is known.
+struct Draft {
+    piece: Piece,
+    /// The chunks that lie in it.
+    chunks: Vec<(usize, u64)>,
+    /// Its row group, and its place in its chunk: in this order those are needed that go on side by side.
+    place: (usize, u64),
 }
 
 impl Drop for Ahead {
@@ -188,7 +211,8 @@ impl Plan {
 pub(in crate::data) struct Reading {
     object: Arc<Object>,
     range: Range<u64>,
-    plan: Option<(Arc<Plan>, Range<usize>)>,
+    /// With the range's pieces in order.
+    plan: Option<(Arc<Plan>, Vec<usize>)>,
     state: Mutex<Held>,
 }
 
@@ -258,15 +282,14 @@ impl Reading {
     /// The block at an offset: a piece of the plan, or what is fetched for itself.
     fn load(&self, held: &mut Held, at: u64, end: u64) -> Result<(u64, Bytes), Fault> {
         if let Some((plan, pieces)) = &self.plan {
-            let of_chunk = &plan.pieces[pieces.clone()];
-            if let Some(i) = of_chunk.iter().position(|piece| piece.range.contains(&at)) {
+            if let Some(i) = pieces.iter().position(|&piece| plan.pieces[piece].range.contains(&at)) {
                 // Those before the last but one are held no more.
                 while held.released + HELD <= i {
-                    plan.release(pieces.start + held.released);
+                    plan.release(pieces[held.released]);
                     held.released += 1;
                 }
-                if let Some(bytes) = plan.take(pieces.start + i)? {
-                    return Ok((of_chunk[i].range.start, bytes));
+                if let Some(bytes) = plan.take(pieces[i])? {
+                    return Ok((plan.pieces[pieces[i]].range.start, bytes));
                 }
             }
         }
@@ -280,7 +303,7 @@ impl Drop for Reading {
     fn drop(&mut self) {
         if let Some((plan, pieces)) = &self.plan {
             let released = lock(&self.state).released;
-            (pieces.start + released..pieces.end).for_each(|at| plan.release(at));
+            pieces[released..].iter().for_each(|&at| plan.release(at));
         }
     }
 }
