@@ -4,7 +4,7 @@
 //! a message for something that is going to be reported as an ordinary error.
 
 use std::cell::Cell;
-use std::panic::{UnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 thread_local! {
@@ -29,4 +29,9 @@ pub(crate) fn quiet<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, Strin
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         format!("the decoder gave up: {}", text.unwrap_or("no reason given"))
     })
+}
+
+/// Runs a decoder on bytes that nobody vouches for: a panic in it becomes an error like any other.
+pub(crate) fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    quiet(AssertUnwindSafe(work)).map_or_else(Err, |r| r.map_err(|e| e.to_string()))
 }

@@ -101,7 +101,9 @@ pub fn check(request: &CheckRequest, observer: &dyn Observer, stop: &std::sync::
             path.as_ref().map(|path| Ok::<_, Error>((Publication::of_file(path, &inputs)?, path))).transpose()
         });
         let (json, page) = (json?, page?);
-        let all: Vec<usize> = (0..source.columns().len()).collect();
+        // Of a column about which files differ no value counts.
+        let all: Vec<usize> =
+            (0..source.columns().len()).filter(|&c| source.columns()[c].conflicts.is_empty()).collect();
         inputs::join(&mut source, &all, &request.resources, None, watch)?;
         let report = examine(&source, id, expectations.as_ref(), request.resources.budget(), watch)?;
         if let Some((publication, path)) = json {

@@ -14,12 +14,13 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::schema::types::SchemaDescriptor;
 
-use super::footer::guarded;
 use super::pages::GuardedGroup;
 use super::range::RangeFile;
 use super::sealed;
-use super::source::{Place, RowGroup, Source};
+use super::source::{RowGroup, Source};
+use super::table::Place;
 use crate::error::{Error, Result};
+use crate::panics::guarded;
 
 /// Rows decoded at a time: their f64 values stay in a core's first caches.
 pub(crate) const BATCH_ROWS: usize = 8192;
@@ -123,7 +124,7 @@ impl<'a> ColumnReader<'a> {
                     batch => Ok(batch.map(|b| b.column(0).clone())),
                 };
                 let fail =
-                    |why: String| range.fault().unwrap_or_else(|| fault(source, group, column, sealed::told(&why)));
+                    |why: String| range.fault().unwrap_or_else(|| fault(source, group, column, sealed::reworded(&why)));
                 guarded(next).map_err(fail)
             }
             ReaderKind::Constant { left: 0, .. } => Ok(None),

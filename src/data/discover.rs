@@ -4,6 +4,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::cloud::{Finder, Object};
+#[cfg(feature = "delta")]
+use super::delta::files as delta_files;
+use super::folders::{is_parquet, is_skipped, table_format, table_format_fault};
 use super::table::Member;
 use crate::error::{Error, Result};
 
@@ -97,16 +100,6 @@ fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
     Ok(())
 }
 
-/// Whether files and folders of this name are left alone.
-pub(super) fn is_skipped(name: &str) -> bool {
-    name.starts_with(['.', '_'])
-}
-
-/// Whether a file is taken for Parquet by its name.
-pub(super) fn is_parquet(path: &Path) -> bool {
-    path.extension().is_some_and(|e| ["parquet", "parq", "pq"].iter().any(|p| e.eq_ignore_ascii_case(p)))
-}
-
 fn is_delta(folder: &Path) -> bool {
     folder.join("_delta_log").is_dir()
 }
@@ -121,9 +114,6 @@ pub(crate) fn versioned(input: &Path) -> (PathBuf, Option<u64>) {
     named().unwrap_or_else(|| (input.to_path_buf(), None))
 }
 
-#[cfg(feature = "delta")]
-use super::delta::files as delta_files;
-
 #[cfg(not(feature = "delta"))]
 fn delta_files(folder: &Path, _: Option<u64>) -> Result<Vec<Found>> {
     Err(Error::Input(format!(
@@ -133,24 +123,6 @@ fn delta_files(folder: &Path, _: Option<u64>) -> Result<Vec<Found>> {
     )))
 }
 
-/// The table format of a folder, by the paths in it.
-pub(super) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<&'static str> {
-    paths.find_map(|path| match path.split_once('/')? {
-        ("_delta_log", _) => Some("a Delta table"),
-        ("metadata", name) if name.ends_with(".metadata.json") => Some("an Iceberg table"),
-        (".hoodie", _) => Some("a Hudi table"),
-        _ => None,
-    })
-}
-
-/// The folder of a table format holds the files of older versions, too: all of them together are no table.
-pub(super) fn table_format_fault(folder: &str, kind: &str) -> Error {
-    Error::Input(format!(
-        "{folder} is {kind}, whose folder holds files of older versions too; export its current version to Parquet, or name \
-         the files of that version"
-    ))
-}
-
 /// Refuses the folder of a table format.
 fn refuse_table_formats(folder: &Path) -> Result<()> {
     let inside = |name: &'static str| {
@@ -158,7 +130,8 @@ fn refuse_table_formats(folder: &Path) -> Result<()> {
         entries.map(move |e| format!("{name}/{}", e.file_name().to_string_lossy()))
     };
     let paths = ["metadata", ".hoodie"].into_iter().flat_map(inside);
-    table_format(paths).map_or(Ok(()), |kind| Err(table_format_fault(&folder.display().to_string(), kind)))
+    let fault = |(_, kind)| Err(table_format_fault(&folder.display().to_string(), kind));
+    table_format(paths).map_or(Ok(()), fault)
 }
 
 /// The `key=value` folders above a file, outermost first.

@@ -13,6 +13,7 @@ use super::keys::{Decoded, Keys, without_keys};
 use super::range::RangeFile;
 use super::thrift;
 use crate::error::{Error, Result};
+use crate::panics::guarded;
 
 /// Bytes at the end of a file that are read at once; most footers lie in them.
 const TAIL: u64 = 64 << 10;
@@ -63,21 +64,27 @@ pub(super) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
         return Err(refuse(format!("corrupt: the footer claims {length} bytes, the file has {size}")));
     }
     // The footer and the eight bytes behind it.
-    let tail = match end.len().checked_sub(length as usize + 8) {
+    let ending = match end.len().checked_sub(length as usize + 8) {
         Some(start) => end.slice(start..),
         None => read(size - 8 - length, size)?,
     };
-    let bytes = tail.slice(..length as usize);
+    let bytes = ending.slice(..length as usize);
     // Of an encrypted footer this is what comes before it: by which algorithm, with which key.
     thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     let Decoded { metadata, locked } =
-        keys.map_or_else(|| without_keys(&tail), |keys| keys.decode(&tail)).map_err(refuse)?;
+        keys.map_or_else(|| without_keys(&ending), |keys| keys.decode(&ending)).map_err(refuse)?;
     let locked_leaf = |leaf| locked.contains_key(&leaf);
     check_extents(&metadata, size - 8 - length, locked_leaf).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     let encrypted =
         sealed || metadata.row_groups().iter().flat_map(|g| g.columns()).any(|c| c.crypto_metadata().is_some());
     let root = |leaf| metadata.file_metadata().schema_descr().get_column_root(leaf).name().to_owned();
-    let locked = locked.into_iter().map(|(leaf, why)| (root(leaf), why)).collect();
+    let mut locked: BTreeMap<String, String> = locked.into_iter().map(|(leaf, why)| (root(leaf), why)).collect();
+    if encrypted {
+        for name in partly_sealed(&metadata) {
+            let why = "has fields that are encrypted and fields that are not, which is not supported";
+            locked.entry(name).or_insert(why.into());
+        }
+    }
     let metadata = guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()))
         .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     Ok(Footer { metadata, size, hash: blake3::hash(&bytes).to_hex().to_string(), encrypted, locked })
@@ -86,6 +93,17 @@ pub(super) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
 /// Where a footer mostly lies in a file of so many bytes.
 pub(super) fn tail(size: u64) -> std::ops::Range<u64> {
     size.saturating_sub(TAIL)..size
+}
+
+/// Columns of which some fields are encrypted, and some are not.
+fn partly_sealed(metadata: &ParquetMetaData) -> impl Iterator<Item = String> {
+    let schema = metadata.file_metadata().schema_descr();
+    let mut roots: BTreeMap<&str, [bool; 2]> = BTreeMap::new();
+    for (leaf, column) in metadata.row_groups().iter().flat_map(|g| g.columns().iter().enumerate()) {
+        let of_root = roots.entry(schema.get_column_root(leaf).name()).or_default();
+        of_root[usize::from(column.crypto_metadata().is_none())] = true;
+    }
+    roots.into_iter().filter(|(_, both)| *both == [true; 2]).map(|(name, _)| name.to_owned())
 }
 
 /// Rows and byte ranges agree with each other and lie before the footer, which begins at `end`.
@@ -124,9 +142,4 @@ fn check_extents(metadata: &ParquetMetaData, end: u64, is_locked: impl Fn(usize)
         n if n == rows => Ok(()),
         n => Err(format!("the file claims {n} rows, its row groups {rows}")),
     }
-}
-
-/// Runs a decoder on bytes that nobody vouches for: a panic in it becomes an error like any other.
-pub(super) fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    crate::panics::quiet(std::panic::AssertUnwindSafe(work)).map_or_else(Err, |r| r.map_err(|e| e.to_string()))
 }

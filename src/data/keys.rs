@@ -26,10 +26,10 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::footer::guarded;
 use super::nearest::nearest;
-use super::pseudonym::KeySource;
+use super::secret::KeySource;
 use crate::error::{Error, Result};
+use crate::panics::guarded;
 
 /// How inputs are opened, beside their paths. The default opens what is not encrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -307,7 +307,11 @@ impl Reader<'_> {
 
     fn key(&mut self, what: &str, value: &Spanned<DeValue<'_>>) -> Option<Vec<u8>> {
         let DeValue::String(text) = value.get_ref() else {
-            self.fault(value.span().start, format!("{what} must be text, in hex or base64"));
+            let hint = match value.get_ref() {
+                DeValue::Table(_) => "; a name with a dot stands in quotes",
+                _ => "",
+            };
+            self.fault(value.span().start, format!("{what} must be text, in hex or base64{hint}"));
             return None;
         };
         let why = match bytes_of(text) {

@@ -13,6 +13,7 @@ mod dates;
 mod delta;
 mod discover;
 mod fitting;
+mod folders;
 mod footer;
 mod ids;
 mod join;
@@ -34,6 +35,7 @@ mod reduce;
 mod refine;
 mod roles;
 mod sealed;
+mod secret;
 mod source;
 mod store;
 mod stream;
@@ -57,7 +59,7 @@ pub(crate) use prepare::ahead;
 pub use prepare::{ColumnCounts, Placement, Prepared, prepare, replay};
 pub(crate) use probe::choose_transform;
 pub(crate) use protected::protected_attribute;
-pub use pseudonym::{KeySource, Pseudonym};
+pub use pseudonym::Pseudonym;
 pub(crate) use quantile::quantile_bytes;
 pub use recipe::{
     Block, Categories, ColumnChoice, DEFAULT_CLIP, Derivation, Derived, Design, DroppedColumn, Encode, FittedColumn,
@@ -66,6 +68,7 @@ pub use recipe::{
 pub(crate) use recipe::{Moments, power_of_two};
 pub(crate) use roles::guess_id;
 pub use roles::{OUTPUT_COLUMNS, Protected, RoleRequest, Roles, TRUTH_COLUMN};
+pub use secret::KeySource;
 pub use source::{Fetched, MAX_ROWS, RowGroup, Source, SourceColumn, SourceFile};
 pub(crate) use source::{Order, agreed, canonical};
 pub(crate) use store::{Store, read_at, write_at};

@@ -27,7 +27,7 @@ impl Finder {
     pub(super) fn find(&mut self, url: &Path) -> Result<Vec<(PathBuf, Arc<Object>)>> {
         Err(Error::Usage(format!(
             "{}: this program was built without object stores; build it with `--features cloud`",
-            url.display()
+            super::folders::shown_url(&url.to_string_lossy())
         )))
     }
 }

@@ -4,8 +4,6 @@
 //! A pseudonym is the first 128 bits of keyed BLAKE3 of the id's text, as 32 hexadecimal digits: two of a billion ids have
 //! the same with a chance of 10^-21. The text of a whole number is its decimal digits, so that 42 and "42" are one customer.
 
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
@@ -14,6 +12,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
+use super::secret::KeySource;
 use crate::error::{Error, Result};
 
 /// What the key is for, as BLAKE3 wants it: other uses of the same secret give other keys.
@@ -24,45 +23,6 @@ const SHORTEST_SECRET: usize = 16;
 const DIGITS: usize = 32;
 /// Ids that one thread does at a time.
 const BATCH: usize = 1 << 12;
-
-/// Where a secret is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A file, whose last line break does not count.
-    File(PathBuf),
-    /// An environment variable.
-    Variable(String),
-}
-
-impl FromStr for KeySource {
-    type Err = Error;
-
-    /// `env:NAME`, or else a file.
-    fn from_str(text: &str) -> Result<Self> {
-        Ok(match text.strip_prefix("env:") {
-            Some(name) => KeySource::Variable(name.to_owned()),
-            None => KeySource::File(text.into()),
-        })
-    }
-}
-
-impl KeySource {
-    /// What is there, and how messages name it; `option` is what asked for it.
-    pub(super) fn read(&self, option: &str) -> Result<(Vec<u8>, String)> {
-        match self {
-            KeySource::File(path) => {
-                let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
-                Ok((bytes, path.display().to_string()))
-            }
-            KeySource::Variable(name) => {
-                let value = std::env::var_os(name).ok_or_else(|| {
-                    Error::Usage(format!("{option} env:{name}: the environment has no variable {name}"))
-                })?;
-                Ok((value.into_encoded_bytes(), format!("env:{name}")))
-            }
-        }
-    }
-}
 
 /// Turns ids into pseudonyms.
 #[derive(Clone)]

@@ -49,7 +49,7 @@ pub(super) fn open(
 }
 
 /// The parquet crate's words for what cannot be decrypted, in ours.
-pub(super) fn told(why: &str) -> &str {
+pub(super) fn reworded(why: &str) -> &str {
     if why.contains("ring::error") || why.contains("Error decrypting") {
         "it cannot be decrypted: the key, or the aad_prefix, is another one, or it was altered"
     } else {

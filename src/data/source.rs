@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field};
 use rayon::prelude::*;
 
 use super::cloud::{self, Ahead, Object};
@@ -14,7 +14,7 @@ use super::footer::{Footer, read_footer, tail};
 use super::join::{Beside, Joined};
 use super::keys::{Access, Keys};
 use super::range::RangeFile;
-use super::table::Table;
+use super::table::{FileColumn, Place, Table};
 use crate::error::{Error, Result};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
@@ -46,29 +46,6 @@ pub struct SourceFile {
     /// The rows that are not deleted, of each row group; empty: no row is.
     live: Vec<BooleanBuffer>,
     table: Option<Arc<Table>>,
-}
-
-/// A column as a file has it.
-#[derive(Debug, Clone)]
-pub(super) struct FileColumn {
-    /// Its name in the input, and the type of its values.
-    pub(super) field: FieldRef,
-    pub(super) place: Place,
-}
-
-/// Where a file has a column.
-#[derive(Debug, Clone)]
-pub(super) enum Place {
-    /// Among its own; a table may have another name and a wider type for it.
-    Root(usize),
-    /// In a folder's name; None where that means null.
-    Folder(Option<String>),
-    /// In a table's log: one value for all rows; None is null.
-    Log(Option<String>),
-    /// Nowhere: it is there, and cannot be what its table says.
-    Unfit(String),
-    /// Encrypted, and its key is not there: why, in words that follow its name.
-    Locked(String),
 }
 
 /// One column of a [`Source`].
@@ -299,10 +276,15 @@ impl Source {
         }
     }
 
-    /// Whether a column can be read in a row group: its file has it, or it is joined.
+    /// Whether a column can be read in a row group: its file has it, or it was joined.
     pub(crate) fn has(&self, group: RowGroup, column: usize) -> bool {
-        let column = &self.columns[column];
-        column.joined.is_some() || self.files[group.file].has(&column.name)
+        let SourceColumn { name, joined, .. } = &self.columns[column];
+        match joined {
+            Some((table, _)) => {
+                self.joined[*table].beside().is_some_and(|b| b.metadata.schema().index_of(name).is_ok())
+            }
+            None => self.files[group.file].has(name),
+        }
     }
 
     /// The most bytes that are fetched ahead.

@@ -1,5 +1,5 @@
-//! A file of a table whose log says what the file means: its columns by other names or types, columns that it lacks, rows
-//! that are deleted. Knows nothing of how the log is written.
+//! Where a file has its columns, and what the log of a table says of a file: other names or types, columns that it lacks,
+//! rows that are deleted. Knows nothing of how the log is written.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,33 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 
 use super::footer::Footer;
-use super::source::{FileColumn, Place};
 use crate::error::{Error, Result};
+
+/// The most rows of a row group of which some are deleted: each takes a bit of memory.
+const MOST_ROWS: u64 = 1 << 31;
+
+/// A column as a file has it.
+#[derive(Debug, Clone)]
+pub(super) struct FileColumn {
+    /// Its name in the input, and the type of its values.
+    pub(super) field: FieldRef,
+    pub(super) place: Place,
+}
+
+/// Where a file has a column.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// Among its own; a table may have another name and a wider type for it.
+    Root(usize),
+    /// In a folder's name; None where that means null.
+    Folder(Option<String>),
+    /// In a table's log: one value for all rows; None is null.
+    Log(Option<String>),
+    /// Nowhere: it is there, and cannot be what its table says.
+    Unfit(String),
+    /// Encrypted, and its key is not there: why, in words that follow its name.
+    Locked(String),
+}
 
 /// One version of a table.
 #[derive(Debug)]
@@ -83,6 +108,13 @@ impl Member {
         let (mut live, mut first, mut deleted) = (Vec::new(), 0u64, self.deleted.as_slice());
         for group in footer.metadata.metadata().row_groups() {
             let rows = group.num_rows() as u64;
+            if rows > MOST_ROWS {
+                return Err(Error::Input(format!(
+                    "{}: corrupt, or too large: a row group claims {rows} rows, and where rows are deleted at most {MOST_ROWS} \
+                     are possible",
+                    path.display()
+                )));
+            }
             let (here, later) = deleted.split_at(deleted.partition_point(|&row| row < first + rows));
             let mut bits = BooleanBufferBuilder::new(rows as usize);
             bits.append_n(rows as usize, true);

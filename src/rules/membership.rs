@@ -89,7 +89,8 @@ pub fn divide(
     watch: Watch<'_>,
 ) -> Result<Membership> {
     watch.stage(Stage::Rules, source.rows(), "rows", || {
-        let columns: Vec<usize> = rules.columns.iter().copied().chain(rules.within).collect();
+        let within = rules.within.filter(|column| !rules.columns.contains(column));
+        let columns: Vec<usize> = rules.columns.iter().copied().chain(within).collect();
         let _ahead = source.ahead(source.row_groups(), &columns, Order::Together(rayon::current_num_threads()));
         let groups: Vec<Divided> = source
             .row_groups()

@@ -1,13 +1,17 @@
 //! Delta tables as inputs: the rows that other readers see, by their names, types, versions and deletions; and logs that
 //! cannot be read. `data/delta/README.md` tells where the tables come from.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::Value;
 
 use crate::command::{Workshop, done, json, labels_hash, model};
 use crate::harness::{hyades, root, tests};
-use crate::tables::{f64s, i64s, integers, noise, read, write};
+use crate::tables::{f64s, i64s, integers, noise, read, write, write_batch};
 
 tests!(
     the_current_version_alone,
@@ -18,6 +22,7 @@ tests!(
     deleted_rows,
     deleted_rows_of_a_public_table,
     names_in_the_files_are_not_the_tables,
+    columns_mapped_by_name_or_by_number,
     types_that_were_widened,
     what_cannot_be_widened,
     features_that_nobody_knows,
@@ -68,6 +73,45 @@ fn same(table: &str, export: &str) {
     assert_eq!(fit(&w, &[table]), fit(&w, &[export]), "{table}");
 }
 
+/// Where names map, numbers that a file gives its columns mean nothing; where numbers map, names do not.
+fn columns_mapped_by_name_or_by_number() {
+    for (mode, first) in [("name", 0.0), ("id", 1000.0)] {
+        let w = Workshop::new();
+        let folder = w.path("mapped");
+        std::fs::create_dir_all(folder.join("_delta_log")).unwrap();
+        // In the file, the second column has the number that the table gives the first.
+        let numbered = |name: &str, id: i32| {
+            let id = HashMap::from([("PARQUET:field_id".to_owned(), id.to_string())]);
+            Field::new(name, DataType::Float64, true).with_metadata(id)
+        };
+        let schema = Schema::new(vec![numbered("col-a", 2), numbered("col-b", 1)]);
+        let values = |from: i64| f64s((0..90).map(|i| (from + i % 3) as f64));
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![values(0), values(1000)]).unwrap();
+        write_batch(&folder.join("part.parquet"), &batch, 90);
+        let column = |name: &str, physical: &str, id: i32| {
+            serde_json::json!({"name": name, "type": "double", "nullable": true, "metadata":
+                {"delta.columnMapping.id": id, "delta.columnMapping.physicalName": physical}})
+        };
+        let fields = [column("a", "col-a", 1), column("b", "col-b", 2)];
+        let schema = serde_json::json!({"type": "struct", "fields": fields}).to_string();
+        let configuration =
+            serde_json::json!({"delta.columnMapping.mode": mode, "delta.columnMapping.maxColumnId": "2"});
+        let size = std::fs::metadata(folder.join("part.parquet")).unwrap().len();
+        let log = [
+            serde_json::json!({"protocol": {"minReaderVersion": 2, "minWriterVersion": 5}}),
+            serde_json::json!({"metaData": {"id": "m", "format": {"provider": "parquet", "options": {}},
+                "schemaString": schema, "partitionColumns": [], "configuration": configuration, "createdTime": 0}}),
+            serde_json::json!({"add": {"path": "part.parquet", "partitionValues": {}, "size": size,
+                "modificationTime": 0, "dataChange": true}}),
+        ];
+        let text: String = log.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(folder.join("_delta_log/00000000000000000000.json"), text).unwrap();
+        let report = report(&w, folder.to_str().unwrap());
+        assert_eq!(report["columns"][0]["name"], "a");
+        assert_eq!(report["columns"][0]["numbers"]["min"], first, "{mode}: {:#}", report["columns"][0]);
+    }
+}
+
 fn the_current_version_alone() {
     same(&table("appended"), &table("appended.parquet"));
     let w = Workshop::new();
@@ -87,7 +131,7 @@ fn an_older_version() {
     assert_eq!(ids, (1000..1006).chain(2000..2006).collect::<Vec<_>>());
     assert_eq!(json(w.out().join("manifest.json"))["inputs"][0]["table_version"], 1);
     assert_eq!(fit(&w, &[&input(3)]), fit(&w, &[&table("appended")]));
-    hyades_refuses(&input(9), &["appended, version 9", "is not in it"]);
+    hyades_refuses(&input(9), &["appended, version 9", "it has no version"]);
     // Only a table has versions.
     hyades_refuses(&table("public@v1"), &["public@v1", "no such file"]);
 }

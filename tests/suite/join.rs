@@ -12,6 +12,7 @@ use crate::tables::{f64s, i64s, noise, read, three_groups, write, write_batch};
 tests!(
     a_table_in_two_is_the_same_table,
     joined_columns_are_checked,
+    joined_columns_about_which_files_differ,
     customers_without_a_row,
     text_ids_and_text_columns,
     the_id_is_the_inputs_own,
@@ -42,6 +43,20 @@ fn three_tables(w: &Workshop) -> [String; 4] {
     // Row groups as those of the parts, so that the first look sees the same rows.
     write_batch(&w.path("whole.parquet"), &whole, 3000);
     ["whole", "left", "one", "two"].map(|name| w.text(&format!("{name}.parquet")))
+}
+
+/// What a fit would refuse is told: columns that not every file of a joined table has, or has as the same.
+fn joined_columns_about_which_files_differ() {
+    let w = Workshop::new();
+    std::fs::create_dir(w.path("right")).unwrap();
+    let ids = |from: i64| i64s((0..50).map(|i| from + i));
+    write(&w.path("left.parquet"), &[("id", i64s(0..100)), ("x", f64s(noise(1).take(100)))]);
+    write(&w.path("right/a.parquet"), &[("id", ids(0)), ("y", f64s(noise(2).take(50))), ("z", i64s(0..50))]);
+    write(&w.path("right/b.parquet"), &[("id", ids(50)), ("y", i64s(0..50)), ("v", i64s(0..50))]);
+    let said = done(["check", &w.text("left.parquet"), "--join", &w.text("right")]).out;
+    for part in ["b.parquet has no column \"z\"", "a.parquet has no column \"v\"", "has \"y\" as Int64"] {
+        assert!(said.replace("\n         ", " ").contains(part), "no {part} in {said}");
+    }
 }
 
 /// What is found of joined columns is what is found of a table that has them, and the recipe that follows.

@@ -39,6 +39,8 @@ pub(crate) struct Mood {
     pub(crate) busy: usize,
     /// A file that is replaced by another one after so many requests.
     pub(crate) change: Option<(usize, PathBuf, PathBuf)>,
+    /// Whether versions of a file are told apart by its time alone.
+    pub(crate) no_tags: bool,
     /// Whether parts of files are not sent: the whole comes.
     pub(crate) only_whole: bool,
 }
@@ -149,7 +151,7 @@ async fn consider(
         asked.push(Asked { method: request.method().clone(), range });
         asked.len()
     };
-    let (delay, busy) = {
+    let (delay, busy, no_tags) = {
         let mut mood = state.mood.lock().unwrap();
         if let Some((_, from, to)) = mood.change.take_if(|(after, ..)| count > *after) {
             std::fs::copy(from, to).unwrap();
@@ -159,7 +161,7 @@ async fn consider(
         }
         let busy = mood.busy > 0;
         mood.busy = mood.busy.saturating_sub(1);
-        (mood.delay, busy)
+        (mood.delay, busy, mood.no_tags)
     };
     tokio::time::sleep(delay).await;
     let plain = |status: StatusCode| {
@@ -170,7 +172,10 @@ async fn consider(
     if busy {
         return plain(StatusCode::SERVICE_UNAVAILABLE);
     }
-    let response = service.call(request.map(Body::from)).await?;
+    let mut response = service.call(request.map(Body::from)).await?;
+    if no_tags {
+        response.headers_mut().remove("etag");
+    }
     match (if_match, response.headers().get("etag")) {
         (Some(wanted), Some(tag)) if wanted != tag.to_str().unwrap() => plain(StatusCode::PRECONDITION_FAILED),
         _ => Ok(response),

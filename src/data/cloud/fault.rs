@@ -27,16 +27,26 @@ impl Fault {
                     "permission denied; credentials are taken from the environment (AWS_..., AZURE_..., GOOGLE_...)";
                 (Error::Environment, remedy.into())
             }
-            StoreError::Precondition { .. } => {
-                (Error::Input, "it was changed while it was read; run again when it is complete".into())
-            }
+            StoreError::Precondition { .. } => return Fault::changed(name),
             StoreError::NotSupported { .. } => (
                 Error::Environment,
                 "the server does not send parts of a file (HTTP ranges); copy the file here".into(),
             ),
-            other => (Error::Environment, scrubbed(&innermost(other))),
+            other => match scrubbed(&innermost(other)) {
+                // Where machines of a cloud ask who they are.
+                text if text.contains("169.254.169.254") => {
+                    let why = "there are no credentials in the environment (AWS_..., AZURE_..., GOOGLE_...), and this machine has none";
+                    (Error::Environment, why.into())
+                }
+                text => (Error::Environment, text),
+            },
         };
         Fault { kind, text: format!("cannot read {name}: {why}") }
+    }
+
+    pub(super) fn changed(name: &str) -> Self {
+        let why = "it was changed while it was read; run again when it is complete";
+        Fault { kind: Error::Input, text: format!("cannot read {name}: {why}") }
     }
 
     pub(super) fn short(name: &str, had: u64, wanted: u64) -> Self {

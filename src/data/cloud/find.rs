@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -22,12 +22,15 @@ use url::Url;
 
 use super::fault::Fault;
 use super::{Input, Object, REQUESTS, runtime};
-use crate::data::discover::{is_parquet, is_skipped, table_format, table_format_fault};
+use crate::data::folders::{is_parquet, is_skipped, shown_url, table_format, table_format_fault};
 use crate::error::{Error, Result};
 
 /// For a request, of 2 MiB at most, and for a connection.
 const TIMEOUT: &str = "60 seconds";
 const CONNECT_TIMEOUT: &str = "10 seconds";
+
+/// What URLs may begin with.
+const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "abfs", "abfss", "http", "https"];
 
 /// Finds the objects of an input. Those of one bucket share connections.
 pub(in crate::data) struct Finder {
@@ -82,7 +85,7 @@ impl Finder {
     }
 
     fn place(&mut self, text: &str) -> Result<Place> {
-        let refuse = |why: &str| Error::Usage(format!("{}: {why}", shown(text)));
+        let refuse = |why: &str| Error::Usage(format!("{}: {why}", shown_url(text)));
         let url = Url::parse(text).map_err(|e| refuse(&format!("no URL: {e}")))?;
         let is_http = url.scheme().starts_with("http");
         if url.password().is_some() || (is_http && !url.username().is_empty()) {
@@ -93,13 +96,18 @@ impl Finder {
                 "a URL with a query may hold a signature, which would be seen in logs; give credentials by the environment",
             ));
         }
-        let known = "s3://, gs://, az://, abfss://, http:// and https:// are known";
-        let unknown = || refuse(&format!("no store has such URLs; {known}"));
-        let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|_| unknown())?;
-        if matches!(scheme, ObjectStoreScheme::Local | ObjectStoreScheme::Memory) {
-            return Err(unknown());
+        if !SCHEMES.contains(&url.scheme()) {
+            return Err(refuse(&format!(
+                "no store has such URLs; there are {}",
+                SCHEMES.map(|s| format!("{s}://")).join(", ")
+            )));
         }
-        let base = text.strip_suffix(path.as_ref()).unwrap_or(text.trim_end_matches('/')).to_owned();
+        let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|e| refuse(&e.to_string()))?;
+        // What of the URL's own path the store's paths begin behind: a bucket, in URLs of vendors by HTTPS.
+        let segments: Vec<&str> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
+        let own = segments[..segments.len().saturating_sub(path.parts().count())].iter();
+        let base =
+            format!("{}/", &url[..url::Position::BeforePath]) + &own.map(|s| format!("{s}/")).collect::<String>();
         let store = match self.stores.get(&base) {
             Some(store) => store.clone(),
             None => {
@@ -139,37 +147,47 @@ impl Finder {
     /// The Parquet files below a prefix, as in a folder.
     fn below(&self, place: &Place, text: &str) -> Result<Vec<ObjectMeta>> {
         let depth = place.path.parts().count();
-        let mut files = self.list(place, &place.path, text)?;
-        let inside = |meta: &ObjectMeta| -> Vec<String> {
-            meta.location.parts().skip(depth).map(|part| part.as_ref().to_owned()).collect()
-        };
-        if let Some(kind) = table_format(files.iter().map(|meta| inside(meta).join("/"))) {
-            return Err(table_format_fault(text, kind));
+        let mut files = self.list(place, &place.path)?;
+        if let Some((folder, kind)) = table_format(files.iter().map(|meta| inside(meta, depth).join("/"))) {
+            return Err(table_format_fault(&format!("{}/{folder}", text.trim_end_matches('/')), kind));
         }
-        files.retain(|meta| {
-            let parts = inside(meta);
-            !parts.iter().any(|part| is_skipped(part)) && parts.last().is_some_and(|name| is_parquet(Path::new(name)))
-        });
+        files.retain(|meta| is_taken(&inside(meta, depth)));
         Ok(files)
     }
 
+    /// The files that a pattern matches, and the Parquet files below the folders that it matches.
     fn matches(&self, place: &Place, text: &str) -> Result<Vec<ObjectMeta>> {
         let pattern = Pattern::new(place.path.as_ref())
             .map_err(|e| Error::Usage(format!("cannot read the pattern {text}: {e}")))?;
         let fixed: StorePath = place.path.parts().take_while(|part| !part.as_ref().contains(['*', '['])).collect();
         let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
-        let mut files = self.list(place, &fixed, text)?;
-        files.retain(|meta| pattern.matches_with(meta.location.as_ref(), options));
+        let depth = place.path.parts().count();
+        let mut files = self.list(place, &fixed)?;
+        files.retain(|meta| {
+            let folder: StorePath = meta.location.parts().take(depth).collect();
+            let below = inside(meta, depth);
+            pattern.matches_with(folder.as_ref(), options) && (below.is_empty() || is_taken(&below))
+        });
         Ok(files)
     }
 
-    fn list(&self, place: &Place, below: &StorePath, text: &str) -> Result<Vec<ObjectMeta>> {
+    fn list(&self, place: &Place, below: &StorePath) -> Result<Vec<ObjectMeta>> {
+        let text = format!("{}{below}", place.base);
         if place.scheme == ObjectStoreScheme::Http {
             return Err(Error::Usage(format!("{text}: nothing can be listed by plain HTTP; name every file")));
         }
         let list = place.store.list(Some(below)).try_collect::<Vec<ObjectMeta>>();
-        let mut files = runtime()?.block_on(list).map_err(|e| Error::from(Fault::of(text, &e)))?;
-        files.sort_by(|a, b| a.location.cmp(&b.location));
+        let mut files = runtime()?.block_on(list).map_err(|e| Error::from(Fault::of(&text, &e)))?;
+        // In the order in which folders are walked on a disk.
+        files.sort_by(|a, b| a.location.parts().cmp(b.location.parts()));
+        // Some tools mark a folder by an empty object of its name, which comes right before those in it.
+        let is_folder = |i: usize| {
+            let next = files.get(i + 1).is_some_and(|next| next.location.prefix_matches(&files[i].location));
+            files[i].size == 0 && next
+        };
+        let folders: Vec<bool> = (0..files.len()).map(is_folder).collect();
+        let mut folders = folders.into_iter();
+        files.retain(|_| !folders.next().unwrap_or(false));
         Ok(files)
     }
 
@@ -180,7 +198,7 @@ impl Finder {
             path: meta.location,
             name: name.clone(),
             size: meta.size,
-            e_tag: meta.e_tag,
+            seen: OnceLock::new(),
             number: self.found,
             input: self.input.clone(),
         };
@@ -189,19 +207,20 @@ impl Finder {
     }
 }
 
-/// What may be said of a URL that may hold a secret.
-fn shown(text: &str) -> String {
-    let open = text.split(['?', '#']).next().unwrap_or_default();
-    match (open.split_once("://"), open.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://...@{host}"),
-        _ => open.to_owned(),
-    }
+/// The names of an object below so many folders.
+fn inside(meta: &ObjectMeta, depth: usize) -> Vec<String> {
+    meta.location.parts().skip(depth).map(|part| part.as_ref().to_owned()).collect()
+}
+
+/// Whether a file in a folder is taken, by the names that lead to it.
+fn is_taken(names: &[String]) -> bool {
+    !names.iter().any(|name| is_skipped(name)) && names.last().is_some_and(|name| is_parquet(Path::new(name)))
 }
 
 /// The store of a URL, by the variables of its vendor's tools.
 fn open(url: &Url, scheme: &ObjectStoreScheme) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    // Some seconds of asking again, where a server is busy or the line is down.
-    let retry = RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() };
+    // A minute of asking again, where a server is busy or the line is down.
+    let retry = RetryConfig { max_retries: 60, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() };
     let (whole, connect) = (ClientConfigKey::Timeout, ClientConfigKey::ConnectTimeout);
     Ok(match scheme {
         ObjectStoreScheme::AmazonS3 => {

@@ -36,11 +36,20 @@ pub(super) struct Object {
     /// What messages call it.
     name: String,
     size: u64,
-    /// By which a change would be seen; None: the server tells none.
-    e_tag: Option<String>,
+    /// What the first answer said of the object: later ones must say the same.
+    seen: OnceLock<Version>,
     /// Its number among the objects of an input.
     number: usize,
     input: Arc<Input>,
+}
+
+/// What an answer says of an object, by which a change is seen.
+#[derive(Debug, PartialEq, Eq)]
+struct Version {
+    e_tag: Option<String>,
+    size: u64,
+    /// Seconds since 1970.
+    modified: i64,
 }
 
 /// What the objects of an input share.
@@ -63,9 +72,17 @@ impl Object {
         let _permit = self.input.permits.acquire().await;
         let length = range.end - range.start;
         // A weak tag (W/"...") never matches.
-        let e_tag = self.e_tag.as_ref().filter(|tag| !tag.starts_with("W/"));
+        let e_tag = self.seen.get().and_then(|seen| seen.e_tag.as_ref()).filter(|tag| !tag.starts_with("W/"));
         let options = GetOptions::new().with_range(Some(range)).with_if_match(e_tag);
         let answer = self.store.get_opts(&self.path, options).await.map_err(fail)?;
+        let meta = &answer.meta;
+        let (e_tag, size, modified) = (meta.e_tag.clone(), meta.size, meta.last_modified.timestamp());
+        let version = Version { e_tag, size, modified };
+        if size != self.size
+            || *self.seen.get_or_init(|| version) != (Version { e_tag: meta.e_tag.clone(), size, modified })
+        {
+            return Err(Fault::changed(&self.name));
+        }
         let bytes = answer.bytes().await.map_err(fail)?;
         self.input.requests.fetch_add(1, Ordering::Relaxed);
         self.input.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);

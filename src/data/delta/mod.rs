@@ -14,14 +14,15 @@ use arrow::datatypes::{DataType as ArrowType, Field, Fields, IntervalUnit, TimeU
 use delta_kernel::scan::state::ScanFile;
 use delta_kernel::scan::{Scan, StatsOptions};
 use delta_kernel::schema::{ColumnMetadataKey, DataType, MetadataValue, PrimitiveType, StructField};
+use delta_kernel::table_features::ColumnMappingMode as Mode;
 use delta_kernel::{KernelError, Snapshot};
 use rayon::prelude::*;
 use url::Url;
 
 use super::discover::Found;
-use super::footer::guarded;
 use super::table::{Member, Table, TableColumn};
 use crate::error::{Error, Result};
+use crate::panics::guarded;
 use engine::{LocalFiles, local};
 
 /// The files of a version of the table in `folder`, the latest where none is given, in the order of their paths: the log
@@ -56,7 +57,7 @@ fn plain(error: KernelError) -> String {
     match error {
         KernelError::Backtraced { source, .. } => plain(*source),
         KernelError::Generic(text) => text,
-        KernelError::MissingVersion(version) => format!("version {version} is not in it"),
+        KernelError::MissingVersion(version) => format!("it has no version {version}"),
         other => other.to_string(),
     }
 }
@@ -93,10 +94,11 @@ fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<Found>, K
 
 /// The columns of the table, and where its files have them.
 fn columns(scan: &Scan) -> Vec<TableColumn> {
+    let mode = scan.snapshot().table_properties().column_mapping_mode;
     let column = |field: &StructField| {
         // A name of its own in the files counts only where column mapping is on.
         let mapped = match field.get_config_value(&ColumnMetadataKey::ColumnMappingPhysicalName) {
-            Some(MetadataValue::String(name)) if is_mapped(scan) => name,
+            Some(MetadataValue::String(name)) if matches!(mode, Some(Mode::Id | Mode::Name)) => name,
             _ => field.name(),
         };
         let own = scan.physical_schema().field(mapped);
@@ -104,16 +106,15 @@ fn columns(scan: &Scan) -> Vec<TableColumn> {
         TableColumn {
             field: Arc::new(arrow_field(field)),
             physical: mapped.clone(),
-            id: if let Some(MetadataValue::Number(id)) = id { i32::try_from(*id).ok() } else { None },
+            // Where names map, numbers of the files mean nothing.
+            id: match id {
+                Some(MetadataValue::Number(id)) if mode == Some(Mode::Id) => i32::try_from(*id).ok(),
+                _ => None,
+            },
             is_partition: own.is_none(),
         }
     };
     scan.logical_schema().fields().map(column).collect()
-}
-
-fn is_mapped(scan: &Scan) -> bool {
-    use delta_kernel::table_features::ColumnMappingMode as Mode;
-    matches!(scan.snapshot().table_properties().column_mapping_mode, Some(Mode::Id | Mode::Name))
 }
 
 fn arrow_field(field: &StructField) -> Field {
