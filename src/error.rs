@@ -29,6 +29,12 @@ pub enum Error {
 /// The library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Line and column of a place in a text, in bytes from its beginning; both count from 1.
+pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
+}
+
 impl Error {
     /// The process exit code that stands for this kind of error.
     pub fn exit_code(&self) -> u8 {

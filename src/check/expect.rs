@@ -33,7 +33,7 @@ use super::escape::{quoted, shown};
 use super::piece::{Class, key_of_number, key_of_text};
 use super::profile::{Profile, Shape, Values};
 use crate::data::{Source, date, nearest, parse_date};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, line_and_column};
 
 const TABLE_KEYS: [&str; 1] = ["row_count"];
 const COLUMN_KEYS: [&str; 6] = ["not_null", "unique", "range", "allowed", "max_null_share", "newest_at_least"];
@@ -198,9 +198,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Notes what is wrong at a place, in bytes from the beginning.
     fn fault(&mut self, at: usize, what: String) {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = line_and_column(self.text, at);
         self.faults.push((line, column, what));
     }
 

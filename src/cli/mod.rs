@@ -22,6 +22,7 @@ mod check;
 mod commands;
 mod fmt;
 mod observer;
+mod options;
 mod price;
 mod recipe;
 mod report;

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use hyades::bench::Price;
 use hyades::{Error, Result};
 
-use super::args::BackendArg;
+use super::options::BackendArg;
 
 /// The prices of the backends to compare.
 #[derive(Debug, Clone, PartialEq)]

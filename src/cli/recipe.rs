@@ -9,8 +9,8 @@ use hyades::job::{ApplyRequest, Resources};
 use hyades::{Error, Result};
 
 use super::Session;
-use super::args::BesideArgs;
 use super::fmt::thousands;
+use super::options::BesideArgs;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct InitArgs {

@@ -9,8 +9,8 @@ use hyades::features::{self, Filter, Returns, RfmOutcome, RfmRequest};
 use hyades::job::Resources;
 
 use super::Session;
-use super::args::AccessArgs;
 use super::fmt::{bytes, parse_bytes, seconds, thousands};
+use super::options::AccessArgs;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct RfmArgs {

@@ -28,7 +28,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::nearest::nearest;
 use super::secret::KeySource;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, line_and_column};
 use crate::panics::guarded;
 
 /// How inputs are opened, beside their paths. The default opens what is not encrypted.
@@ -265,9 +265,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, at: usize, what: String) {
-        let before = self.text.get(..at).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = line_and_column(self.text, at);
         self.faults.push((line, column, what));
     }
 

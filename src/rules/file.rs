@@ -23,7 +23,7 @@ use super::condition::{Compiled, Part};
 use super::{MAX_RULES, UNKNOWN_STRATUM};
 use crate::backend::MAX_K;
 use crate::data::{Source, nearest};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, line_and_column};
 
 /// The most bytes of a condition.
 const MAX_CONDITION: usize = 1 << 16;
@@ -119,9 +119,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, at: usize, what: String) {
-        let before = self.text.get(..at).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = line_and_column(self.text, at);
         self.faults.push((line, column, what));
     }
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use object_store::path::Path as StorePath;
-use object_store::{GetOptions, ObjectStore};
+use object_store::{GetOptions, ObjectMeta, ObjectStore};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
@@ -44,12 +44,17 @@ pub(super) struct Object {
 }
 
 /// What an answer says of an object, by which a change is seen.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Version {
     e_tag: Option<String>,
-    size: u64,
     /// Seconds since 1970.
     modified: i64,
+}
+
+impl Version {
+    fn of(meta: &ObjectMeta) -> Self {
+        Version { e_tag: meta.e_tag.clone(), modified: meta.last_modified.timestamp() }
+    }
 }
 
 /// What the objects of an input share.
@@ -75,12 +80,8 @@ impl Object {
         let e_tag = self.seen.get().and_then(|seen| seen.e_tag.as_ref()).filter(|tag| !tag.starts_with("W/"));
         let options = GetOptions::new().with_range(Some(range)).with_if_match(e_tag);
         let answer = self.store.get_opts(&self.path, options).await.map_err(fail)?;
-        let meta = &answer.meta;
-        let (e_tag, size, modified) = (meta.e_tag.clone(), meta.size, meta.last_modified.timestamp());
-        let version = Version { e_tag, size, modified };
-        if size != self.size
-            || *self.seen.get_or_init(|| version) != (Version { e_tag: meta.e_tag.clone(), size, modified })
-        {
+        let version = Version::of(&answer.meta);
+        if answer.meta.size != self.size || *self.seen.get_or_init(|| version.clone()) != version {
             return Err(Fault::changed(&self.name));
         }
         let bytes = answer.bytes().await.map_err(fail)?;

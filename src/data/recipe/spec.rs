@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use super::choice::{Encode, Missing, Scale, Transform, Unseen};
 use crate::data::dates;
 use crate::data::nearest::{did_you_mean, nearest};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, line_and_column};
 
 /// The choices for one column; what is absent follows the defaults.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -208,8 +208,7 @@ impl RecipeSpec {
             let section = table.get_ref().iter().find(|(name, _)| name.get_ref() == section)?.1;
             let DeValue::Table(entries) = section.get_ref() else { return None };
             let at = entries.iter().find(|(name, _)| name.get_ref() == key)?.0.span().start;
-            let before = text.get(..at)?;
-            let (line, column) = (before.matches('\n').count() + 1, before.rsplit('\n').next()?.chars().count() + 1);
+            let (line, column) = line_and_column(text, at);
             Some(format!(" ({}:{line}:{column})", path.display()))
         };
         find().unwrap_or_default()
