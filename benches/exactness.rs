@@ -75,7 +75,8 @@ fn on_gpu(exact: &Gpu, bare: &Gpu, (n, d, k): (usize, usize, usize)) -> Result<(
     };
     pairs(first)?.print(&format!("n{n}_d{d}_k{k}/first"));
     let (mut exact, mut bare) = (exact.open(&tiles, k, Watch::none())?, bare.open(&tiles, k, Watch::none())?);
-    (pass(&mut *exact)?, pass(&mut *bare)?);
+    pass(&mut *exact)?;
+    pass(&mut *bare)?;
     pairs(|| Ok((pass(&mut *exact)?, pass(&mut *bare)?)))?.print(&format!("n{n}_d{d}_k{k}/stable"));
     Ok(())
 }

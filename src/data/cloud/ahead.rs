@@ -281,16 +281,16 @@ impl Reading {
 
     /// The block at an offset: a piece of the plan, or what is fetched for itself.
     fn load(&self, held: &mut Held, at: u64, end: u64) -> Result<(u64, Bytes), Fault> {
-        if let Some((plan, pieces)) = &self.plan {
-            if let Some(i) = pieces.iter().position(|&piece| plan.pieces[piece].range.contains(&at)) {
-                // Those before the last but one are held no more.
-                while held.released + HELD <= i {
-                    plan.release(pieces[held.released]);
-                    held.released += 1;
-                }
-                if let Some(bytes) = plan.take(pieces[i])? {
-                    return Ok((plan.pieces[pieces[i]].range.start, bytes));
-                }
+        if let Some((plan, pieces)) = &self.plan
+            && let Some(i) = pieces.iter().position(|&piece| plan.pieces[piece].range.contains(&at))
+        {
+            // Those before the last but one are held no more.
+            while held.released + HELD <= i {
+                plan.release(pieces[held.released]);
+                held.released += 1;
+            }
+            if let Some(bytes) = plan.take(pieces[i])? {
+                return Ok((plan.pieces[pieces[i]].range.start, bytes));
             }
         }
         let most = self.range.end.max(end).min(self.object.size);
