@@ -39,7 +39,7 @@ impl Object {
 }
 
 impl Reading {
-    pub(super) fn new(object: &Arc<Object>, _: Range<u64>) -> Self {
+    pub(super) fn open(object: &Arc<Object>, _: Range<u64>) -> Arc<Self> {
         match **object {}
     }
 

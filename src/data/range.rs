@@ -30,7 +30,7 @@ impl RangeFile {
     pub(super) fn open(path: &Path, object: Option<&Arc<Object>>, extent: Range<u64>) -> Result<Self> {
         match object {
             Some(object) => {
-                let origin = Origin::Object(Arc::new(Reading::new(object, extent)));
+                let origin = Origin::Object(Reading::open(object, extent));
                 Ok(RangeFile { origin, size: object.size() })
             }
             None => File::open(path).and_then(Self::of).map_err(|e| Error::io("read", path, &e)),

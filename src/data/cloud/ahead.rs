@@ -226,11 +226,11 @@ struct Held {
 }
 
 impl Reading {
-    pub(in crate::data) fn new(object: &Arc<Object>, range: Range<u64>) -> Self {
+    pub(in crate::data) fn open(object: &Arc<Object>, range: Range<u64>) -> Arc<Self> {
         let key = (object.number, range.start);
         let claim = |plan: &Arc<Plan>| lock(&plan.chunks).remove(&key).map(|pieces| (plan.clone(), pieces));
         let plan = lock(&object.input.plans.0).iter().find_map(claim);
-        Reading { object: object.clone(), range, plan, state: Mutex::default() }
+        Arc::new(Reading { object: object.clone(), range, plan, state: Mutex::default() })
     }
 
     /// Where the range ends.
