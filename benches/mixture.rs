@@ -1,7 +1,7 @@
 //! Rows to time passes on, the same everywhere.
 
 use hyades::backend::Centroids;
-use hyades::data::{Layout, Tiles};
+use hyades::tiles::{Layout, Tiles};
 
 /// Standard deviation of a segment, in grid units.
 const SIGMA: f64 = (1 << 17) as f64;

@@ -16,7 +16,17 @@ pub mod event;
 mod panics;
 pub mod simd;
 
-pub mod data;
+pub mod text;
+
+pub(crate) mod numeric;
+
+pub mod input;
+
+pub mod roles;
+
+pub mod tiles;
+
+pub mod prepare;
 
 pub mod backend;
 
@@ -26,7 +36,7 @@ pub mod rules;
 
 pub mod model;
 
-pub mod label;
+pub mod output;
 
 pub mod audit;
 
@@ -35,7 +45,7 @@ pub mod job;
 pub mod bench;
 pub mod check;
 pub mod doctor;
-pub mod features;
 pub mod synth;
+pub mod transactions;
 
 pub use error::{Error, Result};

@@ -13,15 +13,15 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
-pub use report::{Attribute, Found, Number, NumbersReport, Ratio, Report, ShareLine, SharesReport, Summary};
+pub use report::{
+    Attribute, Found, Number, NumbersReport, Ratio, Report, ShareLine, SharesReport, Summary, VALUES_TOLD,
+};
 
 use self::numbers::Numbers;
 use self::shares::Shares;
-use crate::data::{ColumnStream, Protected, Source, as_f64};
 use crate::error::{Error, Result};
-
-/// Values whose shares are told; the others are one more.
-pub const VALUES_TOLD: usize = 12;
+use crate::input::{ColumnStream, Source, as_f64};
+use crate::roles::Protected;
 
 /// Protected columns on their way through the rows.
 pub struct Audit<'a> {

@@ -7,8 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::VALUES_TOLD;
-use super::report::{Found, Number, NumbersReport, Summary, shares};
+use super::report::{Found, Number, NumbersReport, Summary, VALUES_TOLD, shares};
 
 /// Pairs of a number and a segment that are held at most: some 4 MB.
 const MOST_PAIRS: usize = 1 << 16;

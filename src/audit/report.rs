@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use super::VALUES_TOLD;
-use crate::data::date;
+use crate::text::date;
+
+/// Values whose shares are told; the others are one more.
+pub const VALUES_TOLD: usize = 12;
 
 /// `audit.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use super::report::{SharesReport, shares};
+use crate::text::beginning;
 
-/// Characters of a text that are told; texts that agree in them are one.
-const LONGEST: usize = 60;
 /// Counts that are held at most; with more segments, fewer different texts are counted one by one.
 const MOST_COUNTS: usize = 1 << 18;
 
@@ -39,6 +38,7 @@ impl Shares {
                 self.missing[label] += 1;
                 continue;
             };
+            // Texts that agree in their beginnings are one.
             let told = beginning(text);
             match self.at.get(told.as_ref()) {
                 Some(&at) => self.counts[at][label] += 1,
@@ -60,17 +60,9 @@ impl Shares {
     }
 }
 
-/// What is told of a text.
-fn beginning(text: &str) -> std::borrow::Cow<'_, str> {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &text[..end]).into(),
-        None => text.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::VALUES_TOLD;
+    use super::super::report::VALUES_TOLD;
     use super::*;
 
     #[test]

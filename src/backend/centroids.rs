@@ -1,7 +1,7 @@
 //! Centroids on the grid, and the mean that is rounded to it.
 
-use crate::data::{GRID_MAX, MAX_DIM};
 use crate::error::{Error, Result};
+use crate::tiles::{GRID_MAX, MAX_DIM};
 
 /// The most segments that a fit may have.
 pub const MAX_K: usize = 4096;

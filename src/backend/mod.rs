@@ -17,9 +17,9 @@ pub use centroids::{Centroids, MAX_K, distance2, rounded_mean};
 pub use certificate::Certificate;
 pub use partial::Partial;
 
-use crate::data::Tiles;
 use crate::error::Result;
 use crate::event::Watch;
+use crate::tiles::Tiles;
 
 /// Something that can label rows: a kind of arithmetic and the device that does it.
 pub trait Backend: Send + Sync {

@@ -2,9 +2,9 @@
 //! against it.
 
 use super::{Backend, Centroids, Labels, Partial, Session, distance2};
-use crate::data::{Buffer, Tiles};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
+use crate::tiles::{Buffer, Tiles};
 
 /// The backend that is the definition.
 #[derive(Debug, Clone, Copy, Default)]

@@ -25,39 +25,19 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::escape::{quoted, shown};
+use super::breach::Breach;
 use super::piece::{Class, key_of_number, key_of_text};
-use super::profile::{Profile, Shape, Values};
-use crate::data::{Source, date, nearest, parse_date};
+use super::profile::{Limits, Profile, Shape, Values};
 use crate::error::{Error, Result, line_and_column};
+use crate::input::Source;
+use crate::text::parse_date;
+use crate::text::{date, nearest, quoted, shown};
 
 const TABLE_KEYS: [&str; 1] = ["row_count"];
 const COLUMN_KEYS: [&str; 6] = ["not_null", "unique", "range", "allowed", "max_null_share", "newest_at_least"];
-
-/// One expectation that the input breaks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Breach {
-    /// The column; None: the whole table.
-    pub column: Option<String>,
-    /// The key in the file of expectations.
-    pub expectation: &'static str,
-    /// Rows that break it, where it is a matter of rows.
-    pub rows: Option<u64>,
-    /// What was expected and what is there.
-    pub text: String,
-}
-
-/// What the pass has to count for expectations of one column.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Limits {
-    pub(super) range: Option<(f64, f64)>,
-    /// Keys of the values that may occur.
-    pub(super) allowed: Option<HashSet<u64>>,
-}
 
 /// Expectations of one column.
 #[derive(Debug, Default)]

@@ -1,14 +1,14 @@
 //! What deserves a look before customers are grouped by these columns: a finding is one sentence about one thing.
 
-use serde::Serialize;
-
-use super::escape::quoted;
+use super::finding::{Finding, Severity};
 use super::personal;
 use super::piece::Class;
 use super::profile::{Profile, Values};
-use super::report::{ColumnReport, Value, percent};
+use super::report::ColumnReport;
 use super::sentinel::sentinels;
-use crate::data::{date, personal_data as personal_name, protected_attribute};
+use super::value::Value;
+use crate::roles::{personal_data as personal_name, protected_attribute};
+use crate::text::{date, percent, quoted};
 
 /// Share of one value from which a column is nearly constant.
 const NEARLY: f64 = 0.99;
@@ -18,36 +18,6 @@ const HALF: f64 = 0.5;
 const ROWS_FOR_IDS: u64 = 100;
 /// Share of different values from which an estimate speaks for an id: three standard errors of it below all.
 const ALL_DIFFERENT: f64 = 1.0 - 3.0 * super::DISTINCT_ERROR;
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// To be acted on before the data are used.
-    Warning,
-    /// To be known.
-    Note,
-}
-
-/// One finding.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Finding {
-    /// How much it matters.
-    pub severity: Severity,
-    /// A word for programs: `constant`, `sentinel`, `personal_data`, ...
-    pub kind: &'static str,
-    /// The column; None: the whole table.
-    pub column: Option<String>,
-    /// The finding.
-    pub text: String,
-}
-
-impl Finding {
-    /// A finding about the whole table.
-    pub(super) fn of_table(severity: Severity, kind: &'static str, text: String) -> Self {
-        Finding { severity, kind, column: None, text }
-    }
-}
 
 /// What a column likely holds of people, and why one may think so.
 pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Option<String> {

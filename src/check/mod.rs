@@ -7,10 +7,11 @@
 //! threads, order or time. Absent on purpose: changes to the data, and any judgement that a number cannot back.
 
 mod across;
+mod breach;
 mod distinct;
 mod edges;
-mod escape;
 mod expect;
+mod finding;
 mod findings;
 mod numbers;
 mod page;
@@ -24,28 +25,31 @@ mod sample;
 mod sentinel;
 mod starter;
 mod text;
+mod value;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use across::MOST_COLUMNS;
+pub use breach::Breach;
 pub use distinct::DISTINCT_ERROR;
-pub use escape::shown;
-pub use expect::Breach;
-pub use findings::{Finding, Severity};
+pub use finding::{Finding, Severity};
 pub use piece::Class;
 pub use report::{
     ColumnReport, Common, Correlation, Expectation, FileReport, IdReport, NumberReport, QUANTILES, Report, TextReport,
-    Value, percent,
 };
 pub use starter::starting_recipe;
+pub use value::Value;
 
 use self::expect::Expectations;
 use self::pass::{Found, pass};
-use crate::data::{Access, Source, agreed, check_ids, guess_id};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Watch};
-use crate::job::{Publication, Resources, inputs};
+use crate::input::{Access, Source, agreed, check_ids};
+use crate::job::{Resources, inputs};
+use crate::output::Publication;
+use crate::roles::guess_id;
+use crate::text::{percent, quoted, shown};
 
 /// Correlations, positive or negative, that are told.
 pub const STRONG: f64 = 0.95;
@@ -133,16 +137,12 @@ fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {
         return Ok(guess_id(source.columns(), &[]).filter(|&c| source.columns()[c].conflicts.is_empty()));
     };
     let names = || source.columns().iter().map(|c| shown(&c.name)).collect::<Vec<_>>().join(", ");
-    let at = source.position(name).ok_or_else(|| {
-        Error::Usage(format!("no column is named {}; the input has: {}", escape::quoted(name), names()))
-    })?;
+    let at = source
+        .position(name)
+        .ok_or_else(|| Error::Usage(format!("no column is named {}; the input has: {}", quoted(name), names())))?;
     let column = &source.columns()[at];
     if column.is_partition || Class::of(&column.data_type) == Class::Other {
-        return Err(Error::Usage(format!(
-            "{} cannot be the id: its type is {}",
-            escape::quoted(name),
-            column.data_type
-        )));
+        return Err(Error::Usage(format!("{} cannot be the id: its type is {}", quoted(name), column.data_type)));
     }
     agreed([column], "the id", None).map_err(|e| Error::Input(shown(&e.to_string())))?;
     Ok(Some(at))
@@ -216,7 +216,7 @@ fn examine(
 
 fn files(source: &Source) -> Vec<FileReport> {
     let rows = |file: usize| source.row_groups().iter().filter(|g| g.file == file).map(|g| g.rows).sum();
-    let report = |(at, file): (usize, &crate::data::SourceFile)| FileReport {
+    let report = |(at, file): (usize, &crate::input::SourceFile)| FileReport {
         path: file.path.display().to_string(),
         bytes: file.size(),
         rows: rows(at),
@@ -239,7 +239,7 @@ fn of_table(report: &Report, numbers: usize, locked: usize) -> Vec<Finding> {
         add(Warning, "schema", text);
     }
     if let Some(id) = &report.id {
-        let column = escape::quoted(&id.column);
+        let column = quoted(&id.column);
         if id.duplicates > 0 {
             add(
                 Warning,
@@ -298,7 +298,7 @@ impl Report {
         let lines: Vec<String> = breaches
             .iter()
             .map(|b| {
-                let what = b.column.as_ref().map_or_else(|| "the table".to_owned(), |c| escape::quoted(c));
+                let what = b.column.as_ref().map_or_else(|| "the table".to_owned(), |c| quoted(c));
                 format!("{what}, {}: {}", b.expectation, b.text)
             })
             .collect();

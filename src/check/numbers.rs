@@ -3,7 +3,7 @@
 use super::distinct::Distinct;
 use super::edges::Edges;
 use super::piece::Piece;
-use crate::data::Moments;
+use crate::numeric::Moments;
 use crate::simd::Dispatch;
 
 /// Counts and statistics of finite values. Everything but the moments is the same for any split; moments, and the counts of

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use super::escape::{html, quoted};
-use super::findings::Severity;
-use super::report::{ColumnReport, Report, Value, percent};
+use super::finding::Severity;
+use super::report::{ColumnReport, Report};
+use super::value::Value;
+use crate::text::{grouped, html, percent, quoted, thousands};
 
 /// Share of the most common among many values below which it is not told, as in the terminal.
 const RARE: f64 = 0.001;
@@ -243,23 +244,6 @@ fn plain(value: &Value) -> String {
         Value::Number(x) => figures(*x),
         Value::Text(text) => text.clone(),
     }
-}
-
-/// 1,234,567.
-fn thousands(n: u64) -> String {
-    grouped(&n.to_string())
-}
-
-/// Digits in groups of three.
-fn grouped(digits: &str) -> String {
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Six figures.

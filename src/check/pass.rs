@@ -7,14 +7,13 @@
 use rayon::prelude::*;
 
 use super::across::{Centred, MOST_COLUMNS, Pairs};
-use super::expect::Limits;
 use super::piece::{Class, Piece};
-use super::profile::{Profile, Shape};
+use super::profile::{Limits, Profile, Shape};
 use super::rows::{ROW_BYTES, RowSums};
 use super::sample::{ROWS, Sample};
-use crate::data::{BATCH_ROWS, ColumnReader, Order, RowGroup, Source, fault};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
+use crate::input::{BATCH_ROWS, ColumnReader, Order, RowGroup, Source, fault};
 use crate::simd::Dispatch;
 
 /// What the pass found.

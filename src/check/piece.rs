@@ -8,8 +8,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::Serialize;
 use twox_hash::XxHash3_128;
 
-use super::text::beginning;
-use crate::data::as_f64;
+use crate::input::as_f64;
+use crate::text::beginning;
 
 /// What can be said of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -158,7 +158,7 @@ impl Piece {
     /// A value, for people.
     pub(super) fn show(&self, row: usize) -> Option<String> {
         match &self.text {
-            Some(text) => Some(beginning(text.as_string::<i64>().value(row))),
+            Some(text) => Some(beginning(text.as_string::<i64>().value(row)).into_owned()),
             None => self.values.get(row).map(f64::to_string),
         }
     }

@@ -3,13 +3,22 @@
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
+use std::collections::HashSet;
+
 use super::distinct::Distinct;
-use super::expect::Limits;
 use super::numbers::Numbers;
 use super::piece::{Class, NULL, Piece, key_of_number};
 use super::text::Text;
-use crate::data::SourceColumn;
+use crate::input::SourceColumn;
 use crate::simd::Dispatch;
+
+/// What the pass has to count for expectations of one column.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Limits {
+    pub(super) range: Option<(f64, f64)>,
+    /// Keys of the values that may occur.
+    pub(super) allowed: Option<HashSet<u64>>,
+}
 
 /// What is known of a column before it is read.
 #[derive(Debug, Clone, Copy)]

@@ -2,51 +2,18 @@
 
 use serde::Serialize;
 
-use super::expect::Breach;
-use super::findings::Finding;
+use super::breach::Breach;
+use super::finding::Finding;
 use super::piece::Class;
 use super::profile::{Profile, Values};
 use super::sample::{quantile, rank_error};
 use super::sentinel::sentinels;
-use crate::data::{SourceColumn, choose_transform, date};
+use super::value::Value;
+use crate::input::SourceColumn;
+use crate::prepare::choose_transform;
 
 /// The quantiles that are told.
 pub const QUANTILES: [f64; 7] = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
-
-/// A value of a column.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Value {
-    /// A boolean.
-    Truth(bool),
-    /// A whole number that f64 holds exactly.
-    Whole(i64),
-    /// Any other number.
-    Number(f64),
-    /// Text, or a date as text; at most 60 characters.
-    Text(String),
-}
-
-impl Value {
-    fn of(v: f64, class: Class) -> Value {
-        match class {
-            Class::Date => Value::Text(date(v)),
-            Class::Boolean => Value::Truth(v != 0.0),
-            _ if v.trunc() == v && v.abs() <= (1u64 << 53) as f64 => Value::Whole(v as i64),
-            _ => Value::Number(v),
-        }
-    }
-}
-
-/// A share for people: what is not none is not shown as none, and what is not all not as all.
-pub fn percent(share: f64) -> String {
-    match 100.0 * share {
-        p if p > 0.0 && p < 0.01 => "<0.01%".into(),
-        p if p > 99.99 && p < 100.0 => ">99.99%".into(),
-        p if p < 10.0 || (p > 99.0 && p < 100.0) => format!("{p:.2}%"),
-        p => format!("{p:.1}%"),
-    }
-}
 
 /// The report.
 #[derive(Debug, Clone, Serialize)]

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::escape::shown;
 use super::findings::tell;
 use super::piece::Class;
-use super::report::{ColumnReport, QUANTILES, Report, Value, percent};
+use super::report::{ColumnReport, QUANTILES, Report};
+use super::value::Value;
 use super::{CheckRequest, STRONG, check};
-use crate::data::RoleRequest;
 use crate::error::Result;
 use crate::event::{Observer, Watch};
+use crate::roles::RoleRequest;
+use crate::text::{percent, shown};
 
 /// Different values up to which text is taken for categories.
 const CATEGORIES: u64 = 100;

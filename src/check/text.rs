@@ -6,9 +6,7 @@ use arrow::array::{Array, AsArray};
 
 use super::distinct::Distinct;
 use super::piece::Piece;
-
-/// Characters of a text that are kept to show it.
-pub(super) const SHOWN: usize = 60;
+use crate::text::beginning;
 
 /// Counts of texts that are not null. Lengths are in characters.
 #[derive(Debug, Clone)]
@@ -22,7 +20,7 @@ pub(super) struct Text {
     pub(super) distinct: Distinct,
     /// The beginnings of the texts that are counted one by one, by key.
     names: HashMap<u64, String>,
-    /// Texts of sampled rows, cut to [`SHOWN`] characters.
+    /// Texts of sampled rows, cut to [`LONGEST_SHOWN`] characters.
     pub(super) sample: Vec<String>,
 }
 
@@ -53,14 +51,14 @@ impl Text {
             self.characters += length;
         }
         let valid = |i: usize| strings.is_valid(i).then(|| strings.value(i));
-        self.sample.extend(picked.iter().filter_map(|&i| valid(i as usize)).map(beginning));
+        self.sample.extend(picked.iter().filter_map(|&i| valid(i as usize)).map(|text| beginning(text).into_owned()));
         let rows: Vec<usize> = (0..strings.len()).filter(|&i| strings.is_valid(i)).collect();
         let keys: Vec<u64> = rows.iter().map(|&i| piece.keys[i]).collect();
         let before = self.distinct.count_exact();
         let exact = self.distinct.push(&keys);
         if exact > 0 && self.distinct.count_exact() != before {
             for (&i, &key) in rows[..exact].iter().zip(&keys) {
-                self.names.entry(key).or_insert_with(|| beginning(strings.value(i)));
+                self.names.entry(key).or_insert_with(|| beginning(strings.value(i)).into_owned());
             }
         }
     }
@@ -97,11 +95,6 @@ impl Text {
     }
 }
 
-/// What is kept of a text.
-pub(super) fn beginning(text: &str) -> String {
-    text.char_indices().nth(SHOWN).map_or_else(|| text.to_owned(), |(end, _)| format!("{}...", &text[..end]))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -111,6 +104,7 @@ mod tests {
 
     use super::super::piece::Class;
     use super::*;
+    use crate::text::LONGEST_SHOWN;
 
     fn of(texts: &[Option<String>]) -> Text {
         let array: ArrayRef = Arc::new(texts.iter().cloned().collect::<StringArray>());
@@ -128,7 +122,7 @@ mod tests {
         assert_eq!((found.empty, found.padded, found.shortest, found.longest, found.characters), (1, 1, 0, 3, 8));
         assert_eq!(found.most_common(), Some(("\u{e9}t\u{e9}".to_owned(), 2)));
         let long = of(&[Some("x".repeat(1000))]);
-        assert_eq!(long.most_common().unwrap().0.chars().count(), SHOWN + 3);
+        assert_eq!(long.most_common().unwrap().0.chars().count(), LONGEST_SHOWN + 3);
     }
 
     proptest! {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::check::CheckRequest;
-use hyades::data::KeySource;
 use hyades::job::{FitRequest, Resources};
+use hyades::text::KeySource;
 use hyades::{Result, synth};
 
 use super::options::{BackendArg, BesideArgs, DeviceArgs, DuplicateIds, FitOptions, ResourceArgs};

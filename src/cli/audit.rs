@@ -1,7 +1,7 @@
 //! Protected attributes by segment, as tables.
 
 use hyades::audit::{Attribute, Found, NumbersReport, Report, ShareLine, SharesReport, Summary};
-use hyades::check::{percent, shown};
+use hyades::text::{percent, shown};
 
 use super::fmt::{compact, thousands, wrapped};
 use super::report::table;

@@ -1,9 +1,8 @@
 //! The report of a check for people: tables that fit 80 columns, then findings, then pairs.
 
 use comfy_table::{ColumnConstraint, Table};
-use hyades::check::{
-    Class, ColumnReport, Common, Correlation, DISTINCT_ERROR, NumberReport, Report, Severity, Value, percent, shown,
-};
+use hyades::check::{Class, ColumnReport, Common, Correlation, DISTINCT_ERROR, NumberReport, Report, Severity, Value};
+use hyades::text::{percent, shown};
 
 use super::fmt::{compact, thousands, wrapped};
 use super::report::table;

@@ -7,19 +7,19 @@ use hyades::event::Watch;
 use hyades::job::{self, AssignRequest, Assigned, FitOutcome};
 use hyades::{Result, bench as benchmark, check as examine, doctor as examination, synth as bank};
 
-use super::Session;
 use super::args::{AssignArgs, BenchArgs, CheckArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
+use super::console::Console;
 use super::fmt::{bytes, seconds, thousands, wrapped};
 use super::report;
 
-pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
+pub(super) fn fit(args: FitArgs, console: &Console) -> Result<()> {
     let (print_recipe, out) = (args.print_recipe(), args.out.clone());
     if let Some(rules) = args.rules.clone() {
-        return fit_by_rules(args, &rules, session);
+        return fit_by_rules(args, &rules, console);
     }
     let request = args.request()?;
     let start = Instant::now();
-    let outcome = job::fit(&request, session.observer.as_ref(), &session.stop)?;
+    let outcome = job::fit(&request, console.observer.as_ref(), &console.stop)?;
     if print_recipe {
         say!("{}", report::recipe(&outcome.model))?;
     }
@@ -27,7 +27,7 @@ pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
     if let Some(audit) = &outcome.audit {
         say!("{}", super::audit::text(audit).trim_end())?;
     }
-    if !session.quiet {
+    if !console.quiet {
         say!("{}", closing(&outcome, start.elapsed().as_secs_f64()))?;
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
@@ -36,11 +36,11 @@ pub(super) fn fit(args: FitArgs, session: &Session) -> Result<()> {
     Ok(())
 }
 
-fn fit_by_rules(args: FitArgs, rules: &Path, session: &Session) -> Result<()> {
+fn fit_by_rules(args: FitArgs, rules: &Path, console: &Console) -> Result<()> {
     let (print_recipe, out) = (args.print_recipe(), args.out.clone());
     let request = args.request()?;
     let start = Instant::now();
-    let outcome = job::fit_by_rules(&request, rules, session.observer.as_ref(), &session.stop)?;
+    let outcome = job::fit_by_rules(&request, rules, console.observer.as_ref(), &console.stop)?;
     let model = &outcome.model;
     if print_recipe {
         for stratum in &model.strata {
@@ -52,7 +52,7 @@ fn fit_by_rules(args: FitArgs, rules: &Path, session: &Session) -> Result<()> {
     if let Some(audit) = &outcome.audit {
         say!("{}", super::audit::text(audit).trim_end())?;
     }
-    if !session.quiet {
+    if !console.quiet {
         say!(
             "{} customers, {} of them taken by rules; strata: {}, segments: {}\n{} in all: {}",
             thousands(outcome.labels.rows),
@@ -92,7 +92,7 @@ fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
     )
 }
 
-pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
+pub(super) fn assign(args: AssignArgs, console: &Console) -> Result<()> {
     let request = AssignRequest {
         backend: args.device.request(),
         resources: args.resources.resources(),
@@ -108,7 +108,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
         audit: args.audit,
         protect: args.protect,
     };
-    let outcome = job::assign(&request, session.observer.as_ref(), &session.stop)?;
+    let outcome = job::assign(&request, console.observer.as_ref(), &console.stop)?;
     match &outcome.assigned {
         Assigned::Plain(model, labels) => say!("{}", report::segments(model, labels))?,
         Assigned::Ruled(model, labels) => {
@@ -119,7 +119,7 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
     if let Some(audit) = &outcome.audit {
         say!("{}", super::audit::text(audit).trim_end())?;
     }
-    if !session.quiet {
+    if !console.quiet {
         say!("{} customers in {}", thousands(outcome.rows), report::stages(&outcome.stages))?;
         say!("labels blake3 {}", outcome.assigned.labels_blake3())?;
         let audit = if request.audit { "audit.json, " } else { "" };
@@ -128,21 +128,21 @@ pub(super) fn assign(args: AssignArgs, session: &Session) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn plan(args: PlanArgs, session: &Session) -> Result<()> {
+pub(super) fn plan(args: PlanArgs, console: &Console) -> Result<()> {
     let request = args.request()?;
-    let (plan, roles, source) = job::plan(&request, Watch::new(session.observer.as_ref(), &session.stop))?;
-    let names: Vec<String> = roles.features.iter().map(|&i| examine::shown(&source.columns()[i].name)).collect();
+    let (plan, roles, source) = job::plan(&request, Watch::new(console.observer.as_ref(), &console.stop))?;
+    let names: Vec<String> = roles.features.iter().map(|&i| hyades::text::shown(&source.columns()[i].name)).collect();
     say!("{}", report::plan(&plan).trim_end())?;
     say!("{:>10}  {}", "columns", names.join(", "))?;
     Ok(())
 }
 
-pub(super) fn check(args: CheckArgs, session: &Session) -> Result<()> {
+pub(super) fn check(args: CheckArgs, console: &Console) -> Result<()> {
     let request = args.request();
     let start = Instant::now();
-    let report = examine::check(&request, session.observer.as_ref(), &session.stop)?;
+    let report = examine::check(&request, console.observer.as_ref(), &console.stop)?;
     say!("{}", super::check::text(&report).trim_end())?;
-    if !session.quiet {
+    if !console.quiet {
         say!(
             "{} rows, {} columns, {} {} in {}",
             thousands(report.rows),
@@ -158,10 +158,10 @@ pub(super) fn check(args: CheckArgs, session: &Session) -> Result<()> {
     report.verdict()
 }
 
-pub(super) fn bench(args: BenchArgs, session: &Session) -> Result<()> {
+pub(super) fn bench(args: BenchArgs, console: &Console) -> Result<()> {
     let scratch = tempfile::tempdir().map_err(|e| hyades::Error::io("write in", &std::env::temp_dir(), &e))?;
     let contenders = args.contenders(scratch.path())?;
-    let report = benchmark::run(&contenders, args.repeat.max(1), session.observer.as_ref(), &session.stop)?;
+    let report = benchmark::run(&contenders, args.repeat.max(1), console.observer.as_ref(), &console.stop)?;
     say!("{}", super::bench::table(&report))?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| hyades::Error::Internal(e.to_string()))?;
@@ -204,13 +204,13 @@ fn entry(label: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn synth(args: SynthArgs, session: &Session) -> Result<()> {
+pub(super) fn synth(args: SynthArgs, console: &Console) -> Result<()> {
     let resources = job::Resources { threads: args.threads, ..job::Resources::default() };
     let spec = args.spec()?;
     let start = Instant::now();
-    let watch = Watch::new(session.observer.as_ref(), &session.stop);
+    let watch = Watch::new(console.observer.as_ref(), &console.stop);
     let summary = resources.install(|| bank::write(&spec, watch))?;
-    if !session.quiet {
+    if !console.quiet {
         say!(
             "{} customers in {} files, {}, {}",
             thousands(summary.rows),

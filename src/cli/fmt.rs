@@ -1,5 +1,7 @@
 //! Numbers as people read and write them.
 
+pub(super) use hyades::text::thousands;
+
 /// `300MiB`, `2GB`, `1.5g`, `1073741824`.
 pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     let trimmed = text.trim();
@@ -20,19 +22,6 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     Ok((number * factor) as u64)
-}
-
-/// 12345678 as `12,345,678`.
-pub(super) fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// A value in at most about seven characters: `0.0123`, `4.21`, `1,234`, `5.6M`.
@@ -137,8 +126,6 @@ mod tests {
 
     #[test]
     fn numbers() {
-        assert_eq!(thousands(1234567), "1,234,567");
-        assert_eq!(thousands(12), "12");
         assert_eq!(compact(-1234.4), "-1,234");
         assert_eq!(compact(5_600_000.0), "5.6M");
         assert_eq!(compact(0.5), "0.50");

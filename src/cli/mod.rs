@@ -4,7 +4,7 @@
 
 /// Writes a line of the result to stdout.
 macro_rules! say {
-    ($($text:tt)*) => { crate::cli::to_stdout(format_args!($($text)*)) };
+    ($($text:tt)*) => { crate::cli::console::to_stdout(format_args!($($text)*)) };
 }
 
 /// Writes a line for people to stderr. Whether anybody reads it is not the work's business.
@@ -20,6 +20,7 @@ mod audit;
 mod bench;
 mod check;
 mod commands;
+mod console;
 mod fmt;
 mod observer;
 mod options;
@@ -38,14 +39,8 @@ use hyades::event::Observer;
 use hyades::{Error, Result};
 
 use self::args::{Arguments, FeaturesVerb, LogFormat, RecipeVerb, Verb};
+use self::console::Console;
 use self::observer::{Bars, Lines};
-
-/// What a verb works with.
-struct Session {
-    observer: Box<dyn Observer>,
-    stop: Arc<AtomicBool>,
-    quiet: bool,
-}
 
 /// Parses, runs, and turns an error into its exit code.
 pub(crate) fn main() -> ExitCode {
@@ -60,7 +55,7 @@ pub(crate) fn main() -> ExitCode {
                 tracing::error!("{error}");
             } else {
                 // Names of columns and files may be anything; what an error lists stands on lines of its own.
-                let lines: Vec<String> = error.to_string().lines().map(hyades::check::shown).collect();
+                let lines: Vec<String> = error.to_string().lines().map(hyades::text::shown).collect();
                 tell!("error: {}", lines.join("\n"));
             }
             ExitCode::from(error.exit_code())
@@ -68,25 +63,13 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// A reader who has gone away is no fault of the work, which is done; a full disk is one of the result.
-fn to_stdout(line: std::fmt::Arguments<'_>) -> Result<()> {
-    use std::io::Write;
-    let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::io("write", std::path::Path::new("the standard output"), &e))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn run(arguments: Arguments) -> Result<()> {
-    let session = Session {
+    let console = Console {
         observer: observer(&arguments),
         stop: Arc::new(AtomicBool::new(false)),
         quiet: arguments.global.quiet,
     };
-    let stop = session.stop.clone();
+    let stop = console.stop.clone();
     ctrlc::set_handler(move || {
         // A second signal does not wait for the work to notice the first.
         if stop.swap(true, Ordering::SeqCst) {
@@ -95,15 +78,15 @@ fn run(arguments: Arguments) -> Result<()> {
     })
     .map_err(|e| Error::Environment(format!("cannot listen for signals: {e}")))?;
     match arguments.verb {
-        Verb::Synth(args) => commands::synth(args, &session),
-        Verb::Fit(args) => commands::fit(*args, &session),
-        Verb::Assign(args) => commands::assign(args, &session),
-        Verb::Plan(args) => commands::plan(*args, &session),
-        Verb::Check(args) => commands::check(args, &session),
-        Verb::Bench(args) => commands::bench(*args, &session),
-        Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &session),
-        Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &session),
-        Verb::Recipe(RecipeVerb::Apply(args)) => recipe::apply(args, &session),
+        Verb::Synth(args) => commands::synth(args, &console),
+        Verb::Fit(args) => commands::fit(*args, &console),
+        Verb::Assign(args) => commands::assign(args, &console),
+        Verb::Plan(args) => commands::plan(*args, &console),
+        Verb::Check(args) => commands::check(args, &console),
+        Verb::Bench(args) => commands::bench(*args, &console),
+        Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &console),
+        Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &console),
+        Verb::Recipe(RecipeVerb::Apply(args)) => recipe::apply(args, &console),
         Verb::Recipe(RecipeVerb::Schema) => recipe::schema(),
         Verb::Doctor(args) => commands::doctor(&args),
     }

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyades::check::shown;
 use hyades::event::{Event, Observer, Stage};
+use hyades::text::shown;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::{info, warn};
 

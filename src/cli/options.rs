@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use hyades::Result;
 use hyades::cluster::Limits;
-use hyades::data::{Access, ColumnChoice, KeySource, Missing, RecipeSpec, RoleRequest, Scale, Transform};
+use hyades::input::Access;
 use hyades::job::{BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
+use hyades::prepare::{ColumnChoice, Missing, RecipeSpec, Scale, Transform};
+use hyades::roles::RoleRequest;
 use hyades::simd::SimdLevel;
+use hyades::text::KeySource;
 
 /// What `fit`, `plan` and `bench` share.
 #[derive(Debug, Clone, Args)]

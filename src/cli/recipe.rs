@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use hyades::check::{CheckRequest, starting_recipe};
-use hyades::data::{KeySource, RecipeSpec};
 use hyades::job::{ApplyRequest, Resources};
+use hyades::prepare::RecipeSpec;
+use hyades::text::KeySource;
 use hyades::{Error, Result};
 
-use super::Session;
+use super::console::Console;
 use super::fmt::thousands;
 use super::options::BesideArgs;
 
@@ -57,7 +58,7 @@ pub(super) struct ApplyArgs {
     threads: Option<usize>,
 }
 
-pub(super) fn init(args: &InitArgs, session: &Session) -> Result<()> {
+pub(super) fn init(args: &InitArgs, console: &Console) -> Result<()> {
     // What somebody has edited is not written over.
     if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
         return Err(Error::Usage(format!("{} is there already; choose another name, or remove it", out.display())));
@@ -70,16 +71,16 @@ pub(super) fn init(args: &InitArgs, session: &Session) -> Result<()> {
         resources: Resources { threads: args.threads, memory: args.memory, ..Resources::default() },
         ..CheckRequest::default()
     };
-    let text = starting_recipe(&request, session.observer.as_ref(), &session.stop)?;
+    let text = starting_recipe(&request, console.observer.as_ref(), &console.stop)?;
     let Some(out) = &args.out else { return say!("{}", text.trim_end()) };
-    hyades::job::publish_text(out, &text)?;
-    if !session.quiet {
+    hyades::output::publish_text(out, &text)?;
+    if !console.quiet {
         say!("{}; next: hyades fit INPUT --recipe {} --k N --out FOLDER", out.display(), out.display())?;
     }
     Ok(())
 }
 
-pub(super) fn apply(args: ApplyArgs, session: &Session) -> Result<()> {
+pub(super) fn apply(args: ApplyArgs, console: &Console) -> Result<()> {
     let request = ApplyRequest {
         model: args.model,
         inputs: args.inputs,
@@ -90,8 +91,8 @@ pub(super) fn apply(args: ApplyArgs, session: &Session) -> Result<()> {
         out: args.out,
         pseudonymise: args.pseudonymise,
     };
-    let rows = hyades::job::apply(&request, session.observer.as_ref(), &session.stop)?;
-    if session.quiet {
+    let rows = hyades::job::apply(&request, console.observer.as_ref(), &console.stop)?;
+    if console.quiet {
         return Ok(());
     }
     say!("{} customers\n{}", thousands(rows), request.out.display())

@@ -2,11 +2,11 @@
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use hyades::check::shown;
 use hyades::job::{Place, Plan, RuledLabels, StageTime};
-use hyades::label::LabelSummary;
 use hyades::model::{Model, RuledModel, StratumModel};
+use hyades::output::LabelSummary;
 use hyades::rules::UNKNOWN_STRATUM;
+use hyades::text::shown;
 
 use super::fmt::{about, bytes, compact, seconds, thousands};
 

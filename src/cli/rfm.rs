@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use hyades::Result;
-use hyades::features::{self, Filter, Returns, RfmOutcome, RfmRequest};
 use hyades::job::Resources;
+use hyades::transactions::{self, Filter, Returns, RfmOutcome, RfmRequest};
 
-use super::Session;
+use super::console::Console;
 use super::fmt::{bytes, parse_bytes, seconds, thousands};
 use super::options::AccessArgs;
 
@@ -139,12 +139,12 @@ impl RfmArgs {
     }
 }
 
-pub(super) fn rfm(args: RfmArgs, session: &Session) -> Result<()> {
+pub(super) fn rfm(args: RfmArgs, console: &Console) -> Result<()> {
     let request = args.request();
     let start = Instant::now();
-    let outcome = features::rfm(&request, session.observer.as_ref(), &session.stop)?;
+    let outcome = transactions::rfm(&request, console.observer.as_ref(), &console.stop)?;
     let elapsed = start.elapsed().as_secs_f64();
-    if session.quiet {
+    if console.quiet {
         return Ok(());
     }
     say!(

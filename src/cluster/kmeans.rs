@@ -1,14 +1,14 @@
 //! k-means: seeded and converged on a sample, refined by passes over all rows.
 
 use super::lloyd::{Converged, Limits, Progress, Stop};
-use super::random::Random;
 use super::repair::{distinct_rows, too_few};
 use super::sample::{Sample, sample, sample_tiles};
 use super::seed::{at_random, plus_plus};
 use crate::backend::{Backend, Centroids, MAX_K, Session};
-use crate::data::Tiles;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::numeric::Random;
+use crate::tiles::Tiles;
 
 /// Rows of the sample on which starts converge, a segment; and at least and at most.
 const SAMPLE_ROWS_A_SEGMENT: u64 = 256;

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::repair::move_empty;
 use crate::backend::{Centroids, Partial, Session};
-use crate::data::Tiles;
 use crate::error::{Error, Result};
 use crate::event::{Event, Watch};
+use crate::tiles::Tiles;
 
 /// When to stop before the fixpoint.
 #[derive(Debug, Clone, Copy, PartialEq)]

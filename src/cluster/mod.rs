@@ -2,7 +2,6 @@
 
 mod kmeans;
 mod lloyd;
-mod random;
 mod repair;
 mod sample;
 mod seed;

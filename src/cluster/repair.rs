@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::backend::{Centroids, Session};
-use crate::data::{Buffer, Tiles};
 use crate::error::{Error, Result};
 use crate::event::Watch;
+use crate::tiles::{Buffer, Tiles};
 
 /// Moves the centroids of empty segments onto rows that lie far from theirs: each segment offers its farthest row (ties:
 /// the lowest row number), and the empty segments, in order, take the farthest of the offers. Returns how many moved;

@@ -1,10 +1,10 @@
 //! The rows on which a fit starts: chosen by a hash of (seed, row number), so the same for every split and thread count.
 
-use super::random::mix;
 use crate::backend::Centroids;
-use crate::data::{Layout, Tiles};
 use crate::error::Result;
 use crate::event::Watch;
+use crate::numeric::mix;
+use crate::tiles::{Layout, Tiles};
 
 /// Rows in memory, row-major, with their row numbers' hashes.
 #[derive(Debug, Clone)]

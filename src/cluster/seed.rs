@@ -4,11 +4,11 @@
 use fearless_simd::Simd;
 use rayon::prelude::*;
 
-use super::random::Random;
 use super::sample::Sample;
 use crate::backend::distance2;
 use crate::error::Result;
 use crate::event::Watch;
+use crate::numeric::Random;
 use crate::simd::{Dispatch, Work};
 
 /// Rows of a sample worked on by one task.

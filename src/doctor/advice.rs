@@ -3,7 +3,7 @@
 //! A cause silences what follows from it, and what a working GPU disproves is not said: a healthy machine gets no
 //! advice.
 
-use super::Device;
+use super::findings::Device;
 use super::observed::{Access, Fault, Icd, Library, NVIDIA_LIBRARY, Node, NvidiaGpu, Observed};
 
 /// How many paths are listed before the rest is counted.

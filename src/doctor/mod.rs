@@ -4,57 +4,17 @@
 //! Absent on purpose: changes to the machine, and programs of vendors, which may be missing themselves.
 
 mod advice;
+mod findings;
 mod machine;
 mod observed;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;
 
-use serde::Serialize;
-
 use crate::simd::SimdLevel;
+pub use findings::{Device, Findings};
 use machine::Machine;
 use observed::Observed;
-
-/// The findings.
-#[derive(Debug, Clone, Serialize)]
-pub struct Findings {
-    /// This program's version.
-    pub version: &'static str,
-    /// Operating system and architecture.
-    pub platform: String,
-    /// Logical processors that this process may use.
-    pub processors: usize,
-    /// The processor's name.
-    pub processor: String,
-    /// Bytes of memory.
-    pub total_memory: u64,
-    /// Bytes of memory that are free.
-    pub free_memory: u64,
-    /// The SIMD level that will be used.
-    pub simd: &'static str,
-    /// All levels that can be forced with `--simd`.
-    pub simd_available: Vec<&'static str>,
-    /// The GPUs, real and software.
-    pub devices: Vec<Device>,
-    /// What is missing, and how to get it: a finding and its remedy each, causes before what follows from them.
-    pub advice: Vec<String>,
-}
-
-/// A GPU.
-#[derive(Debug, Clone, Serialize)]
-pub struct Device {
-    /// For `--device`.
-    pub index: usize,
-    /// Its name.
-    pub name: String,
-    /// Whether it is hardware.
-    pub real: bool,
-    /// Name and version of its driver.
-    pub driver: String,
-    /// Interface, driver and optional features.
-    pub details: String,
-}
 
 /// Looks at everything; changes nothing.
 pub fn examine() -> Findings {

@@ -8,13 +8,15 @@ use arrow::array::{ArrayRef, Float32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::assign::{Asked, add_counts, batches, roles, tell_unseen};
-use super::publish::Publication;
 use super::{Resources, ids, inputs};
-use crate::data::{Access, ColumnCounts, Design, IdStream, KeySource, Layout, Placement, replay};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::label::TableWriter;
+use crate::input::{Access, IdStream};
 use crate::model::Model;
+use crate::output::{Publication, TableWriter};
+use crate::prepare::{ColumnCounts, Design, Placement, replay};
+use crate::text::KeySource;
+use crate::tiles::Layout;
 
 /// What to prepare.
 #[derive(Debug, Clone)]

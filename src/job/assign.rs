@@ -3,25 +3,24 @@
 
 use std::path::PathBuf;
 
-use super::audit;
 use super::device::{BackendRequest, Size};
 use super::manifest::{Manifest, ManifestColumn};
 use super::plan::Beside;
-use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::ruled_fit::RuledLabels;
-use super::{Resources, ids, inputs, plan};
+use super::{Resources, audit, ids, inputs, plan};
 use crate::audit::{Audit, Report as AuditReport};
 use crate::backend::{Centroids, Labels};
-use crate::data::{
-    Access, ColumnCounts, Design, IdStream, KeySource, Placement, Pseudonym, Recipe, RoleRequest, Roles, RowGroup,
-    Source, Tiles, replay,
-};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::label::{Kept, LabelSummary, LabelWriter, Output, SegmentTable};
+use crate::input::{Access, IdStream, Pseudonym, RowGroup, Source};
 use crate::model::{AnyModel, Model, RuledModel};
+use crate::output::{Kept, LabelSummary, LabelWriter, Output, Publication, SegmentTable};
+use crate::prepare::{ColumnCounts, Design, Placement, Recipe, replay};
+use crate::roles::{RoleRequest, Roles};
+use crate::text::KeySource;
+use crate::tiles::Tiles;
 
 pub(super) const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
 
@@ -259,7 +258,7 @@ impl<'a> Replayer<'a> {
         let mut writer = LabelWriter::new(output, None, centroids.k(), model.recipe.step(), request.margin);
         let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &self.ladder };
         watch.stage(Stage::Labels, source.rows(), "rows", || {
-            let _ahead = crate::data::ahead(source, &design, &Placement::default());
+            let _ahead = crate::prepare::ahead(source, &design, &Placement::default());
             for groups in batches(source.row_groups(), self.batch_rows) {
                 let large = groups[0].rows > self.batch_rows;
                 let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));

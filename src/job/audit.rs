@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
-use super::publish::Publication;
 use crate::audit::Report;
-use crate::data::{Roles, Source, agreed};
 use crate::error::{Error, Result};
 use crate::event::Watch;
+use crate::input::{Source, agreed};
+use crate::output::Publication;
+use crate::roles::Roles;
 
 /// The file that an audit publishes.
 const AUDIT: &str = "audit.json";
@@ -42,7 +43,7 @@ pub(super) fn columns(audit: bool, roles: &Roles) -> usize {
 
 /// Says which protected attributes are features.
 pub(super) fn warn_of_features(source: &Source, roles: &Roles, watch: Watch<'_>) {
-    let name = |p: &crate::data::Protected| format!("{} ({})", source.columns()[p.column].name, p.attribute);
+    let name = |p: &crate::roles::Protected| format!("{} ({})", source.columns()[p.column].name, p.attribute);
     let features: Vec<String> = roles.protected.iter().filter(|p| p.is_feature).map(name).collect();
     if !features.is_empty() {
         watch.warn(format!("protected attributes are features, and segments follow them: {}", features.join(", ")));

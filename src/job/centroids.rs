@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::backend::Centroids;
-use crate::data::{Access, ColumnReader, Recipe, Source};
 use crate::error::{Error, Result};
+use crate::input::{Access, ColumnReader, Source};
 use crate::model::Model;
+use crate::prepare::Recipe;
 
 /// Makes sure, before any work, that `path` can be read and holds `k` centroids.
 pub(super) fn vet_centroids(path: &Path, access: &Access, k: usize) -> Result<()> {

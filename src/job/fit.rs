@@ -3,23 +3,24 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use super::audit;
 use super::centroids::vet_centroids;
 use super::device::{BackendRequest, Chosen, Size};
 use super::manifest::Manifest;
 use super::part::{Part, Parts};
 use super::plan::{Beside, Plan};
-use super::publish::Publication;
 use super::recorder::{PassRecord, Recorder, StageTime};
-use super::{Resources, ids, inputs};
+use super::{Resources, audit, ids, inputs};
 use crate::audit::Report as AuditReport;
 use crate::backend::{DeviceWork, MAX_K};
 use crate::cluster::Limits;
-use crate::data::{Access, Design, IdStream, KeySource, Pseudonym, RecipeSpec, RoleRequest, Roles, Source};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::label::{LabelSummary, Output, SegmentTable};
+use crate::input::{Access, IdStream, Pseudonym, Source};
 use crate::model::Model;
+use crate::output::{LabelSummary, Output, Publication, SegmentTable};
+use crate::prepare::{Design, RecipeSpec};
+use crate::roles::{RoleRequest, Roles};
+use crate::text::KeySource;
 
 /// The files that a fit publishes, in this order.
 pub(super) const OUTPUTS: [&str; 3] = ["segments.parquet", "model.json", "manifest.json"];

@@ -1,8 +1,9 @@
 //! Ids are vetted before any work: a customer stands in one row.
 
-use crate::data::{IdFindings, KeySource, Pseudonym, Source, check_ids};
 use crate::error::{Error, Result};
 use crate::event::Watch;
+use crate::input::{IdFindings, Pseudonym, Source, check_ids};
+use crate::text::KeySource;
 
 /// The key for pseudonyms, if they were asked for.
 ///

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Resources;
-use crate::data::{Access, Design, JoinCounts, Roles, Source, SourceFile};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
+use crate::input::{Access, JoinCounts, Source, SourceFile};
+use crate::prepare::Design;
+use crate::roles::{Roles, guess_id};
 
 /// Opens the input and the tables to join; `id` is the column to join by, if it is known.
 pub(crate) fn open(
@@ -15,7 +17,14 @@ pub(crate) fn open(
     id: Option<&str>,
     watch: Watch<'_>,
 ) -> Result<Source> {
-    let open = || Source::open_with(inputs, access)?.with_tables(joins, id);
+    let open = || {
+        let source = Source::open_with(inputs, access)?;
+        // A name that is not there is reported where roles are resolved, or is that of a model's own input.
+        let named = id.and_then(|id| source.position(id));
+        let id = named.or_else(|| guess_id(source.columns(), &[]));
+        let id = id.map(|id| source.columns()[id].name.clone());
+        source.with_tables(joins, id.as_deref())
+    };
     let source = watch.stage(Stage::Open, 0, "files", open)?;
     let mut told: Option<(&Path, u64)> = None;
     for table in source.files().iter().chain(source.joined_files()).filter_map(SourceFile::table) {

@@ -6,8 +6,9 @@ use super::plan::Plan;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use crate::backend::DeviceWork;
-use crate::data::{ColumnCounts, Fetched, IdFindings, JoinCounts, Source, SourceFile};
+use crate::input::{Fetched, IdFindings, JoinCounts, Source, SourceFile};
 use crate::model::InputFile;
+use crate::prepare::ColumnCounts;
 use crate::rules::RuleCount;
 
 /// `manifest.json`.

@@ -11,7 +11,6 @@ pub(crate) mod inputs;
 mod manifest;
 mod part;
 mod plan;
-pub(crate) mod publish;
 mod recorder;
 mod recovery;
 mod ruled_assign;
@@ -23,8 +22,6 @@ pub use device::{BackendKind, BackendRequest};
 pub use fit::{FitOutcome, FitRequest, InitRequest, fit, plan};
 pub use manifest::{Manifest, ManifestColumn, ManifestStratum};
 pub use plan::{Place, Plan};
-pub(crate) use publish::Publication;
-pub use publish::publish_text;
 pub use recorder::{PassRecord, Recorder, StageTime};
 pub use ruled_fit::{RuledFitOutcome, RuledLabels, StratumLabels, fit_by_rules};
 

@@ -8,11 +8,13 @@ use super::recovery::Ladder;
 use crate::audit::{Audit, Report as AuditReport};
 use crate::backend::{Backend, Centroids, DeviceWork, Session};
 use crate::cluster::{Fit, Init, KMeans, by_size, default_n_init, open_session};
-use crate::data::{ColumnCounts, Design, Placement, Prepared, Roles, Source, prepare};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
-use crate::label::{Kept, LabelSummary, LabelWriter, Output};
+use crate::input::Source;
 use crate::model::{Model, Provenance, original_centers};
+use crate::output::{Kept, LabelSummary, LabelWriter, Output};
+use crate::prepare::{ColumnCounts, Design, Placement, Prepared, prepare};
+use crate::roles::Roles;
 
 /// What all parts have in common.
 pub(super) struct Parts<'a> {
@@ -146,7 +148,7 @@ impl Parts<'_> {
     ) -> Model {
         let (request, recipe) = (self.request, &prepared.recipe);
         let column_name = |i: usize| source.columns()[i].name.clone();
-        let weight_unit = crate::data::power_of_two(prepared.weight_exponent);
+        let weight_unit = crate::numeric::power_of_two(prepared.weight_exponent);
         Model {
             hyades_version: env!("CARGO_PKG_VERSION").into(),
             algorithm: "kmeans".into(),
@@ -183,7 +185,7 @@ impl Parts<'_> {
 }
 
 fn manifest_columns(prepared: &Prepared) -> Vec<ManifestColumn> {
-    let column = |c: &crate::data::FittedColumn| ManifestColumn {
+    let column = |c: &crate::prepare::FittedColumn| ManifestColumn {
         counts: ColumnCounts {
             name: c.name.clone(),
             nulls: c.seen.nulls,

@@ -10,10 +10,13 @@ use serde::Serialize;
 use super::Resources;
 use super::device::{Chosen, EXPECTED_PASSES};
 use crate::cluster::{larger_samples, sample_rows};
-use crate::data::{Design, Layout, Placement, Roles, Source, Store, quantile_bytes};
 use crate::error::{Error, Result};
-use crate::label::OUTPUT_GROUP_ROWS;
+use crate::input::Source;
+use crate::output::OUTPUT_GROUP_ROWS;
+use crate::prepare::{Design, Placement, quantile_bytes};
+use crate::roles::Roles;
 use crate::simd::SimdLevel;
+use crate::tiles::{Layout, Store};
 
 const MIB: u64 = 1 << 20;
 

@@ -90,7 +90,7 @@ impl Chosen {
 mod tests {
     use super::*;
     use crate::backend::Session;
-    use crate::data::Tiles;
+    use crate::tiles::Tiles;
 
     struct Fake;
 

@@ -1,20 +1,18 @@
 //! Assign by rules: the rules and strata of a model on new customers, each stratum by its own centroids.
 
 use super::assign::{Asked, AssignOutcome, AssignRequest, Assigned, OUTPUTS, Replayer, file_hash, roles, vet_audit};
-use super::audit;
 use super::device::Size;
 use super::manifest::{Manifest, ManifestStratum};
 use super::plan::Beside;
-use super::publish::Publication;
 use super::recorder::Recorder;
 use super::ruled_fit::{RuledLabels, StratumLabels, held, tell, vet_id};
-use super::{ids, inputs};
+use super::{audit, ids, inputs};
 use crate::audit::Audit;
-use crate::data::{IdStream, Pseudonym};
 use crate::error::{Error, Result};
 use crate::event::{Of, Stage, Watch};
-use crate::label::{Named, Output, Scratch, SegmentTable, weave};
+use crate::input::{IdStream, Pseudonym};
 use crate::model::RuledModel;
+use crate::output::{Named, Output, Publication, Scratch, SegmentTable, weave};
 use crate::rules::{Compiled, UNKNOWN_STRATUM, divide};
 
 pub(super) fn run(

@@ -2,21 +2,21 @@
 
 use std::path::Path;
 
-use super::audit;
 use super::fit::{FitRequest, InitRequest, OUTPUTS, Opened, roles, settle, table_file};
 use super::manifest::{Manifest, ManifestStratum, input_files};
 use super::part::{Part, Parts};
 use super::plan::Plan;
-use super::publish::Publication;
 use super::recorder::{Recorder, StageTime};
-use super::{device::Size, ids, inputs};
+use super::{audit, device::Size, ids, inputs};
 use crate::audit::{Audit, Report as AuditReport};
-use crate::data::{IdStream, Pseudonym, Roles, Source, did_you_mean};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Of, Stage, Watch};
-use crate::label::{Kept, LabelSummary, NAME_COLUMN, Named, Output, Scratch, SegmentTable, weave};
+use crate::input::{IdStream, Pseudonym, Source};
 use crate::model::{RuledModel, StratumModel};
+use crate::output::{Kept, LabelSummary, NAME_COLUMN, Named, Output, Publication, Scratch, SegmentTable, weave};
+use crate::roles::Roles;
 use crate::rules::{Compiled, MAX_STRATA, Membership, RuleBook, RuleCount, divide};
+use crate::text::did_you_mean;
 
 /// A finished fit by rules.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ pub use self::ruled::{AnyModel, RULED_VERSION, RuledModel, StratumModel};
 
 use crate::backend::Centroids;
 use crate::cluster::Stop;
-use crate::data::Recipe;
 use crate::error::{Error, Result};
+use crate::prepare::Recipe;
 
 /// The version of the file format without rules; with rules it is [`RULED_VERSION`], the newest that this program reads.
 pub const FORMAT_VERSION: u32 = 1;

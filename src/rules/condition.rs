@@ -4,11 +4,12 @@ use arrow::error::ArrowError;
 use sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr, Ident, Spanned, UnaryOperator, Value};
 use sqlparser::tokenizer::Location;
 
+use super::book::RuleBook;
 use super::evaluate::{Comparison, Condition};
-use super::file::RuleBook;
 use super::operand::{Calculation, Form, Kind, Node, Operand, kind};
 use super::sql::{calculation, chain, comparison, cut, parse, shown};
-use crate::data::{Source, SourceColumn, agreed, nearest};
+use crate::input::{Source, SourceColumn, agreed};
+use crate::text::nearest;
 
 const SUPPORTED: &str = "a condition is made of AND, OR, NOT, =, <>, <, <=, >, >=, IN, BETWEEN, LIKE, IS NULL, + - * /, columns, \
                          numbers, 'text', TRUE, FALSE, DATE '2026-01-31' and TIMESTAMP '2026-01-31 12:00:00'";

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::condition::Compiled;
 use super::operand::{Kind, kind, plain};
 use super::{MAX_STRATA, NULL_STRATUM, REST};
-use crate::data::{ColumnReader, Order, RowGroup, Source};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::input::{ColumnReader, Order, RowGroup, Source};
 
 /// The part of rows whose stratum is none of those that are known.
 const UNKNOWN: u8 = u8::MAX;
@@ -240,7 +240,7 @@ impl<'a> Columns<'a> {
     fn next(&mut self) -> Result<(Vec<ArrayRef>, Option<StringArray>, usize)> {
         let (source, group) = (self.source, self.group);
         let fault =
-            |column: usize, e: &dyn std::fmt::Display| crate::data::fault(source, group, column, &e.to_string());
+            |column: usize, e: &dyn std::fmt::Display| crate::input::fault(source, group, column, &e.to_string());
         let ended = |column: usize| fault(column, &"it ends before the rows do");
         let mut arrays = Vec::with_capacity(self.readers.len());
         for (reader, column) in &mut self.readers {
@@ -255,7 +255,7 @@ impl<'a> Columns<'a> {
             _ => None,
         };
         let rows = arrays.iter().chain(&decoded).map(|(array, _)| array.len()).next();
-        let rows = rows.unwrap_or_else(|| self.left.min(crate::data::BATCH_ROWS as u64) as usize);
+        let rows = rows.unwrap_or_else(|| self.left.min(crate::input::BATCH_ROWS as u64) as usize);
         if let Some((_, column)) = arrays.iter().chain(&decoded).find(|(array, _)| array.len() != rows) {
             return Err(fault(*column, &"it has another number of rows than other columns"));
         }

@@ -10,6 +10,7 @@
 //!   divisions, as f64. A literal that is compared with a column of 16 or 32 bits is rounded to them first.
 //! - Times are UTC, and a date is its midnight. Text is compared byte by byte.
 
+mod book;
 mod condition;
 mod evaluate;
 mod file;
@@ -17,8 +18,8 @@ mod membership;
 mod operand;
 mod sql;
 
+pub use book::{Rule, RuleBook, Strata};
 pub use condition::{ColumnKind, Compiled};
-pub use file::{Rule, RuleBook, Strata};
 pub use membership::{Membership, RuleCount, Stratum, divide};
 
 /// The most rules of a file.

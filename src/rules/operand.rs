@@ -9,7 +9,7 @@ use arrow::compute::{CastOptions, cast, cast_with_options, kernels::cast_utils::
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
 
-use crate::data::as_f64;
+use crate::input::as_f64;
 
 /// Decimal digits of a 64-bit integer.
 const INT_DIGITS: u8 = 19;

@@ -9,12 +9,12 @@ use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Int64Type, Sc
 
 use rayon::prelude::*;
 
-use super::SynthSpec;
 use super::columns::{Column, Kind, Shape, column};
 use super::random::{Stream, exp2};
 use super::segments::{FACTORS, Segments, WITHIN};
+use super::spec::SynthSpec;
 
-pub use crate::data::TRUTH_COLUMN;
+pub use crate::roles::TRUTH_COLUMN;
 
 /// The name of the column with the customers' numbers.
 pub const ID_COLUMN: &str = "customer_id";

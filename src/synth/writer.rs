@@ -16,9 +16,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
-use super::bank::{Bank, Customers};
+use super::bank::{Bank, Customers, ID_COLUMN};
 use super::publish::Staging;
-use super::{Compression, SynthSpec, SynthSummary};
+use super::spec::{Compression, SynthSpec, SynthSummary};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
@@ -180,7 +180,7 @@ fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk);
     for field in schema.fields() {
-        let counts = matches!(field.data_type(), DataType::Int32 | DataType::Int64) && field.name() != super::ID_COLUMN;
+        let counts = matches!(field.data_type(), DataType::Int32 | DataType::Int64) && field.name() != ID_COLUMN;
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), counts);
     }
     builder.build()

@@ -10,9 +10,11 @@ use std::sync::atomic::AtomicBool;
 
 use hyades::Error;
 use hyades::cluster::Limits;
-use hyades::data::{Access, RecipeSpec, RoleRequest};
 use hyades::event::Silent;
+use hyades::input::Access;
 use hyades::job::{self, BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
+use hyades::prepare::RecipeSpec;
+use hyades::roles::RoleRequest;
 
 use crate::command::{Ran, Workshop};
 use crate::harness::{folder, root, tests};

@@ -8,12 +8,13 @@ use hyades::backend::gpu::{DeviceChoice, Gpu};
 use hyades::backend::reference::Reference;
 use hyades::backend::{Backend, Centroids};
 use hyades::cluster::{Fit, Init, KMeans, Limits, Stop};
-use hyades::data::{
-    Access, ColumnChoice, Design, Placement, Prepared, RecipeSpec, RoleRequest, Source, Tiles, Transform, prepare,
-};
 use hyades::event::{Event, Observer, Silent, Watch};
+use hyades::input::{Access, Source};
 use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
+use hyades::prepare::{ColumnChoice, Design, Placement, Prepared, RecipeSpec, Transform, prepare};
+use hyades::roles::RoleRequest;
 use hyades::simd::SimdLevel;
+use hyades::tiles::Tiles;
 use libtest_mimic::Trial;
 
 use crate::harness::{gpu_test, root, test};

@@ -15,8 +15,8 @@ use arrow::array::{ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Ar
 use hyades::Error;
 use hyades::check::{CheckRequest, check};
 use hyades::event::Silent;
-use hyades::features::{RfmRequest, rfm};
 use hyades::job::{self, Resources};
+use hyades::transactions::{RfmRequest, rfm};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterVersion};

@@ -23,6 +23,7 @@ mod extremes;
 mod features;
 mod forge;
 mod fuzz;
+mod golden;
 mod harness;
 mod hostile;
 mod join;
@@ -30,6 +31,7 @@ mod privacy;
 mod recipe;
 mod rfm;
 mod rules;
+mod sources;
 mod speech;
 #[cfg(feature = "cloud")]
 mod store;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         bad_files::tests(),
         hostile::tests(),
         fuzz::tests(),
+        golden::tests(),
         bad_setting::tests(),
         device::tests(),
         extremes::tests(),

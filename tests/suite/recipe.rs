@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Date32Array, StringArray};
-use hyades::data::{Design, Placement, RecipeSpec, RoleRequest, Source, prepare, replay};
 use hyades::event::Watch;
+use hyades::input::Source;
+use hyades::prepare::{Design, Placement, RecipeSpec, prepare, replay};
+use hyades::roles::RoleRequest;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -38,7 +40,7 @@ fn prepared(w: &Workshop, input: &str, recipe: &str) -> HashMap<String, Vec<f64>
     let fitted = prepare(&source, &roles, &design, &spec, &placement, Watch::none()).expect("prepared");
     let recipe = &fitted.recipe;
     let rows =
-        |tiles: &hyades::data::Tiles| (0..tiles.rows()).map(|r| tiles.row(r).expect("a row")).collect::<Vec<_>>();
+        |tiles: &hyades::tiles::Tiles| (0..tiles.rows()).map(|r| tiles.row(r).expect("a row")).collect::<Vec<_>>();
     let all = rows(&fitted.tiles);
     let design = Design::of_recipe(&source, recipe).expect("the same design");
     let again: Vec<Vec<i32>> = source

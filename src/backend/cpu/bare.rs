@@ -15,9 +15,9 @@ use super::moves::{NONE, Sum};
 use super::pass::{Settled, keep, widened};
 use super::{Cpu, lock, resize};
 use crate::backend::{Centroids, Certificate, Partial};
-use crate::data::{Chunk, TILE_ROWS, Tiles};
 use crate::error::Result;
 use crate::simd::{Dispatch, Work};
+use crate::tiles::{Chunk, TILE_ROWS, Tiles};
 
 /// Passes over one set of tiles.
 pub struct Bare<'a> {

@@ -17,7 +17,7 @@ use fearless_simd::prelude::*;
 
 use super::kernel::Winners;
 use crate::backend::{Centroids, Certificate, distance2};
-use crate::data::TILE_ROWS;
+use crate::tiles::TILE_ROWS;
 
 /// Covers up to four roundings of 2^-24 each.
 const SHRINK: f32 = 1.0 - 1.0 / (1 << 22) as f32;

@@ -4,7 +4,7 @@ use fearless_simd::prelude::*;
 
 use super::judge::Tile;
 use super::rows::bits;
-use crate::data::TILE_ROWS;
+use crate::tiles::TILE_ROWS;
 
 /// One tile of rows to work on, and those that wait for the next.
 pub(super) struct Gathered {

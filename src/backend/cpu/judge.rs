@@ -6,7 +6,7 @@ use super::exact::Exact;
 use super::kernel::{Packed, Winners};
 use super::rows::{Rows, bits};
 use crate::backend::{Centroids, Certificate};
-use crate::data::{Chunk, TILE_ROWS};
+use crate::tiles::{Chunk, TILE_ROWS};
 
 /// A set of centroids in all the forms that deciding labels takes.
 pub(super) struct Judge {

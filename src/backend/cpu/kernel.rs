@@ -8,7 +8,7 @@
 use fearless_simd::prelude::*;
 
 use crate::backend::{Centroids, Certificate};
-use crate::data::TILE_ROWS;
+use crate::tiles::TILE_ROWS;
 
 /// Centroids that are scored side by side.
 pub(super) const COLUMNS: usize = 4;

@@ -7,8 +7,8 @@ use super::judge::{Judge, tiles};
 use super::kernel::Winners;
 use super::rows::{Rows, stride};
 use crate::backend::{Centroids, Labels};
-use crate::data::Chunk;
 use crate::simd::Work;
+use crate::tiles::Chunk;
 
 /// The centroids, `k x stride`, padded with zeros.
 pub(super) fn padded(centroids: &Centroids) -> Vec<f32> {

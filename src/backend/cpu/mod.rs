@@ -29,10 +29,10 @@ use self::judge::Judge;
 use self::label::{LabelChunk, padded};
 use self::pass::{Known, PassChunk, Tally, Worker};
 use super::{Backend, Centroids, Labels, Partial, Session};
-use crate::data::Tiles;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::simd::{Dispatch, SimdLevel};
+use crate::tiles::Tiles;
 
 /// Bounds are kept for one chunk in so many where they do not pay, to see when they begin to.
 const PROBES: usize = 8;

@@ -4,7 +4,7 @@ use fearless_simd::prelude::*;
 
 use super::rows::{Rows, bits, stride};
 use crate::backend::Partial;
-use crate::data::TILE_ROWS;
+use crate::tiles::TILE_ROWS;
 
 /// The label of a row that has none yet.
 pub(super) const NONE: u32 = u16::MAX as u32;

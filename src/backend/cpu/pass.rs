@@ -8,8 +8,8 @@ use super::judge::{Judge, Tile, tiles};
 use super::kernel::Winners;
 use super::moves::{Change, Moves, NONE, Sum};
 use super::rows::{Rows, bits};
-use crate::data::{Chunk, TILE_ROWS};
 use crate::simd::Work;
+use crate::tiles::{Chunk, TILE_ROWS};
 
 /// What is kept of a chunk from pass to pass.
 #[derive(Default)]

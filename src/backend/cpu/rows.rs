@@ -2,7 +2,7 @@
 
 use fearless_simd::prelude::*;
 
-use crate::data::TILE_ROWS;
+use crate::tiles::TILE_ROWS;
 
 /// Rows are padded with zeros to a multiple of this: the f32 lanes of the widest register.
 const ALIGN: usize = 16;

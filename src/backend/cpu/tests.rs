@@ -1,6 +1,6 @@
 use super::*;
 use crate::backend::reference::Reference;
-use crate::data::GRID_MAX;
+use crate::tiles::GRID_MAX;
 
 /// xorshift64*: a few lines, and the same numbers everywhere.
 struct Random(u64);

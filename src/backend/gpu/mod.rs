@@ -24,9 +24,9 @@ pub use several::Gpus;
 pub use slabs::GpuOptions;
 
 use super::{Backend, Session};
-use crate::data::{TILE_ROWS, Tiles};
 use crate::error::Result;
 use crate::event::Watch;
+use crate::tiles::{TILE_ROWS, Tiles};
 use device::Device;
 use kernels::{Kernels, MAX_GROUPS};
 use pace::Pace;

@@ -4,9 +4,9 @@
 use super::Gpu;
 use super::device::{Device, Mappable};
 use crate::backend::{Farthest, Labels};
-use crate::data::TILE_ROWS;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
+use crate::tiles::TILE_ROWS;
 
 /// Pairs of u32, low half first, as 64-bit integers.
 pub(super) fn wide(bytes: &[u8]) -> Vec<u64> {

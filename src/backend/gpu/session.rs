@@ -13,9 +13,9 @@ use super::pace::Pace;
 use super::results::{Champions, Results, wide};
 use super::slabs::Slabs;
 use crate::backend::{Centroids, Certificate, DeviceWork, Farthest, Labels, Partial, Session};
-use crate::data::{TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::tiles::{TILE_ROWS, Tiles};
 
 /// Submissions in flight: one runs, one is ready to follow, one is being prepared.
 const IN_FLIGHT: usize = 3;

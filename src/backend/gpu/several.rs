@@ -11,9 +11,9 @@ use std::time::Instant;
 use super::Gpu;
 use super::session::GpuSession;
 use crate::backend::{Backend, Centroids, DeviceWork, Farthest, Labels, Partial, Session};
-use crate::data::{GRID_MAX, TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::tiles::{GRID_MAX, TILE_ROWS, Tiles};
 
 /// Tiles on which the devices' speeds are measured: 2^18 rows.
 const PROBE_TILES: u64 = 1 << 12;

@@ -9,9 +9,9 @@ use rayon::prelude::*;
 
 use super::Gpu;
 use super::device::{Device, Mappable};
-use crate::data::{Buffer, TILE_ROWS, Tiles};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::tiles::{Buffer, TILE_ROWS, Tiles};
 
 /// The most bytes of values in a slab, also where a binding may be larger. One GiB takes a large GPU a third of a
 /// millisecond, which hides a submission; a slab is also the unit that is streamed when memory is short.

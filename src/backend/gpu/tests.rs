@@ -9,9 +9,9 @@ use super::kernels::{Cut, FAR, Kernel, Params, TotalCells, WORKGROUP};
 use super::*;
 use crate::backend::reference::Reference;
 use crate::backend::{Centroids, Labels, Partial};
-use crate::data::GRID_MAX;
 use crate::error::Error;
 use crate::event::{Event, Observer, Silent, Stage};
+use crate::tiles::GRID_MAX;
 
 /// A real GPU, or else a software one. Without any these tests fail: nothing passes by being skipped. `tests/run` leaves
 /// them out where there is no Vulkan device, and says so.
@@ -190,7 +190,7 @@ fn the_corners_of_the_grid() {
 fn the_largest_shapes() {
     let gpu = any_gpu();
     let mut random = Random(53);
-    for (dim, k) in [(crate::data::MAX_DIM, 3), (2, crate::backend::MAX_K)] {
+    for (dim, k) in [(crate::tiles::MAX_DIM, 3), (2, crate::backend::MAX_K)] {
         // Opposite corners, 62 bits apart at the most.
         let mut rows = vec![GRID_MAX; dim];
         rows.extend(vec![-GRID_MAX; dim]);

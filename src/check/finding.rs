@@ -1,0 +1,33 @@
+//! A finding: one sentence about one thing.
+
+use serde::Serialize;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// To be acted on before the data are used.
+    Warning,
+    /// To be known.
+    Note,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// A word for programs: `constant`, `sentinel`, `personal_data`, ...
+    pub kind: &'static str,
+    /// The column; None: the whole table.
+    pub column: Option<String>,
+    /// The finding.
+    pub text: String,
+}
+
+impl Finding {
+    /// A finding about the whole table.
+    pub(super) fn of_table(severity: Severity, kind: &'static str, text: String) -> Self {
+        Finding { severity, kind, column: None, text }
+    }
+}

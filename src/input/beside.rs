@@ -1,0 +1,34 @@
+//! The joined columns of a table, stored in the order of the input's rows.
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::concat;
+use arrow::error::ArrowError;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+
+use super::file::RangeFile;
+use crate::error::{Error, Result};
+
+/// Columns in the order of the input's rows.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pub(super) file: RangeFile,
+    pub(super) metadata: ArrowReaderMetadata,
+}
+
+impl Beside {
+    /// A whole column of a row group.
+    pub(super) fn column(&self, group: usize, column: usize) -> Result<ArrayRef> {
+        use parquet::arrow::ProjectionMask;
+        use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+        let read = || -> Result<ArrayRef, ArrowError> {
+            let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [column]);
+            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
+                .with_projection(mask)
+                .with_row_groups(vec![group])
+                .build()?;
+            let batches = reader.collect::<Result<Vec<RecordBatch>, ArrowError>>()?;
+            concat(&batches.iter().map(|b| b.column(0).as_ref()).collect::<Vec<_>>())
+        };
+        read().map_err(|e| Error::Environment(format!("a scratch file cannot be read: {e}")))
+    }
+}

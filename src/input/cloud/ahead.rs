@@ -1,0 +1,278 @@
+//! Ranges that will be read: planned, merged, and fetched ahead of those who decode them.
+//!
+//! A plan holds the ranges of column chunks in the order in which they are needed. Chunks that lie close together are one
+//! piece, large ones several. Whoever reads a piece sets requests going for those that follow it, so that decoding waits only at the
+//! start, and wherever in the plan it works. A piece is given up when all its chunks have been read.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+
+use super::fault::Fault;
+use super::object::{Object, Piece, Plan, State, runtime};
+use crate::error::Error;
+
+/// Bytes that are fetched ahead, of all that is read at once.
+const WINDOW: u64 = 32 << 20;
+/// What is held at most: the window, and what is being read.
+pub(crate) const HELD_BYTES: u64 = 2 * WINDOW;
+/// The largest piece: about what one connection carries (80 MB/s) in the time that a store takes to answer (30 ms).
+const MOST: u64 = 2 << 20;
+/// The smallest one where much is read at once.
+const LEAST: u64 = 64 << 10;
+/// Bytes between two ranges that cost less than another request.
+const GAP: u64 = 512 << 10;
+/// What is fetched at a time without a plan.
+const BLOCK: u64 = 1 << 20;
+/// Pieces that a reader holds: page headers are looked at once before the page and once with it.
+const HELD: usize = 2;
+
+/// Fetches ahead while it lives.
+#[derive(Debug)]
+#[must_use = "nothing is fetched ahead once it is dropped"]
+pub(crate) struct Ahead(Option<(Arc<Object>, Arc<Plan>)>);
+
+/// Announces that these ranges of objects of one input will be read, each once: by so many readers at a time, each of which
+/// goes through `side_by_side` ranges of one row group together. Every range is told with the number of its row group.
+pub(crate) fn ahead(mut ranges: Vec<(&Arc<Object>, usize, Range<u64>)>, readers: usize, side_by_side: usize) -> Ahead {
+    let window = WINDOW / readers.max(1) as u64;
+    let most = (window / (2 * side_by_side as u64).max(8)).clamp(LEAST, MOST);
+    ranges.sort_by_key(|(object, _, range)| (object.number, range.start));
+    ranges.dedup_by_key(|(object, _, range)| (object.number, range.start));
+    let Some((first, ..)) = ranges.first() else { return Ahead(None) };
+    let input = (*first).clone();
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (object, group, range) in ranges {
+        let near = |last: &&mut Draft| {
+            let Piece { object: other, range: before } = &last.piece;
+            let same = other.number == object.number;
+            same && range.start.saturating_sub(before.end) <= GAP && range.end.saturating_sub(before.start) <= most
+        };
+        let chunk = (object.number, range.start);
+        if let Some(last) = drafts.last_mut().filter(near) {
+            last.piece.range.end = last.piece.range.end.max(range.end);
+            last.chunks.push(chunk);
+            continue;
+        }
+        let length = range.end - range.start;
+        let parts = length.div_ceil(most).max(1);
+        let cut = |part: u64| range.start + length * part / parts;
+        drafts.extend((0..parts).map(|part| Draft {
+            piece: Piece { object: object.clone(), range: cut(part)..cut(part + 1) },
+            chunks: vec![chunk],
+            place: (group, part),
+        }));
+    }
+    if side_by_side > 1 {
+        drafts.sort_by_key(|draft| draft.place);
+    }
+    let mut chunks: HashMap<_, Vec<usize>> = HashMap::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        draft.chunks.iter().for_each(|chunk| chunks.entry(*chunk).or_default().push(at));
+    }
+    let states = drafts.iter().map(|draft| (draft.chunks.len(), State::Planned)).collect();
+    let pieces = drafts.into_iter().map(|draft| draft.piece).collect();
+    let (states, chunks) = (Mutex::new(states), Mutex::new(chunks));
+    let plan = Arc::new(Plan { pieces, states, arrived: Condvar::new(), chunks, window });
+    lock(&input.input.plans.0).push(plan.clone());
+    Ahead(Some((input, plan)))
+}
+
+/// A piece before its place in the plan is known.
+struct Draft {
+    piece: Piece,
+    /// The chunks that lie in it.
+    chunks: Vec<(usize, u64)>,
+    /// Its row group, and its place in its chunk: in this order those are needed that go on side by side.
+    place: (usize, u64),
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Some((object, plan)) = &self.0 {
+            lock(&object.input.plans.0).retain(|other| !Arc::ptr_eq(other, plan));
+            lock(&plan.states).iter_mut().for_each(|(_, state)| *state = State::Done);
+            plan.arrived.notify_all();
+        }
+    }
+}
+
+impl Plan {
+    /// The bytes of a piece; those that follow it are set going. None: it was given up.
+    fn take(self: &Arc<Self>, at: usize) -> Result<Option<Bytes>, Fault> {
+        let mut states = lock(&self.states);
+        self.ask(&mut states, at);
+        loop {
+            match &states[at].1 {
+                State::Here(bytes) => return Ok(Some(bytes.clone())),
+                State::Failed(fault) => return Err(fault.clone()),
+                State::Done => return Ok(None),
+                State::Planned | State::Asked => {
+                    states = self.arrived.wait(states).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// Sends requests for a piece and for those that follow it.
+    fn ask(self: &Arc<Self>, states: &mut [(usize, State)], first: usize) {
+        let mut ahead = 0;
+        for (at, (_, state)) in states.iter_mut().enumerate().skip(first) {
+            if at > first && ahead >= self.window {
+                break;
+            }
+            match state {
+                State::Done | State::Failed(_) => continue,
+                State::Asked | State::Here(_) => {}
+                State::Planned => *state = self.send(at),
+            }
+            let range = &self.pieces[at].range;
+            ahead += if at > first { range.end - range.start } else { 0 };
+        }
+    }
+
+    fn send(self: &Arc<Self>, at: usize) -> State {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(e) => return State::Failed(Fault::other(&e)),
+        };
+        let plan = self.clone();
+        runtime.spawn(async move {
+            let Piece { object, range } = &plan.pieces[at];
+            // Whoever waits must hear of it, whatever happens.
+            let fetched = AssertUnwindSafe(object.fetch(range.clone())).catch_unwind().await;
+            let state = match fetched.unwrap_or_else(|_| Err(Fault::other(&"a request ended in a panic"))) {
+                Ok(bytes) => State::Here(bytes),
+                Err(fault) => State::Failed(fault),
+            };
+            let mut states = lock(&plan.states);
+            if matches!(states[at].1, State::Asked) {
+                states[at].1 = state;
+            }
+            drop(states);
+            plan.arrived.notify_all();
+        });
+        State::Asked
+    }
+
+    /// A chunk is done with a piece.
+    fn release(&self, at: usize) {
+        let (takers, state) = &mut lock(&self.states)[at];
+        *takers = takers.saturating_sub(1);
+        if *takers == 0 {
+            *state = State::Done;
+        }
+    }
+}
+
+/// An object while one range of it is read, mostly from its start to its end.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    object: Arc<Object>,
+    range: Range<u64>,
+    /// With the range's pieces in order.
+    plan: Option<(Arc<Plan>, Vec<usize>)>,
+    state: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// Where each begins, and its bytes.
+    blocks: VecDeque<(u64, Bytes)>,
+    /// Pieces of the plan that were given up.
+    released: usize,
+    fault: Option<Fault>,
+}
+
+impl Reading {
+    pub(crate) fn open(object: &Arc<Object>, range: Range<u64>) -> Arc<Self> {
+        let key = (object.number, range.start);
+        let claim = |plan: &Arc<Plan>| lock(&plan.chunks).remove(&key).map(|pieces| (plan.clone(), pieces));
+        let plan = lock(&object.input.plans.0).iter().find_map(claim);
+        Arc::new(Reading { object: object.clone(), range, plan, state: Mutex::default() })
+    }
+
+    /// Where the range ends.
+    pub(crate) fn end(&self) -> u64 {
+        self.range.end
+    }
+
+    /// The fault that the last failure was.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        lock(&self.state).fault.as_ref().map(Fault::error)
+    }
+
+    /// Bytes within the object.
+    pub(crate) fn bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        let mut held = lock(&self.state);
+        let mut parts: Vec<Bytes> = Vec::new();
+        let (mut at, end) = (start, start + length as u64);
+        while at < end {
+            let found = held.blocks.iter().find(|(from, bytes)| (*from..*from + bytes.len() as u64).contains(&at));
+            let Some((from, bytes)) = found else {
+                let block = self.load(&mut held, at, end).map_err(|fault| {
+                    let text = fault.text().to_owned();
+                    held.fault = Some(fault);
+                    ParquetError::General(text)
+                })?;
+                held.blocks.push_back(block);
+                if held.blocks.len() > HELD {
+                    held.blocks.pop_front();
+                }
+                continue;
+            };
+            let skip = (at - from) as usize;
+            let part = bytes.slice(skip..bytes.len().min(skip + (end - at) as usize));
+            at += part.len() as u64;
+            parts.push(part);
+        }
+        Ok(match parts.len() {
+            1 => parts.remove(0),
+            _ => parts
+                .iter()
+                .fold(BytesMut::with_capacity(length), |mut all, part| {
+                    all.extend_from_slice(part);
+                    all
+                })
+                .freeze(),
+        })
+    }
+
+    /// The block at an offset: a piece of the plan, or what is fetched for itself.
+    fn load(&self, held: &mut Held, at: u64, end: u64) -> Result<(u64, Bytes), Fault> {
+        if let Some((plan, pieces)) = &self.plan
+            && let Some(i) = pieces.iter().position(|&piece| plan.pieces[piece].range.contains(&at))
+        {
+            // Those before the last but one are held no more.
+            while held.released + HELD <= i {
+                plan.release(pieces[held.released]);
+                held.released += 1;
+            }
+            if let Some(bytes) = plan.take(pieces[i])? {
+                return Ok((plan.pieces[pieces[i]].range.start, bytes));
+            }
+        }
+        let most = self.range.end.max(end).min(self.object.size);
+        let runtime = runtime().map_err(|e| Fault::other(&e))?;
+        Ok((at, runtime.block_on(self.object.fetch(at..end.max(at + BLOCK).min(most)))?))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some((plan, pieces)) = &self.plan {
+            let released = lock(&self.state).released;
+            pieces[released..].iter().for_each(|&at| plan.release(at));
+        }
+    }
+}
+
+/// What is locked is whole at every step, so a panic elsewhere does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,321 @@
+//! One column of one row group, decoded batch by batch.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanBufferBuilder, Float64Array, PrimitiveArray, StringArray, UInt32Array,
+    new_null_array,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::compute::{CastOptions, cast, cast_with_options, take};
+use arrow::datatypes::*;
+use arrow::error::ArrowError;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::schema::types::SchemaDescriptor;
+
+use super::file::{BATCH_ROWS, GuardedGroup, RangeFile, sealed};
+use super::place::Place;
+use super::source::{RowGroup, Source};
+use crate::error::{Error, Result};
+use crate::panics::guarded;
+
+const SECONDS_A_DAY: f64 = 86_400.0;
+
+/// Decodes one column of one row group.
+pub struct ColumnReader<'a> {
+    source: &'a Source,
+    group: RowGroup,
+    column: usize,
+    kind: ReaderKind,
+}
+
+enum ReaderKind {
+    File(Box<ParquetRecordBatchReader>, RangeFile),
+    /// One value for all rows, as an array of length 1: a folder's name, or what a table's log says.
+    Constant {
+        value: ArrayRef,
+        left: u64,
+    },
+}
+
+impl<'a> ColumnReader<'a> {
+    /// Opens the column chunk; nothing is decoded yet.
+    pub fn open(source: &'a Source, group: RowGroup, column: usize) -> Result<Self> {
+        let description = &source.columns()[column];
+        let file = &source.files()[group.file];
+        let refuse = |why: &str| fault(source, group, column, why);
+        // A joined column lies in a file of its own, in row groups like these.
+        let (range, metadata, index, root, live) = match description.joined {
+            Some((table, _)) => {
+                let beside = source.joined()[table]
+                    .beside
+                    .as_ref()
+                    .ok_or_else(|| Error::Internal(format!("{:?} is read before it is joined", description.name)))?;
+                let root = beside.metadata.schema().index_of(&description.name).map_err(|e| refuse(&e.to_string()))?;
+                (beside.file.clone(), beside.metadata.clone(), group.number, root, None)
+            }
+            None => match file.column(&description.name).map(|c| &c.place) {
+                Some(Place::Root(root)) => (
+                    file.open_column(group.index, *root)?,
+                    file.footer.metadata.clone(),
+                    group.index,
+                    *root,
+                    file.live(group.index),
+                ),
+                Some(Place::Folder(text) | Place::Log(text)) => {
+                    let value = constant(text.as_deref(), &description.data_type).map_err(|why| refuse(&why))?;
+                    let kind = ReaderKind::Constant { value, left: group.rows };
+                    return Ok(ColumnReader { source, group, column, kind });
+                }
+                Some(Place::Unfit(why)) => return Err(refuse(why)),
+                Some(Place::Locked(why)) => {
+                    let path = file.path.display();
+                    return Err(Error::Input(format!("{path}: column {:?} {why}", description.name)));
+                }
+                None => return Err(refuse("the file does not have it")),
+            },
+        };
+        let reader = guarded(|| {
+            let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
+            let batch = BATCH_ROWS.min(group.rows as usize);
+            let kept = match (live, source.kept(&group)) {
+                (Some(live), Some(kept)) => Some(within(live, kept)),
+                (live, kept) => live.or(kept).cloned(),
+            };
+            let kept = kept.map(RowSelection::from_boolean_buffer);
+            if sealed::is_sealed(&metadata, index, &mask)? {
+                return Ok(sealed::open(range.clone(), metadata, index, mask, batch, kept)?);
+            }
+            let fields = hints(metadata.schema().fields(), metadata.parquet_schema(), root, &description.data_type);
+            let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(&fields))?;
+            let pages = GuardedGroup::new(range.clone(), metadata.metadata().clone(), index);
+            Ok::<_, ArrowError>(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
+        });
+        let reader = reader.map_err(|why| range.fault().unwrap_or_else(|| refuse(&why)))?;
+        let kind = ReaderKind::File(Box::new(reader), range);
+        Ok(ColumnReader { source, group, column, kind })
+    }
+
+    /// All values of a column, nulls as NaN: for small tables.
+    pub(crate) fn read_all(source: &'a Source, column: usize) -> Result<Vec<f64>> {
+        let mut values = Vec::new();
+        for &group in source.row_groups() {
+            let mut reader = ColumnReader::open(source, group, column)?;
+            while reader.next_values(&mut values, &mut 0)? {}
+        }
+        Ok(values)
+    }
+
+    /// The next array: of the file's type, or of the table's where the file belongs to one. None after the last. A folder
+    /// name is an array of f64 where all names of the key are numbers, else of text.
+    pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
+        let (source, group, column) = (self.source, self.group, self.column);
+        match &mut self.kind {
+            ReaderKind::File(reader, range) => {
+                let next = || match reader.next().transpose()? {
+                    Some(batch) if source.files()[group.file].table().is_some() => {
+                        converted(batch.column(0), &source.columns()[column].data_type).map(Some)
+                    }
+                    batch => Ok(batch.map(|b| b.column(0).clone())),
+                };
+                let fail =
+                    |why: String| range.fault().unwrap_or_else(|| fault(source, group, column, sealed::reworded(&why)));
+                guarded(next).map_err(fail)
+            }
+            ReaderKind::Constant { left: 0, .. } => Ok(None),
+            ReaderKind::Constant { value, left } => {
+                let n = (*left).min(BATCH_ROWS as u64);
+                *left -= n;
+                let repeated = take(value, &UInt32Array::from(vec![0; n as usize]), None);
+                repeated.map(Some).map_err(|e| fault(source, group, column, &e.to_string()))
+            }
+        }
+    }
+
+    /// Appends the next values to `out`, nulls as NaN, and counts the nulls; false after the last.
+    pub(crate) fn next_values(&mut self, out: &mut Vec<f64>, nulls: &mut u64) -> Result<bool> {
+        let (source, group, column) = (self.source, self.group, self.column);
+        let Some(array) = self.next_array()? else { return Ok(false) };
+        *nulls += array.logical_null_count() as u64;
+        guarded(|| append_f64(&array, out)).map_err(|why| fault(source, group, column, &why))?;
+        Ok(true)
+    }
+}
+
+/// What a decoder is told of the types wanted. INT96 alone needs it: as nanoseconds, it ends in the year 2262.
+fn hints(fields: &Fields, schema: &SchemaDescriptor, root: usize, wanted: &DataType) -> Fields {
+    let parquet = &schema.root_schema().get_fields()[root];
+    let is_int96 = parquet.is_primitive() && parquet.get_physical_type() == parquet::basic::Type::INT96;
+    if !is_int96 || !matches!(wanted, DataType::Timestamp(..)) {
+        return fields.clone();
+    }
+    let hinted = |(i, field): (usize, &FieldRef)| match i == root {
+        true => Arc::new(field.as_ref().clone().with_data_type(wanted.clone())),
+        false => field.clone(),
+    };
+    fields.iter().enumerate().map(hinted).collect()
+}
+
+/// The rows of `live` that are also in `kept`, which has a bit for each of them.
+fn within(live: &BooleanBuffer, kept: &BooleanBuffer) -> BooleanBuffer {
+    let mut bits = BooleanBufferBuilder::new(live.len());
+    bits.append_n(live.len(), false);
+    live.set_indices().zip(kept).for_each(|(row, kept)| bits.set_bit(row, kept));
+    bits.finish()
+}
+
+/// A value that is written as text, as an array of length 1. None is null.
+fn constant(text: Option<&str>, data_type: &DataType) -> Result<ArrayRef, String> {
+    let Some(text) = text else { return Ok(new_null_array(data_type, 1)) };
+    let why = |e: &dyn std::fmt::Display| format!("the value {text:?} is no {data_type}: {e}");
+    if *data_type == DataType::Float64 {
+        let value: f64 = text.parse().map_err(|e| why(&e))?;
+        return Ok(Arc::new(Float64Array::from(vec![value])));
+    }
+    let array: ArrayRef = Arc::new(StringArray::from(vec![text]));
+    converted(&array, data_type).map_err(|e| why(&e))
+}
+
+/// An array as another type; what does not fit is an error, never null.
+fn converted(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    if array.data_type() == data_type || data_type.is_nested() {
+        return Ok(array.clone());
+    }
+    let options = CastOptions { safe: false, ..Default::default() };
+    match data_type {
+        // A time zone is a name that arrow has no table for here; in a table of Delta it is UTC, as numbers are without one.
+        DataType::Timestamp(TimeUnit::Microsecond, zone @ Some(_)) => {
+            let plain = cast_with_options(array, &DataType::Timestamp(TimeUnit::Microsecond, None), &options)?;
+            let micros = plain.as_primitive::<TimestampMicrosecondType>().clone();
+            Ok(Arc::new(micros.with_timezone_opt(zone.clone())))
+        }
+        _ => cast_with_options(array, data_type, &options),
+    }
+}
+
+/// The values of a numeric, boolean or date array as f64, appended to `out`: nulls as NaN, dates and timestamps in days
+/// since 1970.
+///
+/// # Errors
+/// What the conversion says; not where it happened.
+pub(crate) fn as_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), String> {
+    guarded(|| append_f64(array, out))
+}
+
+/// An error at a place in the data.
+pub(crate) fn fault(source: &Source, group: RowGroup, column: usize, why: &str) -> Error {
+    Error::Input(format!(
+        "{}, row group {}, column {:?}: cannot be decoded: {why}; the file is corrupt or uses something that is not supported",
+        source.files()[group.file].path.display(),
+        group.index,
+        source.columns()[column].name
+    ))
+}
+
+/// The values of a numeric, boolean or date array as f64, nulls as NaN; dates and timestamps in days since 1970.
+fn append_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), ArrowError> {
+    use DataType as T;
+    use TimeUnit as U;
+    macro_rules! plain {
+        ($t:ty) => {
+            append(array.as_primitive::<$t>(), out, f64::from)
+        };
+    }
+    match array.data_type() {
+        T::Float64 => append(array.as_primitive::<Float64Type>(), out, |v| v),
+        T::Float32 => plain!(Float32Type),
+        T::Float16 => plain!(Float16Type),
+        T::Int64 => append(array.as_primitive::<Int64Type>(), out, |v| v as f64),
+        T::Int32 => plain!(Int32Type),
+        T::Int16 => plain!(Int16Type),
+        T::Int8 => plain!(Int8Type),
+        T::UInt64 => append(array.as_primitive::<UInt64Type>(), out, |v| v as f64),
+        T::UInt32 => plain!(UInt32Type),
+        T::UInt16 => plain!(UInt16Type),
+        T::UInt8 => plain!(UInt8Type),
+        T::Decimal32(_, scale) => append(array.as_primitive::<Decimal32Type>(), out, decimal(*scale, f64::from)),
+        T::Decimal64(_, scale) => append(array.as_primitive::<Decimal64Type>(), out, decimal(*scale, |v| v as f64)),
+        T::Decimal128(_, scale) => {
+            let decimals = array.as_primitive::<Decimal128Type>();
+            // 64 bits are converted by one instruction, and almost every decimal fits them.
+            if decimals.values().iter().all(|&v| i64::try_from(v).is_ok()) {
+                append(decimals, out, decimal(*scale, |v| v as i64 as f64));
+            } else {
+                append(decimals, out, decimal(*scale, |v| v as f64));
+            }
+        }
+        T::Date32 => plain!(Date32Type),
+        T::Date64 => append(array.as_primitive::<Date64Type>(), out, days(1e3)),
+        T::Timestamp(U::Second, _) => append(array.as_primitive::<TimestampSecondType>(), out, days(1.0)),
+        T::Timestamp(U::Millisecond, _) => append(array.as_primitive::<TimestampMillisecondType>(), out, days(1e3)),
+        T::Timestamp(U::Microsecond, _) => append(array.as_primitive::<TimestampMicrosecondType>(), out, days(1e6)),
+        T::Timestamp(U::Nanosecond, _) => append(array.as_primitive::<TimestampNanosecondType>(), out, days(1e9)),
+        T::Boolean => {
+            let start = out.len();
+            out.extend(array.as_boolean().values().iter().map(|bit| f64::from(u8::from(bit))));
+            mark_nulls(array.nulls(), &mut out[start..]);
+        }
+        T::Dictionary(_, values) => return append_f64(&cast(array, values)?, out),
+        // Decimals of more than 38 digits: through the library's own conversion.
+        _ => append(cast(array, &T::Float64)?.as_primitive::<Float64Type>(), out, |v| v),
+    }
+    Ok(())
+}
+
+fn append<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, out: &mut Vec<f64>, convert: impl Fn(T::Native) -> f64) {
+    let start = out.len();
+    out.extend(array.values().iter().map(|&v| convert(v)));
+    mark_nulls(array.nulls(), &mut out[start..]);
+}
+
+fn mark_nulls(nulls: Option<&NullBuffer>, values: &mut [f64]) {
+    if let Some(nulls) = nulls.filter(|n| n.null_count() > 0) {
+        (!nulls.inner()).set_indices().for_each(|i| values[i] = f64::NAN);
+    }
+}
+
+fn decimal<T>(scale: i8, convert: impl Fn(T) -> f64) -> impl Fn(T) -> f64 {
+    // A power of ten up to 10^22 is exact, so the quotient is the nearest f64 wherever the integer is exact.
+    // (`powi` may round differently from one platform to the next; products of exact powers do not.)
+    let power = (0..scale.unsigned_abs()).fold(1.0, |p, _| p * 10.0);
+    move |v| if scale >= 0 { convert(v) / power } else { convert(v) * power }
+}
+
+fn days(units_a_second: f64) -> impl Fn(i64) -> f64 {
+    let unit = units_a_second * SECONDS_A_DAY;
+    move |v| v as f64 / unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_kept_of_rows_that_are_there() {
+        let bits = |text: &str| text.bytes().map(|b| b == b'1').collect::<BooleanBuffer>();
+        assert_eq!(within(&bits("1011001"), &bits("1010")), bits("1001000"));
+        assert_eq!(within(&bits("000"), &bits("")), bits("000"));
+        assert_eq!(within(&bits("111"), &bits("010")), bits("010"));
+    }
+
+    #[test]
+    fn constants_are_of_their_type_or_refused() {
+        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        for text in ["2026-03-01 12:30:00.25", "2026-03-01T12:30:00.250000Z"] {
+            let moment = constant(Some(text), &utc).unwrap();
+            assert_eq!(moment.as_primitive::<TimestampMicrosecondType>().value(0), 1_772_368_200_250_000, "{text}");
+            assert_eq!(*moment.data_type(), utc);
+        }
+        assert_eq!(
+            constant(Some("12.50"), &DataType::Decimal128(10, 2)).unwrap().as_primitive::<Decimal128Type>().value(0),
+            1250
+        );
+        assert!(constant(None, &DataType::Date32).unwrap().is_null(0));
+        for (text, data_type) in
+            [("300", DataType::Int8), ("maybe", DataType::Boolean), ("2026-02-30", DataType::Date32), ("x", utc)]
+        {
+            assert!(constant(Some(text), &data_type).is_err_and(|why| why.contains(text)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! One Parquet file: ranges of bytes, footers and pages read with distrust, encryption.
+
+mod footer;
+mod keys;
+mod pages;
+mod positional;
+mod range;
+pub(crate) mod sealed;
+mod thrift;
+
+pub(crate) use self::footer::{Footer, read_footer, tail};
+pub use self::keys::Access;
+pub(crate) use self::keys::Keys;
+pub(crate) use self::pages::GuardedGroup;
+pub(crate) use self::positional::{read_at, write_at};
+pub(crate) use self::range::RangeFile;
+
+/// Rows decoded at a time: their f64 values stay in a core's first caches.
+pub(crate) const BATCH_ROWS: usize = 8192;

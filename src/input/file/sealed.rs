@@ -1,0 +1,100 @@
+//! The pages of an encrypted column chunk. Their headers are encrypted too, so they cannot be weighed as in `pages`: the
+//! parquet crate decrypts them for itself. What it decrypts is what somebody with the key has written. All that others
+//! can touch is how many bytes a part claims, for which the crate reserves memory: that is checked here.
+
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::range::{RangeFile, RangeReader};
+
+/// Bytes of an encrypted part beside its content: a nonce and a tag.
+const NONCE_AND_TAG: u64 = 12 + 16;
+
+/// Whether the columns of `mask` in row group `index` are encrypted: all, or none of them. That the footer vouches for it
+/// was seen when it was decoded; a column for which it does not is locked.
+pub(crate) fn is_sealed(metadata: &ArrowReaderMetadata, index: usize, mask: &ProjectionMask) -> ParquetResult<bool> {
+    let read = metadata.metadata().row_group(index).columns().iter().enumerate();
+    let read = read.filter(|(leaf, _)| mask.leaf_included(*leaf));
+    let (sealed, open): (Vec<_>, Vec<_>) = read.partition(|(_, column)| column.crypto_metadata().is_some());
+    if !sealed.is_empty() && !open.is_empty() {
+        return Err(ParquetError::General("some of its fields are encrypted, and some are not".into()));
+    }
+    Ok(!sealed.is_empty())
+}
+
+/// Opens the encrypted columns of `mask` in row group `index`.
+pub(crate) fn open(
+    file: RangeFile,
+    metadata: ArrowReaderMetadata,
+    index: usize,
+    mask: ProjectionMask,
+    batch: usize,
+    kept: Option<RowSelection>,
+) -> ParquetResult<ParquetRecordBatchReader> {
+    let end = end_of(metadata.metadata().row_group(index), &mask);
+    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(SealedFile { file, end }, metadata)
+        .with_row_groups(vec![index])
+        .with_projection(mask)
+        .with_batch_size(batch);
+    if let Some(kept) = kept {
+        builder = builder.with_row_selection(kept);
+    }
+    builder.build()
+}
+
+/// The parquet crate's words for what cannot be decrypted, in ours.
+pub(crate) fn reworded(why: &str) -> &str {
+    if why.contains("ring::error") || why.contains("Error decrypting") {
+        "it cannot be decrypted: the key, or the aad_prefix, is another one, or it was altered"
+    } else {
+        why
+    }
+}
+
+fn end_of(group: &RowGroupMetaData, mask: &ProjectionMask) -> u64 {
+    let read = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+    read.map(|(_, column)| column.byte_range()).map(|(start, length)| start + length).max().unwrap_or(0)
+}
+
+/// A file of which encrypted column chunks are read that end at `end`.
+struct SealedFile {
+    file: RangeFile,
+    end: u64,
+}
+
+impl Length for SealedFile {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+}
+
+impl ChunkReader for SealedFile {
+    type T = RangeReader;
+
+    /// Every part begins with the number of its bytes.
+    fn get_read(&self, start: u64) -> ParquetResult<RangeReader> {
+        let mut claimed = [0; 4];
+        claimed.copy_from_slice(&self.file.get_bytes(start, 4)?);
+        let claimed = u64::from(u32::from_le_bytes(claimed));
+        let left = self.end.saturating_sub(start + 4);
+        if !(NONCE_AND_TAG..=left).contains(&claimed) {
+            return Err(ParquetError::General(format!(
+                "the encrypted part at byte {start} claims {claimed} bytes, where {NONCE_AND_TAG} to {left} are possible"
+            )));
+        }
+        self.file.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        if (length as u64) < NONCE_AND_TAG + 4 {
+            return Err(ParquetError::General(format!("the encrypted part at byte {start} has {length} bytes")));
+        }
+        self.file.get_bytes(start, length)
+    }
+}

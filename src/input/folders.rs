@@ -1,0 +1,75 @@
+//! What names tell: which files in a folder are taken, which folders belong to a table format, and what may be said of a
+//! URL.
+
+use std::path::Path;
+
+use crate::error::Error;
+
+/// Whether files and folders of this name are left alone.
+pub(crate) fn is_skipped(name: &str) -> bool {
+    name.starts_with(['.', '_'])
+}
+
+/// Whether a file is taken for Parquet by its name.
+pub(crate) fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|e| ["parquet", "parq", "pq"].iter().any(|p| e.eq_ignore_ascii_case(p)))
+}
+
+/// The first folder of a table format, and which, among paths below another: its own path, with a `/` behind it.
+pub(crate) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<(String, &'static str)> {
+    paths.find_map(|path| {
+        let names: Vec<&str> = path.split('/').collect();
+        names.windows(2).enumerate().find_map(|(at, pair)| {
+            let kind = match pair {
+                ["_delta_log", _] => "a Delta table",
+                ["metadata", name] if name.ends_with(".metadata.json") => "an Iceberg table",
+                [".hoodie", _] => "a Hudi table",
+                _ => return None,
+            };
+            Some((names[..at].iter().map(|name| format!("{name}/")).collect(), kind))
+        })
+    })
+}
+
+/// The folder of a table format holds the files of older versions, too: all of them together are no table.
+pub(crate) fn table_format_fault(folder: &str, kind: &str) -> Error {
+    let folder = folder.trim_end_matches('/');
+    Error::Input(format!(
+        "{folder} is {kind}, whose folder holds files of older versions too; export its current version to Parquet, or name \
+         the files of that version"
+    ))
+}
+
+/// What may be said of a URL that may hold a password or a signature.
+pub(crate) fn shown_url(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (hidden, open) = rest.rsplit_once('@').map_or(("", rest), |(_, open)| ("...@", open));
+    format!("{scheme}://{hidden}{}", open.split(['?', '#']).next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_found_at_any_depth() {
+        let found = |path: &str| table_format([path.to_owned()].into_iter());
+        assert_eq!(found("_delta_log/0.json"), Some((String::new(), "a Delta table")));
+        assert_eq!(found("a/b/metadata/v1.metadata.json"), Some(("a/b/".into(), "an Iceberg table")));
+        assert_eq!(found("a/.hoodie/x"), Some(("a/".into(), "a Hudi table")));
+        assert_eq!(found("a/metadata/v1.json"), None);
+        assert_eq!(found("_delta_log"), None);
+    }
+
+    #[test]
+    fn urls_are_shown_without_secrets() {
+        for (url, shown) in [
+            ("https://ann:hun?ter2@bank/x", "https://...@bank/x"),
+            ("https://bank/x?sig=1", "https://bank/x"),
+            ("s3://ann:a@b@bank/x#y", "s3://...@bank/x"),
+            ("s3://bank/x", "s3://bank/x"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! Columns of other tables, found for every customer by the id: a left join.
+//!
+//! The columns that are used are written once, in the order of the input's rows and in row groups like the input's, to an
+//! unnamed scratch file; from then on they are read as if they were the input's own. The other table is held in
+//! as many parts as memory asks for, divided by the id, and the ids of the input are looked up in one part after the other.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{cast, concat, filter, is_null, take};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt64Type};
+use arrow::error::ArrowError;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Compression;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use rayon::prelude::*;
+
+use super::beside::Beside;
+use super::column::ColumnReader;
+use super::file::RangeFile;
+use super::source::{Joined, Order, RowGroup, Source, SourceColumn};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+
+/// How a join went.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct JoinCounts {
+    /// The table, as it was named.
+    pub path: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Rows of the input that it has a row for.
+    pub matched: u64,
+    /// Rows of the input that it has none for; they get nulls.
+    pub unmatched: u64,
+    /// Its rows that belong to no row of the input.
+    pub unused: u64,
+    /// Its rows without an id.
+    pub without_id: u64,
+}
+
+/// Bytes of an id in the table by which it is looked up, with room to grow.
+const KEY_BYTES: u64 = 64;
+/// A part of a table may be as large, whatever memory there is.
+const LEAST_BYTES: u64 = 64 << 10;
+/// Bytes of a text, where nothing else is known.
+const TEXT_BYTES: u64 = 32;
+
+impl Source {
+    /// Adds the columns of other tables, each file or folder with the column `id`. Their values are not there before
+    /// [`Source::join`].
+    ///
+    /// # Errors
+    /// A table without the id, with an id of another kind, or with a column that is there already.
+    pub(crate) fn with_tables(mut self, tables: &[PathBuf], id: Option<&str>) -> Result<Self> {
+        if tables.is_empty() {
+            return Ok(self);
+        }
+        let id = id.ok_or_else(|| {
+            Error::Usage(
+                "--join looks customers up by their id, and no column is named like one; name it with --id".into(),
+            )
+        })?;
+        let left = self.position(id).ok_or_else(|| Error::Usage(format!("no column is named {id:?} (--id)")))?;
+        let left_type = self.columns()[left].data_type.clone();
+        let (mut columns, mut joined) = (self.columns().to_vec(), Vec::new());
+        let mut faults = Vec::new();
+        for path in tables {
+            let source = self.open_beside(path)?;
+            let at = path.display();
+            let Some(right) = source.position(id) else {
+                faults.push(format!("{at} has no column {id:?}, by which it would be joined"));
+                continue;
+            };
+            let right_type = &source.columns()[right].data_type;
+            if left_type.is_integer() != right_type.is_integer() {
+                faults.push(format!("{at} has {id:?} as {right_type}, and the input as {left_type}"));
+            }
+            faults.extend(source.columns()[right].conflicts.iter().cloned());
+            for (c, column) in source.columns().iter().enumerate().filter(|(c, _)| *c != right) {
+                if columns.iter().any(|other| other.name == column.name) {
+                    let name = &column.name;
+                    faults.push(format!("{at} has a column {name:?}, which is there already; rename one of them"));
+                }
+                columns.push(SourceColumn { joined: Some((joined.len(), c)), is_partition: false, ..column.clone() });
+            }
+            joined.push(Joined { path: path.clone(), source, id: right, beside: None });
+        }
+        if !faults.is_empty() {
+            return Err(Error::Input(format!("--join: {}", faults.join("\n  "))));
+        }
+        self.set_joined(columns, joined);
+        Ok(self)
+    }
+
+    /// Finds the values of joined columns among `needed`, for every row; at most about `memory` bytes are held.
+    ///
+    /// # Errors
+    /// A table with an id twice, or of which no row belongs to the input.
+    pub(crate) fn join(
+        &mut self,
+        needed: &[usize],
+        folder: &Path,
+        memory: u64,
+        watch: Watch<'_>,
+    ) -> Result<Vec<JoinCounts>> {
+        let mut counts = Vec::new();
+        for table in 0..self.joined().len() {
+            let of_table = |c: &SourceColumn| c.joined.filter(|(t, _)| *t == table).map(|(_, column)| column);
+            let mut columns: Vec<usize> = needed.iter().filter_map(|&c| of_table(&self.columns()[c])).collect();
+            columns.sort_unstable();
+            columns.dedup();
+            if columns.is_empty() {
+                let path = self.joined()[table].path.display();
+                watch.warn(format!("--join {path}: none of its columns is used"));
+                continue;
+            }
+            let left = self.left_id(table)?;
+            let (beside, found) = watch.stage(Stage::Join, self.rows(), "rows", || {
+                look_up(self, left, &self.joined()[table], &columns, folder, memory, watch)
+            })?;
+            watch.note(format!(
+                "join {}: {} of {} rows have a row there; {} of its rows belong to nobody",
+                found.path,
+                found.matched,
+                self.rows(),
+                found.unused
+            ));
+            counts.push(found);
+            self.set_beside(table, beside);
+        }
+        Ok(counts)
+    }
+
+    /// The input's own id, by which a table is joined.
+    fn left_id(&self, table: usize) -> Result<usize> {
+        let joined = &self.joined()[table];
+        let name = &joined.source.columns()[joined.id].name;
+        self.position(name).ok_or_else(|| Error::Internal(format!("the id {name:?} is gone")))
+    }
+}
+
+/// Hashes keys, which are hashes or numbers, by a multiplication.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.write_u128(u128::from(self.0) << 8 | u128::from(b));
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = mix(key);
+    }
+}
+
+/// Spreads a key over 64 bits; also over parts and shards.
+fn mix(key: u128) -> u64 {
+    let folded = (key as u64) ^ ((key >> 64) as u64).rotate_left(32);
+    let product = u128::from(folded ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+type Places = HashMap<u128, u32, BuildHasherDefault<Mixed>>;
+
+/// A part of a table: where each id is, and the columns.
+struct Held {
+    places: Places,
+    columns: Vec<ArrayRef>,
+    used: Vec<AtomicBool>,
+}
+
+fn look_up(
+    source: &Source,
+    left: usize,
+    table: &Joined,
+    columns: &[usize],
+    folder: &Path,
+    memory: u64,
+    watch: Watch<'_>,
+) -> Result<(Beside, JoinCounts)> {
+    let right = &table.source;
+    let width = |&c: &usize| right.columns()[c].data_type.primitive_width().map_or(TEXT_BYTES, |w| w as u64);
+    // Twice, since parts of columns are put together.
+    let held_bytes = right.rows() * (KEY_BYTES + 2 * columns.iter().map(width).sum::<u64>());
+    let parts = held_bytes.div_ceil((memory / 2).max(LEAST_BYTES)).clamp(1, 1 << 16);
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|&c| Field::new(&right.columns()[c].name, right.columns()[c].data_type.clone(), true))
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let mut beside: Option<Beside> = None;
+    let (matched, mut unused, mut without_id, mut repeated) = (AtomicU64::new(0), 0, 0, 0);
+    for part in 0..parts {
+        let _ahead = source.ahead(source.row_groups(), &[left], Order::InTurn(rayon::current_num_threads()));
+        let (held, nulls, twice) = hold(right, table.id, columns, part, parts, watch)?;
+        (without_id, repeated) = (without_id + nulls, repeated + twice);
+        let earlier = beside.take();
+        let found = |group: usize| -> Result<RecordBatch> {
+            let indices = indices(source, source.row_groups()[group], left, &held, part, parts)?;
+            matched.fetch_add((indices.len() - indices.null_count()) as u64, Ordering::Relaxed);
+            let fail = |e: ArrowError| Error::Internal(format!("joining {}: {e}", table.path.display()));
+            let mut arrays = Vec::with_capacity(columns.len());
+            for (c, column) in held.columns.iter().enumerate() {
+                let mut array = take(column, &indices, None).map_err(fail)?;
+                if let Some(earlier) = &earlier {
+                    let before = earlier.column(group, c)?;
+                    array = zip(&is_null(&indices).map_err(fail)?, &before, &array).map_err(fail)?;
+                }
+                arrays.push(array);
+            }
+            watch.check()?;
+            watch.advance(Stage::Join, source.row_groups()[group].rows / parts);
+            RecordBatch::try_new(schema.clone(), arrays).map_err(fail)
+        };
+        let written = write(source.row_groups().len(), &schema, folder, &found)?;
+        unused += held.used.iter().filter(|used| !used.load(Ordering::Relaxed)).count() as u64;
+        beside = Some(written);
+    }
+    let (path, id) = (table.path.display().to_string(), &right.columns()[table.id].name);
+    if repeated > 0 {
+        return Err(Error::Input(format!(
+            "--join {path}: {repeated} rows repeat an id ({id:?}) of an earlier row, and a customer can have one; group them by \
+             customer first (hyades features rfm does it for transactions)"
+        )));
+    }
+    let matched = matched.into_inner();
+    if matched == 0 {
+        return Err(Error::Input(format!(
+            "--join {path}: no {id:?} of the input is there; are these the right files?"
+        )));
+    }
+    let unmatched = source.rows() - matched;
+    let counts = JoinCounts { path, rows: right.rows(), matched, unmatched, unused, without_id };
+    beside.map(|beside| (beside, counts)).ok_or_else(|| Error::Internal("a join without a part".into()))
+}
+
+/// Reads one part of a table; tells rows without an id, and rows that repeat one.
+fn hold(
+    right: &Source,
+    id: usize,
+    columns: &[usize],
+    part: u64,
+    parts: u64,
+    watch: Watch<'_>,
+) -> Result<(Held, u64, u64)> {
+    let read = |&group: &RowGroup| -> Result<(Vec<u128>, Vec<ArrayRef>, u64)> {
+        watch.check()?;
+        let ids = whole(right, group, id)?;
+        let keys = keys(&ids).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
+        let mine = |key: &Option<u128>| key.is_some_and(|key| mix(key) % parts == part);
+        let mask: BooleanArray = keys.iter().map(|key| Some(mine(key))).collect();
+        let arrays = columns
+            .iter()
+            .map(|&c| {
+                let array = whole(right, group, c)?;
+                filter(&array, &mask).map_err(|e| Error::Internal(format!("a part of a table: {e}")))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let nulls = if part == 0 { keys.iter().filter(|key| key.is_none()).count() as u64 } else { 0 };
+        Ok((keys.into_iter().flatten().filter(|&key| mix(key) % parts == part).collect(), arrays, nulls))
+    };
+    let all: Vec<usize> = columns.iter().copied().chain([id]).collect();
+    let _ahead = right.ahead(right.row_groups(), &all, Order::InTurn(rayon::current_num_threads()));
+    let pieces: Vec<_> = right.row_groups().par_iter().with_max_len(1).map(read).collect::<Result<Vec<_>>>()?;
+    let rows: usize = pieces.iter().map(|(keys, ..)| keys.len()).sum();
+    if rows >= u32::MAX as usize {
+        return Err(Error::Environment("a part of a joined table is too large; give less --memory".into()));
+    }
+    let mut places = Places::with_capacity_and_hasher(rows, BuildHasherDefault::default());
+    let (mut next, mut nulls, mut twice) = (0u32, 0, 0);
+    for (keys, _, without) in &pieces {
+        nulls += without;
+        for &key in keys {
+            twice += u64::from(places.insert(key, next).is_some());
+            next += 1;
+        }
+    }
+    let joined = |c: usize| {
+        let arrays: Vec<&dyn Array> = pieces.iter().map(|(_, arrays, _)| arrays[c].as_ref()).collect();
+        match arrays.is_empty() {
+            true => Ok(arrow::array::new_empty_array(&right.columns()[columns[c]].data_type)),
+            false => concat(&arrays).map_err(|e| Error::Environment(format!("a part of a joined table: {e}"))),
+        }
+    };
+    let columns = (0..columns.len()).map(joined).collect::<Result<_>>()?;
+    let used = (0..rows).map(|_| AtomicBool::new(false)).collect();
+    Ok((Held { places, columns, used }, nulls, twice))
+}
+
+/// For every row of a row group, where its id is in a part; null where it is not.
+fn indices(source: &Source, group: RowGroup, left: usize, held: &Held, part: u64, parts: u64) -> Result<UInt32Array> {
+    let mut found: Vec<Option<u32>> = Vec::with_capacity(group.rows as usize);
+    let mut reader = ColumnReader::open(source, group, left)?;
+    while let Some(array) = reader.next_array()? {
+        let keys = keys(&array).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
+        found.extend(keys.into_iter().map(|key| {
+            let place = key.filter(|&key| mix(key) % parts == part).and_then(|key| held.places.get(&key).copied())?;
+            held.used[place as usize].store(true, Ordering::Relaxed);
+            Some(place)
+        }));
+    }
+    if found.len() as u64 != group.rows {
+        return Err(Error::Input(format!(
+            "row group {}: corrupt: {} ids for {} rows",
+            group.index,
+            found.len(),
+            group.rows
+        )));
+    }
+    Ok(found.into())
+}
+
+/// All values of a column in a row group.
+fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
+    let mut reader = ColumnReader::open(source, group, column)?;
+    let mut arrays = Vec::new();
+    while let Some(array) = reader.next_array()? {
+        arrays.push(array);
+    }
+    let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+    concat(&parts).map_err(|e| Error::Input(format!("column {:?}: {e}", source.columns()[column].name)))
+}
+
+/// A number for each id: that of a whole number is itself, that of anything else 128 bits of blake3 of its text.
+fn keys(array: &ArrayRef) -> Result<Vec<Option<u128>>, ArrowError> {
+    if *array.data_type() == DataType::UInt64 {
+        return Ok(array.as_primitive::<UInt64Type>().iter().map(|v| v.map(u128::from)).collect());
+    }
+    if array.data_type().is_integer() {
+        let wide = cast(array, &DataType::Int64)?;
+        // A negative number is apart from every unsigned one.
+        let key = |v: i64| if v < 0 { u128::from(v as u64) | 1 << 64 } else { v as u128 };
+        return Ok(wide.as_primitive::<Int64Type>().iter().map(|v| v.map(key)).collect());
+    }
+    let text = cast(array, &DataType::LargeUtf8)?;
+    let key = |v: &str| {
+        let mut half = [0; 16];
+        half.copy_from_slice(&blake3::hash(v.as_bytes()).as_bytes()[..16]);
+        u128::from_le_bytes(half)
+    };
+    Ok(text.as_string::<i64>().iter().map(|v| v.map(key)).collect())
+}
+
+/// Writes row groups, which `group` makes, to an unnamed file in `folder`.
+fn write(
+    groups: usize,
+    schema: &Arc<Schema>,
+    folder: &Path,
+    group: &(dyn Fn(usize) -> Result<RecordBatch> + Sync),
+) -> Result<Beside> {
+    let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
+    let fail = |e: parquet::errors::ParquetError| {
+        Error::Environment(format!("cannot write a scratch file in {}: {e}", folder.display()))
+    };
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_max_row_group_row_count(Some(usize::MAX))
+        .build();
+    let handle: File = file.try_clone().map_err(|e| Error::io("create a scratch file in", folder, &e))?;
+    let mut writer = ArrowWriter::try_new(handle, schema.clone(), Some(properties)).map_err(fail)?;
+    let wave = rayon::current_num_threads();
+    for first in (0..groups).step_by(wave) {
+        let batches: Vec<RecordBatch> =
+            (first..groups.min(first + wave)).into_par_iter().with_max_len(1).map(group).collect::<Result<_>>()?;
+        for batch in batches {
+            writer.write(&batch).map_err(fail)?;
+            // One row group for each of the input's.
+            writer.flush().map_err(fail)?;
+        }
+    }
+    writer.close().map_err(fail)?;
+    let file = RangeFile::of(file).map_err(|e| Error::io("read the scratch file in", folder, &e))?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(fail)?;
+    Ok(Beside { file, metadata })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int32Array, Int64Array, StringArray, UInt64Array};
+
+    use super::*;
+
+    fn table(path: &Path, columns: &[(&str, ArrayRef)], group_rows: usize) {
+        let columns = columns.iter().map(|(name, array)| (*name, array.clone(), true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
+        let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    /// However many parts the other table is held in, each row gets the values of its id.
+    #[test]
+    fn parts_do_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let (left, right) = (folder.path().join("left.parquet"), folder.path().join("right.parquet"));
+        let ids = |of: fn(i64) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((0..3000).map(of))) };
+        table(&left, &[("id", ids(|i| i * 7 % 3001))], 700);
+        let names: StringArray = (0..3000).map(|i| (i % 11 > 0).then(|| format!("name {}", i * 2))).collect();
+        table(&right, &[("id", ids(|i| i * 2)), ("double", ids(|i| i * 4)), ("name", Arc::new(names))], 450);
+        for memory in [0, 1 << 30] {
+            let open =
+                || Source::open(std::slice::from_ref(&left)).unwrap().with_tables(std::slice::from_ref(&right), None);
+            let mut source = open().unwrap();
+            let counts = source.join(&[1, 2], folder.path(), memory, Watch::none()).unwrap();
+            let even = (0..3000).filter(|i| i * 7 % 3001 % 2 == 0).count() as u64;
+            assert_eq!((counts[0].matched, counts[0].unmatched, counts[0].unused), (even, 3000 - even, 3000 - even));
+            let mut row = 0;
+            for &group in source.row_groups() {
+                let (double, name) = (whole(&source, group, 1).unwrap(), whole(&source, group, 2).unwrap());
+                for i in 0..group.rows as usize {
+                    let id = row * 7 % 3001;
+                    let expected = (id % 2 == 0).then_some(2 * id);
+                    assert_eq!(
+                        double.is_valid(i).then(|| double.as_primitive::<Int64Type>().value(i)),
+                        expected,
+                        "{id}"
+                    );
+                    let expected = (id % 2 == 0 && id / 2 % 11 > 0).then(|| format!("name {id}"));
+                    assert_eq!(name.is_valid(i).then(|| name.as_string::<i32>().value(i).to_owned()), expected, "{id}");
+                    row += 1;
+                }
+            }
+            assert_eq!(row, 3000);
+        }
+    }
+
+    #[test]
+    fn keys_of_equal_ids_are_equal_whatever_their_type() {
+        let of = |array: ArrayRef| keys(&array).unwrap();
+        let small = of(Arc::new(Int32Array::from(vec![Some(7), None, Some(-1)])));
+        assert_eq!(small, of(Arc::new(Int64Array::from(vec![Some(7), None, Some(-1)]))));
+        let large = of(Arc::new(UInt64Array::from(vec![7, u64::MAX])));
+        assert_eq!(large[0], small[0]);
+        assert_ne!(large[1], small[2], "the largest number is not -1");
+        let text = of(Arc::new(StringArray::from(vec![Some("7"), None])));
+        assert_eq!((text[1], text.len()), (None, 2));
+    }
+}

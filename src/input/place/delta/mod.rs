@@ -1,0 +1,157 @@
+//! Delta tables: which files a version of one has, and what its log says of each.
+//!
+//! The log is read by the `delta_kernel` crate, which knows the protocol and refuses what it does not know; what it needs
+//! for that is in [`engine`], on our own Parquet reader. Only the log passes through it: data files are read like all
+//! others, as the log says (`table`).
+
+mod engine;
+mod rows;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType as ArrowType, Field, Fields, IntervalUnit, TimeUnit};
+use delta_kernel::scan::state::ScanFile;
+use delta_kernel::scan::{Scan, StatsOptions};
+use delta_kernel::schema::{ColumnMetadataKey, DataType, MetadataValue, PrimitiveType, StructField};
+use delta_kernel::table_features::ColumnMappingMode as Mode;
+use delta_kernel::{KernelError, Snapshot};
+use rayon::prelude::*;
+use url::Url;
+
+use super::table::{Found, Member, Table, TableColumn};
+use crate::error::{Error, Result};
+use crate::panics::guarded;
+use engine::{LocalFiles, local};
+
+/// The files of a version of the table in `folder`, the latest where none is given, in the order of their paths: the log
+/// promises none.
+///
+/// # Errors
+/// A log that cannot be read, or needs what is not supported; a version that is not there.
+pub(crate) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<Found>> {
+    let absolute = folder.canonicalize().map_err(|e| Error::io("read", folder, &e))?;
+    let root = Url::from_directory_path(&absolute)
+        .map_err(|()| Error::Internal(format!("{} cannot be a URL", absolute.display())))?;
+    let refuse = |why: String| {
+        let version = version.map_or_else(String::new, |v| format!(", version {v}"));
+        Error::Input(format!(
+            "{}{version}: the log of this Delta table cannot be read: {}; if another program can, export that version to Parquet",
+            folder.display(),
+            why.trim_end_matches('.')
+        ))
+    };
+    let found = guarded(|| read(&root, folder, version).map_err(plain)).map_err(refuse)?;
+    if found.is_empty() {
+        return Err(Error::Input(format!(
+            "{}: this Delta table is empty: no file belongs to its version",
+            folder.display()
+        )));
+    }
+    Ok(found)
+}
+
+/// What an error says, without the backtrace that the kernel may have put around it.
+fn plain(error: KernelError) -> String {
+    match error {
+        KernelError::Backtraced { source, .. } => plain(*source),
+        KernelError::Generic(text) => text,
+        KernelError::MissingVersion(version) => format!("it has no version {version}"),
+        other => other.to_string(),
+    }
+}
+
+fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<Found>, KernelError> {
+    let builder = Snapshot::builder_for(root.as_str());
+    let builder = match version {
+        Some(version) => builder.at_version(version),
+        None => builder,
+    };
+    let snapshot = builder.build(&LocalFiles)?;
+    let (version, scan) = (snapshot.version(), snapshot.scan_builder());
+    let scan = scan.with_stats(StatsOptions::none()).without_row_transforms().build()?;
+    let table = Arc::new(Table { folder: folder.to_path_buf(), version, columns: columns(&scan) });
+    let mut files: Vec<ScanFile> = Vec::new();
+    for part in scan.scan_metadata(&LocalFiles)? {
+        files = part?.visit_scan_files(files, |files, file| files.push(file))?;
+    }
+    let found = |file: ScanFile| -> Result<Found, KernelError> {
+        let url =
+            scan.table_root().join(&file.path).map_err(|e| KernelError::generic(format!("{}: {e}", file.path)))?;
+        let absolute = local(&url)?;
+        let path = absolute.strip_prefix(local(root)?).map_or_else(|_| absolute.clone(), |inside| folder.join(inside));
+        let deleted = file.dv_info.get_row_indexes(&LocalFiles, scan.table_root())?.unwrap_or_default();
+        // An empty text is null too, by the protocol.
+        let values = file.partition_values.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let member = Some(Member { table: table.clone(), values, deleted });
+        Ok(Found { path, object: None, partitions: Vec::new(), member })
+    };
+    let mut found = files.into_par_iter().map(found).collect::<Result<Vec<_>, _>>()?;
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+/// The columns of the table, and where its files have them.
+fn columns(scan: &Scan) -> Vec<TableColumn> {
+    let mode = scan.snapshot().table_properties().column_mapping_mode;
+    let column = |field: &StructField| {
+        // A name of its own in the files counts only where column mapping is on.
+        let mapped = match field.get_config_value(&ColumnMetadataKey::ColumnMappingPhysicalName) {
+            Some(MetadataValue::String(name)) if matches!(mode, Some(Mode::Id | Mode::Name)) => name,
+            _ => field.name(),
+        };
+        let own = scan.physical_schema().field(mapped);
+        let id = own.and_then(|f| f.get_config_value(&ColumnMetadataKey::ParquetFieldId));
+        TableColumn {
+            field: Arc::new(arrow_field(field)),
+            physical: mapped.clone(),
+            // Where names map, numbers of the files mean nothing.
+            id: match id {
+                Some(MetadataValue::Number(id)) if mode == Some(Mode::Id) => i32::try_from(*id).ok(),
+                _ => None,
+            },
+            is_partition: own.is_none(),
+        }
+    };
+    scan.logical_schema().fields().map(column).collect()
+}
+
+fn arrow_field(field: &StructField) -> Field {
+    Field::new(field.name(), arrow_type(field.data_type()), field.is_nullable())
+}
+
+/// The arrow type of a Delta type.
+fn arrow_type(data_type: &DataType) -> ArrowType {
+    use PrimitiveType as P;
+    let fields = |fields: &delta_kernel::schema::StructType| Fields::from_iter(fields.fields().map(arrow_field));
+    match data_type {
+        DataType::Primitive(kind) => match kind {
+            P::String => ArrowType::Utf8,
+            P::Long => ArrowType::Int64,
+            P::Integer => ArrowType::Int32,
+            P::Short => ArrowType::Int16,
+            P::Byte => ArrowType::Int8,
+            P::Float => ArrowType::Float32,
+            P::Double => ArrowType::Float64,
+            P::Boolean => ArrowType::Boolean,
+            P::Binary => ArrowType::Binary,
+            P::Date => ArrowType::Date32,
+            P::Timestamp => ArrowType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            P::TimestampNtz => ArrowType::Timestamp(TimeUnit::Microsecond, None),
+            P::Void => ArrowType::Null,
+            P::IntervalYearMonth => ArrowType::Interval(IntervalUnit::YearMonth),
+            P::IntervalDayTime => ArrowType::Duration(TimeUnit::Microsecond),
+            P::Decimal(decimal) => ArrowType::Decimal128(decimal.precision(), decimal.scale() as i8),
+        },
+        DataType::Struct(inner) | DataType::Variant(inner) => ArrowType::Struct(fields(inner)),
+        DataType::Array(array) => {
+            ArrowType::List(Arc::new(Field::new("element", arrow_type(array.element_type()), array.contains_null())))
+        }
+        DataType::Map(map) => {
+            let key = Field::new("key", arrow_type(map.key_type()), false);
+            let value = Field::new("value", arrow_type(map.value_type()), map.value_contains_null());
+            let entries = Field::new("key_value", ArrowType::Struct(Fields::from(vec![key, value])), false);
+            ArrowType::Map(Arc::new(entries), false)
+        }
+    }
+}

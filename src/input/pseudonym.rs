@@ -1,0 +1,128 @@
+//! Pseudonyms: ids replaced by keyed hashes, the same for the same id and key in every file and month, and of no use to
+//! those who lack the key.
+//!
+//! A pseudonym is the first 128 bits of keyed BLAKE3 of the id's text, as 32 hexadecimal digits: two of a billion ids have
+//! the same with a chance of 10^-21. The text of a whole number is its decimal digits, so that 42 and "42" are one customer.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::text::KeySource;
+
+/// What the key is for, as BLAKE3 wants it: other uses of the same secret give other keys.
+const PURPOSE: &str = "hyades 2026-11-22 pseudonyms of customers";
+/// The shortest secret, in bytes.
+const SHORTEST_SECRET: usize = 16;
+/// Hexadecimal digits of a pseudonym.
+const DIGITS: usize = 32;
+/// Ids that one thread does at a time.
+const BATCH: usize = 1 << 12;
+
+/// Turns ids into pseudonyms.
+#[derive(Clone)]
+pub struct Pseudonym {
+    key: [u8; 32],
+}
+
+impl Pseudonym {
+    /// Reads the secret, of 16 bytes at least.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a variable that is not set, a secret that is too short. No message shows the secret.
+    pub fn new(source: &KeySource) -> Result<Self> {
+        let (secret, name) = source.read("--pseudonymise")?;
+        let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
+        let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+        if secret.len() < SHORTEST_SECRET {
+            return Err(Error::Usage(format!(
+                "the key in {name} has {} bytes; at least {SHORTEST_SECRET} are needed, such as from: openssl rand -hex 32",
+                secret.len()
+            )));
+        }
+        Ok(Pseudonym { key: blake3::derive_key(PURPOSE, secret) })
+    }
+
+    /// Eight digits by which two runs can be seen to have used the same key, without telling anything of it.
+    pub fn key_check(&self) -> String {
+        blake3::keyed_hash(&self.key, b"\0the key itself").to_hex()[..8].to_owned()
+    }
+
+    /// The pseudonyms of ids; nulls stay nulls.
+    pub(crate) fn of(&self, ids: &ArrayRef) -> Result<ArrayRef> {
+        let unreadable = |e| Error::Input(format!("ids cannot be read: {e}"));
+        let bytes = match ids.data_type() {
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                cast(ids, &DataType::LargeBinary)
+            }
+            _ => cast(ids, &DataType::LargeUtf8).and_then(|text| cast(&text, &DataType::LargeBinary)),
+        }
+        .map_err(unreadable)?;
+        let bytes = bytes.as_binary::<i64>();
+        // All are equally long, so that every thread knows its place.
+        let mut digits = vec![0u8; DIGITS * bytes.len()];
+        digits.par_chunks_mut(DIGITS * BATCH).enumerate().for_each(|(batch, digits)| {
+            for (i, digits) in digits.chunks_exact_mut(DIGITS).enumerate() {
+                // A null has bytes that nobody sees.
+                self.write(bytes.value(BATCH * batch + i), digits);
+            }
+        });
+        let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(DIGITS, bytes.len()));
+        let pseudonyms = StringArray::try_new(offsets, digits.into(), bytes.nulls().cloned()).map_err(unreadable)?;
+        Ok(Arc::new(pseudonyms))
+    }
+
+    fn write(&self, id: &[u8], digits: &mut [u8]) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let hash = blake3::keyed_hash(&self.key, id);
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(hash.as_bytes()) {
+            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, LargeStringArray};
+
+    use super::*;
+
+    fn pseudonym(secret: &str) -> Pseudonym {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), secret).unwrap();
+        Pseudonym::new(&KeySource::File(file.path().into())).unwrap()
+    }
+
+    #[test]
+    fn pseudonyms_follow_the_text_and_the_key() {
+        let ours = pseudonym("0123456789abcdef");
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(42), None, Some(-1)]));
+        let texts: ArrayRef = Arc::new(LargeStringArray::from(vec![Some("42"), None, Some("-1")]));
+        let found = ours.of(&numbers).unwrap();
+        assert_eq!(&found, &ours.of(&texts).unwrap());
+        let found = found.as_string::<i32>();
+        // By the definition: keyed BLAKE3, the key derived from the secret.
+        let key = blake3::derive_key(PURPOSE, b"0123456789abcdef");
+        assert_eq!(found.value(0), &blake3::keyed_hash(&key, b"42").to_hex()[..32]);
+        assert!(found.is_null(1) && found.value(0) != found.value(2));
+        let same = pseudonym("0123456789abcdef\r\n");
+        assert_eq!((same.key, same.key_check()), (ours.key, ours.key_check()), "the line break does not count");
+        assert_ne!(pseudonym("0123456789abcdeF").key_check(), ours.key_check());
+    }
+
+    #[test]
+    fn many_ids_keep_their_order() {
+        let ours = pseudonym("0123456789abcdef");
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000));
+        let all = ours.of(&ids).unwrap();
+        for row in [0, BATCH - 1, BATCH, 9_999] {
+            let expected = blake3::keyed_hash(&ours.key, row.to_string().as_bytes()).to_hex();
+            assert_eq!(all.as_string::<i32>().value(row), &expected[..32]);
+        }
+    }
+}

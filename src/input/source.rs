@@ -1,0 +1,480 @@
+//! The input as one table: files whose footers were read and checked, one schema, row groups in order.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::{DataType, Field};
+use rayon::prelude::*;
+
+use super::beside::Beside;
+use super::cloud;
+use super::cloud::{Ahead, Object};
+use super::file::{Access, Footer, Keys, RangeFile, read_footer, tail};
+use super::place::{FileColumn, Found, Place, Table, discover};
+use crate::error::{Error, Result};
+
+/// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
+pub const MAX_ROWS: u64 = 1 << 40;
+
+/// The input as one table, or some of its rows. Made from footers alone; no value has been read.
+#[derive(Debug)]
+pub struct Source {
+    files: Arc<[SourceFile]>,
+    columns: Arc<[SourceColumn]>,
+    row_groups: Vec<RowGroup>,
+    /// The rows that are kept of each row group; empty: all of all.
+    kept: Vec<BooleanBuffer>,
+    rows: u64,
+    /// Tables whose columns are joined to its own.
+    joined: Arc<[Joined]>,
+    /// The keys of encrypted files.
+    keys: Option<Arc<Keys>>,
+}
+
+/// One file of a [`Source`].
+#[derive(Debug)]
+pub struct SourceFile {
+    /// Where it is: a path or a URL.
+    pub path: PathBuf,
+    object: Option<Arc<Object>>,
+    pub(crate) footer: Footer,
+    columns: Vec<FileColumn>,
+    /// The rows that are not deleted, of each row group; empty: no row is.
+    live: Vec<BooleanBuffer>,
+    table: Option<Arc<Table>>,
+}
+
+/// One column of a [`Source`].
+#[derive(Debug, Clone)]
+pub struct SourceColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type in the first file that has it.
+    pub data_type: DataType,
+    /// Whether it comes from `key=value` folder names.
+    pub is_partition: bool,
+    /// Where files disagree about it, or lack the key to it: one line a file.
+    pub conflicts: Vec<String>,
+    /// Whether a file lacks the key to it.
+    pub is_locked: bool,
+    /// Whether its values are folder names, of the input or of a joined table.
+    pub(crate) from_folder: bool,
+    /// The joined table that it comes from, and its position there.
+    pub(crate) joined: Option<(usize, usize)>,
+}
+
+/// A run of rows that is decoded together.
+#[derive(Debug, Clone, Copy)]
+pub struct RowGroup {
+    /// Index of the file.
+    pub file: usize,
+    /// Index in its file.
+    pub index: usize,
+    /// Its number among all row groups that have rows, in order.
+    pub number: usize,
+    /// Row number of its first row in the whole input.
+    pub first_row: u64,
+    /// Rows.
+    pub rows: u64,
+}
+
+impl SourceFile {
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.footer.size
+    }
+
+    /// blake3 of its footer.
+    pub fn footer_hash(&self) -> &str {
+        &self.footer.hash
+    }
+
+    /// Whether its footer or a column is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.footer.encrypted
+    }
+
+    /// The value of a folder's name; None where it is null.
+    pub(crate) fn partition(&self, name: &str) -> Option<&str> {
+        self.columns.iter().filter(|c| c.field.name() == name).find_map(|c| match &c.place {
+            Place::Folder(value) => value.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// Whether it has a column of this name that can be read, of its own, by its folders or by its table.
+    pub fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|c| c.field.name() == name && !matches!(c.place, Place::Unfit(_) | Place::Locked(_)))
+    }
+
+    /// The folder of the table that it belongs to, and the table's version; None: it belongs to none.
+    pub fn table(&self) -> Option<(&Path, u64)> {
+        self.table.as_ref().map(|table| (table.folder.as_path(), table.version))
+    }
+
+    /// Where a column is.
+    pub(crate) fn column(&self, name: &str) -> Option<&FileColumn> {
+        self.columns.iter().find(|c| c.field.name() == name)
+    }
+
+    /// The rows of a row group that are not deleted; None: no row is.
+    pub(crate) fn live(&self, group: usize) -> Option<&BooleanBuffer> {
+        self.live.get(group)
+    }
+
+    fn open(found: Found, keys: Option<&Arc<Keys>>) -> Result<Self> {
+        let Found { path, object, partitions, member } = found;
+        if let Some(member) = member.as_ref().filter(|_| !path.exists()) {
+            return Err(Error::Input(format!(
+                "{}: its file {} is gone; a table is copied as a whole, and VACUUM removes what older versions need",
+                member.table,
+                path.display()
+            )));
+        }
+        let footer = read_footer(&path, object.as_ref(), keys);
+        let (footer, mut columns, live) = match &member {
+            None => {
+                let footer = footer?;
+                let own = footer.metadata.schema().fields().iter().cloned().enumerate();
+                let own = own.map(|(root, field)| FileColumn { field, place: Place::Root(root) });
+                let folders = partitions.into_iter().map(|(key, value)| FileColumn {
+                    field: Arc::new(Field::new(key, DataType::Utf8, true)),
+                    place: Place::Folder(Some(value).filter(|value| value != "__HIVE_DEFAULT_PARTITION__")),
+                });
+                let columns = own.chain(folders).collect();
+                (footer, columns, Vec::new())
+            }
+            Some(member) => {
+                let footer = footer.map_err(|e| e.of(&member.table.to_string()))?;
+                let (columns, live) = (member.columns(&footer), member.live(&footer, &path)?);
+                (footer, columns, live)
+            }
+        };
+        for column in &mut columns {
+            if let Place::Root(root) = column.place
+                && let Some(why) = footer.locked.get(footer.metadata.schema().field(root).name())
+            {
+                column.place = Place::Locked(why.clone());
+            }
+        }
+        Ok(SourceFile { path, object, footer, columns, live, table: member.map(|member| member.table) })
+    }
+
+    /// Opens it to read a column of a row group, by its position in the file.
+    pub(crate) fn open_column(&self, group: usize, root: usize) -> Result<RangeFile> {
+        let extent = self.object.as_ref().map_or(0..0, |_| self.extent(group, root));
+        RangeFile::open(&self.path, self.object.as_ref(), extent)
+    }
+
+    /// The bytes of a column in a row group.
+    fn extent(&self, group: usize, root: usize) -> Range<u64> {
+        let metadata = self.footer.metadata.metadata();
+        let schema = metadata.file_metadata().schema_descr();
+        let of_root = |(leaf, _): &(usize, _)| schema.get_column_root_idx(*leaf) == root;
+        let chunks = metadata.row_group(group).columns().iter().enumerate().filter(of_root);
+        let ranges = chunks.map(|(_, chunk)| chunk.byte_range()).map(|(start, length)| start..start + length);
+        ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
+    }
+}
+
+/// A table whose columns are joined.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    pub(super) path: PathBuf,
+    pub(super) source: Source,
+    /// The id in it.
+    pub(super) id: usize,
+    /// The columns that were found for every row, once they were.
+    pub(super) beside: Option<Beside>,
+}
+
+/// What came from object stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Fetched {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Bytes that came with them.
+    pub bytes: u64,
+}
+
+/// How column chunks will be read, and by how many readers at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Mostly the first batch of rows of each.
+    Heads(usize),
+    /// From start to end, one after the other.
+    InTurn(usize),
+    /// Those of a row group side by side.
+    Together(usize),
+}
+
+/// Bytes in which the first batch of rows mostly lies.
+const HEAD: u64 = 256 << 10;
+
+impl Source {
+    /// Finds the files (see the module `discover`), reads their footers on all threads and checks them as one.
+    ///
+    /// # Errors
+    /// An input that does not exist, holds no Parquet, or has a footer that does not agree with its file.
+    pub fn open(inputs: &[PathBuf]) -> Result<Self> {
+        Self::with_keys(inputs, None)
+    }
+
+    /// The same where files may need more than their path.
+    ///
+    /// # Errors
+    /// As [`Source::open`], and keys that cannot be used. A column that lacks its key is an error where it is used.
+    pub fn open_with(inputs: &[PathBuf], access: &Access) -> Result<Self> {
+        Self::with_keys(inputs, access.keys()?)
+    }
+
+    fn with_keys(inputs: &[PathBuf], keys: Option<Arc<Keys>>) -> Result<Self> {
+        let found = discover(inputs)?;
+        let tails = found.iter().filter_map(|f| f.object.as_ref()).map(|object| (object, 0, tail(object.size())));
+        let ahead = cloud::ahead(tails.collect(), rayon::current_num_threads(), 1);
+        let open = |found| SourceFile::open(found, keys.as_ref());
+        let files: Vec<SourceFile> = found.into_par_iter().map(open).collect::<Result<_>>()?;
+        drop(ahead);
+        let mut row_groups = Vec::new();
+        let mut rows = 0;
+        for (f, file) in files.iter().enumerate() {
+            for (g, group) in file.footer.metadata.metadata().row_groups().iter().enumerate() {
+                // A footer's count is not negative (checked there), so neither it nor the sum can wrap.
+                let here = file.live(g).map_or(group.num_rows() as u64, |live| live.count_set_bits() as u64);
+                if here > 0 {
+                    let number = row_groups.len();
+                    row_groups.push(RowGroup { file: f, index: g, number, first_row: rows, rows: here });
+                    rows = rows.saturating_add(here);
+                }
+                if rows > MAX_ROWS {
+                    return Err(Error::Input(format!(
+                        "{}: corrupt, or too large: with it the input claims {rows} rows, and at most {MAX_ROWS} are possible",
+                        file.path.display()
+                    )));
+                }
+            }
+        }
+        let columns = unify(&files).into();
+        Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows, joined: Arc::new([]), keys })
+    }
+
+    /// Another table, by the same keys.
+    pub(crate) fn open_beside(&self, path: &Path) -> Result<Self> {
+        Self::with_keys(&[path.to_path_buf()], self.keys.clone())
+    }
+
+    /// Announces that columns of row groups will be read, each once and in about this order: what lies in an object store is
+    /// fetched ahead while the returned value lives.
+    pub(crate) fn ahead(&self, groups: &[RowGroup], columns: &[usize], order: Order) -> Ahead {
+        let mut ranges = Vec::new();
+        for group in groups {
+            let file = &self.files[group.file];
+            let Some(object) = &file.object else { continue };
+            for column in columns.iter().map(|&c| &self.columns[c]).filter(|c| c.joined.is_none()) {
+                let Some(Place::Root(root)) = file.column(&column.name).map(|c| &c.place) else { continue };
+                let whole = file.extent(group.index, *root);
+                let end = if let Order::Heads(_) = order { whole.end.min(whole.start + HEAD) } else { whole.end };
+                ranges.push((object, group.number, whole.start..end));
+            }
+        }
+        match order {
+            Order::Heads(readers) | Order::InTurn(readers) => cloud::ahead(ranges, readers, 1),
+            Order::Together(readers) => cloud::ahead(ranges, readers, columns.len()),
+        }
+    }
+
+    /// Whether a column can be read in a row group: its file has it, or it was joined.
+    pub(crate) fn has(&self, group: RowGroup, column: usize) -> bool {
+        let SourceColumn { name, joined, .. } = &self.columns[column];
+        match joined {
+            Some((table, _)) => {
+                self.joined[*table].beside.as_ref().is_some_and(|b| b.metadata.schema().index_of(name).is_ok())
+            }
+            None => self.files[group.file].has(name),
+        }
+    }
+
+    /// The most bytes that are fetched ahead.
+    pub(crate) fn fetched_ahead(&self) -> u64 {
+        let is_remote = self.files.iter().chain(self.joined_files()).any(|file| file.object.is_some());
+        if is_remote { cloud::HELD_BYTES } else { 0 }
+    }
+
+    /// What came from object stores so far; None: nothing lies there.
+    pub(crate) fn fetched(&self) -> Option<Fetched> {
+        let sources = std::iter::once(self).chain(self.joined.iter().map(|table| &table.source));
+        let object = |source: &Source| source.files.iter().find_map(|file| file.object.clone());
+        let fetched = sources.filter_map(object).map(|object| cloud::fetched(&object));
+        let sum = fetched.reduce(|a, b| (a.0 + b.0, a.1 + b.1));
+        sum.map(|(requests, bytes)| Fetched { requests, bytes })
+    }
+
+    /// The same table with some of its rows: a bit for every row of each row group, in order. What reads it finds the rows
+    /// numbered from 0 without gaps, and no row group without rows.
+    pub(crate) fn select(&self, kept: impl Iterator<Item = BooleanBuffer>) -> Source {
+        let (mut row_groups, mut some, mut rows) = (Vec::new(), Vec::new(), 0);
+        for (group, kept) in self.row_groups.iter().zip(kept) {
+            let here = kept.count_set_bits() as u64;
+            if here > 0 {
+                row_groups.push(RowGroup { first_row: rows, rows: here, ..*group });
+                some.push(kept);
+                rows += here;
+            }
+        }
+        let (files, columns, joined) = (self.files.clone(), self.columns.clone(), self.joined.clone());
+        Source { files, columns, row_groups, kept: some, rows, joined, keys: self.keys.clone() }
+    }
+
+    /// The rows that are kept of a row group; None: all.
+    pub(crate) fn kept(&self, group: &RowGroup) -> Option<&BooleanBuffer> {
+        let at = self.row_groups.partition_point(|g| g.first_row < group.first_row);
+        self.kept.get(at)
+    }
+
+    /// The tables whose columns are joined.
+    pub(crate) fn joined(&self) -> &[Joined] {
+        &self.joined
+    }
+
+    pub(crate) fn set_joined(&mut self, columns: Vec<SourceColumn>, joined: Vec<Joined>) {
+        self.columns = columns.into();
+        self.joined = joined.into();
+    }
+
+    /// The columns of a joined table that were found for every row; nothing else may hold on to the source yet.
+    pub(crate) fn set_beside(&mut self, table: usize, beside: Beside) {
+        if let Some(joined) = Arc::get_mut(&mut self.joined) {
+            joined[table].beside = Some(beside);
+        }
+    }
+
+    /// The files of joined tables, in order.
+    pub fn joined_files(&self) -> impl Iterator<Item = &SourceFile> {
+        self.joined.iter().flat_map(|table| table.source.files())
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// All columns of all files, in the order in which they first appear.
+    pub fn columns(&self) -> &[SourceColumn] {
+        &self.columns
+    }
+
+    /// The row groups that have rows, in order.
+    pub fn row_groups(&self) -> &[RowGroup] {
+        &self.row_groups
+    }
+
+    /// Rows of all row groups.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The position of a column.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name == name)
+    }
+
+    /// Compressed bytes of the given columns: what has to be read.
+    pub fn compressed_bytes(&self, columns: &[usize]) -> u64 {
+        let names: std::collections::HashSet<&str> = columns.iter().map(|&c| self.columns[c].name.as_str()).collect();
+        let of_file = |file: &SourceFile| -> u64 {
+            let mut read = vec![false; file.footer.metadata.schema().fields().len()];
+            for column in file.columns.iter().filter(|c| names.contains(c.field.name().as_str())) {
+                if let Place::Root(root) = column.place {
+                    read[root] = true;
+                }
+            }
+            let leaves = file.footer.metadata.parquet_schema();
+            let groups = file.footer.metadata.metadata().row_groups().iter();
+            groups
+                .flat_map(|g| g.columns().iter().enumerate())
+                .filter(|(leaf, _)| read[leaves.get_column_root_idx(*leaf)])
+                .map(|(_, chunk)| chunk.compressed_size() as u64)
+                .sum()
+        };
+        self.files.iter().map(of_file).sum()
+    }
+}
+
+/// Fails if files disagree about a column, or lack the key to it; `what` the columns are, and how to do without them.
+pub(crate) fn agreed<'a>(
+    columns: impl IntoIterator<Item = &'a SourceColumn>,
+    what: &str,
+    without: Option<&str>,
+) -> Result<()> {
+    let columns: Vec<&SourceColumn> = columns.into_iter().filter(|c| !c.conflicts.is_empty()).collect();
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let (problem, remedy) = if columns.iter().any(|c| c.is_locked) {
+        (format!("{what} cannot be read"), "give the keys that lack")
+    } else {
+        (format!("the files do not agree about {what}"), "use files of one schema")
+    };
+    let lines: Vec<&str> = columns.iter().flat_map(|c| &c.conflicts).map(String::as_str).collect();
+    let without = without.map(|without| format!(", or {without}")).unwrap_or_default();
+    Err(Error::Input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  "))))
+}
+
+/// One list of columns out of all files, with every disagreement noted at the column that it concerns.
+fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
+    let mut columns: Vec<SourceColumn> = Vec::new();
+    let mut first: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    for column in files.iter().flat_map(|file| &file.columns) {
+        let is_partition = matches!(column.place, Place::Folder(_));
+        first.entry(column.field.name().clone()).or_insert_with(|| {
+            columns.push(SourceColumn {
+                name: column.field.name().clone(),
+                data_type: column.field.data_type().clone(),
+                is_partition,
+                conflicts: Vec::new(),
+                is_locked: false,
+                from_folder: is_partition,
+                joined: None,
+            });
+            columns.len() - 1
+        });
+    }
+    for column in &mut columns {
+        let mut home: Option<&Path> = None;
+        for file in files {
+            let at = file.path.display();
+            let (folders, own): (Vec<&FileColumn>, Vec<&FileColumn>) = file
+                .columns
+                .iter()
+                .filter(|c| *c.field.name() == column.name)
+                .partition(|c| matches!(c.place, Place::Folder(_)));
+            match own.as_slice() {
+                [] if column.is_partition && !folders.is_empty() => {}
+                [] => column.conflicts.push(format!("{at} has no column {:?}", column.name)),
+                [FileColumn { place: Place::Locked(why), .. }] => {
+                    column.conflicts.push(format!("{at}: column {:?} {why}", column.name));
+                    column.is_locked = true;
+                }
+                [FileColumn { place: Place::Unfit(why), .. }] => column.conflicts.push(format!("{at} has {why}")),
+                [c] if *c.field.data_type() == column.data_type => home = home.or(Some(&file.path)),
+                [c] => column.conflicts.push(format!(
+                    "{at} has {:?} as {}, {} as {}",
+                    column.name,
+                    c.field.data_type(),
+                    home.unwrap_or(&files[0].path).display(),
+                    column.data_type
+                )),
+                _ => column.conflicts.push(format!("{at} has {} columns named {:?}", own.len(), column.name)),
+            }
+        }
+    }
+    let is_number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
+    for column in columns.iter_mut().filter(|c| c.is_partition) {
+        if files.iter().all(|f| f.partition(&column.name).is_none_or(is_number)) {
+            column.data_type = DataType::Float64;
+        }
+    }
+    columns
+}

@@ -1,0 +1,103 @@
+//! The table of all customers: encoded a row group at a time, its columns on all threads.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float32Array, Int32Array, Int64Array};
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::basic::{Compression, Encoding};
+use parquet::schema::types::ColumnPath;
+
+use super::Measured;
+use super::row_groups::{RowGroups, properties};
+use crate::error::Result;
+use crate::input::IdStream;
+
+/// The column of segments' names, where they have any.
+pub(crate) const NAME_COLUMN: &str = "segment_name";
+
+/// `segments.parquet`: id, segment, distance; with rules the segment's name too; margin if asked for.
+pub struct SegmentTable<'a> {
+    groups: RowGroups,
+    ids: Option<IdStream<'a>>,
+    next_row: i64,
+}
+
+impl<'a> SegmentTable<'a> {
+    /// A table in `file`, which errors call `path`. `ids` are those of all rows from the first; without them the row number
+    /// takes their place.
+    pub fn new(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool) -> Result<Self> {
+        Self::create(file, path, ids, margin, false)
+    }
+
+    /// The same with the segments' names, and nulls where a row has no segment or no distance.
+    pub(crate) fn named(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool) -> Result<Self> {
+        Self::create(file, path, ids, margin, true)
+    }
+
+    fn create(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool, named: bool) -> Result<Self> {
+        let id = ids.as_ref().map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
+        let id_name = id.name().clone();
+        let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
+        let mut fields = vec![id, Field::new("segment", DataType::Int32, named)];
+        if named {
+            let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            fields.push(Field::new(NAME_COLUMN, text, false));
+        }
+        fields.push(Field::new("distance", DataType::Float32, named));
+        if margin {
+            fields.push(Field::new("margin", DataType::Float32, named));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let (distance, gap) = (ColumnPath::from("distance"), ColumnPath::from("margin"));
+        let mut properties = properties()
+            // Distances hardly repeat and hardly compress.
+            .set_column_dictionary_enabled(distance.clone(), false)
+            .set_column_compression(distance, Compression::UNCOMPRESSED)
+            .set_column_dictionary_enabled(gap.clone(), false)
+            .set_column_compression(gap, Compression::UNCOMPRESSED);
+        let id_path = ColumnPath::from(id_name.as_str());
+        if whole || pseudonym {
+            properties = properties.set_column_dictionary_enabled(id_path.clone(), false);
+        }
+        if whole {
+            properties = properties.set_column_encoding(id_path, Encoding::DELTA_BINARY_PACKED);
+        } else if pseudonym {
+            properties = properties.set_column_compression(id_path, Compression::UNCOMPRESSED);
+        }
+        let groups = RowGroups::new(file, path, schema, properties.build())?;
+        Ok(SegmentTable { groups, ids, next_row: 0 })
+    }
+
+    /// The ids of the next rows.
+    pub(crate) fn take_ids(&mut self, rows: usize) -> Result<ArrayRef> {
+        let first = self.next_row;
+        self.next_row += rows as i64;
+        match &mut self.ids {
+            Some(ids) => ids.take(rows),
+            None => Ok(Arc::new(Int64Array::from_iter_values(first..self.next_row))),
+        }
+    }
+
+    /// Writes a row group of labelled rows.
+    pub(crate) fn write(&mut self, ids: ArrayRef, rows: Measured) -> Result<()> {
+        let mut columns: Vec<ArrayRef> = vec![
+            ids,
+            Arc::new(Int32Array::from_iter_values(rows.labels.iter().map(|&label| label as i32))),
+            Arc::new(Float32Array::from(rows.distances)),
+        ];
+        columns.extend(rows.margins.map(|margins| Arc::new(Float32Array::from(margins)) as ArrayRef));
+        self.write_columns(columns)
+    }
+
+    /// Writes a row group, encoded on all threads.
+    pub(crate) fn write_columns(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
+        self.groups.write(&columns)
+    }
+
+    /// Writes the footer.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.groups.finish().map(|_| ())
+    }
+}

@@ -1,0 +1,324 @@
+//! Exact order statistics of landed columns, by counting.
+//!
+//! An f32 maps to a 32-bit key of the same order. One scan counts the upper halves of the keys, which tells the bucket
+//! of every wanted rank; a second counts the lower halves inside those buckets. Counts are integers, so the result does
+//! not depend on threads or order, and no column is ever sorted or copied.
+
+use std::collections::BTreeMap;
+
+use fearless_simd::Simd;
+
+use crate::error::Result;
+use crate::event::Watch;
+use crate::simd::{Dispatch, Work};
+use crate::tiles::{Store, TILE_ROWS};
+
+/// Values by which a column's ranks are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The feature's position in the tiles.
+    pub(crate) feature: usize,
+    /// How many of its values are present.
+    pub(crate) present: u64,
+    /// Quantiles between 0 and 1; linear interpolation between neighbours, as NumPy's default.
+    pub(crate) quantiles: Vec<f64>,
+}
+
+const HALF: usize = 1 << 16;
+
+/// Features counted in one scan, so that the workers' counters stay within a few megabytes.
+const FEATURES_A_SCAN: usize = 4;
+
+/// Bytes of counters for a feature: the buckets of six ranks, three quartiles with two neighbours each.
+const BYTES_A_THREAD: u64 = (HALF * 8 * 6) as u64;
+
+/// The most bytes of counters that a thread holds, for any number of `features`.
+pub(crate) fn quantile_bytes(features: usize) -> u64 {
+    features.min(FEATURES_A_SCAN) as u64 * BYTES_A_THREAD
+}
+
+/// Per wanted column, its quantiles.
+pub(crate) fn quantiles(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
+    let mut results = Vec::with_capacity(wanted.len());
+    for some in wanted.chunks(FEATURES_A_SCAN) {
+        results.extend(quantiles_of(store, some, simd, watch)?);
+    }
+    Ok(results)
+}
+
+fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
+    let upper = count(store, wanted, simd, watch, &vec![1; wanted.len()], |counts, keys, rows| {
+        // Feature by feature within a row: neighbours of a column often have the same key, and an addition would wait for
+        // the one before it.
+        for row in 0..rows {
+            for (counts, keys) in counts.iter_mut().zip(keys) {
+                counts[(keys[row] >> 16) as usize] += 1;
+            }
+        }
+    })?;
+    // Per column, per wanted rank: its bucket and how many values lie below that bucket.
+    let places: Vec<BTreeMap<u64, (usize, u64)>> = wanted
+        .iter()
+        .zip(&upper)
+        .map(|(w, counts)| ranks(w).into_iter().map(|rank| (rank, locate(counts, rank))).collect())
+        .collect();
+    let buckets: Vec<Vec<usize>> = places
+        .iter()
+        .map(|p| {
+            let mut b: Vec<usize> = p.values().map(|&(bucket, _)| bucket).collect();
+            b.dedup();
+            b
+        })
+        .collect();
+    let sizes: Vec<usize> = buckets.iter().map(Vec::len).collect();
+    let lower = count(store, wanted, simd, watch, &sizes, |counts, keys, rows| {
+        for ((counts, keys), buckets) in counts.iter_mut().zip(keys).zip(&buckets) {
+            for (counts, &bucket) in counts.chunks_exact_mut(HALF).zip(buckets) {
+                // Few tiles have a value in a bucket, so most are done with at a glance.
+                if simd.run(Any { keys, bucket: bucket as u32 }) {
+                    let inside = keys[..rows].iter().filter(|&&key| (key >> 16) as usize == bucket);
+                    inside.for_each(|&key| counts[(key & 0xffff) as usize] += 1);
+                }
+            }
+        }
+    })?;
+    Ok(wanted
+        .iter()
+        .enumerate()
+        .map(|(w, column)| {
+            let value = |rank: u64| {
+                let (bucket, below) = places[w][&rank];
+                let slot = buckets[w].iter().position(|&b| b == bucket).unwrap_or(0);
+                let (low, _) = locate(&lower[w][slot * HALF..][..HALF], rank - below);
+                f64::from(from_key((bucket << 16 | low) as u32))
+            };
+            column.quantiles.iter().map(|&q| interpolate(column.present, q, &value)).collect()
+        })
+        .collect())
+}
+
+/// Any number of quantiles of one feature, of which `present` values are not NaN: three scans, which count 16, 8 and 8 bits of
+/// the keys, so that counters stay small however many ranks there are.
+pub(crate) fn many_quantiles(
+    store: &Store,
+    feature: usize,
+    present: u64,
+    at: &[f64],
+    watch: Watch<'_>,
+) -> Result<Vec<f64>> {
+    let wanted = Wanted { feature, present, quantiles: at.to_vec() };
+    // What is known of each rank: the upper bits of its key, and how many values have smaller upper bits.
+    let mut found: BTreeMap<u64, (u32, u64)> = ranks(&wanted).into_iter().map(|rank| (rank, (0, 0))).collect();
+    for (known, more) in [(0u32, 16u32), (16, 8), (24, 8)] {
+        let mut prefixes: Vec<u32> = found.values().map(|&(prefix, _)| prefix).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let counts = count_prefixes(store, feature, &prefixes, known, more, watch)?;
+        for (rank, (prefix, below)) in &mut found {
+            let slot = prefixes.binary_search(prefix).unwrap_or(0);
+            let (next, under) = locate(&counts[slot << more..][..1 << more], rank - *below);
+            (*prefix, *below) = (*prefix << more | next as u32, *below + under);
+        }
+    }
+    let value = |rank: u64| f64::from(from_key(found[&rank].0));
+    Ok(at.iter().map(|&q| interpolate(present, q, &value)).collect())
+}
+
+/// For keys whose first `known` bits are one of `prefixes`, in ascending order: how often the next `more` bits occur.
+fn count_prefixes(
+    store: &Store,
+    feature: usize,
+    prefixes: &[u32],
+    known: u32,
+    more: u32,
+    watch: Watch<'_>,
+) -> Result<Vec<u64>> {
+    let layout = store.layout();
+    // Where a prefix is looked for among those that begin with the same 16 bits.
+    let mut starts = vec![(0u32, 0u32); if known == 0 { 1 } else { HALF }];
+    for (slot, prefix) in prefixes.iter().enumerate() {
+        let start = &mut starts[if known == 0 { 0 } else { (prefix >> (known - 16)) as usize }];
+        *start = if start.1 == 0 { (slot as u32, slot as u32 + 1) } else { (start.0, slot as u32 + 1) };
+    }
+    let new = || vec![0u64; prefixes.len() << more];
+    let states = store.scan(new, |counts, i, values| {
+        watch.check()?;
+        let rows = layout.rows_in(i);
+        for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
+            let here = (rows - t * TILE_ROWS).min(TILE_ROWS);
+            for key in tile[feature * TILE_ROWS..][..here].iter().map(|&v| to_key(v)) {
+                let low = (key << known >> (32 - more)) as usize;
+                if known == 0 {
+                    counts[low] += 1;
+                    continue;
+                }
+                let (from, to) = starts[(key >> 16) as usize];
+                let prefix = key >> (32 - known);
+                let mine = |slot: &u32| prefixes[*slot as usize] == prefix;
+                if let Some(slot) = (from..to).find(mine) {
+                    counts[(slot as usize) << more | low] += 1;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(states.into_iter().fold(new(), |mut total, state| {
+        total.iter_mut().zip(state).for_each(|(t, s)| *t += s);
+        total
+    }))
+}
+
+/// The two neighbouring ranks of a quantile and the share of the upper one.
+fn neighbours(present: u64, q: f64) -> (u64, u64, f64) {
+    let position = (present - 1) as f64 * q;
+    let low = (position as u64).min(present - 1);
+    (low, (low + 1).min(present - 1), position - low as f64)
+}
+
+fn ranks(w: &Wanted) -> Vec<u64> {
+    w.quantiles
+        .iter()
+        .flat_map(|&q| {
+            <[u64; 2]>::from({
+                let (low, high, _) = neighbours(w.present, q);
+                (low, high)
+            })
+        })
+        .collect()
+}
+
+fn interpolate(present: u64, q: f64, value: &impl Fn(u64) -> f64) -> f64 {
+    let (low, high, share) = neighbours(present, q);
+    let (low, high) = (value(low), value(high));
+    low + (high - low) * share
+}
+
+/// The bucket that holds the value of a rank, and how many values lie below the bucket.
+fn locate(counts: &[u64], rank: u64) -> (usize, u64) {
+    let mut below = 0;
+    for (bucket, &n) in counts.iter().enumerate() {
+        if rank < below + n {
+            return (bucket, below);
+        }
+        below += n;
+    }
+    (counts.len() - 1, below)
+}
+
+/// Calls `add` for every tile with the counters of the wanted columns (`sizes[w]` times [`HALF`]), the keys of their
+/// values, and the number of rows that are not padding.
+fn count(
+    store: &Store,
+    wanted: &[Wanted],
+    simd: Dispatch,
+    watch: Watch<'_>,
+    sizes: &[usize],
+    add: impl Fn(&mut [Vec<u64>], &[[u32; TILE_ROWS]], usize) + Sync,
+) -> Result<Vec<Vec<u64>>> {
+    let layout = store.layout();
+    let new = || sizes.iter().map(|&n| vec![0u64; n * HALF]).collect::<Vec<_>>();
+    let states = store.scan(new, |counts, i, values| {
+        watch.check()?;
+        let mut keys = [[0; TILE_ROWS]; FEATURES_A_SCAN];
+        let mut left = layout.rows_in(i);
+        for tile in values.chunks_exact(layout.dim() * TILE_ROWS) {
+            let rows = left.min(TILE_ROWS);
+            left -= rows;
+            for (keys, column) in keys.iter_mut().zip(wanted) {
+                simd.run(Keys { values: &tile[column.feature * TILE_ROWS..][..TILE_ROWS], keys });
+            }
+            add(counts, &keys[..wanted.len()], rows);
+        }
+        Ok(())
+    })?;
+    Ok(states.into_iter().fold(new(), |mut total, state| {
+        total.iter_mut().flatten().zip(state.into_iter().flatten()).for_each(|(t, s)| *t += s);
+        total
+    }))
+}
+
+/// The keys of a tile's values.
+struct Keys<'a> {
+    values: &'a [f32],
+    keys: &'a mut [u32; TILE_ROWS],
+}
+
+impl Work for Keys<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) {
+        self.keys.iter_mut().zip(self.values).for_each(|(key, &v)| *key = to_key(v));
+    }
+}
+
+/// Whether any key lies in a bucket.
+struct Any<'a> {
+    keys: &'a [u32; TILE_ROWS],
+    bucket: u32,
+}
+
+impl Work for Any<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> bool {
+        self.keys.iter().fold(false, |any, key| any | (key >> 16 == self.bucket))
+    }
+}
+
+/// An unsigned integer of the same order. -0 counts as 0, and NaN, which no rank counts, comes after all values.
+#[inline(always)]
+fn to_key(value: f32) -> u32 {
+    let bits = (value + 0.0).to_bits();
+    let key = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    if value.is_nan() { u32::MAX } else { key }
+}
+
+fn from_key(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tiles::Layout;
+
+    #[test]
+    fn equals_sorting() {
+        let rows = 1000usize;
+        let layout = Layout::new(rows as u64, 2, 128);
+        let value = |r: usize| ((r * 7919) % 1009) as f32 * 0.37 - 150.0;
+        let mut store = Store::memory(layout).unwrap();
+        for i in 0..layout.chunks() {
+            let mut chunk = vec![f32::NAN; layout.floats_in(i)];
+            for r in 0..layout.rows_in(i) {
+                let row = layout.first_row(i) as usize + r;
+                chunk[layout.position(r, 0)] = if row % 10 == 3 { f32::NAN } else { value(row) };
+                chunk[layout.position(r, 1)] = 5.0;
+            }
+            store.write(i, &chunk).unwrap();
+        }
+        let mut sorted: Vec<f32> = (0..rows).filter(|r| r % 10 != 3).map(value).collect();
+        sorted.sort_by(f32::total_cmp);
+        let wanted = [
+            Wanted { feature: 0, present: sorted.len() as u64, quantiles: vec![0.0, 0.25, 0.5, 0.999, 1.0] },
+            Wanted { feature: 1, present: rows as u64, quantiles: vec![0.5] },
+        ];
+        let found = quantiles(&store, &wanted, Dispatch::default(), Watch::none()).unwrap();
+        for (&q, &v) in wanted[0].quantiles.iter().zip(&found[0]) {
+            let at = (sorted.len() - 1) as f64 * q;
+            let (low, high) = (f64::from(sorted[at.floor() as usize]), f64::from(sorted[at.ceil() as usize]));
+            assert_eq!(v, low + (high - low) * at.fract(), "quantile {q}");
+        }
+        assert_eq!(found[1], [5.0]);
+        let of_one = many_quantiles(&store, 0, sorted.len() as u64, &wanted[0].quantiles, Watch::none()).unwrap();
+        assert_eq!(of_one, found[0], "the same by three scans");
+        let many: Vec<f64> = (0..=500).map(|i| f64::from(i) / 500.0).collect();
+        for (&q, v) in many.iter().zip(many_quantiles(&store, 0, sorted.len() as u64, &many, Watch::none()).unwrap()) {
+            let at = (sorted.len() - 1) as f64 * q;
+            let (low, high) = (f64::from(sorted[at.floor() as usize]), f64::from(sorted[at.ceil() as usize]));
+            assert_eq!(v, low + (high - low) * at.fract(), "quantile {q} of many");
+        }
+    }
+}

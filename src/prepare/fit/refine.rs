@@ -1,0 +1,224 @@
+//! What only the whole column tells, between landing and gridding: parameters of fitted transforms, categories, quantiles to
+//! winsorise by. Fitted values take the place of landed ones, and are measured again.
+//!
+//! Sums are taken tile by tile and added in the order of the tiles, whichever thread took them, so that parameters are
+//! the same bits for any number of threads and any place of the tiles.
+
+use super::categories::{Dictionary, Lookup};
+use super::quantile::many_quantiles;
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::input::RowGroup;
+use crate::numeric::Moments;
+use crate::prepare::transform::{Apply, Fitted, YeoJohnsonSums};
+use crate::simd::Dispatch;
+use crate::tiles::{Store, TILE_ROWS};
+
+/// Steps between the landmarks of a `quantile` transform: percentiles.
+pub(crate) const RANK_STEPS: usize = 100;
+
+/// Values that take the place of landed ones.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// Of one feature: `fitted(landed + from) - to`.
+    Fitted { feature: usize, fitted: Fitted, from: f64, to: f64 },
+    /// Of the features of a column of categories; numbers lie at the first of them.
+    Categories { features: Vec<usize>, lookup: Lookup },
+}
+
+/// Puts changed values in the place of landed ones. The first row of the store is the first of `groups`.
+pub(crate) fn change(
+    store: &mut Store,
+    groups: &[RowGroup],
+    changes: &[Change],
+    simd: Dispatch,
+    watch: Watch<'_>,
+) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let layout = store.layout();
+    let start = groups.first().map_or(0, |g| g.first_row);
+    store.rewrite(layout, |i, values| {
+        watch.check()?;
+        let mut left = layout.rows_in(i);
+        for (t, tile) in values[..layout.floats_in(i)].chunks_exact_mut(layout.dim() * TILE_ROWS).enumerate() {
+            let rows = left.min(TILE_ROWS);
+            left -= rows;
+            let first = start + layout.first_row(i) + (t * TILE_ROWS) as u64;
+            for change in changes {
+                match change {
+                    &Change::Fitted { feature, ref fitted, from, to } => {
+                        let values = &mut tile[feature * TILE_ROWS..][..rows];
+                        simd.run(Apply { fitted, from, to, values });
+                    }
+                    Change::Categories { features, lookup } => look_up(tile, features, lookup, groups, first, rows),
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn look_up(tile: &mut [f32], features: &[usize], lookup: &Lookup, groups: &[RowGroup], first: u64, rows: usize) {
+    let mut numbers = [0f32; TILE_ROWS];
+    numbers[..rows].copy_from_slice(&tile[features[0] * TILE_ROWS..][..rows]);
+    let mut group = groups.partition_point(|g| g.first_row + g.rows <= first);
+    for (row, &number) in numbers[..rows].iter().enumerate() {
+        while groups[group].first_row + groups[group].rows <= first + row as u64 {
+            group += 1;
+        }
+        for (f, feature) in features.iter().enumerate() {
+            tile[feature * TILE_ROWS + row] = lookup.value(f, group, number);
+        }
+    }
+}
+
+/// Calls `work` with the number and the landed values of every tile of a feature, padding left out; the results in the
+/// tiles' order.
+fn by_tile<T: Send>(
+    store: &Store,
+    feature: usize,
+    watch: Watch<'_>,
+    work: impl Fn(u64, &[f32]) -> T + Sync,
+) -> Result<Vec<T>> {
+    let layout = store.layout();
+    let states = store.scan(Vec::new, |found: &mut Vec<(usize, Vec<T>)>, i, values| {
+        watch.check()?;
+        let rows = layout.rows_in(i);
+        let tiles = values.chunks_exact(layout.dim() * TILE_ROWS).enumerate();
+        let of = |(t, tile): (usize, &[f32])| {
+            let first = layout.first_row(i) / TILE_ROWS as u64;
+            work(first + t as u64, &tile[feature * TILE_ROWS..][..(rows - t * TILE_ROWS).min(TILE_ROWS)])
+        };
+        found.push((i, tiles.map(of).collect()));
+        Ok(())
+    })?;
+    let mut chunks: Vec<(usize, Vec<T>)> = states.into_iter().flatten().collect();
+    chunks.sort_unstable_by_key(|(i, _)| *i);
+    Ok(chunks.into_iter().flat_map(|(_, tiles)| tiles).collect())
+}
+
+/// The moments of a feature's values, those beyond `bounds` moved to them. NaN is left out.
+pub(crate) fn moments(
+    store: &Store,
+    feature: usize,
+    bounds: Option<(f32, f32)>,
+    simd: Dispatch,
+    watch: Watch<'_>,
+) -> Result<Moments> {
+    let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+    let tiles = by_tile(store, feature, watch, |_, values| {
+        let (mut present, mut n) = ([0f32; TILE_ROWS], 0);
+        for &v in values {
+            present[n] = v.clamp(low, high);
+            n += usize::from(!v.is_nan());
+        }
+        Moments::of_landed(&present[..n], simd)
+    })?;
+    Ok(tiles.into_iter().fold(Moments::EMPTY, Moments::merge))
+}
+
+/// The landmarks of a `quantile` transform: landed values.
+pub(crate) fn landmarks(store: &Store, feature: usize, present: u64, watch: Watch<'_>) -> Result<Vec<f64>> {
+    let at: Vec<f64> = (0..=RANK_STEPS).map(|i| i as f64 / RANK_STEPS as f64).collect();
+    many_quantiles(store, feature, present, &at, watch)
+}
+
+/// Parameters of `yeo-johnson` beyond this are not looked for.
+const LARGEST_LAMBDA: f64 = 16.0;
+/// Tiles in which a parameter is looked for first; all tiles then ask for few steps.
+const SAMPLE_TILES: u64 = 1024;
+
+/// The parameter of `yeo-johnson` with the largest likelihood of a normal distribution, for values that landed as signed
+/// logarithms less `origin`: the root of the likelihood's derivative (Yeo and Johnson 2000, section 3)
+/// `sum(t) / n - cov(y, dy/dlambda) / var(y)`.
+pub(crate) fn likeliest_lambda(
+    store: &Store,
+    feature: usize,
+    origin: f64,
+    seen: &Moments,
+    simd: Dispatch,
+    watch: Watch<'_>,
+) -> Result<f64> {
+    let longest = (seen.max + origin).abs().max((seen.min + origin).abs());
+    // exp(u t) and its square must stay finite: u is up to 2 + |lambda|.
+    let limit = LARGEST_LAMBDA.min(300.0 / longest.max(1.0) - 2.0).max(0.0);
+    let tiles = store.layout().rows().div_ceil(TILE_ROWS as u64);
+    let derivative = |lambda: f64, stride: u64| -> Result<f64> {
+        let sums = by_tile(store, feature, watch, |tile, landed| {
+            let counts = tile % stride == 0;
+            if counts { simd.run(YeoJohnsonSums { landed, origin, lambda }) } else { [0f64; 6] }
+        })?;
+        let mut total = [0f64; 6];
+        sums.iter().for_each(|tile| tile.iter().zip(&mut total).for_each(|(term, sum)| *sum += term));
+        let [t, y, z, yy, yz] = [1, 2, 3, 4, 5].map(|i| total[i] / total[0]);
+        Ok(t - (yz - y * z) / (yy - y * y))
+    };
+    let stride = tiles.div_ceil(SAMPLE_TILES);
+    let sampled = root(|lambda| derivative(lambda, stride), (-1.0, 2.0), limit)?;
+    if stride == 1 {
+        return Ok(sampled);
+    }
+    root(|lambda| derivative(lambda, 1), (sampled - 0.01, sampled + 0.01), limit)
+}
+
+/// Where a function that falls from positive to negative is 0; the end at which it is still looked for, if nowhere. `first`
+/// is where it is expected, +-`limit` how far it is looked for.
+fn root(f: impl Fn(f64) -> Result<f64>, first: (f64, f64), limit: f64) -> Result<f64> {
+    let within = |x: f64| x.clamp(-limit, limit);
+    let (mut low, mut high) = (within(first.0), within(first.1));
+    let (mut at_low, mut at_high) = (f(low)?, f(high)?);
+    let mut width = high - low;
+    while !(at_low > 0.0) && low > -limit {
+        (high, at_high) = (low, at_low);
+        width *= 4.0;
+        low = within(low - width);
+        at_low = f(low)?;
+    }
+    while !(at_high < 0.0) && high < limit {
+        (low, at_low) = (high, at_high);
+        width *= 4.0;
+        high = within(high + width);
+        at_high = f(high)?;
+    }
+    if !(at_low > 0.0 && at_high < 0.0) {
+        return Ok(if at_low > 0.0 { high } else { low });
+    }
+    // The Illinois variant of the false position: few steps, and the root stays between.
+    let (mut best, mut side) = (low, 0);
+    for _ in 0..100 {
+        let next = (low * at_high - high * at_low) / (at_high - at_low);
+        let step = (next - best).abs();
+        best = next;
+        if step < 1e-9 || !(low < next && next < high) {
+            break;
+        }
+        let at = f(next)?;
+        if at > 0.0 {
+            (low, at_low) = (next, at);
+            at_high = if side == 1 { at_high / 2.0 } else { at_high };
+            side = 1;
+        } else if at < 0.0 {
+            (high, at_high) = (next, at);
+            at_low = if side == -1 { at_low / 2.0 } else { at_low };
+            side = -1;
+        } else {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+/// One change for a unit of categories; `features` and `froms` agree.
+pub(crate) fn categories(
+    dictionaries: &[Dictionary],
+    categories: &crate::prepare::recipe::Categories,
+    features: Vec<usize>,
+    froms: &[&crate::prepare::recipe::Derivation],
+) -> Result<Change> {
+    if features.is_empty() {
+        return Err(Error::Internal("a column of categories without a feature".into()));
+    }
+    Ok(Change::Categories { features, lookup: Lookup::new(dictionaries, categories, froms) })
+}

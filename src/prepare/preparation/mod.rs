@@ -1,0 +1,7 @@
+//! The fitted preparation: every constant that turns a raw value into a grid integer, and back.
+
+mod column;
+mod projection;
+
+pub use self::column::{DroppedColumn, FittedColumn, Recipe, Seen};
+pub use self::projection::Projection;

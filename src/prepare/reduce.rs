@@ -1,0 +1,395 @@
+//! Fewer features: correlated ones left out, or principal components in their place, both from the exact covariance of
+//! the grid.
+//!
+//! A product of two grid integers is below 2^46, so 64 of them, a tile's, add up in f64 without rounding; tiles add up
+//! in integers. The covariance is therefore exact, and the same for any order of the rows.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fearless_simd::Simd;
+
+use super::preparation::{DroppedColumn, FittedColumn, Projection, Recipe};
+use super::recipe::{Derivation, Reduce};
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::numeric::power_of_two;
+use crate::simd::{Dispatch, Work};
+use crate::tiles::{GRID_MAX, Store, TILE_ROWS};
+
+/// Features of which every pair is looked at.
+const MOST_PAIRED: usize = 1024;
+/// Features of which components are found: 400 take some seconds, and the time grows with the cube.
+const MOST_TURNED: usize = 512;
+
+/// Leaves out correlated features and finds components, as far as asked for; the store holds the outcome. False: nothing was
+/// asked for.
+pub(crate) fn reduce(
+    store: &mut Store,
+    recipe: &mut Recipe,
+    wanted: &Reduce,
+    simd: Dispatch,
+    watch: Watch<'_>,
+) -> Result<bool> {
+    if wanted.max_correlation.is_none() && !wanted.is_pca() {
+        return Ok(false);
+    }
+    if recipe.columns.len() > MOST_PAIRED {
+        return Err(Error::Usage(format!(
+            "reduce: {} features, and at most {MOST_PAIRED} can be compared in pairs; use fewer",
+            recipe.columns.len()
+        )));
+    }
+    let mut covariance = covariance(store, simd, watch)?;
+    if let Some(most) = wanted.max_correlation {
+        let (kept, dropped) = uncorrelated(&recipe.columns, &covariance, most);
+        dropped.iter().for_each(|d| watch.note(format!("{} is left out: {}", d.name, d.reason)));
+        recipe.dropped.extend(dropped);
+        if kept.len() < recipe.columns.len() {
+            keep(store, &kept)?;
+            recipe.columns = kept.iter().map(|&f| recipe.columns[f].clone()).collect();
+            covariance = covariance.of(&kept);
+        }
+    }
+    if wanted.is_pca() {
+        let projection = components(store, recipe, &covariance, wanted, watch)?;
+        project(store, &projection)?;
+        recipe.projection = Some(projection);
+    }
+    Ok(true)
+}
+
+/// Means and covariances in grid steps.
+#[derive(Debug, Clone)]
+struct Covariance {
+    dim: usize,
+    mean: Vec<f64>,
+    /// `dim x dim`.
+    values: Vec<f64>,
+}
+
+impl Covariance {
+    fn at(&self, i: usize, j: usize) -> f64 {
+        self.values[i * self.dim + j]
+    }
+
+    fn of(&self, kept: &[usize]) -> Covariance {
+        let values = kept.iter().flat_map(|&i| kept.iter().map(move |&j| self.at(i, j))).collect();
+        Covariance { dim: kept.len(), mean: kept.iter().map(|&i| self.mean[i]).collect(), values }
+    }
+}
+
+/// Sums of values, and of products of pairs (i, j <= i).
+struct Sums {
+    values: Vec<i128>,
+    products: Vec<i128>,
+}
+
+fn covariance(store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<Covariance> {
+    let layout = store.layout();
+    let (dim, n) = (layout.dim(), i128::from(layout.rows()));
+    let pairs = dim * (dim + 1) / 2;
+    let empty = || Sums { values: vec![0; dim], products: vec![0; pairs] };
+    let states = store.scan(empty, |sums, i, values| {
+        watch.check()?;
+        let mut products = vec![0f64; pairs];
+        for tile in values[..layout.floats_in(i)].chunks_exact(dim * TILE_ROWS) {
+            simd.run(Products { tile, dim, products: &mut products });
+            // Below 2^52: exact.
+            sums.products.iter_mut().zip(&products).for_each(|(sum, &p)| *sum += p as i64 as i128);
+            for (sum, values) in sums.values.iter_mut().zip(tile.chunks_exact(TILE_ROWS)) {
+                *sum += i128::from(values.iter().map(|&v| i64::from(v as i32)).sum::<i64>());
+            }
+        }
+        Ok(())
+    })?;
+    let total = states.into_iter().fold(empty(), |mut total, state| {
+        total.values.iter_mut().zip(state.values).for_each(|(t, s)| *t += s);
+        total.products.iter_mut().zip(state.products).for_each(|(t, s)| *t += s);
+        total
+    });
+    let mut found = Covariance { dim, mean: Vec::with_capacity(dim), values: vec![0.0; dim * dim] };
+    for i in 0..dim {
+        found.mean.push(total.values[i] as f64 / n as f64);
+        for j in 0..=i {
+            // n sum(xy) - sum(x) sum(y) is below 2^40 2^40 2^46: exact in 128 bits.
+            let exact = n * total.products[i * (i + 1) / 2 + j] - total.values[i] * total.values[j];
+            let value = exact as f64 / n as f64 / n as f64;
+            found.values[i * dim + j] = value;
+            found.values[j * dim + i] = value;
+        }
+    }
+    Ok(found)
+}
+
+/// Sums over the rows of a tile of the products of all pairs of features.
+struct Products<'a> {
+    tile: &'a [f32],
+    dim: usize,
+    products: &'a mut [f64],
+}
+
+impl Work for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) {
+        let feature = |f: usize| self.tile[f * TILE_ROWS..].first_chunk::<TILE_ROWS>();
+        let mut out = self.products.iter_mut();
+        for i in 0..self.dim {
+            for j in 0..=i {
+                let (Some(a), Some(b), Some(out)) = (feature(i), feature(j), out.next()) else { return };
+                let mut lanes = [0f64; 8];
+                for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+                    for lane in 0..8 {
+                        lanes[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+                    }
+                }
+                *out = lanes.iter().sum();
+            }
+        }
+    }
+}
+
+/// The features that stay, and those that are too close to an earlier one. Features of one column of categories exclude
+/// each other by nature, and are not compared.
+fn uncorrelated(columns: &[FittedColumn], covariance: &Covariance, most: f64) -> (Vec<usize>, Vec<DroppedColumn>) {
+    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+    for (i, column) in columns.iter().enumerate() {
+        let one_hot = |c: &FittedColumn| c.from.as_ref().is_some_and(Derivation::is_one_hot);
+        let siblings = |other: &FittedColumn| one_hot(column) && one_hot(other) && column.column() == other.column();
+        let correlation = |j: usize| covariance.at(i, j) / (covariance.at(i, i) * covariance.at(j, j)).sqrt();
+        let close = kept
+            .iter()
+            .filter(|&&j: &&usize| !siblings(&columns[j]))
+            .map(|&j| (j, correlation(j)))
+            .filter(|(_, r)| r.abs() > most)
+            .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+        match close {
+            Some((j, r)) => dropped.push(DroppedColumn {
+                name: column.name.clone(),
+                reason: format!("its correlation with {} is {r:.4}, beyond {most}", columns[j].name),
+            }),
+            None => kept.push(i),
+        }
+    }
+    (kept, dropped)
+}
+
+/// Keeps some features of the store, in ascending order.
+fn keep(store: &mut Store, kept: &[usize]) -> Result<()> {
+    let old = store.layout();
+    let new = old.with_dim(kept.len());
+    store.rewrite(new, |i, values| {
+        for t in 0..old.tiles_in(i) {
+            for (f, feature) in kept.iter().enumerate() {
+                let from = (t * old.dim() + feature) * TILE_ROWS;
+                // Never behind what is still to be read.
+                values.copy_within(from..from + TILE_ROWS, (t * kept.len() + f) * TILE_ROWS);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Principal components of the covariance, with a grid on which all rows have room.
+fn components(
+    store: &Store,
+    recipe: &Recipe,
+    covariance: &Covariance,
+    wanted: &Reduce,
+    watch: Watch<'_>,
+) -> Result<Projection> {
+    let dim = covariance.dim;
+    if dim > MOST_TURNED {
+        return Err(Error::Usage(format!(
+            "reduce: components of {dim} features take too long; at most {MOST_TURNED} are possible"
+        )));
+    }
+    let (values, vectors) = eigen(dim, &covariance.values, watch)?;
+    let total: f64 = values.iter().sum();
+    let ratios: Vec<f64> = values.iter().map(|v| v / total).collect();
+    // What is left of rounding has no direction.
+    let real = values.iter().take_while(|v| **v > 1e-12 * values[0]).count();
+    let count = match (wanted.components, wanted.variance) {
+        (Some(n), _) if n > dim => {
+            return Err(Error::Usage(format!("reduce: {n} components of {dim} features; at most {dim} are possible")));
+        }
+        (Some(n), _) => n,
+        (None, share) => {
+            let reached = |n: usize| ratios[..n].iter().sum::<f64>() >= share.unwrap_or(1.0) - 1e-12;
+            (1..=dim).find(|&n| reached(n)).unwrap_or(dim)
+        }
+    };
+    let count = count.min(real.max(1));
+    let step = power_of_two(recipe.step_exponent);
+    let unit = |j: usize| if wanted.whiten { 1.0 / values[j].sqrt() } else { step };
+    let mut projection = Projection {
+        step_exponent: 0,
+        mean: covariance.mean.clone(),
+        components: vectors.into_iter().take(count).collect(),
+        unit: (0..count).map(unit).collect(),
+        explained_variance_ratio: ratios[..count].to_vec(),
+    };
+    let layout = store.layout();
+    // Bits of f64 above 0 have the order of their values.
+    let farthest = AtomicU64::new(f64::MIN_POSITIVE.to_bits());
+    store.scan(
+        || (),
+        |(), i, values| {
+            watch.check()?;
+            each_component(&projection, &values[..layout.floats_in(i)], layout.rows_in(i), |_, _, _, v| {
+                farthest.fetch_max(v.abs().to_bits(), Ordering::Relaxed);
+            });
+            Ok(())
+        },
+    )?;
+    let reach = f64::from_bits(farthest.into_inner());
+    let exponent = ((reach.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    let finest = (exponent - 23).max(-1000);
+    // Twice as much room as the rows need: new rows may lie farther out.
+    let fits = |e: &i32| 2.0 * reach * power_of_two(-e) <= f64::from(GRID_MAX);
+    projection.step_exponent = (finest..).find(fits).unwrap_or(finest);
+    Ok(projection)
+}
+
+/// Calls `take` with tile, component, row and value.
+fn each_component(
+    projection: &Projection,
+    values: &[f32],
+    rows: usize,
+    mut take: impl FnMut(usize, usize, usize, f64),
+) {
+    let dim = projection.mean.len();
+    for (t, tile) in values.chunks_exact(dim * TILE_ROWS).enumerate() {
+        for (j, component) in projection.components.iter().enumerate() {
+            // All rows of a tile side by side, each in the order of `Projection::component`.
+            let mut sums = [0f64; TILE_ROWS];
+            for ((column, c), mean) in tile.chunks_exact(TILE_ROWS).zip(component).zip(&projection.mean) {
+                sums.iter_mut().zip(column).for_each(|(sum, &v)| *sum += c * (f64::from(v) - mean));
+            }
+            let here = (rows - t * TILE_ROWS).min(TILE_ROWS);
+            sums[..here].iter().enumerate().for_each(|(row, sum)| take(t, j, row, sum * projection.unit[j]));
+        }
+    }
+}
+
+/// Puts components in the place of features.
+pub(crate) fn project(store: &mut Store, projection: &Projection) -> Result<()> {
+    let old = store.layout();
+    let new = old.with_dim(projection.components.len());
+    store.rewrite(new, |i, values| {
+        let mut out = vec![0f32; new.floats_in(i)];
+        each_component(projection, &values[..old.floats_in(i)], old.rows_in(i), |t, j, row, v| {
+            out[(t * new.dim() + j) * TILE_ROWS + row] = projection.grid(v);
+        });
+        values[..out.len()].copy_from_slice(&out);
+        Ok(())
+    })
+}
+
+/// Eigenvalues of a symmetric matrix, the largest first, and their unit vectors, of which the largest value is positive.
+///
+/// Jacobi's method in cyclic order (Golub and Van Loan, *Matrix Computations*, 8.5): additions, multiplications,
+/// divisions and square roots in a fixed order, so that every platform gives the same bits; libraries choose their
+/// instructions, and with them the last bits, by processor.
+fn eigen(dim: usize, matrix: &[f64], watch: Watch<'_>) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
+    let mut a = matrix.to_vec();
+    let mut vectors: Vec<f64> = (0..dim * dim).map(|i| f64::from(u8::from(i % (dim + 1) == 0))).collect();
+    let size: f64 = (0..dim).map(|i| a[i * dim + i].abs()).sum();
+    for _ in 0..64 {
+        let off: f64 = (0..dim).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * dim + j].abs()).sum();
+        if !(off > 1e-17 * size) {
+            break;
+        }
+        for p in 0..dim {
+            watch.check()?;
+            for q in p + 1..dim {
+                rotate(&mut a, &mut vectors, dim, p, q);
+            }
+        }
+    }
+    let mut order: Vec<usize> = (0..dim).collect();
+    order.sort_by(|&i, &j| a[j * dim + j].total_cmp(&a[i * dim + i]).then(i.cmp(&j)));
+    let vector = |&i: &usize| {
+        let v: Vec<f64> = (0..dim).map(|row| vectors[row * dim + i]).collect();
+        let largest = v.iter().fold(0.0, |best: f64, x| if x.abs() > best.abs() { *x } else { best });
+        v.into_iter().map(|x| if largest < 0.0 { -x } else { x }).collect()
+    };
+    Ok((order.iter().map(|&i| a[i * dim + i].max(0.0)).collect(), order.iter().map(vector).collect()))
+}
+
+/// Makes the value at (p, q) zero.
+fn rotate(a: &mut [f64], vectors: &mut [f64], dim: usize, p: usize, q: usize) {
+    let apq = a[p * dim + q];
+    if apq == 0.0 {
+        return;
+    }
+    let tau = (a[q * dim + q] - a[p * dim + p]) / (2.0 * apq);
+    let t = tau.signum() / (tau.abs() + (1.0 + tau * tau).sqrt());
+    let c = 1.0 / (1.0 + t * t).sqrt();
+    let s = t * c;
+    for k in 0..dim {
+        let (x, y) = (a[k * dim + p], a[k * dim + q]);
+        (a[k * dim + p], a[k * dim + q]) = (c * x - s * y, s * x + c * y);
+    }
+    for k in 0..dim {
+        let (x, y) = (a[p * dim + k], a[q * dim + k]);
+        (a[p * dim + k], a[q * dim + k]) = (c * x - s * y, s * x + c * y);
+    }
+    for k in 0..dim {
+        let (x, y) = (vectors[k * dim + p], vectors[k * dim + q]);
+        (vectors[k * dim + p], vectors[k * dim + q]) = (c * x - s * y, s * x + c * y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tiles::Layout;
+
+    #[test]
+    fn eigenvectors_rebuild_the_matrix() {
+        let dim = 7;
+        let value = |i: usize, j: usize| ((i * 31 + j * 17) % 11) as f64 - 4.0;
+        // A symmetric matrix with eigenvalues of one sign: B'B.
+        let at = |i: usize, j: usize| (0..dim).map(|k| value(k, i) * value(k, j)).sum::<f64>();
+        let matrix: Vec<f64> = (0..dim * dim).map(|n| at(n / dim, n % dim)).collect();
+        let (values, vectors) = eigen(dim, &matrix, Watch::none()).unwrap();
+        assert!(values.windows(2).all(|w| w[0] >= w[1]));
+        for i in 0..dim {
+            for j in 0..dim {
+                let rebuilt: f64 = (0..dim).map(|k| values[k] * vectors[k][i] * vectors[k][j]).sum();
+                assert!((rebuilt - at(i, j)).abs() < 1e-9, "({i}, {j}): {rebuilt} {}", at(i, j));
+                let product: f64 = (0..dim).map(|k| vectors[i][k] * vectors[j][k]).sum();
+                assert!((product - f64::from(u8::from(i == j))).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn the_covariance_is_exact() {
+        let (rows, dim) = (1000u64, 3);
+        let layout = Layout::new(rows, dim, 192);
+        let value = |r: usize, f: usize| ((r * 7919 + f * 104_729) % 16_777_215) as i64 - 8_388_607;
+        let mut store = Store::memory(layout).unwrap();
+        for i in 0..layout.chunks() {
+            let mut chunk = vec![0f32; layout.floats_in(i)];
+            for r in 0..layout.rows_in(i) {
+                for f in 0..dim {
+                    chunk[layout.position(r, f)] = value(layout.first_row(i) as usize + r, f) as f32;
+                }
+            }
+            store.write(i, &chunk).unwrap();
+        }
+        let found = covariance(&store, Dispatch::default(), Watch::none()).unwrap();
+        let sum = |f: usize| (0..rows as usize).map(|r| i128::from(value(r, f))).sum::<i128>();
+        for i in 0..dim {
+            for j in 0..dim {
+                let products: i128 =
+                    (0..rows as usize).map(|r| i128::from(value(r, i)) * i128::from(value(r, j))).sum();
+                let exact = i128::from(rows) * products - sum(i) * sum(j);
+                assert_eq!(found.at(i, j), exact as f64 / 1000.0 / 1000.0);
+            }
+        }
+    }
+}

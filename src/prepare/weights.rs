@@ -1,0 +1,101 @@
+//! Row weights as integers, so that weighted sums are exact too.
+//!
+//! Weights are multiplied by a power of two and rounded half to even, so that none exceeds [`MAX_WEIGHT`] and their total
+//! stays below 2^[`TOTAL_BITS`]: a sum of weight times value then fits 63 bits. Whole numbers stay what they are as long
+//! as they fit. Means and labels do not depend on the common factor; the inertia is divided by it.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::input::{BATCH_ROWS, ColumnReader, Order, RowGroup, Source};
+use crate::numeric::power_of_two;
+
+/// The largest integer weight.
+pub const MAX_WEIGHT: u32 = u32::MAX;
+/// Bits of the largest total.
+pub const TOTAL_BITS: u32 = 40;
+
+/// Between these the largest weight must lie: far enough from the ends of f64 for a weighted inertia.
+const LARGEST: (f64, f64) = (1e-250, 1e250);
+
+/// Integer weights, each `2^exponent` times the weight that was given.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    pub(crate) values: Vec<u32>,
+    pub(crate) exponent: i32,
+}
+
+/// Reads the weights of all rows.
+///
+/// # Errors
+/// Null, NaN, infinite or negative weights, counted; or no weight above zero.
+pub(crate) fn read_weights(source: &Source, column: usize, watch: Watch<'_>) -> Result<Weights> {
+    let _ahead = source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
+    let per_group: Vec<Vec<f64>> = source
+        .row_groups()
+        .par_iter()
+        .with_max_len(1)
+        .map(|&g| read_group(source, g, column))
+        .collect::<Result<_>>()?;
+    let name = &source.columns()[column].name;
+    let bad = per_group.par_iter().flatten().filter(|w| !(**w >= 0.0 && w.is_finite())).count();
+    if bad > 0 {
+        return Err(Error::Input(format!(
+            "the weight column {name:?} has {bad} rows that are null, NaN, infinite or negative; a weight must be 0 or more"
+        )));
+    }
+    let largest = per_group.par_iter().flatten().copied().reduce(|| 0.0, f64::max);
+    if largest == 0.0 {
+        return Err(Error::Input(format!("the weight column {name:?} has no weight above 0")));
+    }
+    if !(LARGEST.0..=LARGEST.1).contains(&largest) {
+        return Err(Error::Input(format!(
+            "the weight column {name:?} has {largest:e} as its largest weight; multiply the weights by a constant, so that it \
+             lies between {:e} and {:e}",
+            LARGEST.0, LARGEST.1
+        )));
+    }
+    let exponent = exponent(&per_group, largest);
+    let scale = power_of_two(exponent);
+    let lost = per_group.par_iter().flatten().filter(|&&w| w > 0.0 && rounded(w, scale) == 0).count();
+    if lost > 0 {
+        watch.warn(format!(
+            "{lost} rows have weights in {name:?} that are nothing beside the largest ({largest:e}): they count as 0"
+        ));
+    }
+    Ok(Weights { values: per_group.into_iter().flatten().map(|w| rounded(w, scale) as u32).collect(), exponent })
+}
+
+fn rounded(weight: f64, scale: f64) -> u64 {
+    (weight * scale).round_ties_even() as u64
+}
+
+/// The largest power of two with which weights and total fit; 0 for whole numbers that fit as they are.
+fn exponent(weights: &[Vec<f64>], largest: f64) -> i32 {
+    let whole = weights.par_iter().flatten().all(|w| w.fract() == 0.0);
+    // largest * 2^finest lies between 2^31 and 2^32.
+    let finest = 31 - (((largest.to_bits() >> 52) & 0x7ff) as i32 - 1023);
+    let fits = |e: i32| {
+        let scale = power_of_two(e);
+        let total: u64 = weights.par_iter().flatten().map(|&w| rounded(w, scale)).sum();
+        largest * scale <= f64::from(MAX_WEIGHT) && total < 1 << TOTAL_BITS
+    };
+    let start = if whole { finest.min(0) } else { finest };
+    (0..).map(|i| start - i).find(|&e| fits(e)).unwrap_or(start)
+}
+
+fn read_group(source: &Source, group: RowGroup, column: usize) -> Result<Vec<f64>> {
+    let mut values = Vec::with_capacity(BATCH_ROWS);
+    let mut reader = ColumnReader::open(source, group, column)?;
+    while reader.next_values(&mut values, &mut 0)? {}
+    if values.len() as u64 != group.rows {
+        return Err(Error::Input(format!(
+            "row group {}: corrupt: {} weights for {} rows",
+            group.index,
+            values.len(),
+            group.rows
+        )));
+    }
+    Ok(values)
+}

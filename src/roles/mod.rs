@@ -1,0 +1,341 @@
+//! What each column is for: the id, the features, the weight; and why the others were left out.
+
+mod personal;
+mod protected;
+
+pub(crate) use self::personal::personal_data;
+pub(crate) use self::protected::protected_attribute;
+
+use arrow::datatypes::DataType;
+
+use crate::error::{Error, Result};
+use crate::input::{Source, SourceColumn, agreed};
+use crate::text::did_you_mean;
+
+/// Columns with this name hold the planted segment of a synthetic bank, and are never features by default.
+pub const TRUTH_COLUMN: &str = "true_segment";
+
+/// Roles as the user asks for them, by name.
+#[derive(Debug, Clone, Default)]
+pub struct RoleRequest {
+    /// The id column; by default a column named like one.
+    pub id: Option<String>,
+    /// The features; by default every numeric column without another role that is neither a protected attribute nor
+    /// personal by its name.
+    pub features: Vec<String>,
+    /// Columns that are features beside the default ones, though they would be left out.
+    pub include: Vec<String>,
+    /// Columns that are no features.
+    pub exclude: Vec<String>,
+    /// Columns that are protected attributes beside those that are named like one.
+    pub protect: Vec<String>,
+    /// The column of row weights.
+    pub weight: Option<String>,
+    /// Columns that a recipe makes numbers of, whatever their type.
+    pub encoded: Vec<String>,
+}
+
+/// Roles resolved against a [`Source`]: positions of columns.
+#[derive(Debug, Clone)]
+pub struct Roles {
+    /// The id column; without one, rows are named by their number.
+    pub id: Option<usize>,
+    /// Whether the id was found by its name alone.
+    pub id_guessed: bool,
+    /// The features, in the order of the input or of the request.
+    pub features: Vec<usize>,
+    /// Whether the features were asked for by name.
+    pub features_named: bool,
+    /// The row weights.
+    pub weight: Option<usize>,
+    /// Columns that are not used, and why.
+    pub left_out: Vec<(String, String)>,
+    /// Protected attributes, by name or by request, whatever they are used for, in the order of the input.
+    pub protected: Vec<Protected>,
+}
+
+/// A column that is a protected attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protected {
+    /// The column.
+    pub column: usize,
+    /// What it is: `age`, `sex`, ...
+    pub attribute: &'static str,
+    /// Whether it is a feature all the same.
+    pub is_feature: bool,
+}
+
+/// The attribute of a column that the user protects and that is not named like one.
+const BY_REQUEST: &str = "named in --protect";
+
+/// How a type can serve as a feature.
+pub(crate) enum Kind {
+    Number,
+    Date,
+    Unusable(&'static str),
+}
+
+pub(crate) fn kind(data_type: &DataType) -> Kind {
+    use DataType as T;
+    match data_type {
+        T::Boolean | T::Float16 | T::Float32 | T::Float64 => Kind::Number,
+        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => Kind::Number,
+        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => Kind::Number,
+        T::Date32 | T::Date64 | T::Timestamp(..) => Kind::Date,
+        T::Dictionary(_, values) => kind(values),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => Kind::Unusable("text"),
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Kind::Unusable("binary"),
+        T::Null => Kind::Unusable("always null"),
+        T::Time32(_) | T::Time64(_) | T::Duration(_) | T::Interval(_) => Kind::Unusable("a time of day or a duration"),
+        _ => Kind::Unusable("nested"),
+    }
+}
+
+impl RoleRequest {
+    /// Finds the columns.
+    ///
+    /// # Errors
+    /// All names that do not exist, all roles that exclude each other, all columns of an unusable type that were asked for
+    /// by name, all columns in use about which files disagree, or no feature at all.
+    pub fn resolve(&self, source: &Source) -> Result<Roles> {
+        let columns = source.columns();
+        self.all_exist(source)?;
+        let position = |name: &String| source.position(name);
+        self.no_contradiction()?;
+        let weight = self.weight.as_ref().and_then(position);
+        let id = self.id.as_ref().and_then(position);
+        let features_asked = [&self.features[..], &self.include].concat();
+        let guessed = if id.is_none() { guess_id(columns, &features_asked) } else { None };
+        let id = id.or(guessed);
+        if let Some(id) = id {
+            check_id(&columns[id])?;
+            if self.protect.contains(&columns[id].name) {
+                return Err(Error::Usage(format!("{:?} is the id and cannot be in --protect", columns[id].name)));
+            }
+        }
+        if let Some(weight) = weight {
+            check_weight(&columns[weight])?;
+        }
+        let mut left_out = Vec::new();
+        let features: Vec<usize> = if self.features.is_empty() {
+            let reason = |i: usize, c: &SourceColumn| self.reason_to_leave_out(c, Some(i) == weight);
+            let candidates = columns.iter().enumerate().filter(|(i, _)| Some(*i) != id);
+            candidates
+                .filter(|(i, c)| match reason(*i, c) {
+                    Some(why) => {
+                        left_out.push((c.name.clone(), why));
+                        false
+                    }
+                    None => true,
+                })
+                .map(|(i, _)| i)
+                .collect()
+        } else {
+            self.features.iter().filter_map(position).collect()
+        };
+        self.check_features(columns, &features, id, weight)?;
+        let in_use = features.iter().copied().chain(id).chain(weight);
+        agreed(in_use.map(|i| &columns[i]), "columns in use", Some("leave the column out with --exclude"))?;
+        let protected = self.protected(columns, id, &features);
+        Ok(Roles {
+            id,
+            id_guessed: guessed.is_some(),
+            features,
+            features_named: !self.features.is_empty(),
+            weight,
+            left_out,
+            protected,
+        })
+    }
+
+    fn protected(&self, columns: &[SourceColumn], id: Option<usize>, features: &[usize]) -> Vec<Protected> {
+        let candidates = columns.iter().enumerate().filter(|(i, _)| Some(*i) != id);
+        candidates
+            .filter_map(|(column, c)| {
+                let attribute = self.attribute(&c.name)?;
+                Some(Protected { column, attribute, is_feature: features.contains(&column) })
+            })
+            .collect()
+    }
+
+    /// The protected attribute in a column of this name.
+    fn attribute(&self, name: &String) -> Option<&'static str> {
+        protected_attribute(name).or_else(|| self.protect.contains(name).then_some(BY_REQUEST))
+    }
+
+    fn all_exist(&self, source: &Source) -> Result<()> {
+        let lists = [&self.features, &self.include, &self.exclude, &self.protect];
+        let asked = lists.into_iter().flatten().chain(&self.id).chain(&self.weight);
+        let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
+        let missing: Vec<String> = asked
+            .filter(|name| source.position(name).is_none())
+            .map(|name| format!("{name:?}{}", did_you_mean(name, names.iter().copied())))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Usage(format!("no column is named {}; the input has: {}", missing.join(", "), names.join(", "))))
+    }
+
+    /// Requests that say both.
+    fn no_contradiction(&self) -> Result<()> {
+        let mut faults = Vec::new();
+        let pairs = [
+            ("--features", &self.features, "--exclude", &self.exclude),
+            ("--include", &self.include, "--exclude", &self.exclude),
+        ];
+        for (first, these, second, those) in pairs {
+            let both = these.iter().filter(|name| those.contains(name));
+            faults.extend(both.map(|name| format!("{name:?} is named both in {first} and in {second}")));
+        }
+        if !self.features.is_empty() && !self.include.is_empty() {
+            faults.push(
+                "--include adds to the default features, and --features replaces them: name all features in --features"
+                    .into(),
+            );
+        }
+        let both = self.id.iter().chain(&self.weight).filter(|name| self.include.contains(name));
+        faults.extend(both.map(|name| format!("{name:?} has another role and cannot be in --include")));
+        if faults.is_empty() { Ok(()) } else { Err(Error::Usage(faults.join("; "))) }
+    }
+
+    fn reason_to_leave_out(&self, column: &SourceColumn, is_weight: bool) -> Option<String> {
+        if self.exclude.contains(&column.name) {
+            return Some("excluded".into());
+        }
+        if is_weight {
+            return Some("the row weight".into());
+        }
+        if self.include.contains(&column.name) {
+            return None;
+        }
+        let kind = kind(&column.data_type);
+        if let Some(attribute) = self.attribute(&column.name) {
+            let usable = !matches!(kind, Kind::Unusable(_)) || self.encoded.contains(&column.name);
+            let include = if !usable { "" } else { "--include to use it, " };
+            return Some(format!("a protected attribute ({attribute}); {include}--audit to see its share by segment"));
+        }
+        if column.name == TRUTH_COLUMN {
+            return Some("the planted segment of a synthetic bank".into());
+        }
+        if column.from_folder {
+            return Some("a folder name; --include to use it".into());
+        }
+        if self.encoded.contains(&column.name) {
+            // Categories stand in the model by name.
+            return personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"));
+        }
+        match kind {
+            // A flag tells whether there is a phone number, not which.
+            Kind::Number if column.data_type == DataType::Boolean => None,
+            Kind::Number => {
+                personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"))
+            }
+            Kind::Date => Some("a date; --include to use it, in days since 1970".into()),
+            Kind::Unusable(why) => Some(why.into()),
+        }
+    }
+
+    fn check_features(
+        &self,
+        columns: &[SourceColumn],
+        features: &[usize],
+        id: Option<usize>,
+        weight: Option<usize>,
+    ) -> Result<()> {
+        let unusable: Vec<String> = features
+            .iter()
+            .filter(|&&i| !self.encoded.contains(&columns[i].name))
+            .filter_map(|&i| match kind(&columns[i].data_type) {
+                Kind::Unusable(why) => Some(format!("{:?} is {why} ({})", columns[i].name, columns[i].data_type)),
+                _ => None,
+            })
+            .collect();
+        if !unusable.is_empty() {
+            return Err(Error::Input(format!(
+                "not usable as features: {}; a recipe can encode categories (encode)",
+                unusable.join("; ")
+            )));
+        }
+        let mut seen = std::collections::HashSet::new();
+        if let Some(&twice) = features.iter().find(|i| !seen.insert(**i)) {
+            return Err(Error::Usage(format!("{:?} is named twice in --features", columns[twice].name)));
+        }
+        if let Some(id) = id.filter(|id| features.contains(id)) {
+            return Err(Error::Usage(format!("{:?} cannot be both the id and a feature", columns[id].name)));
+        }
+        if let Some(weight) = weight.filter(|weight| features.contains(weight)) {
+            return Err(Error::Usage(format!(
+                "{:?} cannot be both the row weight and a feature",
+                columns[weight].name
+            )));
+        }
+        if features.is_empty() {
+            let list: Vec<String> = columns.iter().map(|c| format!("{} {}", c.name, c.data_type)).collect();
+            return Err(Error::Input(format!(
+                "no numeric column to cluster by; the input has: {}; --include uses what is left out by default",
+                list.join(", ")
+            )));
+        }
+        if features.len() > crate::tiles::MAX_DIM {
+            return Err(Error::Input(format!(
+                "{} features; at most {} are possible",
+                features.len(),
+                crate::tiles::MAX_DIM
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Names of the output's own columns.
+pub const OUTPUT_COLUMNS: [&str; 3] = ["segment", "distance", "margin"];
+
+fn check_id(column: &SourceColumn) -> Result<()> {
+    let name = &column.name;
+    if column.joined.is_some() {
+        return Err(Error::Usage(format!(
+            "{name:?} is of a joined table and cannot be the id; choose a column of the input"
+        )));
+    }
+    if column.is_partition {
+        return Err(Error::Usage(format!(
+            "{name:?} is a folder's name and cannot be the id; choose a column of the files"
+        )));
+    }
+    if column.data_type.is_nested() || column.data_type == DataType::Null {
+        return Err(Error::Input(format!("{name:?} cannot be the id: its type is {}", column.data_type)));
+    }
+    if OUTPUT_COLUMNS.contains(&name.as_str()) {
+        return Err(Error::Input(format!("the id column is named {name:?}, as a column of the output is; rename it")));
+    }
+    Ok(())
+}
+
+fn check_weight(column: &SourceColumn) -> Result<()> {
+    match kind(&column.data_type) {
+        Kind::Number => Ok(()),
+        _ => Err(Error::Input(format!(
+            "the weight column {:?} is no number: its type is {}",
+            column.name, column.data_type
+        ))),
+    }
+}
+
+/// A column that is named like an id: `id`, `customer_id`, ... or the only one that ends in `_id`.
+pub(crate) fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<usize> {
+    const NAMES: [&str; 7] = ["id", "customer_id", "client_id", "account_id", "customerid", "row_id", "user_id"];
+    let usable = |c: &SourceColumn| {
+        let no_fraction =
+            !matches!(c.data_type, DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Boolean);
+        no_fraction && !c.data_type.is_nested() && !c.is_partition && c.joined.is_none() && !features.contains(&c.name)
+    };
+    let lower: Vec<String> = columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
+    let named = |name: &str| lower.iter().zip(columns).position(|(l, c)| l == name && usable(c));
+    NAMES.iter().find_map(|name| named(name)).or_else(|| {
+        // The id reaches the output: `tax_id` is not taken for one unasked.
+        let plain = |i: usize| usable(&columns[i]) && personal_data(&columns[i].name).is_none();
+        let mut ending = (0..columns.len()).filter(|&i| lower[i].ends_with("_id") && plain(i));
+        ending.next().filter(|_| ending.next().is_none())
+    })
+}

@@ -1,0 +1,51 @@
+//! The rules of a bank, in order, and how the other rows are divided.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its name, which is also its segment's.
+    pub name: String,
+    /// The condition in SQL.
+    pub when: String,
+}
+
+/// How the rows that no rule takes are divided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strata {
+    /// The column of which every value is a stratum.
+    pub within: String,
+    /// Segments of a stratum that has no number of its own; None: as many as the fit was asked for.
+    pub k: Option<usize>,
+    /// Segments by stratum.
+    pub k_of: BTreeMap<String, usize>,
+}
+
+/// The rules, in order, and the strata.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleBook {
+    /// A row goes to the first that matches.
+    pub rules: Vec<Rule>,
+    /// None: all other rows are clustered together.
+    pub strata: Option<Strata>,
+}
+
+impl RuleBook {
+    /// Segments of a stratum; `k` where the file says nothing of it.
+    pub fn k_of(&self, stratum: &str, k: usize) -> usize {
+        let Some(strata) = &self.strata else { return k };
+        strata.k_of.get(stratum).copied().or(strata.k).unwrap_or(k)
+    }
+
+    /// The most segments that a stratum can have.
+    pub fn most_segments(&self, k: usize) -> usize {
+        let Some(strata) = &self.strata else { return k };
+        strata.k_of.values().copied().fold(strata.k.unwrap_or(k), usize::max)
+    }
+}

@@ -1,0 +1,171 @@
+//! What bank to make: as it was given, checked, and what came of it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// Most features or segments that a bank can have.
+pub const MAX_FEATURES: usize = 4096;
+/// Most segments that a bank can have.
+pub const MAX_SEGMENTS: usize = 4096;
+/// Most files that a bank can be cut into: their names carry five digits.
+pub const MAX_FILES: usize = 100_000;
+/// Most rows in a row group.
+pub const MAX_ROW_GROUP_ROWS: usize = 1 << 24;
+/// Parquet numbers the row groups of a file with 16 bits.
+const MAX_ROW_GROUPS: u64 = i16::MAX as u64;
+
+/// Compression of the Parquet pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Stored as encoded.
+    None,
+    /// Fast, modest: what most banks' files have.
+    #[default]
+    Snappy,
+    /// Smaller and slower; level 1.
+    Zstd,
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "none" => Ok(Compression::None),
+            "snappy" => Ok(Compression::Snappy),
+            "zstd" => Ok(Compression::Zstd),
+            _ => Err(Error::Usage(format!("unknown compression {name:?}: use none, snappy or zstd"))),
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compression::None => "none",
+            Compression::Snappy => "snappy",
+            Compression::Zstd => "zstd",
+        })
+    }
+}
+
+/// What bank to make, as the user gave it. [`SynthSpec::check`] turns it into one that can be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SynthSpec {
+    /// Customers. With 0 the files have a schema and no rows.
+    pub rows: u64,
+    /// Feature columns, 1 to 4096; the customer number comes on top. Default 16.
+    pub features: usize,
+    /// Planted segments, 1 to 4096. Default 8.
+    pub segments: usize,
+    /// Another seed gives another bank with the same columns. Default 0.
+    pub seed: u64,
+    /// Share of nulls in the nullable feature columns, about half of all: 0 to 1, 1 excluded. With 0 every column is
+    /// declared as never null. Default 0.
+    pub nulls: f64,
+    /// Whether the last column, `true_segment`, tells the planted segment. Default no.
+    pub truth: bool,
+    /// 1: `out` is a file. More: `out` is a folder with that many files, cut between row groups. Default 1.
+    pub files: usize,
+    /// Rows in a row group, 1 to 2^24. Default 131072.
+    pub row_group_rows: usize,
+    /// Compression of the pages. Default snappy.
+    pub compression: Compression,
+    /// Where the bank goes. An earlier one there is replaced once the new one is complete.
+    pub out: PathBuf,
+}
+
+impl SynthSpec {
+    /// `rows` customers in the file `out`, and the defaults for the rest.
+    pub fn new(rows: u64, out: impl Into<PathBuf>) -> Self {
+        SynthSpec {
+            rows,
+            features: 16,
+            segments: 8,
+            seed: 0,
+            nulls: 0.0,
+            truth: false,
+            files: 1,
+            row_group_rows: 131_072,
+            compression: Compression::default(),
+            out: out.into(),
+        }
+    }
+
+    /// Fails with [`Error::Usage`], naming every value that is out of range.
+    pub fn check(self) -> Result<CheckedSpec> {
+        let mut faults = Vec::new();
+        let mut within = |name: &str, value: usize, most: usize| {
+            if !(1..=most).contains(&value) {
+                faults.push(format!("{name} is {value}: give 1 to {most}"));
+            }
+        };
+        within("features", self.features, MAX_FEATURES);
+        within("segments", self.segments, MAX_SEGMENTS);
+        within("files", self.files, MAX_FILES);
+        within("row group rows", self.row_group_rows, MAX_ROW_GROUP_ROWS);
+        if !(0.0..1.0).contains(&self.nulls) {
+            faults.push(format!("nulls is {}: give a share of 0 or more and below 1, such as 0.02", self.nulls));
+        }
+        if faults.is_empty() {
+            faults.extend(self.fault_of_files());
+        }
+        if faults.is_empty() { Ok(CheckedSpec(self)) } else { Err(Error::Usage(faults.join("; "))) }
+    }
+
+    fn fault_of_files(&self) -> Option<String> {
+        let (groups, files) = (self.row_groups(), self.files as u64);
+        if files > groups.max(1) {
+            return Some(format!(
+                "{} rows in row groups of {} are {groups} row groups, too few for {files} files: files are cut between \
+                 row groups, so give fewer files or smaller row groups",
+                self.rows, self.row_group_rows
+            ));
+        }
+        (groups.div_ceil(files) > MAX_ROW_GROUPS).then(|| {
+            format!(
+                "{} rows in row groups of {} are {groups} row groups, and a Parquet file holds {MAX_ROW_GROUPS}: give \
+                 {} files or larger row groups",
+                self.rows,
+                self.row_group_rows,
+                groups.div_ceil(MAX_ROW_GROUPS)
+            )
+        })
+    }
+
+    /// Row groups of all files together.
+    pub(super) fn row_groups(&self) -> u64 {
+        self.rows.div_ceil(self.row_group_rows as u64)
+    }
+}
+
+/// A [`SynthSpec`] of which every value is in range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedSpec(SynthSpec);
+
+impl CheckedSpec {
+    /// The values.
+    pub fn spec(&self) -> &SynthSpec {
+        &self.0
+    }
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SynthSummary {
+    /// The files, in the order of the rows.
+    pub files: Vec<PathBuf>,
+    /// Customers.
+    pub rows: u64,
+    /// Columns, the customer number and the truth included.
+    pub columns: usize,
+    /// Row groups of all files together.
+    pub row_groups: u64,
+    /// Size of the files.
+    pub bytes: u64,
+    /// Customers in each segment.
+    pub segment_rows: Vec<u64>,
+}

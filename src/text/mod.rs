@@ -1,0 +1,21 @@
+//! Text: words of names, suggestions, dates, escaping, and where a secret is kept.
+
+mod beginning;
+pub(crate) mod dates;
+mod escape;
+mod figures;
+pub(crate) mod nearest;
+mod secret;
+mod words;
+
+#[cfg(test)]
+pub(crate) use self::beginning::LONGEST_SHOWN;
+pub(crate) use self::beginning::beginning;
+pub(crate) use self::dates::{date, parse as parse_date};
+pub use self::escape::shown;
+pub(crate) use self::escape::{html, quoted};
+pub(crate) use self::figures::grouped;
+pub use self::figures::{percent, thousands};
+pub(crate) use self::nearest::{did_you_mean, nearest};
+pub use self::secret::KeySource;
+pub(crate) use self::words::words;

@@ -1,0 +1,45 @@
+//! Secrets that a user has: in a file or in the environment, never on the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A file, whose last line break does not count.
+    File(PathBuf),
+    /// An environment variable.
+    Variable(String),
+}
+
+impl FromStr for KeySource {
+    type Err = Error;
+
+    /// `env:NAME`, or else a file.
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text.strip_prefix("env:") {
+            Some(name) => KeySource::Variable(name.to_owned()),
+            None => KeySource::File(text.into()),
+        })
+    }
+}
+
+impl KeySource {
+    /// What is there, and how messages name it; `option` is what asked for it.
+    pub(crate) fn read(&self, option: &str) -> Result<(Vec<u8>, String)> {
+        match self {
+            KeySource::File(path) => {
+                let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+                Ok((bytes, path.display().to_string()))
+            }
+            KeySource::Variable(name) => {
+                let value = std::env::var_os(name).ok_or_else(|| {
+                    Error::Usage(format!("{option} env:{name}: the environment has no variable {name}"))
+                })?;
+                Ok((value.into_encoded_bytes(), format!("env:{name}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Transactions decoded and sent to their partitions: row groups in parallel, their columns batch by batch.
+//!
+//! For each row it is decided here whether it is used, and if not, for which one reason it is counted as left out.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeStringArray};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{cast, max};
+use arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use arrow::error::ArrowError;
+use rayon::prelude::*;
+
+use super::amount::{Amounts, Numbers, integers, plain};
+use super::categories::{Categories, Counter, NONE};
+use super::moment::Unit;
+use super::money::LARGEST;
+use super::partitions::{Layout, Partitions, Ranges, Sender};
+use super::request::{Columns, values_of};
+use super::{LeftOut, Returns};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+use crate::input::{ColumnReader, Order, RowGroup, Source};
+
+/// Row groups that are looked into for the ranges of partitions, evenly spread.
+const SAMPLED_GROUPS: usize = 32;
+/// Batches read of each of those, at most.
+const SAMPLED_BATCHES: usize = 64;
+/// Names taken of each batch, at most.
+const SAMPLED_A_BATCH: usize = 128;
+
+/// What the rows are used for.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) columns: Columns,
+    pub(super) layout: Layout,
+    /// Ticks from which on, and before which, a transaction is used.
+    pub(super) from: i64,
+    pub(super) before: Option<i64>,
+    pub(super) returns: Returns,
+}
+
+/// What was found on the way.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) left_out: LeftOut,
+    pub(super) used: u64,
+    /// The newest time of all rows that have one.
+    pub(super) newest: Option<i64>,
+    /// Purchases by number of category, one list a worker.
+    pub(super) counts: Vec<Vec<u64>>,
+}
+
+impl Seen {
+    fn add(mut self, other: Seen) -> Seen {
+        self.left_out.add(&other.left_out);
+        self.used += other.used;
+        self.newest = self.newest.max(other.newest);
+        self.counts.extend(other.counts);
+        self
+    }
+}
+
+/// The newest time of all rows; None where none has a time.
+pub(super) fn newest(source: &Source, column: usize, watch: Watch<'_>) -> Result<Option<i64>> {
+    let _ahead = source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
+    let newest: Vec<Option<i64>> = source
+        .row_groups()
+        .par_iter()
+        .with_max_len(1)
+        .map(|&group| {
+            watch.check()?;
+            let mut newest = None;
+            let mut reader = ColumnReader::open(source, group, column)?;
+            while let Some(array) = reader.next_array()? {
+                newest = newest.max(max(&Unit::ticks(&array).map_err(|e| unreadable(source, group, column, &e))?));
+            }
+            watch.advance(Stage::Open, group.rows);
+            Ok(newest)
+        })
+        .collect::<Result<_>>()?;
+    Ok(newest.into_iter().flatten().max())
+}
+
+/// Ranges for about so many partitions, from a sample of names.
+pub(super) fn ranges(source: &Source, columns: &Columns, partitions: usize, watch: Watch<'_>) -> Result<Ranges> {
+    if partitions <= 1 {
+        return Ok(Ranges::default());
+    }
+    let groups = source.row_groups();
+    let step = groups.len().div_ceil(SAMPLED_GROUPS).max(1);
+    let sampled: Vec<RowGroup> = groups.iter().step_by(step).copied().collect();
+    let _ahead = source.ahead(&sampled, &[columns.customer], Order::Heads(rayon::current_num_threads()));
+    let names: Vec<(Vec<u64>, Vec<Vec<u8>>)> = sampled
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|group| {
+            watch.check()?;
+            let mut reader = ColumnReader::open(source, group, columns.customer)?;
+            let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+            for _ in 0..SAMPLED_BATCHES {
+                let Some(array) = reader.next_array()? else { break };
+                let fail = |e: ArrowError| unreadable(source, group, columns.customer, &e);
+                let names = Names::new(&array, columns.text).map_err(fail)?;
+                let rows = (0..array.len()).step_by(array.len().div_ceil(SAMPLED_A_BATCH).max(1));
+                for i in rows.filter(|&i| names.is_valid(i)) {
+                    match &names {
+                        Names::Numbers(keys, _) => numbers.push(keys[i]),
+                        Names::Texts(text) => texts.push(text.value(i).as_bytes().to_vec()),
+                    }
+                }
+            }
+            Ok((numbers, texts))
+        })
+        .collect::<Result<_>>()?;
+    let (numbers, texts): (Vec<_>, Vec<_>) = names.into_iter().unzip();
+    Ok(if columns.text {
+        Ranges::of_texts(&texts.concat(), partitions)
+    } else {
+        Ranges::of_numbers(numbers.concat(), partitions)
+    })
+}
+
+/// Decodes all rows and sends those that are used to their partitions.
+pub(super) fn read(
+    source: &Source,
+    rules: &Rules,
+    partitions: &Partitions,
+    chunk_bytes: u64,
+    categories: &Categories,
+    watch: Watch<'_>,
+) -> Result<Seen> {
+    let next = AtomicUsize::new(0);
+    let workers = rayon::current_num_threads().min(source.row_groups().len()).max(1);
+    let columns = rules.columns.all();
+    let _ahead = source.ahead(source.row_groups(), &columns, Order::Together(workers));
+    let seen: Vec<Seen> = (0..workers)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|_| {
+            let mut worker = Worker {
+                source,
+                rules,
+                sender: Sender::new(partitions, chunk_bytes),
+                counter: Counter::new(categories),
+                seen: Seen::default(),
+            };
+            while let Some(&group) = source.row_groups().get(next.fetch_add(1, Ordering::Relaxed)) {
+                worker.row_group(group, watch)?;
+            }
+            worker.sender.finish()?;
+            worker.seen.counts.push(worker.counter.counts());
+            Ok(worker.seen)
+        })
+        .collect::<Result<_>>()?;
+    Ok(seen.into_iter().fold(Seen::default(), Seen::add))
+}
+
+struct Worker<'a> {
+    source: &'a Source,
+    rules: &'a Rules,
+    sender: Sender<'a>,
+    counter: Counter<'a>,
+    seen: Seen,
+}
+
+impl Worker<'_> {
+    fn row_group(&mut self, group: RowGroup, watch: Watch<'_>) -> Result<()> {
+        let columns = self.rules.columns.all();
+        let open = |&column: &usize| ColumnReader::open(self.source, group, column);
+        let mut readers: Vec<ColumnReader<'_>> = columns.iter().map(open).collect::<Result<_>>()?;
+        let mut rows = 0;
+        while rows < group.rows {
+            watch.check()?;
+            let mut arrays = Vec::with_capacity(columns.len());
+            for (reader, &column) in readers.iter_mut().zip(&columns) {
+                let array = reader.next_array()?;
+                let same = |a: &ArrayRef| arrays.first().is_none_or(|first: &ArrayRef| first.len() == a.len());
+                arrays.push(array.filter(same).ok_or_else(|| {
+                    let why = ArrowError::ParquetError("it ends before the row group does".into());
+                    unreadable(self.source, group, column, &why)
+                })?);
+            }
+            let batch = self.rules.batch(&arrays).map_err(|(i, why)| {
+                unreadable(self.source, group, columns.get(i).copied().unwrap_or_default(), &why)
+            })?;
+            self.send(&batch)?;
+            rows += batch.rows as u64;
+            watch.advance(Stage::Decode, batch.rows as u64);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, batch: &Batch) -> Result<()> {
+        self.seen.newest = self.seen.newest.max(max(&batch.times));
+        let layout = self.rules.layout;
+        let (key_words, value_words) = (layout.key_words(), layout.value_words());
+        let by_column = matches!(self.rules.returns, Returns::Column(_));
+        let mut row = [0u64; 7];
+        for i in 0..batch.rows {
+            if let Some(why) = self.rules.why_not(batch, i) {
+                *why(&mut self.seen.left_out) += 1;
+                continue;
+            }
+            let mut word = batch.amounts.words[i];
+            let returned = if by_column {
+                let returned = batch.returns.as_ref().is_some_and(|r| r.is_valid(i) && r.value(i));
+                if returned {
+                    word = self.rules.below_zero(word);
+                }
+                returned
+            } else {
+                self.rules.is_negative(word)
+            };
+            let values = &mut row[key_words..key_words + value_words];
+            values[0] = batch.times.value(i) as u64;
+            values[1] = word;
+            if let Some(transactions) = &batch.transactions {
+                let name = transactions.word(i);
+                values[2] = (name >> 64) as u64;
+                values[3] = name as u64;
+            }
+            if layout.tag {
+                let category = match &batch.categories {
+                    Some(names) if names.is_valid(i) => self.counter.number(names.value(i), !returned)?,
+                    _ => NONE,
+                };
+                values[value_words - 1] = u64::from(category) << 1 | u64::from(returned);
+            }
+            self.seen.used += 1;
+            match &batch.names {
+                Names::Numbers(keys, _) => {
+                    row[0] = keys[i];
+                    self.sender.number(&row[..layout.words()])?;
+                }
+                Names::Texts(names) => self.sender.text(names.value(i).as_bytes(), &mut row[..layout.words()])?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns of some rows, as they are used.
+struct Batch {
+    rows: usize,
+    names: Names,
+    times: Int64Array,
+    amounts: Amounts,
+    transactions: Option<Transactions>,
+    returns: Option<BooleanArray>,
+    /// Whether the row has the value that is asked for.
+    currency: Option<BooleanArray>,
+    categories: Option<LargeStringArray>,
+}
+
+impl Rules {
+    /// The arrays in the order of [`Columns::all`]; an error tells which of them.
+    fn batch(&self, arrays: &[ArrayRef]) -> Result<Batch, (usize, ArrowError)> {
+        let columns = &self.columns;
+        let factors = columns.factors.len();
+        let mut at = 2 + factors;
+        let mut next = |used: bool| {
+            let here = at;
+            at += usize::from(used);
+            used.then_some(here)
+        };
+        let transaction = next(columns.transaction.is_some());
+        let returns = next(columns.returns.is_some());
+        let currency = next(columns.currency.is_some());
+        let category = next(columns.category.is_some());
+        let in_column = |i: usize| move |e: ArrowError| (i, e);
+        let wanted = columns.currency.as_ref().map_or("", |(_, value)| value.as_str());
+        Ok(Batch {
+            rows: arrays[0].len(),
+            names: Names::new(&arrays[0], columns.text).map_err(in_column(0))?,
+            times: Unit::ticks(&arrays[1]).map_err(in_column(1))?,
+            amounts: Amounts::new(&arrays[2..2 + factors], columns.numbers).map_err(in_column(2))?,
+            transactions: transaction.map(|i| Transactions::new(&arrays[i]).map_err(in_column(i))).transpose()?,
+            returns: returns.map(|i| marks(&arrays[i]).map_err(in_column(i))).transpose()?,
+            currency: currency
+                .map(|i| Ok(texts(&arrays[i]).map_err(in_column(i))?.iter().map(|v| Some(v == Some(wanted))).collect()))
+                .transpose()?,
+            categories: category.map(|i| texts(&arrays[i]).map_err(in_column(i))).transpose()?,
+        })
+    }
+
+    /// The count of the reason for which a row is left out, the first that applies; None if it is used.
+    fn why_not(&self, batch: &Batch, i: usize) -> Option<fn(&mut LeftOut) -> &mut u64> {
+        if batch.currency.as_ref().is_some_and(|c| !c.value(i)) {
+            return Some(|out| &mut out.other_currency);
+        }
+        if !batch.names.is_valid(i) {
+            return Some(|out| &mut out.no_customer);
+        }
+        if batch.times.is_null(i) {
+            return Some(|out| &mut out.no_time);
+        }
+        if batch.amounts.nulls.as_ref().is_some_and(|n| n.is_null(i)) {
+            return Some(|out| &mut out.no_amount);
+        }
+        // NaN fails the comparison too.
+        if self.columns.numbers == Numbers::Float && !(f64::from_bits(batch.amounts.words[i]).abs() <= LARGEST) {
+            return Some(|out| &mut out.not_finite);
+        }
+        if batch.transactions.as_ref().is_some_and(|t| t.is_null(i)) {
+            return Some(|out| &mut out.no_transaction);
+        }
+        let time = batch.times.value(i);
+        if self.before.is_some_and(|before| time >= before) {
+            return Some(|out| &mut out.after_reference);
+        }
+        (time < self.from).then_some(|out| &mut out.before_window)
+    }
+
+    fn is_negative(&self, word: u64) -> bool {
+        match self.columns.numbers {
+            Numbers::Exact { .. } => (word as i64) < 0,
+            Numbers::Float => f64::from_bits(word) < 0.0,
+        }
+    }
+
+    /// An amount with the sign that subtracts.
+    fn below_zero(&self, word: u64) -> u64 {
+        match self.columns.numbers {
+            Numbers::Exact { .. } if (word as i64) > 0 => -(word as i64) as u64,
+            Numbers::Exact { .. } => word,
+            Numbers::Float => (-f64::from_bits(word).abs()).to_bits(),
+        }
+    }
+}
+
+/// Customers' names.
+enum Names {
+    /// Keys that keep the order of the numbers.
+    Numbers(Vec<u64>, Option<NullBuffer>),
+    Texts(LargeStringArray),
+}
+
+impl Names {
+    fn new(array: &ArrayRef, text: bool) -> Result<Self, ArrowError> {
+        if text {
+            return Ok(Names::Texts(texts(array)?));
+        }
+        let nulls = array.logical_nulls();
+        let array = plain(array)?;
+        let keys = if *array.data_type() == DataType::UInt64 {
+            array.as_primitive::<UInt64Type>().values().to_vec()
+        } else {
+            integers(&array)?.values().iter().map(|&v| v as u64 ^ 1 << 63).collect()
+        };
+        Ok(Names::Numbers(keys, nulls))
+    }
+
+    fn is_valid(&self, i: usize) -> bool {
+        match self {
+            Names::Numbers(_, nulls) => nulls.as_ref().is_none_or(|n| n.is_valid(i)),
+            Names::Texts(texts) => texts.is_valid(i),
+        }
+    }
+}
+
+/// Transactions' names, to be told apart and no more.
+enum Transactions {
+    Numbers(Vec<u64>, Option<NullBuffer>),
+    Texts(LargeStringArray),
+}
+
+impl Transactions {
+    fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
+        match values_of(array.data_type()) {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(Transactions::Texts(texts(array)?)),
+            DataType::UInt64 => {
+                let nulls = array.logical_nulls();
+                Ok(Transactions::Numbers(plain(array)?.as_primitive::<UInt64Type>().values().to_vec(), nulls))
+            }
+            _ => {
+                let nulls = array.logical_nulls();
+                let wide = cast(&plain(array)?, &DataType::Int64)?;
+                let numbers = wide.as_primitive::<Int64Type>().values().iter().map(|&v| v as u64).collect();
+                Ok(Transactions::Numbers(numbers, nulls))
+            }
+        }
+    }
+
+    fn is_null(&self, i: usize) -> bool {
+        match self {
+            Transactions::Numbers(_, nulls) => nulls.as_ref().is_some_and(|n| n.is_null(i)),
+            Transactions::Texts(texts) => texts.is_null(i),
+        }
+    }
+
+    fn word(&self, i: usize) -> u128 {
+        match self {
+            Transactions::Numbers(numbers, _) => u128::from(numbers[i]),
+            Transactions::Texts(texts) => text_word(texts.value(i).as_bytes()),
+        }
+    }
+}
+
+/// Up to 15 bytes as they are, with their number; more as 127 bits of blake3: two of a customer's million
+/// transactions have the same with a chance of 10^-26.
+fn text_word(text: &[u8]) -> u128 {
+    let mut word = [0; 16];
+    if text.len() < 16 {
+        word[..text.len()].copy_from_slice(text);
+        word[15] = text.len() as u8;
+    } else {
+        word.copy_from_slice(&blake3::hash(text).as_bytes()[..16]);
+        word[15] |= 0x80;
+    }
+    u128::from_le_bytes(word)
+}
+
+fn texts(array: &ArrayRef) -> Result<LargeStringArray, ArrowError> {
+    Ok(cast(&plain(array)?, &DataType::LargeUtf8)?.as_string::<i64>().clone())
+}
+
+fn marks(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
+    Ok(cast(&plain(array)?, &DataType::Boolean)?.as_boolean().clone())
+}
+
+/// An error at a place in the data.
+fn unreadable(source: &Source, group: RowGroup, column: usize, why: &ArrowError) -> Error {
+    Error::Input(format!(
+        "{}, row group {}, column {:?}: {}",
+        source.files()[group.file].path.display(),
+        group.index,
+        source.columns()[column].name,
+        match why {
+            ArrowError::ComputeError(text) => text.clone(),
+            other => format!("cannot be read: {other}"),
+        }
+    ))
+}

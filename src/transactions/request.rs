@@ -1,0 +1,299 @@
+//! What the user asks for, by name; and the same checked against the columns that are there.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use arrow::datatypes::DataType;
+
+use super::amount::Numbers;
+use super::moment::Unit;
+use crate::error::{Error, Result};
+use crate::input::{Access, Source, SourceColumn, agreed};
+use crate::job::Resources;
+use crate::text::did_you_mean;
+
+/// Which transactions are returns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Returns {
+    /// Those with an amount below zero.
+    #[default]
+    Negative,
+    /// Those for which this column is true, or a whole number other than 0; null is no return. Their amounts subtract,
+    /// whatever sign they have. An amount below zero without the mark is then a purchase that lowers the sums.
+    Column(String),
+}
+
+impl FromStr for Returns {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once('=') {
+            None if text == "negative" => Ok(Returns::Negative),
+            Some(("column", name)) if !name.is_empty() => Ok(Returns::Column(name.to_owned())),
+            _ => Err(Error::Usage(format!("{text:?} tells no returns: use negative or column=NAME"))),
+        }
+    }
+}
+
+/// A column of which one value is used: `currency=EUR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// The column.
+    pub column: String,
+    /// Its value, as text.
+    pub value: String,
+}
+
+impl FromStr for Filter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once('=') {
+            Some((column, value)) if !column.is_empty() && !value.is_empty() => {
+                Ok(Filter { column: column.to_owned(), value: value.to_owned() })
+            }
+            _ => Err(Error::Usage(format!("{text:?} is no filter: write COLUMN=VALUE, such as currency=EUR"))),
+        }
+    }
+}
+
+/// What to make of transactions. [`RfmRequest::new`] gives the defaults.
+#[derive(Debug, Clone)]
+pub struct RfmRequest {
+    /// Files, folders and patterns with transactions.
+    pub inputs: Vec<PathBuf>,
+    /// How they are opened. Default: as files that are not encrypted.
+    pub access: Access,
+    /// The column that names the customer: whole numbers or text of any length.
+    pub customer: String,
+    /// The column of dates or timestamps.
+    pub time: String,
+    /// The column of amounts, or two columns to multiply: `quantity*price`.
+    pub amount: String,
+    /// The column that names the transaction a row belongs to: whole numbers, text, dates. Default: every row is one.
+    pub transaction: Option<String>,
+    /// The date at which customers are looked at, exclusive. Default: the day after the newest time in the data.
+    pub reference: Option<String>,
+    /// Only transactions within so many days before the reference date. Default: all.
+    pub window: Option<u32>,
+    /// Which transactions are returns. Default: those below zero.
+    pub returns: Returns,
+    /// Only transactions with this value of a column. Default: all.
+    pub currency: Option<Filter>,
+    /// The column of categories to count and sum by. Default: none.
+    pub category: Option<String>,
+    /// The most common categories that get columns of their own, 1 to 1000. Default 10.
+    pub top: usize,
+    /// Days of each of two windows to compare. Default: none.
+    pub trend: Option<u32>,
+    /// Whether transactions without a time, an amount or a transaction's name refuse the input. Default: they are left
+    /// out and counted.
+    pub refuse_incomplete: bool,
+    /// Threads, memory, the folder for a scratch file.
+    pub resources: Resources,
+    /// The file to write.
+    pub out: PathBuf,
+}
+
+impl RfmRequest {
+    /// The least that has to be said, and the defaults for the rest.
+    pub fn new(
+        inputs: Vec<PathBuf>,
+        customer: impl Into<String>,
+        time: impl Into<String>,
+        amount: impl Into<String>,
+        out: impl Into<PathBuf>,
+    ) -> Self {
+        RfmRequest {
+            inputs,
+            access: Access::default(),
+            customer: customer.into(),
+            time: time.into(),
+            amount: amount.into(),
+            transaction: None,
+            reference: None,
+            window: None,
+            returns: Returns::Negative,
+            currency: None,
+            category: None,
+            top: 10,
+            trend: None,
+            refuse_incomplete: false,
+            resources: Resources::default(),
+            out: out.into(),
+        }
+    }
+
+    /// Fails with [`Error::Usage`], naming every value that is out of range.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut faults = Vec::new();
+        if self.window == Some(0) {
+            faults.push("--window 0: give at least one day, or leave it out to use all transactions".to_owned());
+        }
+        if self.trend == Some(0) {
+            faults.push("--trend 0: give at least one day".to_owned());
+        }
+        if self.category.is_some() && !(1..=1000).contains(&self.top) {
+            faults.push(format!("--top {}: give 1 to 1000 categories", self.top));
+        }
+        if let (Some(window), Some(trend)) = (self.window, self.trend)
+            && u64::from(window) < 2 * u64::from(trend)
+        {
+            faults.push(format!(
+                "--window {window} cuts into the two windows of --trend {trend}: give a window of {} days or more",
+                2 * u64::from(trend)
+            ));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::Usage(faults.join("; "))) }
+    }
+
+    /// Finds the columns and checks their types.
+    ///
+    /// # Errors
+    /// All names that do not exist, or all columns that cannot serve, or about which files disagree.
+    pub(super) fn resolve(&self, source: &Source) -> Result<Columns> {
+        let factors = self.factors(source);
+        let mut asked: Vec<&str> = vec![&self.customer, &self.time];
+        asked.extend(&factors);
+        asked.extend(self.transaction.as_deref());
+        if let Returns::Column(name) = &self.returns {
+            asked.push(name);
+        }
+        asked.extend(self.currency.as_ref().map(|filter| filter.column.as_str()));
+        asked.extend(self.category.as_deref());
+        all_exist(source, &asked)?;
+        let position = |name: &str| source.position(name).unwrap_or_default();
+        let columns = source.columns();
+        let columns = Columns {
+            customer: position(&self.customer),
+            time: position(&self.time),
+            factors: factors.iter().map(|name| position(name)).collect(),
+            transaction: self.transaction.as_deref().map(position),
+            returns: match &self.returns {
+                Returns::Negative => None,
+                Returns::Column(name) => Some(position(name)),
+            },
+            currency: self.currency.as_ref().map(|filter| (position(&filter.column), filter.value.clone())),
+            category: self.category.as_deref().map(position),
+            text: is_text(&columns[position(&self.customer)].data_type),
+            unit: Unit::of(&columns[position(&self.time)].data_type).unwrap_or(Unit { ticks_a_day: 1 }),
+            numbers: factors
+                .iter()
+                .filter_map(|name| Numbers::of(&columns[position(name)].data_type))
+                .reduce(Numbers::times)
+                .unwrap_or(Numbers::Float),
+        };
+        columns.check(source)?;
+        Ok(columns)
+    }
+
+    /// The amount's column, or the two columns of a product. A column that has the whole name comes first.
+    fn factors<'a>(&'a self, source: &Source) -> Vec<&'a str> {
+        match self.amount.split_once('*') {
+            Some((one, two)) if source.position(&self.amount).is_none() => vec![one.trim(), two.trim()],
+            _ => vec![&self.amount],
+        }
+    }
+}
+
+/// The columns in use: positions in a [`Source`], and how their values are held.
+#[derive(Debug, Clone)]
+pub(super) struct Columns {
+    pub(super) customer: usize,
+    pub(super) time: usize,
+    pub(super) factors: Vec<usize>,
+    pub(super) transaction: Option<usize>,
+    pub(super) returns: Option<usize>,
+    pub(super) currency: Option<(usize, String)>,
+    pub(super) category: Option<usize>,
+    /// Whether customers are named by text.
+    pub(super) text: bool,
+    pub(super) unit: Unit,
+    pub(super) numbers: Numbers,
+}
+
+impl Columns {
+    /// All columns in use, in the order in which they are read.
+    pub(super) fn all(&self) -> Vec<usize> {
+        let mut all = vec![self.customer, self.time];
+        all.extend(&self.factors);
+        all.extend(self.transaction);
+        all.extend(self.returns);
+        all.extend(self.currency.as_ref().map(|(column, _)| *column));
+        all.extend(self.category);
+        all
+    }
+
+    fn check(&self, source: &Source) -> Result<()> {
+        let columns = source.columns();
+        let mut faults = Vec::new();
+        let mut expect = |column: usize, role: &str, fits: bool, expected: &str| {
+            let SourceColumn { name, data_type, is_partition, .. } = &columns[column];
+            if *is_partition {
+                faults.push(format!(
+                    "{name:?} is a folder's name and cannot be {role}: choose a column of the files; to use some folders \
+                     alone, name them as inputs"
+                ));
+            } else if !fits {
+                faults.push(format!("{name:?} cannot be {role}: its type is {data_type}, expected {expected}"));
+            }
+        };
+        let kind = |column: usize| values_of(&columns[column].data_type);
+        let whole_or_text = |column| kind(column).is_integer() || is_text(kind(column));
+        let named = |column| whole_or_text(column) || Unit::of(kind(column)).is_some();
+        expect(self.customer, "the customer", whole_or_text(self.customer), "whole numbers or text");
+        let is_time = Unit::of(&columns[self.time].data_type).is_some();
+        expect(self.time, "the time", is_time, "a date or a timestamp; convert the column");
+        for &factor in &self.factors {
+            let expected =
+                "whole numbers, decimals of up to 38 digits with 0 to 22 behind the point, or floating point";
+            expect(factor, "the amount", Numbers::of(kind(factor)).is_some(), expected);
+        }
+        if let Some(column) = self.transaction {
+            expect(column, "the transaction", named(column), "whole numbers, text or dates");
+        }
+        if let Some(column) = self.returns {
+            let fits = kind(column).is_integer() || *kind(column) == DataType::Boolean;
+            expect(column, "the mark of returns", fits, "boolean or whole numbers");
+        }
+        let label = |column| named(column) || *kind(column) == DataType::Boolean;
+        if let Some((column, _)) = self.currency {
+            expect(column, "the currency", label(column), "text, whole numbers, dates or boolean");
+        }
+        if let Some(column) = self.category {
+            expect(column, "the category", label(column), "text, whole numbers, dates or boolean");
+        }
+        if !faults.is_empty() {
+            return Err(Error::Input(faults.join("; ")));
+        }
+        agreed(self.all().into_iter().map(|i| &columns[i]), "columns in use", None)
+    }
+}
+
+/// The type of the values, of a dictionary too.
+pub(super) fn values_of(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => values,
+        other => other,
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(values_of(data_type), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+fn all_exist(source: &Source, asked: &[&str]) -> Result<()> {
+    let names = || source.columns().iter().map(|c| c.name.as_str());
+    let mut missing: Vec<String> = Vec::new();
+    for name in asked.iter().filter(|name| source.position(name).is_none()) {
+        let text = format!("{name:?}{}", did_you_mean(name, names()));
+        if !missing.contains(&text) {
+            missing.push(text);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<&str> = names().collect();
+    Err(Error::Usage(format!("no column is named {}; the input has: {}", missing.join(", "), list.join(", "))))
+}

@@ -1,0 +1,126 @@
+//! Golden bytes: six whole jobs whose labels may never change, and whose models change only with the format.
+//!
+//! A change of `segments` is a change of answers, and needs a reason that users can read. A change of `model` is a change
+//! of the file format or of a constant in it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch, StringArray};
+
+use crate::command::{Workshop, done};
+use crate::harness::{root, tests};
+use crate::tables::{batch, f64s, i64s, noise, some_f64s, write_batch};
+
+tests!(plain, rules_and_strata, weights, one_hot_and_components, a_join, streamed);
+
+/// The start of the blake3 of each output.
+struct Golden {
+    segments: &'static str,
+    model: &'static str,
+}
+
+const ROWS: usize = 3_000;
+
+/// Customers in five groups, with gaps, text, a flag and weights; row groups of 700.
+fn bank() -> RecordBatch {
+    let around = |seed: u64, far: f64| -> Vec<f64> {
+        noise(seed).take(ROWS).enumerate().map(|(i, u)| far * (i * 7 % 5) as f64 + u * u * 3.0).collect()
+    };
+    let gaps = around(3, 4.0).into_iter().enumerate().map(|(i, v)| (i % 17 != 4).then_some(v));
+    let tiers = ["gold", "silver", "basic", "basic"];
+    batch(&[
+        ("id", i64s((0..ROWS as i64).map(|i| 50_000 - 3 * i))),
+        ("x", f64s(around(1, 9.0))),
+        ("y", f64s(around(2, -6.0))),
+        ("z", some_f64s(gaps)),
+        ("tier", Arc::new((0..ROWS).map(|i| (i % 40 != 9).then(|| tiers[i % 4])).collect::<StringArray>())),
+        ("is_staff", Arc::new((0..ROWS).map(|i| (i % 13 != 3).then_some(i % 25 == 0)).collect::<BooleanArray>())),
+        ("w", f64s((0..ROWS).map(|i| (i % 4) as f64 * 0.5))),
+    ])
+}
+
+/// Balances of two customers in three, in another order.
+fn balances() -> RecordBatch {
+    let ids = (0..ROWS as i64).rev().filter(|i| i % 3 != 1);
+    let balance = noise(8).take(ROWS).zip((0..ROWS as i64).rev()).filter(|(_, i)| i % 3 != 1);
+    batch(&[
+        ("id", i64s(ids.map(|i| 50_000 - 3 * i))),
+        ("balance", f64s(balance.map(|(u, i)| 1000.0 * u * (1 + i % 5) as f64).collect::<Vec<_>>())),
+    ])
+}
+
+/// Runs a fit of the bank with these options in a folder that holds the files they name.
+fn fit_bank(options: &[&str], golden: &Golden) {
+    let w = Workshop::new();
+    write_batch(&w.path("bank.parquet"), &bank(), 700);
+    write_batch(&w.path("balances.parquet"), &balances(), 500);
+    std::fs::write(
+        w.path("rules.toml"),
+        "[[rule]]\nname = \"staff\"\nwhen = \"is_staff = true\"\n\n[strata]\nwithin = \"tier\"\nk = 3\n[strata.k_of]\ngold = 2\n",
+    )
+    .unwrap();
+    std::fs::write(
+        w.path("recipe.toml"),
+        "[columns.tier]\nencode = \"one-hot\"\n\n[columns.y]\ntransform = \"yeo-johnson\"\n\n[reduce]\ncomponents = 3\n",
+    )
+    .unwrap();
+    let path = |option: &&str| match option.strip_prefix('@') {
+        Some(name) => w.text(name),
+        None => (*option).to_owned(),
+    };
+    let options: Vec<String> = options.iter().map(path).collect();
+    let bank = w.text("bank.parquet");
+    done(["fit", &bank].into_iter().chain(options.iter().map(String::as_str)).chain(["--out", &w.text("out")]));
+    compare(&w.out(), golden);
+}
+
+fn compare(out: &Path, golden: &Golden) {
+    let hash = |name: &str| {
+        let bytes = std::fs::read(out.join(name)).unwrap();
+        blake3::hash(&bytes).to_hex()[..16].to_owned()
+    };
+    let (segments, model) = (hash("segments.parquet"), hash("model.json"));
+    assert_eq!(
+        (segments.as_str(), model.as_str()),
+        (golden.segments, golden.model),
+        "(segments.parquet, model.json) now and before"
+    );
+}
+
+fn fit_customers(options: &[&str], golden: &Golden) {
+    let w = Workshop::new();
+    let input = root().join("data/customers.parquet");
+    let base = ["fit", input.to_str().unwrap(), "--k", "8", "--seed", "11", "--out", &w.text("out")];
+    done(base.iter().chain(options));
+    compare(&w.out(), golden);
+}
+
+fn plain() {
+    fit_customers(&["--margin"], &Golden { segments: "", model: "" });
+}
+
+fn streamed() {
+    let streamed = ["--memory", "60MiB", "--threads", "2", "--chunk-rows", "1000", "--backend", "cpu"];
+    fit_customers(&streamed, &Golden { segments: "", model: "" });
+}
+
+fn rules_and_strata() {
+    let golden = Golden { segments: "", model: "" };
+    fit_bank(&["--k", "4", "--features", "x,y,z", "--rules", "@rules.toml"], &golden);
+}
+
+fn weights() {
+    let golden = Golden { segments: "", model: "" };
+    fit_bank(&["--k", "5", "--features", "x,y,z", "--row-weight", "w", "--init", "random"], &golden);
+}
+
+fn one_hot_and_components() {
+    let golden = Golden { segments: "", model: "" };
+    fit_bank(&["--k", "6", "--features", "x,y,z,tier", "--recipe", "@recipe.toml"], &golden);
+}
+
+fn a_join() {
+    let golden = Golden { segments: "", model: "" };
+    fit_bank(&["--k", "5", "--features", "x,y,balance", "--join", "@balances.parquet"], &golden);
+}
