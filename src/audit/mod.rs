@@ -1,5 +1,5 @@
 //! What a bank's auditors ask of segments: how a protected attribute is spread over them. Protected columns enter in row
-//! order beside the labels, a [`Report`] leaves: shares where values are few, quartiles where they are many.
+//! order beside the labels, a [`AuditReport`] leaves: shares where values are few, quartiles where they are many.
 //!
 //! One pass, in step with the labels; memory holds a batch and the counts, whose number is bounded. Each column is counted
 //! by one thread in row order, so threads do not show. Absent on purpose: any judgement of what is fair.
@@ -14,10 +14,10 @@ use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
 pub use report::{
-    Attribute, Found, Number, NumbersReport, Ratio, Report, ShareLine, SharesReport, Summary, VALUES_TOLD,
+    Attribute, AuditCounts, AuditReport, Number, NumbersReport, Ratio, ShareLine, SharesReport, Summary, VALUES_TOLD,
 };
 
-use self::numbers::Numbers;
+use self::numbers::NumbersBySegment;
 use self::shares::Shares;
 use crate::error::{Error, Result};
 use crate::input::{ColumnStream, Source, as_f64};
@@ -26,11 +26,11 @@ use crate::roles::Protected;
 /// Protected columns on their way through the rows.
 pub struct Audit<'a> {
     rows: Vec<u64>,
-    columns: Vec<Column<'a>>,
+    columns: Vec<AuditedColumn<'a>>,
     left_out: Vec<(String, String)>,
 }
 
-struct Column<'a> {
+struct AuditedColumn<'a> {
     name: String,
     protected: Protected,
     class: Class,
@@ -48,7 +48,7 @@ enum Class {
 }
 
 enum Counts {
-    Numbers(Numbers),
+    Numbers(NumbersBySegment),
     Shares(Shares),
 }
 
@@ -80,11 +80,11 @@ impl<'a> Audit<'a> {
                 continue;
             };
             let counts = match class {
-                Class::Number | Class::Date => Counts::Numbers(Numbers::new(k)),
+                Class::Number | Class::Date => Counts::Numbers(NumbersBySegment::new(k)),
                 Class::Boolean | Class::Text => Counts::Shares(Shares::new(k)),
             };
             let values = ColumnStream::new(source, protected.column, side_by_side);
-            audit.columns.push(Column { name: column.name.clone(), protected, class, values, counts });
+            audit.columns.push(AuditedColumn { name: column.name.clone(), protected, class, values, counts });
         }
         audit
     }
@@ -99,17 +99,17 @@ impl<'a> Audit<'a> {
     }
 
     /// What was found; `labels_blake3` is the hash of the labels, by which it is known to which run it belongs.
-    pub fn finish(self, labels_blake3: &str) -> Report {
-        let attribute = |column: Column<'_>| Attribute {
+    pub fn finish(self, labels_blake3: &str) -> AuditReport {
+        let attribute = |column: AuditedColumn<'_>| Attribute {
             column: column.name,
             attribute: column.protected.attribute,
             is_feature: column.protected.is_feature,
             found: match column.counts {
                 Counts::Numbers(numbers) => numbers.report(column.class == Class::Date),
-                Counts::Shares(shares) => Found::Shares(shares.report()),
+                Counts::Shares(shares) => AuditCounts::Shares(shares.report()),
             },
         };
-        Report {
+        AuditReport {
             rows: self.rows.iter().sum(),
             segments: self.rows,
             labels_blake3: labels_blake3.to_owned(),
@@ -119,7 +119,7 @@ impl<'a> Audit<'a> {
     }
 }
 
-impl Column<'_> {
+impl AuditedColumn<'_> {
     fn push(&mut self, labels: &[u32]) -> Result<()> {
         let mut rest = labels;
         while !rest.is_empty() {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::report::{Found, Number, NumbersReport, Summary, VALUES_TOLD, shares};
+use super::report::{AuditCounts, Number, NumbersReport, Summary, VALUES_TOLD, shares};
 
 /// Pairs of a number and a segment that are held at most: some 4 MB.
 const MOST_PAIRS: usize = 1 << 16;
@@ -15,7 +15,7 @@ const MOST_PAIRS: usize = 1 << 16;
 const DIGITS: u32 = 52;
 
 /// Counts of numbers in `k` segments.
-pub(super) struct Numbers {
+pub(super) struct NumbersBySegment {
     pairs: HashMap<(u64, u32), u64>,
     /// Binary digits that were given up.
     dropped: u32,
@@ -24,9 +24,15 @@ pub(super) struct Numbers {
     missing: Vec<u64>,
 }
 
-impl Numbers {
+impl NumbersBySegment {
     pub(super) fn new(k: usize) -> Self {
-        Numbers { pairs: HashMap::new(), dropped: 0, sums: vec![0.0; k], known: vec![0; k], missing: vec![0; k] }
+        NumbersBySegment {
+            pairs: HashMap::new(),
+            dropped: 0,
+            sums: vec![0.0; k],
+            known: vec![0; k],
+            missing: vec![0; k],
+        }
     }
 
     /// Adds rows; what is not finite is missing.
@@ -57,7 +63,7 @@ impl Numbers {
     }
 
     /// Shares where there are few numbers, which are codes then; else summaries.
-    pub(super) fn report(self, is_date: bool) -> Found {
+    pub(super) fn report(self, is_date: bool) -> AuditCounts {
         let tell = |key: u64| unordered(key << self.dropped);
         let different: BTreeSet<u64> = self.pairs.keys().map(|(key, _)| *key).collect();
         if different.len() <= VALUES_TOLD && self.dropped == 0 {
@@ -66,7 +72,7 @@ impl Numbers {
                 (Number::of(tell(key), is_date).to_string(), (0..self.known.len()).map(count).collect())
             });
             let named = named.collect();
-            return Found::Shares(shares(named, vec![0; self.known.len()], self.missing));
+            return AuditCounts::Shares(shares(named, vec![0; self.known.len()], self.missing));
         }
         let mut sorted: Vec<Vec<(u64, u64)>> = vec![Vec::new(); self.known.len()];
         let mut all: HashMap<u64, u64> = HashMap::new();
@@ -90,7 +96,7 @@ impl Numbers {
         let segments = sorted.into_iter().zip(&self.sums).zip(&self.missing);
         let segments = segments.map(|((counts, &sum), &missing)| summary(counts, sum, missing)).collect();
         let rounding = if self.dropped == 0 { 0.0 } else { f64::powi(2.0, self.dropped as i32 - DIGITS as i32) };
-        Found::Numbers(NumbersReport { rounding, overall, segments })
+        AuditCounts::Numbers(NumbersReport { rounding, overall, segments })
     }
 }
 
@@ -120,8 +126,8 @@ mod tests {
 
     use super::*;
 
-    fn of(values: &[f64], labels: &[u32], k: usize) -> Found {
-        let mut numbers = Numbers::new(k);
+    fn of(values: &[f64], labels: &[u32], k: usize) -> AuditCounts {
+        let mut numbers = NumbersBySegment::new(k);
         for (values, labels) in values.chunks(7).zip(labels.chunks(7)) {
             numbers.push(values, labels);
         }
@@ -149,7 +155,7 @@ mod tests {
             let values: Vec<f64> = rows.iter().map(|(v, _)| v.map_or(f64::NAN, |v| f64::from(v) / 4.0)).collect();
             let labels: Vec<u32> = rows.iter().map(|(_, l)| *l).collect();
             prop_assume!(values.iter().filter(|v| v.is_finite()).map(|v| v.to_bits()).collect::<BTreeSet<_>>().len() > VALUES_TOLD);
-            let Found::Numbers(found) = of(&values, &labels, 5) else { panic!("these are no codes") };
+            let AuditCounts::Numbers(found) = of(&values, &labels, 5) else { panic!("these are no codes") };
             prop_assert_eq!(&found.overall, &naive(&values));
             for (segment, summary) in found.segments.iter().enumerate() {
                 let mine: Vec<f64> = (0..values.len()).filter(|&i| labels[i] == segment as u32).map(|i| values[i]).collect();
@@ -161,7 +167,9 @@ mod tests {
 
     #[test]
     fn few_numbers_are_codes() {
-        let Found::Shares(found) = of(&[2.0, 1.0, 2.0, f64::NAN, -0.0, 0.0], &[0, 0, 1, 1, 1, 1], 2) else { panic!() };
+        let AuditCounts::Shares(found) = of(&[2.0, 1.0, 2.0, f64::NAN, -0.0, 0.0], &[0, 0, 1, 1, 1, 1], 2) else {
+            panic!()
+        };
         assert_eq!(found.values, ["0", "2", "1"]);
         assert_eq!((&found.segments[1].counts, found.segments[1].missing), (&vec![2, 1, 0], 1));
     }
@@ -170,7 +178,7 @@ mod tests {
     fn very_many_numbers_are_rounded_the_same_in_any_order() {
         let values: Vec<f64> = (0..300_000u32).map(|i| f64::from(i.wrapping_mul(2_654_435_761)) - 1e9).collect();
         let labels: Vec<u32> = (0..300_000).map(|i| i % 3).collect();
-        let Found::Numbers(found) = of(&values, &labels, 3) else { panic!() };
+        let AuditCounts::Numbers(found) = of(&values, &labels, 3) else { panic!() };
         assert!(found.rounding > 0.0 && found.rounding < 1e-2, "{}", found.rounding);
         let exact = naive(&values);
         for (rounded, exact) in found.overall.quartiles.clone().unwrap().into_iter().zip(exact.quartiles.unwrap()) {
@@ -179,7 +187,7 @@ mod tests {
         }
         let back = |v: &[f64]| v.iter().rev().copied().collect::<Vec<_>>();
         let labels: Vec<u32> = labels.into_iter().rev().collect();
-        let Found::Numbers(turned) = of(&back(&values), &labels, 3) else { panic!() };
+        let AuditCounts::Numbers(turned) = of(&back(&values), &labels, 3) else { panic!() };
         let quartiles = |found: &NumbersReport| found.segments.iter().map(|s| s.quartiles.clone()).collect::<Vec<_>>();
         assert_eq!(quartiles(&turned), quartiles(&found));
     }

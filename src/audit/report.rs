@@ -9,7 +9,7 @@ pub const VALUES_TOLD: usize = 12;
 
 /// `audit.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct AuditReport {
     /// Rows.
     pub rows: u64,
     /// Rows by segment.
@@ -33,13 +33,13 @@ pub struct Attribute {
     pub is_feature: bool,
     /// What was counted.
     #[serde(flatten)]
-    pub found: Found,
+    pub found: AuditCounts,
 }
 
 /// What was counted of a protected column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Found {
+pub enum AuditCounts {
     /// Of texts, booleans, and numbers of which there are few.
     Shares(SharesReport),
     /// Of numbers and dates.

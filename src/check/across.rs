@@ -33,14 +33,14 @@ impl Centred {
         let mask: Option<Vec<f64>> = gaps.then(|| values.iter().map(|v| f64::from(u8::from(v.is_finite()))).collect());
         let present = mask.as_ref().map_or(values.len() as f64, |m| m.iter().sum());
         let filled: Vec<f64> = values.iter().map(|&v| if v.is_finite() { v } else { 0.0 }).collect();
-        let mean = if present > 0.0 { simd.run(Sum(&filled)) / present } else { 0.0 };
+        let mean = if present > 0.0 { simd.run(PairSum(&filled)) / present } else { 0.0 };
         let mut centred = filled;
         match &mask {
             None => centred.iter_mut().for_each(|v| *v -= mean),
             Some(mask) => centred.iter_mut().zip(mask).for_each(|(v, m)| *v = (*v - mean) * m),
         }
         let [squares, ..] = simd.run(Dots { x: &centred, ys: [&centred; 1] });
-        Centred { mean, present, sum: simd.run(Sum(&centred)), squares, values: centred, mask }
+        Centred { mean, present, sum: simd.run(PairSum(&centred)), squares, values: centred, mask }
     }
 }
 
@@ -151,7 +151,7 @@ fn pair_of(x: &Centred, y: &Centred, product: f64, simd: Dispatch) -> Pair {
         None => (a.sum, a.squares),
         Some(mask) => {
             let masked: Vec<f64> = a.values.iter().zip(mask).map(|(v, m)| v * m).collect();
-            (simd.run(Sum(&masked)), first(simd.run(Dots { x: &masked, ys: [&masked] })))
+            (simd.run(PairSum(&masked)), first(simd.run(Dots { x: &masked, ys: [&masked] })))
         }
     };
     let ((sx, sxx), (sy, syy)) = (within(x, y), within(y, x));
@@ -199,9 +199,9 @@ impl<const N: usize> Work for Dots<'_, N> {
     }
 }
 
-struct Sum<'a>(&'a [f64]);
+struct PairSum<'a>(&'a [f64]);
 
-impl Work for Sum<'_> {
+impl Work for PairSum<'_> {
     type Output = f64;
 
     #[inline(always)]

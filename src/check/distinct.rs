@@ -29,7 +29,7 @@ pub(super) fn mix(key: u64) -> u64 {
 /// Different values among those pushed, each known by a 64-bit key of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Distinct {
-    table: Table,
+    table: CountTable,
     many: Option<Box<Many>>,
 }
 
@@ -42,7 +42,7 @@ struct Many {
 
 impl Distinct {
     pub(super) fn new() -> Self {
-        Distinct { table: Table::new(), many: None }
+        Distinct { table: CountTable::new(), many: None }
     }
 
     /// Every value and its count, in no order; None where there are too many.
@@ -240,15 +240,15 @@ fn tau(mut x: f64) -> f64 {
 
 /// Counts by key, open addressing: a quarter of the time of the standard map where most keys are there already.
 #[derive(Debug, Clone)]
-struct Table {
+struct CountTable {
     /// A power of two of slots, at most half of them taken; a count of 0 is a free slot.
     slots: Vec<(u64, u64)>,
     len: usize,
 }
 
-impl Table {
+impl CountTable {
     fn new() -> Self {
-        Table { slots: vec![(0, 0); 64], len: 0 }
+        CountTable { slots: vec![(0, 0); 64], len: 0 }
     }
 
     fn entries(&self) -> impl Iterator<Item = (u64, u64)> {

@@ -30,7 +30,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::breach::Breach;
 use super::piece::{Class, key_of_number, key_of_text};
-use super::profile::{Limits, Profile, Shape, Values};
+use super::profile::{ColumnLimits, ColumnShape, ColumnValues, Profile};
 use crate::error::{Error, Result, line_and_column};
 use crate::input::Source;
 use crate::text::parse_date;
@@ -47,7 +47,7 @@ struct Expected {
     unique: bool,
     max_null_share: Option<f64>,
     newest: Option<f64>,
-    limits: Limits,
+    limits: ColumnLimits,
 }
 
 /// Expectations that were read and found to make sense for the input.
@@ -67,7 +67,7 @@ impl Expectations {
     /// the nearest that does), values that make no sense for the column's type.
     pub(super) fn read(path: &Path, source: &Source) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-        let mut reader = Reader { source, text: &text, faults: Vec::new() };
+        let mut reader = ExpectationsReader { source, text: &text, faults: Vec::new() };
         let found = match DeTable::parse(&text) {
             Ok(table) => reader.top(table.get_ref()),
             Err(e) => {
@@ -88,8 +88,8 @@ impl Expectations {
     }
 
     /// What to count, by position of the column.
-    pub(super) fn limits(&self, columns: usize) -> Vec<Limits> {
-        let mut all = vec![Limits::default(); columns];
+    pub(super) fn limits(&self, columns: usize) -> Vec<ColumnLimits> {
+        let mut all = vec![ColumnLimits::default(); columns];
         self.columns.iter().for_each(|c| all[c.at] = c.limits.clone());
         all
     }
@@ -151,7 +151,7 @@ impl Expectations {
             }
             if let Some(least) = expected.newest {
                 let newest = match &profile.values {
-                    Values::Numbers(numbers) if numbers.moments.n > 0 => Some(numbers.moments.max),
+                    ColumnValues::Numbers(numbers) if numbers.moments.n > 0 => Some(numbers.moments.max),
                     _ => None,
                 };
                 if newest.is_none_or(|newest| newest < least) {
@@ -169,13 +169,13 @@ impl Expectations {
 }
 
 /// Reads a file and collects its faults.
-struct Reader<'a> {
+struct ExpectationsReader<'a> {
     source: &'a Source,
     text: &'a str,
     faults: Vec<(usize, usize, String)>,
 }
 
-impl Reader<'_> {
+impl ExpectationsReader<'_> {
     /// Notes what is wrong at a place, in bytes from the beginning.
     fn fault(&mut self, at: usize, what: String) {
         let (line, column) = line_and_column(self.text, at);
@@ -246,7 +246,7 @@ impl Reader<'_> {
 
     fn expectation(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &mut Expected) -> Result<(), String> {
         let column = &self.source.columns()[expected.at];
-        let shape = Shape::of(column);
+        let shape = ColumnShape::of(column);
         let (class, value) = (shape.class, value.get_ref());
         let flag = |value: &DeValue<'_>| match value {
             DeValue::Boolean(yes) => Ok(*yes),
@@ -291,7 +291,7 @@ impl Reader<'_> {
     }
 }
 
-fn key_of(value: &DeValue<'_>, shape: Shape) -> Option<u64> {
+fn key_of(value: &DeValue<'_>, shape: ColumnShape) -> Option<u64> {
     match (shape.class, value) {
         (Class::Text, DeValue::String(text)) => Some(key_of_text(text)),
         (Class::Number, value) => Some(shape.key(number(value)?)),

@@ -3,7 +3,7 @@
 use super::finding::{Finding, Severity};
 use super::personal;
 use super::piece::Class;
-use super::profile::{Profile, Values};
+use super::profile::{ColumnValues, Profile};
 use super::report::ColumnReport;
 use super::sentinel::sentinels;
 use super::value::Value;
@@ -22,9 +22,9 @@ const ALL_DIFFERENT: f64 = 1.0 - 3.0 * super::DISTINCT_ERROR;
 /// What a column likely holds of people, and why one may think so.
 pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Option<String> {
     let by_shape = match &profile.values {
-        Values::Text(text) => personal::by_shape(&text.sample)
+        ColumnValues::Text(text) => personal::by_shape(&text.sample)
             .map(|(what, share)| format!("likely {what}: {} of the sampled values look so", percent(share))),
-        Values::Numbers(n) if class == Class::Number && personal::are_cards(&n.sample) => {
+        ColumnValues::Numbers(n) if class == Class::Number && personal::are_cards(&n.sample) => {
             Some("likely card numbers: the digits have the check digit of card schemes".to_owned())
         }
         _ => None,
@@ -99,7 +99,7 @@ pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Opti
             format!("nearly constant: {} in {} of the rows", value(&c.value), percent(c.share)),
         );
     }
-    if let (Values::Numbers(n), Some(told)) = (&profile.values, &report.numbers) {
+    if let (ColumnValues::Numbers(n), Some(told)) = (&profile.values, &report.numbers) {
         let is_date = report.class == Class::Date;
         let show = |v: f64| if is_date { date(v) } else { v.to_string() };
         for codes in sentinels(&n.edges(), n.moments.n, &told.sorted, is_date) {

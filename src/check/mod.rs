@@ -1,4 +1,4 @@
-//! What is in these files, and is it what was expected? A [`CheckRequest`] enters, a [`Report`] leaves, with JSON and a page
+//! What is in these files, and is it what was expected? A [`CheckRequest`] enters, a [`CheckReport`] leaves, with JSON and a page
 //! beside it if asked for.
 //!
 //! One pass decodes every column once (`pass`) and counts (`profile`: `numbers`, `text`, `distinct`, `edges`, `sample`;
@@ -36,13 +36,14 @@ pub use distinct::DISTINCT_ERROR;
 pub use finding::{Finding, Severity};
 pub use piece::Class;
 pub use report::{
-    ColumnReport, Common, Correlation, Expectation, FileReport, IdReport, NumberReport, QUANTILES, Report, TextReport,
+    CheckReport, ColumnReport, Common, Correlation, Expectation, FileReport, IdReport, NumberReport, QUANTILES,
+    TextReport,
 };
 pub use starter::starting_recipe;
 pub use value::Value;
 
 use self::expect::Expectations;
-use self::pass::{Found, pass};
+use self::pass::{PassOutcome, pass};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Watch};
 use crate::input::{Access, Source, agreed, check_ids};
@@ -75,13 +76,17 @@ pub struct CheckRequest {
     pub resources: Resources,
 }
 
-/// Checks an input, and writes what was asked for. Broken expectations are part of the report: [`Report::verdict`] makes
+/// Checks an input, and writes what was asked for. Broken expectations are part of the report: [`CheckReport::verdict`] makes
 /// them an error.
 ///
 /// # Errors
 /// An input that cannot be read, a file of expectations that does not fit it, an output that cannot be written, or
 /// [`Error::Interrupted`].
-pub fn check(request: &CheckRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<Report> {
+pub fn check(
+    request: &CheckRequest,
+    observer: &dyn Observer,
+    stop: &std::sync::atomic::AtomicBool,
+) -> Result<CheckReport> {
     let watch = Watch::new(observer, stop);
     request.resources.install(|| {
         let mut source = open(request, watch)?;
@@ -155,10 +160,10 @@ fn examine(
     expectations: Option<&Expectations>,
     memory: u64,
     watch: Watch<'_>,
-) -> Result<Report> {
+) -> Result<CheckReport> {
     let limits = expectations.map_or_else(Vec::new, |e| e.limits(source.columns().len()));
     let limits = if limits.is_empty() { vec![Default::default(); source.columns().len()] } else { limits };
-    let Found { profiles, pairs, paired, rows } = pass(source, id, &limits, memory, watch)?;
+    let PassOutcome { profiles, pairs, paired, rows } = pass(source, id, &limits, memory, watch)?;
     // Columns in which a value may occur once: as exactly as ids are compared, in a look of their own.
     let mut repeated = BTreeMap::new();
     for at in id.into_iter().chain(expectations.into_iter().flat_map(Expectations::unique)) {
@@ -192,7 +197,7 @@ fn examine(
         checked: e.count,
         breaches: e.breaches(source, &profiles, &is_personal, |at| repeated.get(&at).map(|f| f.duplicates)),
     });
-    let mut report = Report {
+    let mut report = CheckReport {
         files: files(source),
         rows: source.rows(),
         row_groups: source.row_groups().len(),
@@ -224,7 +229,7 @@ fn files(source: &Source) -> Vec<FileReport> {
     source.files().iter().enumerate().map(report).collect()
 }
 
-fn of_table(report: &Report, numbers: usize, locked: usize) -> Vec<Finding> {
+fn of_table(report: &CheckReport, numbers: usize, locked: usize) -> Vec<Finding> {
     use Severity::{Note, Warning};
     let mut found = Vec::new();
     let mut add = |severity, kind, text| found.push(Finding::of_table(severity, kind, text));
@@ -285,7 +290,7 @@ fn of_table(report: &Report, numbers: usize, locked: usize) -> Vec<Finding> {
     found
 }
 
-impl Report {
+impl CheckReport {
     /// Whether the expectations are met.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::simd::Dispatch;
 /// Counts and statistics of finite values. Everything but the moments is the same for any split; moments, and the counts of
 /// common values among many different ones, are merged in the order of the rows.
 #[derive(Debug, Clone)]
-pub(super) struct Numbers {
+pub(super) struct NumberCounts {
     pub(super) nan: u64,
     pub(super) infinite: u64,
     pub(super) zeros: u64,
@@ -26,10 +26,10 @@ pub(super) struct Numbers {
     signed: Option<bool>,
 }
 
-impl Numbers {
+impl NumberCounts {
     /// `signed`: how to read keys that are 64-bit integers.
     pub(super) fn new(signed: Option<bool>) -> Self {
-        Numbers {
+        NumberCounts {
             nan: 0,
             infinite: 0,
             zeros: 0,
@@ -81,7 +81,7 @@ impl Numbers {
         }
     }
 
-    pub(super) fn merge(&mut self, other: Numbers) {
+    pub(super) fn merge(&mut self, other: NumberCounts) {
         self.nan += other.nan;
         self.infinite += other.infinite;
         self.zeros += other.zeros;
@@ -142,8 +142,8 @@ mod tests {
         piece
     }
 
-    fn of(values: &[Option<f64>]) -> Numbers {
-        let mut numbers = Numbers::new(None);
+    fn of(values: &[Option<f64>]) -> NumberCounts {
+        let mut numbers = NumberCounts::new(None);
         let piece = piece(Arc::new(values.iter().copied().collect::<Float64Array>()), false);
         let all: Vec<u32> = (0..values.len() as u32).collect();
         numbers.push(&piece, &all, Dispatch::default());
@@ -166,10 +166,10 @@ mod tests {
     #[test]
     fn integers_beyond_f64_are_told_apart() {
         let near: ArrayRef = Arc::new((0..100).map(|i| (1i64 << 60) + i).collect::<Int64Array>());
-        let mut wide = Numbers::new(Some(true));
+        let mut wide = NumberCounts::new(Some(true));
         wide.push(&piece(near.clone(), true), &[], Dispatch::default());
         assert_eq!(wide.distinct.count(), (100, true));
-        let mut narrow = Numbers::new(None);
+        let mut narrow = NumberCounts::new(None);
         narrow.push(&piece(near, false), &[], Dispatch::default());
         assert!(narrow.distinct.count().0 < 100, "as f64 they are not");
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::finding::Severity;
-use super::report::{ColumnReport, Report};
+use super::report::{CheckReport, ColumnReport};
 use super::value::Value;
 use crate::text::{grouped, html, percent, quoted, thousands};
 
@@ -21,7 +21,7 @@ td.n{font-weight:600}li{overflow-wrap:anywhere}p{overflow-wrap:anywhere}\
 .warning,.broken{color:#9a3412}.note{color:#57606a}";
 
 /// The page.
-pub(super) fn page(report: &Report) -> String {
+pub(super) fn page(report: &CheckReport) -> String {
     let mut out = String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n");
     out.push_str(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
@@ -100,7 +100,7 @@ fn table(out: &mut String, title: &str, header: &[&str], left: usize, rows: &[Ve
     out.push_str("</table></div>\n");
 }
 
-fn expectations(out: &mut String, report: &Report) {
+fn expectations(out: &mut String, report: &CheckReport) {
     let Some(expected) = &report.expectations else { return };
     if expected.breaches.is_empty() {
         return paragraph(out, &format!("all {} expectations are met", expected.checked));
@@ -126,7 +126,7 @@ fn expectations(out: &mut String, report: &Report) {
     table(out, "Broken", &["column", "expectation", "what is there", "rows"], 3, &rows);
 }
 
-fn findings(out: &mut String, report: &Report) {
+fn findings(out: &mut String, report: &CheckReport) {
     if report.findings.is_empty() {
         return;
     }
@@ -142,7 +142,7 @@ fn findings(out: &mut String, report: &Report) {
     out.push_str("</ul>\n");
 }
 
-fn columns(out: &mut String, report: &Report) {
+fn columns(out: &mut String, report: &CheckReport) {
     let row = |c: &ColumnReport| {
         // Where every value is rare, the most common one is nobody's business.
         let common = c.most_common.as_ref().filter(|m| m.exact || m.share >= RARE);
@@ -163,7 +163,7 @@ fn columns(out: &mut String, report: &Report) {
     table(out, "Columns", &header, 2, &rows);
 }
 
-fn numbers(out: &mut String, report: &Report) {
+fn numbers(out: &mut String, report: &CheckReport) {
     let row = |c: &ColumnReport| {
         let n = c.numbers.as_ref()?;
         let mut row = vec![c.name.clone(), thousands(n.nan), thousands(n.infinite), thousands(n.zeros)];
@@ -210,7 +210,7 @@ fn numbers(out: &mut String, report: &Report) {
     }
 }
 
-fn texts(out: &mut String, report: &Report) {
+fn texts(out: &mut String, report: &CheckReport) {
     let row = |c: &ColumnReport| {
         let t = c.text.as_ref()?;
         let length = |n: Option<u64>| n.map_or_else(String::new, thousands);
@@ -227,7 +227,7 @@ fn texts(out: &mut String, report: &Report) {
     table(out, "Text", &["column", "empty", "padded", "shortest", "mean length", "longest"], 1, &rows);
 }
 
-fn correlations(out: &mut String, report: &Report) {
+fn correlations(out: &mut String, report: &CheckReport) {
     let rows: Vec<Vec<String>> = report
         .correlations
         .iter()

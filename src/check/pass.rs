@@ -8,16 +8,16 @@ use rayon::prelude::*;
 
 use super::across::{Centred, MOST_COLUMNS, Pairs};
 use super::piece::{Class, Piece};
-use super::profile::{Limits, Profile, Shape};
+use super::profile::{ColumnLimits, ColumnShape, Profile};
 use super::rows::{ROW_BYTES, RowSums};
-use super::sample::{ROWS, Sample};
+use super::sample::{ROWS, RowSample};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{BATCH_ROWS, ColumnReader, Order, RowGroup, Source, fault};
 use crate::simd::Dispatch;
 
 /// What the pass found.
-pub(super) struct Found {
+pub(super) struct PassOutcome {
     pub(super) profiles: Vec<Profile>,
     /// Of the columns in `paired`, by position there; None: too many of them.
     pub(super) pairs: Option<Pairs>,
@@ -28,21 +28,21 @@ pub(super) struct Found {
 }
 
 /// What a row group is read with.
-struct Plan<'a> {
+struct PassPlan<'a> {
     source: &'a Source,
-    shapes: Vec<Shape>,
+    shapes: Vec<ColumnShape>,
     paired: Vec<usize>,
     pairs: bool,
     /// The column that does not count when rows are compared; None: rows are not compared.
     rows_without: Option<Option<usize>>,
-    limits: &'a [Limits],
-    sample: Sample,
+    limits: &'a [ColumnLimits],
+    sample: RowSample,
     simd: Dispatch,
     watch: Watch<'a>,
 }
 
 /// What one row group, or all of them up to one, tell.
-struct Part {
+struct PassPart {
     profiles: Vec<Profile>,
     pairs: Pairs,
     rows: Vec<u128>,
@@ -56,20 +56,20 @@ struct Part {
 pub(super) fn pass(
     source: &Source,
     id: Option<usize>,
-    limits: &[Limits],
+    limits: &[ColumnLimits],
     memory: u64,
     watch: Watch<'_>,
-) -> Result<Found> {
-    let shapes: Vec<Shape> = source.columns().iter().map(Shape::of).collect();
+) -> Result<PassOutcome> {
+    let shapes: Vec<ColumnShape> = source.columns().iter().map(ColumnShape::of).collect();
     let paired: Vec<usize> = (0..shapes.len()).filter(|&c| shapes[c].class == Class::Number).collect();
     let compared = source.rows().saturating_mul(ROW_BYTES) <= memory / 2;
-    let plan = Plan {
+    let plan = PassPlan {
         source,
         pairs: paired.len() <= MOST_COLUMNS,
         paired,
         rows_without: compared.then_some(id),
         limits,
-        sample: Sample::of(source.rows(), ROWS),
+        sample: RowSample::of(source.rows(), ROWS),
         simd: Dispatch::default(),
         watch,
         shapes,
@@ -83,20 +83,25 @@ pub(super) fn pass(
         let _ahead = source.ahead(source.row_groups(), &all, Order::Together(rayon::current_num_threads()));
         // Two row groups a thread: few enough to hold, and enough that a slow one does not leave the others idle.
         for wave in source.row_groups().chunks(2 * rayon::current_num_threads()) {
-            let parts: Vec<Part> =
+            let parts: Vec<PassPart> =
                 wave.par_iter().with_max_len(1).map(|&group| plan.read(group)).collect::<Result<_>>()?;
             parts.into_iter().for_each(|part| total.merge(part));
         }
         Ok(())
     })?;
-    let Part { profiles, pairs, rows } = total;
-    Ok(Found { profiles, pairs: plan.pairs.then_some(pairs), paired: plan.paired, rows: compared.then_some(rows) })
+    let PassPart { profiles, pairs, rows } = total;
+    Ok(PassOutcome {
+        profiles,
+        pairs: plan.pairs.then_some(pairs),
+        paired: plan.paired,
+        rows: compared.then_some(rows),
+    })
 }
 
 /// A column under way in a row group.
-struct Column<'a> {
+struct ColumnPass<'a> {
     at: usize,
-    shape: Shape,
+    shape: ColumnShape,
     /// None: the file does not have it.
     reader: Option<ColumnReader<'a>>,
     profile: Profile,
@@ -104,18 +109,18 @@ struct Column<'a> {
     centred: Option<Centred>,
 }
 
-impl Plan<'_> {
-    fn part(&self, rows: usize) -> Part {
-        Part {
+impl PassPlan<'_> {
+    fn part(&self, rows: usize) -> PassPart {
+        PassPart {
             profiles: self.shapes.iter().map(|&shape| Profile::new(shape)).collect(),
             pairs: Pairs::new(if self.pairs { self.paired.len() } else { 0 }),
             rows: Vec::with_capacity(rows),
         }
     }
 
-    fn read(&self, group: RowGroup) -> Result<Part> {
+    fn read(&self, group: RowGroup) -> Result<PassPart> {
         let mut part = self.part(if self.rows_without.is_some() { group.rows as usize } else { 0 });
-        let mut columns: Vec<Column<'_>> = std::mem::take(&mut part.profiles)
+        let mut columns: Vec<ColumnPass<'_>> = std::mem::take(&mut part.profiles)
             .into_par_iter()
             .enumerate()
             .map(|(at, profile)| self.open(group, at, profile))
@@ -144,15 +149,15 @@ impl Plan<'_> {
         Ok(part)
     }
 
-    fn open(&self, group: RowGroup, at: usize, profile: Profile) -> Result<Column<'_>> {
+    fn open(&self, group: RowGroup, at: usize, profile: Profile) -> Result<ColumnPass<'_>> {
         let there = self.source.has(group, at);
         let reader = there.then(|| ColumnReader::open(self.source, group, at)).transpose()?;
-        Ok(Column { at, shape: self.shapes[at], reader, profile, piece: Piece::default(), centred: None })
+        Ok(ColumnPass { at, shape: self.shapes[at], reader, profile, piece: Piece::default(), centred: None })
     }
 
     /// Reads and counts the next `rows` of a column.
-    fn advance(&self, column: &mut Column<'_>, group: RowGroup, rows: usize, picked: &[u32]) -> Result<()> {
-        let Column { at, shape, reader, profile, piece, centred } = column;
+    fn advance(&self, column: &mut ColumnPass<'_>, group: RowGroup, rows: usize, picked: &[u32]) -> Result<()> {
+        let ColumnPass { at, shape, reader, profile, piece, centred } = column;
         let wrong = |why: &str| fault(self.source, group, *at, why);
         if let Some(reader) = reader {
             let array = reader.next_array()?.ok_or_else(|| wrong("it ends before the row group"))?;
@@ -175,8 +180,8 @@ impl Plan<'_> {
     }
 }
 
-impl Part {
-    fn merge(&mut self, later: Part) {
+impl PassPart {
+    fn merge(&mut self, later: PassPart) {
         for (mine, theirs) in self.profiles.iter_mut().zip(later.profiles) {
             mine.merge(theirs);
         }

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use std::collections::HashSet;
 
 use super::distinct::Distinct;
-use super::numbers::Numbers;
+use super::numbers::NumberCounts;
 use super::piece::{Class, NULL, Piece, key_of_number};
 use super::text::Text;
 use crate::input::SourceColumn;
@@ -14,7 +14,7 @@ use crate::simd::Dispatch;
 
 /// What the pass has to count for expectations of one column.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Limits {
+pub(super) struct ColumnLimits {
     pub(super) range: Option<(f64, f64)>,
     /// Keys of the values that may occur.
     pub(super) allowed: Option<HashSet<u64>>,
@@ -22,20 +22,20 @@ pub(super) struct Limits {
 
 /// What is known of a column before it is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
+pub(super) struct ColumnShape {
     pub(super) class: Class,
     /// 64-bit integers in all files: whether they have a sign.
     signed: Option<bool>,
 }
 
-impl Shape {
+impl ColumnShape {
     pub(super) fn of(column: &SourceColumn) -> Self {
         let signed = match column.data_type {
             DataType::Int64 => Some(true),
             DataType::UInt64 => Some(false),
             _ => None,
         };
-        Shape { class: Class::of(&column.data_type), signed: signed.filter(|_| column.conflicts.is_empty()) }
+        ColumnShape { class: Class::of(&column.data_type), signed: signed.filter(|_| column.conflicts.is_empty()) }
     }
 
     /// The key that a number has in this column.
@@ -75,36 +75,36 @@ pub(super) struct Profile {
     /// Values that are not in the expected list, and the first of them.
     pub(super) unlisted: u64,
     pub(super) example: Option<String>,
-    pub(super) values: Values,
+    pub(super) values: ColumnValues,
 }
 
 /// What is counted by class.
 #[derive(Debug, Clone)]
-pub(super) enum Values {
-    Numbers(Box<Numbers>),
+pub(super) enum ColumnValues {
+    Numbers(Box<NumberCounts>),
     Text(Box<Text>),
     Other(Distinct),
 }
 
 impl Profile {
-    pub(super) fn new(shape: Shape) -> Self {
+    pub(super) fn new(shape: ColumnShape) -> Self {
         let values = match shape.class {
-            Class::Text => Values::Text(Box::new(Text::new())),
-            Class::Other => Values::Other(Distinct::new()),
-            _ => Values::Numbers(Box::new(Numbers::new(shape.signed))),
+            Class::Text => ColumnValues::Text(Box::new(Text::new())),
+            Class::Other => ColumnValues::Other(Distinct::new()),
+            _ => ColumnValues::Numbers(Box::new(NumberCounts::new(shape.signed))),
         };
         Profile { rows: 0, nulls: 0, absent: 0, mistyped: 0, outside: 0, unlisted: 0, example: None, values }
     }
 
     /// Adds a batch that fits the column; `picked` are the positions of sampled rows.
-    pub(super) fn push(&mut self, piece: &Piece, picked: &[u32], limits: &Limits, simd: Dispatch) {
+    pub(super) fn push(&mut self, piece: &Piece, picked: &[u32], limits: &ColumnLimits, simd: Dispatch) {
         self.compare(piece, limits);
         self.rows += piece.keys.len() as u64;
         self.nulls += piece.nulls;
         match &mut self.values {
-            Values::Numbers(numbers) => numbers.push(piece, picked, simd),
-            Values::Text(text) => text.push(piece, picked),
-            Values::Other(distinct) => {
+            ColumnValues::Numbers(numbers) => numbers.push(piece, picked, simd),
+            ColumnValues::Text(text) => text.push(piece, picked),
+            ColumnValues::Other(distinct) => {
                 let keys: Vec<u64> = piece.keys.iter().copied().filter(|&key| key != NULL).collect();
                 distinct.push(&keys);
             }
@@ -112,7 +112,7 @@ impl Profile {
     }
 
     /// Counts what breaks expectations. Nulls and NaN break none of these.
-    fn compare(&mut self, piece: &Piece, limits: &Limits) {
+    fn compare(&mut self, piece: &Piece, limits: &ColumnLimits) {
         if let Some((low, high)) = limits.range {
             self.outside += piece.values.iter().filter(|&&v| v < low || v > high).count() as u64;
         }
@@ -130,7 +130,7 @@ impl Profile {
 
     /// Values that are null or NaN, or of a file without the column.
     pub(super) fn missing(&self) -> u64 {
-        let nan = if let Values::Numbers(numbers) = &self.values { numbers.nan } else { 0 };
+        let nan = if let ColumnValues::Numbers(numbers) = &self.values { numbers.nan } else { 0 };
         self.nulls + nan + self.absent
     }
 
@@ -144,9 +144,9 @@ impl Profile {
         self.unlisted += other.unlisted;
         self.example = self.example.take().or(other.example);
         match (&mut self.values, other.values) {
-            (Values::Numbers(mine), Values::Numbers(theirs)) => mine.merge(*theirs),
-            (Values::Text(mine), Values::Text(theirs)) => mine.merge(*theirs),
-            (Values::Other(mine), Values::Other(theirs)) => mine.merge(theirs),
+            (ColumnValues::Numbers(mine), ColumnValues::Numbers(theirs)) => mine.merge(*theirs),
+            (ColumnValues::Text(mine), ColumnValues::Text(theirs)) => mine.merge(*theirs),
+            (ColumnValues::Other(mine), ColumnValues::Other(theirs)) => mine.merge(theirs),
             // The class of a column is the same in all parts.
             _ => {}
         }
@@ -155,16 +155,16 @@ impl Profile {
     /// How many different values, and whether that is exact.
     pub(super) fn distinct(&self) -> (u64, bool) {
         match &self.values {
-            Values::Numbers(numbers) => numbers.distinct.count(),
-            Values::Text(text) => text.distinct.count(),
-            Values::Other(distinct) => distinct.count(),
+            ColumnValues::Numbers(numbers) => numbers.distinct.count(),
+            ColumnValues::Text(text) => text.distinct.count(),
+            ColumnValues::Other(distinct) => distinct.count(),
         }
     }
 
     /// Values that are there: no null and, among numbers, finite.
     pub(super) fn present(&self) -> u64 {
         match &self.values {
-            Values::Numbers(numbers) => numbers.moments.n,
+            ColumnValues::Numbers(numbers) => numbers.moments.n,
             _ => self.rows - self.nulls,
         }
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::breach::Breach;
 use super::finding::Finding;
 use super::piece::Class;
-use super::profile::{Profile, Values};
+use super::profile::{ColumnValues, Profile};
 use super::sample::{quantile, rank_error};
 use super::sentinel::sentinels;
 use super::value::Value;
@@ -17,7 +17,7 @@ pub const QUANTILES: [f64; 7] = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
 
 /// The report.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct CheckReport {
     /// The files, in order.
     pub files: Vec<FileReport>,
     /// Rows of all files.
@@ -185,21 +185,21 @@ pub(super) fn column(source: &SourceColumn, profile: &Profile, personal: bool) -
     let class = Class::of(&source.data_type);
     let (distinct, distinct_exact) = profile.distinct();
     let most = match &profile.values {
-        Values::Numbers(n) => n.most_common().map(|(v, count)| (Value::of(v, class), count)),
-        Values::Text(t) => t.most_common().map(|(v, count)| (Value::Text(v), count)),
-        Values::Other(_) => None,
+        ColumnValues::Numbers(n) => n.most_common().map(|(v, count)| (Value::of(v, class), count)),
+        ColumnValues::Text(t) => t.most_common().map(|(v, count)| (Value::Text(v), count)),
+        ColumnValues::Other(_) => None,
     };
     let counts = match &profile.values {
         _ if personal => None,
-        Values::Numbers(n) => n.distinct.counts().map(|counts| {
+        ColumnValues::Numbers(n) => n.distinct.counts().map(|counts| {
             let mut counts: Vec<(f64, u64)> = counts.map(|(key, count)| (n.value(key), count)).collect();
             counts.sort_by(|a, b| a.0.total_cmp(&b.0));
             counts.into_iter().map(|(v, count)| (Value::of(v, class), count)).collect()
         }),
-        Values::Text(t) => {
+        ColumnValues::Text(t) => {
             t.counts().map(|counts| counts.into_iter().map(|(v, count)| (Value::Text(v), count)).collect())
         }
-        Values::Other(_) => None,
+        ColumnValues::Other(_) => None,
     };
     ColumnReport {
         name: source.name.clone(),
@@ -217,12 +217,12 @@ pub(super) fn column(source: &SourceColumn, profile: &Profile, personal: bool) -
             share: count as f64 / profile.rows.max(1) as f64,
         }),
         counts,
-        numbers: if let Values::Numbers(n) = &profile.values { Some(numbers(n, class, personal)) } else { None },
-        text: if let Values::Text(t) = &profile.values { Some(text(t, profile)) } else { None },
+        numbers: if let ColumnValues::Numbers(n) = &profile.values { Some(numbers(n, class, personal)) } else { None },
+        text: if let ColumnValues::Text(t) = &profile.values { Some(text(t, profile)) } else { None },
     }
 }
 
-fn numbers(n: &super::numbers::Numbers, class: Class, personal: bool) -> NumberReport {
+fn numbers(n: &super::numbers::NumberCounts, class: Class, personal: bool) -> NumberReport {
     let m = n.moments;
     let any = m.n > 0;
     let mut sorted = n.sample.clone();

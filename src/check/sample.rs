@@ -14,15 +14,15 @@ pub(super) const ROWS: u64 = 1 << 16;
 
 /// Which rows are in the sample.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sample {
+pub(super) struct RowSample {
     /// A row whose hash lies below is in; None: all are.
     below: Option<u64>,
 }
 
-impl Sample {
+impl RowSample {
     pub(super) fn of(rows: u64, wanted: u64) -> Self {
         let share = u128::from(wanted) * (1 << 64) / u128::from(rows.max(1));
-        Sample { below: u64::try_from(share).ok() }
+        RowSample { below: u64::try_from(share).ok() }
     }
 
     /// The rows of a piece that are in the sample, as positions in it.
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn any_split_gives_the_same_rows() {
-        let sample = Sample::of(1_000_000, ROWS);
+        let sample = RowSample::of(1_000_000, ROWS);
         let whole = sample.positions(0, 1_000_000);
         assert!(whole.len().abs_diff(ROWS as usize) < 1500, "{}", whole.len());
         let mut parts = Vec::new();
@@ -67,14 +67,14 @@ mod tests {
             parts.extend(sample.positions(first as u64, rows).into_iter().map(|i| i + first as u32));
         }
         assert_eq!(parts, whole);
-        assert_eq!(Sample::of(ROWS, ROWS).positions(5, 100).len(), 100);
+        assert_eq!(RowSample::of(ROWS, ROWS).positions(5, 100).len(), 100);
     }
 
     #[test]
     fn the_stated_error_holds() {
         let rows = 2_000_000;
         let mut picked: Vec<f64> =
-            Sample::of(rows, ROWS).positions(0, rows as usize).iter().map(|&i| f64::from(i)).collect();
+            RowSample::of(rows, ROWS).positions(0, rows as usize).iter().map(|&i| f64::from(i)).collect();
         picked.sort_by(f64::total_cmp);
         for q in [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99] {
             let rank = quantile(&picked, q).unwrap() / (rows - 1) as f64;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::findings::tell;
 use super::piece::Class;
-use super::report::{ColumnReport, QUANTILES, Report};
+use super::report::{CheckReport, ColumnReport, QUANTILES};
 use super::value::Value;
 use super::{CheckRequest, STRONG, check};
 use crate::error::Result;
@@ -64,7 +64,7 @@ pub fn starting_recipe(
 }
 
 /// Whether it is text of few values that repeat, and none that are somebody's.
-fn is_category(report: &Report, column: &ColumnReport) -> bool {
+fn is_category(report: &CheckReport, column: &ColumnReport) -> bool {
     let finding = |kind| report.findings.iter().any(|f| f.kind == kind && f.column.as_ref() == Some(&column.name));
     column.class == Class::Text
         && (2..=CATEGORIES).contains(&column.distinct)
@@ -150,7 +150,7 @@ fn is_long_tailed(n: &super::report::NumberReport) -> bool {
     max - median > TAIL * (last - median).max(f64::MIN_POSITIVE) && last > median
 }
 
-fn correlated(out: &mut String, report: &Report) {
+fn correlated(out: &mut String, report: &CheckReport) {
     let pairs = report.correlations.as_deref().unwrap_or_default();
     if pairs.is_empty() {
         return;

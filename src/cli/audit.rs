@@ -1,6 +1,6 @@
 //! Protected attributes by segment, as tables.
 
-use hyades::audit::{Attribute, Found, NumbersReport, Report, ShareLine, SharesReport, Summary};
+use hyades::audit::{Attribute, AuditCounts, AuditReport, NumbersReport, ShareLine, SharesReport, Summary};
 use hyades::text::{percent, shown};
 
 use super::fmt::{compact, thousands, wrapped};
@@ -12,7 +12,7 @@ const LONGEST: usize = 24;
 const WIDTH: usize = 80;
 
 /// One table an attribute, and what stands out.
-pub(super) fn text(report: &Report) -> String {
+pub(super) fn text(report: &AuditReport) -> String {
     let mut parts: Vec<String> = report.attributes.iter().map(|a| of_attribute(a, &report.segments)).collect();
     let left_out = report.left_out.iter().map(|(name, why)| format!("not audited: {}: {}", shown(name), shown(why)));
     parts.extend(left_out.map(|line| wrapped(&line, WIDTH).join("\n")));
@@ -23,8 +23,8 @@ fn of_attribute(attribute: &Attribute, rows: &[u64]) -> String {
     let feature = if attribute.is_feature { ", a feature" } else { "" };
     let title = format!("audit of {} ({}{feature})", shown(&attribute.column), attribute.attribute);
     let body = match &attribute.found {
-        Found::Shares(found) => shares(found, rows),
-        Found::Numbers(found) => numbers(found, rows),
+        AuditCounts::Shares(found) => shares(found, rows),
+        AuditCounts::Numbers(found) => numbers(found, rows),
     };
     format!("{title}\n{body}")
 }

@@ -1,7 +1,9 @@
 //! The report of a check for people: tables that fit 80 columns, then findings, then pairs.
 
 use comfy_table::{ColumnConstraint, Table};
-use hyades::check::{Class, ColumnReport, Common, Correlation, DISTINCT_ERROR, NumberReport, Report, Severity, Value};
+use hyades::check::{
+    CheckReport, Class, ColumnReport, Common, Correlation, DISTINCT_ERROR, NumberReport, Severity, Value,
+};
 use hyades::text::{percent, shown};
 
 use super::fmt::{compact, thousands, wrapped};
@@ -21,7 +23,7 @@ const RARE: f64 = 0.001;
 const WIDE: u16 = 96;
 
 /// The whole report.
-pub(super) fn text(report: &Report) -> String {
+pub(super) fn text(report: &CheckReport) -> String {
     let mut parts = vec![columns(report)];
     parts.extend(numbers(report));
     parts.extend(texts(report));
@@ -52,7 +54,7 @@ fn named(header: &[&str]) -> Table {
     out
 }
 
-fn columns(report: &Report) -> String {
+fn columns(report: &CheckReport) -> String {
     let mut out = named(&["column", "type", "missing", "distinct", "most common", "share"]);
     for c in &report.columns {
         // Where every value is rare, the most common one is nobody's business.
@@ -110,7 +112,7 @@ fn shorter(text: &str, width: usize) -> String {
     text.chars().take(width - 2).chain("..".chars()).collect()
 }
 
-fn numbers(report: &Report) -> Option<String> {
+fn numbers(report: &CheckReport) -> Option<String> {
     let header = ["column", "min", "5%", "median", "95%", "max", "mean", "dev", "skew", "auto"];
     let wide = named(&[]).width().is_none_or(|width| width >= WIDE);
     let fits = |i: usize| wide || !["5%", "95%"].contains(&header[i]);
@@ -160,7 +162,7 @@ fn number_row(c: &ColumnReport, n: &NumberReport) -> Vec<String> {
     ]
 }
 
-fn texts(report: &Report) -> Option<String> {
+fn texts(report: &CheckReport) -> Option<String> {
     let mut out = named(&["column", "shortest", "mean length", "longest", "empty", "padded"]);
     let mut any = false;
     for (c, t) in report.columns.iter().filter_map(|c| Some((c, c.text.as_ref()?))) {
@@ -179,7 +181,7 @@ fn texts(report: &Report) -> Option<String> {
 }
 
 /// What the signs of the tables mean, where they are used.
-fn legend(report: &Report) -> Option<String> {
+fn legend(report: &CheckReport) -> Option<String> {
     let mut parts = Vec::new();
     if report.columns.iter().any(|c| !c.distinct_exact) {
         parts.push(format!("~ estimated, +-{:.1}%;", 100.0 * DISTINCT_ERROR));
@@ -199,7 +201,7 @@ fn legend(report: &Report) -> Option<String> {
     (!text.is_empty()).then(|| wrapped(text.trim_end_matches(';'), WIDTH).join("\n") + "\n")
 }
 
-fn findings(report: &Report) -> Option<String> {
+fn findings(report: &CheckReport) -> Option<String> {
     let id = report.id.iter().flat_map(|id| {
         let text =
             format!("{}: {} missing, {} duplicates", shown(&id.column), thousands(id.nulls), thousands(id.duplicates));
@@ -214,7 +216,7 @@ fn findings(report: &Report) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n") + "\n")
 }
 
-fn pairs(report: &Report) -> Option<String> {
+fn pairs(report: &CheckReport) -> Option<String> {
     let pairs = report.correlations.as_ref().filter(|pairs| !pairs.is_empty())?;
     let line =
         |p: &Correlation| sentence(&format!("{:.4}", p.r), &format!("{} and {}", shown(&p.first), shown(&p.second)));

@@ -86,11 +86,11 @@ fn new_bar(stage: Stage, total: u64, unit: &str) -> ProgressBar {
 /// One log line an event, by tracing.
 pub(super) struct Lines {
     every_pass: bool,
-    state: Mutex<State>,
+    state: Mutex<BarState>,
 }
 
 /// Progress of the stage under way; reported now and then.
-struct State {
+struct BarState {
     done: u64,
     total: u64,
     unit: &'static str,
@@ -118,7 +118,7 @@ impl Lines {
     }
 
     fn with(every_pass: bool) -> Self {
-        Lines { every_pass, state: Mutex::new(State { done: 0, total: 0, unit: "", last: Instant::now() }) }
+        Lines { every_pass, state: Mutex::new(BarState { done: 0, total: 0, unit: "", last: Instant::now() }) }
     }
 }
 
@@ -126,7 +126,7 @@ impl Observer for Lines {
     fn event(&self, event: Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Begin { total, unit, .. } => *state = State { done: 0, total, unit, last: Instant::now() },
+            Event::Begin { total, unit, .. } => *state = BarState { done: 0, total, unit, last: Instant::now() },
             Event::Advance { stage, by } => {
                 state.done += by;
                 if state.last.elapsed() >= INTERVAL {

@@ -7,7 +7,7 @@ use hyades::Result;
 use hyades::cluster::Limits;
 use hyades::input::Access;
 use hyades::job::{BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
-use hyades::prepare::{ColumnChoice, Missing, RecipeSpec, Scale, Transform};
+use hyades::prepare::{ColumnChoice, Missing, Recipe, Scale, Transform};
 use hyades::roles::RoleRequest;
 use hyades::simd::SimdLevel;
 use hyades::text::KeySource;
@@ -221,7 +221,7 @@ pub(super) struct ResourceArgs {
 
 impl FitOptions {
     pub(super) fn request(self, inputs: Vec<PathBuf>, k: usize, out: Option<PathBuf>) -> Result<FitRequest> {
-        let recipe = self.recipe.recipe.as_deref().map_or_else(|| Ok(RecipeSpec::default()), RecipeSpec::from_toml)?;
+        let recipe = self.recipe.recipe.as_deref().map_or_else(|| Ok(Recipe::default()), Recipe::from_toml)?;
         let flags = ColumnChoice {
             transform: self.recipe.transform.map(Transform::from),
             missing: self.recipe.missing,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hyades::check::{CheckRequest, starting_recipe};
 use hyades::job::{ApplyRequest, Resources};
-use hyades::prepare::RecipeSpec;
+use hyades::prepare::Recipe;
 use hyades::text::KeySource;
 use hyades::{Error, Result};
 
@@ -99,6 +99,6 @@ pub(super) fn apply(args: ApplyArgs, console: &Console) -> Result<()> {
 }
 
 pub(super) fn schema() -> Result<()> {
-    let text = serde_json::to_string_pretty(&RecipeSpec::schema()).map_err(|e| Error::Internal(e.to_string()))?;
+    let text = serde_json::to_string_pretty(&Recipe::schema()).map_err(|e| Error::Internal(e.to_string()))?;
     say!("{text}")
 }

@@ -2,7 +2,7 @@
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use hyades::job::{Place, Plan, RuledLabels, StageTime};
+use hyades::job::{Plan, RuledLabels, StageTime, TilePlace};
 use hyades::model::{Model, RuledModel, StratumModel};
 use hyades::output::LabelSummary;
 use hyades::rules::UNKNOWN_STRATUM;
@@ -206,8 +206,8 @@ pub(super) fn stages(stages: &[StageTime]) -> String {
 /// A plan, line by line.
 pub(super) fn plan(plan: &Plan) -> String {
     let place = match &plan.place {
-        Place::Memory => "in memory".to_owned(),
-        Place::Scratch(folder) => format!("in a scratch file in {}, streamed each pass", folder.display()),
+        TilePlace::Memory => "in memory".to_owned(),
+        TilePlace::Scratch(folder) => format!("in a scratch file in {}, streamed each pass", folder.display()),
     };
     let lines = [
         (

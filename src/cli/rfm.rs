@@ -24,7 +24,7 @@ pub(super) struct RfmArgs {
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
-    columns: ColumnArgs,
+    columns: RfmColumnArgs,
     #[command(flatten)]
     choice: ChoiceArgs,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub(super) struct RfmArgs {
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Columns")]
-struct ColumnArgs {
+struct RfmColumnArgs {
     /// The customer: whole numbers or text
     #[arg(long, value_name = "COLUMN")]
     customer: String,

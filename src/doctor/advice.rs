@@ -3,14 +3,14 @@
 //! A cause silences what follows from it, and what a working GPU disproves is not said: a healthy machine gets no
 //! advice.
 
-use super::findings::Device;
-use super::observed::{Access, Fault, Icd, Library, NVIDIA_LIBRARY, Node, NvidiaGpu, Observed};
+use super::findings::FoundDevice;
+use super::observed::{DeviceNode, DriverFault, Icd, Library, NVIDIA_LIBRARY, NodeAccess, NvidiaGpu, Observed};
 
 /// How many paths are listed before the rest is counted.
 const LISTED: usize = 3;
 
 /// The advice, causes before what follows from them.
-pub(super) fn advice(seen: &Observed, devices: &[Device]) -> Vec<String> {
+pub(super) fn advice(seen: &Observed, devices: &[FoundDevice]) -> Vec<String> {
     let vulkan = Shown::of(seen, devices);
     let mut out = Vec::new();
     out.extend(absent_nodes(seen, &vulkan));
@@ -63,7 +63,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(seen: &Observed, devices: &[Device]) -> Self {
+    fn of(seen: &Observed, devices: &[FoundDevice]) -> Self {
         let is_nvidia = |text: &str| text.to_ascii_uppercase().contains("NVIDIA");
         let shown = devices.iter().filter(|d| d.real && (is_nvidia(&d.name) || is_nvidia(&d.driver))).count();
         let nodes = seen.nodes.iter().filter(|n| n.is_nvidia_gpu()).count();
@@ -80,7 +80,7 @@ impl Shown {
 /// The kernel has the GPU, this user space has not.
 fn absent_nodes(seen: &Observed, vulkan: &Shown) -> Vec<String> {
     let mut out = Vec::new();
-    if seen.nvidia_module.is_some() && !vulkan.nvidia && !seen.nodes.iter().any(Node::is_nvidia_gpu) {
+    if seen.nvidia_module.is_some() && !vulkan.nvidia && !seen.nodes.iter().any(DeviceNode::is_nvidia_gpu) {
         let remedy = if seen.container {
             "give the container its GPUs (docker: --gpus all; Kubernetes: the resource nvidia.com/gpu)"
         } else {
@@ -105,9 +105,9 @@ fn absent_nodes(seen: &Observed, vulkan: &Shown) -> Vec<String> {
 /// Device nodes that cannot be opened, those with the same reason together. Where another GPU works, a closed render
 /// node is no fault: NVIDIA's driver computes without it.
 fn closed_nodes(seen: &Observed, vulkan: &Shown) -> Vec<String> {
-    let matters = |n: &&Node| if n.is_nvidia() { vulkan.nvidia_lacks || !vulkan.real } else { !vulkan.real };
-    let closed: Vec<&Node> = seen.nodes.iter().filter(|n| n.access != Access::Open).filter(matters).collect();
-    let mut reasons: Vec<&Access> = Vec::new();
+    let matters = |n: &&DeviceNode| if n.is_nvidia() { vulkan.nvidia_lacks || !vulkan.real } else { !vulkan.real };
+    let closed: Vec<&DeviceNode> = seen.nodes.iter().filter(|n| n.access != NodeAccess::Open).filter(matters).collect();
+    let mut reasons: Vec<&NodeAccess> = Vec::new();
     for node in &closed {
         if !reasons.contains(&&node.access) {
             reasons.push(&node.access);
@@ -115,27 +115,27 @@ fn closed_nodes(seen: &Observed, vulkan: &Shown) -> Vec<String> {
     }
     let mut out = Vec::new();
     for reason in reasons {
-        let nodes: Vec<&Node> = closed.iter().filter(|n| n.access == *reason).copied().collect();
+        let nodes: Vec<&DeviceNode> = closed.iter().filter(|n| n.access == *reason).copied().collect();
         let paths = list(nodes.iter().map(|n| n.path.as_str()));
         let refused = "cannot be opened by this user";
         out.push(match reason {
-            Access::Open => continue,
-            Access::Group { number, .. } if seen.container => format!(
+            NodeAccess::Open => continue,
+            NodeAccess::Group { number, .. } if seen.container => format!(
                 "{paths} {refused}, only by group {number}: start the container with that group (docker: --group-add \
                  {number})"
             ),
-            Access::Group { name, .. } => format!(
+            NodeAccess::Group { name, .. } => format!(
                 "{paths} {refused}, only by the group {name}: run `sudo usermod -aG {name} $USER` and log in again"
             ),
-            Access::Forbidden => format!(
+            NodeAccess::Forbidden => format!(
                 "{paths} {refused}, because the rules of this container or service forbid it: hand the GPU in (docker: \
                  --gpus all, or --device with the node; systemd: DeviceAllow)"
             ),
-            Access::Owner => format!(
+            NodeAccess::Owner => format!(
                 "{paths} {refused}, only by its owner: let an administrator give it to a group (a udev rule; for \
                  NVIDIA the module options NVreg_DeviceFileGID and NVreg_DeviceFileMode)"
             ),
-            Access::Dead(error) => format!(
+            NodeAccess::Dead(error) => format!(
                 "{paths} cannot be opened by anybody ({error}): the kernel's driver does not answer; look for its \
                  lines in `sudo dmesg`, load it again or reboot"
             ),
@@ -232,14 +232,14 @@ fn icd(icd: &Icd) -> Option<String> {
             "{file} names the library {name}, which was not found: install the driver that it belongs to, or hand it \
              into the container"
         )),
-        (Err(Fault::Missing), Some(variable)) => {
+        (Err(DriverFault::Missing), Some(variable)) => {
             Some(format!("{file} does not exist: correct the path, or unset {variable} so that Vulkan looks itself"))
         }
-        (Err(Fault::Missing), None) => Some(format!("{file} is a link to nothing: install its driver again")),
-        (Err(Fault::Unreadable(why)), _) => {
+        (Err(DriverFault::Missing), None) => Some(format!("{file} is a link to nothing: install its driver again")),
+        (Err(DriverFault::Unreadable(why)), _) => {
             Some(format!("{file} cannot be read ({why}): let this user read it (`sudo chmod a+r {path}`)"))
         }
-        (Err(Fault::Malformed), _) => {
+        (Err(DriverFault::Malformed), _) => {
             Some(format!("{file} is not JSON with ICD.library_path: install its driver again"))
         }
     }

@@ -22,14 +22,14 @@ pub struct Findings {
     /// All levels that can be forced with `--simd`.
     pub simd_available: Vec<&'static str>,
     /// The GPUs, real and software.
-    pub devices: Vec<Device>,
+    pub devices: Vec<FoundDevice>,
     /// What is missing, and how to get it: a finding and its remedy each, causes before what follows from them.
     pub advice: Vec<String>,
 }
 
 /// A GPU.
 #[derive(Debug, Clone, Serialize)]
-pub struct Device {
+pub struct FoundDevice {
     /// For `--device`.
     pub index: usize,
     /// Its name.

@@ -12,7 +12,7 @@ mod observed;
 mod tests;
 
 use crate::simd::SimdLevel;
-pub use findings::{Device, Findings};
+pub use findings::{Findings, FoundDevice};
 use machine::Machine;
 use observed::Observed;
 
@@ -49,24 +49,24 @@ fn processor_name() -> Option<String> {
 }
 
 #[cfg(feature = "gpu")]
-fn devices() -> Vec<Device> {
+fn devices() -> Vec<FoundDevice> {
     let device = |a: crate::backend::gpu::AdapterInfo| {
         let kind = if a.is_real() { "" } else { ", software" };
         let mut details = format!("{}{kind}; {}", a.backend, a.driver);
         if !a.features.is_empty() {
             details += &format!("; {}", a.features.join(", "));
         }
-        Device { index: a.index, real: a.is_real(), details, driver: a.driver, name: a.name }
+        FoundDevice { index: a.index, real: a.is_real(), details, driver: a.driver, name: a.name }
     };
     crate::backend::gpu::adapters().into_iter().map(device).collect()
 }
 
 #[cfg(not(feature = "gpu"))]
-fn devices() -> Vec<Device> {
+fn devices() -> Vec<FoundDevice> {
     Vec::new()
 }
 
-fn advice(devices: &[Device]) -> Vec<String> {
+fn advice(devices: &[FoundDevice]) -> Vec<String> {
     if cfg!(not(feature = "gpu")) {
         return vec!["this hyades was built without its GPU backend: build it with --features gpu".into()];
     }

@@ -25,7 +25,7 @@ pub(super) struct Observed {
     /// The ICD files.
     pub(super) icds: Vec<Icd>,
     /// The device nodes of GPUs.
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<DeviceNode>,
     /// Render nodes of AMD and Intel that the kernel knows and `/dev/dri` lacks.
     pub(super) absent_nodes: Vec<String>,
     /// `NVIDIA_DRIVER_CAPABILITIES`.
@@ -52,12 +52,12 @@ pub(super) struct Icd {
     /// The variable that names it, where one does.
     pub(super) named_by: Option<&'static str>,
     /// The library that it names, or what is wrong with the file.
-    pub(super) library: Result<Library, Fault>,
+    pub(super) library: Result<Library, DriverFault>,
 }
 
 /// What is wrong with an ICD file.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum DriverFault {
     /// There is no such file.
     Missing,
     /// It cannot be read, and why.
@@ -79,16 +79,16 @@ pub(super) struct Library {
 
 /// A device node.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct DeviceNode {
     /// Its path.
     pub(super) path: String,
     /// Whether it can be opened.
-    pub(super) access: Access,
+    pub(super) access: NodeAccess,
 }
 
 /// Whether this user can open a device node for reading and writing.
 #[derive(Debug, PartialEq)]
-pub(super) enum Access {
+pub(super) enum NodeAccess {
     /// Yes.
     Open,
     /// No; a group may.
@@ -117,7 +117,7 @@ pub(super) struct NvidiaGpu {
     pub(super) sliced: bool,
 }
 
-impl Node {
+impl DeviceNode {
     /// Whether it is that of an NVIDIA GPU, not of the driver.
     pub(super) fn is_nvidia_gpu(&self) -> bool {
         self.path.strip_prefix("/dev/nvidia").is_some_and(is_number)
@@ -212,12 +212,12 @@ fn icd_folders(machine: &Machine) -> Vec<String> {
 
 fn icd(machine: &Machine, path: String, named_by: Option<&'static str>) -> Icd {
     let library = match machine.read(&path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Err(Fault::Missing),
-        Err(e) => Err(Fault::Unreadable(e.kind().to_string())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Err(DriverFault::Missing),
+        Err(e) => Err(DriverFault::Unreadable(e.kind().to_string())),
         Ok(text) => {
             let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
             match json["ICD"]["library_path"].as_str() {
-                None => Err(Fault::Malformed),
+                None => Err(DriverFault::Malformed),
                 Some(name) if name.contains('/') && !name.starts_with('/') => {
                     let folder = path.rsplit_once('/').map_or(".", |(folder, _)| folder);
                     Ok(Library::find(machine, &format!("{folder}/{name}")))
@@ -238,30 +238,30 @@ impl Library {
     }
 }
 
-fn nodes(machine: &Machine) -> Vec<Node> {
+fn nodes(machine: &Machine) -> Vec<DeviceNode> {
     let nvidia = machine.names("/dev").into_iter();
     let nvidia = nvidia.filter(|n| n.strip_prefix("nvidia").is_some_and(|rest| rest == "ctl" || is_number(rest)));
     let render = machine.names("/dev/dri").into_iter().filter(|n| n.starts_with("renderD"));
     let paths = nvidia.map(|n| format!("/dev/{n}")).chain(render.map(|n| format!("/dev/dri/{n}")));
-    paths.map(|path| Node { access: access(machine, &path), path }).collect()
+    paths.map(|path| DeviceNode { access: access(machine, &path), path }).collect()
 }
 
-fn access(machine: &Machine, path: &str) -> Access {
+fn access(machine: &Machine, path: &str) -> NodeAccess {
     let error = match machine.open(path) {
-        Ok(()) => return Access::Open,
+        Ok(()) => return NodeAccess::Open,
         Err(e) => e,
     };
     if error.kind() != ErrorKind::PermissionDenied {
-        return Access::Dead(error.to_string());
+        return NodeAccess::Dead(error.to_string());
     }
     let (mode, number) = machine.rights(path);
     let name = machine.group(number);
     if mode & 0o006 == 0o006 {
-        Access::Forbidden
+        NodeAccess::Forbidden
     } else if mode & 0o060 == 0o060 && name.as_deref() != Some("root") {
-        Access::Group { name: name.unwrap_or_else(|| number.to_string()), number }
+        NodeAccess::Group { name: name.unwrap_or_else(|| number.to_string()), number }
     } else {
-        Access::Owner
+        NodeAccess::Owner
     }
 }
 

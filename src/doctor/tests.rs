@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::machine::Machine;
 use super::observed::Observed;
-use super::{Device, advice::advice};
+use super::{FoundDevice, advice::advice};
 
 const ICD: &str = "/etc/vulkan/icd.d/nvidia_icd.json";
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
@@ -19,7 +19,7 @@ const BUS: &str = "0000:65:00.0";
 struct Lab {
     root: tempfile::TempDir,
     variables: BTreeMap<String, String>,
-    devices: Vec<Device>,
+    devices: Vec<FoundDevice>,
 }
 
 impl Lab {
@@ -90,7 +90,13 @@ impl Lab {
 
     fn shows(mut self, name: &str, real: bool) -> Self {
         let index = self.devices.len();
-        self.devices.push(Device { index, name: name.into(), real, driver: String::new(), details: String::new() });
+        self.devices.push(FoundDevice {
+            index,
+            name: name.into(),
+            real,
+            driver: String::new(),
+            details: String::new(),
+        });
         self
     }
 

@@ -10,12 +10,12 @@ use crate::error::{Error, Result};
 
 /// Columns in the order of the input's rows.
 #[derive(Debug)]
-pub(crate) struct Beside {
+pub(crate) struct JoinedColumns {
     pub(super) file: RangeFile,
     pub(super) metadata: ArrowReaderMetadata,
 }
 
-impl Beside {
+impl JoinedColumns {
     /// A whole column of a row group.
     pub(super) fn column(&self, group: usize, column: usize) -> Result<ArrayRef> {
         use parquet::arrow::ProjectionMask;

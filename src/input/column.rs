@@ -15,7 +15,7 @@ use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::file::{BATCH_ROWS, GuardedGroup, RangeFile, sealed};
-use super::place::Place;
+use super::place::ColumnPlace;
 use super::source::{RowGroup, Source};
 use crate::error::{Error, Result};
 use crate::panics::guarded;
@@ -56,20 +56,20 @@ impl<'a> ColumnReader<'a> {
                 (beside.file.clone(), beside.metadata.clone(), group.number, root, None)
             }
             None => match file.column(&description.name).map(|c| &c.place) {
-                Some(Place::Root(root)) => (
+                Some(ColumnPlace::Root(root)) => (
                     file.open_column(group.index, *root)?,
                     file.footer.metadata.clone(),
                     group.index,
                     *root,
                     file.live(group.index),
                 ),
-                Some(Place::Folder(text) | Place::Log(text)) => {
+                Some(ColumnPlace::Folder(text) | ColumnPlace::Log(text)) => {
                     let value = constant(text.as_deref(), &description.data_type).map_err(|why| refuse(&why))?;
                     let kind = ReaderKind::Constant { value, left: group.rows };
                     return Ok(ColumnReader { source, group, column, kind });
                 }
-                Some(Place::Unfit(why)) => return Err(refuse(why)),
-                Some(Place::Locked(why)) => {
+                Some(ColumnPlace::Unfit(why)) => return Err(refuse(why)),
+                Some(ColumnPlace::Locked(why)) => {
                     let path = file.path.display();
                     return Err(Error::Input(format!("{path}: column {:?} {why}", description.name)));
                 }

@@ -41,7 +41,7 @@ fn count<K: Ord + Copy + Send + Sync>(
     column: usize,
     memory: u64,
     watch: Watch<'_>,
-    keys: fn(&ArrayRef) -> Result<Keys<K>, arrow::error::ArrowError>,
+    keys: fn(&ArrayRef) -> Result<IdKeys<K>, arrow::error::ArrowError>,
 ) -> Result<IdFindings> {
     let announced = || source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
     let ahead = announced();
@@ -104,7 +104,7 @@ fn look<K: Ord + Copy>(
     source: &Source,
     group: RowGroup,
     column: usize,
-    keys: fn(&ArrayRef) -> Result<Keys<K>, arrow::error::ArrowError>,
+    keys: fn(&ArrayRef) -> Result<IdKeys<K>, arrow::error::ArrowError>,
 ) -> Result<Look<K>> {
     let mut look = Look { nulls: 0, ascending: true, range: None };
     each_array(source, group, column, |array| {
@@ -132,7 +132,7 @@ fn each_array(
 }
 
 /// The keys of the ids that are not null, and for each a number that spreads them over rounds.
-struct Keys<K> {
+struct IdKeys<K> {
     keys: Vec<K>,
     spread: Vec<u32>,
 }
@@ -141,7 +141,7 @@ fn is_integer(data_type: &DataType) -> bool {
     data_type.is_integer() || matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
 }
 
-fn integer_keys(array: &ArrayRef) -> Result<Keys<u64>, arrow::error::ArrowError> {
+fn integer_keys(array: &ArrayRef) -> Result<IdKeys<u64>, arrow::error::ArrowError> {
     // Any one-to-one map to u64 that keeps the order will do.
     let keys: Vec<u64> = if *array.data_type() == DataType::UInt64 {
         array.as_primitive::<UInt64Type>().iter().flatten().collect()
@@ -150,11 +150,11 @@ fn integer_keys(array: &ArrayRef) -> Result<Keys<u64>, arrow::error::ArrowError>
         wide.as_primitive::<Int64Type>().iter().flatten().map(|v| (v as u64) ^ (1 << 63)).collect()
     };
     let spread = keys.iter().map(|k| (k.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32).collect();
-    Ok(Keys { keys, spread })
+    Ok(IdKeys { keys, spread })
 }
 
 /// 128 bits of blake3: two of a billion ids have the same with a chance of 10^-21.
-fn hashed_keys(array: &ArrayRef) -> Result<Keys<u128>, arrow::error::ArrowError> {
+fn hashed_keys(array: &ArrayRef) -> Result<IdKeys<u128>, arrow::error::ArrowError> {
     let text = match array.data_type() {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             cast(array, &DataType::LargeBinary)?
@@ -172,7 +172,7 @@ fn hashed_keys(array: &ArrayRef) -> Result<Keys<u128>, arrow::error::ArrowError>
         })
         .collect();
     let spread = keys.iter().map(|k| *k as u32).collect();
-    Ok(Keys { keys, spread })
+    Ok(IdKeys { keys, spread })
 }
 
 /// The ids in row order, in pieces of any length.

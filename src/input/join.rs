@@ -22,7 +22,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use rayon::prelude::*;
 
-use super::beside::Beside;
+use super::beside::JoinedColumns;
 use super::column::ColumnReader;
 use super::file::RangeFile;
 use super::source::{Joined, Order, RowGroup, Source, SourceColumn};
@@ -177,7 +177,7 @@ fn mix(key: u128) -> u64 {
 type Places = HashMap<u128, u32, BuildHasherDefault<Mixed>>;
 
 /// A part of a table: where each id is, and the columns.
-struct Held {
+struct HeldPart {
     places: Places,
     columns: Vec<ArrayRef>,
     used: Vec<AtomicBool>,
@@ -191,7 +191,7 @@ fn look_up(
     folder: &Path,
     memory: u64,
     watch: Watch<'_>,
-) -> Result<(Beside, JoinCounts)> {
+) -> Result<(JoinedColumns, JoinCounts)> {
     let right = &table.source;
     let width = |&c: &usize| right.columns()[c].data_type.primitive_width().map_or(TEXT_BYTES, |w| w as u64);
     // Twice, since parts of columns are put together.
@@ -202,7 +202,7 @@ fn look_up(
         .map(|&c| Field::new(&right.columns()[c].name, right.columns()[c].data_type.clone(), true))
         .collect();
     let schema = Arc::new(Schema::new(fields));
-    let mut beside: Option<Beside> = None;
+    let mut beside: Option<JoinedColumns> = None;
     let (matched, mut unused, mut without_id, mut repeated) = (AtomicU64::new(0), 0, 0, 0);
     for part in 0..parts {
         let _ahead = source.ahead(source.row_groups(), &[left], Order::InTurn(rayon::current_num_threads()));
@@ -256,7 +256,7 @@ fn hold(
     part: u64,
     parts: u64,
     watch: Watch<'_>,
-) -> Result<(Held, u64, u64)> {
+) -> Result<(HeldPart, u64, u64)> {
     let read = |&group: &RowGroup| -> Result<(Vec<u128>, Vec<ArrayRef>, u64)> {
         watch.check()?;
         let ids = whole(right, group, id)?;
@@ -298,11 +298,18 @@ fn hold(
     };
     let columns = (0..columns.len()).map(joined).collect::<Result<_>>()?;
     let used = (0..rows).map(|_| AtomicBool::new(false)).collect();
-    Ok((Held { places, columns, used }, nulls, twice))
+    Ok((HeldPart { places, columns, used }, nulls, twice))
 }
 
 /// For every row of a row group, where its id is in a part; null where it is not.
-fn indices(source: &Source, group: RowGroup, left: usize, held: &Held, part: u64, parts: u64) -> Result<UInt32Array> {
+fn indices(
+    source: &Source,
+    group: RowGroup,
+    left: usize,
+    held: &HeldPart,
+    part: u64,
+    parts: u64,
+) -> Result<UInt32Array> {
     let mut found: Vec<Option<u32>> = Vec::with_capacity(group.rows as usize);
     let mut reader = ColumnReader::open(source, group, left)?;
     while let Some(array) = reader.next_array()? {
@@ -361,7 +368,7 @@ fn write(
     schema: &Arc<Schema>,
     folder: &Path,
     group: &(dyn Fn(usize) -> Result<RecordBatch> + Sync),
-) -> Result<Beside> {
+) -> Result<JoinedColumns> {
     let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
     let fail = |e: parquet::errors::ParquetError| {
         Error::Environment(format!("cannot write a scratch file in {}: {e}", folder.display()))
@@ -387,7 +394,7 @@ fn write(
     writer.close().map_err(fail)?;
     let file = RangeFile::of(file).map_err(|e| Error::io("read the scratch file in", folder, &e))?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(fail)?;
-    Ok(Beside { file, metadata })
+    Ok(JoinedColumns { file, metadata })
 }
 
 #[cfg(test)]

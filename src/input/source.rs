@@ -8,11 +8,11 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field};
 use rayon::prelude::*;
 
-use super::beside::Beside;
+use super::beside::JoinedColumns;
 use super::cloud;
 use super::cloud::{Ahead, Object};
 use super::file::{Access, Footer, Keys, RangeFile, read_footer, tail};
-use super::place::{FileColumn, Found, Place, Table, discover};
+use super::place::{ColumnPlace, FileColumn, FoundFile, TableVersion, discover};
 use crate::error::{Error, Result};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
@@ -43,7 +43,7 @@ pub struct SourceFile {
     columns: Vec<FileColumn>,
     /// The rows that are not deleted, of each row group; empty: no row is.
     live: Vec<BooleanBuffer>,
-    table: Option<Arc<Table>>,
+    table: Option<Arc<TableVersion>>,
 }
 
 /// One column of a [`Source`].
@@ -99,14 +99,16 @@ impl SourceFile {
     /// The value of a folder's name; None where it is null.
     pub(crate) fn partition(&self, name: &str) -> Option<&str> {
         self.columns.iter().filter(|c| c.field.name() == name).find_map(|c| match &c.place {
-            Place::Folder(value) => value.as_deref(),
+            ColumnPlace::Folder(value) => value.as_deref(),
             _ => None,
         })
     }
 
     /// Whether it has a column of this name that can be read, of its own, by its folders or by its table.
     pub fn has(&self, name: &str) -> bool {
-        self.columns.iter().any(|c| c.field.name() == name && !matches!(c.place, Place::Unfit(_) | Place::Locked(_)))
+        self.columns
+            .iter()
+            .any(|c| c.field.name() == name && !matches!(c.place, ColumnPlace::Unfit(_) | ColumnPlace::Locked(_)))
     }
 
     /// The folder of the table that it belongs to, and the table's version; None: it belongs to none.
@@ -124,8 +126,8 @@ impl SourceFile {
         self.live.get(group)
     }
 
-    fn open(found: Found, keys: Option<&Arc<Keys>>) -> Result<Self> {
-        let Found { path, object, partitions, member } = found;
+    fn open(found: FoundFile, keys: Option<&Arc<Keys>>) -> Result<Self> {
+        let FoundFile { path, object, partitions, member } = found;
         if let Some(member) = member.as_ref().filter(|_| !path.exists()) {
             return Err(Error::Input(format!(
                 "{}: its file {} is gone; a table is copied as a whole, and VACUUM removes what older versions need",
@@ -138,10 +140,10 @@ impl SourceFile {
             None => {
                 let footer = footer?;
                 let own = footer.metadata.schema().fields().iter().cloned().enumerate();
-                let own = own.map(|(root, field)| FileColumn { field, place: Place::Root(root) });
+                let own = own.map(|(root, field)| FileColumn { field, place: ColumnPlace::Root(root) });
                 let folders = partitions.into_iter().map(|(key, value)| FileColumn {
                     field: Arc::new(Field::new(key, DataType::Utf8, true)),
-                    place: Place::Folder(Some(value).filter(|value| value != "__HIVE_DEFAULT_PARTITION__")),
+                    place: ColumnPlace::Folder(Some(value).filter(|value| value != "__HIVE_DEFAULT_PARTITION__")),
                 });
                 let columns = own.chain(folders).collect();
                 (footer, columns, Vec::new())
@@ -153,10 +155,10 @@ impl SourceFile {
             }
         };
         for column in &mut columns {
-            if let Place::Root(root) = column.place
+            if let ColumnPlace::Root(root) = column.place
                 && let Some(why) = footer.locked.get(footer.metadata.schema().field(root).name())
             {
-                column.place = Place::Locked(why.clone());
+                column.place = ColumnPlace::Locked(why.clone());
             }
         }
         Ok(SourceFile { path, object, footer, columns, live, table: member.map(|member| member.table) })
@@ -187,7 +189,7 @@ pub(crate) struct Joined {
     /// The id in it.
     pub(super) id: usize,
     /// The columns that were found for every row, once they were.
-    pub(super) beside: Option<Beside>,
+    pub(super) beside: Option<JoinedColumns>,
 }
 
 /// What came from object stores.
@@ -273,7 +275,7 @@ impl Source {
             let file = &self.files[group.file];
             let Some(object) = &file.object else { continue };
             for column in columns.iter().map(|&c| &self.columns[c]).filter(|c| c.joined.is_none()) {
-                let Some(Place::Root(root)) = file.column(&column.name).map(|c| &c.place) else { continue };
+                let Some(ColumnPlace::Root(root)) = file.column(&column.name).map(|c| &c.place) else { continue };
                 let whole = file.extent(group.index, *root);
                 let end = if let Order::Heads(_) = order { whole.end.min(whole.start + HEAD) } else { whole.end };
                 ranges.push((object, group.number, whole.start..end));
@@ -344,7 +346,7 @@ impl Source {
     }
 
     /// The columns of a joined table that were found for every row; nothing else may hold on to the source yet.
-    pub(crate) fn set_beside(&mut self, table: usize, beside: Beside) {
+    pub(crate) fn set_beside(&mut self, table: usize, beside: JoinedColumns) {
         if let Some(joined) = Arc::get_mut(&mut self.joined) {
             joined[table].beside = Some(beside);
         }
@@ -386,7 +388,7 @@ impl Source {
         let of_file = |file: &SourceFile| -> u64 {
             let mut read = vec![false; file.footer.metadata.schema().fields().len()];
             for column in file.columns.iter().filter(|c| names.contains(c.field.name().as_str())) {
-                if let Place::Root(root) = column.place {
+                if let ColumnPlace::Root(root) = column.place {
                     read[root] = true;
                 }
             }
@@ -427,7 +429,7 @@ fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
     let mut columns: Vec<SourceColumn> = Vec::new();
     let mut first: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
     for column in files.iter().flat_map(|file| &file.columns) {
-        let is_partition = matches!(column.place, Place::Folder(_));
+        let is_partition = matches!(column.place, ColumnPlace::Folder(_));
         first.entry(column.field.name().clone()).or_insert_with(|| {
             columns.push(SourceColumn {
                 name: column.field.name().clone(),
@@ -449,15 +451,15 @@ fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
                 .columns
                 .iter()
                 .filter(|c| *c.field.name() == column.name)
-                .partition(|c| matches!(c.place, Place::Folder(_)));
+                .partition(|c| matches!(c.place, ColumnPlace::Folder(_)));
             match own.as_slice() {
                 [] if column.is_partition && !folders.is_empty() => {}
                 [] => column.conflicts.push(format!("{at} has no column {:?}", column.name)),
-                [FileColumn { place: Place::Locked(why), .. }] => {
+                [FileColumn { place: ColumnPlace::Locked(why), .. }] => {
                     column.conflicts.push(format!("{at}: column {:?} {why}", column.name));
                     column.is_locked = true;
                 }
-                [FileColumn { place: Place::Unfit(why), .. }] => column.conflicts.push(format!("{at} has {why}")),
+                [FileColumn { place: ColumnPlace::Unfit(why), .. }] => column.conflicts.push(format!("{at} has {why}")),
                 [c] if *c.field.data_type() == column.data_type => home = home.or(Some(&file.path)),
                 [c] => column.conflicts.push(format!(
                     "{at} has {:?} as {}, {} as {}",

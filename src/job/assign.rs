@@ -5,19 +5,19 @@ use std::path::PathBuf;
 
 use super::device::{BackendRequest, Size};
 use super::manifest::{Manifest, ManifestColumn};
-use super::plan::Beside;
+use super::plan::Extras;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::ruled_fit::RuledLabels;
 use super::{Resources, audit, ids, inputs, plan};
-use crate::audit::{Audit, Report as AuditReport};
+use crate::audit::{Audit, AuditReport};
 use crate::backend::{Centroids, Labels};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::{Access, IdStream, Pseudonym, RowGroup, Source};
 use crate::model::{AnyModel, Model, RuledModel};
 use crate::output::{Kept, LabelSummary, LabelWriter, Output, Publication, SegmentTable};
-use crate::prepare::{ColumnCounts, Design, Placement, Recipe, replay};
+use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
 use crate::roles::{RoleRequest, Roles};
 use crate::text::KeySource;
 use crate::tiles::Tiles;
@@ -127,7 +127,7 @@ fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Wa
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
     let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
     let size = Size { rows: source.rows(), dim: width, k: model.n_clusters };
-    let beside = Beside { rules: 0, audited: audit::columns(request.audit, &roles), fetched: source.fetched_ahead() };
+    let beside = Extras { rules: 0, audited: audit::columns(request.audit, &roles), fetched: source.fetched_ahead() };
     let replayer = Replayer::new(request, size, beside, watch)?;
     let file = publication.file(OUTPUTS[0])?;
     let stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
@@ -180,7 +180,12 @@ pub(super) struct Asked<'a> {
 ///
 /// # Errors
 /// Columns of the recipes that the input lacks, all listed, or about which files disagree.
-pub(super) fn roles(asked: Asked<'_>, recipes: &[&Recipe], id_column: Option<&str>, source: &Source) -> Result<Roles> {
+pub(super) fn roles(
+    asked: Asked<'_>,
+    recipes: &[&Preparation],
+    id_column: Option<&str>,
+    source: &Source,
+) -> Result<Roles> {
     let mut columns: Vec<String> = Vec::new();
     for name in recipes.iter().flat_map(|r| r.source_columns()) {
         if !columns.contains(&name) {
@@ -207,7 +212,7 @@ pub(super) fn roles(asked: Asked<'_>, recipes: &[&Recipe], id_column: Option<&st
 }
 
 /// Warns of categories and values that the fit did not see.
-pub(super) fn tell_unseen(totals: &[ColumnCounts], recipe: &Recipe, rows: u64, watch: Watch<'_>) {
+pub(super) fn tell_unseen(totals: &[ColumnCounts], recipe: &Preparation, rows: u64, watch: Watch<'_>) {
     for (c, column) in totals.iter().zip(&recipe.columns).filter(|(c, _)| c.unseen > 0) {
         let name = column.column();
         watch.warn(format!("{name}: {} of {rows} rows have a category that the fit did not see", c.unseen));
@@ -228,7 +233,7 @@ pub(super) struct Replayer<'a> {
 
 impl<'a> Replayer<'a> {
     /// Chooses the device and plans batches.
-    pub(super) fn new(request: &'a AssignRequest, size: Size, beside: Beside, watch: Watch<'_>) -> Result<Self> {
+    pub(super) fn new(request: &'a AssignRequest, size: Size, beside: Extras, watch: Watch<'_>) -> Result<Self> {
         let budget = request.resources.budget();
         let chosen = request.backend.choose(size, budget)?;
         let plan = plan::batches(size.dim, size.k, &chosen, budget, beside)?;
@@ -256,7 +261,7 @@ impl<'a> Replayer<'a> {
         let design = Design::of_recipe(source, &model.recipe)?;
         let mut totals: Vec<ColumnCounts> = Vec::new();
         let mut writer = LabelWriter::new(output, None, centroids.k(), model.recipe.step(), request.margin);
-        let worker = Worker { centroids: &centroids, margin: request.margin, ladder: &self.ladder };
+        let worker = BatchLabeller { centroids: &centroids, margin: request.margin, ladder: &self.ladder };
         watch.stage(Stage::Labels, source.rows(), "rows", || {
             let _ahead = crate::prepare::ahead(source, &design, &Placement::default());
             for groups in batches(source.row_groups(), self.batch_rows) {
@@ -284,13 +289,13 @@ impl<'a> Replayer<'a> {
 }
 
 /// Labels batch after batch, on whatever device is left.
-struct Worker<'a> {
+struct BatchLabeller<'a> {
     centroids: &'a Centroids,
     margin: bool,
     ladder: &'a Ladder,
 }
 
-impl Worker<'_> {
+impl BatchLabeller<'_> {
     fn label(&self, tiles: &Tiles, watch: Watch<'_>, sink: &mut dyn FnMut(Labels) -> Result<()>) -> Result<()> {
         // Rows of this batch that were handed on before a device was lost are not handed on again.
         let mut done = 0;
@@ -418,7 +423,7 @@ mod tests {
         let label = |backend: Box<dyn Backend>| {
             let mut all: Vec<(u32, u64, u64)> = Vec::new();
             let ladder = ladder(backend);
-            let worker = Worker { centroids: &centroids, margin: true, ladder: &ladder };
+            let worker = BatchLabeller { centroids: &centroids, margin: true, ladder: &ladder };
             let mut sink = |part: Labels| {
                 assert_eq!(part.first_row, all.len() as u64, "rows are handed on once, in order");
                 let second = part.second2.unwrap();
@@ -430,7 +435,7 @@ mod tests {
             (all, name)
         };
         let dying = ladder(Box::new(Dying { chunks: 9 }));
-        let worker = Worker { centroids: &centroids, margin: true, ladder: &dying };
+        let worker = BatchLabeller { centroids: &centroids, margin: true, ladder: &dying };
         let full = |_: Labels| Err(Error::Environment("the disk is full".into()));
         let fault = worker.label(&tiles, Watch::none(), &mut { full }).unwrap_err();
         assert_eq!(fault.to_string(), "the disk is full", "a fault of the sink is not mended by another device");

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::audit::Report;
+use crate::audit::AuditReport;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{Source, agreed};
@@ -59,7 +59,7 @@ pub(super) fn warn_of_earlier(out: &Path, watch: Watch<'_>) {
 }
 
 /// Adds the audit to what will be published; its hash is for the manifest.
-pub(super) fn publish(audit: Option<&Report>, publication: &mut Publication) -> Result<Option<String>> {
+pub(super) fn publish(audit: Option<&AuditReport>, publication: &mut Publication) -> Result<Option<String>> {
     let Some(audit) = audit else { return Ok(None) };
     let text = serde_json::to_string_pretty(audit).map_err(|e| Error::Internal(e.to_string()))? + "\n";
     publication.text(AUDIT, &text)?;

@@ -6,7 +6,7 @@ use crate::backend::Centroids;
 use crate::error::{Error, Result};
 use crate::input::{Access, ColumnReader, Source};
 use crate::model::Model;
-use crate::prepare::Recipe;
+use crate::prepare::Preparation;
 
 /// Makes sure, before any work, that `path` can be read and holds `k` centroids.
 pub(super) fn vet_centroids(path: &Path, access: &Access, k: usize) -> Result<()> {
@@ -29,7 +29,7 @@ fn is_model(path: &Path) -> bool {
 ///
 /// # Errors
 /// A file that is neither, lacks features (all listed), or has values that are missing.
-pub(super) fn starting_centroids(path: &Path, access: &Access, recipe: &Recipe) -> Result<Centroids> {
+pub(super) fn starting_centroids(path: &Path, access: &Access, recipe: &Preparation) -> Result<Centroids> {
     let (names, columns) = if is_model(path) { from_model(path)? } else { from_parquet(path, access, recipe)? };
     let missing: Vec<&str> =
         recipe.feature_names().into_iter().filter(|name| !names.iter().any(|n| n == name)).collect();
@@ -64,7 +64,7 @@ fn from_model(path: &Path) -> Result<NamedColumns> {
     Ok((model.feature_names_in_, columns))
 }
 
-fn from_parquet(path: &Path, access: &Access, recipe: &Recipe) -> Result<NamedColumns> {
+fn from_parquet(path: &Path, access: &Access, recipe: &Preparation) -> Result<NamedColumns> {
     let source = Source::open_with(&[path.to_path_buf()], access)?;
     let (mut names, mut columns) = (Vec::new(), Vec::new());
     for name in recipe.feature_names() {

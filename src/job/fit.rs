@@ -7,10 +7,10 @@ use super::centroids::vet_centroids;
 use super::device::{BackendRequest, Chosen, Size};
 use super::manifest::Manifest;
 use super::part::{Part, Parts};
-use super::plan::{Beside, Plan};
+use super::plan::{Extras, Plan};
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::{Resources, audit, ids, inputs};
-use crate::audit::Report as AuditReport;
+use crate::audit::AuditReport;
 use crate::backend::{DeviceWork, MAX_K};
 use crate::cluster::Limits;
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ use crate::event::{Observer, Stage, Watch};
 use crate::input::{Access, IdStream, Pseudonym, Source};
 use crate::model::Model;
 use crate::output::{LabelSummary, Output, Publication, SegmentTable};
-use crate::prepare::{Design, RecipeSpec};
+use crate::prepare::{Design, Recipe};
 use crate::roles::{RoleRequest, Roles};
 use crate::text::KeySource;
 
@@ -49,7 +49,7 @@ pub struct FitRequest {
     /// Columns.
     pub roles: RoleRequest,
     /// Preparation.
-    pub recipe: RecipeSpec,
+    pub recipe: Recipe,
     /// Segments.
     pub k: usize,
     /// Starts; by default [`default_n_init`].
@@ -158,7 +158,7 @@ pub(super) fn settle(
     let chosen =
         request.backend.choose(Size { rows: source.rows(), dim: design.width(), k }, request.resources.budget())?;
     audit::warn_of_features(&source, &roles, watch);
-    let beside = Beside { rules, audited: audit::columns(request.audit, &roles), fetched: source.fetched_ahead() };
+    let beside = Extras { rules, audited: audit::columns(request.audit, &roles), fetched: source.fetched_ahead() };
     let (resources, out) = (&request.resources, request.out.as_deref());
     let plan = super::plan::make(&source, &roles, &design, k, &chosen, resources, out, beside)?;
     if let Some(out) = out.filter(|_| !request.audit) {

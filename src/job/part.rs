@@ -5,7 +5,7 @@ use super::centroids::starting_centroids;
 use super::fit::{FitRequest, InitRequest};
 use super::manifest::{ManifestColumn, input_files};
 use super::recovery::Ladder;
-use crate::audit::{Audit, Report as AuditReport};
+use crate::audit::{Audit, AuditReport};
 use crate::backend::{Backend, Centroids, DeviceWork, Session};
 use crate::cluster::{Fit, Init, KMeans, by_size, default_n_init, open_session};
 use crate::error::{Error, Result};
@@ -185,7 +185,7 @@ impl Parts<'_> {
 }
 
 fn manifest_columns(prepared: &Prepared) -> Vec<ManifestColumn> {
-    let column = |c: &crate::prepare::FittedColumn| ManifestColumn {
+    let column = |c: &crate::prepare::PreparedColumn| ManifestColumn {
         counts: ColumnCounts {
             name: c.name.clone(),
             nulls: c.seen.nulls,

@@ -33,7 +33,7 @@ const SPARSE_DECODER: u64 = 3 * DECODER;
 
 /// What a job holds beside its work.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Beside {
+pub(crate) struct Extras {
     /// Bytes, for rules.
     pub(crate) rules: u64,
     /// Columns that are audited.
@@ -42,7 +42,7 @@ pub(crate) struct Beside {
     pub(crate) fetched: u64,
 }
 
-impl Beside {
+impl Extras {
     fn bytes(self) -> u64 {
         self.rules + self.audited as u64 * AUDITED + self.fetched
     }
@@ -55,7 +55,7 @@ impl Beside {
 /// Where the tiles live.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum TilePlace {
     /// In memory.
     Memory,
     /// In a scratch file in this folder, streamed each pass.
@@ -80,7 +80,7 @@ pub struct Plan {
     /// Bytes of the tiles.
     pub prepared_bytes: u64,
     /// Where the tiles live.
-    pub place: Place,
+    pub place: TilePlace,
     /// Bytes that the job will hold at most.
     pub memory_bytes: u64,
     /// Bytes that it may hold.
@@ -117,7 +117,7 @@ pub(crate) fn make(
     chosen: &Chosen,
     resources: &Resources,
     out: Option<&Path>,
-    beside: Beside,
+    beside: Extras,
 ) -> Result<Plan> {
     let (rows, dim) = (source.rows(), design.width());
     let threads = rayon::current_num_threads();
@@ -163,7 +163,7 @@ pub(crate) fn make(
         k,
         input_bytes: source.compressed_bytes(&used),
         prepared_bytes: prepared,
-        place: if fits { Place::Memory } else { Place::Scratch(resources.scratch_folder(out)) },
+        place: if fits { TilePlace::Memory } else { TilePlace::Scratch(resources.scratch_folder(out)) },
         memory_bytes: if fits { resident } else { streamed },
         memory_budget: budget,
         smallest_budget: smallest,
@@ -178,7 +178,7 @@ pub(crate) fn make(
 
 /// How `assign` goes through its rows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Batches {
+pub(crate) struct AssignPlan {
     /// The most rows whose tiles are held in memory; a larger row group goes through a scratch file.
     pub(crate) rows: u64,
     /// Bytes that the job will hold at most.
@@ -192,7 +192,7 @@ const BATCH_ROWS: u64 = 1 << 20;
 ///
 /// # Errors
 /// A budget that cannot work, with the smallest that would.
-pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, beside: Beside) -> Result<Batches> {
+pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, beside: Extras) -> Result<AssignPlan> {
     let threads = rayon::current_num_threads();
     let layout = Layout::new(BATCH_ROWS, dim, Layout::default_chunk_rows(dim));
     let sums = threads as u64 * (k * dim) as u64 * 24;
@@ -211,7 +211,7 @@ pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, beside
             streamed.div_ceil(MIB)
         )));
     }
-    Ok(Batches { rows, memory_bytes: streamed.max(common + rows * row) })
+    Ok(AssignPlan { rows, memory_bytes: streamed.max(common + rows * row) })
 }
 
 fn mib(bytes: u64) -> String {
@@ -236,8 +236,8 @@ impl Plan {
     /// The plan in two lines: what lies where, and which device does the work.
     pub fn summary(&self) -> [String; 2] {
         let place = match &self.place {
-            Place::Memory => "in memory".to_owned(),
-            Place::Scratch(folder) => format!("streamed from a scratch file in {}", folder.display()),
+            TilePlace::Memory => "in memory".to_owned(),
+            TilePlace::Scratch(folder) => format!("streamed from a scratch file in {}", folder.display()),
         };
         [
             format!(
@@ -255,8 +255,8 @@ impl Plan {
     /// Where `prepare` is to put the tiles.
     pub(crate) fn placement(&self, resources: &Resources, simd: Option<SimdLevel>) -> Placement {
         let scratch = match &self.place {
-            Place::Memory => None,
-            Place::Scratch(folder) => Some(folder.clone()),
+            TilePlace::Memory => None,
+            TilePlace::Scratch(folder) => Some(folder.clone()),
         };
         Placement { chunk_rows: resources.chunk_rows, scratch, simd }
     }

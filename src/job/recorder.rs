@@ -34,11 +34,11 @@ pub struct PassRecord {
 /// An observer that remembers and hands on.
 pub struct Recorder<'a> {
     inner: &'a dyn Observer,
-    seen: Mutex<Seen>,
+    seen: Mutex<Recorded>,
 }
 
 #[derive(Default, Clone)]
-struct Seen {
+struct Recorded {
     stages: Vec<StageTime>,
     passes: Vec<PassRecord>,
     warnings: Vec<String>,
@@ -50,7 +50,7 @@ impl<'a> Recorder<'a> {
         Recorder { inner, seen: Mutex::default() }
     }
 
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> Recorded {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -3,7 +3,7 @@
 use super::assign::{Asked, AssignOutcome, AssignRequest, Assigned, OUTPUTS, Replayer, file_hash, roles, vet_audit};
 use super::device::Size;
 use super::manifest::{Manifest, ManifestStratum};
-use super::plan::Beside;
+use super::plan::Extras;
 use super::recorder::Recorder;
 use super::ruled_fit::{RuledLabels, StratumLabels, held, tell, vet_id};
 use super::{audit, ids, inputs};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::{Of, Stage, Watch};
 use crate::input::{IdStream, Pseudonym};
 use crate::model::RuledModel;
-use crate::output::{Named, Output, Publication, Scratch, SegmentTable, weave};
+use crate::output::{LabelScratch, Output, Publication, SegmentNames, SegmentTable, weave};
 use crate::rules::{Compiled, UNKNOWN_STRATUM, divide};
 
 pub(super) fn run(
@@ -47,7 +47,7 @@ pub(super) fn run(
     let ks: Vec<usize> = model.strata.iter().map(|s| s.model.n_clusters).collect();
     let width = recipes.iter().map(|r| r.columns.len()).max().unwrap_or(1);
     let size = Size { rows: source.rows(), dim: width, k: ks.iter().copied().max().unwrap_or(1) };
-    let beside = Beside {
+    let beside = Extras {
         rules: held(source.rows()),
         audited: audit::columns(request.audit, &roles),
         fetched: source.fetched_ahead(),
@@ -63,12 +63,12 @@ pub(super) fn run(
         ));
     }
     let folder = request.resources.scratch_folder(Some(&request.out));
-    let segments = Named::new(&membership, &ks);
+    let segments = SegmentNames::new(&membership, &ks);
     let (mut kept, mut labels, mut strata) = (Vec::new(), Vec::new(), Vec::new());
     for (i, stratum) in model.strata.iter().enumerate() {
         let what = format!("stratum {:?}", stratum.name);
         let about = Of::new(watch, what.as_str());
-        let output = Output::Scratch(Scratch::new(&folder)?);
+        let output = Output::Scratch(LabelScratch::new(&folder)?);
         let view = membership.view(&source, i);
         let (summary, file, columns) = replayer
             .label(&stratum.model, &view, output, &mut |_| Ok(()), watch.to(&about))

@@ -8,12 +8,14 @@ use super::part::{Part, Parts};
 use super::plan::Plan;
 use super::recorder::{Recorder, StageTime};
 use super::{audit, device::Size, ids, inputs};
-use crate::audit::{Audit, Report as AuditReport};
+use crate::audit::{Audit, AuditReport};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Of, Stage, Watch};
 use crate::input::{IdStream, Pseudonym, Source};
 use crate::model::{RuledModel, StratumModel};
-use crate::output::{Kept, LabelSummary, NAME_COLUMN, Named, Output, Publication, Scratch, SegmentTable, weave};
+use crate::output::{
+    Kept, LabelScratch, LabelSummary, NAME_COLUMN, Output, Publication, SegmentNames, SegmentTable, weave,
+};
 use crate::roles::Roles;
 use crate::rules::{Compiled, MAX_STRATA, Membership, RuleBook, RuleCount, divide};
 use crate::text::did_you_mean;
@@ -129,7 +131,7 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
         ladder: chosen.ladder(&request.backend, size, request.resources.budget())?,
     };
     let folder = request.resources.scratch_folder(request.out.as_deref());
-    let segments = Named::new(&membership, &ks);
+    let segments = SegmentNames::new(&membership, &ks);
     let (mut kept, mut models, mut labels, mut manifest_strata) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut remark = None;
     for (i, (stratum, &k)) in membership.strata.iter().zip(&ks).enumerate() {
@@ -138,7 +140,7 @@ fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<
         let watch = watch.to(&about);
         watch.note(format!("{} rows, k = {k}", stratum.rows));
         let passes_before = recorder.passes().len();
-        let mut open = || Ok(Output::Scratch(Scratch::new(&folder)?));
+        let mut open = || Ok(Output::Scratch(LabelScratch::new(&folder)?));
         let part = parts.cluster(&membership.view(&source, i), k, false, &mut open, watch).map_err(|e| e.of(&what))?;
         let Part { mut model, labels: summary, kept: file, columns, device_remark, device_work, .. } = part;
         model.provenance.inputs.clear();

@@ -15,7 +15,7 @@ pub use self::ruled::{AnyModel, RULED_VERSION, RuledModel, StratumModel};
 use crate::backend::Centroids;
 use crate::cluster::Stop;
 use crate::error::{Error, Result};
-use crate::prepare::Recipe;
+use crate::prepare::Preparation;
 
 /// The version of the file format without rules; with rules it is [`RULED_VERSION`], the newest that this program reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -54,7 +54,7 @@ pub struct Model {
     /// Why they ended.
     pub stop: Stop,
     /// How raw values become grid integers.
-    pub recipe: Recipe,
+    pub recipe: Preparation,
     /// Where the model comes from.
     pub provenance: Provenance,
 }
@@ -210,7 +210,7 @@ impl Model {
 }
 
 /// Centroids in the features' own units.
-pub fn original_centers(centroids: &Centroids, recipe: &Recipe) -> Vec<Vec<f64>> {
+pub fn original_centers(centroids: &Centroids, recipe: &Preparation) -> Vec<Vec<f64>> {
     let row = |c: &[i32]| {
         let features = recipe.features_of(c);
         features.iter().zip(&recipe.columns).map(|(&v, column)| column.original(v, recipe.step_exponent)).collect()

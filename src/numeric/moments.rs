@@ -39,7 +39,7 @@ impl Moments {
 
     /// The moments of landed values, at most a block.
     pub(crate) fn of_landed(values: &[f32], simd: Dispatch) -> Self {
-        if values.is_empty() { Self::EMPTY } else { simd.run(Block(values)) }
+        if values.is_empty() { Self::EMPTY } else { simd.run(MomentBlock(values)) }
     }
 
     #[inline(always)]
@@ -121,9 +121,9 @@ fn extreme<V: Copy + Into<f64>>(values: &[V], start: V, before: impl Fn(V, V) ->
 }
 
 /// The moments of one block, by SIMD.
-struct Block<'a>(&'a [f32]);
+struct MomentBlock<'a>(&'a [f32]);
 
-impl Work for Block<'_> {
+impl Work for MomentBlock<'_> {
     type Output = Moments;
 
     #[inline(always)]
@@ -167,7 +167,7 @@ impl MomentStream {
                 && !any_nan
                 && let Some((block, later)) = rest.split_first_chunk::<BLOCK>()
             {
-                self.total = self.total.merge(self.simd.run(Block(block)));
+                self.total = self.total.merge(self.simd.run(MomentBlock(block)));
                 rest = later;
                 continue;
             }
@@ -191,7 +191,7 @@ impl MomentStream {
 
     fn close(&mut self) {
         if self.waiting > 0 {
-            self.total = self.total.merge(self.simd.run(Block(&self.block[..self.waiting])));
+            self.total = self.total.merge(self.simd.run(MomentBlock(&self.block[..self.waiting])));
             self.waiting = 0;
         }
     }

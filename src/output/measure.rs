@@ -8,7 +8,7 @@ const PIECE: usize = 4096;
 
 /// Rows that wait to be written.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(super) struct WaitingRows {
     pub(super) labels: Vec<u32>,
     pub(super) distance2: Vec<u64>,
     /// Empty unless margins are wanted.
@@ -17,7 +17,7 @@ pub(super) struct Rows {
 
 /// Counts and sums by segment.
 #[derive(Debug, Clone)]
-pub(super) struct Sums {
+pub(super) struct DistanceSums {
     pub(super) counts: Vec<u64>,
     /// Of distances in scaled units.
     pub(super) distances: Vec<f64>,
@@ -25,32 +25,32 @@ pub(super) struct Sums {
     pub(super) inertia: u128,
 }
 
-impl Sums {
+impl DistanceSums {
     pub(super) fn empty(k: usize) -> Self {
-        Sums { counts: vec![0; k], distances: vec![0.0; k], inertia: 0 }
+        DistanceSums { counts: vec![0; k], distances: vec![0.0; k], inertia: 0 }
     }
 
-    fn add(&mut self, later: &Sums) {
+    fn add(&mut self, later: &DistanceSums) {
         self.counts.iter_mut().zip(&later.counts).for_each(|(a, b)| *a += b);
         self.distances.iter_mut().zip(&later.distances).for_each(|(a, b)| *a += b);
         self.inertia += later.inertia;
     }
 }
 
-impl Rows {
+impl WaitingRows {
     pub(super) fn len(&self) -> usize {
         self.labels.len()
     }
 
     /// Adds these rows, the first of which is a multiple of [`PIECE`], to `sums`; returns their distances in scaled units.
-    pub(super) fn measure(&self, weights: Option<&[u32]>, step: f64, sums: &mut Sums) -> Vec<f32> {
+    pub(super) fn measure(&self, weights: Option<&[u32]>, step: f64, sums: &mut DistanceSums) -> Vec<f32> {
         let mut distances = vec![0f32; self.len()];
         let k = sums.counts.len();
-        let pieces: Vec<Sums> = distances
+        let pieces: Vec<DistanceSums> = distances
             .par_chunks_mut(PIECE)
             .enumerate()
             .map(|(p, distances)| {
-                let mut sums = Sums::empty(k);
+                let mut sums = DistanceSums::empty(k);
                 let first = p * PIECE;
                 let rows = self.labels[first..].iter().zip(&self.distance2[first..]).zip(distances);
                 for (i, ((&label, &d2), out)) in rows.enumerate() {

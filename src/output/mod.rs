@@ -15,14 +15,14 @@ use std::path::Path;
 
 use parquet::errors::ParquetError;
 
-use self::measure::{Rows, Sums};
+use self::measure::{DistanceSums, WaitingRows};
 pub(crate) use self::publish::Publication;
 pub use self::publish::publish_text;
-pub(crate) use self::scratch::{Kept, Scratch};
+pub(crate) use self::scratch::{Kept, LabelScratch};
 pub(crate) use self::segments::NAME_COLUMN;
 pub use self::segments::SegmentTable;
 pub(crate) use self::table::TableWriter;
-pub(crate) use self::weave::{Named, weave};
+pub(crate) use self::weave::{SegmentNames, weave};
 use crate::backend::Labels;
 use crate::error::{Error, Result};
 
@@ -36,8 +36,8 @@ pub struct LabelWriter<'a> {
     step: f64,
     next_row: u64,
     margin: bool,
-    waiting: Rows,
-    sums: Sums,
+    waiting: WaitingRows,
+    sums: DistanceSums,
     hasher: blake3::Hasher,
 }
 
@@ -46,12 +46,12 @@ pub enum Output<'a> {
     /// To the table of all rows.
     Table(Box<SegmentTable<'a>>),
     /// To a file for one stratum's rows.
-    Scratch(Scratch),
+    Scratch(LabelScratch),
 }
 
 /// Rows whose distances were measured.
 #[derive(Debug, Default)]
-pub(crate) struct Measured {
+pub(crate) struct MeasuredRows {
     pub(crate) labels: Vec<u32>,
     pub(crate) distances: Vec<f32>,
     pub(crate) margins: Option<Vec<f32>>,
@@ -79,8 +79,8 @@ impl<'a> LabelWriter<'a> {
             step,
             next_row: 0,
             margin,
-            waiting: Rows::default(),
-            sums: Sums::empty(k),
+            waiting: WaitingRows::default(),
+            sums: DistanceSums::empty(k),
             hasher: blake3::Hasher::new(),
         }
     }
@@ -117,7 +117,7 @@ impl<'a> LabelWriter<'a> {
             let (distances, ()) =
                 rayon::join(|| waiting.measure(weights, step, sums), || hash(&waiting.labels, |&l| l as i32, hasher));
             let margins = margin.then(|| waiting.margins(step));
-            Measured { labels: waiting.labels, distances, margins }
+            MeasuredRows { labels: waiting.labels, distances, margins }
         };
         match &mut self.output {
             Output::Table(table) => {
@@ -143,7 +143,7 @@ impl<'a> LabelWriter<'a> {
             }
             Output::Scratch(scratch) => Some(scratch.finish()?),
         };
-        let Sums { counts, distances, inertia } = self.sums;
+        let DistanceSums { counts, distances, inertia } = self.sums;
         let mean_distance = distances.iter().zip(&counts).map(|(sum, &n)| sum / n.max(1) as f64).collect();
         let labels_blake3 = self.hasher.finalize().to_hex().to_string();
         Ok((LabelSummary { counts, mean_distance, inertia, labels_blake3 }, kept))

@@ -5,14 +5,14 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::Measured;
+use super::MeasuredRows;
 use crate::error::{Error, Result};
 
 /// Bytes that are written or read at a time.
 const BUFFER: usize = 1 << 16;
 
 /// Takes labels.
-pub struct Scratch {
+pub struct LabelScratch {
     file: BufWriter<File>,
     folder: PathBuf,
 }
@@ -31,14 +31,14 @@ pub(crate) struct Record {
     pub(crate) margin: Option<f32>,
 }
 
-impl Scratch {
+impl LabelScratch {
     /// A file in `folder`, which vanishes with the process.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
-        Ok(Scratch { file: BufWriter::with_capacity(BUFFER, file), folder: folder.to_path_buf() })
+        Ok(LabelScratch { file: BufWriter::with_capacity(BUFFER, file), folder: folder.to_path_buf() })
     }
 
-    pub(super) fn write(&mut self, rows: &Measured) -> Result<()> {
+    pub(super) fn write(&mut self, rows: &MeasuredRows) -> Result<()> {
         let put = |file: &mut BufWriter<File>| {
             for (i, (label, distance)) in rows.labels.iter().zip(&rows.distances).enumerate() {
                 file.write_all(&label.to_le_bytes())?;

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use parquet::basic::{Compression, Encoding};
 use parquet::schema::types::ColumnPath;
 
-use super::Measured;
+use super::MeasuredRows;
 use super::row_groups::{RowGroups, properties};
 use crate::error::Result;
 use crate::input::IdStream;
@@ -81,7 +81,7 @@ impl<'a> SegmentTable<'a> {
     }
 
     /// Writes a row group of labelled rows.
-    pub(crate) fn write(&mut self, ids: ArrayRef, rows: Measured) -> Result<()> {
+    pub(crate) fn write(&mut self, ids: ArrayRef, rows: MeasuredRows) -> Result<()> {
         let mut columns: Vec<ArrayRef> = vec![
             ids,
             Arc::new(Int32Array::from_iter_values(rows.labels.iter().map(|&label| label as i32))),

@@ -14,7 +14,7 @@ use crate::rules::{Membership, UNKNOWN_STRATUM};
 
 /// The segments of a bank by name: first those of rules, then those of strata, stratum by stratum.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Named {
+pub(crate) struct SegmentNames {
     names: Vec<String>,
     /// The first segment of each part; a part is a rule or a stratum.
     firsts: Vec<usize>,
@@ -23,11 +23,11 @@ pub(crate) struct Named {
     nameless: bool,
 }
 
-impl Named {
+impl SegmentNames {
     /// `ks`: the segments of each stratum.
     pub(crate) fn new(membership: &Membership, ks: &[usize]) -> Self {
         let names = membership.rules.iter().map(|r| r.name.clone()).collect();
-        let mut named = Named { names, firsts: Vec::new(), strata: ks.len(), nameless: membership.unknown > 0 };
+        let mut named = SegmentNames { names, firsts: Vec::new(), strata: ks.len(), nameless: membership.unknown > 0 };
         named.firsts.extend(0..named.names.len());
         for (stratum, k) in membership.strata.iter().zip(ks) {
             named.firsts.push(named.names.len());
@@ -52,7 +52,7 @@ impl Named {
 pub(crate) fn weave(
     membership: &Membership,
     mut strata: Vec<Kept>,
-    segments: &Named,
+    segments: &SegmentNames,
     mut table: SegmentTable<'_>,
     margin: bool,
     each: &mut dyn FnMut(&[u32]) -> Result<()>,

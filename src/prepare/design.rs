@@ -1,16 +1,16 @@
 //! The design matrix: which features there are, and which columns have to be read together to make them.
 //!
-//! A [`Unit`] is a set of columns that are decoded side by side: one column mostly, more where a feature is made of two.
+//! A [`DecodeUnit`] is a set of columns that are decoded side by side: one column mostly, more where a feature is made of two.
 //! No column is in two units, so every column chunk is decoded once. The features of a one-hot column are not known
 //! before its categories are: places are kept for as many as there can be, and those without a category fall away.
 
 use arrow::datatypes::DataType;
 
-use super::preparation::Recipe;
-use super::recipe::{ColumnRecipe, Derivation, Encode, RecipeSpec};
+use super::preparation::Preparation;
+use super::recipe::{ColumnRecipe, Derivation, Encode, Recipe};
 use crate::error::{Error, Result};
 use crate::input::{Source, agreed};
-use crate::roles::{Kind, Roles, kind, personal_data};
+use crate::roles::{FeatureKind, Roles, kind, personal_data};
 use crate::text::dates;
 use crate::tiles::MAX_DIM;
 
@@ -43,7 +43,7 @@ pub(crate) enum Raw {
 
 /// Columns that are decoded side by side, and the features that are made of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Unit {
+pub(crate) struct DecodeUnit {
     /// Positions in the source.
     pub(crate) columns: Vec<usize>,
     /// Per column, numbers that stand for missing values.
@@ -67,7 +67,7 @@ pub(crate) enum Encoding {
 #[derive(Debug, Clone)]
 pub struct Design {
     pub(crate) features: Vec<Feature>,
-    pub(crate) units: Vec<Unit>,
+    pub(crate) units: Vec<DecodeUnit>,
 }
 
 impl Design {
@@ -75,7 +75,7 @@ impl Design {
     ///
     /// # Errors
     /// A recipe that does not fit the columns: unknown names, all listed; choices that make no sense for a column's type.
-    pub fn new(source: &Source, roles: &Roles, spec: &RecipeSpec) -> Result<Design> {
+    pub fn new(source: &Source, roles: &Roles, spec: &Recipe) -> Result<Design> {
         let columns = source.columns();
         let names: Vec<&str> = roles.features.iter().map(|&c| columns[c].name.as_str()).collect();
         let inputs = spec.derived.values().flat_map(|d| d.ratio.iter().chain(&d.difference).flatten());
@@ -128,7 +128,7 @@ impl Design {
     ///
     /// # Errors
     /// Columns that the input lacks, all listed.
-    pub fn of_recipe(source: &Source, recipe: &Recipe) -> Result<Design> {
+    pub fn of_recipe(source: &Source, recipe: &Preparation) -> Result<Design> {
         let missing: Vec<String> =
             recipe.source_columns().into_iter().filter(|name| source.position(name).is_none()).collect();
         if !missing.is_empty() {
@@ -178,10 +178,10 @@ impl Design {
         sentinels: impl Fn(&str) -> Vec<f64>,
         encode: impl Fn(&str) -> Option<Encoding>,
     ) -> Result<Design> {
-        let mut units: Vec<Unit> = Vec::new();
+        let mut units: Vec<DecodeUnit> = Vec::new();
         for (f, feature) in features.iter().enumerate() {
             let names = feature.from.as_ref().map_or_else(|| vec![feature.name.as_str()], Derivation::columns);
-            let mut joined = Unit { features: vec![f], ..Unit::default() };
+            let mut joined = DecodeUnit { features: vec![f], ..DecodeUnit::default() };
             for name in names {
                 let column = source
                     .position(name)
@@ -242,7 +242,7 @@ impl Design {
 struct Builder<'a> {
     source: &'a Source,
     roles: &'a Roles,
-    spec: &'a RecipeSpec,
+    spec: &'a Recipe,
     features: Vec<Feature>,
     faults: Vec<String>,
 }
@@ -277,7 +277,7 @@ impl Builder<'_> {
                 self.push(name.clone(), column, Some(from(name.clone())), self.spec.column(&name), Raw::Code);
             }
             None => {
-                let is_date = matches!(kind(&description.data_type), Kind::Date);
+                let is_date = matches!(kind(&description.data_type), FeatureKind::Date);
                 let (from, raw) = match (choice.age_day(), choice.age_at) {
                     (Some(_), _) if !is_date => {
                         self.faults.push(format!("{name} is no date ({}){}", description.data_type, place()));
@@ -338,7 +338,9 @@ impl Builder<'_> {
         }
         for column in pair {
             let description = &self.source.columns()[self.source.position(column).unwrap_or(0)];
-            if matches!(kind(&description.data_type), Kind::Unusable(_)) || self.spec.choice(column).encode.is_some() {
+            if matches!(kind(&description.data_type), FeatureKind::Unusable(_))
+                || self.spec.choice(column).encode.is_some()
+            {
                 fault(format!("{column} is no number ({})", description.data_type));
             }
             if let Some((_, why)) = unfit.iter().find(|(name, _)| name == column) {
@@ -355,6 +357,6 @@ fn is_category(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_category(values),
-        other => matches!(kind(other), Kind::Number | Kind::Date),
+        other => matches!(kind(other), FeatureKind::Number | FeatureKind::Date),
     }
 }

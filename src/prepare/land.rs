@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::design::{Raw, Unit};
+use super::design::{DecodeUnit, Raw};
 use super::fit::Dictionary;
 use super::recipe::Transform;
 use super::transform::land;
@@ -20,7 +20,7 @@ use crate::tiles::{Landing, Layout, Store, TILE_ROWS};
 
 /// A feature's way into the tiles.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Output {
+pub(crate) struct LandedFeature {
     /// Its position in the tiles.
     pub(crate) feature: usize,
     pub(crate) raw: Raw,
@@ -36,7 +36,7 @@ pub(crate) struct LandPlan {
     /// By column, numbers that stand for missing values.
     pub(crate) sentinels: Vec<Vec<f64>>,
     /// In ascending order of features.
-    pub(crate) outputs: Vec<Output>,
+    pub(crate) outputs: Vec<LandedFeature>,
     pub(crate) simd: Dispatch,
 }
 
@@ -50,13 +50,13 @@ impl LandPlan {
 /// What has landed: by feature what was seen of it; by plan, for columns of categories, by row group the categories.
 #[derive(Debug, Default)]
 pub(crate) struct Landed {
-    pub(crate) tallies: Vec<Tally>,
+    pub(crate) tallies: Vec<FeatureTally>,
     pub(crate) dictionaries: Vec<Vec<Dictionary>>,
 }
 
 /// What was seen of a column, in some row groups.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tally {
+pub(crate) struct FeatureTally {
     pub(crate) nulls: u64,
     pub(crate) nan: u64,
     pub(crate) infinite: u64,
@@ -67,16 +67,17 @@ pub(crate) struct Tally {
     pub(crate) moments: Moments,
 }
 
-impl Tally {
-    const EMPTY: Tally = Tally { nulls: 0, nan: 0, infinite: 0, sentinels: 0, undefined: 0, moments: Moments::EMPTY };
+impl FeatureTally {
+    const EMPTY: FeatureTally =
+        FeatureTally { nulls: 0, nan: 0, infinite: 0, sentinels: 0, undefined: 0, moments: Moments::EMPTY };
 
     /// Values that are not there.
     pub(crate) fn missing(&self) -> u64 {
         self.nulls + self.nan + self.infinite + self.sentinels
     }
 
-    fn merge(self, later: Tally) -> Tally {
-        Tally {
+    fn merge(self, later: FeatureTally) -> FeatureTally {
+        FeatureTally {
             nulls: self.nulls + later.nulls,
             nan: self.nan + later.nan,
             infinite: self.infinite + later.infinite,
@@ -97,7 +98,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// The first batch of a unit in a row group.
-    pub(crate) fn first(source: &Source, group: RowGroup, unit: &Unit) -> Result<Self> {
+    pub(crate) fn first(source: &Source, group: RowGroup, unit: &DecodeUnit) -> Result<Self> {
         let open = |&column: &usize| ColumnReader::open(source, group, column);
         let mut readers = unit.columns.iter().map(open).collect::<Result<Vec<_>>>()?;
         let mut batch = Batch::new(unit.columns.len());
@@ -176,7 +177,7 @@ struct UnitLander<'a> {
     batch: Batch,
     derived: Vec<f64>,
     dictionary: Option<Dictionary>,
-    tallies: Vec<Tally>,
+    tallies: Vec<FeatureTally>,
     moments: Vec<MomentStream>,
 }
 
@@ -191,7 +192,7 @@ impl<'a> UnitLander<'a> {
             batch: Batch::new(plan.columns.len()),
             derived: Vec::new(),
             dictionary: plan.is_coded().then(Dictionary::default),
-            tallies: vec![Tally::EMPTY; plan.outputs.len()],
+            tallies: vec![FeatureTally::EMPTY; plan.outputs.len()],
             moments: plan.outputs.iter().map(|_| MomentStream::new(plan.simd)).collect(),
         })
     }
@@ -236,7 +237,7 @@ impl<'a> UnitLander<'a> {
         Ok(true)
     }
 
-    fn finish(mut self) -> (Vec<Tally>, Option<Dictionary>) {
+    fn finish(mut self) -> (Vec<FeatureTally>, Option<Dictionary>) {
         for (tally, moments) in self.tallies.iter_mut().zip(&mut self.moments) {
             tally.moments = moments.finish();
         }
@@ -265,10 +266,10 @@ pub(crate) fn land_groups(
 }
 
 /// By plan and row group, in this order: what was seen.
-type Found = (Vec<Tally>, Option<Dictionary>);
+type UnitTallies = (Vec<FeatureTally>, Option<Dictionary>);
 
-fn gather(plans: &[LandPlan], width: usize, found: Vec<Vec<Found>>) -> Landed {
-    let mut landed = Landed { tallies: vec![Tally::EMPTY; width], dictionaries: Vec::new() };
+fn gather(plans: &[LandPlan], width: usize, found: Vec<Vec<UnitTallies>>) -> Landed {
+    let mut landed = Landed { tallies: vec![FeatureTally::EMPTY; width], dictionaries: Vec::new() };
     for (plan, groups) in plans.iter().zip(found) {
         let mut dictionaries = Vec::new();
         for (tallies, dictionary) in groups {
@@ -296,13 +297,13 @@ fn land_in_memory(
     let arena = store.arena_mut().ok_or_else(|| Error::Internal("the store is not in memory".into()))?;
     let landing = Landing::new(layout, arena, extents);
     let tasks: Vec<(usize, usize)> = (0..groups.len()).flat_map(|g| (0..plans.len()).map(move |p| (g, p))).collect();
-    let found: Vec<Found> = tasks
+    let found: Vec<UnitTallies> = tasks
         .into_par_iter()
         .with_max_len(1)
         .map_init(Vec::new, |landed: &mut Vec<Vec<f32>>, (g, p)| {
             let plan = &plans[p];
             let mut lander = UnitLander::open(source, groups[g], plan)?;
-            let claim = |o: &Output| {
+            let claim = |o: &LandedFeature| {
                 landing.claim(g, o.feature).ok_or_else(|| Error::Internal("cells were claimed twice".into()))
             };
             let mut cells = plan.outputs.iter().map(claim).collect::<Result<Vec<_>>>()?;
@@ -327,7 +328,7 @@ fn land_in_memory(
             Ok(lander.finish())
         })
         .collect::<Result<_>>()?;
-    let mut by_plan: Vec<Vec<Found>> = plans.iter().map(|_| Vec::new()).collect();
+    let mut by_plan: Vec<Vec<UnitTallies>> = plans.iter().map(|_| Vec::new()).collect();
     for (at, found) in found.into_iter().enumerate() {
         by_plan[at % plans.len()].push(found);
     }
@@ -341,7 +342,7 @@ struct Cursor<'a> {
     current: Option<(UnitLander<'a>, RowGroup, u64)>,
     /// By output.
     waiting: Vec<Vec<f32>>,
-    found: Vec<Found>,
+    found: Vec<UnitTallies>,
 }
 
 impl<'a> Cursor<'a> {

@@ -13,10 +13,10 @@ mod weights;
 
 pub use self::design::Design;
 pub(crate) use self::fit::quantile_bytes;
-pub use self::preparation::{DroppedColumn, FittedColumn, Projection, Recipe, Seen};
+pub use self::preparation::{DroppedColumn, Preparation, PreparedColumn, Projection, Seen};
 pub(crate) use self::probe::choose_transform;
 pub use self::recipe::{
-    Block, Categories, ColumnChoice, DEFAULT_CLIP, Derivation, Derived, Encode, Missing, RecipeSpec, Reduce, Scale,
+    Block, Categories, ColumnChoice, DEFAULT_CLIP, Derivation, Derived, Encode, Missing, Recipe, Reduce, Scale,
     Transform, Unseen,
 };
 pub use self::weights::{MAX_WEIGHT, TOTAL_BITS};
@@ -24,12 +24,12 @@ pub use self::weights::{MAX_WEIGHT, TOTAL_BITS};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::design::Unit;
+use self::design::DecodeUnit;
 use self::fit::{
     Candidate, Change, Grown, categories, change, drop_unusable, fit_features, not_in_order, refuse, step_exponent,
 };
 use self::gridder::{Grid, Gridder, Moved};
-use self::land::{LandPlan, Landed, Output, Tally, land_groups};
+use self::land::{FeatureTally, LandPlan, Landed, LandedFeature, land_groups};
 use self::probe::probe;
 use self::reduce::{project, reduce};
 use self::weights::read_weights;
@@ -57,7 +57,7 @@ pub struct Prepared {
     /// All rows on the grid.
     pub tiles: Tiles,
     /// How they got there.
-    pub recipe: Recipe,
+    pub recipe: Preparation,
     /// Integer weights are the given ones times 2 to this power.
     pub weight_exponent: i32,
 }
@@ -94,7 +94,7 @@ pub fn prepare(
     source: &Source,
     roles: &Roles,
     design: &Design,
-    spec: &RecipeSpec,
+    spec: &Recipe,
     placement: &Placement,
     watch: Watch<'_>,
 ) -> Result<Prepared> {
@@ -115,19 +115,19 @@ pub fn prepare(
             fit_features(source, design, &probed, &landed, spec, &mut store, simd, watch)?;
         let dropped = drop_unusable(&candidates, roles, watch)?;
         let step_exponent = step_exponent(&candidates, watch);
-        let kept: Vec<(usize, FittedColumn)> =
+        let kept: Vec<(usize, PreparedColumn)> =
             candidates.into_iter().filter_map(|Candidate { feature, column, .. }| Some((feature, column?))).collect();
         let grids: Vec<(usize, Gridder)> = kept.iter().map(|(i, c)| (*i, c.gridder(step_exponent))).collect();
         let weights = roles.weight.map(|w| read_weights(source, w, watch)).transpose()?;
         let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
         let weights = weights.map(|w| w.values);
         let (moved, measured) = to_grid(&mut store, &grids, weights.as_deref(), simd, watch)?;
-        let mut columns: Vec<FittedColumn> = kept.into_iter().map(|(_, c)| c).collect();
+        let mut columns: Vec<PreparedColumn> = kept.into_iter().map(|(_, c)| c).collect();
         for (column, moved) in columns.iter_mut().zip(moved) {
             (column.seen.clipped, column.seen.winsorised) = (moved.clipped, moved.winsorised);
         }
         let sentinels = sentinels(source, design);
-        let mut recipe = Recipe { step_exponent, columns, dropped, sentinels, categories, projection: None };
+        let mut recipe = Preparation { step_exponent, columns, dropped, sentinels, categories, projection: None };
         let reduced = reduce(&mut store, &mut recipe, &spec.reduce, simd, watch)?;
         let tiles = if reduced { Tiles::measured(store, weights)? } else { Tiles::new(store, weights, measured) };
         Ok(Prepared { tiles, recipe, weight_exponent })
@@ -147,9 +147,9 @@ pub(crate) fn ahead(source: &Source, design: &Design, placement: &Placement) -> 
 fn plans(design: &Design, simd: Dispatch, fitted: impl Fn(usize) -> (Transform, f64)) -> Vec<LandPlan> {
     let output = |&feature: &usize| {
         let (transform, origin) = fitted(feature);
-        Output { feature, raw: design.features[feature].raw, transform, origin }
+        LandedFeature { feature, raw: design.features[feature].raw, transform, origin }
     };
-    let plan = |unit: &Unit| LandPlan {
+    let plan = |unit: &DecodeUnit| LandPlan {
         columns: unit.columns.clone(),
         sentinels: unit.sentinels.clone(),
         outputs: unit.features.iter().map(output).collect(),
@@ -160,7 +160,7 @@ fn plans(design: &Design, simd: Dispatch, fitted: impl Fn(usize) -> (Transform, 
 
 /// By column of the input, the numbers that stand for missing values.
 fn sentinels(source: &Source, design: &Design) -> std::collections::BTreeMap<String, Vec<f64>> {
-    let of_unit = |unit: &Unit| unit.columns.clone().into_iter().zip(unit.sentinels.clone());
+    let of_unit = |unit: &DecodeUnit| unit.columns.clone().into_iter().zip(unit.sentinels.clone());
     let named = |(column, codes): (usize, Vec<f64>)| (source.columns()[column].name.clone(), codes);
     design.units.iter().flat_map(of_unit).filter(|(_, codes)| !codes.is_empty()).map(named).collect()
 }
@@ -172,7 +172,7 @@ fn sentinels(source: &Source, design: &Design) -> std::collections::BTreeMap<Str
 pub fn replay(
     source: &Source,
     design: &Design,
-    recipe: &Recipe,
+    recipe: &Preparation,
     groups: &[RowGroup],
     placement: &Placement,
     watch: Watch<'_>,
@@ -194,7 +194,7 @@ pub fn replay(
         .iter()
         .enumerate()
         .map(|(f, column)| {
-            let Tally { nulls, nan, infinite, sentinels, .. } = landed.tallies[f];
+            let FeatureTally { nulls, nan, infinite, sentinels, .. } = landed.tallies[f];
             let MovedRows { clipped, winsorised, outside } = moved[f];
             let (name, unseen) = (column.name.clone(), unseen[f]);
             ColumnCounts { name, nulls, nan, infinite, sentinels, unseen, outside, winsorised, clipped }
@@ -215,7 +215,7 @@ pub fn replay(
 fn replayed_changes(
     source: &Source,
     design: &Design,
-    recipe: &Recipe,
+    recipe: &Preparation,
     landed: &Landed,
 ) -> Result<(Vec<Change>, Vec<u64>)> {
     let mut unseen = vec![0; design.width()];
@@ -253,7 +253,7 @@ fn replayed_changes(
 }
 
 /// Fails with all columns of which a category or a value was not seen in the fit, and whose recipe refuses such.
-fn refuse_unseen(recipe: &Recipe, counts: &[ColumnCounts]) -> Result<()> {
+fn refuse_unseen(recipe: &Preparation, counts: &[ColumnCounts]) -> Result<()> {
     let strict = recipe.columns.iter().zip(counts).filter(|(c, _)| c.unseen == Unseen::Refuse);
     let faults: Vec<String> = strict
         .filter(|(_, n)| n.unseen + n.outside > 0)

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::design::{Design, Raw, Unit};
+use super::design::{DecodeUnit, Design, Raw};
 use super::land::Batch;
 use super::recipe::Transform;
 use crate::error::Result;
@@ -43,7 +43,7 @@ pub(crate) fn probe(source: &Source, design: &Design) -> Result<Vec<Probed>> {
     Ok(found)
 }
 
-fn probe_unit(source: &Source, design: &Design, unit: &Unit, groups: &[RowGroup]) -> Result<Vec<Probed>> {
+fn probe_unit(source: &Source, design: &Design, unit: &DecodeUnit, groups: &[RowGroup]) -> Result<Vec<Probed>> {
     let none = Probed { transform: Transform::None, origin: 0.0, raw_skewness: None };
     if unit.encode.is_some() {
         return Ok(vec![none; unit.features.len()]);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fearless_simd::Simd;
 
-use super::preparation::{DroppedColumn, FittedColumn, Projection, Recipe};
+use super::preparation::{DroppedColumn, Preparation, PreparedColumn, Projection};
 use super::recipe::{Derivation, Reduce};
 use crate::error::{Error, Result};
 use crate::event::Watch;
@@ -25,7 +25,7 @@ const MOST_TURNED: usize = 512;
 /// asked for.
 pub(crate) fn reduce(
     store: &mut Store,
-    recipe: &mut Recipe,
+    recipe: &mut Preparation,
     wanted: &Reduce,
     simd: Dispatch,
     watch: Watch<'_>,
@@ -79,7 +79,7 @@ impl Covariance {
 }
 
 /// Sums of values, and of products of pairs (i, j <= i).
-struct Sums {
+struct CovarianceSums {
     values: Vec<i128>,
     products: Vec<i128>,
 }
@@ -88,7 +88,7 @@ fn covariance(store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<Covaria
     let layout = store.layout();
     let (dim, n) = (layout.dim(), i128::from(layout.rows()));
     let pairs = dim * (dim + 1) / 2;
-    let empty = || Sums { values: vec![0; dim], products: vec![0; pairs] };
+    let empty = || CovarianceSums { values: vec![0; dim], products: vec![0; pairs] };
     let states = store.scan(empty, |sums, i, values| {
         watch.check()?;
         let mut products = vec![0f64; pairs];
@@ -152,11 +152,11 @@ impl Work for Products<'_> {
 
 /// The features that stay, and those that are too close to an earlier one. Features of one column of categories exclude
 /// each other by nature, and are not compared.
-fn uncorrelated(columns: &[FittedColumn], covariance: &Covariance, most: f64) -> (Vec<usize>, Vec<DroppedColumn>) {
+fn uncorrelated(columns: &[PreparedColumn], covariance: &Covariance, most: f64) -> (Vec<usize>, Vec<DroppedColumn>) {
     let (mut kept, mut dropped) = (Vec::new(), Vec::new());
     for (i, column) in columns.iter().enumerate() {
-        let one_hot = |c: &FittedColumn| c.from.as_ref().is_some_and(Derivation::is_one_hot);
-        let siblings = |other: &FittedColumn| one_hot(column) && one_hot(other) && column.column() == other.column();
+        let one_hot = |c: &PreparedColumn| c.from.as_ref().is_some_and(Derivation::is_one_hot);
+        let siblings = |other: &PreparedColumn| one_hot(column) && one_hot(other) && column.column() == other.column();
         let correlation = |j: usize| covariance.at(i, j) / (covariance.at(i, i) * covariance.at(j, j)).sqrt();
         let close = kept
             .iter()
@@ -194,7 +194,7 @@ fn keep(store: &mut Store, kept: &[usize]) -> Result<()> {
 /// Principal components of the covariance, with a grid on which all rows have room.
 fn components(
     store: &Store,
-    recipe: &Recipe,
+    recipe: &Preparation,
     covariance: &Covariance,
     wanted: &Reduce,
     watch: Watch<'_>,

@@ -69,25 +69,27 @@ pub struct Protected {
 const BY_REQUEST: &str = "named in --protect";
 
 /// How a type can serve as a feature.
-pub(crate) enum Kind {
+pub(crate) enum FeatureKind {
     Number,
     Date,
     Unusable(&'static str),
 }
 
-pub(crate) fn kind(data_type: &DataType) -> Kind {
+pub(crate) fn kind(data_type: &DataType) -> FeatureKind {
     use DataType as T;
     match data_type {
-        T::Boolean | T::Float16 | T::Float32 | T::Float64 => Kind::Number,
-        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => Kind::Number,
-        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => Kind::Number,
-        T::Date32 | T::Date64 | T::Timestamp(..) => Kind::Date,
+        T::Boolean | T::Float16 | T::Float32 | T::Float64 => FeatureKind::Number,
+        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => FeatureKind::Number,
+        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => FeatureKind::Number,
+        T::Date32 | T::Date64 | T::Timestamp(..) => FeatureKind::Date,
         T::Dictionary(_, values) => kind(values),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => Kind::Unusable("text"),
-        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Kind::Unusable("binary"),
-        T::Null => Kind::Unusable("always null"),
-        T::Time32(_) | T::Time64(_) | T::Duration(_) | T::Interval(_) => Kind::Unusable("a time of day or a duration"),
-        _ => Kind::Unusable("nested"),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => FeatureKind::Unusable("text"),
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => FeatureKind::Unusable("binary"),
+        T::Null => FeatureKind::Unusable("always null"),
+        T::Time32(_) | T::Time64(_) | T::Duration(_) | T::Interval(_) => {
+            FeatureKind::Unusable("a time of day or a duration")
+        }
+        _ => FeatureKind::Unusable("nested"),
     }
 }
 
@@ -211,7 +213,7 @@ impl RoleRequest {
         }
         let kind = kind(&column.data_type);
         if let Some(attribute) = self.attribute(&column.name) {
-            let usable = !matches!(kind, Kind::Unusable(_)) || self.encoded.contains(&column.name);
+            let usable = !matches!(kind, FeatureKind::Unusable(_)) || self.encoded.contains(&column.name);
             let include = if !usable { "" } else { "--include to use it, " };
             return Some(format!("a protected attribute ({attribute}); {include}--audit to see its share by segment"));
         }
@@ -227,12 +229,12 @@ impl RoleRequest {
         }
         match kind {
             // A flag tells whether there is a phone number, not which.
-            Kind::Number if column.data_type == DataType::Boolean => None,
-            Kind::Number => {
+            FeatureKind::Number if column.data_type == DataType::Boolean => None,
+            FeatureKind::Number => {
                 personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"))
             }
-            Kind::Date => Some("a date; --include to use it, in days since 1970".into()),
-            Kind::Unusable(why) => Some(why.into()),
+            FeatureKind::Date => Some("a date; --include to use it, in days since 1970".into()),
+            FeatureKind::Unusable(why) => Some(why.into()),
         }
     }
 
@@ -247,7 +249,9 @@ impl RoleRequest {
             .iter()
             .filter(|&&i| !self.encoded.contains(&columns[i].name))
             .filter_map(|&i| match kind(&columns[i].data_type) {
-                Kind::Unusable(why) => Some(format!("{:?} is {why} ({})", columns[i].name, columns[i].data_type)),
+                FeatureKind::Unusable(why) => {
+                    Some(format!("{:?} is {why} ({})", columns[i].name, columns[i].data_type))
+                }
                 _ => None,
             })
             .collect();
@@ -314,7 +318,7 @@ fn check_id(column: &SourceColumn) -> Result<()> {
 
 fn check_weight(column: &SourceColumn) -> Result<()> {
     match kind(&column.data_type) {
-        Kind::Number => Ok(()),
+        FeatureKind::Number => Ok(()),
         _ => Err(Error::Input(format!(
             "the weight column {:?} is no number: its type is {}",
             column.name, column.data_type

@@ -6,7 +6,7 @@ use sqlparser::tokenizer::Location;
 
 use super::book::RuleBook;
 use super::evaluate::{Comparison, Condition};
-use super::operand::{Calculation, Form, Kind, Node, Operand, kind};
+use super::operand::{Calculation, Form, Node, Operand, OperandKind, kind};
 use super::sql::{calculation, chain, comparison, cut, parse, shown};
 use crate::input::{Source, SourceColumn, agreed};
 use crate::text::nearest;
@@ -22,7 +22,7 @@ const STACK: usize = 128 << 20;
 
 /// The part of a file of rules that is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum FaultyPart {
     Rule(usize),
     Strata,
 }
@@ -34,7 +34,7 @@ pub struct ColumnKind {
     /// The column.
     pub name: String,
     /// What its values are.
-    pub kind: Kind,
+    pub kind: OperandKind,
 }
 
 /// Rules that fit a source.
@@ -50,15 +50,15 @@ pub struct Compiled {
 
 impl Compiled {
     /// Checks rules against the columns of `source`; what does not fit is among the faults.
-    pub(super) fn new(book: &RuleBook, source: &Source) -> (Self, Vec<(Part, String)>) {
+    pub(super) fn new(book: &RuleBook, source: &Source) -> (Self, Vec<(FaultyPart, String)>) {
         let mut faults = Vec::new();
         let mut compiler = Compiler { source, columns: Vec::new(), faults: Vec::new() };
         let mut rules = Vec::new();
         for (i, rule) in book.rules.iter().enumerate() {
             let condition = compiler.rule(&rule.when);
             let faulty = |(at, what): (Location, String)| match at.line {
-                0 => (Part::Rule(i), format!("{:?}: {what}", rule.name)),
-                line => (Part::Rule(i), format!("{:?} at {line}:{}: {what}", rule.name, at.column)),
+                0 => (FaultyPart::Rule(i), format!("{:?}: {what}", rule.name)),
+                line => (FaultyPart::Rule(i), format!("{:?} at {line}:{}: {what}", rule.name, at.column)),
             };
             faults.extend(compiler.faults.drain(..).map(faulty));
             rules.extend(condition.map(|condition| (rule.name.clone(), condition)));
@@ -68,7 +68,7 @@ impl Compiled {
         if let Some(strata) = &book.strata {
             match position(source, &strata.within).and_then(|at| divides(&source.columns()[at]).map(|()| at)) {
                 Ok(at) => within = Some(at),
-                Err(fault) => faults.push((Part::Strata, fault)),
+                Err(fault) => faults.push((FaultyPart::Strata, fault)),
             }
         }
         let described = |&at: &usize| {
@@ -88,8 +88,8 @@ impl Compiled {
         let mut lines: Vec<String> = faults
             .into_iter()
             .map(|(part, fault)| match part {
-                Part::Rule(_) => format!("rule {fault}"),
-                Part::Strata => format!("strata: {fault}"),
+                FaultyPart::Rule(_) => format!("rule {fault}"),
+                FaultyPart::Strata => format!("strata: {fault}"),
             })
             .collect();
         let other = |k: &&ColumnKind| compiled.kinds.iter().any(|now| now.name == k.name && now.kind != k.kind);
@@ -136,7 +136,7 @@ fn position(source: &Source, name: &str) -> Result<usize, String> {
 fn divides(column: &SourceColumn) -> Result<(), String> {
     match kind(&column.data_type) {
         _ if column.is_partition => Ok(()),
-        (Kind::Other, _) | (Kind::Number, Form::Float) => Err(format!(
+        (OperandKind::Other, _) | (OperandKind::Number, Form::Float) => Err(format!(
             "{:?} ({}) cannot divide into strata; text, whole numbers, decimals, dates, true and false can",
             column.name, column.data_type
         )),
@@ -224,7 +224,9 @@ impl Compiler<'_> {
             Expr::Like { negated, any: false, expr: inner, pattern, escape_char: None } => {
                 let (text, pattern) = (self.operand(inner, deeper), self.operand(pattern, deeper));
                 let (text, pattern) = (text?, pattern?);
-                if (text.kind, pattern.kind) != (Kind::Text, Kind::Text) || text.is_constant() || !pattern.is_constant()
+                if (text.kind, pattern.kind) != (OperandKind::Text, OperandKind::Text)
+                    || text.is_constant()
+                    || !pattern.is_constant()
                 {
                     let what = "LIKE compares a column of text with a pattern such as 'HY%'";
                     return self.fail(expr.span().start, format!("{}: {what}", shown(expr)));
@@ -236,7 +238,7 @@ impl Compiler<'_> {
             }
             Expr::Identifier(_) => {
                 let operand = self.operand(expr, deeper)?;
-                if operand.kind != Kind::Boolean {
+                if operand.kind != OperandKind::Boolean {
                     let what = format!("{} is {}, and no condition", shown(expr), operand.kind.name());
                     return self.fail(expr.span().start, format!("{what}; compare it with something"));
                 }
@@ -310,11 +312,15 @@ impl Compiler<'_> {
     /// A comparison within `expr`; a fault is of the place `at`.
     fn compare(&mut self, how: Comparison, left: Operand, right: Operand, expr: &Expr, at: &Expr) -> Option<Condition> {
         let at = at.span().start;
-        if left.kind != right.kind || left.kind == Kind::Other {
+        if left.kind != right.kind || left.kind == OperandKind::Other {
             let hint = match (left.kind, right.kind) {
-                (Kind::Time, Kind::Text) | (Kind::Text, Kind::Time) => "; write a date as DATE '2026-01-31'",
-                (Kind::Text, Kind::Number) | (Kind::Number, Kind::Text) => "; text stands in quotes, a number does not",
-                (Kind::Boolean, _) | (_, Kind::Boolean) => "; write TRUE or FALSE",
+                (OperandKind::Time, OperandKind::Text) | (OperandKind::Text, OperandKind::Time) => {
+                    "; write a date as DATE '2026-01-31'"
+                }
+                (OperandKind::Text, OperandKind::Number) | (OperandKind::Number, OperandKind::Text) => {
+                    "; text stands in quotes, a number does not"
+                }
+                (OperandKind::Boolean, _) | (_, OperandKind::Boolean) => "; write TRUE or FALSE",
                 _ => "",
             };
             let sides = format!("{} with {}", left.kind.name(), right.kind.name());
@@ -323,7 +329,7 @@ impl Compiler<'_> {
         if left.is_constant() && right.is_constant() {
             return self.fail(at, format!("{} looks at no column", shown(expr)));
         }
-        if !matches!(left.kind, Kind::Number | Kind::Time) {
+        if !matches!(left.kind, OperandKind::Number | OperandKind::Time) {
             return Some(Condition::Compare(how, left.node, right.node));
         }
         let compared = || {
@@ -339,7 +345,7 @@ impl Compiler<'_> {
     }
 
     fn calculate(&mut self, how: Calculation, left: Operand, right: Operand, expr: &Expr) -> Option<Operand> {
-        if (left.kind, right.kind) != (Kind::Number, Kind::Number) {
+        if (left.kind, right.kind) != (OperandKind::Number, OperandKind::Number) {
             let sides = format!("{} and {}", left.kind.name(), right.kind.name());
             return self
                 .fail(expr.span().start, format!("{}: only numbers can be calculated with, not {sides}", shown(expr)));
@@ -367,7 +373,7 @@ impl Compiler<'_> {
             Ok::<_, ArrowError>(if constant { Node::Constant(node.evaluate(&[])?) } else { node })
         };
         match calculated() {
-            Ok(node) => Some(Operand { node, kind: Kind::Number, form, stored: None }),
+            Ok(node) => Some(Operand { node, kind: OperandKind::Number, form, stored: None }),
             Err(_) => self.fail(expr.span().start, format!("{} would need more than 38 digits", shown(expr))),
         }
     }

@@ -19,7 +19,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::book::{Rule, RuleBook, Strata};
-use super::condition::{Compiled, Part};
+use super::condition::{Compiled, FaultyPart};
 use super::{MAX_RULES, UNKNOWN_STRATUM};
 use crate::backend::MAX_K;
 use crate::error::{Error, Result, line_and_column};
@@ -40,7 +40,7 @@ impl RuleBook {
             std::io::ErrorKind::InvalidData => Error::Usage(format!("{}: it is not text", path.display())),
             _ => Error::io("read", path, &e),
         })?;
-        let mut reader = Reader { text: &text, faults: Vec::new(), conditions: Vec::new(), within: 0 };
+        let mut reader = RulesReader { text: &text, faults: Vec::new(), conditions: Vec::new(), within: 0 };
         let book = match DeTable::parse(&text) {
             Ok(table) => reader.top(table.get_ref()),
             Err(e) => {
@@ -51,8 +51,8 @@ impl RuleBook {
         let (compiled, faults) = Compiled::new(&book, source);
         for (part, fault) in faults {
             let at = match part {
-                Part::Rule(i) => reader.conditions[i],
-                Part::Strata => reader.within,
+                FaultyPart::Rule(i) => reader.conditions[i],
+                FaultyPart::Strata => reader.within,
             };
             reader.fault(at, fault);
         }
@@ -66,7 +66,7 @@ impl RuleBook {
 }
 
 /// Walks through the TOML and notes every fault.
-struct Reader<'a> {
+struct RulesReader<'a> {
     text: &'a str,
     faults: Vec<(usize, usize, String)>,
     /// Where the condition of each rule stands.
@@ -74,7 +74,7 @@ struct Reader<'a> {
     within: usize,
 }
 
-impl Reader<'_> {
+impl RulesReader<'_> {
     fn fault(&mut self, at: usize, what: String) {
         let (line, column) = line_and_column(self.text, at);
         self.faults.push((line, column, what));

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::condition::Compiled;
-use super::operand::{Kind, kind, plain};
+use super::operand::{OperandKind, kind, plain};
 use super::{MAX_STRATA, NULL_STRATUM, REST};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -156,7 +156,7 @@ impl Divided {
         let count = |(name, _): &(String, _)| RuleCount { name: name.clone(), rows: 0, taken_before: 0 };
         let counts = rules.rules.iter().map(count).collect();
         let mut divided = Divided { parts: Vec::with_capacity(group.rows as usize), rules: counts, strata };
-        let mut columns = Columns::open(source, rules, group)?;
+        let mut columns = RuleColumns::open(source, rules, group)?;
         while (divided.parts.len() as u64) < group.rows {
             let (arrays, within, rows) = columns.next()?;
             divided.batch(rules, &arrays, within.as_ref(), rows)?;
@@ -209,7 +209,7 @@ fn too_large(rule: &str, e: &ArrowError) -> Error {
 }
 
 /// The columns of a row group, batch by batch.
-struct Columns<'a> {
+struct RuleColumns<'a> {
     source: &'a Source,
     group: RowGroup,
     readers: Vec<(ColumnReader<'a>, usize)>,
@@ -223,7 +223,7 @@ enum Within<'a> {
     Column(ColumnReader<'a>, usize),
 }
 
-impl<'a> Columns<'a> {
+impl<'a> RuleColumns<'a> {
     fn open(source: &'a Source, rules: &Compiled, group: RowGroup) -> Result<Self> {
         let open = |&column: &usize| Ok((ColumnReader::open(source, group, column)?, column));
         let within = rules.within.map(|column| match &source.columns()[column] {
@@ -233,7 +233,7 @@ impl<'a> Columns<'a> {
             _ => open(&column).map(|(reader, column)| Within::Column(reader, column)),
         });
         let readers = rules.columns.iter().map(open).collect::<Result<_>>()?;
-        Ok(Columns { source, group, readers, within: within.transpose()?, left: group.rows })
+        Ok(RuleColumns { source, group, readers, within: within.transpose()?, left: group.rows })
     }
 
     /// The next rows: the columns of conditions, and the one of the strata.
@@ -292,7 +292,7 @@ fn values(source: &Source, rules: &Compiled, groups: &[Divided]) -> Result<Vec<O
         )));
     }
     // Nulls last, numbers by size.
-    let is_number = kind(&column.data_type).0 == Kind::Number;
+    let is_number = kind(&column.data_type).0 == OperandKind::Number;
     let number = |value: &str| value.parse::<f64>().unwrap_or(f64::INFINITY);
     let order = |value: &Option<String>| value.as_deref().filter(|_| is_number).map_or(0.0, number);
     all.sort_by(|a, b| a.is_none().cmp(&b.is_none()).then(order(a).total_cmp(&order(b))).then(a.cmp(b)));

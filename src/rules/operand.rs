@@ -18,7 +18,7 @@ const SECONDS_A_DAY: i64 = 86_400;
 /// What a value is. Only values of one kind can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum OperandKind {
     /// True or false.
     Boolean,
     /// Whole numbers, decimals, floating point.
@@ -31,15 +31,15 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl OperandKind {
     /// In a sentence.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Kind::Boolean => "true or false",
-            Kind::Number => "a number",
-            Kind::Text => "text",
-            Kind::Time => "a date or time",
-            Kind::Other => "of a type that cannot be compared",
+            OperandKind::Boolean => "true or false",
+            OperandKind::Number => "a number",
+            OperandKind::Text => "text",
+            OperandKind::Time => "a date or time",
+            OperandKind::Other => "of a type that cannot be compared",
         }
     }
 }
@@ -90,28 +90,28 @@ impl Form {
 }
 
 /// The kind of a column, and the form of its values once they are [`plain`].
-pub(super) fn kind(data_type: &DataType) -> (Kind, Form) {
+pub(super) fn kind(data_type: &DataType) -> (OperandKind, Form) {
     use DataType as T;
     let decimal = |precision: u8, scale: i8| {
         let whole = i16::from(precision) - i16::from(scale);
-        (Kind::Number, Form::Decimal { whole: whole.max(1) as u8, scale: scale.max(0) as u8 })
+        (OperandKind::Number, Form::Decimal { whole: whole.max(1) as u8, scale: scale.max(0) as u8 })
     };
     let seconds = |scale: u8| match scale {
-        0 => (Kind::Time, Form::Int),
-        _ => (Kind::Time, Form::Decimal { whole: INT_DIGITS - scale, scale }),
+        0 => (OperandKind::Time, Form::Int),
+        _ => (OperandKind::Time, Form::Decimal { whole: INT_DIGITS - scale, scale }),
     };
     match data_type {
-        T::Boolean => (Kind::Boolean, Form::Int),
-        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 => (Kind::Number, Form::Int),
+        T::Boolean => (OperandKind::Boolean, Form::Int),
+        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 => (OperandKind::Number, Form::Int),
         T::UInt64 => decimal(20, 0),
-        T::Float16 | T::Float32 | T::Float64 => (Kind::Number, Form::Float),
+        T::Float16 | T::Float32 | T::Float64 => (OperandKind::Number, Form::Float),
         T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => decimal(*p, *s),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => (Kind::Text, Form::Int),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => (OperandKind::Text, Form::Int),
         T::Date32 => seconds(0),
         T::Date64 => seconds(3),
         T::Timestamp(unit, _) => seconds(digits(*unit)),
         T::Dictionary(_, values) => kind(values),
-        _ => (Kind::Other, Form::Int),
+        _ => (OperandKind::Other, Form::Int),
     }
 }
 
@@ -131,27 +131,27 @@ pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     use DataType as T;
     let (kind, form) = kind(array.data_type());
     if let T::Dictionary(_, values) = array.data_type() {
-        return if kind == Kind::Other { Ok(array.clone()) } else { plain(&cast(array, values)?) };
+        return if kind == OperandKind::Other { Ok(array.clone()) } else { plain(&cast(array, values)?) };
     }
     match (kind, array.data_type()) {
-        (Kind::Text, _) => convert(array, &T::Utf8),
-        (Kind::Time, T::Date32) => {
+        (OperandKind::Text, _) => convert(array, &T::Utf8),
+        (OperandKind::Time, T::Date32) => {
             let seconds = |days: i32| i64::from(days) * SECONDS_A_DAY;
             Ok(Arc::new(array.as_primitive::<Date32Type>().unary::<_, Int64Type>(seconds)))
         }
-        (Kind::Time, _) => {
+        (OperandKind::Time, _) => {
             let ticks = cast(array, &T::Int64)?;
             Ok(match form {
                 Form::Decimal { scale, .. } => Arc::new(fraction(&ticks, scale)?),
                 _ => ticks,
             })
         }
-        (Kind::Number, _) if form == Form::Float => floats(array),
+        (OperandKind::Number, _) if form == Form::Float => floats(array),
         // A scale below zero becomes zero; other decimals stay what they are.
-        (Kind::Number, T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..)) => {
+        (OperandKind::Number, T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..)) => {
             convert(array, &form.data_type())
         }
-        (Kind::Number, _) => convert(array, &form.data_type()),
+        (OperandKind::Number, _) => convert(array, &form.data_type()),
         _ => Ok(array.clone()),
     }
 }
@@ -210,51 +210,55 @@ pub(super) enum Node {
 #[derive(Debug, Clone)]
 pub(super) struct Operand {
     pub(super) node: Node,
-    pub(super) kind: Kind,
+    pub(super) kind: OperandKind,
     pub(super) form: Form,
     /// The type of a column in the file.
     pub(super) stored: Option<DataType>,
 }
 
 impl Operand {
-    pub(super) fn constant(kind: Kind, form: Form, value: ArrayRef) -> Self {
+    pub(super) fn constant(kind: OperandKind, form: Form, value: ArrayRef) -> Self {
         Operand { node: Node::Constant(value), kind, form, stored: None }
     }
 
     pub(super) fn boolean(value: bool) -> Self {
-        Self::constant(Kind::Boolean, Form::Int, Arc::new(BooleanArray::from(vec![value])))
+        Self::constant(OperandKind::Boolean, Form::Int, Arc::new(BooleanArray::from(vec![value])))
     }
 
     pub(super) fn text(value: &str) -> Self {
-        Self::constant(Kind::Text, Form::Int, Arc::new(StringArray::from(vec![value])))
+        Self::constant(OperandKind::Text, Form::Int, Arc::new(StringArray::from(vec![value])))
     }
 
     /// A number as SQL writes it: exact where 38 digits hold it, else f64. None if it is none, or infinite.
     pub(super) fn number(text: &str) -> Option<Self> {
         let Some((value, whole, scale)) = exact(text) else {
             let value: f64 = text.parse().ok().filter(|v: &f64| v.is_finite())?;
-            return Some(Self::constant(Kind::Number, Form::Float, Arc::new(Float64Array::from(vec![value + 0.0]))));
+            return Some(Self::constant(
+                OperandKind::Number,
+                Form::Float,
+                Arc::new(Float64Array::from(vec![value + 0.0])),
+            ));
         };
         if let (0, Ok(value)) = (scale, i64::try_from(value)) {
-            return Some(Self::constant(Kind::Number, Form::Int, Arc::new(Int64Array::from(vec![value]))));
+            return Some(Self::constant(OperandKind::Number, Form::Int, Arc::new(Int64Array::from(vec![value]))));
         }
         let form = Form::Decimal { whole, scale };
         let value = Decimal128Array::from(vec![value]).with_precision_and_scale(DECIMAL128_MAX_PRECISION, scale as i8);
-        Some(Self::constant(Kind::Number, form, Arc::new(value.ok()?)))
+        Some(Self::constant(OperandKind::Number, form, Arc::new(value.ok()?)))
     }
 
     /// `2026-01-31`.
     pub(super) fn date(text: &str) -> Option<Self> {
         let days = Date32Type::parse(text).filter(|_| text.len() == "2026-01-31".len())?;
         let seconds = i64::from(days) * SECONDS_A_DAY;
-        Some(Self::constant(Kind::Time, Form::Int, Arc::new(Int64Array::from(vec![seconds]))))
+        Some(Self::constant(OperandKind::Time, Form::Int, Arc::new(Int64Array::from(vec![seconds]))))
     }
 
     /// `2026-01-31 12:00:00`, with a fraction of a second and an offset from UTC if need be.
     pub(super) fn timestamp(text: &str) -> Option<Self> {
         let ticks: ArrayRef = Arc::new(Int64Array::from(vec![TimestampNanosecondType::parse(text)?]));
         let form = Form::Decimal { whole: INT_DIGITS - 9, scale: 9 };
-        Some(Self::constant(Kind::Time, form, Arc::new(fraction(&ticks, 9).ok()?)))
+        Some(Self::constant(OperandKind::Time, form, Arc::new(fraction(&ticks, 9).ok()?)))
     }
 
     pub(super) fn is_constant(&self) -> bool {
@@ -275,7 +279,7 @@ impl Operand {
         match (&self.node, &column.stored) {
             (Node::Constant(value), Some(narrow @ (DataType::Float16 | DataType::Float32))) => {
                 let value = floats(&cast(&floats(value)?, narrow)?)?;
-                Ok(Self::constant(Kind::Number, Form::Float, value))
+                Ok(Self::constant(OperandKind::Number, Form::Float, value))
             }
             _ => Ok(self),
         }

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Int64Type, Sc
 
 use rayon::prelude::*;
 
-use super::columns::{Column, Kind, Shape, column};
+use super::columns::{BankColumn, BankType, Distribution, column};
 use super::random::{Stream, exp2};
 use super::segments::{FACTORS, Segments, WITHIN};
 use super::spec::SynthSpec;
@@ -38,7 +38,7 @@ pub(super) struct Bank {
     seed: u64,
     segments: Segments,
     factors: [Stream; FACTORS],
-    columns: Vec<Column>,
+    columns: Vec<BankColumn>,
     /// A value is null when its draw, 32 bits, is below this.
     null_below: u64,
     schema: SchemaRef,
@@ -55,7 +55,7 @@ pub(super) struct Customers {
 
 impl Bank {
     pub(super) fn new(spec: &SynthSpec) -> Self {
-        let columns: Vec<Column> = (0..spec.features).map(column).collect();
+        let columns: Vec<BankColumn> = (0..spec.features).map(column).collect();
         let mut fields = vec![Field::new(ID_COLUMN, DataType::Int64, false)];
         fields.extend(columns.iter().map(|c| Field::new(&c.name, data_type(c.kind), c.nullable && spec.nulls > 0.0)));
         if spec.truth {
@@ -106,19 +106,19 @@ impl Bank {
         let values = self.values(feature, customers);
         let nulls = self.nulls(feature, customers);
         match column.kind {
-            Kind::I32 => primitive::<Int32Type>(values.into_iter().map(|x| x as i32), nulls),
-            Kind::I64 => primitive::<Int64Type>(values.into_iter().map(|x| x as i64), nulls),
-            Kind::F32 => Arc::new(Float32Array::new(values.into_iter().map(|x| x as f32).collect(), nulls)),
-            Kind::F64 => {
+            BankType::I32 => primitive::<Int32Type>(values.into_iter().map(|x| x as i32), nulls),
+            BankType::I64 => primitive::<Int64Type>(values.into_iter().map(|x| x as i64), nulls),
+            BankType::F32 => Arc::new(Float32Array::new(values.into_iter().map(|x| x as f32).collect(), nulls)),
+            BankType::F64 => {
                 Arc::new(Float64Array::new(values.into_iter().map(|x| cents(x) as f64 / 100.0).collect(), nulls))
             }
-            Kind::Decimal => primitive::<Decimal128Type>(values.into_iter().map(|x| cents(x).into()), nulls),
+            BankType::Decimal => primitive::<Decimal128Type>(values.into_iter().map(|x| cents(x).into()), nulls),
         }
     }
 
     /// The values before they are rounded to the column's type.
     fn values(&self, feature: usize, customers: &Customers) -> Vec<f64> {
-        let Column { shape, loads, .. } = &self.columns[feature];
+        let BankColumn { shape, loads, .. } = &self.columns[feature];
         let own = Stream::new(self.seed, b"own.", feature as u64);
         let noise = Stream::new(self.seed, b"nois", feature as u64);
         let means = self.segments.means().iter().enumerate();
@@ -129,13 +129,13 @@ impl Bank {
             |((&segment, factors), row)| (levels[usize::from(segment)] + dot(&factors.map(f64::from), &loads), row),
         );
         match *shape {
-            Shape::Level { centre, step, low, high } => {
+            Distribution::Level { centre, step, low, high } => {
                 levels.map(|(t, row)| (centre + step * (t + noise.normal(row))).clamp(low, high)).collect()
             }
-            Shape::Amount { scale, less, low, high } => {
+            Distribution::Amount { scale, less, low, high } => {
                 levels.map(|(t, row)| (scale * (exp2(t) * noise.heavy(row) - less)).clamp(low, high)).collect()
             }
-            Shape::Share => levels.map(|(t, row)| exp2(t) * noise.heavy(row)).map(|x| x / (1.0 + x)).collect(),
+            Distribution::Share => levels.map(|(t, row)| exp2(t) * noise.heavy(row)).map(|x| x / (1.0 + x)).collect(),
         }
     }
 
@@ -149,20 +149,20 @@ impl Bank {
     }
 }
 
-fn data_type(kind: Kind) -> DataType {
+fn data_type(kind: BankType) -> DataType {
     match kind {
-        Kind::I32 => DataType::Int32,
-        Kind::I64 => DataType::Int64,
-        Kind::F32 => DataType::Float32,
-        Kind::F64 => DataType::Float64,
-        Kind::Decimal => DataType::Decimal128(DECIMAL.0, DECIMAL.1),
+        BankType::I32 => DataType::Int32,
+        BankType::I64 => DataType::Int64,
+        BankType::F32 => DataType::Float32,
+        BankType::F64 => DataType::Float64,
+        BankType::Decimal => DataType::Decimal128(DECIMAL.0, DECIMAL.1),
     }
 }
 
 fn primitive<T: ArrowPrimitiveType>(values: impl Iterator<Item = T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
     let array = PrimitiveArray::<T>::new(values.collect(), nulls);
     match T::DATA_TYPE {
-        DataType::Decimal128(..) => Arc::new(array.with_data_type(data_type(Kind::Decimal))),
+        DataType::Decimal128(..) => Arc::new(array.with_data_type(data_type(BankType::Decimal))),
         _ => Arc::new(array),
     }
 }

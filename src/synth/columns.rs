@@ -1,14 +1,14 @@
 //! The columns of the bank: names, types and how the factors shape them.
 //!
 //! A feature starts from a level `t`, in doublings: what its segment is like, plus the customer's factors times the
-//! column's loads. [`Shape`] turns `t` into a value, [`Kind`] into the type that is stored.
+//! column's loads. [`Distribution`] turns `t` into a value, [`BankType`] into the type that is stored.
 
 use super::random::{Stream, exp2};
 use super::segments::FACTORS;
 
 /// How a feature is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum BankType {
     /// Whole numbers.
     I32,
     /// Whole numbers.
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 
 /// How the level `t` becomes a value.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub(super) enum Distribution {
     /// `centre + step * (t + normal noise)`, within `low..=high`.
     Level { centre: f64, step: f64, low: f64, high: f64 },
     /// `scale * (2^t * heavy noise - less)`, within `low..=high`. With `less`, customers of a low level have nothing
@@ -35,36 +35,36 @@ pub(super) enum Shape {
 
 /// A feature column.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct BankColumn {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: BankType,
     /// Whether values go missing, when the bank has nulls at all.
     pub(super) nullable: bool,
-    pub(super) shape: Shape,
+    pub(super) shape: Distribution,
     pub(super) loads: [f64; FACTORS],
 }
 
-const fn level(centre: f64, step: f64, low: f64, high: f64) -> Shape {
-    Shape::Level { centre, step, low, high }
+const fn level(centre: f64, step: f64, low: f64, high: f64) -> Distribution {
+    Distribution::Level { centre, step, low, high }
 }
 
 /// An amount that nearly everybody has.
-const fn amount(scale: f64) -> Shape {
-    Shape::Amount { scale, less: 0.0, low: 0.0, high: 1e9 }
+const fn amount(scale: f64) -> Distribution {
+    Distribution::Amount { scale, less: 0.0, low: 0.0, high: 1e9 }
 }
 
 /// An amount that those of a level below log2(`less`) do not have.
-const fn product(scale: f64, less: f64) -> Shape {
-    Shape::Amount { scale, less, low: 0.0, high: 1e9 }
+const fn product(scale: f64, less: f64) -> Distribution {
+    Distribution::Amount { scale, less, low: 0.0, high: 1e9 }
 }
 
-use Kind::{Decimal, F32, F64, I32, I64};
+use BankType::{Decimal, F32, F64, I32, I64};
 
-type Named = (&'static str, Kind, bool, Shape, [f64; FACTORS]);
+type NamedColumn = (&'static str, BankType, bool, Distribution, [f64; FACTORS]);
 
 /// The named features: name, type, nullable, shape, loads on wealth, activity, credit, digital, life, home.
 #[rustfmt::skip]
-const NAMED: [Named; 32] = [
+const NAMED: [NamedColumn; 32] = [
     ("age_years",             I32,     false, level(46.0, 9.0, 18.0, 100.0),   [ 0.1,  0.0,  0.0, -0.1,  1.0,  0.0]),
     ("tenure_months",         I32,     false, level(110.0, 45.0, 0.0, 720.0),  [ 0.2,  0.0,  0.0, -0.2,  0.8,  0.1]),
     ("current_balance",       F64,     false, OVERDRAFT,                       [ 0.9,  0.3, -0.5,  0.0,  0.1,  0.0]),
@@ -78,14 +78,14 @@ const NAMED: [Named; 32] = [
     ("salary_amount",         Decimal, true,  product(2400.0, 0.3),            [ 0.5,  0.6,  0.1,  0.1, -0.7,  0.1]),
     ("loan_outstanding",      F64,     false, product(4000.0, 1.5),            [ 0.0,  0.2,  1.2,  0.0, -0.2,  0.0]),
     ("mortgage_outstanding",  F64,     true,  product(30_000.0, 1.5),          [ 0.2,  0.1,  0.1,  0.0, -0.1,  0.9]),
-    ("utilisation_rate",      F32,     true,  Shape::Share,                    [-0.5,  0.2,  1.2,  0.0, -0.1,  0.0]),
+    ("utilisation_rate",      F32,     true,  Distribution::Share,                    [-0.5,  0.2,  1.2,  0.0, -0.1,  0.0]),
     ("fee_income_12m",        F32,     false, amount(40.0),                    [ 0.3,  0.6,  0.7,  0.0,  0.0,  0.1]),
     ("logins_30d",            I32,     false, amount(8.0),                     [ 0.1,  0.5,  0.0,  1.1, -0.1,  0.0]),
     ("app_sessions_30d",      I32,     true,  amount(10.0),                    [ 0.0,  0.4,  0.0,  1.3, -0.4,  0.0]),
     ("days_since_last_login", I32,     false, RECENCY,                         [ 0.0, -0.6,  0.0, -0.9,  0.1,  0.0]),
     ("complaints_12m",        I32,     true,  product(2.0, 0.5),               [ 0.0,  0.3,  0.3,  0.1,  0.0,  0.0]),
     ("products_held",         I32,     false, level(3.0, 0.8, 1.0, 12.0),      [ 0.4,  0.4,  0.4,  0.1,  0.1,  0.3]),
-    ("revolving_rate",        F32,     true,  Shape::Share,                    [-0.4,  0.0,  1.1,  0.0,  0.0,  0.0]),
+    ("revolving_rate",        F32,     true,  Distribution::Share,                    [-0.4,  0.0,  1.1,  0.0,  0.0,  0.0]),
     ("investment_balance",    F64,     false, product(4000.0, 1.5),            [ 1.6,  0.0, -0.4,  0.0,  0.3,  0.0]),
     ("online_spend_90d",      F64,     true,  product(350.0, 0.1),             [ 0.3,  0.8,  0.2,  0.8, -0.3,  0.0]),
     ("spend_abroad_90d",      F64,     false, product(150.0, 0.8),             [ 0.9,  0.6,  0.0,  0.3, -0.2,  0.0]),
@@ -99,28 +99,28 @@ const NAMED: [Named; 32] = [
     ("cash_deposits_90d",     I64,     true,  product(400.0, 1.0),             [ 0.3,  0.9,  0.2, -0.6,  0.0, -0.1]),
 ];
 
-const OVERDRAFT: Shape = Shape::Amount { scale: 1800.0, less: 0.25, low: -25_000.0, high: 1e9 };
-const RECENCY: Shape = Shape::Amount { scale: 6.0, less: 0.0, low: 0.0, high: 3650.0 };
-const DAYS_OF_90: Shape = Shape::Amount { scale: 4.0, less: 0.6, low: 0.0, high: 90.0 };
+const OVERDRAFT: Distribution = Distribution::Amount { scale: 1800.0, less: 0.25, low: -25_000.0, high: 1e9 };
+const RECENCY: Distribution = Distribution::Amount { scale: 6.0, less: 0.0, low: 0.0, high: 3650.0 };
+const DAYS_OF_90: Distribution = Distribution::Amount { scale: 4.0, less: 0.6, low: 0.0, high: 90.0 };
 
 /// Feature `index`: one with a name while they last, then `feature_033` and so on, which cycle through the types.
 /// The columns are the same for every seed.
-pub(super) fn column(index: usize) -> Column {
+pub(super) fn column(index: usize) -> BankColumn {
     if let Some(&(name, kind, nullable, shape, loads)) = NAMED.get(index) {
-        return Column { name: name.to_owned(), kind, nullable, shape, loads };
+        return BankColumn { name: name.to_owned(), kind, nullable, shape, loads };
     }
     let draw = Stream::new(0, b"cols", index as u64);
     let scale = exp2(6.0 + 4.0 * draw.spread(0));
     let (kind, shape) = match index % 6 {
         0 => (F64, amount(scale)),
         1 => (I32, amount(scale)),
-        2 => (F32, Shape::Share),
+        2 => (F32, Distribution::Share),
         3 => (Decimal, product(scale, 0.5)),
         4 => (I64, amount(scale)),
         _ => (F32, level(0.0, scale, -1e9, 1e9)),
     };
     let loads = std::array::from_fn(|factor| draw.spread(1 + factor as u64));
-    Column { name: format!("feature_{:03}", index + 1), kind, nullable: draw.bits(9) & 1 == 0, shape, loads }
+    BankColumn { name: format!("feature_{:03}", index + 1), kind, nullable: draw.bits(9) & 1 == 0, shape, loads }
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_half_of_the_columns_can_be_null() {
         for features in [16, 32, 1000] {
-            let columns: Vec<Column> = (0..features).map(column).collect();
+            let columns: Vec<BankColumn> = (0..features).map(column).collect();
             let names: std::collections::HashSet<&str> = columns.iter().map(|c| c.name.as_str()).collect();
             assert_eq!(names.len(), features);
             let nullable = columns.iter().filter(|c| c.nullable).count() as f64 / features as f64;

@@ -26,7 +26,7 @@ use crate::event::{Stage, Watch};
 const COLUMNS_A_THREAD: usize = 4;
 
 /// A row group, ready to be appended to a file.
-struct RowGroup {
+struct EncodedGroup {
     rows: u64,
     columns: Vec<ArrowColumnChunk>,
     segment_rows: Vec<u64>,
@@ -74,7 +74,7 @@ impl<'a> Job<'a> {
     }
 
     /// Makes all row groups in order, a batch at a time.
-    fn make_row_groups(&self, sender: &SyncSender<Vec<RowGroup>>) -> Result<()> {
+    fn make_row_groups(&self, sender: &SyncSender<Vec<EncodedGroup>>) -> Result<()> {
         let wanted = COLUMNS_A_THREAD * rayon::current_num_threads();
         let batch = wanted.div_ceil(self.bank.schema().fields().len()) as u64;
         let groups = self.spec.row_groups();
@@ -89,7 +89,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn make_batch(&self, groups: Range<u64>) -> Result<Vec<RowGroup>> {
+    fn make_batch(&self, groups: Range<u64>) -> Result<Vec<EncodedGroup>> {
         let size = self.spec.row_group_rows as u64;
         let rows = groups.clone().map(|group| group * size..self.spec.rows.min((group + 1) * size));
         let customers: Vec<Customers> = rows.map(|rows| self.bank.customers(rows)).collect();
@@ -106,7 +106,7 @@ impl<'a> Job<'a> {
             .collect::<Result<_>>()?;
         let mut encoded = encoded.into_iter();
         let columns = self.bank.schema().fields().len();
-        let group = |customers: &Customers| RowGroup {
+        let group = |customers: &Customers| EncodedGroup {
             rows: customers.segments.len() as u64,
             columns: encoded.by_ref().take(columns).collect(),
             segment_rows: count(&customers.segments, self.spec.segments),
@@ -127,7 +127,7 @@ impl<'a> Job<'a> {
         encoder.close()
     }
 
-    fn write_files(&self, staging: &Staging, receiver: &Receiver<Vec<RowGroup>>) -> Result<SynthSummary> {
+    fn write_files(&self, staging: &Staging, receiver: &Receiver<Vec<EncodedGroup>>) -> Result<SynthSummary> {
         let mut row_groups = receiver.iter().flatten();
         let (groups, files) = (self.spec.row_groups(), self.spec.files as u64);
         let mut summary = SynthSummary {
@@ -149,7 +149,7 @@ impl<'a> Job<'a> {
     }
 
     /// Writes a whole file and syncs it. Returns its size.
-    fn write_file(&self, file: File, row_groups: impl Iterator<Item = RowGroup>) -> Result<u64, ParquetError> {
+    fn write_file(&self, file: File, row_groups: impl Iterator<Item = EncodedGroup>) -> Result<u64, ParquetError> {
         let properties = WriterProperties::clone(&self.properties);
         let writer = ArrowWriter::try_new(file, self.bank.schema().clone(), Some(properties))?;
         let (mut writer, _) = writer.into_serialized_writer()?;

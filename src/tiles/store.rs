@@ -18,11 +18,11 @@ const READ_AHEAD: usize = 2;
 #[derive(Debug)]
 pub struct Store {
     layout: Layout,
-    place: Place,
+    place: Backing,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Backing {
     Memory(Arena),
     Scratch { file: File, folder: PathBuf },
 }
@@ -33,13 +33,13 @@ impl Store {
     /// # Errors
     /// The system does not give that much memory.
     pub fn memory(layout: Layout) -> Result<Self> {
-        Ok(Store { layout, place: Place::Memory(Arena::new(layout)?) })
+        Ok(Store { layout, place: Backing::Memory(Arena::new(layout)?) })
     }
 
     /// An unnamed file in `folder`, which disappears when it is closed, also when the process is killed.
     pub fn scratch(layout: Layout, folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
-        Ok(Store { layout, place: Place::Scratch { file, folder: folder.to_path_buf() } })
+        Ok(Store { layout, place: Backing::Scratch { file, folder: folder.to_path_buf() } })
     }
 
     /// Where the values of the chunks lie.
@@ -49,7 +49,7 @@ impl Store {
 
     /// Whether the chunks are in memory.
     pub fn is_resident(&self) -> bool {
-        matches!(self.place, Place::Memory(_))
+        matches!(self.place, Backing::Memory(_))
     }
 
     /// Bytes of memory that the chunks hold at one time, read-ahead included.
@@ -60,20 +60,20 @@ impl Store {
     /// The memory of all chunks, to be written by several threads. None for a scratch file.
     pub(crate) fn arena_mut(&mut self) -> Option<&mut Arena> {
         match &mut self.place {
-            Place::Memory(arena) => Some(arena),
-            Place::Scratch { .. } => None,
+            Backing::Memory(arena) => Some(arena),
+            Backing::Scratch { .. } => None,
         }
     }
 
     /// Puts a whole chunk.
     pub(crate) fn write(&mut self, chunk: usize, values: &[f32]) -> Result<()> {
         match &mut self.place {
-            Place::Memory(arena) => {
+            Backing::Memory(arena) => {
                 let start = chunk * arena.stride();
                 arena.values_mut()[start..start + values.len()].copy_from_slice(values);
                 Ok(())
             }
-            Place::Scratch { file, folder } => {
+            Backing::Scratch { file, folder } => {
                 write_at(file, bytemuck::cast_slice(values), offset(&self.layout, chunk))
                     .map_err(|e| Error::io("write the scratch file in", folder, &e))
             }
@@ -83,8 +83,8 @@ impl Store {
     /// One chunk; `buffer` is used when it has to be read.
     pub(crate) fn read<'a>(&'a self, chunk: usize, buffer: &'a mut Buffer) -> Result<&'a [f32]> {
         match &self.place {
-            Place::Memory(arena) => Ok(arena.chunk(&self.layout, chunk)),
-            Place::Scratch { file, folder } => {
+            Backing::Memory(arena) => Ok(arena.chunk(&self.layout, chunk)),
+            Backing::Scratch { file, folder } => {
                 buffer.resize(self.layout.floats_in(chunk));
                 read_at(file, bytemuck::cast_slice_mut(&mut buffer[..]), offset(&self.layout, chunk))
                     .map_err(|e| Error::io("read the scratch file in", folder, &e))?;
@@ -103,7 +103,7 @@ impl Store {
     ) -> Result<Vec<T>> {
         let workers = rayon::current_num_threads().min(self.layout.chunks()).max(1);
         match &self.place {
-            Place::Memory(arena) => {
+            Backing::Memory(arena) => {
                 let next = AtomicUsize::new(0);
                 run_workers(workers, |_| {
                     let mut state = init();
@@ -116,7 +116,7 @@ impl Store {
                     }
                 })
             }
-            Place::Scratch { .. } => std::thread::scope(|scope| {
+            Backing::Scratch { .. } => std::thread::scope(|scope| {
                 let (full_tx, full_rx) = sync_channel::<Result<(usize, Buffer)>>(READ_AHEAD);
                 let (free_tx, free_rx) = sync_channel::<Buffer>(workers + READ_AHEAD + 1);
                 for _ in 0..workers + READ_AHEAD + 1 {
@@ -164,12 +164,12 @@ impl Store {
         use rayon::prelude::*;
         let old = std::mem::replace(&mut self.layout, layout);
         match &mut self.place {
-            Place::Memory(arena) => {
+            Backing::Memory(arena) => {
                 let stride = arena.stride();
                 let chunks = arena.values_mut().par_chunks_mut(stride).enumerate().take(old.chunks());
                 chunks.try_for_each(|(i, chunk)| work(i, &mut chunk[..old.floats_in(i)]))
             }
-            Place::Scratch { file, folder } => {
+            Backing::Scratch { file, folder } => {
                 // A narrower chunk moves towards the start of the file, over chunks that have been read already: one
                 // wave of chunks at a time is read, worked on and written.
                 let wave = rayon::current_num_threads();

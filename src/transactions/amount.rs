@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 
 /// How a column's numbers are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Numbers {
+pub(super) enum AmountColumn {
     /// Integers, in units of 10^-scale.
     Exact {
         /// Digits behind the point; 0 to 22.
@@ -18,18 +18,18 @@ pub(super) enum Numbers {
     Float,
 }
 
-impl Numbers {
+impl AmountColumn {
     /// How a type's numbers are held; None if it has none.
     pub(super) fn of(data_type: &DataType) -> Option<Self> {
         use DataType as T;
         match data_type {
-            T::Float16 | T::Float32 | T::Float64 => Some(Numbers::Float),
-            t if t.is_integer() => Some(Numbers::Exact { scale: 0 }),
+            T::Float16 | T::Float32 | T::Float64 => Some(AmountColumn::Float),
+            t if t.is_integer() => Some(AmountColumn::Exact { scale: 0 }),
             // A power of ten beyond 10^22 is no f64.
             T::Decimal32(_, scale) | T::Decimal64(_, scale) | T::Decimal128(_, scale) if (0..=22).contains(scale) => {
-                Some(Numbers::Exact { scale: scale.unsigned_abs() })
+                Some(AmountColumn::Exact { scale: scale.unsigned_abs() })
             }
-            T::Dictionary(_, values) => Numbers::of(values),
+            T::Dictionary(_, values) => AmountColumn::of(values),
             _ => None,
         }
     }
@@ -37,18 +37,18 @@ impl Numbers {
     /// What a product of two columns is: integers if both are.
     pub(super) fn times(self, other: Self) -> Self {
         match (self, other) {
-            (Numbers::Exact { scale: a }, Numbers::Exact { scale: b }) if a + b <= 22 => {
-                Numbers::Exact { scale: a + b }
+            (AmountColumn::Exact { scale: a }, AmountColumn::Exact { scale: b }) if a + b <= 22 => {
+                AmountColumn::Exact { scale: a + b }
             }
-            _ => Numbers::Float,
+            _ => AmountColumn::Float,
         }
     }
 
     /// 10^scale; 1 for f64.
     pub(super) fn unit(self) -> f64 {
         match self {
-            Numbers::Exact { scale } => (0..scale).fold(1.0, |power, _| power * 10.0),
-            Numbers::Float => 1.0,
+            AmountColumn::Exact { scale } => (0..scale).fold(1.0, |power, _| power * 10.0),
+            AmountColumn::Float => 1.0,
         }
     }
 }
@@ -67,12 +67,12 @@ impl Amounts {
     ///
     /// # Errors
     /// An exact amount of more than 63 bits.
-    pub(super) fn new(factors: &[ArrayRef], numbers: Numbers) -> Result<Self, ArrowError> {
+    pub(super) fn new(factors: &[ArrayRef], numbers: AmountColumn) -> Result<Self, ArrowError> {
         let nulls =
             factors.iter().fold(None, |all, array| NullBuffer::union(all.as_ref(), array.logical_nulls().as_ref()));
         let words = match (numbers, factors) {
-            (Numbers::Exact { .. }, [one]) => integers(one)?.values().iter().map(|&v| v as u64).collect(),
-            (Numbers::Exact { .. }, [one, two]) => {
+            (AmountColumn::Exact { .. }, [one]) => integers(one)?.values().iter().map(|&v| v as u64).collect(),
+            (AmountColumn::Exact { .. }, [one, two]) => {
                 let (one, two) = (integers(one)?, integers(two)?);
                 let product = |i: usize| match nulls.as_ref().is_some_and(|n| n.is_null(i)) {
                     true => Ok(0),
@@ -80,8 +80,8 @@ impl Amounts {
                 };
                 (0..one.len()).map(product).collect::<Result<_, _>>()?
             }
-            (Numbers::Float, [one]) => floats(one)?.values().iter().map(|v| v.to_bits()).collect(),
-            (Numbers::Float, [one, two]) => {
+            (AmountColumn::Float, [one]) => floats(one)?.values().iter().map(|v| v.to_bits()).collect(),
+            (AmountColumn::Float, [one, two]) => {
                 let (one, two) = (floats(one)?, floats(two)?);
                 one.values().iter().zip(two.values()).map(|(a, b)| (a * b).to_bits()).collect()
             }
@@ -122,8 +122,8 @@ pub(super) fn integers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
 
 fn floats(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
     let array = plain(array)?;
-    match Numbers::of(array.data_type()) {
-        Some(numbers @ Numbers::Exact { scale: 1.. }) => {
+    match AmountColumn::of(array.data_type()) {
+        Some(numbers @ AmountColumn::Exact { scale: 1.. }) => {
             let unit = numbers.unit();
             Ok(integers(&array)?.unary(|v| v as f64 / unit))
         }

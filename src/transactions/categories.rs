@@ -15,20 +15,20 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// The numbers of all categories. Which number a category gets depends on the threads; nothing that leaves does.
 #[derive(Debug, Default)]
-pub(super) struct Categories {
+pub(super) struct CategoryCounts {
     numbers: Mutex<HashMap<Box<str>, u32>>,
 }
 
 /// One worker's view: it asks the others only about categories that it has not met, and counts for itself.
 #[derive(Debug)]
 pub(super) struct Counter<'a> {
-    all: &'a Categories,
+    all: &'a CategoryCounts,
     known: HashMap<Box<str>, u32>,
     counts: Vec<u64>,
 }
 
 impl<'a> Counter<'a> {
-    pub(super) fn new(all: &'a Categories) -> Self {
+    pub(super) fn new(all: &'a CategoryCounts) -> Self {
         Counter { all, known: HashMap::new(), counts: Vec::new() }
     }
 
@@ -82,7 +82,7 @@ impl Top {
     }
 }
 
-impl Categories {
+impl CategoryCounts {
     /// The `most` categories with the most purchases. One that is itself named `other` stays with the others.
     pub(super) fn top(self, counts: &[Vec<u64>], most: usize) -> Top {
         let numbers = self.numbers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

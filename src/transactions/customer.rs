@@ -7,15 +7,15 @@ use arrow::datatypes::{DataType, Field};
 
 use super::categories::{OTHER, Top};
 use super::group::Grouped;
-use super::moment::Unit;
+use super::moment::TimestampUnit;
 use super::money::Money;
-use super::partitions::Layout;
+use super::partitions::PartitionLayout;
 
 /// What the features are.
 #[derive(Debug)]
-pub(super) struct Shape {
-    pub(super) layout: Layout,
-    pub(super) unit: Unit,
+pub(super) struct CustomerShape {
+    pub(super) layout: PartitionLayout,
+    pub(super) unit: TimestampUnit,
     /// 10^scale of the amounts.
     pub(super) money_unit: f64,
     pub(super) reference: i64,
@@ -27,14 +27,14 @@ pub(super) struct Shape {
 
 /// A column of the output.
 #[derive(Debug)]
-pub(super) enum Values {
+pub(super) enum CustomerValues {
     /// Never null.
     Counts(Vec<i64>),
     /// NaN stands for null.
     Numbers(Vec<f64>),
 }
 
-impl Shape {
+impl CustomerShape {
     /// The columns behind the customer's.
     pub(super) fn fields(&self) -> Vec<Field> {
         let count = |name: String| Field::new(name, DataType::Int64, false);
@@ -58,14 +58,14 @@ impl Shape {
     }
 
     /// The features of a partition's customers, in the order of [`fields`](Self::fields).
-    pub(super) fn measure<M: Money>(&self, grouped: &Grouped) -> Vec<Values> {
+    pub(super) fn measure<M: Money>(&self, grouped: &Grouped) -> Vec<CustomerValues> {
         let customers = grouped.len();
-        let mut columns: Vec<Values> = self
+        let mut columns: Vec<CustomerValues> = self
             .fields()
             .iter()
             .map(|field| match field.data_type() {
-                DataType::Int64 => Values::Counts(Vec::with_capacity(customers)),
-                _ => Values::Numbers(Vec::with_capacity(customers)),
+                DataType::Int64 => CustomerValues::Counts(Vec::with_capacity(customers)),
+                _ => CustomerValues::Numbers(Vec::with_capacity(customers)),
             })
             .collect();
         let mut account = Account::<M>::new(self);
@@ -101,7 +101,7 @@ struct Line {
 
 /// What is known of one customer; used again for the next.
 struct Account<'a, M> {
-    shape: &'a Shape,
+    shape: &'a CustomerShape,
     purchases: u64,
     returns: u64,
     bought: M,
@@ -115,7 +115,7 @@ struct Account<'a, M> {
 }
 
 impl<'a, M: Money> Account<'a, M> {
-    fn new(shape: &'a Shape) -> Self {
+    fn new(shape: &'a CustomerShape) -> Self {
         let categories = shape.categories.as_ref().map_or(0, |(_, top)| top.names.len() + 1);
         Account {
             shape,
@@ -204,11 +204,11 @@ impl<'a, M: Money> Account<'a, M> {
         }
     }
 
-    fn write(&self, columns: &mut [Values]) {
+    fn write(&self, columns: &mut [CustomerValues]) {
         let mut columns = columns.iter_mut();
         let mut put = |count: u64, number: f64| match columns.next() {
-            Some(Values::Counts(counts)) => counts.push(count as i64),
-            Some(Values::Numbers(numbers)) => numbers.push(number),
+            Some(CustomerValues::Counts(counts)) => counts.push(count as i64),
+            Some(CustomerValues::Numbers(numbers)) => numbers.push(number),
             None => {}
         };
         let (unit, reference, money) = (self.shape.unit, self.shape.reference, self.shape.money_unit);
@@ -247,7 +247,7 @@ impl<'a, M: Money> Account<'a, M> {
 /// Mean and population standard deviation of the gaps between sorted, distinct times, in days; NaN with fewer than one
 /// gap and two gaps. The mean is (last - first) / gaps. The deviation takes the gaps in the order of time, so it has one
 /// value.
-fn gaps(times: &[i64], unit: Unit) -> (f64, f64) {
+fn gaps(times: &[i64], unit: TimestampUnit) -> (f64, f64) {
     let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return (f64::NAN, f64::NAN) };
     let gaps = times.len() as f64 - 1.0;
     if gaps < 1.0 {

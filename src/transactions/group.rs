@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::partitions::{Chunk, Layout, name_at};
+use super::partitions::{PartitionChunk, PartitionLayout, name_at};
 use crate::error::{Error, Result};
 
 /// Numbers as far apart as this many times the rows are counted in a table of their whole range.
@@ -31,7 +31,7 @@ pub(super) enum Ids {
 
 impl Grouped {
     /// Puts the rows of a partition together.
-    pub(super) fn new(chunks: Vec<Chunk>, layout: Layout) -> Result<Self> {
+    pub(super) fn new(chunks: Vec<PartitionChunk>, layout: PartitionLayout) -> Result<Self> {
         let slots = if layout.text { Slots::of_texts(&chunks, layout)? } else { Slots::of_numbers(&chunks, layout)? };
         let Slots { of_row, counts, ids, order } = slots;
         let mut starts = Vec::with_capacity(order.len() + 1);
@@ -81,7 +81,7 @@ struct Slots {
 }
 
 impl Slots {
-    fn of_numbers(chunks: &[Chunk], layout: Layout) -> Result<Self> {
+    fn of_numbers(chunks: &[PartitionChunk], layout: PartitionLayout) -> Result<Self> {
         let width = layout.words();
         let keys = || chunks.iter().flat_map(|chunk| chunk.words.chunks_exact(width)).map(|row| row[0]);
         let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
@@ -116,7 +116,7 @@ impl Slots {
         Ok(Slots { of_row, counts, ids, order })
     }
 
-    fn of_texts(chunks: &[Chunk], layout: Layout) -> Result<Self> {
+    fn of_texts(chunks: &[PartitionChunk], layout: PartitionLayout) -> Result<Self> {
         let width = layout.words();
         let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
         check(rows)?;

@@ -33,14 +33,14 @@ use std::sync::atomic::AtomicBool;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
-use self::amount::Numbers;
-use self::categories::Categories;
-use self::customer::Shape;
+use self::amount::AmountColumn;
+use self::categories::CategoryCounts;
+use self::customer::CustomerShape;
 use self::group::Grouped;
-use self::money::{Exact, Rounded};
-use self::partitions::{Layout, Partitions};
-use self::reading::{Rules, Seen};
-use self::request::{Columns, values_of};
+use self::money::{ExactSum, Rounded};
+use self::partitions::{PartitionLayout, Partitions};
+use self::reading::{PassFindings, Rules};
+use self::request::{RfmColumns, values_of};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::Source;
@@ -204,7 +204,7 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     let ticks_a_day = columns.unit.ticks_a_day;
     let window = |days: u32| i64::from(days).checked_mul(ticks_a_day).unwrap_or(i64::MAX);
     let rules = Rules {
-        layout: Layout {
+        layout: PartitionLayout {
             text: columns.text,
             transaction: columns.transaction.is_some(),
             tag: columns.returns.is_some() || columns.category.is_some(),
@@ -219,7 +219,7 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     let ranges = reading::ranges(&source, columns, plan.partitions, watch)?;
     let folder = publication_folder(request);
     let partitions = Partitions::new(ranges, plan.resident, folder);
-    let categories = Categories::default();
+    let categories = CategoryCounts::default();
     let seen = watch.stage(Stage::Decode, source.rows(), "rows", || {
         reading::read(&source, &rules, &partitions, plan.chunk_bytes, &categories, watch)
     })?;
@@ -231,7 +231,7 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     };
     let top = request.category.clone().map(|column| (column, categories.top(&seen.counts, request.top)));
     let names = top.as_ref().map_or_else(Vec::new, |(_, top)| top.names.clone());
-    let shape = Shape {
+    let shape = CustomerShape {
         layout: rules.layout,
         unit: columns.unit,
         money_unit: columns.numbers.unit(),
@@ -266,14 +266,14 @@ fn publication_folder(request: &RfmRequest) -> std::path::PathBuf {
     request.resources.scratch_folder(Some(parent.unwrap_or(std::path::Path::new("."))))
 }
 
-fn day_after(columns: &Columns, newest: i64) -> Result<i64> {
+fn day_after(columns: &RfmColumns, newest: i64) -> Result<i64> {
     columns.unit.next_day(newest).ok_or_else(|| {
         Error::Input("the newest time is the last that its type can hold; give --reference-date to leave it out".into())
     })
 }
 
 /// Refuses what is incomplete, if that was asked for, and an input of which nothing is left.
-fn vet(request: &RfmRequest, columns: &Columns, source: &Source, seen: &Seen) -> Result<()> {
+fn vet(request: &RfmRequest, columns: &RfmColumns, source: &Source, seen: &PassFindings) -> Result<()> {
     let list = |left_out: &LeftOut| {
         let reasons: Vec<String> = left_out.reasons().iter().map(|(rows, why)| format!("{rows} {why}")).collect();
         reasons.join(", ")
@@ -301,7 +301,7 @@ fn vet(request: &RfmRequest, columns: &Columns, source: &Source, seen: &Seen) ->
 }
 
 /// The output's columns.
-fn schema(source: &Source, columns: &Columns, shape: &Shape) -> Result<SchemaRef> {
+fn schema(source: &Source, columns: &RfmColumns, shape: &CustomerShape) -> Result<SchemaRef> {
     let customer = &source.columns()[columns.customer];
     let data_type = if columns.text { DataType::LargeUtf8 } else { values_of(&customer.data_type).clone() };
     let mut fields = vec![Field::new(&customer.name, data_type, false)];
@@ -321,8 +321,8 @@ fn schema(source: &Source, columns: &Columns, shape: &Shape) -> Result<SchemaRef
 /// Works on all partitions, a wave on all threads, and hands their customers on in order.
 fn aggregate(
     partitions: &Partitions,
-    shape: &Shape,
-    numbers: Numbers,
+    shape: &CustomerShape,
+    numbers: AmountColumn,
     schema: &SchemaRef,
     writer: &mut TableWriter,
     watch: Watch<'_>,
@@ -336,8 +336,8 @@ fn aggregate(
             .map(|partition| {
                 let grouped = Grouped::new(partitions.take(partition)?, shape.layout)?;
                 let values = match numbers {
-                    Numbers::Exact { .. } => shape.measure::<Exact>(&grouped),
-                    Numbers::Float => shape.measure::<Rounded>(&grouped),
+                    AmountColumn::Exact { .. } => shape.measure::<ExactSum>(&grouped),
+                    AmountColumn::Float => shape.measure::<Rounded>(&grouped),
                 };
                 output::batch(schema, grouped.ids, values)
             })

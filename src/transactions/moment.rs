@@ -12,12 +12,12 @@ const NANOS_A_DAY: i64 = 86_400_000_000_000;
 
 /// The unit of a time column. Ticks are counted from 1970-01-01, UTC where the column has a time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unit {
+pub(super) struct TimestampUnit {
     /// Ticks in a day of 86,400 seconds.
     pub(super) ticks_a_day: i64,
 }
 
-impl Unit {
+impl TimestampUnit {
     /// The unit of a type; None if it is no date and no timestamp.
     pub(super) fn of(data_type: &DataType) -> Option<Self> {
         let ticks_a_day = match data_type {
@@ -28,7 +28,7 @@ impl Unit {
             DataType::Timestamp(TimeUnit::Nanosecond, _) => NANOS_A_DAY,
             _ => return None,
         };
-        Some(Unit { ticks_a_day })
+        Some(TimestampUnit { ticks_a_day })
     }
 
     /// The ticks of an array of this unit's type.
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn dates_are_read_and_written() {
-        let micros = Unit { ticks_a_day: 86_400_000_000 };
-        let days = Unit { ticks_a_day: 1 };
+        let micros = TimestampUnit { ticks_a_day: 86_400_000_000 };
+        let days = TimestampUnit { ticks_a_day: 1 };
         assert_eq!(micros.parse("1970-01-02").unwrap(), 86_400_000_000);
         assert_eq!(days.parse("2011-12-10").unwrap(), 15_318);
         assert_eq!(days.format(15_318), "2011-12-10");

@@ -24,9 +24,9 @@ pub(super) trait Money: Clone + Default {
 
 /// A sum of integers. At most 2^40 amounts of 63 bits: it cannot overflow.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Exact(i128);
+pub(super) struct ExactSum(i128);
 
-impl Money for Exact {
+impl Money for ExactSum {
     fn add(&mut self, word: u64) {
         self.0 += i128::from(word as i64);
     }
@@ -153,11 +153,11 @@ mod tests {
 
     #[test]
     fn decimals_are_exact() {
-        let mut sum = Exact::default();
+        let mut sum = ExactSum::default();
         (0..1000).for_each(|_| sum.add(10));
         sum.add(-1i64 as u64);
         assert_eq!(sum.value(100.0), 99.99);
-        assert!(Exact::is_negative(-1i64 as u64) && !Exact::is_negative(0));
+        assert!(ExactSum::is_negative(-1i64 as u64) && !ExactSum::is_negative(0));
     }
 
     proptest! {

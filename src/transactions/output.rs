@@ -8,18 +8,18 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::customer::Values;
+use super::customer::CustomerValues;
 use super::group::Ids;
 use crate::error::{Error, Result};
 
 /// A partition's customers as a batch of the output.
-pub(super) fn batch(schema: &SchemaRef, ids: Ids, columns: Vec<Values>) -> Result<RecordBatch> {
+pub(super) fn batch(schema: &SchemaRef, ids: Ids, columns: Vec<CustomerValues>) -> Result<RecordBatch> {
     let make = || {
         let mut arrays = vec![names(ids, schema.field(0).data_type())?];
         arrays.extend(columns.into_iter().map(|values| -> ArrayRef {
             match values {
-                Values::Counts(counts) => Arc::new(Int64Array::from(counts)),
-                Values::Numbers(numbers) => {
+                CustomerValues::Counts(counts) => Arc::new(Int64Array::from(counts)),
+                CustomerValues::Numbers(numbers) => {
                     let nulls = NullBuffer::from_iter(numbers.iter().map(|v| !v.is_nan()));
                     Arc::new(Float64Array::new(numbers.into(), Some(nulls).filter(|n| n.null_count() > 0)))
                 }

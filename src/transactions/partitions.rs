@@ -1,6 +1,6 @@
 //! Rows divided among partitions by ranges of the customer's name, in memory or beyond the budget in a scratch file.
 //!
-//! A row is a few words of 64 bits, see [`Layout`]. Ranges rather than hashes: a partition's customers come out sorted
+//! A row is a few words of 64 bits, see [`PartitionLayout`]. Ranges rather than hashes: a partition's customers come out sorted
 //! and all partitions one after the other too, so no customer has to be merged or sorted across partitions. The ranges
 //! come from a sample of names, and no result depends on them.
 
@@ -15,13 +15,13 @@ use crate::input::{read_at, write_at};
 /// The words of a row: the customer's key; for text also where its bytes lie; the time; the amount; and, where asked
 /// for, two words that name the transaction and one with the category and the mark of a return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct PartitionLayout {
     pub(super) text: bool,
     pub(super) transaction: bool,
     pub(super) tag: bool,
 }
 
-impl Layout {
+impl PartitionLayout {
     /// Words that name the customer.
     pub(super) fn key_words(self) -> usize {
         1 + usize::from(self.text)
@@ -40,12 +40,12 @@ impl Layout {
 
 /// Some rows of a partition, and the bytes of their customers' names if those are text.
 #[derive(Debug, Default)]
-pub(super) struct Chunk {
+pub(super) struct PartitionChunk {
     pub(super) words: Vec<u64>,
     pub(super) bytes: Vec<u8>,
 }
 
-impl Chunk {
+impl PartitionChunk {
     fn size(&self) -> u64 {
         (self.words.len() * 8 + self.bytes.len()) as u64
     }
@@ -54,7 +54,7 @@ impl Chunk {
 /// Where a chunk is.
 #[derive(Debug)]
 enum Extent {
-    Memory(Chunk),
+    Memory(PartitionChunk),
     File { offset: u64, words: usize, bytes: usize },
 }
 
@@ -124,12 +124,12 @@ pub(super) struct Partitions {
     /// Bytes of chunks in memory now, and at most.
     resident: AtomicU64,
     allowed: u64,
-    scratch: Scratch,
+    scratch: PartitionScratch,
 }
 
 /// A file without a name, made when it is first needed.
 #[derive(Debug)]
-struct Scratch {
+struct PartitionScratch {
     folder: PathBuf,
     file: Mutex<Option<File>>,
     end: AtomicU64,
@@ -143,7 +143,7 @@ impl Partitions {
             ranges,
             resident: AtomicU64::new(0),
             allowed,
-            scratch: Scratch { folder, file: Mutex::new(None), end: AtomicU64::new(0) },
+            scratch: PartitionScratch { folder, file: Mutex::new(None), end: AtomicU64::new(0) },
         }
     }
 
@@ -157,7 +157,7 @@ impl Partitions {
     }
 
     /// Adds a chunk to a partition, from any thread. The chunk is left empty, with room if it went to the file.
-    pub(super) fn put(&self, partition: usize, chunk: &mut Chunk) -> Result<()> {
+    pub(super) fn put(&self, partition: usize, chunk: &mut PartitionChunk) -> Result<()> {
         let size = chunk.size();
         if size == 0 {
             return Ok(());
@@ -178,13 +178,13 @@ impl Partitions {
     }
 
     /// Takes a partition's rows out, in no particular order.
-    pub(super) fn take(&self, partition: usize) -> Result<Vec<Chunk>> {
+    pub(super) fn take(&self, partition: usize) -> Result<Vec<PartitionChunk>> {
         let extents = std::mem::take(&mut *lock(&self.parts[partition]));
         extents.into_iter().map(|extent| self.scratch.read(extent)).collect()
     }
 }
 
-impl Scratch {
+impl PartitionScratch {
     fn handle(&self) -> Result<File> {
         let mut file = lock(&self.file);
         let fail = |e: std::io::Error| Error::io("create a scratch file in", &self.folder, &e);
@@ -197,7 +197,7 @@ impl Scratch {
         }
     }
 
-    fn write(&self, chunk: &Chunk) -> Result<u64> {
+    fn write(&self, chunk: &PartitionChunk) -> Result<u64> {
         let file = self.handle()?;
         let offset = self.end.fetch_add(chunk.size(), Ordering::Relaxed);
         let words: &[u8] = bytemuck::cast_slice(&chunk.words);
@@ -207,13 +207,13 @@ impl Scratch {
         Ok(offset)
     }
 
-    fn read(&self, extent: Extent) -> Result<Chunk> {
+    fn read(&self, extent: Extent) -> Result<PartitionChunk> {
         let (offset, words, bytes) = match extent {
             Extent::Memory(chunk) => return Ok(chunk),
             Extent::File { offset, words, bytes } => (offset, words, bytes),
         };
         let file = self.handle()?;
-        let mut chunk = Chunk { words: vec![0; words], bytes: vec![0; bytes] };
+        let mut chunk = PartitionChunk { words: vec![0; words], bytes: vec![0; bytes] };
         read_at(&file, bytemuck::cast_slice_mut(&mut chunk.words), offset)
             .and_then(|()| read_at(&file, &mut chunk.bytes, offset + words as u64 * 8))
             .map_err(|e| Error::io("read the scratch file in", &self.folder, &e))?;
@@ -225,13 +225,13 @@ impl Scratch {
 #[derive(Debug)]
 pub(super) struct Sender<'a> {
     partitions: &'a Partitions,
-    chunks: Vec<Chunk>,
+    chunks: Vec<PartitionChunk>,
     chunk_bytes: u64,
 }
 
 impl<'a> Sender<'a> {
     pub(super) fn new(partitions: &'a Partitions, chunk_bytes: u64) -> Self {
-        let chunks = (0..partitions.len()).map(|_| Chunk::default()).collect();
+        let chunks = (0..partitions.len()).map(|_| PartitionChunk::default()).collect();
         Sender { partitions, chunks, chunk_bytes }
     }
 

@@ -11,12 +11,12 @@ use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 use rayon::prelude::*;
 
-use super::amount::{Amounts, Numbers, integers, plain};
-use super::categories::{Categories, Counter, NONE};
-use super::moment::Unit;
+use super::amount::{AmountColumn, Amounts, integers, plain};
+use super::categories::{CategoryCounts, Counter, NONE};
+use super::moment::TimestampUnit;
 use super::money::LARGEST;
-use super::partitions::{Layout, Partitions, Ranges, Sender};
-use super::request::{Columns, values_of};
+use super::partitions::{PartitionLayout, Partitions, Ranges, Sender};
+use super::request::{RfmColumns, values_of};
 use super::{LeftOut, Returns};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -32,8 +32,8 @@ const SAMPLED_A_BATCH: usize = 128;
 /// What the rows are used for.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
-    pub(super) columns: Columns,
-    pub(super) layout: Layout,
+    pub(super) columns: RfmColumns,
+    pub(super) layout: PartitionLayout,
     /// Ticks from which on, and before which, a transaction is used.
     pub(super) from: i64,
     pub(super) before: Option<i64>,
@@ -42,7 +42,7 @@ pub(super) struct Rules {
 
 /// What was found on the way.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct PassFindings {
     pub(super) left_out: LeftOut,
     pub(super) used: u64,
     /// The newest time of all rows that have one.
@@ -51,8 +51,8 @@ pub(super) struct Seen {
     pub(super) counts: Vec<Vec<u64>>,
 }
 
-impl Seen {
-    fn add(mut self, other: Seen) -> Seen {
+impl PassFindings {
+    fn add(mut self, other: PassFindings) -> PassFindings {
         self.left_out.add(&other.left_out);
         self.used += other.used;
         self.newest = self.newest.max(other.newest);
@@ -73,7 +73,8 @@ pub(super) fn newest(source: &Source, column: usize, watch: Watch<'_>) -> Result
             let mut newest = None;
             let mut reader = ColumnReader::open(source, group, column)?;
             while let Some(array) = reader.next_array()? {
-                newest = newest.max(max(&Unit::ticks(&array).map_err(|e| unreadable(source, group, column, &e))?));
+                newest =
+                    newest.max(max(&TimestampUnit::ticks(&array).map_err(|e| unreadable(source, group, column, &e))?));
             }
             watch.advance(Stage::Open, group.rows);
             Ok(newest)
@@ -83,7 +84,7 @@ pub(super) fn newest(source: &Source, column: usize, watch: Watch<'_>) -> Result
 }
 
 /// Ranges for about so many partitions, from a sample of names.
-pub(super) fn ranges(source: &Source, columns: &Columns, partitions: usize, watch: Watch<'_>) -> Result<Ranges> {
+pub(super) fn ranges(source: &Source, columns: &RfmColumns, partitions: usize, watch: Watch<'_>) -> Result<Ranges> {
     if partitions <= 1 {
         return Ok(Ranges::default());
     }
@@ -127,23 +128,23 @@ pub(super) fn read(
     rules: &Rules,
     partitions: &Partitions,
     chunk_bytes: u64,
-    categories: &Categories,
+    categories: &CategoryCounts,
     watch: Watch<'_>,
-) -> Result<Seen> {
+) -> Result<PassFindings> {
     let next = AtomicUsize::new(0);
     let workers = rayon::current_num_threads().min(source.row_groups().len()).max(1);
     let columns = rules.columns.all();
     let _ahead = source.ahead(source.row_groups(), &columns, Order::Together(workers));
-    let seen: Vec<Seen> = (0..workers)
+    let seen: Vec<PassFindings> = (0..workers)
         .into_par_iter()
         .with_max_len(1)
         .map(|_| {
-            let mut worker = Worker {
+            let mut worker = ReadWorker {
                 source,
                 rules,
                 sender: Sender::new(partitions, chunk_bytes),
                 counter: Counter::new(categories),
-                seen: Seen::default(),
+                seen: PassFindings::default(),
             };
             while let Some(&group) = source.row_groups().get(next.fetch_add(1, Ordering::Relaxed)) {
                 worker.row_group(group, watch)?;
@@ -153,18 +154,18 @@ pub(super) fn read(
             Ok(worker.seen)
         })
         .collect::<Result<_>>()?;
-    Ok(seen.into_iter().fold(Seen::default(), Seen::add))
+    Ok(seen.into_iter().fold(PassFindings::default(), PassFindings::add))
 }
 
-struct Worker<'a> {
+struct ReadWorker<'a> {
     source: &'a Source,
     rules: &'a Rules,
     sender: Sender<'a>,
     counter: Counter<'a>,
-    seen: Seen,
+    seen: PassFindings,
 }
 
-impl Worker<'_> {
+impl ReadWorker<'_> {
     fn row_group(&mut self, group: RowGroup, watch: Watch<'_>) -> Result<()> {
         let columns = self.rules.columns.all();
         let open = |&column: &usize| ColumnReader::open(self.source, group, column);
@@ -191,7 +192,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn send(&mut self, batch: &Batch) -> Result<()> {
+    fn send(&mut self, batch: &TransactionBatch) -> Result<()> {
         self.seen.newest = self.seen.newest.max(max(&batch.times));
         let layout = self.rules.layout;
         let (key_words, value_words) = (layout.key_words(), layout.value_words());
@@ -241,7 +242,7 @@ impl Worker<'_> {
 }
 
 /// The columns of some rows, as they are used.
-struct Batch {
+struct TransactionBatch {
     rows: usize,
     names: Names,
     times: Int64Array,
@@ -254,8 +255,8 @@ struct Batch {
 }
 
 impl Rules {
-    /// The arrays in the order of [`Columns::all`]; an error tells which of them.
-    fn batch(&self, arrays: &[ArrayRef]) -> Result<Batch, (usize, ArrowError)> {
+    /// The arrays in the order of [`RfmColumns::all`]; an error tells which of them.
+    fn batch(&self, arrays: &[ArrayRef]) -> Result<TransactionBatch, (usize, ArrowError)> {
         let columns = &self.columns;
         let factors = columns.factors.len();
         let mut at = 2 + factors;
@@ -270,10 +271,10 @@ impl Rules {
         let category = next(columns.category.is_some());
         let in_column = |i: usize| move |e: ArrowError| (i, e);
         let wanted = columns.currency.as_ref().map_or("", |(_, value)| value.as_str());
-        Ok(Batch {
+        Ok(TransactionBatch {
             rows: arrays[0].len(),
             names: Names::new(&arrays[0], columns.text).map_err(in_column(0))?,
-            times: Unit::ticks(&arrays[1]).map_err(in_column(1))?,
+            times: TimestampUnit::ticks(&arrays[1]).map_err(in_column(1))?,
             amounts: Amounts::new(&arrays[2..2 + factors], columns.numbers).map_err(in_column(2))?,
             transactions: transaction.map(|i| Transactions::new(&arrays[i]).map_err(in_column(i))).transpose()?,
             returns: returns.map(|i| marks(&arrays[i]).map_err(in_column(i))).transpose()?,
@@ -285,7 +286,7 @@ impl Rules {
     }
 
     /// The count of the reason for which a row is left out, the first that applies; None if it is used.
-    fn why_not(&self, batch: &Batch, i: usize) -> Option<fn(&mut LeftOut) -> &mut u64> {
+    fn why_not(&self, batch: &TransactionBatch, i: usize) -> Option<fn(&mut LeftOut) -> &mut u64> {
         if batch.currency.as_ref().is_some_and(|c| !c.value(i)) {
             return Some(|out| &mut out.other_currency);
         }
@@ -299,7 +300,7 @@ impl Rules {
             return Some(|out| &mut out.no_amount);
         }
         // NaN fails the comparison too.
-        if self.columns.numbers == Numbers::Float && !(f64::from_bits(batch.amounts.words[i]).abs() <= LARGEST) {
+        if self.columns.numbers == AmountColumn::Float && !(f64::from_bits(batch.amounts.words[i]).abs() <= LARGEST) {
             return Some(|out| &mut out.not_finite);
         }
         if batch.transactions.as_ref().is_some_and(|t| t.is_null(i)) {
@@ -314,17 +315,17 @@ impl Rules {
 
     fn is_negative(&self, word: u64) -> bool {
         match self.columns.numbers {
-            Numbers::Exact { .. } => (word as i64) < 0,
-            Numbers::Float => f64::from_bits(word) < 0.0,
+            AmountColumn::Exact { .. } => (word as i64) < 0,
+            AmountColumn::Float => f64::from_bits(word) < 0.0,
         }
     }
 
     /// An amount with the sign that subtracts.
     fn below_zero(&self, word: u64) -> u64 {
         match self.columns.numbers {
-            Numbers::Exact { .. } if (word as i64) > 0 => -(word as i64) as u64,
-            Numbers::Exact { .. } => word,
-            Numbers::Float => (-f64::from_bits(word).abs()).to_bits(),
+            AmountColumn::Exact { .. } if (word as i64) > 0 => -(word as i64) as u64,
+            AmountColumn::Exact { .. } => word,
+            AmountColumn::Float => (-f64::from_bits(word).abs()).to_bits(),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use arrow::datatypes::DataType;
 
-use super::amount::Numbers;
-use super::moment::Unit;
+use super::amount::AmountColumn;
+use super::moment::TimestampUnit;
 use crate::error::{Error, Result};
 use crate::input::{Access, Source, SourceColumn, agreed};
 use crate::job::Resources;
@@ -151,7 +151,7 @@ impl RfmRequest {
     ///
     /// # Errors
     /// All names that do not exist, or all columns that cannot serve, or about which files disagree.
-    pub(super) fn resolve(&self, source: &Source) -> Result<Columns> {
+    pub(super) fn resolve(&self, source: &Source) -> Result<RfmColumns> {
         let factors = self.factors(source);
         let mut asked: Vec<&str> = vec![&self.customer, &self.time];
         asked.extend(&factors);
@@ -164,7 +164,7 @@ impl RfmRequest {
         all_exist(source, &asked)?;
         let position = |name: &str| source.position(name).unwrap_or_default();
         let columns = source.columns();
-        let columns = Columns {
+        let columns = RfmColumns {
             customer: position(&self.customer),
             time: position(&self.time),
             factors: factors.iter().map(|name| position(name)).collect(),
@@ -176,12 +176,13 @@ impl RfmRequest {
             currency: self.currency.as_ref().map(|filter| (position(&filter.column), filter.value.clone())),
             category: self.category.as_deref().map(position),
             text: is_text(&columns[position(&self.customer)].data_type),
-            unit: Unit::of(&columns[position(&self.time)].data_type).unwrap_or(Unit { ticks_a_day: 1 }),
+            unit: TimestampUnit::of(&columns[position(&self.time)].data_type)
+                .unwrap_or(TimestampUnit { ticks_a_day: 1 }),
             numbers: factors
                 .iter()
-                .filter_map(|name| Numbers::of(&columns[position(name)].data_type))
-                .reduce(Numbers::times)
-                .unwrap_or(Numbers::Float),
+                .filter_map(|name| AmountColumn::of(&columns[position(name)].data_type))
+                .reduce(AmountColumn::times)
+                .unwrap_or(AmountColumn::Float),
         };
         columns.check(source)?;
         Ok(columns)
@@ -198,7 +199,7 @@ impl RfmRequest {
 
 /// The columns in use: positions in a [`Source`], and how their values are held.
 #[derive(Debug, Clone)]
-pub(super) struct Columns {
+pub(super) struct RfmColumns {
     pub(super) customer: usize,
     pub(super) time: usize,
     pub(super) factors: Vec<usize>,
@@ -208,11 +209,11 @@ pub(super) struct Columns {
     pub(super) category: Option<usize>,
     /// Whether customers are named by text.
     pub(super) text: bool,
-    pub(super) unit: Unit,
-    pub(super) numbers: Numbers,
+    pub(super) unit: TimestampUnit,
+    pub(super) numbers: AmountColumn,
 }
 
-impl Columns {
+impl RfmColumns {
     /// All columns in use, in the order in which they are read.
     pub(super) fn all(&self) -> Vec<usize> {
         let mut all = vec![self.customer, self.time];
@@ -240,14 +241,14 @@ impl Columns {
         };
         let kind = |column: usize| values_of(&columns[column].data_type);
         let whole_or_text = |column| kind(column).is_integer() || is_text(kind(column));
-        let named = |column| whole_or_text(column) || Unit::of(kind(column)).is_some();
+        let named = |column| whole_or_text(column) || TimestampUnit::of(kind(column)).is_some();
         expect(self.customer, "the customer", whole_or_text(self.customer), "whole numbers or text");
-        let is_time = Unit::of(&columns[self.time].data_type).is_some();
+        let is_time = TimestampUnit::of(&columns[self.time].data_type).is_some();
         expect(self.time, "the time", is_time, "a date or a timestamp; convert the column");
         for &factor in &self.factors {
             let expected =
                 "whole numbers, decimals of up to 38 digits with 0 to 22 behind the point, or floating point";
-            expect(factor, "the amount", Numbers::of(kind(factor)).is_some(), expected);
+            expect(factor, "the amount", AmountColumn::of(kind(factor)).is_some(), expected);
         }
         if let Some(column) = self.transaction {
             expect(column, "the transaction", named(column), "whole numbers, text or dates");

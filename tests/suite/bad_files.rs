@@ -13,7 +13,7 @@ use hyades::cluster::Limits;
 use hyades::event::Silent;
 use hyades::input::Access;
 use hyades::job::{self, BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
-use hyades::prepare::RecipeSpec;
+use hyades::prepare::Recipe;
 use hyades::roles::RoleRequest;
 
 use crate::command::{Ran, Workshop};
@@ -54,7 +54,7 @@ pub(crate) fn request(input: PathBuf) -> FitRequest {
         joins: Vec::new(),
         access: Access::default(),
         roles: RoleRequest::default(),
-        recipe: RecipeSpec::default(),
+        recipe: Recipe::default(),
         k: 3,
         n_init: Some(1),
         init: InitRequest::PlusPlus,

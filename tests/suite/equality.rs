@@ -11,7 +11,7 @@ use hyades::cluster::{Fit, Init, KMeans, Limits, Stop};
 use hyades::event::{Event, Observer, Silent, Watch};
 use hyades::input::{Access, Source};
 use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
-use hyades::prepare::{ColumnChoice, Design, Placement, Prepared, RecipeSpec, Transform, prepare};
+use hyades::prepare::{ColumnChoice, Design, Placement, Prepared, Recipe, Transform, prepare};
 use hyades::roles::RoleRequest;
 use hyades::simd::SimdLevel;
 use hyades::tiles::Tiles;
@@ -25,7 +25,7 @@ fn request() -> FitRequest {
         joins: Vec::new(),
         access: Access::default(),
         roles: RoleRequest::default(),
-        recipe: RecipeSpec::default(),
+        recipe: Recipe::default(),
         k: 8,
         n_init: None,
         init: InitRequest::PlusPlus,
@@ -78,7 +78,7 @@ fn with_resources(change: impl FnOnce(&mut Resources)) -> FitRequest {
 fn prepared(scratch: bool, chunk_rows: Option<usize>) -> Prepared {
     let source = Source::open(&request().inputs).expect("the data is there");
     let roles = RoleRequest::default().resolve(&source).expect("columns are found");
-    let spec = RecipeSpec::default();
+    let spec = Recipe::default();
     let design = Design::new(&source, &roles, &spec).expect("features");
     let scratch = scratch.then(std::env::temp_dir);
     let placement = Placement { chunk_rows, scratch, ..Placement::default() };
@@ -182,7 +182,7 @@ fn every_recipe_is_the_same_with_any_threads() {
     for transform in [Transform::None, Transform::SignedLog1p, Transform::Auto] {
         for scale in ["zscore", "robust", "minmax", "none"] {
             let toml = format!("[defaults]\nscale = \"{scale}\"\nmissing = \"mean\"");
-            let mut recipe: RecipeSpec = toml::from_str(&toml).expect("a recipe");
+            let mut recipe: Recipe = toml::from_str(&toml).expect("a recipe");
             recipe.defaults = ColumnChoice { transform: Some(transform), ..recipe.defaults.clone() };
             let of = |threads| {
                 let mut request = with_resources(|r| r.threads = Some(threads));

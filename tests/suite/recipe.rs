@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Date32Array, StringArray};
 use hyades::event::Watch;
 use hyades::input::Source;
-use hyades::prepare::{Design, Placement, RecipeSpec, prepare, replay};
+use hyades::prepare::{Design, Placement, Recipe, prepare, replay};
 use hyades::roles::RoleRequest;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -31,7 +31,7 @@ tests!(
 /// By name, the prepared values of all rows in scaled units; fitted, and replayed by the model in batches of one row group.
 fn prepared(w: &Workshop, input: &str, recipe: &str) -> HashMap<String, Vec<f64>> {
     let source = Source::open(&[w.path(input)]).expect("a source");
-    let spec: RecipeSpec = toml::from_str(recipe).expect("a recipe");
+    let spec: Recipe = toml::from_str(recipe).expect("a recipe");
     let names = source.columns().iter().map(|c| c.name.as_str());
     let request = RoleRequest { encoded: spec.encoded(names), ..RoleRequest::default() };
     let roles = request.resolve(&source).expect("roles");

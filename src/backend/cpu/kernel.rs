@@ -64,7 +64,7 @@ impl Winners {
         let lanes = S::f32s::LEN;
         let mut narrow = 0;
         for first in (0..TILE_ROWS).step_by(R * lanes) {
-            let mut rows = Rows::<S, R, SECOND>::new(simd);
+            let mut rows = RowScores::<S, R, SECOND>::new(simd);
             let blocks = packed.values.chunks_exact(packed.block);
             let rest = blocks.remainder();
             for block in blocks {
@@ -92,7 +92,7 @@ impl Winners {
 }
 
 /// The standing of `R` registers of rows after some of the centroids.
-struct Rows<S: Simd, const R: usize, const SECOND: bool> {
+struct RowScores<S: Simd, const R: usize, const SECOND: bool> {
     best: [S::f32s; R],
     /// Only with `SECOND`.
     second: [S::f32s; R],
@@ -101,12 +101,12 @@ struct Rows<S: Simd, const R: usize, const SECOND: bool> {
     next: S::u32s,
 }
 
-impl<S: Simd, const R: usize, const SECOND: bool> Rows<S, R, SECOND> {
+impl<S: Simd, const R: usize, const SECOND: bool> RowScores<S, R, SECOND> {
     #[inline(always)]
     fn new(simd: S) -> Self {
         let none = S::f32s::splat(simd, f32::INFINITY);
         let zero = S::u32s::splat(simd, 0);
-        Rows { best: [none; R], second: [none; R], label: [zero; R], next: zero }
+        RowScores { best: [none; R], second: [none; R], label: [zero; R], next: zero }
     }
 
     /// Meets a block of `C` more centroids; `first` is the tile's row in the first lane.

@@ -27,7 +27,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use self::bounds::{Drift, Spent};
 use self::judge::Judge;
 use self::label::{LabelChunk, padded};
-use self::pass::{Known, PassChunk, Tally, Worker};
+use self::pass::{Known, PassChunk, PassTally, PassWorker};
 use super::{Backend, Centroids, Labels, Partial, Session};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
@@ -119,7 +119,7 @@ impl Session for CpuSession<'_> {
         let judge = Judge::new(centroids);
         let spent = self.skipping.then(|| self.spent(centroids));
         let workers = self.tiles.scan(
-            || Worker::new(widest, dim),
+            || PassWorker::new(widest, dim),
             |worker, chunk| {
                 watch.check()?;
                 let known = &mut lock(&self.known[chunk.index]);
@@ -133,7 +133,7 @@ impl Session for CpuSession<'_> {
             worker.settled.moves.merge_into(&mut totals);
         }
         resize(&mut totals, k);
-        let sum = |count: fn(&Tally) -> u64| workers.iter().map(|w| count(&w.settled.tally)).sum::<u64>();
+        let sum = |count: fn(&PassTally) -> u64| workers.iter().map(|w| count(&w.settled.tally)).sum::<u64>();
         totals.changed = (!first).then(|| sum(|t| t.changed));
         totals.rechecked = sum(|t| t.rechecked);
         totals.skipped = sum(|t| t.skipped);

@@ -10,7 +10,7 @@ use crate::tiles::TILE_ROWS;
 pub(super) const NONE: u32 = u16::MAX as u32;
 
 /// What rows are summed in: integers, but for the benchmark that asks what these cost.
-pub(super) trait Sum: Copy + Default {
+pub(super) trait SegmentSum: Copy + Default {
     /// `sums += weight * row`. Both are padded to whole registers.
     fn add_row<S: Simd>(simd: S, sums: &mut [Self], row: &[f32], weight: i64);
 
@@ -28,20 +28,20 @@ pub(super) struct Moves<T = i64> {
 }
 
 /// The labels of a tile before and after, and a bit for every row for which they differ.
-pub(super) struct Change<'a> {
+pub(super) struct TileChange<'a> {
     pub before: &'a [u32; TILE_ROWS],
     pub after: &'a [u32; TILE_ROWS],
     pub moved: u64,
 }
 
-impl<T: Sum> Moves<T> {
+impl<T: SegmentSum> Moves<T> {
     pub(super) fn new(k: usize, dim: usize) -> Self {
         Moves { counts: vec![0; k], mass: vec![0; k], sums: vec![T::default(); k * stride(dim)], stride: stride(dim) }
     }
 
     /// Moves rows of one tile, which are loaded in `rows`; `weights` begins with the tile's first row.
     #[inline(always)]
-    pub(super) fn record<S: Simd>(&mut self, simd: S, rows: &Rows, weights: Option<&[u32]>, change: &Change<'_>) {
+    pub(super) fn record<S: Simd>(&mut self, simd: S, rows: &Rows, weights: Option<&[u32]>, change: &TileChange<'_>) {
         for r in bits(change.moved) {
             let weight = weights.map_or(
                 1,
@@ -73,7 +73,7 @@ impl<T: Sum> Moves<T> {
     }
 }
 
-impl Sum for i64 {
+impl SegmentSum for i64 {
     #[inline(always)]
     fn add_row<S: Simd>(simd: S, sums: &mut [i64], row: &[f32], weight: i64) {
         let (wide, narrow) = (S::i64s::LEN, S::f32s::LEN);

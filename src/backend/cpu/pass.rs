@@ -6,7 +6,7 @@ use super::bounds::{Bounds, Spent, left};
 use super::gathered::Gathered;
 use super::judge::{Judge, Tile, tiles};
 use super::kernel::Winners;
-use super::moves::{Change, Moves, NONE, Sum};
+use super::moves::{Moves, NONE, SegmentSum, TileChange};
 use super::rows::{Rows, bits};
 use crate::simd::Work;
 use crate::tiles::{Chunk, TILE_ROWS};
@@ -21,7 +21,7 @@ pub(super) struct Known {
 }
 
 /// What one worker gathers in a pass.
-pub(super) struct Worker {
+pub(super) struct PassWorker {
     pub settled: Settled,
     gathered: Gathered,
 }
@@ -29,7 +29,7 @@ pub(super) struct Worker {
 /// What came of the rows that were worked on.
 pub(super) struct Settled<T = i64> {
     pub moves: Moves<T>,
-    pub tally: Tally,
+    pub tally: PassTally,
     rows: Rows,
     /// Of the last tile.
     pub winners: Winners,
@@ -37,7 +37,7 @@ pub(super) struct Settled<T = i64> {
 
 /// Rows, counted.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
+pub(super) struct PassTally {
     /// That have another label than before.
     pub changed: u64,
     /// That the integers decided.
@@ -48,9 +48,9 @@ pub(super) struct Tally {
     pub skipped: u64,
 }
 
-impl Worker {
+impl PassWorker {
     pub(super) fn new(k: usize, dim: usize) -> Self {
-        Worker { settled: Settled::new(k, dim), gathered: Gathered::new(dim) }
+        PassWorker { settled: Settled::new(k, dim), gathered: Gathered::new(dim) }
     }
 }
 
@@ -71,9 +71,14 @@ impl Settled {
     }
 }
 
-impl<T: Sum> Settled<T> {
+impl<T: SegmentSum> Settled<T> {
     pub(super) fn new(k: usize, dim: usize) -> Self {
-        Settled { moves: Moves::new(k, dim), tally: Tally::default(), rows: Rows::new(dim), winners: Winners::new() }
+        Settled {
+            moves: Moves::new(k, dim),
+            tally: PassTally::default(),
+            rows: Rows::new(dim),
+            winners: Winners::new(),
+        }
     }
 
     /// Moves the rows of a tile in the sums to their new labels. Returns a bit for every row that moved.
@@ -88,7 +93,7 @@ impl<T: Sum> Settled<T> {
         self.tally.changed += u64::from(moved.count_ones());
         if moved != 0 {
             self.rows.load(simd, tile.values, moved);
-            self.moves.record(simd, &self.rows, tile.weights, &Change { before, after, moved });
+            self.moves.record(simd, &self.rows, tile.weights, &TileChange { before, after, moved });
         }
         moved
     }
@@ -115,7 +120,7 @@ pub(super) struct PassChunk<'a> {
     pub known: &'a mut Known,
     /// What the bounds have to exceed; None: every row is worked on, and no bounds are kept.
     pub spent: Option<Spent>,
-    pub worker: &'a mut Worker,
+    pub worker: &'a mut PassWorker,
 }
 
 impl Work for PassChunk<'_> {
@@ -187,7 +192,7 @@ impl PassChunk<'_> {
     /// Works on the first tile of gathered rows, if there are any.
     #[inline(always)]
     fn together<S: Simd, const R: usize>(&mut self, simd: S, spent: Spent) {
-        let Worker { settled, gathered } = &mut *self.worker;
+        let PassWorker { settled, gathered } = &mut *self.worker;
         let Some((tile, at)) = gathered.next(self.chunk.weights) else { return };
         let at = &at[..tile.there.count_ones() as usize];
         let mut before = [0; TILE_ROWS];

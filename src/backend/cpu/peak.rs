@@ -9,11 +9,11 @@ use crate::simd::{SimdLevel, Work};
 /// Accumulators: enough to hide the latency of an FMA at two a cycle, few enough for sixteen registers.
 const CHAINS: usize = 12;
 
-struct Spin {
+struct PeakSpin {
     steps: usize,
 }
 
-impl Work for Spin {
+impl Work for PeakSpin {
     type Output = f64;
 
     #[inline(always)]
@@ -34,5 +34,5 @@ impl Work for Spin {
 /// Does `steps` rounds of f32 multiply-adds at the fastest level on this thread; returns the floating-point operations.
 pub(crate) fn spin(steps: usize) -> f64 {
     // The fastest level of this machine is one that it has.
-    SimdLevel::auto().dispatch().map_or(0.0, |d| d.run(Spin { steps }))
+    SimdLevel::auto().dispatch().map_or(0.0, |d| d.run(PeakSpin { steps }))
 }

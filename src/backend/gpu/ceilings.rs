@@ -45,7 +45,7 @@ const SPIN_GROUPS_IN_SOFTWARE: u32 = 1 << 12;
 /// `Params` in fma.wgsl.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Params {
+struct SpinParams {
     factor: f32,
     addend: f32,
     rounds: u32,
@@ -63,7 +63,7 @@ impl Gpu {
             AdapterKind::Software => (ENOUGH_IN_SOFTWARE, SPIN_GROUPS_IN_SOFTWARE, COPY_BYTES_IN_SOFTWARE),
             _ => (ENOUGH, SPIN_GROUPS, COPY_BYTES),
         };
-        let spin = Spin::new(device, groups.min(device.limits.max_compute_workgroups_per_dimension))?;
+        let spin = DeviceSpin::new(device, groups.min(device.limits.max_compute_workgroups_per_dimension))?;
         let flops = best_rate(enough, |work| spin.sized(device, work))?;
         drop(spin);
         let copy = MemoryCopy::largest(device, bytes)?;
@@ -134,23 +134,23 @@ impl Bound {
 }
 
 /// fma.wgsl
-struct Spin {
+struct DeviceSpin {
     bound: Bound,
     params: wgpu::Buffer,
     sums: wgpu::Buffer,
 }
 
-impl Spin {
+impl DeviceSpin {
     fn new(device: &Device, most_groups: u32) -> Result<Self> {
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let params = device.buffer("params", size_of::<Params>() as u64, uniform)?;
+        let params = device.buffer("params", size_of::<SpinParams>() as u64, uniform)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
         let sums = device.buffer("sums", 4 * u64::from(most_groups * WORKGROUP), usage)?;
         let source = include_str!("../../../shaders/fma.wgsl");
-        Ok(Spin { bound: Bound::new(device, "spin", source, [&params, &sums])?, params, sums })
+        Ok(DeviceSpin { bound: Bound::new(device, "spin", source, [&params, &sums])?, params, sums })
     }
 
-    fn run(&self, device: &Device, params: Params, groups: u32) -> Result<Duration> {
+    fn run(&self, device: &Device, params: SpinParams, groups: u32) -> Result<Duration> {
         device.queue.write_buffer(&self.params, 0, bytemuck::bytes_of(&params));
         self.bound.run(device, groups, 1)
     }
@@ -163,7 +163,7 @@ impl Spin {
         let rounds = LEAST_ROUNDS * groups.div_ceil(most_groups);
         let groups = groups.min(most_groups);
         // The chains approach 1, so that no number becomes large or denormal.
-        let took = self.run(device, Params { factor: 0.999, addend: 0.001, rounds }, groups)?;
+        let took = self.run(device, SpinParams { factor: 0.999, addend: 0.001, rounds }, groups)?;
         let operations = [groups, WORKGROUP, rounds, STEPS, CHAINS].map(f64::from).iter().product::<f64>() * 2.0;
         Ok((operations, took))
     }
@@ -254,14 +254,14 @@ mod tests {
     fn the_chains_are_those_of_rust() {
         let device = any_gpu().device;
         let groups = 3;
-        let spin = Spin::new(&device, groups).unwrap();
+        let spin = DeviceSpin::new(&device, groups).unwrap();
         // Exact, fused or not: small whole numbers, and such that converge to 2.
         for (factor, addend, rounds) in [(1.0, 3.0, 20), (0.5, 1.0, 1), (-1.0, 5.0, 2)] {
             let chain = |start: u32| (0..rounds * STEPS).fold(start as f32, |x: f32, _| x.mul_add(factor, addend));
             let expected: Vec<f32> = (0..groups * WORKGROUP)
                 .map(|invocation| (0..CHAINS).map(|c| chain(c + invocation % 8)).sum())
                 .collect();
-            spin.run(&device, Params { factor, addend, rounds }, groups).unwrap();
+            spin.run(&device, SpinParams { factor, addend, rounds }, groups).unwrap();
             assert!(read(&device, &spin.sums, spin.sums.size()) == expected, "{factor} x + {addend}");
         }
     }
@@ -278,12 +278,12 @@ mod tests {
             let naga::TypeInner::Struct { members, span } = &params.inner else { panic!("Params is a struct") };
             let offsets: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
             let expected = [
-                ("factor", offset_of!(Params, factor)),
-                ("addend", offset_of!(Params, addend)),
-                ("rounds", offset_of!(Params, rounds)),
+                ("factor", offset_of!(SpinParams, factor)),
+                ("addend", offset_of!(SpinParams, addend)),
+                ("rounds", offset_of!(SpinParams, rounds)),
             ];
             assert_eq!(offsets, expected);
-            assert_eq!(*span as usize, size_of::<Params>());
+            assert_eq!(*span as usize, size_of::<SpinParams>());
         }
     }
 

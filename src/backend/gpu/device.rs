@@ -20,7 +20,7 @@ const WELCOME: wgpu::Features = wgpu::Features::SHADER_INT64.union(wgpu::Feature
 const STORAGE_BUFFERS: u32 = 8;
 
 /// What went wrong first.
-type Fault = Arc<Mutex<Option<String>>>;
+type DeviceFault = Arc<Mutex<Option<String>>>;
 
 /// A wgpu device and its only queue.
 pub(super) struct Device {
@@ -40,7 +40,7 @@ pub(super) struct Device {
     to_device: AtomicU64,
     from_device: AtomicU64,
     name: String,
-    fault: Fault,
+    fault: DeviceFault,
 }
 
 impl Device {
@@ -63,7 +63,7 @@ impl Device {
         };
         let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|e| Error::Environment(format!("{name} was found but does not open: {e}; update its driver")))?;
-        let fault = Fault::default();
+        let fault = DeviceFault::default();
         let record = Arc::clone(&fault);
         raw.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&record, e.to_string())));
         let record = Arc::clone(&fault);
@@ -192,7 +192,7 @@ impl Device {
     }
 }
 
-fn note(fault: &Fault, text: String) {
+fn note(fault: &DeviceFault, text: String) {
     fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
 }
 

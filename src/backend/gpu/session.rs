@@ -32,7 +32,7 @@ pub(super) struct GpuSession<'a> {
     tiles: &'a Tiles,
     slabs: Slabs,
     clock: Clock,
-    model: Option<Model>,
+    model: Option<DeviceModel>,
     /// The totals of the rows by the labels that are on the device.
     running: Option<Partial>,
 }
@@ -46,7 +46,7 @@ impl<'a> GpuSession<'a> {
     }
 
     /// The centroids on the device, in buffers that are made anew when their number changes.
-    fn model(&mut self, centroids: &Centroids) -> Result<Model> {
+    fn model(&mut self, centroids: &Centroids) -> Result<DeviceModel> {
         if centroids.dim() != self.tiles.dim() {
             return Err(Error::Internal(format!(
                 "centroids of {} features on tiles of {}",
@@ -58,7 +58,7 @@ impl<'a> GpuSession<'a> {
             Some(model) if model.k == centroids.k() => model,
             _ => {
                 check_model(self.gpu, self.tiles, centroids.k())?;
-                late(Model::new(self.gpu, centroids, self.tiles.weights().is_some()))?
+                late(DeviceModel::new(self.gpu, centroids, self.tiles.weights().is_some()))?
             }
         };
         model.put(&self.gpu.device, centroids);
@@ -66,7 +66,7 @@ impl<'a> GpuSession<'a> {
     }
 
     /// Runs assign.wgsl over all rows; what it added up is left in `model.totals`.
-    fn assign(&mut self, model: &Model, fresh: bool, watch: Watch<'_>) -> Result<()> {
+    fn assign(&mut self, model: &DeviceModel, fresh: bool, watch: Watch<'_>) -> Result<()> {
         let Gpu { device, kernels, .. } = self.gpu;
         let (dim, k) = (self.tiles.dim(), model.k);
         let kernel = Kernel::Assign { dim, k, weighted: self.tiles.weights().is_some(), bare: self.gpu.bare };
@@ -88,8 +88,12 @@ impl<'a> GpuSession<'a> {
                 model.aim(device, first, end, fresh);
                 self.clock.make_room(device, 1)?;
                 let mut encoder = device.encoder();
-                let work =
-                    Dispatch { kernel, pipeline: &pipeline, groups: [&rows, &model.group, &own], rows: end - first };
+                let work = KernelDispatch {
+                    kernel,
+                    pipeline: &pipeline,
+                    groups: [&rows, &model.group, &own],
+                    rows: end - first,
+                };
                 work.encode(self.gpu, &mut self.clock, &mut encoder);
                 flight.push(device.submit(encoder), u64::from(end - first), cost)?;
                 first = end;
@@ -153,7 +157,7 @@ impl Session for GpuSession<'_> {
                 self.clock.make_room(device, 1)?;
                 let mut encoder = device.encoder();
                 let groups = [&rows, &model.group, &out.group];
-                let work = Dispatch { kernel, pipeline: &pipeline, groups, rows: end - first };
+                let work = KernelDispatch { kernel, pipeline: &pipeline, groups, rows: end - first };
                 work.encode(self.gpu, &mut self.clock, &mut encoder);
                 out.fetch(device, encoder, slab.first_row() + u64::from(first), end - first, margin);
                 turn += 1;
@@ -195,7 +199,7 @@ impl Session for GpuSession<'_> {
                 for (kernel, pipeline) in &steps {
                     let own = if *kernel == label { &champions.labels.group } else { &champions.group };
                     let groups = [&rows, &model.group, own];
-                    let work = Dispatch { kernel: *kernel, pipeline, groups, rows: end - first };
+                    let work = KernelDispatch { kernel: *kernel, pipeline, groups, rows: end - first };
                     work.encode(self.gpu, &mut self.clock, &mut encoder);
                 }
                 champions.fetch(device, encoder, slab.first_row() + u64::from(first), &mut farthest)?;
@@ -256,14 +260,14 @@ fn dispatch_rows(gpu: &Gpu, dim: usize, k: usize, cost: u64) -> u32 {
 }
 
 /// One dispatch over some rows.
-struct Dispatch<'a> {
+struct KernelDispatch<'a> {
     kernel: Kernel,
     pipeline: &'a wgpu::ComputePipeline,
     groups: [&'a wgpu::BindGroup; 3],
     rows: u32,
 }
 
-impl Dispatch<'_> {
+impl KernelDispatch<'_> {
     fn encode(&self, gpu: &Gpu, clock: &mut Clock, encoder: &mut wgpu::CommandEncoder) {
         let rows = u64::from(self.rows);
         let (bytes, operations) = self.kernel.work();
@@ -328,7 +332,7 @@ impl Flight<'_> {
 }
 
 /// Centroids, constants of the certificate and totals on the device, for one number of centroids.
-struct Model {
+struct DeviceModel {
     k: usize,
     spread_factor: f32,
     cells: TotalCells,
@@ -341,7 +345,7 @@ struct Model {
     readback: Mappable,
 }
 
-impl Model {
+impl DeviceModel {
     fn new(gpu: &Gpu, centroids: &Centroids, weighted: bool) -> Result<Self> {
         let device = &gpu.device;
         let (k, dim) = (centroids.k(), centroids.dim());
@@ -357,7 +361,18 @@ impl Model {
         let resources = [&params, &blocks, &slack, &exact].map(|buffer| buffer.as_entire_binding());
         let group = device.bind("model", gpu.kernels.model(device, dim, k), &resources);
         let readback = Mappable::readback(device, 8 * cells.len as u64)?;
-        Ok(Model { k, spread_factor: 0.0, cells, params, blocks, slack, centroids: exact, group, totals, readback })
+        Ok(DeviceModel {
+            k,
+            spread_factor: 0.0,
+            cells,
+            params,
+            blocks,
+            slack,
+            centroids: exact,
+            group,
+            totals,
+            readback,
+        })
     }
 
     /// Copies centroids and their certificate up.

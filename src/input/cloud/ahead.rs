@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 
-use super::fault::Fault;
-use super::object::{Object, Piece, Plan, State, runtime};
+use super::fault::StoreFault;
+use super::object::{FetchPiece, FetchPlan, Object, PieceState, runtime};
 use crate::error::Error;
 
 /// Bytes that are fetched ahead, of all that is read at once.
@@ -35,7 +35,7 @@ const HELD: usize = 2;
 /// Fetches ahead while it lives.
 #[derive(Debug)]
 #[must_use = "nothing is fetched ahead once it is dropped"]
-pub(crate) struct Ahead(Option<(Arc<Object>, Arc<Plan>)>);
+pub(crate) struct Ahead(Option<(Arc<Object>, Arc<FetchPlan>)>);
 
 /// Announces that these ranges of objects of one input will be read, each once: by so many readers at a time, each of which
 /// goes through `side_by_side` ranges of one row group together. Every range is told with the number of its row group.
@@ -49,7 +49,7 @@ pub(crate) fn ahead(mut ranges: Vec<(&Arc<Object>, usize, Range<u64>)>, readers:
     let mut drafts: Vec<Draft> = Vec::new();
     for (object, group, range) in ranges {
         let near = |last: &&mut Draft| {
-            let Piece { object: other, range: before } = &last.piece;
+            let FetchPiece { object: other, range: before } = &last.piece;
             let same = other.number == object.number;
             same && range.start.saturating_sub(before.end) <= GAP && range.end.saturating_sub(before.start) <= most
         };
@@ -63,7 +63,7 @@ pub(crate) fn ahead(mut ranges: Vec<(&Arc<Object>, usize, Range<u64>)>, readers:
         let parts = length.div_ceil(most).max(1);
         let cut = |part: u64| range.start + length * part / parts;
         drafts.extend((0..parts).map(|part| Draft {
-            piece: Piece { object: object.clone(), range: cut(part)..cut(part + 1) },
+            piece: FetchPiece { object: object.clone(), range: cut(part)..cut(part + 1) },
             chunks: vec![chunk],
             place: (group, part),
         }));
@@ -75,17 +75,17 @@ pub(crate) fn ahead(mut ranges: Vec<(&Arc<Object>, usize, Range<u64>)>, readers:
     for (at, draft) in drafts.iter().enumerate() {
         draft.chunks.iter().for_each(|chunk| chunks.entry(*chunk).or_default().push(at));
     }
-    let states = drafts.iter().map(|draft| (draft.chunks.len(), State::Planned)).collect();
+    let states = drafts.iter().map(|draft| (draft.chunks.len(), PieceState::Planned)).collect();
     let pieces = drafts.into_iter().map(|draft| draft.piece).collect();
     let (states, chunks) = (Mutex::new(states), Mutex::new(chunks));
-    let plan = Arc::new(Plan { pieces, states, arrived: Condvar::new(), chunks, window });
+    let plan = Arc::new(FetchPlan { pieces, states, arrived: Condvar::new(), chunks, window });
     lock(&input.input.plans.0).push(plan.clone());
     Ahead(Some((input, plan)))
 }
 
 /// A piece before its place in the plan is known.
 struct Draft {
-    piece: Piece,
+    piece: FetchPiece,
     /// The chunks that lie in it.
     chunks: Vec<(usize, u64)>,
     /// Its row group, and its place in its chunk: in this order those are needed that go on side by side.
@@ -96,23 +96,23 @@ impl Drop for Ahead {
     fn drop(&mut self) {
         if let Some((object, plan)) = &self.0 {
             lock(&object.input.plans.0).retain(|other| !Arc::ptr_eq(other, plan));
-            lock(&plan.states).iter_mut().for_each(|(_, state)| *state = State::Done);
+            lock(&plan.states).iter_mut().for_each(|(_, state)| *state = PieceState::Done);
             plan.arrived.notify_all();
         }
     }
 }
 
-impl Plan {
+impl FetchPlan {
     /// The bytes of a piece; those that follow it are set going. None: it was given up.
-    fn take(self: &Arc<Self>, at: usize) -> Result<Option<Bytes>, Fault> {
+    fn take(self: &Arc<Self>, at: usize) -> Result<Option<Bytes>, StoreFault> {
         let mut states = lock(&self.states);
         self.ask(&mut states, at);
         loop {
             match &states[at].1 {
-                State::Here(bytes) => return Ok(Some(bytes.clone())),
-                State::Failed(fault) => return Err(fault.clone()),
-                State::Done => return Ok(None),
-                State::Planned | State::Asked => {
+                PieceState::Here(bytes) => return Ok(Some(bytes.clone())),
+                PieceState::Failed(fault) => return Err(fault.clone()),
+                PieceState::Done => return Ok(None),
+                PieceState::Planned | PieceState::Asked => {
                     states = self.arrived.wait(states).unwrap_or_else(PoisonError::into_inner);
                 }
             }
@@ -120,44 +120,44 @@ impl Plan {
     }
 
     /// Sends requests for a piece and for those that follow it.
-    fn ask(self: &Arc<Self>, states: &mut [(usize, State)], first: usize) {
+    fn ask(self: &Arc<Self>, states: &mut [(usize, PieceState)], first: usize) {
         let mut ahead = 0;
         for (at, (_, state)) in states.iter_mut().enumerate().skip(first) {
             if at > first && ahead >= self.window {
                 break;
             }
             match state {
-                State::Done | State::Failed(_) => continue,
-                State::Asked | State::Here(_) => {}
-                State::Planned => *state = self.send(at),
+                PieceState::Done | PieceState::Failed(_) => continue,
+                PieceState::Asked | PieceState::Here(_) => {}
+                PieceState::Planned => *state = self.send(at),
             }
             let range = &self.pieces[at].range;
             ahead += if at > first { range.end - range.start } else { 0 };
         }
     }
 
-    fn send(self: &Arc<Self>, at: usize) -> State {
+    fn send(self: &Arc<Self>, at: usize) -> PieceState {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
-            Err(e) => return State::Failed(Fault::other(&e)),
+            Err(e) => return PieceState::Failed(StoreFault::other(&e)),
         };
         let plan = self.clone();
         runtime.spawn(async move {
-            let Piece { object, range } = &plan.pieces[at];
+            let FetchPiece { object, range } = &plan.pieces[at];
             // Whoever waits must hear of it, whatever happens.
             let fetched = AssertUnwindSafe(object.fetch(range.clone())).catch_unwind().await;
-            let state = match fetched.unwrap_or_else(|_| Err(Fault::other(&"a request ended in a panic"))) {
-                Ok(bytes) => State::Here(bytes),
-                Err(fault) => State::Failed(fault),
+            let state = match fetched.unwrap_or_else(|_| Err(StoreFault::other(&"a request ended in a panic"))) {
+                Ok(bytes) => PieceState::Here(bytes),
+                Err(fault) => PieceState::Failed(fault),
             };
             let mut states = lock(&plan.states);
-            if matches!(states[at].1, State::Asked) {
+            if matches!(states[at].1, PieceState::Asked) {
                 states[at].1 = state;
             }
             drop(states);
             plan.arrived.notify_all();
         });
-        State::Asked
+        PieceState::Asked
     }
 
     /// A chunk is done with a piece.
@@ -165,7 +165,7 @@ impl Plan {
         let (takers, state) = &mut lock(&self.states)[at];
         *takers = takers.saturating_sub(1);
         if *takers == 0 {
-            *state = State::Done;
+            *state = PieceState::Done;
         }
     }
 }
@@ -176,23 +176,23 @@ pub(crate) struct Reading {
     object: Arc<Object>,
     range: Range<u64>,
     /// With the range's pieces in order.
-    plan: Option<(Arc<Plan>, Vec<usize>)>,
-    state: Mutex<Held>,
+    plan: Option<(Arc<FetchPlan>, Vec<usize>)>,
+    state: Mutex<HeldPieces>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct HeldPieces {
     /// Where each begins, and its bytes.
     blocks: VecDeque<(u64, Bytes)>,
     /// Pieces of the plan that were given up.
     released: usize,
-    fault: Option<Fault>,
+    fault: Option<StoreFault>,
 }
 
 impl Reading {
     pub(crate) fn open(object: &Arc<Object>, range: Range<u64>) -> Arc<Self> {
         let key = (object.number, range.start);
-        let claim = |plan: &Arc<Plan>| lock(&plan.chunks).remove(&key).map(|pieces| (plan.clone(), pieces));
+        let claim = |plan: &Arc<FetchPlan>| lock(&plan.chunks).remove(&key).map(|pieces| (plan.clone(), pieces));
         let plan = lock(&object.input.plans.0).iter().find_map(claim);
         Arc::new(Reading { object: object.clone(), range, plan, state: Mutex::default() })
     }
@@ -204,7 +204,7 @@ impl Reading {
 
     /// The fault that the last failure was.
     pub(crate) fn fault(&self) -> Option<Error> {
-        lock(&self.state).fault.as_ref().map(Fault::error)
+        lock(&self.state).fault.as_ref().map(StoreFault::error)
     }
 
     /// Bytes within the object.
@@ -244,7 +244,7 @@ impl Reading {
     }
 
     /// The block at an offset: a piece of the plan, or what is fetched for itself.
-    fn load(&self, held: &mut Held, at: u64, end: u64) -> Result<(u64, Bytes), Fault> {
+    fn load(&self, held: &mut HeldPieces, at: u64, end: u64) -> Result<(u64, Bytes), StoreFault> {
         if let Some((plan, pieces)) = &self.plan
             && let Some(i) = pieces.iter().position(|&piece| plan.pieces[piece].range.contains(&at))
         {
@@ -258,7 +258,7 @@ impl Reading {
             }
         }
         let most = self.range.end.max(end).min(self.object.size);
-        let runtime = runtime().map_err(|e| Fault::other(&e))?;
+        let runtime = runtime().map_err(|e| StoreFault::other(&e))?;
         Ok((at, runtime.block_on(self.object.fetch(at..end.max(at + BLOCK).min(most)))?))
     }
 }

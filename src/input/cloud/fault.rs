@@ -6,7 +6,7 @@ use crate::error::Error;
 
 /// A fault that can be told more than once.
 #[derive(Debug, Clone)]
-pub(crate) struct Fault {
+pub(crate) struct StoreFault {
     kind: fn(String) -> Error,
     text: String,
 }
@@ -18,7 +18,7 @@ const LONGEST: usize = 300;
 const PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 const SECRET: [&str; 6] = ["SECRET", "TOKEN", "KEY", "SAS", "PASSWORD", "CREDENTIAL"];
 
-impl Fault {
+impl StoreFault {
     pub(crate) fn of(name: &str, error: &StoreError) -> Self {
         let (kind, why): (fn(String) -> Error, String) = match error {
             StoreError::NotFound { .. } => (Error::Usage, "there is no such object".into()),
@@ -27,7 +27,7 @@ impl Fault {
                     "permission denied; credentials are taken from the environment (AWS_..., AZURE_..., GOOGLE_...)";
                 (Error::Environment, remedy.into())
             }
-            StoreError::Precondition { .. } => return Fault::changed(name),
+            StoreError::Precondition { .. } => return StoreFault::changed(name),
             StoreError::NotSupported { .. } => (
                 Error::Environment,
                 "the server does not send parts of a file (HTTP ranges); copy the file here".into(),
@@ -41,21 +41,21 @@ impl Fault {
                 text => (Error::Environment, text),
             },
         };
-        Fault { kind, text: format!("cannot read {name}: {why}") }
+        StoreFault { kind, text: format!("cannot read {name}: {why}") }
     }
 
     pub(crate) fn changed(name: &str) -> Self {
         let why = "it was changed while it was read; run again when it is complete";
-        Fault { kind: Error::Input, text: format!("cannot read {name}: {why}") }
+        StoreFault { kind: Error::Input, text: format!("cannot read {name}: {why}") }
     }
 
     pub(crate) fn short(name: &str, had: u64, wanted: u64) -> Self {
         let text = format!("cannot read {name}: the server sent {had} bytes where {wanted} were asked for");
-        Fault { kind: Error::Environment, text }
+        StoreFault { kind: Error::Environment, text }
     }
 
     pub(crate) fn other(why: &dyn std::fmt::Display) -> Self {
-        Fault { kind: Error::Environment, text: why.to_string() }
+        StoreFault { kind: Error::Environment, text: why.to_string() }
     }
 
     pub(crate) fn error(&self) -> Error {
@@ -67,8 +67,8 @@ impl Fault {
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
+impl From<StoreFault> for Error {
+    fn from(fault: StoreFault) -> Self {
         fault.error()
     }
 }
@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn no_fault_tells_a_secret() {
         let source = "error sending request for url (https://a.blob/x?sv=1&sig=abc%3D): HTTP error".into();
-        let fault = Fault::of("az://c/x", &StoreError::Generic { store: "Azure", source });
+        let fault = StoreFault::of("az://c/x", &StoreError::Generic { store: "Azure", source });
         assert_eq!(
             fault.error().to_string(),
             "cannot read az://c/x: Generic Azure error: error sending request for url (https://a.blob/x HTTP error"
         );
         assert!(matches!(fault.error(), Error::Environment(_)));
         let source = "x".repeat(1000).into();
-        let long = Fault::of("s3://b/x", &StoreError::Generic { store: "S3", source });
+        let long = StoreFault::of("s3://b/x", &StoreError::Generic { store: "S3", source });
         assert!(long.text().len() < 400, "{}", long.text());
     }
 }

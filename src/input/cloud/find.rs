@@ -20,7 +20,7 @@ use object_store::{
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::fault::Fault;
+use super::fault::StoreFault;
 use super::object::{Input, Object, REQUESTS, runtime};
 use crate::error::{Error, Result};
 use crate::input::folders::{is_parquet, is_skipped, shown_url, table_format, table_format_fault};
@@ -48,7 +48,7 @@ impl Default for Finder {
 }
 
 /// Where a URL leads.
-struct Place {
+struct StorePlace {
     store: Arc<dyn ObjectStore>,
     path: StorePath,
     /// The URL up to the path.
@@ -84,7 +84,7 @@ impl Finder {
         Ok(found.into_iter().map(|meta| self.object(&place, meta)).collect())
     }
 
-    fn place(&mut self, text: &str) -> Result<Place> {
+    fn place(&mut self, text: &str) -> Result<StorePlace> {
         let refuse = |why: &str| Error::Usage(format!("{}: {why}", shown_url(text)));
         let url = Url::parse(text).map_err(|e| refuse(&format!("no URL: {e}")))?;
         let is_http = url.scheme().starts_with("http");
@@ -113,16 +113,16 @@ impl Finder {
             None => {
                 // Connections need what comes with the threads: the provider of their cryptography.
                 runtime()?;
-                let store = open(&url, &scheme).map_err(|e| Error::from(Fault::of(text, &e)))?;
+                let store = open(&url, &scheme).map_err(|e| Error::from(StoreFault::of(text, &e)))?;
                 self.stores.insert(base.clone(), store.clone());
                 store
             }
         };
-        Ok(Place { store, path, base, scheme })
+        Ok(StorePlace { store, path, base, scheme })
     }
 
     /// One object, or the Parquet files below it: first what the name looks like.
-    fn named(&self, place: &Place, text: &str) -> Result<Vec<ObjectMeta>> {
+    fn named(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         if place.scheme == ObjectStoreScheme::Http {
             return self.one(place, text);
         }
@@ -136,16 +136,16 @@ impl Finder {
     }
 
     /// The object of this very name; none if there is none.
-    fn one(&self, place: &Place, text: &str) -> Result<Vec<ObjectMeta>> {
+    fn one(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         match runtime()?.block_on(place.store.head(&place.path)) {
             Ok(meta) => Ok(vec![meta]),
             Err(StoreError::NotFound { .. }) => Ok(Vec::new()),
-            Err(e) => Err(Fault::of(text, &e).into()),
+            Err(e) => Err(StoreFault::of(text, &e).into()),
         }
     }
 
     /// The Parquet files below a prefix, as in a folder.
-    fn below(&self, place: &Place, text: &str) -> Result<Vec<ObjectMeta>> {
+    fn below(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         let depth = place.path.parts().count();
         let mut files = self.list(place, &place.path)?;
         if let Some((folder, kind)) = table_format(files.iter().map(|meta| inside(meta, depth).join("/"))) {
@@ -156,7 +156,7 @@ impl Finder {
     }
 
     /// The files that a pattern matches, and the Parquet files below the folders that it matches.
-    fn matches(&self, place: &Place, text: &str) -> Result<Vec<ObjectMeta>> {
+    fn matches(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         let pattern = Pattern::new(place.path.as_ref())
             .map_err(|e| Error::Usage(format!("cannot read the pattern {text}: {e}")))?;
         let fixed: StorePath = place.path.parts().take_while(|part| !part.as_ref().contains(['*', '['])).collect();
@@ -171,13 +171,13 @@ impl Finder {
         Ok(files)
     }
 
-    fn list(&self, place: &Place, below: &StorePath) -> Result<Vec<ObjectMeta>> {
+    fn list(&self, place: &StorePlace, below: &StorePath) -> Result<Vec<ObjectMeta>> {
         let text = format!("{}{below}", place.base);
         if place.scheme == ObjectStoreScheme::Http {
             return Err(Error::Usage(format!("{text}: nothing can be listed by plain HTTP; name every file")));
         }
         let list = place.store.list(Some(below)).try_collect::<Vec<ObjectMeta>>();
-        let mut files = runtime()?.block_on(list).map_err(|e| Error::from(Fault::of(&text, &e)))?;
+        let mut files = runtime()?.block_on(list).map_err(|e| Error::from(StoreFault::of(&text, &e)))?;
         // In the order in which folders are walked on a disk.
         files.sort_by(|a, b| a.location.parts().cmp(b.location.parts()));
         // Some tools mark a folder by an empty object of its name, which comes right before those in it.
@@ -191,7 +191,7 @@ impl Finder {
         Ok(files)
     }
 
-    fn object(&mut self, place: &Place, meta: ObjectMeta) -> (PathBuf, Arc<Object>) {
+    fn object(&mut self, place: &StorePlace, meta: ObjectMeta) -> (PathBuf, Arc<Object>) {
         let name = format!("{}{}", place.base, meta.location);
         let object = Object {
             store: place.store.clone(),

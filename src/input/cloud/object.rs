@@ -11,7 +11,7 @@ use object_store::{GetOptions, ObjectMeta, ObjectStore};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
-use super::fault::Fault;
+use super::fault::StoreFault;
 use crate::error::{Error, Result};
 
 /// The most requests under way at a time. One connection carries some 80 MB/s.
@@ -57,14 +57,14 @@ pub(super) struct Input {
 
 /// The plans under way of an input.
 #[derive(Debug, Default)]
-pub(super) struct Plans(pub(super) Mutex<Vec<Arc<Plan>>>);
+pub(super) struct Plans(pub(super) Mutex<Vec<Arc<FetchPlan>>>);
 
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct FetchPlan {
     /// In the order in which they are needed.
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<FetchPiece>,
     /// By piece: how many chunks have not been read yet, and where it is.
-    pub(super) states: Mutex<Vec<(usize, State)>>,
+    pub(super) states: Mutex<Vec<(usize, PieceState)>>,
     pub(super) arrived: Condvar,
     /// The pieces of each chunk, by object and first byte, until a reader takes it.
     pub(super) chunks: Mutex<HashMap<(usize, u64), Vec<usize>>>,
@@ -73,17 +73,17 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct FetchPiece {
     pub(super) object: Arc<Object>,
     pub(super) range: Range<u64>,
 }
 
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum PieceState {
     Planned,
     Asked,
     Here(Bytes),
-    Failed(Fault),
+    Failed(StoreFault),
     Done,
 }
 
@@ -93,8 +93,8 @@ impl Object {
     }
 
     /// One request.
-    pub(super) async fn fetch(&self, range: Range<u64>) -> Result<Bytes, Fault> {
-        let fail = |e| Fault::of(&self.name, &e);
+    pub(super) async fn fetch(&self, range: Range<u64>) -> Result<Bytes, StoreFault> {
+        let fail = |e| StoreFault::of(&self.name, &e);
         let _permit = self.input.permits.acquire().await;
         let length = range.end - range.start;
         // A weak tag (W/"...") never matches.
@@ -103,14 +103,14 @@ impl Object {
         let answer = self.store.get_opts(&self.path, options).await.map_err(fail)?;
         let version = Version::of(&answer.meta);
         if answer.meta.size != self.size || *self.seen.get_or_init(|| version.clone()) != version {
-            return Err(Fault::changed(&self.name));
+            return Err(StoreFault::changed(&self.name));
         }
         let bytes = answer.bytes().await.map_err(fail)?;
         self.input.requests.fetch_add(1, Ordering::Relaxed);
         self.input.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         match bytes.len() as u64 == length {
             true => Ok(bytes),
-            false => Err(Fault::short(&self.name, bytes.len() as u64, length)),
+            false => Err(StoreFault::short(&self.name, bytes.len() as u64, length)),
         }
     }
 }

@@ -84,7 +84,7 @@ impl Keys {
     fn read(source: &KeySource) -> Result<Self> {
         let (bytes, name) = source.read("--keys")?;
         let text = String::from_utf8(bytes).map_err(|_| Error::Usage(format!("{name}: it is not text")))?;
-        let mut reader = Reader { text: &text, faults: Vec::new() };
+        let mut reader = KeysReader { text: &text, faults: Vec::new() };
         let mut keys = Keys { name, ..Keys::default() };
         match DeTable::parse(&text) {
             Ok(table) => reader.top(table.get_ref(), &mut keys),
@@ -257,12 +257,12 @@ fn named(id: Option<&[u8]>) -> String {
 }
 
 /// Walks through the TOML and notes every fault.
-struct Reader<'a> {
+struct KeysReader<'a> {
     text: &'a str,
     faults: Vec<(usize, usize, String)>,
 }
 
-impl Reader<'_> {
+impl KeysReader<'_> {
     fn fault(&mut self, at: usize, what: String) {
         let (line, column) = line_and_column(self.text, at);
         self.faults.push((line, column, what));

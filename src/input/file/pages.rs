@@ -81,7 +81,7 @@ impl PageIterator for OneChunk {}
 struct Pages {
     inner: SerializedPageReader<RangeFile>,
     file: Arc<RangeFile>,
-    chunk: Chunk,
+    chunk: ChunkPages,
     /// Where the next header begins, and where the chunk ends.
     at: u64,
     end: u64,
@@ -90,7 +90,7 @@ struct Pages {
 }
 
 /// What the footer says of a chunk.
-struct Chunk {
+struct ChunkPages {
     kind: Type,
     type_length: i32,
     codec: Compression,
@@ -103,7 +103,7 @@ struct Chunk {
 
 impl Pages {
     fn open(file: Arc<RangeFile>, column: &ColumnChunkMetaData, rows: i64) -> ParquetResult<Self> {
-        let chunk = Chunk {
+        let chunk = ChunkPages {
             kind: column.column_type(),
             type_length: column.column_descr().type_length(),
             codec: column.compression(),
@@ -194,7 +194,7 @@ impl Iterator for Pages {
     }
 }
 
-impl Chunk {
+impl ChunkPages {
     /// Weighs the claims of a page, of whose chunk `left` bytes follow the header.
     fn check(&self, page: &PageClaims, left: i64) -> Result<(), String> {
         let PageClaims { packed, values, .. } = *page;
@@ -284,7 +284,7 @@ fn codec_name(codec: Compression) -> &'static str {
 }
 
 /// Pages that keep lengths delta-encoded say inside how many they are, and decoders reserve room for all of them.
-fn delta_lengths(page: &Page, chunk: &Chunk) -> Result<(), String> {
+fn delta_lengths(page: &Page, chunk: &ChunkPages) -> Result<(), String> {
     let lists = match page.encoding() {
         Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
         Encoding::DELTA_BYTE_ARRAY => 2,
@@ -308,7 +308,7 @@ fn delta_lengths(page: &Page, chunk: &Chunk) -> Result<(), String> {
 }
 
 /// A dictionary holds a value once, and every row of a batch may repeat it. Writers keep dictionaries below a mebibyte.
-fn repeated(page: &Page, chunk: &Chunk) -> Result<(), String> {
+fn repeated(page: &Page, chunk: &ChunkPages) -> Result<(), String> {
     let Page::DictionaryPage { buf, .. } = page else { return Ok(()) };
     if chunk.kind != Type::BYTE_ARRAY {
         return Ok(());
@@ -331,7 +331,7 @@ fn repeated(page: &Page, chunk: &Chunk) -> Result<(), String> {
     Ok(())
 }
 
-impl Chunk {
+impl ChunkPages {
     /// Where the values of a data page begin.
     fn values_at(&self, page: &Page, bytes: &[u8]) -> Option<usize> {
         match page {

@@ -4,14 +4,14 @@ use std::path::{Component, Path, PathBuf};
 
 #[cfg(feature = "delta")]
 use super::delta::files as delta_files;
-use super::table::Found;
+use super::table::FoundFile;
 use crate::error::{Error, Result};
 use crate::input::cloud::Finder;
 use crate::input::folders::{is_parquet, is_skipped, table_format, table_format_fault};
 
 /// The files that `inputs` mean. Folders are walked in name order; in them only `.parquet`, `.parq` and `.pq` count, and
 /// names that begin with `.` or `_` are skipped, as Spark and Hive do.
-pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
+pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
     let mut found = Vec::new();
     let mut finder = Finder::default();
     for input in inputs {
@@ -19,7 +19,7 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
         if text.contains("://") {
             let of = |(path, object): (PathBuf, _)| {
                 let partitions = partitions(&path);
-                Found { path, object: Some(object), partitions, member: None }
+                FoundFile { path, object: Some(object), partitions, member: None }
             };
             found.extend(finder.find(input)?.into_iter().map(of));
         } else if let (table, version @ Some(_)) = versioned(input) {
@@ -48,11 +48,11 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-fn add(input: &Path, path: &Path, found: &mut Vec<Found>) -> Result<()> {
+fn add(input: &Path, path: &Path, found: &mut Vec<FoundFile>) -> Result<()> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io("read", path, &e))?;
     if meta.is_file() {
         let partitions = partitions(path);
-        found.push(Found { path: path.to_path_buf(), object: None, partitions, member: None });
+        found.push(FoundFile { path: path.to_path_buf(), object: None, partitions, member: None });
         return Ok(());
     }
     if !meta.is_dir() {
@@ -101,7 +101,7 @@ pub(crate) fn versioned(input: &Path) -> (PathBuf, Option<u64>) {
 }
 
 #[cfg(not(feature = "delta"))]
-fn delta_files(folder: &Path, _: Option<u64>) -> Result<Vec<Found>> {
+fn delta_files(folder: &Path, _: Option<u64>) -> Result<Vec<FoundFile>> {
     Err(Error::Input(format!(
         "{} is a Delta table, whose folder holds files of older versions too, and this program was built without Delta tables; \
          build it with `--features delta`, or export the current version to Parquet",

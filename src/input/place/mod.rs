@@ -6,4 +6,4 @@ mod discover;
 mod table;
 
 pub(crate) use self::discover::{discover, versioned};
-pub(crate) use self::table::{FileColumn, Found, Place, Table};
+pub(crate) use self::table::{ColumnPlace, FileColumn, FoundFile, TableVersion};

@@ -18,7 +18,7 @@ const MOST_ROWS: u64 = 1 << 31;
 
 /// A file to read, and what is known of its columns beside what it says itself.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundFile {
     /// Its path, or its URL.
     pub(crate) path: PathBuf,
     /// What is read in place of a file, if that is a URL.
@@ -34,12 +34,12 @@ pub(crate) struct Found {
 pub(crate) struct FileColumn {
     /// Its name in the input, and the type of its values.
     pub(crate) field: FieldRef,
-    pub(crate) place: Place,
+    pub(crate) place: ColumnPlace,
 }
 
 /// Where a file has a column.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
+pub(crate) enum ColumnPlace {
     /// Among its own; a table may have another name and a wider type for it.
     Root(usize),
     /// In a folder's name; None where that means null.
@@ -54,7 +54,7 @@ pub(crate) enum Place {
 
 /// One version of a table.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct TableVersion {
     pub(crate) folder: PathBuf,
     pub(crate) version: u64,
     pub(crate) columns: Vec<TableColumn>,
@@ -75,14 +75,14 @@ pub(crate) struct TableColumn {
 /// What a table's log says of one file.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
-    pub(crate) table: Arc<Table>,
+    pub(crate) table: Arc<TableVersion>,
     /// The values of partition columns, by their names in the files; null where there is none.
     pub(crate) values: Vec<(String, String)>,
     /// Numbers of the rows that are deleted, ascending.
     pub(crate) deleted: Vec<u64>,
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TableVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, version {}", self.folder.display(), self.version)
     }
@@ -94,13 +94,13 @@ impl Member {
         let place = |column: &TableColumn| {
             if column.is_partition {
                 let value = self.values.iter().find(|(name, _)| *name == column.physical);
-                return Place::Log(value.map(|(_, value)| value.clone()));
+                return ColumnPlace::Log(value.map(|(_, value)| value.clone()));
             }
-            let Some(root) = root(column, footer) else { return Place::Log(None) };
+            let Some(root) = root(column, footer) else { return ColumnPlace::Log(None) };
             let (own, wanted) = (footer.metadata.schema().field(root).data_type(), column.field.data_type());
             match becomes(own, wanted) {
-                true => Place::Root(root),
-                false => Place::Unfit(format!(
+                true => ColumnPlace::Root(root),
+                false => ColumnPlace::Unfit(format!(
                     "{:?} as {own}, which cannot be read as {wanted}, its type in {}",
                     column.field.name(),
                     self.table

@@ -14,10 +14,10 @@ use self::categories::merge;
 use self::quantile::{Wanted, many_quantiles, quantiles};
 use self::refine::{landmarks, likeliest_lambda, moments};
 use super::design::{Design, Encoding, Feature};
-use super::land::{Landed, Tally};
-use super::preparation::{DroppedColumn, FittedColumn, Seen};
+use super::land::{FeatureTally, Landed};
+use super::preparation::{DroppedColumn, PreparedColumn, Seen};
 use super::probe::Probed;
-use super::recipe::{Categories, Derivation, Missing, RecipeSpec, Scale, Transform};
+use super::recipe::{Categories, Derivation, Missing, Recipe, Scale, Transform};
 use super::transform::Fitted;
 use crate::error::{Error, Result};
 use crate::event::Watch;
@@ -32,7 +32,7 @@ pub(crate) struct Candidate {
     /// Its position in the tiles.
     pub(crate) feature: usize,
     name: String,
-    pub(crate) column: Option<FittedColumn>,
+    pub(crate) column: Option<PreparedColumn>,
     /// None: a place that was kept for a category and is not needed.
     unusable: Option<&'static str>,
     /// Whether it is made of columns, and no column itself.
@@ -47,7 +47,7 @@ pub(crate) struct Grown {
 }
 
 /// A feature on its way.
-struct State<'a> {
+struct FitState<'a> {
     feature: &'a Feature,
     name: String,
     from: Option<Derivation>,
@@ -57,13 +57,13 @@ struct State<'a> {
     fitted: Option<Fitted>,
     /// Values in the store are differences from this.
     origin: f64,
-    tally: Tally,
+    tally: FeatureTally,
     winsor: Option<(f32, f32)>,
     quartiles: Option<[f64; 3]>,
 }
 
 /// Fails with all features whose values their recipe does not allow.
-pub(crate) fn refuse(design: &Design, tallies: &[Tally]) -> Result<()> {
+pub(crate) fn refuse(design: &Design, tallies: &[FeatureTally]) -> Result<()> {
     let mut faults = Vec::new();
     for (Feature { name, recipe, .. }, t) in design.features.iter().zip(tallies) {
         if recipe.missing == Missing::Refuse && t.missing() > 0 {
@@ -91,17 +91,17 @@ pub(crate) fn fit_features(
     design: &Design,
     probed: &[Probed],
     landed: &Landed,
-    spec: &RecipeSpec,
+    spec: &Recipe,
     store: &mut Store,
     simd: Dispatch,
     watch: Watch<'_>,
 ) -> Result<Grown> {
-    let mut states: Vec<State<'_>> = design
+    let mut states: Vec<FitState<'_>> = design
         .features
         .iter()
         .zip(probed)
         .zip(&landed.tallies)
-        .map(|((feature, &probed), &tally)| State {
+        .map(|((feature, &probed), &tally)| FitState {
             feature,
             name: feature.name.clone(),
             from: feature.from.clone(),
@@ -135,7 +135,7 @@ fn fit_categories(
     source: &Source,
     design: &Design,
     landed: &Landed,
-    states: &mut [State<'_>],
+    states: &mut [FitState<'_>],
     watch: Watch<'_>,
 ) -> Result<(Vec<Change>, Vec<Categories>)> {
     let (mut changes, mut known) = (Vec::new(), Vec::new());
@@ -194,7 +194,7 @@ fn one_hot(column: &str, categories: &Categories, missing: u64) -> Vec<(String, 
     own.chain(others.then_some(other)).chain((missing > 0).then_some(none)).collect()
 }
 
-impl State<'_> {
+impl FitState<'_> {
     /// Whether its values in the store are no longer those that landed.
     fn is_changed(&self) -> bool {
         self.fitted.is_some() || self.from.as_ref().is_some_and(Derivation::is_of_category)
@@ -247,7 +247,7 @@ impl State<'_> {
     }
 
     fn candidate(self, feature: usize, watch: Watch<'_>) -> Candidate {
-        let State { name, from, fitted, origin, tally, .. } = self;
+        let FitState { name, from, fitted, origin, tally, .. } = self;
         let is_made = from.is_some();
         let recipe = &self.feature.recipe;
         let transform = self.probed.transform;
@@ -300,7 +300,7 @@ impl State<'_> {
             Some(Fitted::Quantile(landmarks)) => (None, Some(landmarks)),
             None => (None, None),
         };
-        let column = FittedColumn {
+        let column = PreparedColumn {
             name: name.clone(),
             data_type: self.feature.data_type.clone(),
             from,
@@ -339,14 +339,14 @@ impl State<'_> {
 }
 
 /// Lower quartile, median and upper quartile of the features that need them, as landed.
-fn order_statistics(states: &mut [State<'_>], store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<()> {
-    let needs = |s: &State<'_>| {
+fn order_statistics(states: &mut [FitState<'_>], store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<()> {
+    let needs = |s: &FitState<'_>| {
         // Categories were not looked at before, so that there is no other median for later gaps.
         let asked = s.tally.missing() > 0 || s.from.as_ref().is_some_and(Derivation::is_of_category);
         let median = s.feature.recipe.missing == Missing::Median && asked;
         s.used && s.tally.moments.n > 0 && (s.feature.recipe.scale == Scale::Robust || median)
     };
-    let ask = |(feature, s): (usize, &State<'_>)| Wanted {
+    let ask = |(feature, s): (usize, &FitState<'_>)| Wanted {
         feature,
         present: s.tally.moments.n,
         quantiles: if s.feature.recipe.scale == Scale::Robust { vec![0.25, 0.5, 0.75] } else { vec![0.5] },
@@ -366,7 +366,7 @@ fn order_statistics(states: &mut [State<'_>], store: &Store, simd: Dispatch, wat
 
 /// Divides all features of a one-hot column by one number, so that their variances sum to 1.
 fn scale_blocks(candidates: &mut [Candidate]) {
-    let in_block = |c: &FittedColumn| c.scale == Scale::Block;
+    let in_block = |c: &PreparedColumn| c.scale == Scale::Block;
     let mut variances: BTreeMap<String, f64> = BTreeMap::new();
     for column in candidates.iter().filter_map(|c| c.column.as_ref()).filter(|c| in_block(c)) {
         *variances.entry(column.column().to_owned()).or_default() += column.unit * column.unit;
@@ -380,7 +380,7 @@ fn scale_blocks(candidates: &mut [Candidate]) {
 }
 
 /// Divides the weight of a block among its columns, so that together they count as one column of that weight.
-fn weigh_blocks(candidates: &mut [Candidate], spec: &RecipeSpec) {
+fn weigh_blocks(candidates: &mut [Candidate], spec: &Recipe) {
     let mut members: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for column in candidates.iter_mut().filter_map(|c| c.column.as_mut()) {
         if let Some(owner) = spec.block_of(column.column()).map(|(owner, _)| owner.to_owned()) {

@@ -225,7 +225,7 @@ fn count(
             let rows = left.min(TILE_ROWS);
             left -= rows;
             for (keys, column) in keys.iter_mut().zip(wanted) {
-                simd.run(Keys { values: &tile[column.feature * TILE_ROWS..][..TILE_ROWS], keys });
+                simd.run(OrderKeys { values: &tile[column.feature * TILE_ROWS..][..TILE_ROWS], keys });
             }
             add(counts, &keys[..wanted.len()], rows);
         }
@@ -238,12 +238,12 @@ fn count(
 }
 
 /// The keys of a tile's values.
-struct Keys<'a> {
+struct OrderKeys<'a> {
     values: &'a [f32],
     keys: &'a mut [u32; TILE_ROWS],
 }
 
-impl Work for Keys<'_> {
+impl Work for OrderKeys<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -21,11 +21,11 @@ use crate::tiles::GRID_MAX;
 
 /// A fitted recipe: what `assign` needs to prepare new rows exactly as the rows of the fit were.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
+pub struct Preparation {
     /// The grid's step is 2 to this power, in scaled units; the same for all columns.
     pub step_exponent: i32,
     /// The features, in order.
-    pub columns: Vec<FittedColumn>,
+    pub columns: Vec<PreparedColumn>,
     /// Columns that were asked for or chosen and then left out, and why.
     pub dropped: Vec<DroppedColumn>,
     /// By column of the input, numbers that stand for missing values.
@@ -54,7 +54,7 @@ pub struct DroppedColumn {
 
 /// One feature's constants and what was seen of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FittedColumn {
+pub struct PreparedColumn {
     /// The column's name.
     pub name: String,
     /// Its Arrow type in the input of the fit.
@@ -132,7 +132,7 @@ pub struct Seen {
     pub max: f64,
 }
 
-impl FittedColumn {
+impl PreparedColumn {
     /// The transform that was fitted to the column, in landed values with the origin added.
     pub(crate) fn fitted(&self) -> Option<Fitted> {
         match self.transform {
@@ -209,7 +209,7 @@ impl FittedColumn {
     }
 }
 
-impl Recipe {
+impl Preparation {
     /// The grid's step, in scaled units; of components, if there are any.
     pub fn step(&self) -> f64 {
         power_of_two(self.projection.as_ref().map_or(self.step_exponent, |p| p.step_exponent))
@@ -227,13 +227,13 @@ impl Recipe {
             p.mean.len() == dim && p.components.iter().all(|c| c.len() == dim) && p.unit.len() == p.components.len()
         });
         let categories = self.categories.iter().all(|c| c.names.len() == c.counts.len() && c.own <= c.names.len());
-        let column = |c: &FittedColumn| match (c.transform, &c.lambda, &c.landmarks) {
+        let column = |c: &PreparedColumn| match (c.transform, &c.lambda, &c.landmarks) {
             (Transform::YeoJohnson, lambda, _) => lambda.is_some_and(f64::is_finite),
             (Transform::Quantile, _, landmarks) => landmarks.as_ref().is_some_and(|l| l.len() > 1),
             (Transform::Auto, ..) => false,
             _ => true,
         };
-        let encoded = |c: &FittedColumn| {
+        let encoded = |c: &PreparedColumn| {
             c.from.as_ref().is_none_or(|from| !from.is_of_category() || self.encodes(from.columns()[0]))
         };
         projection && categories && self.columns.iter().all(|c| column(c) && encoded(c))

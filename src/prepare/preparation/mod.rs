@@ -3,5 +3,5 @@
 mod column;
 mod projection;
 
-pub use self::column::{DroppedColumn, FittedColumn, Recipe, Seen};
+pub use self::column::{DroppedColumn, Preparation, PreparedColumn, Seen};
 pub use self::projection::Projection;

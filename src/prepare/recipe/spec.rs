@@ -112,10 +112,10 @@ pub struct Reduce {
     pub whiten: bool,
 }
 
-/// The choices for all columns. Made by [`RecipeSpec::from_toml`] or from flags; [`RecipeSpec::column`] resolves one.
+/// The choices for all columns. Made by [`Recipe::from_toml`] or from flags; [`Recipe::column`] resolves one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RecipeSpec {
+pub struct Recipe {
     /// For every column.
     #[serde(default)]
     pub defaults: ColumnChoice,
@@ -156,21 +156,21 @@ pub const DEFAULT_CLIP: f64 = 128.0;
 /// Categories that get a feature of their own by default.
 const DEFAULT_TOP: usize = 20;
 
-impl RecipeSpec {
+impl Recipe {
     /// Reads a recipe file.
     ///
     /// # Errors
     /// The file cannot be read; the TOML is malformed or has an unknown key, with line and column.
     pub fn from_toml(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-        let spec: RecipeSpec = toml::from_str(&text)
+        let spec: Recipe = toml::from_str(&text)
             .map_err(|e| Error::Usage(format!("{}: {e}{}", path.display(), meant(e.message()))))?;
-        Ok(RecipeSpec { file: Some((path.to_path_buf(), text)), ..spec })
+        Ok(Recipe { file: Some((path.to_path_buf(), text)), ..spec })
     }
 
     /// The JSON Schema of recipe files, for editors.
     pub fn schema() -> serde_json::Value {
-        schemars::schema_for!(RecipeSpec).to_value()
+        schemars::schema_for!(Recipe).to_value()
     }
 
     /// Flags win over the file's defaults, not over what the file says of a column.

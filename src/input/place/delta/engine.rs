@@ -16,13 +16,13 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use url::Url;
 
-use super::rows::{Cell, Rows, path_of};
+use super::rows::{Cell, LogRows, path_of};
 use crate::input::file::{BATCH_ROWS, Footer, GuardedGroup, RangeFile, read_footer};
 
 /// Reads logs in local folders, on the thread that asks.
 pub(crate) struct LocalFiles;
 
-type Batches = Box<dyn Iterator<Item = KernelResult<Box<dyn EngineData>>> + Send>;
+type LogBatches = Box<dyn Iterator<Item = KernelResult<Box<dyn EngineData>>> + Send>;
 
 impl Engine for LocalFiles {
     fn evaluation_handler(&self) -> Arc<dyn EvaluationHandler> {
@@ -146,7 +146,7 @@ impl JsonHandler for LocalFiles {
             let lines = text.split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
             let rows = lines.map(row).collect::<KernelResult<Vec<_>>>()?;
             // A batch says by its first row which file it is of.
-            Ok((!rows.is_empty()).then(|| with_file(Rows { schema: schema.clone(), rows }, &file.location)))
+            Ok((!rows.is_empty()).then(|| with_file(LogRows { schema: schema.clone(), rows }, &file.location)))
         };
         Ok(Box::new(Vec::from(files).into_iter().filter_map(move |file| read(file).transpose())))
     }
@@ -163,7 +163,7 @@ impl ParquetHandler for LocalFiles {
         schema: SchemaRef,
         _: Option<PredicateRef>,
     ) -> KernelResult<FileDataReadResultIterator> {
-        let read = move |file: FileMeta| -> Batches {
+        let read = move |file: FileMeta| -> LogBatches {
             batches(&file, &schema).unwrap_or_else(|why| Box::new(std::iter::once(Err(why))))
         };
         Ok(Box::new(Vec::from(files).into_iter().flat_map(read)))
@@ -187,7 +187,7 @@ fn footer(file: &FileMeta) -> KernelResult<(PathBuf, Footer)> {
 }
 
 /// The rows of a checkpoint, batch by batch: those columns of it that the schema names.
-fn batches(file: &FileMeta, schema: &SchemaRef) -> KernelResult<Batches> {
+fn batches(file: &FileMeta, schema: &SchemaRef) -> KernelResult<LogBatches> {
     let (path, Footer { metadata, .. }) = footer(file)?;
     let wrong = move |why: &dyn std::fmt::Display| KernelError::generic(format!("{}: {why}", path.display()));
     let leaves = metadata.parquet_schema();
@@ -213,12 +213,12 @@ fn batches(file: &FileMeta, schema: &SchemaRef) -> KernelResult<Batches> {
     Ok(Box::new(read.map(move |batch| {
         let array = Arc::new(arrow::array::StructArray::from(batch.map_err(|e| wrong(&e))?));
         let rows = Cell::of_array(&(array as _), &DataType::from(schema.clone())).map_err(|e| wrong(&e))?;
-        Ok(with_file(Rows { schema: schema.clone(), rows }, &location))
+        Ok(with_file(LogRows { schema: schema.clone(), rows }, &location))
     })))
 }
 
 /// The rows with the name of their file, in the column that the kernel wants it in.
-fn with_file(mut rows: Rows, location: &Url) -> Box<dyn EngineData> {
+fn with_file(mut rows: LogRows, location: &Url) -> Box<dyn EngineData> {
     let spec = |field: &StructField| field.get_metadata_column_spec() == Some(MetadataColumnSpec::FilePath);
     if let Some(at) = rows.schema.fields().position(spec) {
         for row in &mut rows.rows {
@@ -294,10 +294,10 @@ struct Picked {
 
 impl ExpressionEvaluator for Picked {
     fn evaluate(&self, batch: &dyn EngineData) -> KernelResult<Box<dyn EngineData>> {
-        let batch: &Rows = batch.any_ref().downcast_ref().ok_or_else(|| KernelError::unsupported("foreign rows"))?;
+        let batch: &LogRows = batch.any_ref().downcast_ref().ok_or_else(|| KernelError::unsupported("foreign rows"))?;
         let pick = Pick::of(&self.expression, &batch.schema)?;
         let rows = batch.rows.iter().map(|row| pick.from(row)).collect();
-        Ok(Box::new(Rows { schema: self.schema.clone(), rows }))
+        Ok(Box::new(LogRows { schema: self.schema.clone(), rows }))
     }
 }
 

@@ -19,7 +19,7 @@ use delta_kernel::{KernelError, Snapshot};
 use rayon::prelude::*;
 use url::Url;
 
-use super::table::{Found, Member, Table, TableColumn};
+use super::table::{FoundFile, Member, TableColumn, TableVersion};
 use crate::error::{Error, Result};
 use crate::panics::guarded;
 use engine::{LocalFiles, local};
@@ -29,7 +29,7 @@ use engine::{LocalFiles, local};
 ///
 /// # Errors
 /// A log that cannot be read, or needs what is not supported; a version that is not there.
-pub(crate) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<Found>> {
+pub(crate) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile>> {
     let absolute = folder.canonicalize().map_err(|e| Error::io("read", folder, &e))?;
     let root = Url::from_directory_path(&absolute)
         .map_err(|()| Error::Internal(format!("{} cannot be a URL", absolute.display())))?;
@@ -61,7 +61,7 @@ fn plain(error: KernelError) -> String {
     }
 }
 
-fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<Found>, KernelError> {
+fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile>, KernelError> {
     let builder = Snapshot::builder_for(root.as_str());
     let builder = match version {
         Some(version) => builder.at_version(version),
@@ -70,12 +70,12 @@ fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<Found>, K
     let snapshot = builder.build(&LocalFiles)?;
     let (version, scan) = (snapshot.version(), snapshot.scan_builder());
     let scan = scan.with_stats(StatsOptions::none()).without_row_transforms().build()?;
-    let table = Arc::new(Table { folder: folder.to_path_buf(), version, columns: columns(&scan) });
+    let table = Arc::new(TableVersion { folder: folder.to_path_buf(), version, columns: columns(&scan) });
     let mut files: Vec<ScanFile> = Vec::new();
     for part in scan.scan_metadata(&LocalFiles)? {
         files = part?.visit_scan_files(files, |files, file| files.push(file))?;
     }
-    let found = |file: ScanFile| -> Result<Found, KernelError> {
+    let found = |file: ScanFile| -> Result<FoundFile, KernelError> {
         let url =
             scan.table_root().join(&file.path).map_err(|e| KernelError::generic(format!("{}: {e}", file.path)))?;
         let absolute = local(&url)?;
@@ -84,7 +84,7 @@ fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<Found>, K
         // An empty text is null too, by the protocol.
         let values = file.partition_values.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         let member = Some(Member { table: table.clone(), values, deleted });
-        Ok(Found { path, object: None, partitions: Vec::new(), member })
+        Ok(FoundFile { path, object: None, partitions: Vec::new(), member })
     };
     let mut found = files.into_par_iter().map(found).collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|a, b| a.path.cmp(&b.path));

@@ -28,13 +28,13 @@ pub(crate) enum Cell {
 pub(crate) struct Texts(Vec<Option<String>>);
 
 /// Rows of one schema: each a struct of cells.
-pub(crate) struct Rows {
+pub(crate) struct LogRows {
     pub(crate) schema: SchemaRef,
     pub(crate) rows: Vec<Cell>,
 }
 
 /// A column that the kernel asked for.
-struct Column<'a>(Vec<&'a Cell>);
+struct CellColumn<'a>(Vec<&'a Cell>);
 
 impl Cell {
     /// A value of a JSON text. What the schema does not name is passed over.
@@ -161,13 +161,13 @@ pub(crate) fn path_of(schema: &StructType, column: &ColumnName) -> Option<Vec<us
     Some(path)
 }
 
-impl EngineData for Rows {
+impl EngineData for LogRows {
     fn visit_rows(&self, columns: &[ColumnName], visitor: &mut dyn RowVisitor) -> KernelResult<()> {
         let column = |name: &ColumnName| {
             let path = path_of(&self.schema, name).ok_or_else(|| KernelError::missing_column(name))?;
-            Ok::<_, KernelError>(Column(self.rows.iter().map(|row| row.at(&path)).collect()))
+            Ok::<_, KernelError>(CellColumn(self.rows.iter().map(|row| row.at(&path)).collect()))
         };
-        let columns: Vec<Column<'_>> = columns.iter().map(column).collect::<Result<_, _>>()?;
+        let columns: Vec<CellColumn<'_>> = columns.iter().map(column).collect::<Result<_, _>>()?;
         let getters: Vec<&dyn GetData<'_>> = columns.iter().map(|c| c as &dyn GetData<'_>).collect();
         visitor.visit(self.rows.len(), &getters)
     }
@@ -187,7 +187,7 @@ impl EngineData for Rows {
         // Rows beyond its end are selected.
         let selected = selected.into_iter().chain(std::iter::repeat(true));
         let rows = self.rows.into_iter().zip(selected).filter_map(|(row, selected)| selected.then_some(row)).collect();
-        Ok(Box::new(Rows { schema: self.schema, rows }))
+        Ok(Box::new(LogRows { schema: self.schema, rows }))
     }
 
     fn has_field(&self, name: &ColumnName) -> bool {
@@ -195,7 +195,7 @@ impl EngineData for Rows {
     }
 }
 
-impl Column<'_> {
+impl CellColumn<'_> {
     fn get<'a, T>(&'a self, row: usize, name: &str, wanted: impl Fn(&'a Cell) -> Option<T>) -> KernelResult<Option<T>> {
         match self.0[row] {
             Cell::Null => Ok(None),
@@ -204,7 +204,7 @@ impl Column<'_> {
     }
 }
 
-impl<'a> GetData<'a> for Column<'a> {
+impl<'a> GetData<'a> for CellColumn<'a> {
     fn get_bool(&'a self, row: usize, name: &str) -> KernelResult<Option<bool>> {
         self.get(row, name, |cell| if let Cell::Bool(value) = cell { Some(*value) } else { None })
     }
