@@ -20,7 +20,7 @@ pub use report::{
 use self::numbers::NumbersBySegment;
 use self::shares::Shares;
 use crate::error::{Error, Result};
-use crate::input::{ColumnStream, Source, as_f64};
+use crate::input::{ColumnStream, Source, ValueKind, as_f64};
 use crate::roles::Protected;
 
 /// Protected columns on their way through the rows.
@@ -33,37 +33,14 @@ pub struct Audit<'a> {
 struct AuditedColumn<'a> {
     name: String,
     protected: Protected,
-    class: Class,
+    kind: ValueKind,
     values: ColumnStream<'a>,
     counts: Counts,
-}
-
-/// How values of a type are counted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Class {
-    Number,
-    Date,
-    Boolean,
-    Text,
 }
 
 enum Counts {
     Numbers(NumbersBySegment),
     Shares(Shares),
-}
-
-impl Class {
-    fn of(data_type: &DataType) -> Option<Class> {
-        use DataType as T;
-        match data_type {
-            T::Boolean => Some(Class::Boolean),
-            T::Date32 | T::Date64 | T::Timestamp(..) => Some(Class::Date),
-            T::Utf8 | T::LargeUtf8 | T::Utf8View => Some(Class::Text),
-            T::Dictionary(_, values) => Class::of(values),
-            _ if data_type.is_numeric() => Some(Class::Number),
-            _ => None,
-        }
-    }
 }
 
 impl<'a> Audit<'a> {
@@ -74,17 +51,18 @@ impl<'a> Audit<'a> {
         let side_by_side = 1 + protected.len();
         for &protected in protected {
             let column = &source.columns()[protected.column];
-            let Some(class) = Class::of(&column.data_type) else {
-                let why = format!("values of type {} are not counted", column.data_type);
-                audit.left_out.push((column.name.clone(), why));
-                continue;
-            };
-            let counts = match class {
-                Class::Number | Class::Date => Counts::Numbers(NumbersBySegment::new(k)),
-                Class::Boolean | Class::Text => Counts::Shares(Shares::new(k)),
+            let kind = ValueKind::of(&column.data_type);
+            let counts = match kind {
+                ValueKind::Number | ValueKind::Date => Counts::Numbers(NumbersBySegment::new(k)),
+                ValueKind::Boolean | ValueKind::Text => Counts::Shares(Shares::new(k)),
+                _ => {
+                    let why = format!("values of type {} are not counted", column.data_type);
+                    audit.left_out.push((column.name.clone(), why));
+                    continue;
+                }
             };
             let values = ColumnStream::new(source, protected.column, side_by_side);
-            audit.columns.push(AuditedColumn { name: column.name.clone(), protected, class, values, counts });
+            audit.columns.push(AuditedColumn { name: column.name.clone(), protected, kind, values, counts });
         }
         audit
     }
@@ -105,7 +83,7 @@ impl<'a> Audit<'a> {
             attribute: column.protected.attribute,
             is_feature: column.protected.is_feature,
             found: match column.counts {
-                Counts::Numbers(numbers) => numbers.report(column.class == Class::Date),
+                Counts::Numbers(numbers) => numbers.report(column.kind == ValueKind::Date),
                 Counts::Shares(shares) => AuditCounts::Shares(shares.report()),
             },
         };
@@ -140,7 +118,7 @@ impl AuditedColumn<'_> {
                 as_f64(array, &mut values)?;
                 numbers.push(&values, labels);
             }
-            Counts::Shares(shares) if self.class == Class::Boolean => {
+            Counts::Shares(shares) if self.kind == ValueKind::Boolean => {
                 let mut values = Vec::with_capacity(array.len());
                 as_f64(array, &mut values)?;
                 let text = |v: &f64| (!v.is_nan()).then_some(if *v == 0.0 { "false" } else { "true" });

@@ -8,7 +8,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::Serialize;
 use twox_hash::XxHash3_128;
 
-use crate::input::as_f64;
+use crate::input::{ValueKind, as_f64};
 use crate::text::beginning;
 
 /// What can be said of a column.
@@ -29,13 +29,11 @@ pub enum Class {
 
 impl Class {
     pub(super) fn of(data_type: &DataType) -> Class {
-        use DataType as T;
-        match data_type {
-            T::Boolean => Class::Boolean,
-            T::Date32 | T::Date64 | T::Timestamp(..) => Class::Date,
-            T::Utf8 | T::LargeUtf8 | T::Utf8View => Class::Text,
-            T::Dictionary(_, values) => Class::of(values),
-            _ if data_type.is_numeric() => Class::Number,
+        match ValueKind::of(data_type) {
+            ValueKind::Number => Class::Number,
+            ValueKind::Boolean => Class::Boolean,
+            ValueKind::Date => Class::Date,
+            ValueKind::Text => Class::Text,
             _ => Class::Other,
         }
     }

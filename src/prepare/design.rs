@@ -9,8 +9,8 @@ use arrow::datatypes::DataType;
 use super::preparation::Preparation;
 use super::recipe::{ColumnRecipe, Derivation, Encode, Recipe};
 use crate::error::{Error, Result};
-use crate::input::{Source, agreed};
-use crate::roles::{FeatureKind, Roles, kind, personal_data};
+use crate::input::{Source, ValueKind, agreed};
+use crate::roles::{Roles, personal_data};
 use crate::text::dates;
 use crate::tiles::MAX_DIM;
 
@@ -277,7 +277,7 @@ impl Builder<'_> {
                 self.push(name.clone(), column, Some(from(name.clone())), self.spec.column(&name), Raw::Code);
             }
             None => {
-                let is_date = matches!(kind(&description.data_type), FeatureKind::Date);
+                let is_date = ValueKind::of(&description.data_type) == ValueKind::Date;
                 let (from, raw) = match (choice.age_day(), choice.age_at) {
                     (Some(_), _) if !is_date => {
                         self.faults.push(format!("{name} is no date ({}){}", description.data_type, place()));
@@ -338,9 +338,8 @@ impl Builder<'_> {
         }
         for column in pair {
             let description = &self.source.columns()[self.source.position(column).unwrap_or(0)];
-            if matches!(kind(&description.data_type), FeatureKind::Unusable(_))
-                || self.spec.choice(column).encode.is_some()
-            {
+            let is_number = ValueKind::of(&description.data_type).is_numeric();
+            if !is_number || self.spec.choice(column).encode.is_some() {
                 fault(format!("{column} is no number ({})", description.data_type));
             }
             if let Some((_, why)) = unfit.iter().find(|(name, _)| name == column) {
@@ -354,9 +353,6 @@ impl Builder<'_> {
 
 /// Whether values of a type can be categories.
 fn is_category(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_category(values),
-        other => matches!(kind(other), FeatureKind::Number | FeatureKind::Date),
-    }
+    let kind = ValueKind::of(data_type);
+    kind == ValueKind::Text || kind.is_numeric()
 }

@@ -9,7 +9,7 @@ pub(crate) use self::protected::protected_attribute;
 use arrow::datatypes::DataType;
 
 use crate::error::{Error, Result};
-use crate::input::{Source, SourceColumn, agreed};
+use crate::input::{Source, SourceColumn, ValueKind, agreed};
 use crate::text::did_you_mean;
 
 /// Columns with this name hold the planted segment of a synthetic bank, and are never features by default.
@@ -67,31 +67,6 @@ pub struct Protected {
 
 /// The attribute of a column that the user protects and that is not named like one.
 const BY_REQUEST: &str = "named in --protect";
-
-/// How a type can serve as a feature.
-pub(crate) enum FeatureKind {
-    Number,
-    Date,
-    Unusable(&'static str),
-}
-
-pub(crate) fn kind(data_type: &DataType) -> FeatureKind {
-    use DataType as T;
-    match data_type {
-        T::Boolean | T::Float16 | T::Float32 | T::Float64 => FeatureKind::Number,
-        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => FeatureKind::Number,
-        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => FeatureKind::Number,
-        T::Date32 | T::Date64 | T::Timestamp(..) => FeatureKind::Date,
-        T::Dictionary(_, values) => kind(values),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => FeatureKind::Unusable("text"),
-        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => FeatureKind::Unusable("binary"),
-        T::Null => FeatureKind::Unusable("always null"),
-        T::Time32(_) | T::Time64(_) | T::Duration(_) | T::Interval(_) => {
-            FeatureKind::Unusable("a time of day or a duration")
-        }
-        _ => FeatureKind::Unusable("nested"),
-    }
-}
 
 impl RoleRequest {
     /// Finds the columns.
@@ -211,9 +186,9 @@ impl RoleRequest {
         if self.include.contains(&column.name) {
             return None;
         }
-        let kind = kind(&column.data_type);
+        let kind = ValueKind::of(&column.data_type);
         if let Some(attribute) = self.attribute(&column.name) {
-            let usable = !matches!(kind, FeatureKind::Unusable(_)) || self.encoded.contains(&column.name);
+            let usable = kind.unusable().is_none() || self.encoded.contains(&column.name);
             let include = if !usable { "" } else { "--include to use it, " };
             return Some(format!("a protected attribute ({attribute}); {include}--audit to see its share by segment"));
         }
@@ -229,12 +204,12 @@ impl RoleRequest {
         }
         match kind {
             // A flag tells whether there is a phone number, not which.
-            FeatureKind::Number if column.data_type == DataType::Boolean => None,
-            FeatureKind::Number => {
+            ValueKind::Boolean => None,
+            ValueKind::Number => {
                 personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"))
             }
-            FeatureKind::Date => Some("a date; --include to use it, in days since 1970".into()),
-            FeatureKind::Unusable(why) => Some(why.into()),
+            ValueKind::Date => Some("a date; --include to use it, in days since 1970".into()),
+            other => other.unusable().map(str::to_owned),
         }
     }
 
@@ -248,11 +223,9 @@ impl RoleRequest {
         let unusable: Vec<String> = features
             .iter()
             .filter(|&&i| !self.encoded.contains(&columns[i].name))
-            .filter_map(|&i| match kind(&columns[i].data_type) {
-                FeatureKind::Unusable(why) => {
-                    Some(format!("{:?} is {why} ({})", columns[i].name, columns[i].data_type))
-                }
-                _ => None,
+            .filter_map(|&i| {
+                let SourceColumn { name, data_type, .. } = &columns[i];
+                ValueKind::of(data_type).unusable().map(|why| format!("{name:?} is {why} ({data_type})"))
             })
             .collect();
         if !unusable.is_empty() {
@@ -317,8 +290,8 @@ fn check_id(column: &SourceColumn) -> Result<()> {
 }
 
 fn check_weight(column: &SourceColumn) -> Result<()> {
-    match kind(&column.data_type) {
-        FeatureKind::Number => Ok(()),
+    match ValueKind::of(&column.data_type) {
+        ValueKind::Number | ValueKind::Boolean => Ok(()),
         _ => Err(Error::Input(format!(
             "the weight column {:?} is no number: its type is {}",
             column.name, column.data_type

@@ -9,7 +9,7 @@ use arrow::compute::{CastOptions, cast, cast_with_options, kernels::cast_utils::
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
 
-use crate::input::as_f64;
+use crate::input::{ValueKind, as_f64};
 
 /// Decimal digits of a 64-bit integer.
 const INT_DIGITS: u8 = 19;
@@ -91,27 +91,33 @@ impl Form {
 
 /// The kind of a column, and the form of its values once they are [`plain`].
 pub(super) fn kind(data_type: &DataType) -> (OperandKind, Form) {
+    let kind = match ValueKind::of(data_type) {
+        ValueKind::Boolean => OperandKind::Boolean,
+        ValueKind::Number => OperandKind::Number,
+        ValueKind::Text => OperandKind::Text,
+        ValueKind::Date => OperandKind::Time,
+        _ => OperandKind::Other,
+    };
+    (kind, form(data_type))
+}
+
+/// How numbers and times of a type are held.
+fn form(data_type: &DataType) -> Form {
     use DataType as T;
     let decimal = |precision: u8, scale: i8| {
         let whole = i16::from(precision) - i16::from(scale);
-        (OperandKind::Number, Form::Decimal { whole: whole.max(1) as u8, scale: scale.max(0) as u8 })
+        Form::Decimal { whole: whole.max(1) as u8, scale: scale.max(0) as u8 }
     };
-    let seconds = |scale: u8| match scale {
-        0 => (OperandKind::Time, Form::Int),
-        _ => (OperandKind::Time, Form::Decimal { whole: INT_DIGITS - scale, scale }),
-    };
+    let seconds = |scale: u8| Form::Decimal { whole: INT_DIGITS - scale, scale };
     match data_type {
-        T::Boolean => (OperandKind::Boolean, Form::Int),
-        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 => (OperandKind::Number, Form::Int),
         T::UInt64 => decimal(20, 0),
-        T::Float16 | T::Float32 | T::Float64 => (OperandKind::Number, Form::Float),
+        T::Float16 | T::Float32 | T::Float64 => Form::Float,
         T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => decimal(*p, *s),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => (OperandKind::Text, Form::Int),
-        T::Date32 => seconds(0),
         T::Date64 => seconds(3),
+        T::Timestamp(TimeUnit::Second, _) => Form::Int,
         T::Timestamp(unit, _) => seconds(digits(*unit)),
-        T::Dictionary(_, values) => kind(values),
-        _ => (OperandKind::Other, Form::Int),
+        T::Dictionary(_, values) => form(values),
+        _ => Form::Int,
     }
 }
 
