@@ -32,7 +32,7 @@ impl Price {
         if amount > 0.0 && amount.is_finite() {
             Ok(Price(amount))
         } else {
-            Err(Error::Usage(format!("a price per hour is a number above 0, not {amount}")))
+            Err(Error::usage(format!("a price per hour is a number above 0, not {amount}")))
         }
     }
 
@@ -132,7 +132,7 @@ pub fn run(
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<BenchReport> {
-    let first = &contenders.first().ok_or_else(|| Error::Usage("no backend to compare".into()))?.fit;
+    let first = &contenders.first().ok_or_else(|| Error::usage("no backend to compare".into()))?.fit;
     let (ceilings, threads) = first.resources.install(|| Ok((Ceilings::measure(), rayon::current_num_threads())))?;
     let mut runs: Vec<Option<BenchRun>> = vec![None; contenders.len()];
     let (mut rows, mut features) = (0, 0);

@@ -1,20 +1,33 @@
-//! What can go wrong, in the user's words. Each kind has an exit code; a message names the file, column, row group or
-//! value, what was expected, and the remedy.
+//! What can go wrong, in the user's words. Each class has an exit code; a message names the file, column, row group or
+//! value, what was expected, and the remedy. Callers that cannot read messages match on [`Error::kind`] and on the columns,
+//! file and option that an error is about.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// The library's error. The message is complete: nothing needs to be added before a person reads it.
+///
+/// # Examples
+/// ```
+/// use hyades::{Error, ErrorKind};
+///
+/// let error = hyades::input::Source::open(&["no/such/file.parquet".into()]).unwrap_err();
+/// assert!(matches!(error, Error::Usage(_)));
+/// assert_eq!(error.kind(), ErrorKind::NotFound);
+/// assert_eq!(error.exit_code(), 2);
+/// assert!(error.file().is_some_and(|file| file.ends_with("file.parquet")));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command, an option or a recipe is wrong. Exit code 2.
     #[error("{0}")]
-    Usage(String),
+    Usage(Box<Fault>),
     /// The input was read and refused: schema, values, a model that does not verify. Exit code 3.
     #[error("{0}")]
-    Input(String),
+    Input(Box<Fault>),
     /// Something around the program: device, memory, disk, permission. Exit code 4.
     #[error("{0}")]
-    Environment(String),
+    Environment(Box<Fault>),
     /// A device stopped answering in the middle of a run. The job goes on elsewhere from its last centroids.
     #[error("{0}")]
     DeviceLost(String),
@@ -29,6 +42,62 @@ pub enum Error {
 /// The library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An option, or its value.
+    Option,
+    /// A recipe, rules, expectations or another file that a user writes.
+    Config,
+    /// A path or pattern that matches nothing.
+    NotFound,
+    /// Columns that do not exist, have an unusable type, or differ between files.
+    Column,
+    /// Values that are refused: nulls, duplicates, numbers out of range, too few rows.
+    Values,
+    /// A file that is damaged, or is not what it claims to be.
+    Corrupt,
+    /// A model that does not verify, or does not fit the input.
+    Model,
+    /// Permission denied.
+    Permission,
+    /// A full disk.
+    DiskFull,
+    /// Too little memory.
+    Memory,
+    /// A device that is missing, refuses, or was lost.
+    Device,
+    /// Any other failure of the system.
+    System,
+    /// Stopped by a signal.
+    Interrupted,
+    /// A fault of this program.
+    Internal,
+}
+
+/// A message and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    message: String,
+    kind: ErrorKind,
+    columns: Vec<String>,
+    file: Option<PathBuf>,
+    option: Option<&'static str>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Fault {
+    fn new(message: String, kind: ErrorKind) -> Box<Self> {
+        Box::new(Fault { message, kind, columns: Vec::new(), file: None, option: None })
+    }
+}
+
 /// Line and column of a place in a text, in bytes from its beginning; both count from 1.
 pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
@@ -36,7 +105,22 @@ pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 }
 
 impl Error {
-    /// The process exit code that stands for this kind of error.
+    /// A command, an option or a recipe that is wrong.
+    pub fn usage(message: String) -> Self {
+        Error::Usage(Fault::new(message, ErrorKind::Option))
+    }
+
+    /// An input that is refused.
+    pub fn input(message: String) -> Self {
+        Error::Input(Fault::new(message, ErrorKind::Values))
+    }
+
+    /// A failure of what surrounds the program.
+    pub fn environment(message: String) -> Self {
+        Error::Environment(Fault::new(message, ErrorKind::System))
+    }
+
+    /// The process exit code that stands for this class of error.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Internal(_) => 1,
@@ -47,29 +131,92 @@ impl Error {
         }
     }
 
+    /// What it is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Usage(fault) | Error::Input(fault) | Error::Environment(fault) => fault.kind,
+            Error::DeviceLost(_) => ErrorKind::Device,
+            Error::Interrupted => ErrorKind::Interrupted,
+            Error::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// The columns that it is about, if any.
+    pub fn columns(&self) -> &[String] {
+        self.fault().map_or(&[], |fault| &fault.columns)
+    }
+
+    /// The file that it is about.
+    pub fn file(&self) -> Option<&Path> {
+        self.fault().and_then(|fault| fault.file.as_deref())
+    }
+
+    /// The option that it is about, as `--k`.
+    pub fn option(&self) -> Option<&'static str> {
+        self.fault().and_then(|fault| fault.option)
+    }
+
+    fn fault(&self) -> Option<&Fault> {
+        match self {
+            Error::Usage(fault) | Error::Input(fault) | Error::Environment(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Fault)) -> Self {
+        if let Error::Usage(fault) | Error::Input(fault) | Error::Environment(fault) = &mut self {
+            change(fault);
+        }
+        self
+    }
+
+    /// The same error, of this kind.
+    pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {
+        self.with(|fault| fault.kind = kind)
+    }
+
+    /// The same error, about columns.
+    pub(crate) fn of_columns<S: Into<String>>(self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.with(|fault| {
+            fault.kind = ErrorKind::Column;
+            fault.columns = columns.into_iter().map(Into::into).collect();
+        })
+    }
+
+    /// The same error, about a file.
+    pub(crate) fn of_file(self, file: &Path) -> Self {
+        self.with(|fault| fault.file = Some(file.to_path_buf()))
+    }
+
+    /// The same error, about an option.
+    pub(crate) fn of_option(self, option: &'static str) -> Self {
+        self.with(|fault| fault.option = Some(option))
+    }
+
     /// The same error, with what it concerns before its text.
     pub(crate) fn of(self, what: &str) -> Self {
-        match self {
-            Error::Usage(text) => Error::Usage(format!("{what}: {text}")),
-            Error::Input(text) => Error::Input(format!("{what}: {text}")),
-            Error::Environment(text) => Error::Environment(format!("{what}: {text}")),
-            other => other,
-        }
+        self.with(|fault| fault.message.insert_str(0, &format!("{what}: ")))
     }
 
     /// An I/O fault while doing `action` ("read", "write", ...) on `path`, with the remedy where one is known.
     pub fn io(action: &str, path: &Path, source: &std::io::Error) -> Self {
         use std::io::ErrorKind as K;
-        let path = path.display();
-        match source.kind() {
-            K::NotFound => Error::Usage(format!("cannot {action} {path}: no such file or folder")),
-            K::PermissionDenied => Error::Environment(format!(
-                "cannot {action} {path}: permission denied; run as a user who may {action} it, or choose another path"
-            )),
-            K::StorageFull | K::QuotaExceeded => Error::Environment(format!(
-                "cannot {action} {path}: the disk is full; free space there or choose another path"
-            )),
-            _ => Error::Environment(format!("cannot {action} {path}: {source}")),
-        }
+        let at = path.display();
+        let error = match source.kind() {
+            K::NotFound => {
+                Error::usage(format!("cannot {action} {at}: no such file or folder")).of_kind(ErrorKind::NotFound)
+            }
+            K::PermissionDenied => Error::environment(format!(
+                "cannot {action} {at}: permission denied; run as a user who may {action} it, or choose another path"
+            ))
+            .of_kind(ErrorKind::Permission),
+            K::StorageFull | K::QuotaExceeded => Error::environment(format!(
+                "cannot {action} {at}: the disk is full; free space there or choose another path"
+            ))
+            .of_kind(ErrorKind::DiskFull),
+            K::OutOfMemory => Error::environment(format!("cannot {action} {at}: {source}")).of_kind(ErrorKind::Memory),
+            _ => Error::environment(format!("cannot {action} {at}: {source}")),
+        };
+        error.of_file(path)
     }
 }

@@ -48,4 +48,4 @@ pub mod doctor;
 pub mod synth;
 pub mod transactions;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Fault, Result};

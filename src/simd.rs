@@ -78,7 +78,7 @@ impl SimdLevel {
     pub(crate) fn dispatch(self) -> Result<Dispatch> {
         let instructions = self.instructions().ok_or_else(|| {
             let there: Vec<_> = Self::available().map(Self::name).collect();
-            Error::Environment(format!("this machine has no {}: choose one of {}", self.title(), there.join(", ")))
+            Error::environment(format!("this machine has no {}: choose one of {}", self.title(), there.join(", ")))
         })?;
         Ok(Dispatch { level: self, instructions })
     }
@@ -95,7 +95,7 @@ impl FromStr for SimdLevel {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|level| level.name() == text).ok_or_else(|| {
-            Error::Usage(format!("`{text}` is no SIMD level: choose one of {}", Self::ALL.map(Self::name).join(", ")))
+            Error::usage(format!("`{text}` is no SIMD level: choose one of {}", Self::ALL.map(Self::name).join(", ")))
         })
     }
 }

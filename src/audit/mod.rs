@@ -104,7 +104,7 @@ impl AuditedColumn<'_> {
             let array = self.values.next(rest.len())?;
             let (now, later) = rest.split_at(array.len());
             self.count(&array, now).map_err(|why| {
-                Error::Input(format!("column {:?}, a protected attribute, cannot be counted: {why}", self.name))
+                Error::input(format!("column {:?}, a protected attribute, cannot be counted: {why}", self.name))
             })?;
             rest = later;
         }

@@ -18,16 +18,16 @@ impl Centroids {
     /// No centroid, more than [`MAX_K`], more than [`MAX_DIM`] features, a ragged matrix, or a value outside the grid.
     pub fn new(dim: usize, values: Vec<i32>) -> Result<Self> {
         if dim == 0 || dim > MAX_DIM {
-            return Err(Error::Usage(format!("{dim} features: between 1 and {MAX_DIM} are possible")));
+            return Err(Error::usage(format!("{dim} features: between 1 and {MAX_DIM} are possible")));
         }
         if values.is_empty() || !values.len().is_multiple_of(dim) || values.len() / dim > MAX_K {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} values do not make between 1 and {MAX_K} centroids of {dim} features",
                 values.len()
             )));
         }
         match values.iter().find(|v| v.unsigned_abs() > GRID_MAX as u32) {
-            Some(v) => Err(Error::Usage(format!("a centroid has the value {v}, outside the grid of +-{GRID_MAX}"))),
+            Some(v) => Err(Error::usage(format!("a centroid has the value {v}, outside the grid of +-{GRID_MAX}"))),
             None => Ok(Centroids { dim, values }),
         }
     }

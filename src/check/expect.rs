@@ -84,7 +84,7 @@ impl Expectations {
             .into_iter()
             .map(|(line, column, what)| format!("{}:{line}:{column}: {what}", path.display()))
             .collect();
-        Err(Error::Usage(lines.join("\n")))
+        Err(Error::usage(lines.join("\n")))
     }
 
     /// What to count, by position of the column.

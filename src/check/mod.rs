@@ -97,7 +97,7 @@ pub fn check(
         if let [Some(json), Some(page)] = outputs
             && json == page
         {
-            return Err(Error::Usage(format!("{} is named for two outputs", json.display())));
+            return Err(Error::usage(format!("{} is named for two outputs", json.display())));
         }
         let inputs: Vec<PathBuf> = source
             .files()
@@ -144,12 +144,12 @@ fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {
     let names = || source.columns().iter().map(|c| shown(&c.name)).collect::<Vec<_>>().join(", ");
     let at = source
         .position(name)
-        .ok_or_else(|| Error::Usage(format!("no column is named {}; the input has: {}", quoted(name), names())))?;
+        .ok_or_else(|| Error::usage(format!("no column is named {}; the input has: {}", quoted(name), names())))?;
     let column = &source.columns()[at];
     if column.is_partition || Class::of(&column.data_type) == Class::Other {
-        return Err(Error::Usage(format!("{} cannot be the id: its type is {}", quoted(name), column.data_type)));
+        return Err(Error::usage(format!("{} cannot be the id: its type is {}", quoted(name), column.data_type)));
     }
-    agreed([column], "the id", None).map_err(|e| Error::Input(shown(&e.to_string())))?;
+    agreed([column], "the id", None).map_err(|e| Error::input(shown(&e.to_string())))?;
     Ok(Some(at))
 }
 
@@ -307,6 +307,6 @@ impl CheckReport {
                 format!("{what}, {}: {}", b.expectation, b.text)
             })
             .collect();
-        Err(Error::Input(format!("{} of {checked} expectations are broken:\n  {}", breaches.len(), lines.join("\n  "))))
+        Err(Error::input(format!("{} of {checked} expectations are broken:\n  {}", breaches.len(), lines.join("\n  "))))
     }
 }

@@ -76,7 +76,7 @@ fn run(arguments: Arguments) -> Result<()> {
             std::process::exit(5);
         }
     })
-    .map_err(|e| Error::Environment(format!("cannot listen for signals: {e}")))?;
+    .map_err(|e| Error::environment(format!("cannot listen for signals: {e}")))?;
     match arguments.verb {
         Verb::Synth(args) => commands::synth(args, &console),
         Verb::Fit(args) => commands::fit(*args, &console),

@@ -31,7 +31,7 @@ impl Prices {
         let Prices::Each(prices) = self else { return Ok(()) };
         match prices.iter().find(|(backend, _)| !compared.contains(backend)) {
             None => Ok(()),
-            Some((backend, _)) => Err(Error::Usage(format!(
+            Some((backend, _)) => Err(Error::usage(format!(
                 "--price-per-hour names {}, and what is compared is {}; name it in --backends too, or leave its price \
                  out",
                 backend.name(),

@@ -61,7 +61,7 @@ pub(super) struct ApplyArgs {
 pub(super) fn init(args: &InitArgs, console: &Console) -> Result<()> {
     // What somebody has edited is not written over.
     if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
-        return Err(Error::Usage(format!("{} is there already; choose another name, or remove it", out.display())));
+        return Err(Error::usage(format!("{} is there already; choose another name, or remove it", out.display())));
     }
     let request = CheckRequest {
         inputs: args.inputs.clone(),

@@ -135,17 +135,17 @@ impl KMeans {
 
     fn check(&self, tiles: &Tiles) -> Result<()> {
         if self.k == 0 || self.k > MAX_K {
-            return Err(Error::Usage(format!("k = {}: between 1 and {MAX_K} segments are possible", self.k)));
+            return Err(Error::usage(format!("k = {}: between 1 and {MAX_K} segments are possible", self.k)));
         }
         self.limits.check()?;
         if self.n_init == 0 {
-            return Err(Error::Usage("n-init is 0: at least one start is needed".into()));
+            return Err(Error::usage("n-init is 0: at least one start is needed".into()));
         }
         if self.k as u64 > tiles.rows() {
-            return Err(Error::Input(format!("k = {}, but there are only {} rows", self.k, tiles.rows())));
+            return Err(Error::input(format!("k = {}, but there are only {} rows", self.k, tiles.rows())));
         }
         match &self.init {
-            Init::Given(c) if c.k() != self.k || c.dim() != tiles.dim() => Err(Error::Usage(format!(
+            Init::Given(c) if c.k() != self.k || c.dim() != tiles.dim() => Err(Error::usage(format!(
                 "the starting centroids are {} of {} features; {} of {} are needed",
                 c.k(),
                 c.dim(),
@@ -179,7 +179,7 @@ impl KMeans {
                 }
                 watch.advance(Stage::SampleFit, 1);
             }
-            let mut best = best.ok_or_else(|| Error::Usage("n-init must be at least 1".into()))?;
+            let mut best = best.ok_or_else(|| Error::usage("n-init must be at least 1".into()))?;
             drop(sampled);
             for wanted in larger {
                 if best.n_iter >= SLOW {

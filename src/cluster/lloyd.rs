@@ -23,10 +23,10 @@ impl Limits {
     /// No pass allowed, or a tolerance that is negative or no number.
     pub fn check(&self) -> Result<()> {
         if self.max_iter == 0 {
-            return Err(Error::Usage("max-iter is 0: at least one pass is needed".into()));
+            return Err(Error::usage("max-iter is 0: at least one pass is needed".into()));
         }
         if !(self.tol >= 0.0 && self.tol.is_finite()) {
-            return Err(Error::Usage(format!("tol is {}: it must be 0 or more, and finite", self.tol)));
+            return Err(Error::usage(format!("tol is {}: it must be 0 or more, and finite", self.tol)));
         }
         Ok(())
     }

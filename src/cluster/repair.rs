@@ -56,5 +56,5 @@ pub(super) fn distinct_rows(tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result
 /// The error for more segments than distinct rows.
 pub(super) fn too_few(k: usize, distinct: usize) -> Error {
     let rows = if distinct == 1 { "row is" } else { "rows are" };
-    Error::Input(format!("k = {k}, but only {distinct} {rows} distinct after preparation; ask for k up to {distinct}"))
+    Error::input(format!("k = {k}, but only {distinct} {rows} distinct after preparation; ask for k up to {distinct}"))
 }

@@ -71,7 +71,7 @@ impl<'a> ColumnReader<'a> {
                 Some(ColumnPlace::Unfit(why)) => return Err(refuse(why)),
                 Some(ColumnPlace::Locked(why)) => {
                     let path = file.path.display();
-                    return Err(Error::Input(format!("{path}: column {:?} {why}", description.name)));
+                    return Err(Error::input(format!("{path}: column {:?} {why}", description.name)));
                 }
                 None => return Err(refuse("the file does not have it")),
             },
@@ -205,7 +205,7 @@ pub(crate) fn as_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), String>
 
 /// An error at a place in the data.
 pub(crate) fn fault(source: &Source, group: RowGroup, column: usize, why: &str) -> Error {
-    Error::Input(format!(
+    Error::input(format!(
         "{}, row group {}, column {:?}: cannot be decoded: {why}; the file is corrupt or uses something that is not supported",
         source.files()[group.file].path.display(),
         group.index,

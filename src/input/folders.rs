@@ -34,7 +34,7 @@ pub(crate) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<(S
 /// The folder of a table format holds the files of older versions, too: all of them together are no table.
 pub(crate) fn table_format_fault(folder: &str, kind: &str) -> Error {
     let folder = folder.trim_end_matches('/');
-    Error::Input(format!(
+    Error::input(format!(
         "{folder} is {kind}, whose folder holds files of older versions too; export its current version to Parquet, or name \
          the files of that version"
     ))

@@ -126,7 +126,7 @@ fn each_array(
 ) -> Result<()> {
     let mut reader = ColumnReader::open(source, group, column)?;
     while let Some(array) = reader.next_array()? {
-        work(&array).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
+        work(&array).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
     }
     Ok(())
 }
@@ -220,7 +220,7 @@ impl<'a> IdStream<'a> {
             pieces.push(piece);
         }
         let parts: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        let ids = arrow::compute::concat(&parts).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
+        let ids = arrow::compute::concat(&parts).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
         match self.pseudonym {
             Some(pseudonym) => pseudonym.of(&ids),
             None => Ok(ids),

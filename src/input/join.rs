@@ -64,11 +64,11 @@ impl Source {
             return Ok(self);
         }
         let id = id.ok_or_else(|| {
-            Error::Usage(
+            Error::usage(
                 "--join looks customers up by their id, and no column is named like one; name it with --id".into(),
             )
         })?;
-        let left = self.position(id).ok_or_else(|| Error::Usage(format!("no column is named {id:?} (--id)")))?;
+        let left = self.position(id).ok_or_else(|| Error::usage(format!("no column is named {id:?} (--id)")))?;
         let left_type = self.columns()[left].data_type.clone();
         let (mut columns, mut joined) = (self.columns().to_vec(), Vec::new());
         let mut faults = Vec::new();
@@ -94,7 +94,7 @@ impl Source {
             joined.push(Joined { path: path.clone(), source, id: right, beside: None });
         }
         if !faults.is_empty() {
-            return Err(Error::Input(format!("--join: {}", faults.join("\n  "))));
+            return Err(Error::input(format!("--join: {}", faults.join("\n  "))));
         }
         self.set_joined(columns, joined);
         Ok(self)
@@ -232,14 +232,14 @@ fn look_up(
     }
     let (path, id) = (table.path.display().to_string(), &right.columns()[table.id].name);
     if repeated > 0 {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "--join {path}: {repeated} rows repeat an id ({id:?}) of an earlier row, and a customer can have one; group them by \
              customer first (hyades features rfm does it for transactions)"
         )));
     }
     let matched = matched.into_inner();
     if matched == 0 {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "--join {path}: no {id:?} of the input is there; are these the right files?"
         )));
     }
@@ -260,7 +260,7 @@ fn hold(
     let read = |&group: &RowGroup| -> Result<(Vec<u128>, Vec<ArrayRef>, u64)> {
         watch.check()?;
         let ids = whole(right, group, id)?;
-        let keys = keys(&ids).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
+        let keys = keys(&ids).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
         let mine = |key: &Option<u128>| key.is_some_and(|key| mix(key) % parts == part);
         let mask: BooleanArray = keys.iter().map(|key| Some(mine(key))).collect();
         let arrays = columns
@@ -278,7 +278,7 @@ fn hold(
     let pieces: Vec<_> = right.row_groups().par_iter().with_max_len(1).map(read).collect::<Result<Vec<_>>>()?;
     let rows: usize = pieces.iter().map(|(keys, ..)| keys.len()).sum();
     if rows >= u32::MAX as usize {
-        return Err(Error::Environment("a part of a joined table is too large; give less --memory".into()));
+        return Err(Error::environment("a part of a joined table is too large; give less --memory".into()));
     }
     let mut places = Places::with_capacity_and_hasher(rows, BuildHasherDefault::default());
     let (mut next, mut nulls, mut twice) = (0u32, 0, 0);
@@ -293,7 +293,7 @@ fn hold(
         let arrays: Vec<&dyn Array> = pieces.iter().map(|(_, arrays, _)| arrays[c].as_ref()).collect();
         match arrays.is_empty() {
             true => Ok(arrow::array::new_empty_array(&right.columns()[columns[c]].data_type)),
-            false => concat(&arrays).map_err(|e| Error::Environment(format!("a part of a joined table: {e}"))),
+            false => concat(&arrays).map_err(|e| Error::environment(format!("a part of a joined table: {e}"))),
         }
     };
     let columns = (0..columns.len()).map(joined).collect::<Result<_>>()?;
@@ -313,7 +313,7 @@ fn indices(
     let mut found: Vec<Option<u32>> = Vec::with_capacity(group.rows as usize);
     let mut reader = ColumnReader::open(source, group, left)?;
     while let Some(array) = reader.next_array()? {
-        let keys = keys(&array).map_err(|e| Error::Input(format!("ids cannot be read: {e}")))?;
+        let keys = keys(&array).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
         found.extend(keys.into_iter().map(|key| {
             let place = key.filter(|&key| mix(key) % parts == part).and_then(|key| held.places.get(&key).copied())?;
             held.used[place as usize].store(true, Ordering::Relaxed);
@@ -321,7 +321,7 @@ fn indices(
         }));
     }
     if found.len() as u64 != group.rows {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "row group {}: corrupt: {} ids for {} rows",
             group.index,
             found.len(),
@@ -339,7 +339,7 @@ fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
         arrays.push(array);
     }
     let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-    concat(&parts).map_err(|e| Error::Input(format!("column {:?}: {e}", source.columns()[column].name)))
+    concat(&parts).map_err(|e| Error::input(format!("column {:?}: {e}", source.columns()[column].name)))
 }
 
 /// A number for each id: that of a whole number is itself, that of anything else 128 bits of blake3 of its text.
@@ -371,7 +371,7 @@ fn write(
 ) -> Result<JoinedColumns> {
     let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
     let fail = |e: parquet::errors::ParquetError| {
-        Error::Environment(format!("cannot write a scratch file in {}: {e}", folder.display()))
+        Error::environment(format!("cannot write a scratch file in {}: {e}", folder.display()))
     };
     let properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)

@@ -25,7 +25,7 @@ pub(crate) struct Finder;
 
 impl Finder {
     pub(crate) fn find(&mut self, url: &Path) -> Result<Vec<(PathBuf, Arc<Object>)>> {
-        Err(Error::Usage(format!(
+        Err(Error::usage(format!(
             "{}: this program was built without object stores; build it with `--features cloud`",
             super::folders::shown_url(&url.to_string_lossy())
         )))

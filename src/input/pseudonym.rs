@@ -40,7 +40,7 @@ impl Pseudonym {
         let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
         let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
         if secret.len() < SHORTEST_SECRET {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "the key in {name} has {} bytes; at least {SHORTEST_SECRET} are needed, such as from: openssl rand -hex 32",
                 secret.len()
             )));
@@ -55,7 +55,7 @@ impl Pseudonym {
 
     /// The pseudonyms of ids; nulls stay nulls.
     pub(crate) fn of(&self, ids: &ArrayRef) -> Result<ArrayRef> {
-        let unreadable = |e| Error::Input(format!("ids cannot be read: {e}"));
+        let unreadable = |e| Error::input(format!("ids cannot be read: {e}"));
         let bytes = match ids.data_type() {
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
                 cast(ids, &DataType::LargeBinary)

@@ -129,7 +129,7 @@ impl SourceFile {
     fn open(found: FoundFile, keys: Option<&Arc<Keys>>) -> Result<Self> {
         let FoundFile { path, object, partitions, member } = found;
         if let Some(member) = member.as_ref().filter(|_| !path.exists()) {
-            return Err(Error::Input(format!(
+            return Err(Error::input(format!(
                 "{}: its file {} is gone; a table is copied as a whole, and VACUUM removes what older versions need",
                 member.table,
                 path.display()
@@ -251,7 +251,7 @@ impl Source {
                     rows = rows.saturating_add(here);
                 }
                 if rows > MAX_ROWS {
-                    return Err(Error::Input(format!(
+                    return Err(Error::input(format!(
                         "{}: corrupt, or too large: with it the input claims {rows} rows, and at most {MAX_ROWS} are possible",
                         file.path.display()
                     )));
@@ -421,7 +421,7 @@ pub(crate) fn agreed<'a>(
     };
     let lines: Vec<&str> = columns.iter().flat_map(|c| &c.conflicts).map(String::as_str).collect();
     let without = without.map(|without| format!(", or {without}")).unwrap_or_default();
-    Err(Error::Input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  "))))
+    Err(Error::input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  "))))
 }
 
 /// One list of columns out of all files, with every disagreement noted at the column that it concerns.

@@ -54,7 +54,7 @@ impl<'a> ColumnStream<'a> {
             }
             let name = &self.source.columns()[self.column].name;
             let group =
-                self.groups.next().ok_or_else(|| Error::Input(format!("column {name:?} ends before the rows")))?;
+                self.groups.next().ok_or_else(|| Error::input(format!("column {name:?} ends before the rows")))?;
             self.reader = Some(ColumnReader::open(self.source, *group, self.column)?);
         }
     }

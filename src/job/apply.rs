@@ -115,7 +115,7 @@ fn schema(model: &Model, ids: Option<&IdStream<'_>>) -> Result<Schema> {
         None => model.feature_names_in_.clone(),
     };
     if names.contains(id.name()) {
-        return Err(Error::Usage(format!("{:?} is both the id and a feature; choose another with --id", id.name())));
+        return Err(Error::usage(format!("{:?} is both the id and a feature; choose another with --id", id.name())));
     }
     let features = names.into_iter().map(|name| Field::new(name, DataType::Float32, false));
     Ok(Schema::new(std::iter::once(id).chain(features).collect::<Vec<_>>()))

@@ -119,7 +119,7 @@ fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Wa
     let design = Design::of_recipe(&source, &model.recipe)?;
     let width = design.width();
     if source.rows() == 0 {
-        return Err(Error::Input("the input has no rows".into()));
+        return Err(Error::input("the input has no rows".into()));
     }
     vet_audit(request, &source, &roles, watch)?;
     let needed = inputs::needed(&design, &roles);
@@ -195,10 +195,11 @@ pub(super) fn roles(
     let missing: Vec<&str> =
         columns.iter().map(String::as_str).filter(|name| source.position(name).is_none()).collect();
     if !missing.is_empty() {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "the input lacks columns that the model needs: {}; columns are matched by name, in any order",
             missing.join(", ")
-        )));
+        ))
+        .of_columns(missing));
     }
     let remembered = id_column.filter(|name| source.position(name).is_some()).map(str::to_owned);
     let request = RoleRequest {
@@ -436,7 +437,7 @@ mod tests {
         };
         let dying = ladder(Box::new(Dying { chunks: 9 }));
         let worker = BatchLabeller { centroids: &centroids, margin: true, ladder: &dying };
-        let full = |_: Labels| Err(Error::Environment("the disk is full".into()));
+        let full = |_: Labels| Err(Error::environment("the disk is full".into()));
         let fault = worker.label(&tiles, Watch::none(), &mut { full }).unwrap_err();
         assert_eq!(fault.to_string(), "the disk is full", "a fault of the sink is not mended by another device");
         assert_eq!(dying.backend().name(), "gpu");

@@ -28,7 +28,7 @@ pub(super) fn outputs(outputs: &[&'static str], audit: bool) -> Vec<&'static str
 /// No protected attribute, or files that disagree about one.
 pub(super) fn vet(source: &Source, roles: &Roles) -> Result<()> {
     if roles.protected.is_empty() {
-        return Err(Error::Usage(
+        return Err(Error::usage(
             "--audit: no column is named like a protected attribute; name those that are one in --protect".into(),
         ));
     }

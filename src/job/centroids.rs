@@ -16,7 +16,7 @@ pub(super) fn vet_centroids(path: &Path, access: &Access, k: usize) -> Result<()
         Source::open_with(&[path.to_path_buf()], access)?.rows()
     };
     if found != k as u64 {
-        return Err(Error::Usage(format!("{} holds {found} centroids, and k is {k}", path.display())));
+        return Err(Error::usage(format!("{} holds {found} centroids, and k is {k}", path.display())));
     }
     Ok(())
 }
@@ -34,7 +34,7 @@ pub(super) fn starting_centroids(path: &Path, access: &Access, recipe: &Preparat
     let missing: Vec<&str> =
         recipe.feature_names().into_iter().filter(|name| !names.iter().any(|n| n == name)).collect();
     if !missing.is_empty() {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "{}: starting centroids need every feature; missing: {}",
             path.display(),
             missing.join(", ")
@@ -47,13 +47,13 @@ pub(super) fn starting_centroids(path: &Path, access: &Access, recipe: &Preparat
         let at = names.iter().position(|n| *n == column.name).unwrap_or(0);
         for (j, &raw) in columns[at].iter().enumerate() {
             let grid = column.on_grid(raw, recipe.step_exponent).ok_or_else(|| {
-                Error::Input(format!("{}: centroid {j} has no usable value of {:?}", path.display(), column.name))
+                Error::input(format!("{}: centroid {j} has no usable value of {:?}", path.display(), column.name))
             })?;
             values[j * dim + f] = grid;
         }
     }
     let rows: Vec<i32> = values.chunks_exact(dim).flat_map(|row| recipe.row_of(row)).collect();
-    Centroids::new(recipe.grid_dim(), rows).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+    Centroids::new(recipe.grid_dim(), rows).map_err(|e| Error::input(format!("{}: {e}", path.display())))
 }
 
 type NamedColumns = (Vec<String>, Vec<Vec<f64>>);

@@ -90,7 +90,7 @@ impl BackendRequest {
                 Ok(Chosen { backend: Box::new(Reference), why: "asked for".into(), host_copy: 0, host_fixed: 0 })
             }
             BackendKind::Cpu if self.device.is_some() => {
-                Err(Error::Usage("--device names a GPU and --backend cpu excludes it; leave one of them out".into()))
+                Err(Error::usage("--device names a GPU and --backend cpu excludes it; leave one of them out".into()))
             }
             BackendKind::Cpu => cpu("asked for".into()),
             BackendKind::Gpu => gpu::open(self.device.as_deref(), "asked for".into(), budget),
@@ -180,7 +180,7 @@ mod gpu {
                 let mut seen = HashSet::new();
                 real.retain(|a| a.pci.is_empty() || seen.insert(a.pci.clone()));
                 if real.is_empty() {
-                    return Err(Error::Environment(
+                    return Err(Error::environment(
                         "--device all: no real GPU was found; `hyades doctor` says what is missing".into(),
                     ));
                 }
@@ -202,7 +202,7 @@ mod gpu {
     use crate::error::{Error, Result};
 
     fn absent<T>() -> Result<T> {
-        Err(Error::Environment("this hyades was built without its GPU backend; build it with --features gpu".into()))
+        Err(Error::environment("this hyades was built without its GPU backend; build it with --features gpu".into()))
     }
 
     pub(super) fn ceilings(_: Option<&str>) -> Result<DeviceCeilings> {

@@ -133,17 +133,18 @@ pub(super) fn settle(
         audit::vet(&source, &roles)?;
     }
     if source.rows() == 0 {
-        return Err(Error::Input("the input has no rows".into()));
+        return Err(Error::input("the input has no rows".into()));
     }
     if let Some(k) = [request.k, k].into_iter().find(|k| *k == 0 || *k > MAX_K) {
-        return Err(Error::Usage(format!("k = {k}: between 1 and {MAX_K} segments are possible")));
+        let text = format!("k = {k}: between 1 and {MAX_K} segments are possible");
+        return Err(Error::usage(text).of_option("--k"));
     }
     if k as u64 > source.rows() {
-        return Err(Error::Input(format!("k = {k}, but there are only {} rows", source.rows())));
+        return Err(Error::input(format!("k = {k}, but there are only {} rows", source.rows())));
     }
     request.limits.check()?;
     if request.n_init == Some(0) {
-        return Err(Error::Usage("n-init is 0: at least one start is needed".into()));
+        return Err(Error::usage("n-init is 0: at least one start is needed".into()));
     }
     if let InitRequest::File(path) = &request.init {
         vet_centroids(path, &request.access, k)?;

@@ -12,7 +12,7 @@ use crate::text::KeySource;
 pub(super) fn pseudonym(key: Option<&KeySource>, id: Option<usize>) -> Result<Option<Pseudonym>> {
     match (key, id) {
         (None, _) => Ok(None),
-        (Some(_), None) => Err(Error::Usage("--pseudonymise: the input has no id column; name one with --id".into())),
+        (Some(_), None) => Err(Error::usage("--pseudonymise: the input has no id column; name one with --id".into())),
         (Some(key), Some(_)) => Pseudonym::new(key).map(Some),
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn vet(
         source.rows()
     );
     if !keep {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "{text}; each customer must stand in one row: clean the input, or pass --duplicate-ids keep"
         )));
     }

@@ -49,7 +49,7 @@ impl Resources {
     /// No thread allowed, or none can be started; and those of `work`.
     pub fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         if self.threads == Some(0) {
-            return Err(Error::Usage(
+            return Err(Error::usage(
                 "--threads 0: at least one thread is needed; leave it out to use all processors".into(),
             ));
         }
@@ -57,7 +57,7 @@ impl Resources {
             .num_threads(self.threads.unwrap_or(0))
             .thread_name(|i| format!("hyades-{i}"))
             .build()
-            .map_err(|e| Error::Environment(format!("cannot start threads: {e}")))?;
+            .map_err(|e| Error::environment(format!("cannot start threads: {e}")))?;
         pool.install(work)
     }
 

@@ -144,7 +144,7 @@ pub(crate) fn make(
     let budget = resources.budget();
     let smallest = resident.min(streamed);
     if budget < smallest {
-        return Err(Error::Environment(format!(
+        return Err(Error::environment(format!(
             "{} of memory are not enough for {rows} rows of {dim} features: {} are needed at least; give --memory {}MiB or more, \
              or use fewer features",
             mib(budget),
@@ -204,7 +204,7 @@ pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, beside
     let row = dim as u64 * if chosen.host_copy > 0 { 8 } else { 4 };
     let rows = (budget.saturating_sub(common) / row).min(BATCH_ROWS);
     if budget < streamed {
-        return Err(Error::Environment(format!(
+        return Err(Error::environment(format!(
             "{} of memory are not enough to label rows of {dim} features: {} are needed at least; give --memory {}MiB or more",
             mib(budget),
             mib(streamed),

@@ -110,7 +110,7 @@ mod tests {
 
     fn ladder(strict: bool, again: bool) -> Ladder {
         let reopen = move || -> Result<Box<dyn Backend>> {
-            if again { Ok(Box::new(Fake)) } else { Err(Error::Environment("gone".into())) }
+            if again { Ok(Box::new(Fake)) } else { Err(Error::environment("gone".into())) }
         };
         Ladder::new(Box::new(Fake), Cpu::new(None).unwrap(), strict, Box::new(reopen))
     }
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn the_cpu_follows_where_it_does_not_open_or_has_no_room() {
         assert_eq!(ladder(false, false).after(&lost(), Watch::none()).map(Backend::name), Some("cpu"));
-        let full = Error::Environment("no room".into());
+        let full = Error::environment("no room".into());
         assert_eq!(ladder(false, true).after(&full, Watch::none()).map(Backend::name), Some("cpu"));
     }
 

@@ -29,7 +29,7 @@ pub(super) fn run(
     let id_column = request.id.as_deref().or(model.id_column.as_deref());
     let mut source = inputs::open(&request.inputs, &request.joins, &request.access, id_column, watch)?;
     let rules = Compiled::again(&model.rules, &source, &model.rule_columns).map_err(|why| {
-        Error::Input(format!("the input does not fit the rules of {}:\n  {why}", request.model.display()))
+        Error::input(format!("the input does not fit the rules of {}:\n  {why}", request.model.display()))
     })?;
     let recipes: Vec<_> = model.strata.iter().map(|s| &s.model.recipe).collect();
     let asked = Asked { id: request.id.as_ref(), protect: &request.protect };
@@ -37,7 +37,7 @@ pub(super) fn run(
     let id = roles.id;
     vet_id(id, &source)?;
     if source.rows() == 0 {
-        return Err(Error::Input("the input has no rows".into()));
+        return Err(Error::input("the input has no rows".into()));
     }
     vet_audit(request, &source, &roles, watch)?;
     let needed = [roles.features.clone(), inputs::besides(&roles), rules.columns()].concat();

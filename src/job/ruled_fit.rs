@@ -91,7 +91,7 @@ pub(super) fn held(rows: u64) -> u64 {
 
 fn run(request: &FitRequest, path: &Path, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<RuledFitOutcome> {
     if let InitRequest::File(file) = &request.init {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "--init {} and --rules: every stratum has starts of its own; leave one of them out",
             file.display()
         )));
@@ -216,11 +216,11 @@ fn without_strata(mut roles: Roles, rules: &Compiled, source: &Source) -> Result
     let Some(within) = rules.within().filter(|within| roles.features.contains(within)) else { return Ok(roles) };
     let name = &source.columns()[within].name;
     if roles.features_named {
-        return Err(Error::Usage(format!("{name:?} divides into strata and cannot be a feature too")));
+        return Err(Error::usage(format!("{name:?} divides into strata and cannot be a feature too")));
     }
     roles.features.retain(|f| *f != within);
     if roles.features.is_empty() {
-        return Err(Error::Input(format!("no numeric column to cluster by but {name:?}, which divides into strata")));
+        return Err(Error::input(format!("no numeric column to cluster by but {name:?}, which divides into strata")));
     }
     roles.left_out.push((name.clone(), "it divides into strata".into()));
     Ok(roles)
@@ -230,7 +230,7 @@ fn without_strata(mut roles: Roles, rules: &Compiled, source: &Source) -> Result
 pub(super) fn vet_id(id: Option<usize>, source: &Source) -> Result<()> {
     match id.map(|id| &source.columns()[id].name) {
         Some(name) if name == NAME_COLUMN => {
-            Err(Error::Input(format!("the id column is named {name:?}, as a column of the output is; rename it")))
+            Err(Error::input(format!("the id column is named {name:?}, as a column of the output is; rename it")))
         }
         _ => Ok(()),
     }
@@ -254,7 +254,7 @@ pub(super) fn tell(membership: &Membership, watch: Watch<'_>) {
 fn vet(membership: &Membership, book: &RuleBook, path: &Path, k: usize, rows: u64) -> Result<Vec<usize>> {
     let names: Vec<&str> = membership.strata.iter().map(|s| s.name.as_str()).collect();
     if membership.strata.iter().all(|s| s.rows == 0) {
-        return Err(Error::Input(format!("the rules take all {rows} rows, and leave none to cluster")));
+        return Err(Error::input(format!("the rules take all {rows} rows, and leave none to cluster")));
     }
     let named = book.strata.iter().flat_map(|s| s.k_of.keys());
     let strangers: Vec<String> = named
@@ -263,7 +263,7 @@ fn vet(membership: &Membership, book: &RuleBook, path: &Path, k: usize, rows: u6
         .collect();
     if !strangers.is_empty() {
         let there: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "{}: strata.k_of names strata without rows: {}; there are: {}",
             path.display(),
             strangers.join(", "),
@@ -281,7 +281,7 @@ fn vet(membership: &Membership, book: &RuleBook, path: &Path, k: usize, rows: u6
     if small.is_empty() {
         return Ok(ks);
     }
-    Err(Error::Input(format!(
+    Err(Error::input(format!(
         "strata with fewer rows than segments: {}; give them a smaller k in [strata.k_of], or take their rows by a rule",
         small.join(", ")
     )))

@@ -118,7 +118,7 @@ const AGAIN: &str = "copy it again, or fit a new model";
 
 fn load_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => Error::Input(format!("{}: not a model: it is not text", path.display())),
+        std::io::ErrorKind::InvalidData => Error::input(format!("{}: not a model: it is not text", path.display())),
         _ => Error::io("read", path, &e),
     })
 }
@@ -174,7 +174,7 @@ impl Model {
     /// # Errors
     /// Not a model, one with rules, a newer format, damaged (the checksum does not agree), or inconsistent in itself.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::from_json(&load_text(path)?).map_err(|why| Error::Input(format!("{}: {why}", path.display())))
+        Self::from_json(&load_text(path)?).map_err(|why| Error::input(format!("{}: {why}", path.display())))
     }
 
     fn from_json(text: &str) -> Result<Self, String> {

@@ -64,7 +64,7 @@ impl AnyModel {
     /// As [`Model::load`], but for models with rules.
     pub fn load(path: &Path) -> Result<Self> {
         let text = load_text(path)?;
-        Self::from_json(&text).map_err(|why| Error::Input(format!("{}: {why}", path.display())))
+        Self::from_json(&text).map_err(|why| Error::input(format!("{}: {why}", path.display())))
     }
 
     fn from_json(text: &str) -> Result<Self, String> {

@@ -169,6 +169,6 @@ fn write_error(path: &Path, e: &ParquetError) -> Error {
     };
     match io {
         Some(io) => Error::io("write", path, io),
-        None => Error::Environment(format!("cannot write {}: {e}", path.display())),
+        None => Error::environment(format!("cannot write {}: {e}", path.display())),
     }
 }

@@ -40,7 +40,7 @@ impl Publication {
             let inside = source.is_dir() && target.starts_with(&source);
             let over = names.iter().any(|name| target.join(name) == source || is_matched(input, &target.join(name)));
             if inside || over {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "the output {} lies inside the input {}; choose a folder outside it",
                     folder.display(),
                     input.display()
@@ -48,10 +48,10 @@ impl Publication {
             }
         }
         if folder.exists() && !folder.is_dir() {
-            return Err(Error::Usage(format!("the output {} is a file; --out names a folder", folder.display())));
+            return Err(Error::usage(format!("the output {} is a file; --out names a folder", folder.display())));
         }
         if let Some(name) = names.iter().find(|name| target.join(name).is_dir()) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "the output {} is a folder, where a file is to be published; move it or choose another --out",
                 folder.join(name).display()
             )));
@@ -68,10 +68,10 @@ impl Publication {
     pub(crate) fn of_file(path: &Path, inputs: &[PathBuf]) -> Result<Self> {
         let target = canonical(path);
         if path.is_dir() || path.file_name().is_none() {
-            return Err(Error::Usage(format!("cannot write {}: it is a folder; name a file in it", path.display())));
+            return Err(Error::usage(format!("cannot write {}: it is a folder; name a file in it", path.display())));
         }
         if inputs.iter().any(|input| canonical(input) == target || is_matched(input, &target)) {
-            return Err(Error::Usage(format!("cannot write {}: it is an input; choose another name", path.display())));
+            return Err(Error::usage(format!("cannot write {}: it is an input; choose another name", path.display())));
         }
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let publication = Publication { folder: parent.to_path_buf(), made: Vec::new(), files: Vec::new() };
@@ -83,14 +83,14 @@ impl Publication {
     pub(crate) fn of_table(out: &Path, inputs: &[PathBuf]) -> Result<(Self, String)> {
         let name = out.file_name().and_then(|name| name.to_str());
         let Some(name) = name.filter(|_| !out.as_os_str().to_string_lossy().ends_with('/')) else {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "--out {} names no file; give one such as customers.parquet",
                 out.display()
             )));
         };
         let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if folder.exists() && !folder.is_dir() {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "--out {}: {} is a file, not a folder; choose another path",
                 out.display(),
                 folder.display()
@@ -178,7 +178,10 @@ fn is_matched(input: &Path, output: &Path) -> bool {
 /// A place that cannot be written: whatever the system calls it, the place is at fault and not the command.
 fn unwritable(action: &str, folder: &Path, source: &std::io::Error) -> Error {
     match Error::io(action, folder, source) {
-        Error::Usage(text) => Error::Environment(format!("{text}; choose another path")),
+        error @ Error::Usage(_) => {
+            let text = format!("{error}; choose another path");
+            Error::environment(text).of_kind(error.kind()).of_file(folder)
+        }
         other => other,
     }
 }

@@ -94,7 +94,7 @@ impl Design {
         let twice = features.iter().enumerate().filter(|(i, f)| features[..*i].iter().any(|g| g.name == f.name));
         faults.extend(twice.map(|(_, f)| format!("two features would be named {:?}; rename a column", f.name)));
         if !faults.is_empty() {
-            return Err(Error::Usage(faults.join("\n")));
+            return Err(Error::usage(faults.join("\n")));
         }
         let sentinels = |name: &str| match spec.choice(name) {
             choice if choice.encode.is_some() => Vec::new(),
@@ -116,7 +116,7 @@ impl Design {
     /// Fails for more features than are possible, and for columns about which files disagree.
     fn check(&self, source: &Source) -> Result<()> {
         if self.width() > MAX_DIM {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "up to {} features, with one for each category that may get one; at most {MAX_DIM} are possible: give a smaller top",
                 self.width()
             )));
@@ -132,7 +132,7 @@ impl Design {
         let missing: Vec<String> =
             recipe.source_columns().into_iter().filter(|name| source.position(name).is_none()).collect();
         if !missing.is_empty() {
-            return Err(Error::Input(format!(
+            return Err(Error::input(format!(
                 "the input lacks columns that the model needs: {}; columns are matched by name, in any order",
                 missing.join(", ")
             )));

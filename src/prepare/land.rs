@@ -434,11 +434,11 @@ fn interleave(layout: &Layout, cursors: &[Cursor<'_>], rows: usize, chunk: &mut 
 }
 
 fn encoding_fault(source: &Source, column: usize, why: &str) -> Error {
-    Error::Input(format!("{:?} cannot be encoded: {why}", source.columns()[column].name))
+    Error::input(format!("{:?} cannot be encoded: {why}", source.columns()[column].name))
 }
 
 fn wrong_rows(source: &Source, group: RowGroup, column: usize) -> Error {
-    Error::Input(format!(
+    Error::input(format!(
         "{}, row group {}, column {:?}: corrupt: it does not hold the {} values that the footer promises",
         source.files()[group.file].path.display(),
         group.index,

@@ -266,7 +266,7 @@ fn refuse_unseen(recipe: &Preparation, counts: &[ColumnCounts]) -> Result<()> {
             format!("{:?} has {what} that the fit did not see, and its recipe refuses them (unseen)", c.column())
         })
         .collect();
-    if faults.is_empty() { Ok(()) } else { Err(Error::Input(faults.join("\n"))) }
+    if faults.is_empty() { Ok(()) } else { Err(Error::input(faults.join("\n"))) }
 }
 
 fn dispatch(simd: Option<SimdLevel>) -> Result<Dispatch> {

@@ -34,7 +34,7 @@ pub(crate) fn reduce(
         return Ok(false);
     }
     if recipe.columns.len() > MOST_PAIRED {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "reduce: {} features, and at most {MOST_PAIRED} can be compared in pairs; use fewer",
             recipe.columns.len()
         )));
@@ -201,7 +201,7 @@ fn components(
 ) -> Result<Projection> {
     let dim = covariance.dim;
     if dim > MOST_TURNED {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "reduce: components of {dim} features take too long; at most {MOST_TURNED} are possible"
         )));
     }
@@ -212,7 +212,7 @@ fn components(
     let real = values.iter().take_while(|v| **v > 1e-12 * values[0]).count();
     let count = match (wanted.components, wanted.variance) {
         (Some(n), _) if n > dim => {
-            return Err(Error::Usage(format!("reduce: {n} components of {dim} features; at most {dim} are possible")));
+            return Err(Error::usage(format!("reduce: {n} components of {dim} features; at most {dim} are possible")));
         }
         (Some(n), _) => n,
         (None, share) => {

@@ -41,16 +41,16 @@ pub(crate) fn read_weights(source: &Source, column: usize, watch: Watch<'_>) -> 
     let name = &source.columns()[column].name;
     let bad = per_group.par_iter().flatten().filter(|w| !(**w >= 0.0 && w.is_finite())).count();
     if bad > 0 {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "the weight column {name:?} has {bad} rows that are null, NaN, infinite or negative; a weight must be 0 or more"
         )));
     }
     let largest = per_group.par_iter().flatten().copied().reduce(|| 0.0, f64::max);
     if largest == 0.0 {
-        return Err(Error::Input(format!("the weight column {name:?} has no weight above 0")));
+        return Err(Error::input(format!("the weight column {name:?} has no weight above 0")));
     }
     if !(LARGEST.0..=LARGEST.1).contains(&largest) {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "the weight column {name:?} has {largest:e} as its largest weight; multiply the weights by a constant, so that it \
              lies between {:e} and {:e}",
             LARGEST.0, LARGEST.1
@@ -90,7 +90,7 @@ fn read_group(source: &Source, group: RowGroup, column: usize) -> Result<Vec<f64
     let mut reader = ColumnReader::open(source, group, column)?;
     while reader.next_values(&mut values, &mut 0)? {}
     if values.len() as u64 != group.rows {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "row group {}: corrupt: {} weights for {} rows",
             group.index,
             values.len(),

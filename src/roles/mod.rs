@@ -87,7 +87,7 @@ impl RoleRequest {
         if let Some(id) = id {
             check_id(&columns[id])?;
             if self.protect.contains(&columns[id].name) {
-                return Err(Error::Usage(format!("{:?} is the id and cannot be in --protect", columns[id].name)));
+                return Err(Error::usage(format!("{:?} is the id and cannot be in --protect", columns[id].name)));
             }
         }
         if let Some(weight) = weight {
@@ -151,7 +151,7 @@ impl RoleRequest {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Error::Usage(format!("no column is named {}; the input has: {}", missing.join(", "), names.join(", "))))
+        Err(Error::usage(format!("no column is named {}; the input has: {}", missing.join(", "), names.join(", "))))
     }
 
     /// Requests that say both.
@@ -173,7 +173,7 @@ impl RoleRequest {
         }
         let both = self.id.iter().chain(&self.weight).filter(|name| self.include.contains(name));
         faults.extend(both.map(|name| format!("{name:?} has another role and cannot be in --include")));
-        if faults.is_empty() { Ok(()) } else { Err(Error::Usage(faults.join("; "))) }
+        if faults.is_empty() { Ok(()) } else { Err(Error::usage(faults.join("; "))) }
     }
 
     fn reason_to_leave_out(&self, column: &SourceColumn, is_weight: bool) -> Option<String> {
@@ -229,33 +229,33 @@ impl RoleRequest {
             })
             .collect();
         if !unusable.is_empty() {
-            return Err(Error::Input(format!(
+            return Err(Error::input(format!(
                 "not usable as features: {}; a recipe can encode categories (encode)",
                 unusable.join("; ")
             )));
         }
         let mut seen = std::collections::HashSet::new();
         if let Some(&twice) = features.iter().find(|i| !seen.insert(**i)) {
-            return Err(Error::Usage(format!("{:?} is named twice in --features", columns[twice].name)));
+            return Err(Error::usage(format!("{:?} is named twice in --features", columns[twice].name)));
         }
         if let Some(id) = id.filter(|id| features.contains(id)) {
-            return Err(Error::Usage(format!("{:?} cannot be both the id and a feature", columns[id].name)));
+            return Err(Error::usage(format!("{:?} cannot be both the id and a feature", columns[id].name)));
         }
         if let Some(weight) = weight.filter(|weight| features.contains(weight)) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{:?} cannot be both the row weight and a feature",
                 columns[weight].name
             )));
         }
         if features.is_empty() {
             let list: Vec<String> = columns.iter().map(|c| format!("{} {}", c.name, c.data_type)).collect();
-            return Err(Error::Input(format!(
+            return Err(Error::input(format!(
                 "no numeric column to cluster by; the input has: {}; --include uses what is left out by default",
                 list.join(", ")
             )));
         }
         if features.len() > crate::tiles::MAX_DIM {
-            return Err(Error::Input(format!(
+            return Err(Error::input(format!(
                 "{} features; at most {} are possible",
                 features.len(),
                 crate::tiles::MAX_DIM
@@ -271,20 +271,20 @@ pub const OUTPUT_COLUMNS: [&str; 3] = ["segment", "distance", "margin"];
 fn check_id(column: &SourceColumn) -> Result<()> {
     let name = &column.name;
     if column.joined.is_some() {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "{name:?} is of a joined table and cannot be the id; choose a column of the input"
         )));
     }
     if column.is_partition {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "{name:?} is a folder's name and cannot be the id; choose a column of the files"
         )));
     }
     if column.data_type.is_nested() || column.data_type == DataType::Null {
-        return Err(Error::Input(format!("{name:?} cannot be the id: its type is {}", column.data_type)));
+        return Err(Error::input(format!("{name:?} cannot be the id: its type is {}", column.data_type)));
     }
     if OUTPUT_COLUMNS.contains(&name.as_str()) {
-        return Err(Error::Input(format!("the id column is named {name:?}, as a column of the output is; rename it")));
+        return Err(Error::input(format!("the id column is named {name:?}, as a column of the output is; rename it")));
     }
     Ok(())
 }
@@ -292,7 +292,7 @@ fn check_id(column: &SourceColumn) -> Result<()> {
 fn check_weight(column: &SourceColumn) -> Result<()> {
     match ValueKind::of(&column.data_type) {
         ValueKind::Number | ValueKind::Boolean => Ok(()),
-        _ => Err(Error::Input(format!(
+        _ => Err(Error::input(format!(
             "the weight column {:?} is no number: its type is {}",
             column.name, column.data_type
         ))),

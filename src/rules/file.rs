@@ -37,7 +37,7 @@ impl RuleBook {
     /// the nearest that does), conditions that are no SQL, are not supported, or do not fit the columns' types.
     pub fn read(path: &Path, source: &Source) -> Result<(Self, Compiled)> {
         let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::InvalidData => Error::Usage(format!("{}: it is not text", path.display())),
+            std::io::ErrorKind::InvalidData => Error::usage(format!("{}: it is not text", path.display())),
             _ => Error::io("read", path, &e),
         })?;
         let mut reader = RulesReader { text: &text, faults: Vec::new(), conditions: Vec::new(), within: 0 };
@@ -61,7 +61,7 @@ impl RuleBook {
         }
         reader.faults.sort();
         let line = |(line, column, what)| format!("{}:{line}:{column}: {what}", path.display());
-        Err(Error::Usage(reader.faults.into_iter().map(line).collect::<Vec<_>>().join("\n")))
+        Err(Error::usage(reader.faults.into_iter().map(line).collect::<Vec<_>>().join("\n")))
     }
 }
 

@@ -205,7 +205,7 @@ fn certain(matched: &BooleanArray) -> BooleanBuffer {
 }
 
 fn too_large(rule: &str, e: &ArrowError) -> Error {
-    Error::Input(format!("rule {rule:?}: a number is too large to calculate with exactly, beyond 38 digits ({e})"))
+    Error::input(format!("rule {rule:?}: a number is too large to calculate with exactly, beyond 38 digits ({e})"))
 }
 
 /// The columns of a row group, batch by batch.
@@ -280,13 +280,13 @@ fn values(source: &Source, rules: &Compiled, groups: &[Divided]) -> Result<Vec<O
     all.dedup();
     if all.len() > MAX_STRATA {
         let n = if all.len() < COUNTED { all.len().to_string() } else { format!("{COUNTED} or more") };
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "strata: {:?} has {n} different values, and at most {MAX_STRATA} strata are possible; name a column such as a tier",
             column.name
         )));
     }
     if all.iter().any(|value| value.as_deref() == Some(NULL_STRATUM)) {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "strata: {:?} has the text {NULL_STRATUM:?}, the name of rows without a value; make those null or name them otherwise",
             column.name
         )));

@@ -73,11 +73,11 @@ fn part_name(part: usize) -> String {
 /// Refuses a place that holds something else than an earlier bank: a folder is replaced with all that is in it.
 fn check_place(out: &Path, files: usize) -> Result<()> {
     if out.file_name().is_none() {
-        return Err(Error::Usage(format!("cannot write to {}: give the name of a file or folder", out.display())));
+        return Err(Error::usage(format!("cannot write to {}: give the name of a file or folder", out.display())));
     }
     if files == 1 {
         return match out.is_dir() {
-            true => Err(Error::Usage(format!("cannot write {}: it is a folder; name a file in it", out.display()))),
+            true => Err(Error::usage(format!("cannot write {}: it is a folder; name a file in it", out.display()))),
             false => Ok(()),
         };
     }
@@ -89,7 +89,7 @@ fn check_place(out: &Path, files: usize) -> Result<()> {
     for entry in entries {
         let name = entry.map_err(|e| Error::io("read", out, &e))?.file_name();
         if !name.to_str().is_some_and(|n| n.starts_with("part-") && n.ends_with(".parquet")) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "cannot replace the folder {}: it holds {}, which is no part of a bank; remove that or choose another \
                  folder",
                 out.display(),

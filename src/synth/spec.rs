@@ -37,7 +37,7 @@ impl FromStr for Compression {
             "none" => Ok(Compression::None),
             "snappy" => Ok(Compression::Snappy),
             "zstd" => Ok(Compression::Zstd),
-            _ => Err(Error::Usage(format!("unknown compression {name:?}: use none, snappy or zstd"))),
+            _ => Err(Error::usage(format!("unknown compression {name:?}: use none, snappy or zstd"))),
         }
     }
 }
@@ -113,7 +113,7 @@ impl SynthSpec {
         if faults.is_empty() {
             faults.extend(self.fault_of_files());
         }
-        if faults.is_empty() { Ok(CheckedSpec(self)) } else { Err(Error::Usage(faults.join("; "))) }
+        if faults.is_empty() { Ok(CheckedSpec(self)) } else { Err(Error::usage(faults.join("; "))) }
     }
 
     fn fault_of_files(&self) -> Option<String> {

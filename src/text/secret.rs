@@ -36,7 +36,7 @@ impl KeySource {
             }
             KeySource::Variable(name) => {
                 let value = std::env::var_os(name).ok_or_else(|| {
-                    Error::Usage(format!("{option} env:{name}: the environment has no variable {name}"))
+                    Error::usage(format!("{option} env:{name}: the environment has no variable {name}"))
                 })?;
                 Ok((value.into_encoded_bytes(), format!("env:{name}")))
             }

@@ -25,7 +25,7 @@ impl Arena {
     pub(crate) fn new(layout: Layout) -> Result<Self> {
         let bytes = layout.bytes();
         let none = |e: &dyn std::fmt::Display| {
-            Error::Environment(format!(
+            Error::environment(format!(
                 "{bytes} bytes of memory for the tiles cannot be had: {e}; give a smaller --memory"
             ))
         };

@@ -96,10 +96,10 @@ impl Tiles {
     /// A value outside the grid, no feature, or a number of values that is not a multiple of `dim`.
     pub fn from_rows(dim: usize, values: &[i32], weights: Option<Vec<u32>>, chunk_rows: usize) -> Result<Self> {
         if dim == 0 || !values.len().is_multiple_of(dim) {
-            return Err(Error::Usage(format!("{} values do not make rows of {dim} features", values.len())));
+            return Err(Error::usage(format!("{} values do not make rows of {dim} features", values.len())));
         }
         if let Some(v) = values.iter().find(|v| v.unsigned_abs() > GRID_MAX as u32) {
-            return Err(Error::Usage(format!("{v} is outside the grid of +-{GRID_MAX}")));
+            return Err(Error::usage(format!("{v} is outside the grid of +-{GRID_MAX}")));
         }
         let layout = Layout::new((values.len() / dim) as u64, dim, chunk_rows);
         let mut store = Store::memory(layout)?;

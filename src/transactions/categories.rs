@@ -44,7 +44,7 @@ impl<'a> Counter<'a> {
                 let next = numbers.len();
                 let number = *numbers.entry(name.into()).or_insert(next as u32);
                 if next >= MOST {
-                    return Err(Error::Input(format!(
+                    return Err(Error::input(format!(
                         "the category column has more than {MOST} values; choose one with fewer"
                     )));
                 }

@@ -148,7 +148,7 @@ impl Slots {
 fn check(rows: usize) -> Result<()> {
     match u32::try_from(rows) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Error::Input(format!(
+        Err(_) => Err(Error::input(format!(
             "{rows} transactions lie within one narrow range of customers, more than can be put together at once; look for \
              a customer that stands for many, and leave it out"
         ))),

@@ -190,7 +190,7 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     let source = watch.stage(Stage::Open, 0, "files", || Source::open_with(&request.inputs, &request.access))?;
     let columns = request.resolve(&source)?;
     if source.rows() == 0 {
-        return Err(Error::Input("the input has no rows".into()));
+        return Err(Error::input("the input has no rows".into()));
     }
     let given = request.reference.as_deref().map(|text| columns.unit.parse(text)).transpose()?;
     let ahead = match (given, request.window) {
@@ -268,7 +268,7 @@ fn publication_folder(request: &RfmRequest) -> std::path::PathBuf {
 
 fn day_after(columns: &RfmColumns, newest: i64) -> Result<i64> {
     columns.unit.next_day(newest).ok_or_else(|| {
-        Error::Input("the newest time is the last that its type can hold; give --reference-date to leave it out".into())
+        Error::input("the newest time is the last that its type can hold; give --reference-date to leave it out".into())
     })
 }
 
@@ -283,7 +283,7 @@ fn vet(request: &RfmRequest, columns: &RfmColumns, source: &Source, seen: &PassF
         let name = |column: usize| format!("{:?}", source.columns()[column].name);
         let names: Vec<String> =
             [columns.time].iter().chain(&columns.factors).chain(&columns.transaction).map(|&c| name(c)).collect();
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "of {} transactions there are {}; repair the columns {}, or leave such rows out with --incomplete leave-out",
             source.rows(),
             list(&incomplete),
@@ -291,7 +291,7 @@ fn vet(request: &RfmRequest, columns: &RfmColumns, source: &Source, seen: &PassF
         )));
     }
     if seen.used == 0 {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "no transaction is left of {}: {}; look at the columns and the options that choose transactions",
             source.rows(),
             list(&seen.left_out)
@@ -312,7 +312,7 @@ fn schema(source: &Source, columns: &RfmColumns, shape: &CustomerShape) -> Resul
     if twice.is_empty() {
         return Ok(Arc::new(Schema::new(fields)));
     }
-    Err(Error::Input(format!(
+    Err(Error::input(format!(
         "the output would have two columns named {}; rename the customer's or the category's column",
         twice.join(", ")
     )))
@@ -375,7 +375,7 @@ impl Plan {
         let smallest = common + threads * partitions * CHUNK_BYTES.0;
         let budget = request.resources.budget();
         if budget < smallest {
-            return Err(Error::Environment(format!(
+            return Err(Error::environment(format!(
                 "{} MiB of memory are not enough for {} transactions: {} MiB are needed at least; give --memory {}MiB or \
                  more, or fewer --threads",
                 budget / MIB,

@@ -39,14 +39,14 @@ impl TimestampUnit {
     /// Reads `2011-12-10`, `2011-12-10 08:26:00` or `2011-12-10T08:26:00.5Z`.
     pub(super) fn parse(self, text: &str) -> Result<i64> {
         let nanos = string_to_timestamp_nanos(text).map_err(|_| {
-            Error::Usage(format!(
+            Error::usage(format!(
                 "--reference-date {text:?} is no date; write 2026-01-31 or 2026-01-31T12:00:00, between the years 1678 \
                  and 2261"
             ))
         })?;
         let nanos_a_tick = NANOS_A_DAY / self.ticks_a_day;
         if nanos % nanos_a_tick != 0 {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "--reference-date {text} is finer than the time column, which counts {}",
                 if self.ticks_a_day == 1 { "whole days: give a date" } else { "coarser fractions of a second" }
             )));

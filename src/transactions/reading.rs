@@ -422,7 +422,7 @@ fn marks(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
 
 /// An error at a place in the data.
 fn unreadable(source: &Source, group: RowGroup, column: usize, why: &ArrowError) -> Error {
-    Error::Input(format!(
+    Error::input(format!(
         "{}, row group {}, column {:?}: {}",
         source.files()[group.file].path.display(),
         group.index,

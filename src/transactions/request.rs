@@ -30,7 +30,7 @@ impl FromStr for Returns {
         match text.split_once('=') {
             None if text == "negative" => Ok(Returns::Negative),
             Some(("column", name)) if !name.is_empty() => Ok(Returns::Column(name.to_owned())),
-            _ => Err(Error::Usage(format!("{text:?} tells no returns: use negative or column=NAME"))),
+            _ => Err(Error::usage(format!("{text:?} tells no returns: use negative or column=NAME"))),
         }
     }
 }
@@ -52,7 +52,7 @@ impl FromStr for Filter {
             Some((column, value)) if !column.is_empty() && !value.is_empty() => {
                 Ok(Filter { column: column.to_owned(), value: value.to_owned() })
             }
-            _ => Err(Error::Usage(format!("{text:?} is no filter: write COLUMN=VALUE, such as currency=EUR"))),
+            _ => Err(Error::usage(format!("{text:?} is no filter: write COLUMN=VALUE, such as currency=EUR"))),
         }
     }
 }
@@ -144,7 +144,7 @@ impl RfmRequest {
                 2 * u64::from(trend)
             ));
         }
-        if faults.is_empty() { Ok(()) } else { Err(Error::Usage(faults.join("; "))) }
+        if faults.is_empty() { Ok(()) } else { Err(Error::usage(faults.join("; "))) }
     }
 
     /// Finds the columns and checks their types.
@@ -265,7 +265,7 @@ impl RfmColumns {
             expect(column, "the category", label(column), "text, whole numbers, dates or boolean");
         }
         if !faults.is_empty() {
-            return Err(Error::Input(faults.join("; ")));
+            return Err(Error::input(faults.join("; ")));
         }
         agreed(self.all().into_iter().map(|i| &columns[i]), "columns in use", None)
     }
@@ -296,5 +296,5 @@ fn all_exist(source: &Source, asked: &[&str]) -> Result<()> {
         return Ok(());
     }
     let list: Vec<&str> = names().collect();
-    Err(Error::Usage(format!("no column is named {}; the input has: {}", missing.join(", "), list.join(", "))))
+    Err(Error::usage(format!("no column is named {}; the input has: {}", missing.join(", "), list.join(", "))))
 }

@@ -87,7 +87,7 @@ fn a_file_cut_off_at_any_byte() {
     for length in 0..bytes.len() {
         std::fs::write(&path, &bytes[..length]).expect("a file");
         match fit() {
-            Err(Error::Input(text)) => assert!(text.contains("good.parquet"), "{length}: {text}"),
+            Err(Error::Input(text)) => assert!(text.to_string().contains("good.parquet"), "{length}: {text}"),
             other => panic!("cut off at {length}: {:?}", other.map(|_| "a fit")),
         }
     }

@@ -168,7 +168,7 @@ fn not_found(infos: &[&AdapterInfo], choice: &DeviceChoice) -> Error {
         "install the GPU's driver with its Vulkan ICD file (in /usr/share/vulkan/icd.d or /etc/vulkan/icd.d; in a \
          container with an NVIDIA GPU, set NVIDIA_DRIVER_CAPABILITIES=all), or run on the CPU"
     };
-    Error::Environment(format!(
+    Error::environment(format!(
         "looked for {choice} and did not find it; found: {list}. Remedy: {remedy}. `hyades doctor` says what is missing"
     ))
 }

@@ -50,7 +50,7 @@ impl Device {
         let features = adapter.features() & WELCOME;
         let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
         if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
-            return Err(Error::Environment(format!(
+            return Err(Error::environment(format!(
                 "{name} lets a kernel see {} buffers and {STORAGE_BUFFERS} are needed; choose another device or the CPU",
                 limits.max_storage_buffers_per_shader_stage
             )));
@@ -62,7 +62,7 @@ impl Device {
             ..wgpu::DeviceDescriptor::default()
         };
         let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor))
-            .map_err(|e| Error::Environment(format!("{name} was found but does not open: {e}; update its driver")))?;
+            .map_err(|e| Error::environment(format!("{name} was found but does not open: {e}; update its driver")))?;
         let fault = DeviceFault::default();
         let record = Arc::clone(&fault);
         raw.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&record, e.to_string())));
@@ -143,7 +143,7 @@ impl Device {
 
     /// The error where there is no room for `size` bytes.
     pub(super) fn full(&self, size: u64, label: &str) -> Error {
-        Error::Environment(format!(
+        Error::environment(format!(
             "{} has no room for {size} bytes ({label}); free its memory, give it less to keep, or run on the CPU",
             self.name
         ))

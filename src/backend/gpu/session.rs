@@ -226,7 +226,7 @@ fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     let bytes = 8 * TotalCells::new(tiles.dim(), k, tiles.weights().is_some()).len as u64;
     let most = gpu.device.max_binding();
     if Cut::of(tiles.dim()).turns(tiles.dim(), k) > gpu.device.max_turns {
-        return Err(Error::Environment(format!(
+        return Err(Error::environment(format!(
             "{k} segments of {} features are too much for {}, whose loops end after some {} turns; run on the CPU",
             tiles.dim(),
             gpu.info.name,
@@ -236,7 +236,7 @@ fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     if bytes <= most {
         return Ok(());
     }
-    Err(Error::Environment(format!(
+    Err(Error::environment(format!(
         "{k} segments of {} features need {bytes} bytes of totals and {} can bind {most}; run on the CPU",
         tiles.dim(),
         gpu.info.name
@@ -246,7 +246,7 @@ fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
 /// Too little memory once the session is open: the device is as good as lost. Opened anew, it keeps fewer tiles.
 fn late<T>(outcome: Result<T>) -> Result<T> {
     outcome.map_err(|e| match e {
-        Error::Environment(text) => Error::DeviceLost(text),
+        Error::Environment(text) => Error::DeviceLost(text.to_string()),
         other => other,
     })
 }

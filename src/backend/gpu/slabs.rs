@@ -86,7 +86,7 @@ impl Slabs {
         let tile_bytes = tile_bytes(tiles);
         let most = device.max_binding().min(SLAB_BYTES);
         if most < tile_bytes {
-            return Err(Error::Environment(format!(
+            return Err(Error::environment(format!(
                 "the GPU can bind {most} bytes at a time and one tile needs {tile_bytes}; run on the CPU"
             )));
         }

@@ -21,24 +21,24 @@ const SECRET: [&str; 6] = ["SECRET", "TOKEN", "KEY", "SAS", "PASSWORD", "CREDENT
 impl StoreFault {
     pub(crate) fn of(name: &str, error: &StoreError) -> Self {
         let (kind, why): (fn(String) -> Error, String) = match error {
-            StoreError::NotFound { .. } => (Error::Usage, "there is no such object".into()),
+            StoreError::NotFound { .. } => (Error::usage, "there is no such object".into()),
             StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
                 let remedy =
                     "permission denied; credentials are taken from the environment (AWS_..., AZURE_..., GOOGLE_...)";
-                (Error::Environment, remedy.into())
+                (Error::environment, remedy.into())
             }
             StoreError::Precondition { .. } => return StoreFault::changed(name),
             StoreError::NotSupported { .. } => (
-                Error::Environment,
+                Error::environment,
                 "the server does not send parts of a file (HTTP ranges); copy the file here".into(),
             ),
             other => match scrubbed(&innermost(other)) {
                 // Where machines of a cloud ask who they are.
                 text if text.contains("169.254.169.254") => {
                     let why = "there are no credentials in the environment (AWS_..., AZURE_..., GOOGLE_...), and this machine has none";
-                    (Error::Environment, why.into())
+                    (Error::environment, why.into())
                 }
-                text => (Error::Environment, text),
+                text => (Error::environment, text),
             },
         };
         StoreFault { kind, text: format!("cannot read {name}: {why}") }
@@ -46,16 +46,16 @@ impl StoreFault {
 
     pub(crate) fn changed(name: &str) -> Self {
         let why = "it was changed while it was read; run again when it is complete";
-        StoreFault { kind: Error::Input, text: format!("cannot read {name}: {why}") }
+        StoreFault { kind: Error::input, text: format!("cannot read {name}: {why}") }
     }
 
     pub(crate) fn short(name: &str, had: u64, wanted: u64) -> Self {
         let text = format!("cannot read {name}: the server sent {had} bytes where {wanted} were asked for");
-        StoreFault { kind: Error::Environment, text }
+        StoreFault { kind: Error::environment, text }
     }
 
     pub(crate) fn other(why: &dyn std::fmt::Display) -> Self {
-        StoreFault { kind: Error::Environment, text: why.to_string() }
+        StoreFault { kind: Error::environment, text: why.to_string() }
     }
 
     pub(crate) fn error(&self) -> Error {

@@ -62,12 +62,12 @@ impl Finder {
     /// # Errors
     /// A URL that is none, that has a password or a query, or that leads to nothing; whatever the store refuses.
     pub(crate) fn find(&mut self, url: &Path) -> Result<Vec<(PathBuf, Arc<Object>)>> {
-        let text = url.to_str().ok_or_else(|| Error::Usage(format!("{} is no URL", url.display())))?;
+        let text = url.to_str().ok_or_else(|| Error::usage(format!("{} is no URL", url.display())))?;
         let place = self.place(text)?;
         let found = if text.contains('*') {
             let found = self.matches(&place, text)?;
             if found.is_empty() {
-                return Err(Error::Usage(format!("no object matches {text}")));
+                return Err(Error::usage(format!("no object matches {text}")));
             }
             found
         } else if text.ends_with('/') {
@@ -76,7 +76,7 @@ impl Finder {
             self.named(&place, text)?
         };
         if found.is_empty() {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{text}: there is no such object, and no Parquet file below it (*.parquet, *.parq, *.pq; names that begin \
                  with . or _ are skipped)"
             )));
@@ -85,7 +85,7 @@ impl Finder {
     }
 
     fn place(&mut self, text: &str) -> Result<StorePlace> {
-        let refuse = |why: &str| Error::Usage(format!("{}: {why}", shown_url(text)));
+        let refuse = |why: &str| Error::usage(format!("{}: {why}", shown_url(text)));
         let url = Url::parse(text).map_err(|e| refuse(&format!("no URL: {e}")))?;
         let is_http = url.scheme().starts_with("http");
         if url.password().is_some() || (is_http && !url.username().is_empty()) {
@@ -158,7 +158,7 @@ impl Finder {
     /// The files that a pattern matches, and the Parquet files below the folders that it matches.
     fn matches(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         let pattern = Pattern::new(place.path.as_ref())
-            .map_err(|e| Error::Usage(format!("cannot read the pattern {text}: {e}")))?;
+            .map_err(|e| Error::usage(format!("cannot read the pattern {text}: {e}")))?;
         let fixed: StorePath = place.path.parts().take_while(|part| !part.as_ref().contains(['*', '['])).collect();
         let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
         let depth = place.path.parts().count();
@@ -174,7 +174,7 @@ impl Finder {
     fn list(&self, place: &StorePlace, below: &StorePath) -> Result<Vec<ObjectMeta>> {
         let text = format!("{}{below}", place.base);
         if place.scheme == ObjectStoreScheme::Http {
-            return Err(Error::Usage(format!("{text}: nothing can be listed by plain HTTP; name every file")));
+            return Err(Error::usage(format!("{text}: nothing can be listed by plain HTTP; name every file")));
         }
         let list = place.store.list(Some(below)).try_collect::<Vec<ObjectMeta>>();
         let mut files = runtime()?.block_on(list).map_err(|e| Error::from(StoreFault::of(&text, &e)))?;

@@ -128,5 +128,5 @@ pub(super) fn runtime() -> Result<&'static Runtime> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("requests").enable_all().build()
     });
-    made.as_ref().map_err(|e| Error::Environment(format!("cannot start threads for requests: {e}")))
+    made.as_ref().map_err(|e| Error::environment(format!("cannot start threads for requests: {e}")))
 }

@@ -33,7 +33,7 @@ pub(crate) struct Footer {
 
 /// Reads and checks the footer of the file at `path`, or of the object that stands for it.
 pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Option<&Arc<Keys>>) -> Result<Footer> {
-    let refuse = |why: String| Error::Input(format!("{}: {why}", path.display()));
+    let refuse = |why: String| Error::input(format!("{}: {why}", path.display()));
     let file = RangeFile::open(path, object, tail(object.map_or(0, |o| o.size())))?;
     let size = file.len();
     if size < 12 {
@@ -42,7 +42,7 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     let read = |start: u64, end: u64| {
         let bytes = file.get_bytes(start, (end - start) as usize);
         bytes.map_err(|e| {
-            file.fault().unwrap_or_else(|| Error::Environment(format!("cannot read {}: {e}", path.display())))
+            file.fault().unwrap_or_else(|| Error::environment(format!("cannot read {}: {e}", path.display())))
         })
     };
     let end = read(tail(size).start, size)?;

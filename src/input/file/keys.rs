@@ -83,7 +83,7 @@ impl Decoded {
 impl Keys {
     fn read(source: &KeySource) -> Result<Self> {
         let (bytes, name) = source.read("--keys")?;
-        let text = String::from_utf8(bytes).map_err(|_| Error::Usage(format!("{name}: it is not text")))?;
+        let text = String::from_utf8(bytes).map_err(|_| Error::usage(format!("{name}: it is not text")))?;
         let mut reader = KeysReader { text: &text, faults: Vec::new() };
         let mut keys = Keys { name, ..Keys::default() };
         match DeTable::parse(&text) {
@@ -95,7 +95,7 @@ impl Keys {
         }
         reader.faults.sort();
         let line = |(line, column, what)| format!("{}:{line}:{column}: {what}", keys.name);
-        Err(Error::Usage(reader.faults.into_iter().map(line).collect::<Vec<_>>().join("\n")))
+        Err(Error::usage(reader.faults.into_iter().map(line).collect::<Vec<_>>().join("\n")))
     }
 
     fn by_id(&self, id: &[u8]) -> Option<&Vec<u8>> {

@@ -26,14 +26,14 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
             found.extend(delta_files(&table, version)?);
         } else if !input.exists() && text.contains(['*', '?', '[']) {
             let matches =
-                glob::glob(&text).map_err(|e| Error::Usage(format!("cannot read the pattern {text}: {e}")))?;
+                glob::glob(&text).map_err(|e| Error::usage(format!("cannot read the pattern {text}: {e}")))?;
             let before = found.len();
             for path in matches {
                 let path = path.map_err(|e| Error::io("list", e.path(), e.error()))?;
                 add(&path, &path, &mut found)?;
             }
             if found.len() == before {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "no file matches {text}; quote the pattern so that the shell leaves it alone"
                 )));
             }
@@ -43,7 +43,7 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
     }
     let mut seen = std::collections::HashSet::new();
     if let Some(twice) = found.iter().find(|f| !seen.insert(f.path.canonicalize().unwrap_or_else(|_| f.path.clone()))) {
-        return Err(Error::Usage(format!("{} is named twice among the inputs", twice.path.display())));
+        return Err(Error::usage(format!("{} is named twice among the inputs", twice.path.display())));
     }
     Ok(found)
 }
@@ -56,7 +56,7 @@ fn add(input: &Path, path: &Path, found: &mut Vec<FoundFile>) -> Result<()> {
         return Ok(());
     }
     if !meta.is_dir() {
-        return Err(Error::Usage(format!("{} is neither a file nor a folder", path.display())));
+        return Err(Error::usage(format!("{} is neither a file nor a folder", path.display())));
     }
     if is_delta(path) {
         found.extend(delta_files(path, None)?);
@@ -78,7 +78,7 @@ fn add(input: &Path, path: &Path, found: &mut Vec<FoundFile>) -> Result<()> {
         }
     }
     if input == path && found.len() == before {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "{} holds no Parquet file (*.parquet, *.parq, *.pq; names that begin with . or _ are skipped)",
             path.display()
         )));
@@ -102,7 +102,7 @@ pub(crate) fn versioned(input: &Path) -> (PathBuf, Option<u64>) {
 
 #[cfg(not(feature = "delta"))]
 fn delta_files(folder: &Path, _: Option<u64>) -> Result<Vec<FoundFile>> {
-    Err(Error::Input(format!(
+    Err(Error::input(format!(
         "{} is a Delta table, whose folder holds files of older versions too, and this program was built without Delta tables; \
          build it with `--features delta`, or export the current version to Parquet",
         folder.display()

@@ -123,7 +123,7 @@ impl Member {
         for group in footer.metadata.metadata().row_groups() {
             let rows = group.num_rows() as u64;
             if rows > MOST_ROWS {
-                return Err(Error::Input(format!(
+                return Err(Error::input(format!(
                     "{}: corrupt, or too large: a row group claims {rows} rows, and where rows are deleted at most {MOST_ROWS} \
                      are possible",
                     path.display()
@@ -138,7 +138,7 @@ impl Member {
         }
         match deleted.first() {
             None => Ok(live),
-            Some(row) => Err(Error::Input(format!(
+            Some(row) => Err(Error::input(format!(
                 "{}: {} deletes its row {row}, and it has {first}; one of them is damaged",
                 path.display(),
                 self.table

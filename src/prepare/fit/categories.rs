@@ -124,7 +124,7 @@ pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encodi
         }
     }
     if counts.len() > MOST_CATEGORIES {
-        return Err(Error::Input(format!("{column:?} cannot be encoded: {}", too_many())));
+        return Err(Error::input(format!("{column:?} cannot be encoded: {}", too_many())));
     }
     let missing = dictionaries.iter().map(|d| d.missing).sum();
     if let Encoding::Ordinal(order) = encoding {

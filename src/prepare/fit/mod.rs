@@ -81,7 +81,7 @@ pub(crate) fn refuse(design: &Design, tallies: &[FeatureTally]) -> Result<()> {
             faults.push(format!("{name:?} has {} values {what} is not defined; use {remedy}", t.undefined));
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(Error::Input(faults.join("\n"))) }
+    if faults.is_empty() { Ok(()) } else { Err(Error::input(faults.join("\n"))) }
 }
 
 /// Finds every feature's constants. Fitted transforms and categories take the place of landed values in the store.
@@ -169,7 +169,7 @@ fn fit_categories(
     }
     let names: Vec<&String> = states.iter().filter(|s| s.used).map(|s| &s.name).collect();
     if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "two features would be named {twice:?}: a category has the name of a column, or is called (other) or (missing); rename it"
         )));
     }
@@ -178,7 +178,7 @@ fn fit_categories(
 
 /// Values that an order does not list, where missing values are refused.
 pub(crate) fn not_in_order(column: &str, rows: u64) -> Error {
-    Error::Input(format!(
+    Error::input(format!(
         "{column:?} has {rows} values that are not in its order, and its recipe refuses missing values (missing)"
     ))
 }
@@ -403,14 +403,14 @@ pub(crate) fn drop_unusable(candidates: &[Candidate], roles: &Roles, watch: Watc
         .collect();
     let list = lost.iter().map(|d| format!("{:?}: {}", d.name, d.reason)).collect::<Vec<_>>().join("; ");
     if candidates.iter().all(|c| c.column.is_none()) {
-        return Err(Error::Input(format!("no column varies, so there is nothing to cluster by: {list}")));
+        return Err(Error::input(format!("no column varies, so there is nothing to cluster by: {list}")));
     }
     // Features that were made of columns were not asked for by name.
     let named = |c: &&Candidate| c.unusable.is_some() && !c.is_made;
     let named: Vec<&Candidate> = candidates.iter().filter(named).collect();
     if roles.features_named && !named.is_empty() {
         let list = named.iter().map(|c| format!("{:?}: {}", c.name, c.unusable.unwrap_or_default()));
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "columns asked for by name cannot be used: {}; leave them out of --features",
             list.collect::<Vec<_>>().join("; ")
         )));

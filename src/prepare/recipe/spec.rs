@@ -164,7 +164,7 @@ impl Recipe {
     pub fn from_toml(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
         let spec: Recipe = toml::from_str(&text)
-            .map_err(|e| Error::Usage(format!("{}: {e}{}", path.display(), meant(e.message()))))?;
+            .map_err(|e| Error::usage(format!("{}: {e}{}", path.display(), meant(e.message()))))?;
         Ok(Recipe { file: Some((path.to_path_buf(), text)), ..spec })
     }
 
@@ -255,7 +255,7 @@ impl Recipe {
         });
         faults.extend(in_two);
         faults.extend(self.reduce.faults());
-        if faults.is_empty() { Ok(()) } else { Err(Error::Usage(faults.join("\n"))) }
+        if faults.is_empty() { Ok(()) } else { Err(Error::usage(faults.join("\n"))) }
     }
 
     /// The blocks that a column is in, with their names.

@@ -35,7 +35,7 @@ pub(crate) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile
         .map_err(|()| Error::Internal(format!("{} cannot be a URL", absolute.display())))?;
     let refuse = |why: String| {
         let version = version.map_or_else(String::new, |v| format!(", version {v}"));
-        Error::Input(format!(
+        Error::input(format!(
             "{}{version}: the log of this Delta table cannot be read: {}; if another program can, export that version to Parquet",
             folder.display(),
             why.trim_end_matches('.')
@@ -43,7 +43,7 @@ pub(crate) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile
     };
     let found = guarded(|| read(&root, folder, version).map_err(plain)).map_err(refuse)?;
     if found.is_empty() {
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "{}: this Delta table is empty: no file belongs to its version",
             folder.display()
         )));
