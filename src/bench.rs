@@ -81,7 +81,7 @@ pub struct Bus {
     pub from_device: u64,
 }
 
-/// One backend's fastest fit.
+/// One backend's fastest fit. Of a bank that is divided, figures of a pass are those of the part with the most rows.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchRun {
     /// `reference`, `cpu` or `gpu`.
@@ -141,7 +141,7 @@ pub fn run(
             let start = Instant::now();
             let outcome = job::fit(&contender.fit, observer, stop)?;
             let seconds = start.elapsed().as_secs_f64();
-            (rows, features) = (outcome.plan.rows, outcome.model.n_features_in_);
+            (rows, features) = (outcome.plan.rows, features_of(&outcome));
             if best.as_ref().is_none_or(|b| seconds < b.seconds) {
                 *best = Some(measured(outcome, seconds, contender.price)?);
             }
@@ -156,7 +156,7 @@ pub fn run(
         hyades_version: env!("CARGO_PKG_VERSION"),
         rows,
         features,
-        k: first.k,
+        k: first.clustering.k.unwrap_or(0),
         threads,
         ceilings,
         runs,
@@ -179,7 +179,7 @@ fn measure_devices<'a>(
         }
         // The fits are worth more than what they are compared with.
         run.device_ceilings = fit
-            .backend
+            .device
             .device_ceilings()
             .inspect_err(|e| watch.warn(format!("the ceilings of {} could not be measured: {e}", run.device)))
             .ok();
@@ -188,12 +188,25 @@ fn measure_devices<'a>(
     Ok(())
 }
 
+/// Features of the part with the most rows.
+fn features_of(outcome: &job::FitOutcome) -> usize {
+    outcome.model.parts[largest(outcome)].preparation.columns.len()
+}
+
+/// The part with the most rows: a model has at least one.
+fn largest(outcome: &job::FitOutcome) -> usize {
+    let rows = |&i: &usize| (outcome.model.parts[i].rows, std::cmp::Reverse(i));
+    (0..outcome.model.parts.len()).max_by_key(rows).unwrap_or(0)
+}
+
 fn measured(outcome: job::FitOutcome, seconds: f64, price: Option<Price>) -> Result<BenchRun> {
-    let rows = outcome.plan.rows;
-    let (dim, k) = (outcome.model.n_features_in_ as f64, outcome.model.n_clusters as f64);
-    let mut later: Vec<&PassRecord> = outcome.passes.iter().skip(1).collect();
+    let all = outcome.plan.rows;
+    let part = largest(&outcome);
+    let rows = outcome.model.parts[part].rows;
+    let (dim, k) = (features_of(&outcome) as f64, outcome.model.parts[part].fitted.segments() as f64);
+    let mut later: Vec<&PassRecord> = outcome.passes[part].iter().skip(1).collect();
     if later.is_empty() {
-        later.extend(outcome.passes.first());
+        later.extend(outcome.passes[part].first());
     }
     later.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let median = later.get(later.len() / 2);
@@ -208,15 +221,15 @@ fn measured(outcome: job::FitOutcome, seconds: f64, price: Option<Price>) -> Res
         rows_a_second: rows as f64 / pass,
         gbs: worked * dim * 4.0 / pass / 1e9,
         gflops: 2.0 * worked * dim * k / pass / 1e9,
-        bus: outcome.device_work.as_ref().map(|w| Bus { to_device: w.to_device, from_device: w.from_device }),
-        kernels: outcome.device_work.map_or_else(Vec::new, |w| w.kernels),
+        bus: outcome.device_work[part].as_ref().map(|w| Bus { to_device: w.to_device, from_device: w.from_device }),
+        kernels: outcome.device_work[part].clone().map_or_else(Vec::new, |w| w.kernels),
         device_ceilings: None,
-        cost_per_million: price.map(|price| price.per_million(rows, seconds)),
-        inertia: outcome.model.inertia_,
+        cost_per_million: price.map(|price| price.per_million(all, seconds)),
+        inertia: outcome.model.parts.iter().map(|part| part.fitted.centroids().inertia_).sum(),
         model_blake3: blake3::hash(outcome.model.to_json()?.as_bytes()).to_hex().to_string(),
         labels_blake3: outcome.labels.labels_blake3,
         stages: outcome.stages,
-        passes: outcome.passes,
+        passes: outcome.passes.into_iter().flatten().collect(),
     })
 }
 

@@ -36,6 +36,8 @@ pub mod rules;
 
 pub mod model;
 
+pub(crate) mod survey;
+
 pub mod output;
 
 pub mod audit;

@@ -1,8 +1,8 @@
-//! What a bank's auditors ask of segments: how a protected attribute is spread over them. Protected columns enter in row
-//! order beside the labels, a [`AuditReport`] leaves: shares where values are few, quartiles where they are many.
+//! What a bank's auditors ask of segments: how a protected attribute is distributed across them. A survey of the protected
+//! columns; an [`AuditReport`] leaves: shares where values are few, quartiles where they are many.
 //!
-//! One pass, in step with the labels; memory holds a batch and the counts, whose number is bounded. Each column is counted
-//! by one thread in row order, so threads do not show. Absent on purpose: any judgement of what is fair.
+//! Memory holds a batch and the counts, whose number is bounded. Each column is counted by one thread in row order, so
+//! threads do not show. Absent on purpose: any judgement of what is fair.
 
 mod numbers;
 mod report;
@@ -20,22 +20,28 @@ pub use report::{
 use self::numbers::NumbersBySegment;
 use self::shares::Shares;
 use crate::error::{Error, Result};
-use crate::input::{ColumnStream, Source, ValueKind, as_f64};
+use crate::input::{Source, ValueKind, as_f64};
 use crate::roles::Protected;
+use crate::survey::{Labelled, Survey};
 
-/// Protected columns on their way through the rows.
-pub struct Audit<'a> {
-    rows: Vec<u64>,
-    columns: Vec<AuditedColumn<'a>>,
+/// The protected columns of a source, and how each is counted.
+pub struct Audit {
+    segments: usize,
+    columns: Vec<AuditedColumn>,
     left_out: Vec<(String, String)>,
 }
 
-struct AuditedColumn<'a> {
+struct AuditedColumn {
     name: String,
     protected: Protected,
     kind: ValueKind,
-    values: ColumnStream<'a>,
-    counts: Counts,
+}
+
+/// What is known of some rows.
+pub struct Audited {
+    /// Rows by segment.
+    rows: Vec<u64>,
+    columns: Vec<Counts>,
 }
 
 enum Counts {
@@ -43,92 +49,89 @@ enum Counts {
     Shares(Shares),
 }
 
-impl<'a> Audit<'a> {
-    /// An audit of `protected` columns over `k` segments, from the first row on.
-    pub fn new(source: &'a Source, protected: &[Protected], k: usize) -> Self {
-        let mut audit = Audit { rows: vec![0; k], columns: Vec::new(), left_out: Vec::new() };
-        // Beside the ids.
-        let side_by_side = 1 + protected.len();
+impl Audit {
+    /// An audit of `protected` columns over so many segments.
+    pub fn new(source: &Source, protected: &[Protected], segments: usize) -> Self {
+        let mut audit = Audit { segments, columns: Vec::new(), left_out: Vec::new() };
         for &protected in protected {
             let column = &source.columns()[protected.column];
             let kind = ValueKind::of(&column.data_type);
-            let counts = match kind {
-                ValueKind::Number | ValueKind::Date => Counts::Numbers(NumbersBySegment::new(k)),
-                ValueKind::Boolean | ValueKind::Text => Counts::Shares(Shares::new(k)),
-                _ => {
-                    let why = format!("values of type {} are not counted", column.data_type);
-                    audit.left_out.push((column.name.clone(), why));
-                    continue;
-                }
-            };
-            let values = ColumnStream::new(source, protected.column, side_by_side);
-            audit.columns.push(AuditedColumn { name: column.name.clone(), protected, kind, values, counts });
+            if kind.is_numeric() || kind == ValueKind::Text {
+                audit.columns.push(AuditedColumn { name: column.name.clone(), protected, kind });
+            } else {
+                let why = format!("values of type {} are not counted", column.data_type);
+                audit.left_out.push((column.name.clone(), why));
+            }
         }
         audit
     }
 
-    /// Counts the next rows, whose segments these are.
-    ///
-    /// # Errors
-    /// A column that cannot be decoded.
-    pub fn push(&mut self, labels: &[u32]) -> Result<()> {
-        labels.iter().for_each(|&label| self.rows[label as usize] += 1);
-        self.columns.par_iter_mut().with_max_len(1).try_for_each(|column| column.push(labels))
-    }
-
-    /// What was found; `labels_blake3` is the hash of the labels, by which it is known to which run it belongs.
-    pub fn finish(self, labels_blake3: &str) -> AuditReport {
-        let attribute = |column: AuditedColumn<'_>| Attribute {
+    /// The report; `labels_blake3` is the hash of the labels, which ties it to the run that it belongs to.
+    pub fn report(self, seen: Audited, labels_blake3: &str) -> AuditReport {
+        let attribute = |(column, counts): (AuditedColumn, Counts)| Attribute {
             column: column.name,
             attribute: column.protected.attribute,
             is_feature: column.protected.is_feature,
-            found: match column.counts {
+            found: match counts {
                 Counts::Numbers(numbers) => numbers.report(column.kind == ValueKind::Date),
                 Counts::Shares(shares) => AuditCounts::Shares(shares.report()),
             },
         };
         AuditReport {
-            rows: self.rows.iter().sum(),
-            segments: self.rows,
+            rows: seen.rows.iter().sum(),
+            segments: seen.rows,
             labels_blake3: labels_blake3.to_owned(),
-            attributes: self.columns.into_iter().map(attribute).collect(),
+            attributes: self.columns.into_iter().zip(seen.columns).map(attribute).collect(),
             left_out: self.left_out,
         }
     }
 }
 
-impl AuditedColumn<'_> {
-    fn push(&mut self, labels: &[u32]) -> Result<()> {
-        let mut rest = labels;
-        while !rest.is_empty() {
-            let array = self.values.next(rest.len())?;
-            let (now, later) = rest.split_at(array.len());
-            self.count(&array, now).map_err(|why| {
-                Error::input(format!("column {:?}, a protected attribute, cannot be counted: {why}", self.name))
-            })?;
-            rest = later;
-        }
-        Ok(())
+impl Survey for Audit {
+    type Seen = Audited;
+
+    fn columns(&self) -> Vec<usize> {
+        self.columns.iter().map(|c| c.protected.column).collect()
     }
 
-    fn count(&mut self, array: &ArrayRef, labels: &[u32]) -> std::result::Result<(), String> {
-        match &mut self.counts {
-            Counts::Numbers(numbers) => {
-                let mut values = Vec::with_capacity(array.len());
-                as_f64(array, &mut values)?;
-                numbers.push(&values, labels);
-            }
-            Counts::Shares(shares) if self.kind == ValueKind::Boolean => {
-                let mut values = Vec::with_capacity(array.len());
-                as_f64(array, &mut values)?;
-                let text = |v: &f64| (!v.is_nan()).then_some(if *v == 0.0 { "false" } else { "true" });
-                shares.push(values.iter().map(text), labels);
-            }
-            Counts::Shares(shares) => {
-                let text = cast(array, &DataType::LargeUtf8).map_err(|e| e.to_string())?;
-                shares.push(text.as_string::<i64>().iter(), labels);
-            }
-        }
-        Ok(())
+    fn nothing(&self) -> Audited {
+        let k = self.segments;
+        let counts = |column: &AuditedColumn| match column.kind {
+            ValueKind::Number | ValueKind::Date => Counts::Numbers(NumbersBySegment::new(k)),
+            _ => Counts::Shares(Shares::new(k)),
+        };
+        Audited { rows: vec![0; k], columns: self.columns.iter().map(counts).collect() }
     }
+
+    fn see(&self, rows: &Labelled<'_>, seen: &mut Audited) -> Result<()> {
+        rows.segments.iter().for_each(|&segment| seen.rows[segment as usize] += 1);
+        let columns = self.columns.par_iter().zip(rows.columns).zip(&mut seen.columns).with_max_len(1);
+        columns.try_for_each(|((column, array), counts)| {
+            count(column.kind, array, rows.segments, counts).map_err(|why| {
+                Error::input(format!("column {:?}, a protected attribute, cannot be counted: {why}", column.name))
+                    .of_columns([&column.name])
+            })
+        })
+    }
+}
+
+fn count(kind: ValueKind, array: &ArrayRef, segments: &[u32], counts: &mut Counts) -> std::result::Result<(), String> {
+    match counts {
+        Counts::Numbers(numbers) => {
+            let mut values = Vec::with_capacity(array.len());
+            as_f64(array, &mut values)?;
+            numbers.push(&values, segments);
+        }
+        Counts::Shares(shares) if kind == ValueKind::Boolean => {
+            let mut values = Vec::with_capacity(array.len());
+            as_f64(array, &mut values)?;
+            let text = |v: &f64| (!v.is_nan()).then_some(if *v == 0.0 { "false" } else { "true" });
+            shares.push(values.iter().map(text), segments);
+        }
+        Counts::Shares(shares) => {
+            let text = cast(array, &DataType::LargeUtf8).map_err(|e| e.to_string())?;
+            shares.push(text.as_string::<i64>().iter(), segments);
+        }
+    }
+    Ok(())
 }

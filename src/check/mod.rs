@@ -30,6 +30,9 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 pub use across::MOST_COLUMNS;
 pub use breach::Breach;
 pub use distinct::DISTINCT_ERROR;
@@ -46,8 +49,8 @@ use self::expect::Expectations;
 use self::pass::{PassOutcome, pass};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Watch};
-use crate::input::{Access, Source, agreed, check_ids};
-use crate::job::{Resources, inputs};
+use crate::input::{Source, agreed, check_ids};
+use crate::job::{InputOptions, Resources, inputs};
 use crate::output::Publication;
 use crate::roles::guess_id;
 use crate::text::{percent, quoted, shown};
@@ -56,23 +59,30 @@ use crate::text::{percent, quoted, shown};
 pub const STRONG: f64 = 0.95;
 
 /// What to check.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct CheckRequest {
-    /// Files, folders and patterns.
-    pub inputs: Vec<PathBuf>,
-    /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
-    pub joins: Vec<PathBuf>,
-    /// How inputs and joined tables are opened.
-    pub access: Access,
-    /// The id column; by default one named like one.
+    /// Which tables to read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub input: InputOptions,
+    /// The customers' id [default: a column named like one]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub id: Option<String>,
-    /// A TOML file of expectations.
+    /// TOML with [table] and [columns.NAME]: what is expected; what is broken ends
+    /// with exit code 3
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub expect: Option<PathBuf>,
-    /// Where to write the report as JSON.
+    /// Also write the report to this file, as JSON
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub json: Option<PathBuf>,
-    /// Where to write the report as one HTML page.
+    /// Also write the report to this file, as one HTML page
+    #[serde(rename = "report")]
+    #[cfg_attr(feature = "cli", arg(long = "report", value_name = "FILE"))]
     pub page: Option<PathBuf>,
-    /// Threads and memory.
+    /// Threads, memory and scratch space. Duplicate rows are looked for where their hashes, 16 bytes a row, fit into half
+    /// of the memory.
+    #[cfg_attr(feature = "cli", command(flatten))]
     pub resources: Resources,
 }
 
@@ -104,7 +114,7 @@ pub fn check(
             .iter()
             .chain(source.joined_files())
             .map(|f| f.path.clone())
-            .chain(inputs::all(&request.inputs, &request.joins))
+            .chain(request.input.all())
             .collect();
         let [json, page] = outputs.map(|path| {
             path.as_ref().map(|path| Ok::<_, Error>((Publication::of_file(path, &inputs)?, path))).transpose()
@@ -128,7 +138,7 @@ pub fn check(
 
 /// The input with the columns of joined tables, whose values are not there yet.
 fn open(request: &CheckRequest, watch: Watch<'_>) -> Result<Source> {
-    inputs::open(&request.inputs, &request.joins, &request.access, request.id.as_deref(), watch)
+    inputs::open(&request.input, request.id.as_deref(), watch)
 }
 
 fn publish(mut publication: Publication, path: &std::path::Path, text: &str) -> Result<()> {

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::check::CheckRequest;
-use hyades::job::{FitRequest, Resources};
-use hyades::text::KeySource;
-use hyades::{Result, synth};
+use hyades::job::{ApplyRequest, AssignRequest, BackendKind, FitRequest};
+use hyades::{Error, Result, synth};
 
-use super::options::{BackendArg, BesideArgs, DeviceArgs, DuplicateIds, FitOptions, ResourceArgs};
 use super::price::Prices;
-use super::recipe::{ApplyArgs, InitArgs};
+use super::recipe::InitArgs;
 use super::rfm::RfmArgs;
 
 const EXIT_CODES: &str = "\
@@ -66,13 +64,13 @@ pub(super) enum Verb {
     Fit(Box<FitArgs>),
     /// Label customers with a model
     #[command(after_help = EXIT_CODES)]
-    Assign(AssignArgs),
+    Assign(Box<AssignRequest>),
     /// Show what a fit would hold where, without doing it
     #[command(after_help = EXIT_CODES)]
     Plan(Box<PlanArgs>),
     /// Examine every column, and compare with what is expected
     #[command(after_help = EXIT_CODES)]
-    Check(CheckArgs),
+    Check(Box<CheckRequest>),
     /// Time the same fit on several backends and prove that they agree
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArgs>),
@@ -85,6 +83,9 @@ pub(super) enum Verb {
     /// Start a recipe, or print its schema
     #[command(subcommand)]
     Recipe(RecipeVerb),
+    /// Files with the options of a job
+    #[command(subcommand)]
+    Job(JobVerb),
     /// Write a synthetic bank
     #[command(after_help = EXIT_CODES)]
     Synth(SynthArgs),
@@ -97,8 +98,14 @@ pub(super) enum RecipeVerb {
     Init(InitArgs),
     /// Write the prepared values of customers, as a model's clustering sees them
     #[command(after_help = EXIT_CODES)]
-    Apply(ApplyArgs),
+    Apply(Box<ApplyRequest>),
     /// Print the JSON Schema of recipe files, for editors
+    Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JobVerb {
+    /// Print the JSON Schema of the files that fit --config reads, for editors
     Schema,
 }
 
@@ -111,113 +118,35 @@ pub(super) enum FeaturesVerb {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct FitArgs {
-    /// Folder for segments.parquet, model.json and manifest.json
-    #[arg(long, short, value_name = "FOLDER")]
-    pub(super) out: PathBuf,
-    /// Tell how protected attributes are spread over segments: a table, audit.json
-    #[arg(long)]
-    audit: bool,
-    /// TOML with [[rule]] (name, when: a condition in SQL) and [strata] (within: a
-    /// column; k; k_of): customers go to the first rule that matches, the others
-    /// are clustered stratum by stratum, --k of each where the file has no other.
-    /// plan and bench know no rules
+    /// TOML with these options in sections; what the command line says wins.
+    /// `hyades job schema` prints its schema
     #[arg(long, value_name = "FILE")]
-    pub(super) rules: Option<PathBuf>,
+    config: Option<PathBuf>,
+    /// Print the fitted preparation
+    #[arg(long)]
+    pub(super) print_recipe: bool,
     #[command(flatten)]
-    plan: PlanArgs,
+    request: FitRequest,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlanArgs {
-    /// Parquet files, folders (key=value folders too), quoted patterns; URLs and
-    /// Delta tables (table@v12 for version 12), if they were built in
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
-    /// Number of segments
-    #[arg(long, short, value_name = "N")]
-    k: usize,
-    #[command(flatten)]
-    fit: FitOptions,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct AssignArgs {
-    /// The model.json of a fit
-    #[arg(value_name = "MODEL")]
-    pub(super) model: PathBuf,
-    /// Parquet files, folders, quoted patterns, URLs or Delta tables
-    #[arg(required = true, value_name = "INPUT")]
-    pub(super) inputs: Vec<PathBuf>,
-    /// Folder for segments.parquet and manifest.json
-    #[arg(long, short, value_name = "FOLDER")]
-    pub(super) out: PathBuf,
-    /// The customers' id [default: the model's]
-    #[arg(long, value_name = "COLUMN")]
-    pub(super) id: Option<String>,
-    #[command(flatten)]
-    pub(super) beside: BesideArgs,
-    /// Also write the gap to the second-nearest centroid
-    #[arg(long)]
-    pub(super) margin: bool,
-    /// What to do with null and duplicate ids
-    #[arg(long, value_name = "WHAT", default_value = "refuse")]
-    duplicate_ids: DuplicateIds,
-    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
-    #[arg(long, value_name = "FILE|env:NAME")]
-    pub(super) pseudonymise: Option<KeySource>,
-    /// Tell how protected attributes are spread over segments: a table, audit.json
-    #[arg(long)]
-    pub(super) audit: bool,
-    /// Columns that are protected attributes too, for an --audit
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "audit")]
-    pub(super) protect: Vec<String>,
-    #[command(flatten)]
-    pub(super) device: DeviceArgs,
-    #[command(flatten)]
-    pub(super) resources: ResourceArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct CheckArgs {
-    /// Parquet files, folders, quoted patterns, URLs or Delta tables
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
-    #[command(flatten)]
-    beside: BesideArgs,
-    /// The customers' id [default: a column named like one]
-    #[arg(long, value_name = "COLUMN")]
-    id: Option<String>,
-    /// TOML with [table] and [columns.NAME]: what is expected; what is broken ends
-    /// with exit code 3
+    /// TOML with these options in sections; what the command line says wins
     #[arg(long, value_name = "FILE")]
-    expect: Option<PathBuf>,
-    /// Also write the report to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) json: Option<PathBuf>,
-    /// Also write the report to this file, as one HTML page
-    #[arg(long, value_name = "FILE")]
-    pub(super) report: Option<PathBuf>,
-    /// Threads [default: one a processor]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Memory, such as 300MiB or 2GB: duplicate rows are looked for where their
-    /// hashes, 16 bytes a row, fit into half of it [default: 4/5 of what is free]
-    #[arg(long, value_name = "SIZE", value_parser = super::fmt::parse_bytes)]
-    memory: Option<u64>,
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    request: FitRequest,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct BenchArgs {
-    /// Parquet files, folders, quoted patterns, URLs or Delta tables
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
-    /// Number of segments
-    #[arg(long, short, value_name = "N")]
-    k: usize,
+    /// TOML with these options in sections; what the command line says wins
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Backends to compare, separated by commas [default: cpu, and gpu where there
     /// is a real one]
     #[arg(long, value_name = "BACKENDS", value_delimiter = ',')]
-    backends: Vec<BackendArg>,
+    backends: Vec<BackendKind>,
     /// Times each fit is done; the fastest counts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) repeat: usize,
@@ -229,7 +158,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     #[command(flatten)]
-    fit: FitOptions,
+    request: FitRequest,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -276,20 +205,27 @@ pub(super) struct SynthArgs {
     pub(super) threads: Option<usize>,
 }
 
-impl FitArgs {
-    pub(super) fn print_recipe(&self) -> bool {
-        self.plan.fit.recipe.print_recipe
+/// A request, laid over that of a file.
+fn over(request: FitRequest, config: Option<&Path>) -> Result<FitRequest> {
+    match config {
+        Some(path) => request.or(FitRequest::from_toml(path)?),
+        None => Ok(request),
     }
+}
 
+impl FitArgs {
     pub(super) fn request(self) -> Result<FitRequest> {
-        let PlanArgs { inputs, k, fit } = self.plan;
-        Ok(FitRequest { audit: self.audit, ..fit.request(inputs, k, Some(self.out))? })
+        let request = over(self.request, self.config.as_deref())?;
+        match request.output.out {
+            Some(_) => Ok(request),
+            None => Err(Error::usage("the output is missing: name a folder with --out".into())),
+        }
     }
 }
 
 impl PlanArgs {
     pub(super) fn request(self) -> Result<FitRequest> {
-        self.fit.request(self.inputs, self.k, None)
+        over(self.request, self.config.as_deref())
     }
 }
 
@@ -300,55 +236,36 @@ impl BenchArgs {
         if let Some(prices) = &self.price_per_hour {
             prices.check(&backends)?;
         }
-        let contender = |backend: BackendArg| {
+        let fit = over(self.request.clone(), self.config.as_deref())?;
+        let contender = |backend: BackendKind| {
             let price = self.price_per_hour.as_ref().and_then(|prices| prices.of(backend));
-            Ok(Contender { fit: self.request(backend, scratch.join(backend.name()))?, price })
+            Contender { fit: on(fit.clone(), backend, scratch.join(backend.name())), price }
         };
-        backends.into_iter().map(contender).collect()
+        Ok(backends.into_iter().map(contender).collect())
     }
 
     /// By default the CPU, and a GPU if one was named or a real one is there.
-    fn backends(&self) -> Vec<BackendArg> {
+    fn backends(&self) -> Vec<BackendKind> {
         if !self.backends.is_empty() {
             return self.backends.clone();
         }
-        let gpu = self.fit.device.device.is_some() || hyades::doctor::examine().devices.iter().any(|d| d.real);
-        if gpu { vec![BackendArg::Cpu, BackendArg::Gpu] } else { vec![BackendArg::Cpu] }
-    }
-
-    /// The fit to time, writing to `out`, on the given backend.
-    fn request(&self, backend: BackendArg, out: PathBuf) -> Result<FitRequest> {
-        let mut fit = self.fit.clone();
-        fit.device.backend = Some(backend);
-        if backend == BackendArg::Gpu {
-            // What is measured is the GPU, not what goes on in its stead.
-            fit.device.strict_device = true;
-        } else {
-            fit.device.device = None;
-        }
-        fit.request(self.inputs.clone(), self.k, Some(out))
+        let named = self.request.device.device.is_some();
+        let gpu = named || hyades::doctor::examine().devices.iter().any(|d| d.real);
+        if gpu { vec![BackendKind::Cpu, BackendKind::Gpu] } else { vec![BackendKind::Cpu] }
     }
 }
 
-impl AssignArgs {
-    pub(super) fn keep_duplicate_ids(&self) -> bool {
-        self.duplicate_ids == DuplicateIds::Keep
+/// The fit to time, writing to `out`, on the given backend.
+fn on(mut fit: FitRequest, backend: BackendKind, out: PathBuf) -> FitRequest {
+    fit.device.backend = Some(backend);
+    if backend == BackendKind::Gpu {
+        // What is measured is the GPU, not what would take its place.
+        fit.device.strict_device = true;
+    } else {
+        fit.device.device = None;
     }
-}
-
-impl CheckArgs {
-    pub(super) fn request(self) -> CheckRequest {
-        CheckRequest {
-            inputs: self.inputs,
-            joins: self.beside.join,
-            access: self.beside.access.access(),
-            id: self.id,
-            expect: self.expect,
-            json: self.json,
-            page: self.report,
-            resources: Resources { threads: self.threads, memory: self.memory, ..Resources::default() },
-        }
-    }
+    fit.output.out = Some(out);
+    fit
 }
 
 impl SynthArgs {

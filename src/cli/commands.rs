@@ -1,34 +1,34 @@
 //! The verbs: request, run, report.
 
-use std::path::Path;
 use std::time::Instant;
 
+use hyades::audit::AuditReport;
+use hyades::check::CheckRequest;
 use hyades::event::Watch;
-use hyades::job::{self, AssignRequest, Assigned, FitOutcome};
+use hyades::job::{self, AssignRequest, Labelling};
+use hyades::model::Model;
 use hyades::{Result, bench as benchmark, check as examine, doctor as examination, synth as bank};
 
-use super::args::{AssignArgs, BenchArgs, CheckArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
+use super::args::{BenchArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
 use super::console::Console;
 use super::fmt::{bytes, seconds, thousands, wrapped};
 use super::report;
 
 pub(super) fn fit(args: FitArgs, console: &Console) -> Result<()> {
-    let (print_recipe, out) = (args.print_recipe(), args.out.clone());
-    if let Some(rules) = args.rules.clone() {
-        return fit_by_rules(args, &rules, console);
-    }
+    let print_recipe = args.print_recipe;
     let request = args.request()?;
     let start = Instant::now();
     let outcome = job::fit(&request, console.observer.as_ref(), &console.stop)?;
     if print_recipe {
-        say!("{}", report::recipe(&outcome.model))?;
+        for part in &outcome.model.parts {
+            say!("{}", report::preparation(&outcome.model, part))?;
+        }
     }
-    say!("{}", report::segments(&outcome.model, &outcome.labels))?;
-    if let Some(audit) = &outcome.audit {
-        say!("{}", super::audit::text(audit).trim_end())?;
-    }
+    tables(&outcome.model, &outcome.labels, outcome.audit.as_ref())?;
     if !console.quiet {
-        say!("{}", closing(&outcome, start.elapsed().as_secs_f64()))?;
+        say!("{}", report::closing(&outcome, start.elapsed().as_secs_f64()))?;
+        say!("labels blake3 {}", outcome.labels.labels_blake3)?;
+        let out = request.output.out.unwrap_or_default();
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
         say!("label new customers: hyades assign {} INPUT --out FOLDER", out.join("model.json").display())?;
@@ -36,94 +36,27 @@ pub(super) fn fit(args: FitArgs, console: &Console) -> Result<()> {
     Ok(())
 }
 
-fn fit_by_rules(args: FitArgs, rules: &Path, console: &Console) -> Result<()> {
-    let (print_recipe, out) = (args.print_recipe(), args.out.clone());
-    let request = args.request()?;
-    let start = Instant::now();
-    let outcome = job::fit_by_rules(&request, rules, console.observer.as_ref(), &console.stop)?;
-    let model = &outcome.model;
-    if print_recipe {
-        for stratum in &model.strata {
-            say!("{}", report::named_recipe(stratum))?;
-        }
+/// The segments, and how protected attributes are distributed across them.
+fn tables(model: &Model, labels: &Labelling, audit: Option<&AuditReport>) -> Result<()> {
+    if model.division.is_some() {
+        say!("{}", report::parts(model, labels))?;
     }
-    say!("{}", report::parts(model, &outcome.labels))?;
-    say!("{}", report::ruled_segments(model, &outcome.labels))?;
-    if let Some(audit) = &outcome.audit {
-        say!("{}", super::audit::text(audit).trim_end())?;
+    say!("{}", report::segments(model, labels))?;
+    match audit {
+        Some(audit) => say!("{}", super::audit::text(audit).trim_end()),
+        None => Ok(()),
     }
+}
+
+pub(super) fn assign(request: &AssignRequest, console: &Console) -> Result<()> {
+    let outcome = job::assign(request, console.observer.as_ref(), &console.stop)?;
+    tables(&outcome.model, &outcome.labels, outcome.audit.as_ref())?;
     if !console.quiet {
-        say!(
-            "{} customers, {} of them taken by rules; strata: {}, segments: {}\n{} in all: {}",
-            thousands(outcome.labels.rows),
-            thousands(outcome.labels.rules.iter().map(|r| r.rows).sum()),
-            model.strata.len(),
-            model.segments(),
-            seconds(start.elapsed().as_secs_f64()),
-            report::stages(&outcome.stages)
-        )?;
+        say!("{} customers in {}", thousands(outcome.labels.rows), report::stages(&outcome.stages))?;
         say!("labels blake3 {}", outcome.labels.labels_blake3)?;
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
-        say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
-        say!("label new customers: hyades assign {} INPUT --out FOLDER", out.join("model.json").display())?;
-    }
-    Ok(())
-}
-
-fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
-    let model = &outcome.model;
-    let stop = match model.stop {
-        hyades::cluster::Stop::Fixpoint => "nothing moved any more",
-        hyades::cluster::Stop::Inertia => "the inertia no longer fell",
-        hyades::cluster::Stop::Tolerance => "centroids moved less than --tol",
-        hyades::cluster::Stop::MaxIter => "--max-iter was reached before it converged",
-    };
-    format!(
-        "{} customers, {} features, {} segments; {} {} until {stop}; inertia {:.6e}\n{} in all: {}\nlabels blake3 {}",
-        thousands(outcome.plan.rows),
-        model.n_features_in_,
-        model.n_clusters,
-        model.n_iter_,
-        if model.n_iter_ == 1 { "pass" } else { "passes" },
-        model.inertia_,
-        seconds(elapsed),
-        report::stages(&outcome.stages),
-        outcome.labels.labels_blake3,
-    )
-}
-
-pub(super) fn assign(args: AssignArgs, console: &Console) -> Result<()> {
-    let request = AssignRequest {
-        backend: args.device.request(),
-        resources: args.resources.resources(),
-        keep_duplicate_ids: args.keep_duplicate_ids(),
-        pseudonymise: args.pseudonymise,
-        model: args.model,
-        inputs: args.inputs,
-        joins: args.beside.join,
-        access: args.beside.access.access(),
-        id: args.id,
-        out: args.out,
-        margin: args.margin,
-        audit: args.audit,
-        protect: args.protect,
-    };
-    let outcome = job::assign(&request, console.observer.as_ref(), &console.stop)?;
-    match &outcome.assigned {
-        Assigned::Plain(model, labels) => say!("{}", report::segments(model, labels))?,
-        Assigned::Ruled(model, labels) => {
-            say!("{}", report::parts(model, labels))?;
-            say!("{}", report::ruled_segments(model, labels))?;
-        }
-    }
-    if let Some(audit) = &outcome.audit {
-        say!("{}", super::audit::text(audit).trim_end())?;
-    }
-    if !console.quiet {
-        say!("{} customers in {}", thousands(outcome.rows), report::stages(&outcome.stages))?;
-        say!("labels blake3 {}", outcome.assigned.labels_blake3())?;
-        let audit = if request.audit { "audit.json, " } else { "" };
-        say!("{}: segments.parquet, {audit}manifest.json", request.out.display())?;
+        let out = request.output.out.clone().unwrap_or_default();
+        say!("{}: segments.parquet, {audit}manifest.json", out.display())?;
     }
     Ok(())
 }
@@ -137,10 +70,9 @@ pub(super) fn plan(args: PlanArgs, console: &Console) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn check(args: CheckArgs, console: &Console) -> Result<()> {
-    let request = args.request();
+pub(super) fn check(request: &CheckRequest, console: &Console) -> Result<()> {
     let start = Instant::now();
-    let report = examine::check(&request, console.observer.as_ref(), &console.stop)?;
+    let report = examine::check(request, console.observer.as_ref(), &console.stop)?;
     say!("{}", super::check::text(&report).trim_end())?;
     if !console.quiet {
         say!(

@@ -2,28 +2,6 @@
 
 pub(super) use hyades::text::thousands;
 
-/// `300MiB`, `2GB`, `1.5g`, `1073741824`.
-pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
-    let trimmed = text.trim();
-    let split = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
-    let (number, unit) = trimmed.split_at(split);
-    let wrong = || format!("{text:?} is no size; write 300MiB, 2GB or a number of bytes");
-    let number: f64 = number.parse().map_err(|_| wrong())?;
-    let factor = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "tb" => 1e12,
-        "k" | "kib" => 1024.0,
-        "m" | "mib" => 1048576.0,
-        "g" | "gib" => 1073741824.0,
-        "t" | "tib" => 1099511627776.0,
-        _ => return Err(wrong()),
-    };
-    Ok((number * factor) as u64)
-}
-
 /// A value in at most about seven characters: `0.0123`, `4.21`, `1,234`, `5.6M`.
 pub(super) fn compact(v: f64) -> String {
     let a = v.abs();
@@ -106,16 +84,6 @@ pub(super) fn about(s: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(parse_bytes("300MiB"), Ok(300 << 20));
-        assert_eq!(parse_bytes("1.5 g"), Ok(3 << 29));
-        assert_eq!(parse_bytes("2GB"), Ok(2_000_000_000));
-        assert_eq!(parse_bytes("77"), Ok(77));
-        assert!(parse_bytes("much").is_err());
-        assert!(parse_bytes("-1MiB").is_err());
-    }
 
     #[test]
     fn words_are_wrapped() {

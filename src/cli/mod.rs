@@ -23,7 +23,6 @@ mod commands;
 mod console;
 mod fmt;
 mod observer;
-mod options;
 mod price;
 mod recipe;
 mod report;
@@ -36,9 +35,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use hyades::event::Observer;
+use hyades::job::FitRequest;
+use hyades::prepare::Recipe;
 use hyades::{Error, Result};
 
-use self::args::{Arguments, FeaturesVerb, LogFormat, RecipeVerb, Verb};
+use self::args::{Arguments, FeaturesVerb, JobVerb, LogFormat, RecipeVerb, Verb};
 use self::console::Console;
 use self::observer::{Bars, Lines};
 
@@ -80,14 +81,15 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.verb {
         Verb::Synth(args) => commands::synth(args, &console),
         Verb::Fit(args) => commands::fit(*args, &console),
-        Verb::Assign(args) => commands::assign(args, &console),
+        Verb::Assign(request) => commands::assign(&request, &console),
         Verb::Plan(args) => commands::plan(*args, &console),
-        Verb::Check(args) => commands::check(args, &console),
+        Verb::Check(request) => commands::check(&request, &console),
         Verb::Bench(args) => commands::bench(*args, &console),
         Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &console),
         Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &console),
-        Verb::Recipe(RecipeVerb::Apply(args)) => recipe::apply(args, &console),
-        Verb::Recipe(RecipeVerb::Schema) => recipe::schema(),
+        Verb::Recipe(RecipeVerb::Apply(request)) => recipe::apply(&request, &console),
+        Verb::Recipe(RecipeVerb::Schema) => recipe::schema(&Recipe::schema()),
+        Verb::Job(JobVerb::Schema) => recipe::schema(&FitRequest::schema()),
         Verb::Doctor(args) => commands::doctor(&args),
     }
 }

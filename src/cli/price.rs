@@ -4,9 +4,8 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use hyades::bench::Price;
+use hyades::job::BackendKind;
 use hyades::{Error, Result};
-
-use super::options::BackendArg;
 
 /// The prices of the backends to compare.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,12 +13,12 @@ pub(super) enum Prices {
     /// The same for all.
     Same(Price),
     /// One for each that is named.
-    Each(Vec<(BackendArg, Price)>),
+    Each(Vec<(BackendKind, Price)>),
 }
 
 impl Prices {
     /// The price of a backend, if it has one.
-    pub(super) fn of(&self, backend: BackendArg) -> Option<Price> {
+    pub(super) fn of(&self, backend: BackendKind) -> Option<Price> {
         match self {
             Prices::Same(price) => Some(*price),
             Prices::Each(prices) => prices.iter().find(|(b, _)| *b == backend).map(|(_, price)| *price),
@@ -27,7 +26,7 @@ impl Prices {
     }
 
     /// Fails for a price that would be ignored.
-    pub(super) fn check(&self, compared: &[BackendArg]) -> Result<()> {
+    pub(super) fn check(&self, compared: &[BackendKind]) -> Result<()> {
         let Prices::Each(prices) = self else { return Ok(()) };
         match prices.iter().find(|(backend, _)| !compared.contains(backend)) {
             None => Ok(()),
@@ -48,11 +47,11 @@ impl FromStr for Prices {
         if !text.contains('=') {
             return price(text).map(Prices::Same);
         }
-        let mut prices: Vec<(BackendArg, Price)> = Vec::new();
+        let mut prices: Vec<(BackendKind, Price)> = Vec::new();
         for part in text.split(',') {
             let (name, amount) = part.split_once('=').ok_or_else(|| no_price(part))?;
             let name = name.trim();
-            let backend = BackendArg::from_str(name, true)
+            let backend = BackendKind::from_str(name, true)
                 .map_err(|_| format!("{name:?} is no backend; cpu, gpu, reference and auto are"))?;
             if prices.iter().any(|(b, _)| *b == backend) {
                 return Err(format!("{} has two prices", backend.name()));
@@ -85,12 +84,12 @@ mod tests {
         let (cheap, dear) = (Price::per_hour(0.1).unwrap(), Price::per_hour(2.5).unwrap());
         assert_eq!(parsed(" 2.5"), Ok(Prices::Same(dear)));
         let each = parsed("cpu=0.10, GPU = 2.5").unwrap();
-        assert_eq!(each, Prices::Each(vec![(BackendArg::Cpu, cheap), (BackendArg::Gpu, dear)]));
-        assert_eq!((each.of(BackendArg::Gpu), each.of(BackendArg::Reference)), (Some(dear), None));
-        assert_eq!(Prices::Same(cheap).of(BackendArg::Reference), Some(cheap));
-        assert!(each.check(&[BackendArg::Gpu, BackendArg::Auto, BackendArg::Cpu]).is_ok());
+        assert_eq!(each, Prices::Each(vec![(BackendKind::Cpu, cheap), (BackendKind::Gpu, dear)]));
+        assert_eq!((each.of(BackendKind::Gpu), each.of(BackendKind::Reference)), (Some(dear), None));
+        assert_eq!(Prices::Same(cheap).of(BackendKind::Reference), Some(cheap));
+        assert!(each.check(&[BackendKind::Gpu, BackendKind::Auto, BackendKind::Cpu]).is_ok());
         assert!(Prices::Same(cheap).check(&[]).is_ok());
-        let text = each.check(&[BackendArg::Cpu]).unwrap_err().to_string();
+        let text = each.check(&[BackendKind::Cpu]).unwrap_err().to_string();
         assert!(text.starts_with("--price-per-hour names gpu, and what is compared is cpu;"), "{text}");
     }
 

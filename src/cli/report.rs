@@ -2,9 +2,10 @@
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use hyades::job::{Plan, RuledLabels, StageTime, TilePlace};
-use hyades::model::{Model, RuledModel, StratumModel};
-use hyades::output::LabelSummary;
+use hyades::cluster::Stop;
+use hyades::job::{FitOutcome, Labelling, Plan, StageTime, TilePlace};
+use hyades::model::{Model, PartModel};
+use hyades::prepare::Preparation;
 use hyades::rules::UNKNOWN_STRATUM;
 use hyades::text::shown;
 
@@ -32,49 +33,27 @@ pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
     table
 }
 
-/// Segment, customers, share, mean distance, and what sets it apart.
-pub(super) fn segments(model: &Model, labels: &LabelSummary) -> String {
-    let rows: u64 = labels.counts.iter().sum();
-    let mut out = table(
-        &["segment", "customers", "share", "mean distance", "set apart by (deviations from average)"],
-        &[0, 1, 2, 3],
-    );
-    for (j, (&n, &distance)) in labels.counts.iter().zip(&labels.mean_distance).enumerate() {
-        out.add_row(vec![j.to_string(), thousands(n), share(n, rows), format!("{distance:.2}"), apart(model, j)]);
-    }
-    out.to_string()
-}
-
 /// What each rule took, and the strata of the others.
-pub(super) fn parts(model: &RuledModel, labels: &RuledLabels) -> String {
+pub(super) fn parts(model: &Model, labels: &Labelling) -> String {
     let mut out = table(&["part", "customers", "share", "segments", "what it is"], &[1, 2, 3]);
-    for (count, rule) in labels.rules.iter().zip(&model.rules.rules) {
+    let book = model.division.as_ref().map(|division| &division.book);
+    for (count, rule) in labels.rules.iter().zip(book.into_iter().flat_map(|book| &book.rules)) {
         let before = match count.taken_before {
             0 => String::new(),
             n => format!("; earlier rules took {} more", thousands(n)),
         };
-        out.add_row(vec![
-            brief(&count.name),
-            thousands(count.rows),
-            share(count.rows, labels.rows),
-            "1".into(),
-            format!("rule: {}{before}", brief(&rule.when)),
-        ]);
+        let what = format!("rule: {}{before}", brief(&rule.when));
+        out.add_row(vec![brief(&count.name), thousands(count.rows), share(count.rows, labels.rows), "1".into(), what]);
     }
-    for (stratum, of) in labels.strata.iter().zip(&model.strata) {
-        let rows = stratum.labels.counts.iter().sum();
-        let what = match (&model.rules.strata, &of.value) {
+    for (part, of) in labels.parts.iter().zip(&model.parts) {
+        let rows = part.labels.counts.iter().sum();
+        let what = match (book.and_then(|book| book.strata.as_ref()), &of.value) {
             (None, _) => "the customers that no rule takes".into(),
             (Some(strata), None) => format!("stratum: {} is null", brief(&strata.within)),
             (Some(strata), Some(value)) => format!("stratum: {} is {}", brief(&strata.within), brief(value)),
         };
-        out.add_row(vec![
-            brief(&stratum.name),
-            thousands(rows),
-            share(rows, labels.rows),
-            stratum.labels.counts.len().to_string(),
-            what,
-        ]);
+        let segments = part.labels.counts.len().to_string();
+        out.add_row(vec![brief(&part.name), thousands(rows), share(rows, labels.rows), segments, what]);
     }
     if labels.unknown > 0 {
         let what = "rows whose stratum the model does not know";
@@ -84,25 +63,60 @@ pub(super) fn parts(model: &RuledModel, labels: &RuledLabels) -> String {
     out.to_string()
 }
 
-/// The segments of all strata, by their names; those of rules stand among the parts.
-pub(super) fn ruled_segments(model: &RuledModel, labels: &RuledLabels) -> String {
-    let mut out = table(
-        &["segment", "name", "customers", "share", "mean distance", "set apart by (deviations from its stratum)"],
-        &[0, 2, 3, 4],
-    );
-    for (stratum, of) in labels.strata.iter().zip(&model.strata) {
-        for (j, (&n, &distance)) in stratum.labels.counts.iter().zip(&stratum.labels.mean_distance).enumerate() {
-            out.add_row(vec![
-                (stratum.first_segment + j).to_string(),
-                format!("{}/{j}", brief(&stratum.name)),
-                thousands(n),
-                share(n, labels.rows),
-                format!("{distance:.2}"),
-                apart(&of.model, j),
-            ]);
+/// Segment, its name if the bank is divided, customers, share, mean distance, and what sets it apart. The segments of rules
+/// stand among the parts.
+pub(super) fn segments(model: &Model, labels: &Labelling) -> String {
+    let named = model.division.is_some();
+    let mut out = if named {
+        let apart = "set apart by (deviations from its stratum)";
+        table(&["segment", "name", "customers", "share", "mean distance", apart], &[0, 2, 3, 4])
+    } else {
+        let apart = "set apart by (deviations from average)";
+        table(&["segment", "customers", "share", "mean distance", apart], &[0, 1, 2, 3])
+    };
+    for (part, of) in labels.parts.iter().zip(&model.parts) {
+        for (j, (&n, &distance)) in part.labels.counts.iter().zip(&part.labels.mean_distance).enumerate() {
+            let mut row = vec![(part.first_segment + j).to_string()];
+            if named {
+                row.push(format!("{}/{j}", brief(&part.name)));
+            }
+            row.extend([thousands(n), share(n, labels.rows), format!("{distance:.2}"), apart(of, j)]);
+            out.add_row(row);
         }
     }
     out.to_string()
+}
+
+/// What was fitted, how long it took, and how it ended.
+pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
+    let (model, labels) = (&outcome.model, &outcome.labels);
+    let time = format!("{} in all: {}", seconds(elapsed), stages(&outcome.stages));
+    if model.division.is_some() {
+        return format!(
+            "{} customers, {} of them taken by rules; strata: {}, segments: {}\n{time}",
+            thousands(labels.rows),
+            thousands(labels.rules.iter().map(|r| r.rows).sum()),
+            model.parts.len(),
+            model.segments(),
+        );
+    }
+    let part = &model.parts[0];
+    let fitted = part.fitted.centroids();
+    let stop = match fitted.stop {
+        Stop::Fixpoint => "nothing moved any more",
+        Stop::Inertia => "the inertia no longer fell",
+        Stop::Tolerance => "centroids moved less than --tol",
+        Stop::MaxIter => "--max-iter was reached before it converged",
+    };
+    format!(
+        "{} customers, {} features, {} segments; {} {} until {stop}; inertia {:.6e}\n{time}",
+        thousands(outcome.plan.rows),
+        part.preparation.columns.len(),
+        fitted.n_clusters,
+        fitted.n_iter_,
+        if fitted.n_iter_ == 1 { "pass" } else { "passes" },
+        fitted.inertia_,
+    )
 }
 
 fn share(part: u64, whole: u64) -> String {
@@ -119,36 +133,37 @@ fn brief(text: &str) -> String {
     line
 }
 
-/// The fitted recipe of a stratum.
-pub(super) fn named_recipe(stratum: &StratumModel) -> String {
-    format!("stratum {}\n{}", brief(&stratum.name), recipe(&stratum.model))
-}
-
 /// The features in which a segment's centroid is farthest from the average, in standard deviations of the transformed
 /// values, with the centroid's value in the feature's own unit.
-fn apart(model: &Model, j: usize) -> String {
-    let features = model.recipe.features_of(&model.grid_centers_[j]);
+fn apart(part: &PartModel, j: usize) -> String {
+    let (preparation, fitted) = (&part.preparation, part.fitted.centroids());
+    let features = preparation.features_of(&fitted.grid_centers_[j]);
     let deviation = |f: usize| {
-        let c = &model.recipe.columns[f];
-        let transformed = c.transformed_from_grid(features[f], model.recipe.step_exponent);
+        let c = &preparation.columns[f];
+        let transformed = c.transformed_from_grid(features[f], preparation.step_exponent);
         if c.seen.deviation > 0.0 { (transformed - c.seen.mean) / c.seen.deviation } else { 0.0 }
     };
-    let mut order: Vec<usize> = (0..model.n_features_in_).collect();
+    let mut order: Vec<usize> = (0..preparation.columns.len()).collect();
     order.sort_by(|&a, &b| deviation(b).abs().total_cmp(&deviation(a).abs()).then(a.cmp(&b)));
     let far: Vec<String> = order
         .into_iter()
         .take(FEATURES_SHOWN)
         .filter(|&f| deviation(f).abs() >= APART)
         .map(|f| {
-            let value = compact(model.cluster_centers_[j][f]);
-            format!("{} {value} ({:+.1})", shown(&model.feature_names_in_[f]), deviation(f))
+            let value = compact(fitted.cluster_centers_[j][f]);
+            format!("{} {value} ({:+.1})", shown(&part.feature_names_in_[f]), deviation(f))
         })
         .collect();
     if far.is_empty() { "close to the average".into() } else { far.join(", ") }
 }
 
-/// The fitted recipe.
-pub(super) fn recipe(model: &Model) -> String {
+/// The fitted preparation of a part.
+pub(super) fn preparation(model: &Model, part: &PartModel) -> String {
+    let table = columns(&part.preparation);
+    if model.division.is_some() { format!("stratum {}\n{table}", brief(&part.name)) } else { table }
+}
+
+fn columns(preparation: &Preparation) -> String {
     let mut out = table(
         &["feature", "type", "transform", "missing becomes", "scale", "center", "unit", "missing", "clipped"],
         &[5, 6, 7, 8],
@@ -162,7 +177,7 @@ pub(super) fn recipe(model: &Model) -> String {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
-    for c in &model.recipe.columns {
+    for c in &preparation.columns {
         let fill = c.fill.map_or_else(|| "refused".into(), |t| format!("{} ({})", beside(c.raw(t), c.unit), c.missing));
         out.add_row(vec![
             shown(&c.name),
@@ -179,9 +194,9 @@ pub(super) fn recipe(model: &Model) -> String {
     let mut text = out.to_string();
     text.push_str(&format!(
         "\ngrid step 2^{} scaled units; center and unit are of transformed values\n",
-        model.recipe.step_exponent
+        preparation.step_exponent
     ));
-    for d in &model.recipe.dropped {
+    for d in &preparation.dropped {
         text.push_str(&format!("left out: {}: {}\n", shown(&d.name), shown(&d.reason)));
     }
     text

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use hyades::Result;
+use hyades::input::Access;
 use hyades::job::Resources;
+use hyades::text::KeySource;
 use hyades::transactions::{self, Filter, Returns, RfmOutcome, RfmRequest};
 
 use super::console::Console;
-use super::fmt::{bytes, parse_bytes, seconds, thousands};
-use super::options::AccessArgs;
+use super::fmt::{bytes, seconds, thousands};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct RfmArgs {
@@ -18,8 +19,10 @@ pub(super) struct RfmArgs {
     /// tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    #[command(flatten)]
-    access: AccessArgs,
+    /// Keys of encrypted files: TOML with footer, [columns] and [ids], each key in
+    /// hex or base64, in a FILE or in env:NAME
+    #[arg(long, value_name = "FILE|env:NAME")]
+    keys: Option<KeySource>,
     /// File to write, one row a customer
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
@@ -30,7 +33,7 @@ pub(super) struct RfmArgs {
     #[command(flatten)]
     more: MoreArgs,
     #[command(flatten)]
-    resources: MemoryArgs,
+    resources: Resources,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -96,26 +99,11 @@ struct MoreArgs {
     trend: Option<u32>,
 }
 
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Resources")]
-struct MemoryArgs {
-    /// Threads [default: one a processor]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Memory, such as 300MiB or 2GB; beyond it transactions go through a scratch
-    /// file [default: 4/5 of what is free]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    memory: Option<u64>,
-    /// Folder for a scratch file, should one be needed [default: the output's]
-    #[arg(long, value_name = "FOLDER")]
-    scratch: Option<PathBuf>,
-}
-
 impl RfmArgs {
     fn request(self) -> RfmRequest {
         RfmRequest {
             inputs: self.inputs,
-            access: self.access.access(),
+            access: Access { keys: self.keys },
             customer: self.columns.customer,
             time: self.columns.time,
             amount: self.columns.amount,
@@ -128,12 +116,7 @@ impl RfmArgs {
             top: self.more.top,
             trend: self.more.trend,
             refuse_incomplete: self.choice.incomplete == Incomplete::Refuse,
-            resources: Resources {
-                threads: self.resources.threads,
-                memory: self.resources.memory,
-                scratch: self.resources.scratch,
-                chunk_rows: None,
-            },
+            resources: self.resources,
             out: self.out,
         }
     }

@@ -18,6 +18,12 @@ pub struct Limits {
     pub tol: f64,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_iter: 300, tol: 1e-4 }
+    }
+}
+
 impl Limits {
     /// # Errors
     /// No pass allowed, or a tolerance that is negative or no number.

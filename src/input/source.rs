@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 pub const MAX_ROWS: u64 = 1 << 40;
 
 /// The input as one table, or some of its rows. Made from footers alone; no value has been read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     files: Arc<[SourceFile]>,
     columns: Arc<[SourceColumn]>,

@@ -1,5 +1,7 @@
 //! A column in row order, in pieces of any length.
 
+use std::collections::VecDeque;
+
 use arrow::array::ArrayRef;
 
 use super::cloud::Ahead;
@@ -13,7 +15,7 @@ pub(crate) struct ColumnStream<'a> {
     column: usize,
     groups: std::slice::Iter<'a, RowGroup>,
     reader: Option<ColumnReader<'a>>,
-    waiting: Option<ArrayRef>,
+    waiting: VecDeque<ArrayRef>,
     _ahead: Ahead,
 }
 
@@ -22,7 +24,7 @@ impl<'a> ColumnStream<'a> {
     pub(crate) fn new(source: &'a Source, column: usize, side_by_side: usize) -> Self {
         let groups = source.row_groups();
         let _ahead = source.ahead(groups, &[column], Order::InTurn(side_by_side));
-        ColumnStream { source, column, groups: groups.iter(), reader: None, waiting: None, _ahead }
+        ColumnStream { source, column, groups: groups.iter(), reader: None, waiting: VecDeque::new(), _ahead }
     }
 
     /// At least one of the next rows and at most `rows`, which is not 0.
@@ -31,18 +33,23 @@ impl<'a> ColumnStream<'a> {
     /// A column that ends before, or cannot be decoded.
     pub(crate) fn next(&mut self, rows: usize) -> Result<ArrayRef> {
         loop {
-            let array = match self.waiting.take() {
+            let array = match self.waiting.pop_front() {
                 Some(array) => array,
                 None => self.next_array()?,
             };
             if array.len() > rows {
-                self.waiting = Some(array.slice(rows, array.len() - rows));
+                self.waiting.push_front(array.slice(rows, array.len() - rows));
                 return Ok(array.slice(0, rows));
             }
             if !array.is_empty() {
                 return Ok(array);
             }
         }
+    }
+
+    /// Gives back rows that were just taken: they are the next to be taken.
+    pub(crate) fn put_back(&mut self, rows: ArrayRef) {
+        self.waiting.push_front(rows);
     }
 
     fn next_array(&mut self) -> Result<ArrayRef> {

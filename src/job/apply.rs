@@ -1,51 +1,37 @@
-//! Apply: the values that a clustering sees of some customers, by the recipe of a model. Rows flow through in batches of
-//! row groups, as in `assign`.
+//! Apply: the values that a clustering sees of some customers, as a model prepares them. Rows flow through in batches of
+//! row groups, as in `assign`; the parts of a divided bank are prepared batch by batch and put back in input order.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Array, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, DictionaryArray, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::assign::{Asked, add_counts, batches, roles, tell_unseen};
-use super::{Resources, ids, inputs};
+use super::assign::{Asked, add_counts, batches, division, roles, tell_unseen};
+use super::request::ApplyRequest;
+use super::{ids, inputs, strata};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::input::{Access, IdStream};
-use crate::model::Model;
+use crate::input::{IdStream, RowGroup, Source};
+use crate::model::{Model, PartModel};
 use crate::output::{Publication, TableWriter};
-use crate::prepare::{ColumnCounts, Design, Placement, replay};
-use crate::text::KeySource;
+use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
+use crate::rules::{Division, Membership, UNKNOWN_STRATUM};
 use crate::tiles::Layout;
-
-/// What to prepare.
-#[derive(Debug, Clone)]
-pub struct ApplyRequest {
-    /// The model's file.
-    pub model: PathBuf,
-    /// Files, folders and patterns.
-    pub inputs: Vec<PathBuf>,
-    /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
-    pub joins: Vec<PathBuf>,
-    /// How inputs and joined tables are opened.
-    pub access: Access,
-    /// The id column; by default the model's, if the input has it.
-    pub id: Option<String>,
-    /// Threads and memory.
-    pub resources: Resources,
-    /// The Parquet file to write: the id, and one float32 column a feature, or a component, in scaled units.
-    pub out: PathBuf,
-    /// The key to replace ids by pseudonyms in the output.
-    pub pseudonymise: Option<KeySource>,
-}
 
 /// Bytes of prepared values that are held at a time.
 const BATCH_BYTES: u64 = 64 << 20;
 
-/// Writes the prepared values; returns the rows.
+/// The column that names the part of each row, where there may be several.
+const PART_COLUMN: &str = "part";
+
+/// Writes the prepared values of all rows: the id, and one float32 column a feature, or a component, in scaled units. Of a
+/// divided bank, a column names the part of each row, and a feature that a part does not have is null there. Returns the
+/// number of rows.
 ///
 /// # Errors
-/// A model that does not verify, columns that the input lacks, values that the recipe refuses.
+/// A model that does not verify, columns that the input lacks, values that the preparation refuses.
 pub fn apply(request: &ApplyRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<u64> {
     let watch = Watch::new(observer, stop);
     request.resources.install(|| run(request, watch))
@@ -53,70 +39,227 @@ pub fn apply(request: &ApplyRequest, observer: &dyn Observer, stop: &std::sync::
 
 fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let model = Model::load(&request.model)?;
-    let (mut publication, name) = Publication::of_table(&request.out, &inputs::all(&request.inputs, &request.joins))?;
+    let (mut publication, name) = Publication::of_table(&request.out, &request.input.all())?;
     let id_column = model.provenance.id_column.as_deref();
-    let mut source =
-        inputs::open(&request.inputs, &request.joins, &request.access, request.id.as_deref().or(id_column), watch)?;
-    let recipe = &model.recipe;
+    let mut source = inputs::open(&request.input, request.id.as_deref().or(id_column), watch)?;
+    let division = division(&model, &request.model, &source)?;
+    let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
     let asked = Asked { id: request.id.as_ref(), protect: &[] };
-    let id = roles(asked, &[recipe], id_column, &source)?.id;
-    let design = Design::of_recipe(&source, recipe)?;
-    inputs::join(&mut source, &design.columns(), &request.resources, request.out.parent(), watch)?;
-    let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
-    let mut stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
-    let schema = Arc::new(schema(&model, stream.as_ref())?);
-    let mut writer = TableWriter::new(publication.file(&name)?, request.out.clone(), schema.clone())?;
-    let mut totals: Vec<ColumnCounts> = Vec::new();
-    let step = recipe.step();
-    watch.stage(Stage::Prepare, source.rows(), "rows", || {
-        let mut first_row = 0;
-        let most = (BATCH_BYTES / (4 * design.width() as u64)).max(1);
-        for groups in batches(source.row_groups(), most) {
-            let large = groups[0].rows > most;
-            let scratch = large.then(|| request.resources.scratch_folder(request.out.parent()));
-            let chunk_rows = Some(Layout::default_chunk_rows(design.width()));
-            let placement = Placement { scratch, chunk_rows, simd: None };
-            let (tiles, counts) = replay(&source, &design, recipe, groups, &placement, watch.quiet())?;
-            add_counts(&mut totals, counts);
-            tiles.map_ordered(
-                |chunk| {
-                    let column = |f| (0..chunk.rows).map(move |row| (f64::from(chunk.value(row, f)) * step) as f32);
-                    Ok((0..chunk.dim).map(|f| Float32Array::from_iter_values(column(f))).collect::<Vec<_>>())
-                },
-                |columns| {
-                    watch.check()?;
-                    let rows = columns.first().map_or(0, |c| c.len());
-                    let mut arrays: Vec<ArrayRef> = vec![match &mut stream {
-                        Some(ids) => ids.take(rows)?,
-                        None => Arc::new(Int64Array::from_iter_values(first_row..first_row + rows as i64)),
-                    }];
-                    first_row += rows as i64;
-                    arrays.extend(columns.into_iter().map(|c| Arc::new(c) as ArrayRef));
-                    let batch = RecordBatch::try_new(schema.clone(), arrays)
-                        .map_err(|e| Error::Internal(format!("putting prepared values together: {e}")))?;
-                    watch.advance(Stage::Prepare, rows as u64);
-                    writer.push(batch)
-                },
-            )?;
-        }
-        Ok(())
+    let roles = roles(asked, &preparations, id_column, &source)?;
+    let needed = [roles.features, division.columns()].concat();
+    inputs::join(&mut source, &needed, &request.resources, request.out.parent(), watch)?;
+    let known: Vec<Option<String>> = model.parts.iter().map(|part| part.value.clone()).collect();
+    let membership = division.divide(&source, Some(&known), watch)?;
+    strata::tell(&membership, watch);
+    let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
+    let ids = roles.id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
+    let columns = Columns::new(&model, &division, ids.as_ref())?;
+    let file = publication.file(&name)?;
+    let writer = TableWriter::new(file, request.out.clone(), columns.schema.clone())?;
+    let mut rows = Prepared { columns, ids, writer, next_row: 0 };
+    let job = Job { request, source: &source, model: &model, membership: &membership };
+    watch.stage(Stage::Prepare, source.rows(), "rows", || match model.parts.as_slice() {
+        [part] if division.is_whole() => job.whole(part, &mut rows, watch),
+        _ => job.divided(&mut rows, watch),
     })?;
-    tell_unseen(&totals, recipe, source.rows(), watch);
-    let (rows, _) = writer.finish()?;
+    let (written, _) = rows.writer.finish()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    Ok(rows)
+    Ok(written)
 }
 
-/// The id, and the features or `component_1`, `component_2` ...
-fn schema(model: &Model, ids: Option<&IdStream<'_>>) -> Result<Schema> {
-    let id = ids.map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
-    let names: Vec<String> = match &model.recipe.projection {
-        Some(p) => (1..=p.components.len()).map(|i| format!("component_{i}")).collect(),
-        None => model.feature_names_in_.clone(),
-    };
-    if names.contains(id.name()) {
-        return Err(Error::usage(format!("{:?} is both the id and a feature; choose another with --id", id.name())));
+/// The columns of the output.
+struct Columns {
+    schema: Arc<Schema>,
+    /// The names of the prepared columns, in order.
+    values: Vec<String>,
+    /// The names of the parts: rules, strata, and rows whose stratum is not known; None if all rows are one part.
+    parts: Option<ArrayRef>,
+}
+
+impl Columns {
+    fn new(model: &Model, division: &Division, ids: Option<&IdStream<'_>>) -> Result<Self> {
+        let id = ids.map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
+        let mut values: Vec<String> = Vec::new();
+        for name in model.parts.iter().flat_map(value_names) {
+            if !values.contains(&name) {
+                values.push(name);
+            }
+        }
+        let parts = division.book().map(|book| {
+            let rules = book.rules.iter().map(|rule| rule.name.as_str());
+            let names = rules.chain(model.parts.iter().map(|part| part.name.as_str())).chain([UNKNOWN_STRATUM]);
+            Arc::new(StringArray::from_iter_values(names)) as ArrayRef
+        });
+        let taken = |name: &String| name == id.name() || (parts.is_some() && name == PART_COLUMN);
+        if values.iter().any(taken) || (parts.is_some() && id.name() == PART_COLUMN) {
+            let name = values.iter().find(|name| taken(name)).unwrap_or(id.name());
+            let text = format!("{name:?} would be the name of two columns; choose another id with --id");
+            return Err(Error::usage(text).of_columns([name]));
+        }
+        let mut fields = vec![id];
+        if parts.is_some() {
+            let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            fields.push(Field::new(PART_COLUMN, text, false));
+        }
+        fields.extend(values.iter().map(|name| Field::new(name, DataType::Float32, parts.is_some())));
+        Ok(Columns { schema: Arc::new(Schema::new(fields)), values, parts })
     }
-    let features = names.into_iter().map(|name| Field::new(name, DataType::Float32, false));
-    Ok(Schema::new(std::iter::once(id).chain(features).collect::<Vec<_>>()))
+}
+
+/// The features of a part, or `component_1`, `component_2` ...
+fn value_names(part: &PartModel) -> Vec<String> {
+    match &part.preparation.projection {
+        Some(p) => (1..=p.components.len()).map(|i| format!("component_{i}")).collect(),
+        None => part.feature_names_in_.clone(),
+    }
+}
+
+/// Prepared rows on their way to the table.
+struct Prepared<'a> {
+    columns: Columns,
+    ids: Option<IdStream<'a>>,
+    writer: TableWriter,
+    next_row: i64,
+}
+
+impl Prepared<'_> {
+    /// Writes rows; `parts` are the numbers of their parts, if there may be several.
+    fn push(&mut self, rows: usize, parts: Option<Int32Array>, values: Vec<ArrayRef>, watch: Watch<'_>) -> Result<()> {
+        watch.check()?;
+        let fail = |e| Error::Internal(format!("putting prepared values together: {e}"));
+        let mut arrays: Vec<ArrayRef> = vec![match &mut self.ids {
+            Some(ids) => ids.take(rows)?,
+            None => Arc::new(Int64Array::from_iter_values(self.next_row..self.next_row + rows as i64)),
+        }];
+        self.next_row += rows as i64;
+        if let (Some(parts), Some(names)) = (parts, &self.columns.parts) {
+            arrays.push(Arc::new(DictionaryArray::try_new(parts, names.clone()).map_err(fail)?));
+        }
+        arrays.extend(values);
+        let batch = RecordBatch::try_new(self.columns.schema.clone(), arrays).map_err(fail)?;
+        watch.advance(Stage::Prepare, rows as u64);
+        self.writer.push(batch)
+    }
+}
+
+/// What both ways have in common.
+struct Job<'a> {
+    request: &'a ApplyRequest,
+    source: &'a Source,
+    model: &'a Model,
+    membership: &'a Membership,
+}
+
+impl Job<'_> {
+    fn batch_rows(&self) -> u64 {
+        let dim = self.model.parts.iter().map(|part| part.preparation.columns.len()).max().unwrap_or(1);
+        (BATCH_BYTES / (4 * dim as u64)).max(1)
+    }
+
+    /// All rows are one part: a row group that is larger than a batch goes through a scratch file.
+    fn whole(&self, part: &PartModel, rows: &mut Prepared<'_>, watch: Watch<'_>) -> Result<()> {
+        let mut totals: Vec<ColumnCounts> = Vec::new();
+        let most = self.batch_rows();
+        for groups in batches(self.source.row_groups(), most) {
+            let folder = (groups[0].rows > most).then(|| self.request.out.parent()).flatten();
+            self.replay(self.source, part, groups, folder, &mut totals, &mut |values| {
+                let n = values.first().map_or(0, Array::len);
+                rows.push(n, None, values.into_iter().map(|v| Arc::new(v) as ArrayRef).collect(), watch)
+            })?;
+        }
+        tell_unseen(&totals, &part.preparation, self.source.rows(), watch);
+        Ok(())
+    }
+
+    /// Rows of several parts, put back in input order a batch of row groups at a time; memory holds the values of a batch.
+    fn divided(&self, rows: &mut Prepared<'_>, watch: Watch<'_>) -> Result<()> {
+        let views: Vec<_> = (0..self.model.parts.len()).map(|i| self.membership.view(self.source, i)).collect();
+        let mut totals: Vec<Vec<ColumnCounts>> = vec![Vec::new(); views.len()];
+        let mut numbers = self.membership.parts();
+        for groups in batches(self.source.row_groups(), self.batch_rows()) {
+            let within = groups[0].number..groups[groups.len() - 1].number + 1;
+            let mut values = Vec::new();
+            for ((part, view), totals) in self.model.parts.iter().zip(&views).zip(&mut totals) {
+                let mut columns: Vec<Vec<f32>> = vec![Vec::new(); value_names(part).len()];
+                let here = row_groups_within(view, &within);
+                if !here.is_empty() {
+                    self.replay(view, part, here, None, totals, &mut |arrays| {
+                        columns.iter_mut().zip(&arrays).for_each(|(c, array)| c.extend_from_slice(array.values()));
+                        Ok(())
+                    })?;
+                }
+                values.push(columns);
+            }
+            let n = groups.iter().map(|g| g.rows as usize).sum();
+            let parts: Vec<Option<usize>> = numbers.by_ref().take(n).collect();
+            self.weave(&parts, &values, rows, watch)?;
+        }
+        for ((part, view), totals) in self.model.parts.iter().zip(&views).zip(&totals) {
+            tell_unseen(totals, &part.preparation, view.rows(), watch);
+        }
+        Ok(())
+    }
+
+    /// Writes rows of several parts; `values` are the prepared columns of each stratum.
+    fn weave(
+        &self,
+        parts: &[Option<usize>],
+        values: &[Vec<Vec<f32>>],
+        rows: &mut Prepared<'_>,
+        watch: Watch<'_>,
+    ) -> Result<()> {
+        let rules = self.membership.rules.len();
+        let unknown = rules + values.len();
+        let numbers = Int32Array::from_iter_values(parts.iter().map(|part| part.unwrap_or(unknown) as i32));
+        let names: Vec<Vec<String>> = self.model.parts.iter().map(value_names).collect();
+        let column = |name: &String| -> ArrayRef {
+            let places: Vec<Option<usize>> = names.iter().map(|names| names.iter().position(|n| n == name)).collect();
+            let mut next = vec![0; values.len()];
+            let value = |part: &Option<usize>| {
+                let stratum = part.and_then(|part| part.checked_sub(rules))?;
+                let at = next[stratum];
+                next[stratum] += 1;
+                places[stratum].map(|place| values[stratum][place][at])
+            };
+            Arc::new(parts.iter().map(value).collect::<Float32Array>())
+        };
+        let columns = rows.columns.values.iter().map(column).collect();
+        rows.push(parts.len(), Some(numbers), columns, watch)
+    }
+
+    /// Prepares row groups of a source by the preparation of a part; a `folder` is for a scratch file.
+    fn replay(
+        &self,
+        source: &Source,
+        part: &PartModel,
+        groups: &[RowGroup],
+        folder: Option<&Path>,
+        totals: &mut Vec<ColumnCounts>,
+        sink: &mut dyn FnMut(Vec<Float32Array>) -> Result<()>,
+    ) -> Result<()> {
+        let step = part.preparation.step();
+        let design = Design::of_recipe(source, &part.preparation)?;
+        let placement = Placement {
+            scratch: folder.map(|folder| self.request.resources.scratch_folder(Some(folder))),
+            chunk_rows: Some(Layout::default_chunk_rows(design.width())),
+            simd: None,
+        };
+        let (tiles, counts) = replay(source, &design, &part.preparation, groups, &placement, Watch::none())?;
+        add_counts(totals, counts);
+        tiles.map_ordered(
+            |chunk| {
+                let column = |f| (0..chunk.rows).map(move |row| (f64::from(chunk.value(row, f)) * step) as f32);
+                Ok((0..chunk.dim).map(|f| Float32Array::from_iter_values(column(f))).collect::<Vec<_>>())
+            },
+            sink,
+        )
+    }
+}
+
+/// The row groups of a view that are some of these of the input.
+fn row_groups_within<'a>(view: &'a Source, numbers: &Range<usize>) -> &'a [RowGroup] {
+    let groups = view.row_groups();
+    let start = groups.partition_point(|g| g.number < numbers.start);
+    let end = groups.partition_point(|g| g.number < numbers.end);
+    &groups[start..end]
 }

@@ -1,96 +1,70 @@
 //! Assign: a model on new customers. Rows flow through in batches of row groups, and a row group that is larger than a
 //! batch through a scratch file, so memory does not grow with the input.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use super::device::{BackendRequest, Size};
-use super::manifest::{Manifest, ManifestColumn};
+use super::audit;
+use super::device::Size;
+use super::inputs::VettedRows;
+use super::labelling::{Labelling, PartLabels};
+use super::manifest::{Hashes, Manifest, ManifestColumn, ManifestPart};
 use super::plan::Extras;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
-use super::ruled_fit::RuledLabels;
-use super::{Resources, audit, ids, inputs, plan};
+use super::request::AssignRequest;
+use super::{ids, inputs, plan, strata};
 use crate::audit::{Audit, AuditReport};
 use crate::backend::{Centroids, Labels};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::input::{Access, IdStream, Pseudonym, RowGroup, Source};
-use crate::model::{AnyModel, Model, RuledModel};
-use crate::output::{Kept, LabelSummary, LabelWriter, Output, Publication, SegmentTable};
+use crate::input::{IdStream, RowGroup, Source};
+use crate::model::{Model, PartModel};
+use crate::output::{Destination, Kept, LabelSummary, LabelWriter, NewTable, Publication, SegmentNames, SegmentTable};
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
 use crate::roles::{RoleRequest, Roles};
-use crate::text::KeySource;
+use crate::rules::{Division, Membership};
+use crate::survey::{Riders, Riding};
 use crate::tiles::Tiles;
 
-pub(super) const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
-
-/// What to label, and how.
-#[derive(Debug, Clone)]
-pub struct AssignRequest {
-    /// The model's file.
-    pub model: PathBuf,
-    /// Files, folders and patterns.
-    pub inputs: Vec<PathBuf>,
-    /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
-    pub joins: Vec<PathBuf>,
-    /// How inputs and joined tables are opened.
-    pub access: Access,
-    /// The id column; by default the model's, if the input has it.
-    pub id: Option<String>,
-    /// Device.
-    pub backend: BackendRequest,
-    /// Threads and memory.
-    pub resources: Resources,
-    /// The folder to publish in.
-    pub out: PathBuf,
-    /// Whether to write the gap to the second-nearest centroid.
-    pub margin: bool,
-    /// Whether null and duplicate ids may pass.
-    pub keep_duplicate_ids: bool,
-    /// The key to replace ids by pseudonyms in the output.
-    pub pseudonymise: Option<KeySource>,
-    /// Whether to tell how protected attributes are spread over the segments.
-    pub audit: bool,
-    /// Columns that are protected attributes beside those that are named like one.
-    pub protect: Vec<String>,
-}
+const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
 
 /// Finished labels.
 #[derive(Debug)]
 pub struct AssignOutcome {
-    /// The model and its labels.
-    pub assigned: Assigned,
-    /// Rows labelled.
-    pub rows: u64,
-    /// How protected attributes are spread, if that was asked for.
+    /// The model that was used.
+    pub model: Model,
+    /// Counts, mean distances and the hash of the labels.
+    pub labels: Labelling,
+    /// How protected attributes are distributed, if that was asked for.
     pub audit: Option<AuditReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
 }
 
-/// A model that was used, and its labels.
-#[derive(Debug)]
-pub enum Assigned {
-    /// Without rules.
-    Plain(Box<Model>, LabelSummary),
-    /// With rules.
-    Ruled(Box<RuledModel>, RuledLabels),
-}
-
-impl Assigned {
-    /// blake3 of the labels as little-endian i32 in row order.
-    pub fn labels_blake3(&self) -> &str {
-        match self {
-            Assigned::Plain(_, labels) => &labels.labels_blake3,
-            Assigned::Ruled(_, labels) => &labels.labels_blake3,
-        }
-    }
-}
-
-/// Does it all.
+/// Labels customers with a model: every row gets the segment that the rules and centroids of the model give it. Labels and
+/// manifest are published in the folder of the request.
 ///
 /// # Errors
-/// A model that does not verify; columns of the model that the input lacks, all listed; and whatever a fit refuses.
+/// A model that does not verify; columns of the model that the input lacks, all listed; and whatever a fit refuses. Then
+/// nothing is published.
+///
+/// # Examples
+/// ```no_run
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::event::Silent;
+/// use hyades::job::{AssignRequest, InputOptions, OutputOptions, assign};
+///
+/// let request = AssignRequest {
+///     model: "october/model.json".into(),
+///     input: InputOptions::of(["november.parquet"]),
+///     output: OutputOptions { out: Some("november".into()), ..OutputOptions::default() },
+///     ..AssignRequest::default()
+/// };
+/// let outcome = assign(&request, &Silent, &AtomicBool::new(false))?;
+/// println!("{:?}", outcome.labels.counts());
+/// # Ok::<(), hyades::Error>(())
+/// ```
 pub fn assign(
     request: &AssignRequest,
     observer: &dyn Observer,
@@ -98,75 +72,155 @@ pub fn assign(
 ) -> Result<AssignOutcome> {
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
-    request.resources.install(|| match AnyModel::load(&request.model)? {
-        AnyModel::Plain(model) => run(request, *model, &recorder, watch),
-        AnyModel::Ruled(model) => super::ruled_assign::run(request, *model, &recorder, watch),
-    })
+    request.resources.install(|| run(request, &recorder, watch))
 }
 
-fn run(request: &AssignRequest, model: Model, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
-    let mut publication = Publication::new(
-        &request.out,
-        &audit::outputs(&OUTPUTS, request.audit),
-        &inputs::all(&request.inputs, &request.joins),
-    )?;
+/// What is known before the rows are divided.
+struct Opened {
+    model: Model,
+    source: Source,
+    roles: Roles,
+    division: Division,
+    replayer: Replayer,
+}
+
+fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
+    let out = request
+        .output
+        .out
+        .as_deref()
+        .ok_or_else(|| Error::usage("the output is missing: name a folder with --out".into()).of_option("--out"))?;
+    let model = Model::load(&request.model)?;
+    let model_blake3 = file_hash(request)?;
+    let outputs = audit::outputs(&OUTPUTS, request.output.audit);
+    let mut publication = Publication::new(out, &outputs, &request.input.all())?;
+    let mut opened = open(request, model, watch)?;
+    let rows = vet(request, &mut opened, watch)?;
+    let membership = divide(&opened, watch)?;
+    let found = label(request, &opened, &rows, &membership, &mut publication, watch)?;
+    let audit_blake3 = audit::publish(found.audit.as_ref(), &mut publication)?;
+    let manifest = Manifest {
+        parts: found.parts,
+        ..Manifest::of("assign", request, &opened.source, (&opened.replayer.ladder, None), recorder)
+    }
+    .with_rows(&rows, &[])
+    .with_labels(&found.labels, Hashes { model_blake3, audit_blake3 });
+    publication.text(OUTPUTS[1], &manifest.to_json()?)?;
+    watch.stage(Stage::Write, 0, "files", || publication.commit())?;
+    Ok(AssignOutcome { model: opened.model, labels: found.labels, audit: found.audit, stages: recorder.stages() })
+}
+
+/// Reads footers, finds the columns of the model, and plans batches.
+fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opened> {
     let id_column = model.provenance.id_column.as_deref();
-    let mut source =
-        inputs::open(&request.inputs, &request.joins, &request.access, request.id.as_deref().or(id_column), watch)?;
-    let asked = Asked { id: request.id.as_ref(), protect: &request.protect };
-    let roles = roles(asked, &[&model.recipe], id_column, &source)?;
-    let id = roles.id;
-    let design = Design::of_recipe(&source, &model.recipe)?;
-    let width = design.width();
+    let columns = &request.columns;
+    let source = inputs::open(&request.input, columns.id.as_deref().or(id_column), watch)?;
+    let division = division(&model, &request.model, &source)?;
+    let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
+    let asked = Asked { id: columns.id.as_ref(), protect: &columns.protect };
+    let roles = roles(asked, &preparations, id_column, &source)?;
+    strata::vet_id(roles.id, &division, &source)?;
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));
     }
-    vet_audit(request, &source, &roles, watch)?;
-    let needed = inputs::needed(&design, &roles);
-    let joins = inputs::join(&mut source, &needed, &request.resources, Some(&request.out), watch)?;
-    let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), id)?;
-    let ids = ids::vet(&source, id, request.keep_duplicate_ids, request.resources.budget() / 4, watch)?;
-    let size = Size { rows: source.rows(), dim: width, k: model.n_clusters };
-    let beside = Extras { rules: 0, audited: audit::columns(request.audit, &roles), fetched: source.fetched_ahead() };
-    let replayer = Replayer::new(request, size, beside, watch)?;
-    let file = publication.file(OUTPUTS[0])?;
-    let stream = id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
-    let table = SegmentTable::new(file, request.out.join(OUTPUTS[0]), stream, request.margin)?;
-    let mut audit = request.audit.then(|| Audit::new(&source, &roles.protected, model.n_clusters));
-    let mut each = |labels: &[u32]| audit.as_mut().map_or(Ok(()), |audit| audit.push(labels));
-    let (labels, _, columns) = replayer.label(&model, &source, Output::Table(Box::new(table)), &mut each, watch)?;
-    let audit = audit.map(|audit| audit.finish(&labels.labels_blake3));
-    let audit_blake3 = audit::publish(audit.as_ref(), &mut publication)?;
-    let manifest = Manifest {
-        ids,
-        pseudonym_key_check: pseudonym.as_ref().map(Pseudonym::key_check),
-        joins,
-        columns,
-        counts: labels.counts.clone(),
-        labels_blake3: labels.labels_blake3.clone(),
-        audit_blake3,
-        model_blake3: file_hash(request)?,
-        ..Manifest::of("assign", &source, &replayer.ladder, recorder)
+    match (request.output.audit, request.output.out.as_deref()) {
+        (true, _) => audit::vet(&source, &roles)?,
+        (false, Some(out)) => audit::warn_of_earlier(out, watch),
+        (false, None) => {}
+    }
+    let dim = preparations.iter().map(|p| p.columns.len()).max().unwrap_or(1);
+    let size = Size { rows: source.rows(), dim, k: model.largest_part() };
+    let extras = Extras {
+        rules: division.bytes(source.rows(), Kept::BYTES),
+        audited: audit::columns(request.output.audit, &roles),
+        fetched: source.fetched_ahead(),
     };
-    publication.text(OUTPUTS[1], &manifest.to_json()?)?;
-    watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    let assigned = Assigned::Plain(Box::new(model), labels);
-    Ok(AssignOutcome { assigned, rows: source.rows(), audit, stages: recorder.stages() })
+    let replayer = Replayer::new(request, size, extras, watch)?;
+    Ok(Opened { model, source, roles, division, replayer })
+}
+
+/// The division of a model, on another input.
+///
+/// # Errors
+/// Columns of the rules that are missing, or are of another kind than in the fit; all listed.
+pub(super) fn division(model: &Model, path: &Path, source: &Source) -> Result<Division> {
+    let Some(division) = &model.division else { return Ok(Division::Whole) };
+    Division::again(&division.book, &division.columns, source).map_err(|why| {
+        Error::input(format!("the input does not fit the rules of {}:\n  {why}", path.display()))
+            .of_kind(ErrorKind::Model)
+            .of_file(path)
+    })
+}
+
+/// Joins, and vets the ids.
+fn vet(request: &AssignRequest, opened: &mut Opened, watch: Watch<'_>) -> Result<VettedRows> {
+    let Opened { source, roles, division, .. } = opened;
+    let needed = [roles.features.clone(), inputs::besides(roles), division.columns()].concat();
+    let joins = inputs::join(source, &needed, &request.resources, request.output.out.as_deref(), watch)?;
+    let pseudonym = ids::pseudonym(request.columns.pseudonymise.as_ref(), roles.id)?;
+    let keep = request.columns.keeps_duplicates();
+    let ids = ids::vet(source, roles.id, keep, request.resources.budget() / 4, watch)?;
+    Ok(VettedRows { joins, ids, pseudonym })
+}
+
+/// Divides the rows into the parts of the model.
+fn divide(opened: &Opened, watch: Watch<'_>) -> Result<Membership> {
+    let known: Vec<Option<String>> = opened.model.parts.iter().map(|part| part.value.clone()).collect();
+    let membership = opened.division.divide(&opened.source, Some(&known), watch)?;
+    strata::tell(&membership, watch);
+    Ok(membership)
+}
+
+/// What was found.
+struct Found {
+    parts: Vec<ManifestPart>,
+    labels: Labelling,
+    audit: Option<AuditReport>,
+}
+
+/// Labels every part; the labels of all are in the table afterwards.
+fn label(
+    request: &AssignRequest,
+    opened: &Opened,
+    rows: &VettedRows,
+    membership: &Membership,
+    publication: &mut Publication,
+    watch: Watch<'_>,
+) -> Result<Found> {
+    let Opened { model, source, roles, division, replayer } = opened;
+    let ks: Vec<usize> = model.parts.iter().map(|part| part.fitted.segments()).collect();
+    let names = SegmentNames::new(membership, &ks);
+    let audit = request.output.audit.then(|| Audit::new(source, &roles.protected, names.count()));
+    let mut audit = audit.map(|audit| Riding::new(audit, source));
+    let mut riders = Riders::default();
+    audit.iter_mut().for_each(|audit| riders.push(audit));
+    let out = request.output.out.clone().unwrap_or_default();
+    let table: NewTable<'_> = Box::new(move || {
+        let ids = roles.id.map(|id| IdStream::new(source, id).with_pseudonym(rows.pseudonym.as_ref()));
+        let (file, path) = (publication.file(OUTPUTS[0])?, out.join(OUTPUTS[0]));
+        SegmentTable::new(file, path, ids, request.output.margin, !division.is_whole())
+    });
+    let folder = request.resources.scratch_folder(request.output.out.as_deref());
+    let mut destination = Destination::new(membership, names, table, &mut riders, folder);
+    let (mut parts, mut labels) = (Vec::new(), Vec::new());
+    for (i, (part, stratum)) in model.parts.iter().zip(&membership.strata).enumerate() {
+        let view = membership.view(source, i);
+        let label = |watch: Watch<'_>| replayer.label(request, part, &view, &mut destination, watch);
+        let (summary, columns) = strata::within(division, stratum, watch, label)?;
+        parts.push(ManifestPart::assigned(part, view.rows(), columns));
+        let (name, first_segment) = (part.name.clone(), part.first_segment);
+        labels.push(PartLabels { name, first_segment, labels: summary });
+    }
+    let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
+    let labels_blake3 = destination.finish(&summaries, watch)?;
+    let audit = audit.map(|riding| riding.finish()).map(|(audit, seen)| audit.report(seen, &labels_blake3));
+    Ok(Found { parts, labels: Labelling::new(membership, labels, labels_blake3), audit })
 }
 
 /// blake3 of the model's file.
-pub(super) fn file_hash(request: &AssignRequest) -> Result<String> {
+fn file_hash(request: &AssignRequest) -> Result<String> {
     let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
     Ok(blake3::hash(&text).to_hex().to_string())
-}
-
-/// Before any work: an audit that can be made, and a word about an earlier one.
-pub(super) fn vet_audit(request: &AssignRequest, source: &Source, roles: &Roles, watch: Watch<'_>) -> Result<()> {
-    if request.audit {
-        return audit::vet(source, roles);
-    }
-    audit::warn_of_earlier(&request.out, watch);
-    Ok(())
 }
 
 /// Roles as the user asks for them.
@@ -226,18 +280,17 @@ pub(super) fn tell_unseen(totals: &[ColumnCounts], recipe: &Preparation, rows: u
 }
 
 /// Replays models on rows, in batches.
-pub(super) struct Replayer<'a> {
-    request: &'a AssignRequest,
+struct Replayer {
     batch_rows: u64,
-    pub(super) ladder: Ladder,
+    ladder: Ladder,
 }
 
-impl<'a> Replayer<'a> {
+impl Replayer {
     /// Chooses the device and plans batches.
-    pub(super) fn new(request: &'a AssignRequest, size: Size, beside: Extras, watch: Watch<'_>) -> Result<Self> {
+    fn new(request: &AssignRequest, size: Size, extras: Extras, watch: Watch<'_>) -> Result<Self> {
         let budget = request.resources.budget();
-        let chosen = request.backend.choose(size, budget)?;
-        let plan = plan::batches(size.dim, size.k, &chosen, budget, beside)?;
+        let chosen = request.device.choose(size, budget)?;
+        let plan = plan::batches(size.dim, size.k, &chosen, budget, extras)?;
         watch.note(format!(
             "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
             size.rows,
@@ -246,46 +299,45 @@ impl<'a> Replayer<'a> {
             budget >> 20
         ));
         watch.note(format!("device: {}, {}: {}", chosen.backend.name(), chosen.backend.device(), chosen.why));
-        Ok(Replayer { request, batch_rows: plan.rows, ladder: chosen.ladder(&request.backend, size, budget)? })
+        Ok(Replayer { batch_rows: plan.rows, ladder: chosen.ladder(&request.device, size, budget)? })
     }
 
-    /// Labels all rows of `source`, whose columns have the names of the model's, and tells the labels to `each` too.
-    pub(super) fn label(
+    /// Labels all rows of `source`, whose columns have the names of the model's.
+    fn label(
         &self,
-        model: &Model,
+        request: &AssignRequest,
+        part: &PartModel,
         source: &Source,
-        output: Output<'_>,
-        each: &mut dyn FnMut(&[u32]) -> Result<()>,
+        destination: &mut Destination<'_>,
         watch: Watch<'_>,
-    ) -> Result<(LabelSummary, Option<Kept>, Vec<ManifestColumn>)> {
-        let (request, centroids) = (self.request, model.centroids()?);
-        let design = Design::of_recipe(source, &model.recipe)?;
+    ) -> Result<(LabelSummary, Vec<ManifestColumn>)> {
+        let (preparation, margin) = (&part.preparation, request.output.margin);
+        let centroids = part.fitted.centroids().grid()?;
+        let design = Design::of_recipe(source, preparation)?;
         let mut totals: Vec<ColumnCounts> = Vec::new();
-        let mut writer = LabelWriter::new(output, None, centroids.k(), model.recipe.step(), request.margin);
-        let worker = BatchLabeller { centroids: &centroids, margin: request.margin, ladder: &self.ladder };
+        let mut writer = LabelWriter::new(destination.open()?, None, centroids.k(), preparation.step(), margin);
+        let worker = BatchLabeller { centroids: &centroids, margin, ladder: &self.ladder };
         watch.stage(Stage::Labels, source.rows(), "rows", || {
             let _ahead = crate::prepare::ahead(source, &design, &Placement::default());
             for groups in batches(source.row_groups(), self.batch_rows) {
                 let large = groups[0].rows > self.batch_rows;
-                let scratch = large.then(|| request.resources.scratch_folder(Some(&request.out)));
-                let placement = Placement { scratch, simd: request.backend.simd, ..Placement::default() };
-                let (tiles, counts) = replay(source, &design, &model.recipe, groups, &placement, watch.quiet())?;
+                let scratch = large.then(|| request.resources.scratch_folder(request.output.out.as_deref()));
+                let placement = Placement { scratch, simd: request.device.simd, ..Placement::default() };
+                let (tiles, counts) = replay(source, &design, preparation, groups, &placement, watch.quiet())?;
                 add_counts(&mut totals, counts);
-                worker.label(&tiles, watch, &mut |labels| {
-                    each(&labels.labels)?;
-                    writer.push(&labels)
-                })?;
+                worker.label(&tiles, watch, &mut |labels| writer.push(&labels))?;
             }
             Ok(())
         })?;
-        tell_unseen(&totals, &model.recipe, source.rows(), watch);
-        let (labels, kept) = writer.finish_into()?;
+        tell_unseen(&totals, preparation, source.rows(), watch);
+        let (labels, kept) = writer.finish()?;
+        destination.keep(kept);
         if labels.counts.iter().sum::<u64>() != source.rows() {
             return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
         }
-        let transforms = model.recipe.columns.iter().map(|c| c.transform.name());
+        let transforms = preparation.columns.iter().map(|c| c.transform.name());
         let column = |(counts, transform)| ManifestColumn { counts, transform };
-        Ok((labels, kept, totals.into_iter().zip(transforms).map(column).collect()))
+        Ok((labels, totals.into_iter().zip(transforms).map(column).collect()))
     }
 }
 

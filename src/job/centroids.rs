@@ -2,76 +2,185 @@
 
 use std::path::Path;
 
+use super::request::InitRequest;
 use crate::backend::Centroids;
-use crate::error::{Error, Result};
+use crate::cluster::Init;
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Access, ColumnReader, Source};
-use crate::model::Model;
+use crate::model::{Model, PartModel};
 use crate::prepare::Preparation;
+use crate::rules::Stratum;
 
-/// Makes sure, before any work, that `path` can be read and holds `k` centroids.
-pub(super) fn vet_centroids(path: &Path, access: &Access, k: usize) -> Result<()> {
-    let found = if is_model(path) {
-        Model::load(path)?.n_clusters as u64
-    } else {
-        Source::open_with(&[path.to_path_buf()], access)?.rows()
-    };
-    if found != k as u64 {
-        return Err(Error::usage(format!("{} holds {found} centroids, and k is {k}", path.display())));
-    }
-    Ok(())
+/// Where the centroids of a part start.
+pub(super) enum Start {
+    /// Greedy k-means++.
+    PlusPlus,
+    /// Rows at random.
+    Random,
+    /// Centroids by feature, as a file has them.
+    Given(GivenCentroids),
 }
 
-fn is_model(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
+/// Starting centroids in the features' own units.
+#[derive(Clone)]
+pub(super) struct GivenCentroids {
+    /// How messages name where they are from.
+    name: String,
+    k: usize,
+    features: Vec<String>,
+    /// By feature, then by centroid.
+    columns: Vec<Vec<f64>>,
 }
 
-/// The centroids of `path`, put on the grid of `recipe`.
-///
-/// # Errors
-/// A file that is neither, lacks features (all listed), or has values that are missing.
-pub(super) fn starting_centroids(path: &Path, access: &Access, recipe: &Preparation) -> Result<Centroids> {
-    let (names, columns) = if is_model(path) { from_model(path)? } else { from_parquet(path, access, recipe)? };
-    let missing: Vec<&str> =
-        recipe.feature_names().into_iter().filter(|name| !names.iter().any(|n| n == name)).collect();
-    if !missing.is_empty() {
-        return Err(Error::input(format!(
-            "{}: starting centroids need every feature; missing: {}",
-            path.display(),
-            missing.join(", ")
-        )));
+/// Where the centroids of all parts start.
+pub(super) enum Starts {
+    /// The same way everywhere.
+    Drawn(InitRequest),
+    /// From the parts of a model.
+    Model(Box<Model>, String),
+    /// From a Parquet file, for the only part.
+    Table(GivenCentroids),
+}
+
+impl Starts {
+    /// Reads what is asked for, before any work.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is neither a model nor Parquet.
+    pub(super) fn read(init: &InitRequest, access: &Access) -> Result<Self> {
+        let InitRequest::File(path) = init else { return Ok(Starts::Drawn(init.clone())) };
+        let name = path.display().to_string();
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+            return Ok(Starts::Model(Box::new(Model::load(path)?), name));
+        }
+        Ok(Starts::Table(from_parquet(path, access)?))
     }
-    let k = columns.first().map_or(0, Vec::len);
-    let dim = recipe.columns.len();
-    let mut values = vec![0; k * dim];
-    for (f, column) in recipe.columns.iter().enumerate() {
-        let at = names.iter().position(|n| *n == column.name).unwrap_or(0);
-        for (j, &raw) in columns[at].iter().enumerate() {
-            let grid = column.on_grid(raw, recipe.step_exponent).ok_or_else(|| {
-                Error::input(format!("{}: centroid {j} has no usable value of {:?}", path.display(), column.name))
-            })?;
-            values[j * dim + f] = grid;
+
+    /// Makes sure that a bank that is not divided finds `k` centroids.
+    pub(super) fn vet_whole(&self, k: usize) -> Result<()> {
+        let (name, found) = match self {
+            Starts::Drawn(_) => return Ok(()),
+            Starts::Model(model, name) => match model.parts.as_slice() {
+                [part] if model.division.is_none() => (name, part.fitted.segments()),
+                _ => {
+                    let text = format!("{name}: it is a model with rules, whose strata have centroids of their own");
+                    return Err(Error::input(text).of_kind(ErrorKind::Model));
+                }
+            },
+            Starts::Table(named) => (&named.name, named.k),
+        };
+        vet_count(name, found, k)
+    }
+
+    /// The starts of every part, in order.
+    ///
+    /// # Errors
+    /// A file without centroids for a part, or with another number of them; all parts of a kind at once.
+    pub(super) fn of_parts(&self, parts: &[Stratum], ks: &[usize]) -> Result<Vec<Start>> {
+        match self {
+            Starts::Drawn(InitRequest::Random) => Ok(parts.iter().map(|_| Start::Random).collect()),
+            Starts::Drawn(_) => Ok(parts.iter().map(|_| Start::PlusPlus).collect()),
+            Starts::Table(named) => match parts {
+                [_] => Ok(vec![Start::Given(named.clone())]),
+                _ => Err(Error::usage(format!(
+                    "--init {}: every stratum has centroids of its own; give a model with the same strata",
+                    named.name
+                ))
+                .of_option("--init")),
+            },
+            Starts::Model(model, name) => of_model(model, name, parts, ks),
         }
     }
-    let rows: Vec<i32> = values.chunks_exact(dim).flat_map(|row| recipe.row_of(row)).collect();
-    Centroids::new(recipe.grid_dim(), rows).map_err(|e| Error::input(format!("{}: {e}", path.display())))
 }
 
-type NamedColumns = (Vec<String>, Vec<Vec<f64>>);
-
-fn from_model(path: &Path) -> Result<NamedColumns> {
-    let model = Model::load(path)?;
-    let columns = (0..model.n_features_in_).map(|f| model.cluster_centers_.iter().map(|c| c[f]).collect()).collect();
-    Ok((model.feature_names_in_, columns))
+fn of_model(model: &Model, name: &str, parts: &[Stratum], ks: &[usize]) -> Result<Vec<Start>> {
+    let find = |stratum: &Stratum| model.parts.iter().find(|p| p.name == stratum.name && p.value == stratum.value);
+    let missing: Vec<String> = parts.iter().filter(|s| find(s).is_none()).map(|s| format!("{:?}", s.name)).collect();
+    if !missing.is_empty() {
+        let there: Vec<String> = model.parts.iter().map(|p| format!("{:?}", p.name)).collect();
+        return Err(Error::usage(format!(
+            "--init {name}: the model has no centroids for {}; it has: {}",
+            missing.join(", "),
+            there.join(", ")
+        ))
+        .of_option("--init"));
+    }
+    let found = parts.iter().filter_map(find).zip(parts.iter().zip(ks));
+    found
+        .map(|(part, (stratum, &k))| {
+            let what = if parts.len() > 1 { format!("{name}, stratum {:?}", stratum.name) } else { name.to_owned() };
+            vet_count(&what, part.fitted.segments(), k)?;
+            Ok(Start::Given(GivenCentroids::of(part, what)))
+        })
+        .collect()
 }
 
-fn from_parquet(path: &Path, access: &Access, recipe: &Preparation) -> Result<NamedColumns> {
+fn vet_count(name: &str, found: usize, k: usize) -> Result<()> {
+    if found == k {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{name} holds {found} centroids, and k is {k}")).of_option("--init"))
+}
+
+impl Start {
+    /// On the grid of a preparation.
+    ///
+    /// # Errors
+    /// Centroids that lack features (all listed), or have values that are missing.
+    pub(super) fn of(&self, preparation: &Preparation) -> Result<Init> {
+        match self {
+            Start::PlusPlus => Ok(Init::PlusPlus),
+            Start::Random => Ok(Init::Random),
+            Start::Given(named) => named.on_grid(preparation).map(Init::Given),
+        }
+    }
+}
+
+impl GivenCentroids {
+    fn of(part: &PartModel, name: String) -> Self {
+        let centers = &part.fitted.centroids().cluster_centers_;
+        let columns = (0..part.feature_names_in_.len()).map(|f| centers.iter().map(|c| c[f]).collect()).collect();
+        GivenCentroids { name, k: centers.len(), features: part.feature_names_in_.clone(), columns }
+    }
+
+    fn on_grid(&self, preparation: &Preparation) -> Result<Centroids> {
+        let place = |name: &str| self.features.iter().position(|n| n == name);
+        let missing: Vec<&str> = preparation.feature_names().into_iter().filter(|name| place(name).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(Error::input(format!(
+                "{}: starting centroids need every feature; missing: {}",
+                self.name,
+                missing.join(", ")
+            ))
+            .of_columns(missing));
+        }
+        let k = self.k;
+        let dim = preparation.columns.len();
+        let mut values = vec![0; k * dim];
+        for (f, column) in preparation.columns.iter().enumerate() {
+            let at = place(&column.name).unwrap_or(0);
+            for (j, &raw) in self.columns[at].iter().enumerate() {
+                let grid = column.on_grid(raw, preparation.step_exponent).ok_or_else(|| {
+                    Error::input(format!("{}: centroid {j} has no usable value of {:?}", self.name, column.name))
+                        .of_columns([&column.name])
+                })?;
+                values[j * dim + f] = grid;
+            }
+        }
+        let rows: Vec<i32> = values.chunks_exact(dim).flat_map(|row| preparation.row_of(row)).collect();
+        Centroids::new(preparation.grid_dim(), rows).map_err(|e| Error::input(format!("{}: {e}", self.name)))
+    }
+}
+
+/// All numeric columns of a small table.
+fn from_parquet(path: &Path, access: &Access) -> Result<GivenCentroids> {
     let source = Source::open_with(&[path.to_path_buf()], access)?;
-    let (mut names, mut columns) = (Vec::new(), Vec::new());
-    for name in recipe.feature_names() {
-        if let Some(position) = source.position(name) {
-            names.push(name.to_owned());
+    let (mut features, mut columns) = (Vec::new(), Vec::new());
+    for (position, column) in source.columns().iter().enumerate() {
+        if crate::input::ValueKind::of(&column.data_type).is_numeric() {
+            features.push(column.name.clone());
             columns.push(ColumnReader::read_all(&source, position)?);
         }
     }
-    Ok((names, columns))
+    Ok(GivenCentroids { name: path.display().to_string(), k: source.rows() as usize, features, columns })
 }

@@ -1,39 +1,10 @@
 //! Which backend a job runs on, and why.
 
+use super::request::{BackendKind, DeviceOptions};
 use crate::backend::cpu::Cpu;
 use crate::backend::reference::Reference;
 use crate::backend::{Backend, DeviceCeilings};
 use crate::error::{Error, Result};
-use crate::simd::SimdLevel;
-
-/// The kinds of backend that a user can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BackendKind {
-    /// A real GPU where it pays, else the CPU.
-    #[default]
-    Auto,
-    /// SIMD on all threads.
-    Cpu,
-    /// A GPU.
-    Gpu,
-    /// The definition, one row at a time.
-    Reference,
-}
-
-/// What a user asks for.
-#[derive(Debug, Clone, Default)]
-pub struct BackendRequest {
-    /// The kind.
-    pub kind: BackendKind,
-    /// A GPU's name or index, several of them separated by commas, or `all` real ones; asking for one asks for a GPU.
-    pub device: Option<String>,
-    /// Fail where the device fails, instead of going on with another.
-    pub strict: bool,
-    /// The SIMD level; by default the best that the machine has.
-    pub simd: Option<SimdLevel>,
-    /// Compute every distance in every pass, also of rows whose segment cannot have changed.
-    pub no_skipping: bool,
-}
 
 /// A backend, and why it was chosen.
 pub(crate) struct Chosen {
@@ -60,7 +31,7 @@ const GPU_PAYS: f64 = 1e11;
 /// Passes that a fit is expected to make.
 pub(crate) const EXPECTED_PASSES: u64 = 10;
 
-impl BackendRequest {
+impl DeviceOptions {
     /// The CPU, for what does not run on the backend, or no longer.
     ///
     /// # Errors
@@ -85,7 +56,7 @@ impl BackendRequest {
         let cpu = |why: String| -> Result<Chosen> {
             Ok(Chosen { backend: Box::new(self.cpu()?), why, host_copy: 0, host_fixed: 0 })
         };
-        match self.kind {
+        match self.backend.unwrap_or_default() {
             BackendKind::Reference => {
                 Ok(Chosen { backend: Box::new(Reference), why: "asked for".into(), host_copy: 0, host_fixed: 0 })
             }
@@ -104,7 +75,7 @@ impl BackendRequest {
                 }
                 match gpu::real() {
                     Some(name) => gpu::open(None, format!("{name} pays for a job of this size"), budget).or_else(|e| {
-                        if self.strict { Err(e) } else { cpu(format!("{name} could not be opened: {e}")) }
+                        if self.strict_device { Err(e) } else { cpu(format!("{name} could not be opened: {e}")) }
                     }),
                     None => cpu("no real GPU was found (hyades doctor tells more)".into()),
                 }
@@ -118,6 +89,7 @@ mod gpu {
     use std::collections::HashSet;
 
     use super::Chosen;
+
     use crate::backend::gpu::{AdapterKind, DeviceChoice, Gpu, GpuOptions, Gpus, adapters};
     use crate::backend::{Backend, DeviceCeilings};
     use crate::error::{Error, Result};
@@ -198,6 +170,7 @@ mod gpu {
 #[cfg(not(feature = "gpu"))]
 mod gpu {
     use super::Chosen;
+    use super::request::{BackendKind, DeviceOptions};
     use crate::backend::DeviceCeilings;
     use crate::error::{Error, Result};
 

@@ -3,78 +3,32 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use super::centroids::vet_centroids;
-use super::device::{BackendRequest, Chosen, Size};
-use super::manifest::Manifest;
+use super::audit;
+use super::centroids::{Start, Starts};
+use super::device::Size;
+use super::inputs::VettedRows;
+use super::labelling::{Labelling, PartLabels};
+use super::manifest::{Hashes, Manifest, ManifestPart, input_files};
 use super::part::{Part, Parts};
-use super::plan::{Extras, Plan};
+use super::plan::{Extras, Plan, Planned};
 use super::recorder::{PassRecord, Recorder, StageTime};
-use super::{Resources, audit, ids, inputs};
-use crate::audit::AuditReport;
-use crate::backend::{DeviceWork, MAX_K};
-use crate::cluster::Limits;
+use super::recovery::Ladder;
+use super::request::{CheckedFit, FitRequest, InitRequest};
+use super::{ids, inputs, strata};
+use crate::audit::{Audit, AuditReport};
+use crate::backend::DeviceWork;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::input::{Access, IdStream, Pseudonym, Source};
-use crate::model::Model;
-use crate::output::{LabelSummary, Output, Publication, SegmentTable};
-use crate::prepare::{Design, Recipe};
-use crate::roles::{RoleRequest, Roles};
-use crate::text::KeySource;
+use crate::input::{IdStream, Source};
+use crate::model::{Model, ModelDivision, PartModel, Provenance};
+use crate::output::{Destination, Kept, LabelSummary, NewTable, Publication, SegmentNames, SegmentTable};
+use crate::prepare::Design;
+use crate::roles::Roles;
+use crate::rules::{Division, Membership, Stratum};
+use crate::survey::{Riders, Riding};
 
 /// The files that a fit publishes, in this order.
-pub(super) const OUTPUTS: [&str; 3] = ["segments.parquet", "model.json", "manifest.json"];
-
-/// Where centroids start, as a user says it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub enum InitRequest {
-    /// Greedy k-means++ on the sample.
-    #[default]
-    PlusPlus,
-    /// Rows of the sample at random.
-    Random,
-    /// A model, or a Parquet file with one row a centroid and the features' names and units.
-    File(PathBuf),
-}
-
-/// What to fit, and how.
-#[derive(Debug, Clone)]
-pub struct FitRequest {
-    /// Files, folders and patterns.
-    pub inputs: Vec<PathBuf>,
-    /// Tables, each a file, a folder or a pattern, whose columns are joined by the id.
-    pub joins: Vec<PathBuf>,
-    /// How inputs and joined tables are opened.
-    pub access: Access,
-    /// Columns.
-    pub roles: RoleRequest,
-    /// Preparation.
-    pub recipe: Recipe,
-    /// Segments.
-    pub k: usize,
-    /// Starts; by default [`default_n_init`].
-    pub n_init: Option<u32>,
-    /// Where centroids start.
-    pub init: InitRequest,
-    /// When to stop.
-    pub limits: Limits,
-    /// Decides everything that is drawn.
-    pub seed: u64,
-    /// Device.
-    pub backend: BackendRequest,
-    /// Threads, memory, scratch.
-    pub resources: Resources,
-    /// The folder to publish in; None: nothing is written.
-    pub out: Option<PathBuf>,
-    /// Whether to write the gap to the second-nearest centroid.
-    pub margin: bool,
-    /// Whether null and duplicate ids may pass.
-    pub keep_duplicate_ids: bool,
-    /// The key to replace ids by pseudonyms in the output.
-    pub pseudonymise: Option<KeySource>,
-    /// Whether to tell how protected attributes are spread over the segments.
-    pub audit: bool,
-}
+const OUTPUTS: [&str; 3] = ["segments.parquet", "model.json", "manifest.json"];
 
 /// A finished fit.
 #[derive(Debug)]
@@ -86,69 +40,88 @@ pub struct FitOutcome {
     /// The model.
     pub model: Model,
     /// Counts, mean distances and the hash of the labels.
-    pub labels: LabelSummary,
-    /// How protected attributes are spread, if that was asked for.
+    pub labels: Labelling,
+    /// How protected attributes are distributed, if that was asked for.
     pub audit: Option<AuditReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
-    /// The full passes.
-    pub passes: Vec<PassRecord>,
-    /// What the kernels of a device did; None without one.
-    pub device_work: Option<DeviceWork>,
+    /// The full passes over each part.
+    pub passes: Vec<Vec<PassRecord>>,
+    /// What the kernels of a device did for each part; None without a device.
+    pub device_work: Vec<Option<DeviceWork>>,
 }
 
 /// What is known before any value is read.
-pub(super) struct Opened {
-    pub(super) source: Source,
-    pub(super) roles: Roles,
-    pub(super) design: Design,
-    pub(super) chosen: Chosen,
-    pub(super) plan: Plan,
+struct Opened {
+    source: Source,
+    roles: Roles,
+    design: Design,
+    division: Division,
+    starts: Starts,
+    ladder: Ladder,
+    plan: Plan,
 }
 
 /// Reads footers, finds columns, chooses the device and plans.
-fn open(request: &FitRequest, watch: Watch<'_>) -> Result<Opened> {
-    let source = inputs::open(&request.inputs, &request.joins, &request.access, request.roles.id.as_deref(), watch)?;
-    let roles = roles(request, &source)?;
-    settle(request, source, roles, request.k, 0, watch)
-}
-
-/// The columns' roles; a recipe may make numbers of columns that are none.
-pub(super) fn roles(request: &FitRequest, source: &Source) -> Result<Roles> {
+fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<Opened> {
+    let CheckedFit { request, recipe, k } = checked;
+    let source = inputs::open(&request.input, request.columns.id.as_deref(), watch)?;
     let names = source.columns().iter().map(|c| c.name.as_str());
-    RoleRequest { encoded: request.recipe.encoded(names), ..request.roles.clone() }.resolve(source)
-}
-
-/// The same for a source and roles that are known, up to `k` segments, and bytes that rules hold.
-pub(super) fn settle(
-    request: &FitRequest,
-    source: Source,
-    roles: Roles,
-    k: usize,
-    rules: u64,
-    watch: Watch<'_>,
-) -> Result<Opened> {
-    let design = Design::new(&source, &roles, &request.recipe)?;
-    if request.audit {
+    let division = Division::read(request.division.rules.as_deref(), &source)?;
+    // A recipe may turn columns into numbers that are none.
+    let roles = request.columns.roles(recipe.encoded(names)).resolve(&source)?;
+    let roles = strata::without_strata(roles, &division, &source)?;
+    strata::warn_of_protected(&division, &roles, &source, watch);
+    let design = Design::new(&source, &roles, recipe)?;
+    if request.output.audit {
         audit::vet(&source, &roles)?;
     }
+    let most = division.most_segments(*k);
+    vet_rows(&source, most)?;
+    let starts = Starts::read(&request.clustering.init(), &request.input.access())?;
+    if division.is_whole() {
+        starts.vet_whole(*k)?;
+    }
+    tell_roles(&source, &roles, watch);
+    let size = Size { rows: source.rows(), dim: design.width(), k: most };
+    let chosen = request.device.choose(size, request.resources.budget())?;
+    audit::warn_of_features(&source, &roles, watch);
+    let extras = Extras {
+        rules: division.bytes(source.rows(), Kept::BYTES),
+        audited: audit::columns(request.output.audit, &roles),
+        fetched: source.fetched_ahead(),
+    };
+    let out = request.output.out.as_deref();
+    let planned = Planned {
+        source: &source,
+        roles: &roles,
+        design: &design,
+        k: most,
+        resources: &request.resources,
+        out,
+        extras,
+    };
+    let plan = planned.plan(&chosen)?;
+    if let Some(out) = out.filter(|_| !request.output.audit) {
+        audit::warn_of_earlier(out, watch);
+    }
+    let ladder = chosen.ladder(&request.device, size, request.resources.budget())?;
+    Ok(Opened { source, roles, design, division, starts, ladder, plan })
+}
+
+/// There are rows, and at least as many as segments.
+fn vet_rows(source: &Source, k: usize) -> Result<()> {
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));
     }
-    if let Some(k) = [request.k, k].into_iter().find(|k| *k == 0 || *k > MAX_K) {
-        let text = format!("k = {k}: between 1 and {MAX_K} segments are possible");
-        return Err(Error::usage(text).of_option("--k"));
-    }
     if k as u64 > source.rows() {
-        return Err(Error::input(format!("k = {k}, but there are only {} rows", source.rows())));
+        return Err(Error::input(format!("k = {k}, but there are only {} rows", source.rows())).of_option("--k"));
     }
-    request.limits.check()?;
-    if request.n_init == Some(0) {
-        return Err(Error::usage("n-init is 0: at least one start is needed".into()));
-    }
-    if let InitRequest::File(path) = &request.init {
-        vet_centroids(path, &request.access, k)?;
-    }
+    Ok(())
+}
+
+/// Notes how the id was found, and which columns are left out.
+fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
     if let Some(id) = roles.id.filter(|_| roles.id_guessed) {
         watch.note(format!("id column: {} (by its name; --id to choose another)", source.columns()[id].name));
     }
@@ -156,16 +129,6 @@ pub(super) fn settle(
         let list: Vec<String> = roles.left_out.iter().map(|(name, why)| format!("{name} ({why})")).collect();
         watch.note(format!("not features: {}", list.join("; ")));
     }
-    let chosen =
-        request.backend.choose(Size { rows: source.rows(), dim: design.width(), k }, request.resources.budget())?;
-    audit::warn_of_features(&source, &roles, watch);
-    let beside = Extras { rules, audited: audit::columns(request.audit, &roles), fetched: source.fetched_ahead() };
-    let (resources, out) = (&request.resources, request.out.as_deref());
-    let plan = super::plan::make(&source, &roles, &design, k, &chosen, resources, out, beside)?;
-    if let Some(out) = out.filter(|_| !request.audit) {
-        audit::warn_of_earlier(out, watch);
-    }
-    Ok(Opened { source, roles, design, chosen, plan })
 }
 
 /// Plans a fit without doing it.
@@ -173,84 +136,230 @@ pub(super) fn settle(
 /// # Errors
 /// As a fit before its work: inputs, columns, device, memory.
 pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Source)> {
+    let checked = request.check()?;
     request.resources.install(|| {
-        let opened = open(request, watch)?;
+        let opened = open(&checked, watch)?;
         Ok((opened.plan, opened.roles, opened.source))
     })
 }
 
-/// Does it all.
+/// Fits a bank: prepares, clusters and labels every part of it, and publishes labels, model and manifest in the folder of
+/// the request; without a folder, nothing is written.
 ///
 /// # Errors
-/// Whatever the stages refuse; then nothing is published.
+/// Whatever the stages refuse, or an interruption once `stop` is set; then nothing is published.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::event::Silent;
+/// use hyades::job::{ClusteringOptions, FitRequest, InputOptions, fit};
+///
+/// let request = FitRequest {
+///     input: InputOptions::of(["data/customers.parquet"]),
+///     clustering: ClusteringOptions::of(6),
+///     ..FitRequest::default()
+/// };
+/// let outcome = fit(&request, &Silent, &AtomicBool::new(false))?;
+/// assert_eq!(outcome.labels.rows, 20_000);
+/// assert_eq!(outcome.labels.counts().len(), 6);
+/// # Ok::<(), hyades::Error>(())
+/// ```
 pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<FitOutcome> {
+    let checked = request.check()?;
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
-    request.resources.install(|| run(request, &recorder, watch))
+    request.resources.install(|| run(&checked, &recorder, watch))
 }
 
-fn run(request: &FitRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
-    let outputs = audit::outputs(&OUTPUTS, request.audit);
-    let mut publication = request
-        .out
-        .as_ref()
-        .map(|out| Publication::new(out, &outputs, &inputs::all(&request.inputs, &request.joins)))
-        .transpose()?;
-    let Opened { mut source, roles, design, chosen, plan } = open(request, watch)?;
-    let size = Size { rows: source.rows(), dim: design.width(), k: request.k };
-    plan.summary().into_iter().for_each(|line| watch.note(line));
-    let joins =
-        inputs::join(&mut source, &inputs::needed(&design, &roles), &request.resources, request.out.as_deref(), watch)?;
-    let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
-    let pseudonym = pseudonym.as_ref();
-    let ids = ids::vet(&source, roles.id, request.keep_duplicate_ids, plan.memory_budget / 4, watch)?;
-    let parts = Parts {
-        request,
-        roles: &roles,
-        design: &design,
-        placement: plan.placement(&request.resources, request.backend.simd),
-        ladder: chosen.ladder(&request.backend, size, request.resources.budget())?,
-    };
-    let mut open = || {
-        let (file, path) = table_file(request, publication.as_mut())?;
-        let ids = roles.id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym));
-        Ok(Output::Table(Box::new(SegmentTable::new(file, path, ids, request.margin)?)))
-    };
-    let Part { model, labels, audit, columns, device_remark, device_work, .. } =
-        parts.cluster(&source, request.k, request.audit, &mut open, watch)?;
+/// What is known of the rows before they are clustered.
+struct Vetted {
+    rows: VettedRows,
+    membership: Membership,
+    /// The segments of every part.
+    ks: Vec<usize>,
+    /// Where the centroids of every part start.
+    starts: Vec<Start>,
+}
+
+/// What was found.
+struct Found {
+    parts: Vec<(Part, Vec<PassRecord>)>,
+    labels: Labelling,
+    audit: Option<AuditReport>,
+}
+
+fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
+    let request = &checked.request;
+    let outputs = audit::outputs(&OUTPUTS, request.output.audit);
+    let publish = |out: &PathBuf| Publication::new(out, &outputs, &request.input.all());
+    let mut publication = request.output.out.as_ref().map(publish).transpose()?;
+    let mut opened = open(checked, watch)?;
+    opened.plan.summary().into_iter().for_each(|line| watch.note(line));
+    let vetted = vet(checked, &mut opened, watch)?;
+    let found = cluster(checked, &opened, &vetted, publication.as_mut(), recorder, watch)?;
+    let model = model(checked, &opened, &vetted, &found);
     if let Some(mut publication) = publication {
         let text = model.to_json()?;
         publication.text(OUTPUTS[1], &text)?;
-        let audit_blake3 = audit::publish(audit.as_ref(), &mut publication)?;
-        let manifest = Manifest {
-            ids,
-            pseudonym_key_check: pseudonym.map(Pseudonym::key_check),
-            plan: Some(plan.clone()),
-            joins,
-            device_remark,
-            device_work: device_work.clone(),
-            passes: recorder.passes(),
-            columns,
-            left_out: roles.left_out.clone(),
-            counts: labels.counts.clone(),
-            labels_blake3: labels.labels_blake3.clone(),
-            audit_blake3,
-            model_blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
-            ..Manifest::of("fit", &source, &parts.ladder, recorder)
-        };
+        let audit_blake3 = audit::publish(found.audit.as_ref(), &mut publication)?;
+        let model_blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+        let manifest = manifest(checked, &opened, &vetted, &found, Hashes { model_blake3, audit_blake3 }, recorder);
         publication.text(OUTPUTS[2], &manifest.to_json()?)?;
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
-    drop(parts);
-    let (stages, passes) = (recorder.stages(), recorder.passes());
-    Ok(FitOutcome { plan, roles, model, labels, audit, stages, passes, device_work })
+    let Found { parts, labels, audit } = found;
+    let (device_work, passes) = parts.into_iter().map(|(part, passes)| (part.device_work, passes)).unzip();
+    let stages = recorder.stages();
+    Ok(FitOutcome { plan: opened.plan, roles: opened.roles, model, labels, audit, stages, passes, device_work })
 }
 
-/// The file of all rows' labels, and what errors call it. Without an output folder it vanishes.
-pub(super) fn table_file(request: &FitRequest, publication: Option<&mut Publication>) -> Result<(File, PathBuf)> {
-    let file = match publication {
-        Some(publication) => publication.file(OUTPUTS[0])?,
-        None => tempfile::tempfile().map_err(|e| Error::io("write in", &std::env::temp_dir(), &e))?,
+/// Joins, vets the ids, and divides the rows.
+fn vet(checked: &CheckedFit, opened: &mut Opened, watch: Watch<'_>) -> Result<Vetted> {
+    let CheckedFit { request, k, .. } = checked;
+    let Opened { source, roles, design, division, starts, plan, .. } = opened;
+    let needed = [inputs::needed(design, roles), division.columns()].concat();
+    let joins = inputs::join(source, &needed, &request.resources, request.output.out.as_deref(), watch)?;
+    let pseudonym = ids::pseudonym(request.columns.pseudonymise.as_ref(), roles.id)?;
+    let keep = request.columns.keeps_duplicates();
+    let ids = ids::vet(source, roles.id, keep, plan.memory_budget / 4, watch)?;
+    let membership = division.divide(source, None, watch)?;
+    strata::tell(&membership, watch);
+    let ks = strata::segments(&membership, division, request.division.rules.as_deref(), *k)?;
+    let starts = starts.of_parts(&membership.strata, &ks)?;
+    Ok(Vetted { rows: VettedRows { joins, ids, pseudonym }, membership, ks, starts })
+}
+
+/// Clusters and labels every part; the labels of all are in the table afterwards.
+fn cluster(
+    checked: &CheckedFit,
+    opened: &Opened,
+    vetted: &Vetted,
+    publication: Option<&mut Publication>,
+    recorder: &Recorder<'_>,
+    watch: Watch<'_>,
+) -> Result<Found> {
+    let (request, membership) = (&checked.request, &vetted.membership);
+    let Opened { source, roles, design, division, ladder, plan, .. } = opened;
+    let placement = plan.placement(&request.resources, request.device.simd);
+    let all = Parts { checked, roles, design, placement, ladder };
+    let names = SegmentNames::new(membership, &vetted.ks);
+    let firsts: Vec<usize> = (0..vetted.ks.len()).map(|i| names.first(i)).collect();
+    let audit = request.output.audit.then(|| Audit::new(source, &roles.protected, names.count()));
+    let mut audit = audit.map(|audit| Riding::new(audit, source));
+    let mut riders = Riders::default();
+    audit.iter_mut().for_each(|audit| riders.push(audit));
+    let table = new_table(request, opened, vetted, publication);
+    let folder = request.resources.scratch_folder(request.output.out.as_deref());
+    let mut destination = Destination::new(membership, names, table, &mut riders, folder);
+    let mut parts = Vec::new();
+    for (i, stratum) in membership.strata.iter().enumerate() {
+        let passes_before = recorder.passes().len();
+        let (k, start) = (vetted.ks[i], &vetted.starts[i]);
+        let view = membership.view(source, i);
+        let part = strata::within(division, stratum, watch, |watch| {
+            if !division.is_whole() {
+                watch.note(format!("{} rows, k = {k}", stratum.rows));
+            }
+            all.cluster(&view, k, start, &mut destination, watch)
+        })?;
+        parts.push((part, recorder.passes().split_off(passes_before)));
+    }
+    let summaries: Vec<&LabelSummary> = parts.iter().map(|(part, _)| &part.labels).collect();
+    let labels_blake3 = destination.finish(&summaries, watch)?;
+    let audit = audit.map(|riding| riding.finish()).map(|(audit, seen)| audit.report(seen, &labels_blake3));
+    let labels = membership.strata.iter().zip(firsts).zip(&parts).map(|((stratum, first_segment), (part, _))| {
+        PartLabels { name: stratum.name.clone(), first_segment, labels: part.labels.clone() }
+    });
+    let labels = Labelling::new(membership, labels.collect(), labels_blake3);
+    Ok(Found { parts, labels, audit })
+}
+
+/// Makes the table of all rows: in the publication, or in a file that vanishes where nothing is published.
+fn new_table<'a>(
+    request: &'a FitRequest,
+    opened: &'a Opened,
+    vetted: &'a Vetted,
+    mut publication: Option<&'a mut Publication>,
+) -> NewTable<'a> {
+    let Opened { source, roles, division, .. } = opened;
+    Box::new(move || {
+        let file: File = match publication.as_deref_mut() {
+            Some(publication) => publication.file(OUTPUTS[0])?,
+            None => tempfile::tempfile().map_err(|e| Error::io("write in", &std::env::temp_dir(), &e))?,
+        };
+        let path = request.output.out.as_ref().map_or_else(std::env::temp_dir, |out| out.join(OUTPUTS[0]));
+        let ids = roles.id.map(|id| IdStream::new(source, id).with_pseudonym(vetted.rows.pseudonym.as_ref()));
+        SegmentTable::new(file, path, ids, request.output.margin, !division.is_whole())
+    })
+}
+
+fn model(checked: &CheckedFit, opened: &Opened, vetted: &Vetted, found: &Found) -> Model {
+    let Opened { source, roles, division, .. } = opened;
+    let clustering = &checked.request.clustering;
+    let column_name = |i: usize| source.columns()[i].name.clone();
+    let limits = clustering.limits();
+    let parts = vetted.membership.strata.iter().zip(&found.labels.parts).zip(&found.parts);
+    let part = |((stratum, labels), (part, _)): ((&Stratum, &PartLabels), &(Part, _))| PartModel {
+        name: stratum.name.clone(),
+        value: stratum.value.clone(),
+        rows: stratum.rows,
+        first_segment: labels.first_segment,
+        feature_names_in_: part.preparation.columns.iter().map(|c| c.name.clone()).collect(),
+        preparation: part.preparation.clone(),
+        fitted: part.fitted.clone(),
     };
-    Ok((file, request.out.as_ref().map_or_else(std::env::temp_dir, |out| out.join(OUTPUTS[0]))))
+    Model {
+        hyades_version: env!("CARGO_PKG_VERSION").into(),
+        provenance: Provenance {
+            rows: source.rows(),
+            inputs: input_files(source),
+            id_column: roles.id.map(column_name),
+            weight_column: roles.weight.map(column_name),
+            seed: clustering.seed(),
+            init: match clustering.init() {
+                // The name of a file would tie the model to where it was made.
+                InitRequest::File(_) => "given".into(),
+                drawn => drawn.to_string(),
+            },
+            max_iter: limits.max_iter,
+            tol: limits.tol,
+        },
+        division: division.book().map(|book| ModelDivision {
+            book: book.clone(),
+            columns: division.kinds().to_vec(),
+            counts: vetted.membership.rules.clone(),
+        }),
+        parts: parts.map(part).collect(),
+    }
+}
+
+fn manifest<'a>(
+    checked: &'a CheckedFit,
+    opened: &Opened,
+    vetted: &Vetted,
+    found: &Found,
+    hashes: Hashes,
+    recorder: &Recorder<'_>,
+) -> Manifest<&'a FitRequest> {
+    let Opened { source, roles, ladder, plan, .. } = opened;
+    let parts = vetted.ks.iter().zip(&found.labels.parts).zip(&found.parts);
+    let part = |((&k, labels), (part, passes)): ((&usize, &PartLabels), &(Part, Vec<PassRecord>))| ManifestPart {
+        name: labels.name.clone(),
+        rows: labels.labels.counts.iter().sum(),
+        k,
+        first_segment: labels.first_segment,
+        passes: passes.clone(),
+        device_work: part.device_work.clone(),
+        columns: part.columns.clone(),
+    };
+    let remark = found.parts.iter().rev().find_map(|(part, _)| part.device_remark.clone());
+    Manifest {
+        plan: Some(plan.clone()),
+        parts: parts.map(part).collect(),
+        ..Manifest::of("fit", &checked.request, source, (ladder, remark), recorder)
+    }
+    .with_rows(&vetted.rows, &roles.left_out)
+    .with_labels(&found.labels, hashes)
 }

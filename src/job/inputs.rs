@@ -1,29 +1,23 @@
 //! The input of a job: one table, to which columns of others may be joined.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::Resources;
+use super::{InputOptions, Resources};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
-use crate::input::{Access, JoinCounts, Source, SourceFile};
+use crate::input::{IdFindings, JoinCounts, Pseudonym, Source, SourceFile};
 use crate::prepare::Design;
 use crate::roles::{Roles, guess_id};
 
 /// Opens the input and the tables to join; `id` is the column to join by, if it is known.
-pub(crate) fn open(
-    inputs: &[PathBuf],
-    joins: &[PathBuf],
-    access: &Access,
-    id: Option<&str>,
-    watch: Watch<'_>,
-) -> Result<Source> {
+pub(crate) fn open(input: &InputOptions, id: Option<&str>, watch: Watch<'_>) -> Result<Source> {
     let open = || {
-        let source = Source::open_with(inputs, access)?;
+        let source = Source::open_with(&input.paths, &input.access())?;
         // A name that is not there is reported where roles are resolved, or is that of a model's own input.
         let named = id.and_then(|id| source.position(id));
         let id = named.or_else(|| guess_id(source.columns(), &[]));
         let id = id.map(|id| source.columns()[id].name.clone());
-        source.with_tables(joins, id.as_deref())
+        source.with_tables(&input.join, id.as_deref())
     };
     let source = watch.stage(Stage::Open, 0, "files", open)?;
     let mut told: Option<(&Path, u64)> = None;
@@ -36,9 +30,11 @@ pub(crate) fn open(
     Ok(source)
 }
 
-/// All files, folders and patterns that are read.
-pub(crate) fn all(inputs: &[PathBuf], joins: &[PathBuf]) -> Vec<PathBuf> {
-    [inputs, joins].concat()
+/// What is known of the rows before they are looked at: tables joined, ids vetted, and the key of pseudonyms.
+pub(super) struct VettedRows {
+    pub(super) joins: Vec<JoinCounts>,
+    pub(super) ids: Option<IdFindings>,
+    pub(super) pseudonym: Option<Pseudonym>,
 }
 
 /// The columns that a job reads.

@@ -2,81 +2,109 @@
 
 use serde::Serialize;
 
+use super::inputs::VettedRows;
+use super::labelling::Labelling;
 use super::plan::Plan;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use crate::backend::DeviceWork;
-use crate::input::{Fetched, IdFindings, JoinCounts, Source, SourceFile};
-use crate::model::InputFile;
+use crate::input::{Fetched, IdFindings, JoinCounts, Pseudonym, Source, SourceFile};
+use crate::model::{InputFile, PartModel};
 use crate::prepare::ColumnCounts;
 use crate::rules::RuleCount;
 
-/// `manifest.json`.
+/// `manifest.json`, of a job with the request `R`.
 #[derive(Debug, Clone, Serialize)]
-pub struct Manifest {
+pub struct Manifest<R> {
     /// `fit` or `assign`.
     pub command: &'static str,
     /// The program.
+    pub tool: ManifestTool,
+    /// What was asked for, with the defaults filled in. Secrets are named by where they are.
+    pub request: R,
+    /// What was read.
+    pub inputs: ManifestInputs,
+    /// The plan; of a fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    /// Where it was computed.
+    pub device: ManifestDevice,
+    /// Seconds by stage.
+    pub stages: Vec<StageTime>,
+    /// The parts that were clustered, in order.
+    pub parts: Vec<ManifestPart>,
+    /// What came out.
+    pub outcome: ManifestOutcome,
+}
+
+/// The program that did the job.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManifestTool {
+    /// Its version.
     pub hyades_version: &'static str,
     /// Operating system and architecture.
     pub platform: String,
-    /// The input files, in order.
-    pub inputs: Vec<ManifestInput>,
-    /// Rows.
+}
+
+/// What a job read.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManifestInputs {
+    /// The files of the input and of joined tables, in order.
+    pub files: Vec<ManifestInput>,
+    /// VettedRows of the input.
     pub rows: u64,
     /// Tables whose columns were joined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub joins: Vec<JoinCounts>,
-    /// What the ids were found to be.
+    /// Null and duplicate ids; None without an id column.
     pub ids: Option<IdFindings>,
     /// Eight digits of the key by which ids were replaced by pseudonyms, if they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pseudonym_key_check: Option<String>,
-    /// The plan; of a fit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Plan>,
-    /// The backend's name.
-    pub backend: String,
-    /// The device that did the passes, and what it had to say.
-    pub device: String,
-    /// Remarks of the device.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device_remark: Option<String>,
-    /// What its kernels did, and what travelled to it and back; of a fit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device_work: Option<DeviceWork>,
-    /// Seconds by stage.
-    pub stages: Vec<StageTime>,
-    /// The full passes; of a fit.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub passes: Vec<PassRecord>,
-    /// What each rule took; its segment is its place in this list.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<RuleCount>,
-    /// The strata, where there are rules.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub strata: Vec<ManifestStratum>,
-    /// Rows without a segment, since the model does not know their stratum; of an `assign` with rules.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unknown_stratum: Option<u64>,
     /// What came from object stores.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched: Option<Fetched>,
-    /// Counts by feature; with rules they stand in `strata`.
-    pub columns: Vec<ManifestColumn>,
-    /// Columns that are no features, and why.
+    /// Columns that are not features, and why.
     pub left_out: Vec<(String, String)>,
-    /// Warnings.
-    pub warnings: Vec<String>,
-    /// Rows by segment.
+}
+
+/// Where a job was computed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManifestDevice {
+    /// The backend's name.
+    pub backend: String,
+    /// The device that did the last passes.
+    pub device: String,
+    /// Remarks of the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// What came out of a job.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ManifestOutcome {
+    /// What each rule took; its segment is its place in this list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleCount>,
+    /// VettedRows without a segment, since the model does not know their stratum.
+    pub unknown_stratum: u64,
+    /// VettedRows by segment.
     pub counts: Vec<u64>,
-    /// blake3 of the labels as little-endian i32, in row order.
+    /// blake3 of the labels as little-endian i32 in row order, -1 for rows without a segment.
     pub labels_blake3: String,
     /// blake3 of `audit.json`, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_blake3: Option<String>,
     /// blake3 of the model file.
     pub model_blake3: String,
+    /// Warnings.
+    pub warnings: Vec<String>,
+}
+
+/// Hashes of the files beside the manifest.
+pub(super) struct Hashes {
+    pub(super) model_blake3: String,
+    pub(super) audit_blake3: Option<String>,
 }
 
 /// One input file.
@@ -98,12 +126,12 @@ pub struct ManifestInput {
     pub encrypted: bool,
 }
 
-/// One stratum.
+/// One part.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestStratum {
+pub struct ManifestPart {
     /// Its name.
     pub name: String,
-    /// Rows.
+    /// VettedRows.
     pub rows: u64,
     /// Segments.
     pub k: usize,
@@ -117,6 +145,21 @@ pub struct ManifestStratum {
     pub device_work: Option<DeviceWork>,
     /// Counts by feature.
     pub columns: Vec<ManifestColumn>,
+}
+
+impl ManifestPart {
+    /// Of an `assign`.
+    pub(super) fn assigned(part: &PartModel, rows: u64, columns: Vec<ManifestColumn>) -> Self {
+        ManifestPart {
+            name: part.name.clone(),
+            rows,
+            k: part.fitted.segments(),
+            first_segment: part.first_segment,
+            passes: Vec::new(),
+            device_work: None,
+            columns,
+        }
+    }
 }
 
 /// Counts of one feature.
@@ -157,37 +200,62 @@ fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
     files(source).zip(input_files(source)).map(input).collect()
 }
 
-impl Manifest {
-    /// What every job can say at its end; the rest is empty.
-    pub(super) fn of(command: &'static str, source: &Source, ladder: &Ladder, recorder: &Recorder<'_>) -> Self {
+impl<R: Serialize> Manifest<R> {
+    /// What every job can say at its end; the rest is empty. `remark` is the device's.
+    pub(super) fn of(
+        command: &'static str,
+        request: R,
+        source: &Source,
+        (ladder, remark): (&Ladder, Option<String>),
+        recorder: &Recorder<'_>,
+    ) -> Self {
+        let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
         Manifest {
             command,
-            hyades_version: env!("CARGO_PKG_VERSION"),
-            platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
-            inputs: manifest_inputs(source),
-            rows: source.rows(),
-            joins: Vec::new(),
-            ids: None,
-            pseudonym_key_check: None,
+            tool: ManifestTool { hyades_version: env!("CARGO_PKG_VERSION"), platform },
+            request,
+            inputs: ManifestInputs {
+                files: manifest_inputs(source),
+                rows: source.rows(),
+                joins: Vec::new(),
+                ids: None,
+                pseudonym_key_check: None,
+                fetched: source.fetched(),
+                left_out: Vec::new(),
+            },
             plan: None,
-            backend: ladder.backend().name().into(),
-            device: ladder.backend().device(),
-            device_remark: None,
-            device_work: None,
+            device: ManifestDevice {
+                backend: ladder.backend().name().into(),
+                device: ladder.backend().device(),
+                remark,
+            },
             stages: recorder.stages(),
-            passes: Vec::new(),
-            rules: Vec::new(),
-            strata: Vec::new(),
-            unknown_stratum: None,
-            fetched: source.fetched(),
-            columns: Vec::new(),
-            left_out: Vec::new(),
-            warnings: recorder.warnings(),
-            counts: Vec::new(),
-            labels_blake3: String::new(),
-            audit_blake3: None,
-            model_blake3: String::new(),
+            parts: Vec::new(),
+            outcome: ManifestOutcome { warnings: recorder.warnings(), ..ManifestOutcome::default() },
         }
+    }
+
+    /// The same, with what became of the labels.
+    pub(super) fn with_labels(mut self, labels: &Labelling, hashes: Hashes) -> Self {
+        self.outcome = ManifestOutcome {
+            rules: labels.rules.clone(),
+            unknown_stratum: labels.unknown,
+            counts: labels.counts(),
+            labels_blake3: labels.labels_blake3.clone(),
+            audit_blake3: hashes.audit_blake3,
+            model_blake3: hashes.model_blake3,
+            warnings: self.outcome.warnings,
+        };
+        self
+    }
+
+    /// The same, with what was found of the rows before they were clustered.
+    pub(super) fn with_rows(mut self, rows: &VettedRows, left_out: &[(String, String)]) -> Self {
+        self.inputs.joins = rows.joins.clone();
+        self.inputs.ids = rows.ids;
+        self.inputs.pseudonym_key_check = rows.pseudonym.as_ref().map(Pseudonym::key_check);
+        self.inputs.left_out = left_out.to_vec();
+        self
     }
 
     pub(super) fn to_json(&self) -> crate::Result<String> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Resources;
 use super::device::{Chosen, EXPECTED_PASSES};
 use crate::cluster::{larger_samples, sample_rows};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::Source;
 use crate::output::OUTPUT_GROUP_ROWS;
 use crate::prepare::{Design, Placement, quantile_bytes};
@@ -104,76 +104,101 @@ pub struct Plan {
 /// Bytes for what the CPU keeps of a chunk between passes, besides what it keeps of its rows.
 const CHUNK_RECORD: u64 = 160;
 
-/// Plans a job on the current thread pool.
-///
-/// # Errors
-/// A budget that cannot work, with the smallest that would.
-#[allow(clippy::too_many_arguments, reason = "a plan weighs everything that is known")]
-pub(crate) fn make(
-    source: &Source,
-    roles: &Roles,
-    design: &Design,
-    k: usize,
-    chosen: &Chosen,
-    resources: &Resources,
-    out: Option<&Path>,
-    beside: Extras,
-) -> Result<Plan> {
-    let (rows, dim) = (source.rows(), design.width());
-    let threads = rayon::current_num_threads();
-    let layout = Layout::new(rows, dim, resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim)));
-    let prepared = layout.bytes();
-    // What is known of a row between passes: its label and its bound.
-    let labels = rows * 7 + layout.chunks() as u64 * CHUNK_RECORD;
-    let weights = if roles.weight.is_some() { rows * 12 } else { 0 };
-    // Columns that turn out to be constant are dropped, and with fewer columns a sample may be larger.
-    let larger = |dim| larger_samples(rows, dim, k).last().copied().unwrap_or(0) * (dim as u64 * 4 + 16);
-    let larger = (1..=dim).map(larger).max().unwrap_or(0);
-    let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16) + larger;
-    let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
-    // Order statistics and sums are counted by every thread for itself, but not at the same time.
-    let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);
-    // What is summed up tile by tile while a fitted transform or categories take the place of landed values.
-    let fitting = if design.is_refined() { rows } else { 0 };
-    let common = FIXED + fitting + labels + weights + sample + output + counters + chosen.host_fixed + beside.bytes();
-    let decoder = beside.decoder();
-    let copy = prepared.min(chosen.host_copy);
-    let resident = common.saturating_add(prepared).saturating_add(copy)
-        + threads as u64 * (decoder + layout.chunk_floats() as u64 * 4);
-    let streamed = common + copy + Store::streaming_bytes(layout, threads) + dim as u64 * decoder;
-    let budget = resources.budget();
-    let smallest = resident.min(streamed);
-    if budget < smallest {
-        return Err(Error::environment(format!(
-            "{} of memory are not enough for {rows} rows of {dim} features: {} are needed at least; give --memory {}MiB or more, \
-             or use fewer features",
-            mib(budget),
-            mib(smallest),
-            smallest.div_ceil(MIB)
-        )));
+/// A job to plan.
+pub(crate) struct Planned<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) roles: &'a Roles,
+    pub(crate) design: &'a Design,
+    /// The most segments of a part.
+    pub(crate) k: usize,
+    pub(crate) resources: &'a Resources,
+    /// The folder of the output.
+    pub(crate) out: Option<&'a Path>,
+    pub(crate) extras: Extras,
+}
+
+/// Bytes that a job needs at most.
+struct Need {
+    /// Of the tiles.
+    prepared: u64,
+    /// Of everything, with the tiles in memory.
+    resident: u64,
+    /// Of everything, with the tiles in a scratch file.
+    streamed: u64,
+}
+
+impl Planned<'_> {
+    fn need(&self, chosen: &Chosen) -> Need {
+        let (rows, dim, k) = (self.source.rows(), self.design.width(), self.k);
+        let threads = rayon::current_num_threads();
+        let chunk_rows = self.resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim));
+        let layout = Layout::new(rows, dim, chunk_rows);
+        let prepared = layout.bytes();
+        // What is known of a row between passes: its label and its bound.
+        let labels = rows * 7 + layout.chunks() as u64 * CHUNK_RECORD;
+        let weights = if self.roles.weight.is_some() { rows * 12 } else { 0 };
+        // Columns that turn out to be constant are dropped, and with fewer columns a sample may be larger.
+        let larger = |dim| larger_samples(rows, dim, k).last().copied().unwrap_or(0) * (dim as u64 * 4 + 16);
+        let larger = (1..=dim).map(larger).max().unwrap_or(0);
+        let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16) + larger;
+        let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
+        // Order statistics and sums are counted by every thread for itself, but not at the same time.
+        let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);
+        // What is summed up tile by tile while a fitted transform or categories take the place of landed values.
+        let fitting = if self.design.is_refined() { rows } else { 0 };
+        let extras = self.extras.bytes() + chosen.host_fixed;
+        let common = FIXED + fitting + labels + weights + sample + output + counters + extras;
+        let decoder = self.extras.decoder();
+        let copy = prepared.min(chosen.host_copy);
+        let resident = common.saturating_add(prepared).saturating_add(copy)
+            + threads as u64 * (decoder + layout.chunk_floats() as u64 * 4);
+        let streamed = common + copy + Store::streaming_bytes(layout, threads) + dim as u64 * decoder;
+        Need { prepared, resident, streamed }
     }
-    let fits = resident <= budget;
-    let mut used: Vec<usize> = design.columns();
-    used.extend(roles.id.into_iter().chain(roles.weight));
-    Ok(Plan {
-        rows,
-        files: source.files().len(),
-        row_groups: source.row_groups().len(),
-        features: dim,
-        k,
-        input_bytes: source.compressed_bytes(&used),
-        prepared_bytes: prepared,
-        place: if fits { TilePlace::Memory } else { TilePlace::Scratch(resources.scratch_folder(out)) },
-        memory_bytes: if fits { resident } else { streamed },
-        memory_budget: budget,
-        smallest_budget: smallest,
-        backend: chosen.backend.name().into(),
-        device: chosen.backend.device(),
-        why: chosen.why.clone(),
-        threads,
-        expected_passes: EXPECTED_PASSES,
-        expected_seconds: expected_seconds(rows, dim, k, threads, chosen.backend.name()),
-    })
+
+    /// The plan on the current thread pool.
+    ///
+    /// # Errors
+    /// A budget that cannot work, with the smallest that would.
+    pub(crate) fn plan(&self, chosen: &Chosen) -> Result<Plan> {
+        let Need { prepared, resident, streamed } = self.need(chosen);
+        let (source, roles, k) = (self.source, self.roles, self.k);
+        let (rows, dim, threads) = (source.rows(), self.design.width(), rayon::current_num_threads());
+        let budget = self.resources.budget();
+        let smallest = resident.min(streamed);
+        if budget < smallest {
+            let text = format!(
+                "{rows} rows of {dim} features need at least {} of memory, and {} are allowed; give --memory {}MiB or more, \
+                 or use fewer features",
+                mib(smallest),
+                mib(budget),
+                smallest.div_ceil(MIB)
+            );
+            return Err(Error::environment(text).of_kind(ErrorKind::Memory).of_option("--memory"));
+        }
+        let fits = resident <= budget;
+        let mut used: Vec<usize> = self.design.columns();
+        used.extend(roles.id.into_iter().chain(roles.weight));
+        Ok(Plan {
+            rows,
+            files: source.files().len(),
+            row_groups: source.row_groups().len(),
+            features: dim,
+            k,
+            input_bytes: source.compressed_bytes(&used),
+            prepared_bytes: prepared,
+            place: if fits { TilePlace::Memory } else { TilePlace::Scratch(self.resources.scratch_folder(self.out)) },
+            memory_bytes: if fits { resident } else { streamed },
+            memory_budget: budget,
+            smallest_budget: smallest,
+            backend: chosen.backend.name().into(),
+            device: chosen.backend.device(),
+            why: chosen.why.clone(),
+            threads,
+            expected_passes: EXPECTED_PASSES,
+            expected_seconds: expected_seconds(rows, dim, k, threads, chosen.backend.name()),
+        })
+    }
 }
 
 /// How `assign` goes through its rows.
@@ -204,12 +229,13 @@ pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, beside
     let row = dim as u64 * if chosen.host_copy > 0 { 8 } else { 4 };
     let rows = (budget.saturating_sub(common) / row).min(BATCH_ROWS);
     if budget < streamed {
-        return Err(Error::environment(format!(
-            "{} of memory are not enough to label rows of {dim} features: {} are needed at least; give --memory {}MiB or more",
-            mib(budget),
+        let text = format!(
+            "labelling rows of {dim} features needs at least {} of memory, and {} are allowed; give --memory {}MiB or more",
             mib(streamed),
+            mib(budget),
             streamed.div_ceil(MIB)
-        )));
+        );
+        return Err(Error::environment(text).of_kind(ErrorKind::Memory).of_option("--memory"));
     }
     Ok(AssignPlan { rows, memory_bytes: streamed.max(common + rows * row) })
 }

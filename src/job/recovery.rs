@@ -2,7 +2,8 @@
 
 use std::cell::{Cell, OnceCell};
 
-use super::device::{BackendKind, BackendRequest, Chosen, Size};
+use super::device::{Chosen, Size};
+use super::request::{BackendKind, DeviceOptions};
 use crate::backend::Backend;
 use crate::backend::cpu::Cpu;
 use crate::error::{Error, Result};
@@ -79,10 +80,10 @@ impl Ladder {
 
 impl Chosen {
     /// The ladder of a job that begins on this backend.
-    pub(super) fn ladder(self, request: &BackendRequest, size: Size, budget: u64) -> Result<Ladder> {
-        let again = BackendRequest { kind: BackendKind::Gpu, ..request.clone() };
+    pub(super) fn ladder(self, request: &DeviceOptions, size: Size, budget: u64) -> Result<Ladder> {
+        let again = DeviceOptions { backend: Some(BackendKind::Gpu), ..request.clone() };
         let reopen = Box::new(move || Ok(again.choose(size, budget)?.backend));
-        Ok(Ladder::new(self.backend, request.cpu()?, request.strict, reopen))
+        Ok(Ladder::new(self.backend, request.cpu()?, request.strict_device, reopen))
     }
 }
 

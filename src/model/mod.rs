@@ -1,26 +1,24 @@
-//! The fitted model: recipe, result and provenance in one readable JSON file, versioned and checksummed.
+//! The fitted model: how a bank is divided, and for every part its preparation and its segments, in one readable JSON file,
+//! versioned and checksummed.
 //!
 //! A model holds nothing that depends on the device, the time or the number of threads: the same rows, recipe and seed
-//! give the same bytes. Names follow scikit-learn's attributes where it has one.
+//! give the same bytes. Absent on purpose: averages of customers, which belong to a profile.
 
-mod ruled;
+mod envelope;
+mod legacy;
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use self::ruled::{AnyModel, RULED_VERSION, RuledModel, StratumModel};
-
-use crate::backend::Centroids;
-use crate::cluster::Stop;
-use crate::error::{Error, Result};
+use crate::cluster::Fitted;
+use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::Preparation;
+use crate::rules::{ColumnKind, MAX_RULES, MAX_STRATA, RuleBook, RuleCount};
 
-/// The version of the file format without rules; with rules it is [`RULED_VERSION`], the newest that this program reads.
-pub const FORMAT_VERSION: u32 = 1;
-
-const FORMAT: &str = "hyades-model";
+/// The version of the file format; this program also reads those before it.
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Everything that labelling new customers needs, and where it came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,35 +26,12 @@ const FORMAT: &str = "hyades-model";
 pub struct Model {
     /// The program that made it.
     pub hyades_version: String,
-    /// `kmeans`.
-    pub algorithm: String,
-    /// Segments.
-    pub n_clusters: usize,
-    /// Features.
-    pub n_features_in_: usize,
-    /// Names of the features, in order.
-    pub feature_names_in_: Vec<String>,
-    /// `n_clusters x n_features_in_`: the centroids in the features' own units, transforms undone.
-    pub cluster_centers_: Vec<Vec<f64>>,
-    /// `n_clusters x n_features_in_`, or x components if the recipe has any: the centroids as grid integers, which define
-    /// the labels.
-    pub grid_centers_: Vec<Vec<i32>>,
-    /// Rows by segment.
-    pub counts_: Vec<u64>,
-    /// Mean distance to the centroid by segment, in scaled units; 0 for an empty segment.
-    pub mean_distance_: Vec<f64>,
-    /// Sum of squared distances in scaled units.
-    pub inertia_: f64,
-    /// The same in squared grid steps: exact, in decimal digits.
-    pub grid_inertia_: String,
-    /// Passes over all rows.
-    pub n_iter_: u32,
-    /// Why they ended.
-    pub stop: Stop,
-    /// How raw values become grid integers.
-    pub recipe: Preparation,
-    /// Where the model comes from.
+    /// Where it comes from.
     pub provenance: Provenance,
+    /// The rules that come before clusters, and the strata; None: all rows were clustered together.
+    pub division: Option<ModelDivision>,
+    /// The parts that were clustered, at least one. Their segments follow those of the rules, part by part.
+    pub parts: Vec<PartModel>,
 }
 
 /// Where a model comes from.
@@ -75,11 +50,7 @@ pub struct Provenance {
     pub seed: u64,
     /// `k-means++`, `random` or `given`.
     pub init: String,
-    /// Starts converged on the sample.
-    pub n_init: u32,
-    /// Rows of the sample.
-    pub sample_rows: u64,
-    /// Most passes.
+    /// The most passes over all rows.
     pub max_iter: u32,
     /// Tolerance.
     pub tol: f64,
@@ -91,129 +62,116 @@ pub struct Provenance {
 pub struct InputFile {
     /// Its name, without its folders.
     pub name: String,
-    /// Bytes.
+    /// Its size in bytes.
     pub bytes: u64,
     /// blake3 of its footer.
     pub footer_blake3: String,
 }
 
-/// What stands in the file.
-#[derive(Serialize, Deserialize)]
-struct Envelope<M> {
-    format: String,
-    format_version: u32,
-    /// blake3 of the model as compact JSON.
-    checksum: String,
-    model: M,
+/// How the rows of the fit were divided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelDivision {
+    /// The rules, in order, and the column of the strata.
+    pub book: RuleBook,
+    /// The columns that the rules look at, and what they were.
+    pub columns: Vec<ColumnKind>,
+    /// What each rule took in the fit; its segment is its place in this list.
+    pub counts: Vec<RuleCount>,
 }
 
-/// What every version of the format has; it is read first, for the rest may have changed.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    format_version: u32,
-}
-
-const AGAIN: &str = "copy it again, or fit a new model";
-
-fn load_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => Error::input(format!("{}: not a model: it is not text", path.display())),
-        _ => Error::io("read", path, &e),
-    })
-}
-
-fn broken(e: &serde_json::Error) -> String {
-    format!("not a model, or a damaged one: {e}; {AGAIN}")
-}
-
-fn newer(version: u32) -> String {
-    format!("its format version is {version}, and this program reads up to {RULED_VERSION}; use a newer hyades")
-}
-
-/// The version of a model's file.
-fn version(text: &str) -> Result<u32, String> {
-    let head: Head = serde_json::from_str(text).map_err(|e| broken(&e))?;
-    if head.format != FORMAT {
-        return Err(format!("not a model: its format is {:?}", head.format));
-    }
-    Ok(head.format_version)
-}
-
-/// The content of a file, if it agrees with its checksum.
-fn open_envelope<M: Serialize + DeserializeOwned>(text: &str) -> Result<M, String> {
-    let outer: Envelope<serde_json::Value> = serde_json::from_str(text).map_err(|e| broken(&e))?;
-    let model: M = serde_json::from_value(outer.model).map_err(|e| format!("damaged: {e}; {AGAIN}"))?;
-    if checksum(&model).map_err(|e| e.to_string())? != outer.checksum {
-        return Err(format!("damaged: its checksum does not agree with its content; {AGAIN}"));
-    }
-    Ok(model)
-}
-
-/// The text of a file.
-fn sealed(model: &impl Serialize, format_version: u32) -> Result<String> {
-    let envelope = Envelope { format: FORMAT.into(), format_version, checksum: checksum(model)?, model };
-    let mut text = serde_json::to_string_pretty(&envelope).map_err(|e| Error::Internal(e.to_string()))?;
-    text.push('\n');
-    Ok(text)
-}
-
-fn checksum(model: &impl Serialize) -> Result<String> {
-    let compact = serde_json::to_vec(model).map_err(|e| Error::Internal(e.to_string()))?;
-    Ok(format!("blake3:{}", blake3::hash(&compact).to_hex()))
+/// Rows that were clustered together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartModel {
+    /// Its name. With rules or strata, the names of its segments begin with it.
+    pub name: String,
+    /// The value of the column of strata as text; None: null, or there is no such column.
+    pub value: Option<String>,
+    /// Rows of the fit.
+    pub rows: u64,
+    /// The number of its first segment in the whole bank.
+    pub first_segment: usize,
+    /// Names of the features, in order.
+    pub feature_names_in_: Vec<String>,
+    /// How raw values become grid integers.
+    pub preparation: Preparation,
+    /// The segments.
+    pub fitted: Fitted,
 }
 
 impl Model {
     /// The file's text.
-    pub fn to_json(&self) -> Result<String> {
-        sealed(self, FORMAT_VERSION)
-    }
-
-    /// Reads and verifies a model without rules.
     ///
     /// # Errors
-    /// Not a model, one with rules, a newer format, damaged (the checksum does not agree), or inconsistent in itself.
+    /// None that is known: the model is plain data.
+    pub fn to_json(&self) -> Result<String> {
+        envelope::sealed(self, FORMAT_VERSION)
+    }
+
+    /// Reads and verifies a model.
+    ///
+    /// # Errors
+    /// Not a model, a newer format, damaged (the checksum does not agree), or inconsistent in itself.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::from_json(&load_text(path)?).map_err(|why| Error::input(format!("{}: {why}", path.display())))
+        Self::from_json(&envelope::load_text(path)?)
+            .map_err(|why| Error::input(format!("{}: {why}", path.display())).of_kind(ErrorKind::Model).of_file(path))
     }
 
     fn from_json(text: &str) -> Result<Self, String> {
-        match version(text)? {
-            version if version > RULED_VERSION => Err(newer(version)),
-            RULED_VERSION => Err("it is a model with rules, whose strata have centroids of their own".into()),
-            _ => {
-                let model: Model = open_envelope(text)?;
-                model.check()?;
-                Ok(model)
+        let model: Model = match envelope::version(text)? {
+            version if version > FORMAT_VERSION => {
+                return Err(format!(
+                    "its format version is {version}, and this program reads up to {FORMAT_VERSION}; use a newer hyades"
+                ));
             }
-        }
+            FORMAT_VERSION => envelope::open(text)?,
+            version => legacy::read(text, version)?,
+        };
+        model.check()?;
+        Ok(model)
+    }
+
+    /// Segments of all rules and parts.
+    pub fn segments(&self) -> usize {
+        self.parts.last().map_or(0, |last| last.first_segment + last.fitted.segments())
+    }
+
+    /// The most segments of a part.
+    pub fn largest_part(&self) -> usize {
+        self.parts.iter().map(|part| part.fitted.segments()).max().unwrap_or(1)
     }
 
     fn check(&self) -> Result<(), String> {
-        let (k, dim) = (self.n_clusters, self.n_features_in_);
-        let agree = self.grid_centers_.len() == k
-            && self.counts_.len() == k
-            && self.recipe.columns.len() == dim
-            && self.feature_names_in_.iter().eq(self.recipe.columns.iter().map(|c| &c.name))
-            && self.grid_centers_.iter().all(|row| row.len() == self.recipe.grid_dim())
-            && self.recipe.is_consistent();
-        if !agree {
-            return Err("inconsistent: its shapes do not agree".into());
+        let mut next = self.division.as_ref().map_or(0, |division| division.book.rules.len());
+        let mut names = HashSet::new();
+        let mut agree = (1..=MAX_STRATA).contains(&self.parts.len());
+        for part in &self.parts {
+            part.check()?;
+            agree &= part.first_segment == next && names.insert(&part.name);
+            next += part.fitted.segments();
         }
-        self.centroids().map(|_| ()).map_err(|e| format!("inconsistent: {e}"))
-    }
-
-    /// The centroids on the grid.
-    pub fn centroids(&self) -> Result<Centroids> {
-        Centroids::new(self.recipe.grid_dim(), self.grid_centers_.concat())
+        agree &= match &self.division {
+            None => self.parts.len() == 1,
+            Some(ModelDivision { book, counts, .. }) => {
+                book.rules.len() <= MAX_RULES
+                    && (book.strata.is_some() || self.parts.len() == 1)
+                    && book.rules.iter().map(|r| &r.name).eq(counts.iter().map(|c| &c.name))
+            }
+        };
+        if agree { Ok(()) } else { Err("inconsistent: its rules and strata do not agree".into()) }
     }
 }
 
-/// Centroids in the features' own units.
-pub fn original_centers(centroids: &Centroids, recipe: &Preparation) -> Vec<Vec<f64>> {
-    let row = |c: &[i32]| {
-        let features = recipe.features_of(c);
-        features.iter().zip(&recipe.columns).map(|(&v, column)| column.original(v, recipe.step_exponent)).collect()
-    };
-    centroids.iter().map(row).collect()
+impl PartModel {
+    fn check(&self) -> Result<(), String> {
+        let fitted = self.fitted.centroids();
+        let agree = fitted.agrees_with(&self.preparation)
+            && self.feature_names_in_.iter().eq(self.preparation.columns.iter().map(|c| &c.name))
+            && self.preparation.is_consistent();
+        if !agree {
+            return Err("inconsistent: its shapes do not agree".into());
+        }
+        fitted.grid().map(|_| ()).map_err(|e| format!("inconsistent: {e}"))
+    }
 }

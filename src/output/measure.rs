@@ -1,10 +1,15 @@
-//! Distances and what they sum to, in parallel: the same bytes with any number of threads.
+//! Distances and what they sum to, in parallel.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-/// Rows whose distances are added in one go, counted from the first row of the output; the sums of these pieces are then
-/// added in order.
+use crate::numeric::power_of_two;
+
+/// Rows that a thread measures in one go.
 const PIECE: usize = 4096;
+/// Distances are summed as multiples of 2^-20 grid steps: sums of integers have no order, so any number of threads, and
+/// any division of the rows, gives the same bytes. A squared distance is below 2^62, so a term is below 2^51.
+const DISTANCE_BITS: i32 = 20;
 
 /// Rows that wait to be written.
 #[derive(Debug, Default)]
@@ -15,25 +20,42 @@ pub(super) struct WaitingRows {
     pub(super) second2: Vec<u64>,
 }
 
-/// Counts and sums by segment.
-#[derive(Debug, Clone)]
-pub(super) struct DistanceSums {
-    pub(super) counts: Vec<u64>,
-    /// Of distances in scaled units.
-    pub(super) distances: Vec<f64>,
-    /// Exact weighted sum of squared distances, in squared grid steps.
-    pub(super) inertia: u128,
+/// Rows whose distances were measured.
+#[derive(Debug, Default)]
+pub(crate) struct MeasuredRows {
+    pub(crate) labels: Vec<u32>,
+    pub(crate) distances: Vec<f32>,
+    pub(crate) margins: Option<Vec<f32>>,
 }
 
-impl DistanceSums {
+/// Counts and sums of labelled rows by segment: integers, so any order gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LabelSums {
+    /// Rows by segment.
+    pub(crate) counts: Vec<u64>,
+    /// Distances by segment, in 2^-20 grid steps.
+    distances: Vec<u128>,
+    /// Exact weighted sum of squared distances, in squared grid steps.
+    pub(crate) inertia: u128,
+}
+
+impl LabelSums {
     pub(super) fn empty(k: usize) -> Self {
-        DistanceSums { counts: vec![0; k], distances: vec![0.0; k], inertia: 0 }
+        LabelSums { counts: vec![0; k], distances: vec![0; k], inertia: 0 }
     }
 
-    fn add(&mut self, later: &DistanceSums) {
-        self.counts.iter_mut().zip(&later.counts).for_each(|(a, b)| *a += b);
-        self.distances.iter_mut().zip(&later.distances).for_each(|(a, b)| *a += b);
-        self.inertia += later.inertia;
+    /// Adds the rows of `other`, of as many segments.
+    fn merge(&mut self, other: &LabelSums) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(a, b)| *a += b);
+        self.distances.iter_mut().zip(&other.distances).for_each(|(a, b)| *a += b);
+        self.inertia += other.inertia;
+    }
+
+    /// Mean distance by segment for a grid of this step; 0 for an empty segment.
+    pub(super) fn mean_distances(&self, step: f64) -> Vec<f64> {
+        let unit = step * power_of_two(-DISTANCE_BITS);
+        let mean = |(&sum, &n): (&u128, &u64)| sum as f64 / n.max(1) as f64 * unit;
+        self.distances.iter().zip(&self.counts).map(mean).collect()
     }
 }
 
@@ -42,29 +64,34 @@ impl WaitingRows {
         self.labels.len()
     }
 
-    /// Adds these rows, the first of which is a multiple of [`PIECE`], to `sums`; returns their distances in scaled units.
-    pub(super) fn measure(&self, weights: Option<&[u32]>, step: f64, sums: &mut DistanceSums) -> Vec<f32> {
+    /// Adds these rows to `sums`; returns their distances in scaled units.
+    pub(super) fn measure(&self, weights: Option<&[u32]>, step: f64, sums: &mut LabelSums) -> Vec<f32> {
         let mut distances = vec![0f32; self.len()];
         let k = sums.counts.len();
-        let pieces: Vec<DistanceSums> = distances
-            .par_chunks_mut(PIECE)
-            .enumerate()
-            .map(|(p, distances)| {
-                let mut sums = DistanceSums::empty(k);
-                let first = p * PIECE;
-                let rows = self.labels[first..].iter().zip(&self.distance2[first..]).zip(distances);
-                for (i, ((&label, &d2), out)) in rows.enumerate() {
-                    let distance = (d2 as f64).sqrt() * step;
-                    *out = distance as f32;
-                    sums.counts[label as usize] += 1;
-                    sums.distances[label as usize] += distance;
-                    let weight = weights.map_or(1, |w| w[first + i]);
-                    sums.inertia += u128::from(weight) * u128::from(d2);
-                }
-                sums
-            })
-            .collect();
-        pieces.iter().for_each(|piece| sums.add(piece));
+        let pieces = distances.par_chunks_mut(PIECE).enumerate().map(|(p, distances)| {
+            let mut sums = LabelSums::empty(k);
+            let mut totals = vec![0u64; k]; // 2^12 terms below 2^51
+            let first = p * PIECE;
+            let rows = self.labels[first..].iter().zip(&self.distance2[first..]).zip(distances);
+            for (i, ((&label, &d2), out)) in rows.enumerate() {
+                let distance = (d2 as f64).sqrt();
+                *out = (distance * step) as f32;
+                sums.counts[label as usize] += 1;
+                totals[label as usize] += (distance * power_of_two(DISTANCE_BITS)).round_ties_even() as u64;
+                let weight = weights.map_or(1, |w| w[first + i]);
+                sums.inertia += u128::from(weight) * u128::from(d2);
+            }
+            sums.distances = totals.into_iter().map(u128::from).collect();
+            sums
+        });
+        let merged = pieces.reduce(
+            || LabelSums::empty(k),
+            |mut a, b| {
+                a.merge(&b);
+                a
+            },
+        );
+        sums.merge(&merged);
         distances
     }
 

@@ -5,14 +5,14 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::MeasuredRows;
+use super::measure::MeasuredRows;
 use crate::error::{Error, Result};
 
 /// Bytes that are written or read at a time.
 const BUFFER: usize = 1 << 16;
 
 /// Takes labels.
-pub struct LabelScratch {
+pub(crate) struct LabelScratch {
     file: BufWriter<File>,
     folder: PathBuf,
 }

@@ -9,7 +9,6 @@ use arrow::datatypes::{DataType, Field, Schema};
 use parquet::basic::{Compression, Encoding};
 use parquet::schema::types::ColumnPath;
 
-use super::MeasuredRows;
 use super::row_groups::{RowGroups, properties};
 use crate::error::Result;
 use crate::input::IdStream;
@@ -18,25 +17,17 @@ use crate::input::IdStream;
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
 /// `segments.parquet`: id, segment, distance; with rules the segment's name too; margin if asked for.
-pub struct SegmentTable<'a> {
+pub(crate) struct SegmentTable<'a> {
     groups: RowGroups,
     ids: Option<IdStream<'a>>,
+    margin: bool,
     next_row: i64,
 }
 
 impl<'a> SegmentTable<'a> {
     /// A table in `file`, which errors call `path`. `ids` are those of all rows from the first; without them the row number
-    /// takes their place.
-    pub fn new(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool) -> Result<Self> {
-        Self::create(file, path, ids, margin, false)
-    }
-
-    /// The same with the segments' names, and nulls where a row has no segment or no distance.
-    pub(crate) fn named(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool) -> Result<Self> {
-        Self::create(file, path, ids, margin, true)
-    }
-
-    fn create(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool, named: bool) -> Result<Self> {
+    /// takes their place. If `named`, it has the segments' names, and nulls where a row has no segment or no distance.
+    pub(crate) fn new(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool, named: bool) -> Result<Self> {
         let id = ids.as_ref().map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
         let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
@@ -67,7 +58,12 @@ impl<'a> SegmentTable<'a> {
             properties = properties.set_column_compression(id_path, Compression::UNCOMPRESSED);
         }
         let groups = RowGroups::new(file, path, schema, properties.build())?;
-        Ok(SegmentTable { groups, ids, next_row: 0 })
+        Ok(SegmentTable { groups, ids, margin, next_row: 0 })
+    }
+
+    /// Whether it has a column of margins.
+    pub(super) fn has_margin(&self) -> bool {
+        self.margin
     }
 
     /// The ids of the next rows.
@@ -81,13 +77,19 @@ impl<'a> SegmentTable<'a> {
     }
 
     /// Writes a row group of labelled rows.
-    pub(crate) fn write(&mut self, ids: ArrayRef, rows: MeasuredRows) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        ids: ArrayRef,
+        labels: &[u32],
+        distances: Vec<f32>,
+        margins: Option<Vec<f32>>,
+    ) -> Result<()> {
         let mut columns: Vec<ArrayRef> = vec![
             ids,
-            Arc::new(Int32Array::from_iter_values(rows.labels.iter().map(|&label| label as i32))),
-            Arc::new(Float32Array::from(rows.distances)),
+            Arc::new(Int32Array::from_iter_values(labels.iter().map(|&label| label as i32))),
+            Arc::new(Float32Array::from(distances)),
         ];
-        columns.extend(rows.margins.map(|margins| Arc::new(Float32Array::from(margins)) as ArrayRef));
+        columns.extend(margins.map(|margins| Arc::new(Float32Array::from(margins)) as ArrayRef));
         self.write_columns(columns)
     }
 

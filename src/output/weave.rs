@@ -5,12 +5,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, DictionaryArray, Float32Array, Int32Array, StringArray};
 use rayon::prelude::*;
 
+use super::OUTPUT_GROUP_ROWS;
 use super::scratch::Kept;
 use super::segments::SegmentTable;
-use super::{OUTPUT_GROUP_ROWS, hash};
+use super::writer::hash;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::rules::{Membership, UNKNOWN_STRATUM};
+use crate::survey::Ride;
 
 /// The segments of a bank by name: first those of rules, then those of strata, stratum by stratum.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,16 +50,16 @@ impl SegmentNames {
 }
 
 /// Writes all rows of `membership` to `table`; `strata` are the labels of each. Returns the hash of all labels as
-/// little-endian i32, -1 for rows without. `each` is told the segments too, one beyond the last for rows without.
-pub(crate) fn weave(
+/// little-endian i32, -1 for rows without. Surveys see the segments too, one beyond the last for rows without.
+pub(super) fn weave(
     membership: &Membership,
     mut strata: Vec<Kept>,
     segments: &SegmentNames,
     mut table: SegmentTable<'_>,
-    margin: bool,
-    each: &mut dyn FnMut(&[u32]) -> Result<()>,
+    surveys: &mut dyn Ride,
     watch: Watch<'_>,
 ) -> Result<String> {
+    let margin = table.has_margin();
     let rules = membership.rules.len();
     let names = segments.names.iter().map(String::as_str).chain([UNKNOWN_STRATUM]);
     let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
@@ -86,7 +88,7 @@ pub(crate) fn weave(
         let rows = rows?;
         let keys: Vec<i32> = rows.segments.par_iter().map(|s| s.unwrap_or(nameless)).collect();
         let told: Vec<u32> = keys.iter().map(|&key| key as u32).collect();
-        each(&told)?;
+        surveys.see(&told)?;
         let named = DictionaryArray::try_new(Int32Array::from(keys), names.clone());
         let named = named.map_err(|e| Error::Internal(format!("the segments' names: {e}")))?;
         let mut columns: Vec<ArrayRef> = vec![

@@ -1,5 +1,6 @@
 //! One pass over the columns that rules look at: which part every row belongs to.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
@@ -46,10 +47,10 @@ pub struct Stratum {
     pub rows: u64,
 }
 
-/// The part of every row: a rule, a stratum, or none that is known. One byte a row.
+/// The part of every row: a rule, a stratum, or none that is known. One byte a row; nothing where all rows are one part.
 #[derive(Debug)]
 pub struct Membership {
-    /// By row group, in order.
+    /// By row group, in order; empty where all rows are one part.
     parts: Vec<Vec<u8>>,
     /// In the order of the file.
     pub rules: Vec<RuleCount>,
@@ -60,11 +61,31 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// All `rows` as one part.
+    pub(super) fn whole(rows: u64) -> Self {
+        let all = Stratum { value: None, name: REST.into(), rows };
+        Membership { parts: Vec::new(), rules: Vec::new(), strata: vec![all], unknown: 0 }
+    }
+
+    /// Whether all rows are one part.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.rules.is_empty() && self.parts.is_empty()
+    }
+
+    /// All rows.
+    pub(crate) fn rows(&self) -> u64 {
+        let taken: u64 = self.rules.iter().map(|rule| rule.rows).sum();
+        taken + self.strata.iter().map(|stratum| stratum.rows).sum::<u64>() + self.unknown
+    }
+
     /// The rows of a stratum, as a source of their own.
-    pub(crate) fn view(&self, source: &Source, stratum: usize) -> Source {
+    pub(crate) fn view<'a>(&self, source: &'a Source, stratum: usize) -> Cow<'a, Source> {
+        if self.parts.is_empty() {
+            return Cow::Borrowed(source);
+        }
         let part = (self.rules.len() + stratum) as u8;
         let bits = |parts: &Vec<u8>| BooleanBuffer::collect_bool(parts.len(), |i| parts[i] == part);
-        source.select(self.parts.iter().map(bits))
+        Cow::Owned(source.select(self.parts.iter().map(bits)))
     }
 
     /// The part of every row, in order: rules from 0, then strata; None: not known.
@@ -82,7 +103,7 @@ impl Membership {
 ///
 /// # Errors
 /// Columns that cannot be decoded, numbers that exceed what can be calculated exactly, or too many strata.
-pub fn divide(
+pub(super) fn divide(
     source: &Source,
     rules: &Compiled,
     known: Option<&[Option<String>]>,

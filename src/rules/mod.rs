@@ -12,6 +12,7 @@
 
 mod book;
 mod condition;
+mod division;
 mod evaluate;
 mod file;
 mod membership;
@@ -19,8 +20,9 @@ mod operand;
 mod sql;
 
 pub use book::{Rule, RuleBook, Strata};
-pub use condition::{ColumnKind, Compiled};
-pub use membership::{Membership, RuleCount, Stratum, divide};
+pub use condition::ColumnKind;
+pub use division::Division;
+pub use membership::{Membership, RuleCount, Stratum};
 
 /// The most rules of a file.
 pub const MAX_RULES: usize = 128;

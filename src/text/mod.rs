@@ -1,11 +1,13 @@
 //! Text: words of names, suggestions, dates, escaping, and where a secret is kept.
 
+pub(crate) mod as_text;
 mod beginning;
 pub(crate) mod dates;
 mod escape;
 mod figures;
 pub(crate) mod nearest;
 mod secret;
+mod size;
 mod words;
 
 #[cfg(test)]
@@ -18,4 +20,5 @@ pub(crate) use self::figures::grouped;
 pub use self::figures::{percent, thousands};
 pub(crate) use self::nearest::{did_you_mean, nearest};
 pub use self::secret::KeySource;
+pub use self::size::ByteSize;
 pub(crate) use self::words::words;

@@ -1,5 +1,6 @@
 //! Secrets that a user has: in a file or in the environment, never on the command line.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -26,7 +27,24 @@ impl FromStr for KeySource {
     }
 }
 
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeySource::File(path) => path.display().fmt(f),
+            KeySource::Variable(name) => write!(f, "env:{name}"),
+        }
+    }
+}
+
 impl KeySource {
+    /// The file that it is in.
+    pub(crate) fn path_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            KeySource::File(path) => Some(path),
+            KeySource::Variable(_) => None,
+        }
+    }
+
     /// What is there, and how messages name it; `option` is what asked for it.
     pub(crate) fn read(&self, option: &str) -> Result<(Vec<u8>, String)> {
         match self {

@@ -9,12 +9,9 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use hyades::Error;
-use hyades::cluster::Limits;
 use hyades::event::Silent;
-use hyades::input::Access;
-use hyades::job::{self, BackendKind, BackendRequest, FitRequest, InitRequest, Resources};
-use hyades::prepare::Recipe;
-use hyades::roles::RoleRequest;
+use hyades::job::{self, BackendKind, ClusteringOptions, DeviceOptions, FitRequest, InputOptions, Resources};
+use hyades::text::ByteSize;
 
 use crate::command::{Ran, Workshop};
 use crate::harness::{folder, root, tests};
@@ -50,23 +47,11 @@ fn the_corpus_is_refused() {
 
 pub(crate) fn request(input: PathBuf) -> FitRequest {
     FitRequest {
-        inputs: vec![input],
-        joins: Vec::new(),
-        access: Access::default(),
-        roles: RoleRequest::default(),
-        recipe: Recipe::default(),
-        k: 3,
-        n_init: Some(1),
-        init: InitRequest::PlusPlus,
-        limits: Limits { max_iter: 10, tol: 1e-4 },
-        seed: 0,
-        backend: BackendRequest { kind: BackendKind::Cpu, ..BackendRequest::default() },
-        resources: Resources { threads: Some(1), memory: Some(1 << 30), ..Resources::default() },
-        out: None,
-        margin: false,
-        keep_duplicate_ids: false,
-        pseudonymise: None,
-        audit: false,
+        input: InputOptions::of([input]),
+        clustering: ClusteringOptions { n_init: Some(1), max_iter: Some(10), ..ClusteringOptions::of(3) },
+        device: DeviceOptions { backend: Some(BackendKind::Cpu), ..DeviceOptions::default() },
+        resources: Resources { threads: Some(1), memory: Some(ByteSize(1 << 30)), ..Resources::default() },
+        ..FitRequest::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float32Array, Int64Array, StringArray};
 
-use crate::command::{Workshop, contents, json, labels_hash, model};
+use crate::command::{Workshop, contents, json, labels_hash, part};
 use crate::harness::tests;
 use crate::tables::{column, f64s, i64s, noise, read, segments, some_f64s, three_groups, write};
 
@@ -85,8 +85,8 @@ fn columns_without_variation() {
     let ran = w.run(["fit", &input, "--k", "3"]).succeeds();
     assert!(ran.err.contains("WARN empty is left out: every value is missing"), "{}", ran.err);
     assert!(ran.err.contains("WARN same is left out: it is constant"), "{}", ran.err);
-    assert_eq!(model(&w.out())["feature_names_in_"], serde_json::json!(["x", "y"]));
-    assert_eq!(json(w.out().join("manifest.json"))["warnings"].as_array().map(Vec::len), Some(2));
+    assert_eq!(part(&w.out())["feature_names_in_"], serde_json::json!(["x", "y"]));
+    assert_eq!(json(w.out().join("manifest.json"))["outcome"]["warnings"].as_array().map(Vec::len), Some(2));
 }
 
 fn values_that_are_no_numbers() {
@@ -128,7 +128,7 @@ fn a_large_offset_hides_nothing() {
     write(&w.path("a.parquet"), &[("id", i64s(0..300)), ("x", f64s((0..300).map(x)))]);
     w.run(["fit", &w.text("a.parquet"), "--k", "3"]).succeeds();
     assert!(groups_are_found(&w));
-    let centers = model(&w.out())["cluster_centers_"].take();
+    let centers = part(&w.out())["cluster_centers_"].take();
     for center in centers.as_array().unwrap() {
         let within = center[0].as_f64().unwrap() - 1e9;
         let nearest = [0.05, 0.55, 1.05].iter().map(|c| (c - within).abs()).fold(f64::INFINITY, f64::min);
@@ -146,7 +146,7 @@ fn a_huge_value_among_small_ones() {
     assert!(!ran.err.contains("panicked"));
     let found = segments(&w.out().join("segments.parquet"));
     assert_eq!(found.iter().filter(|s| **s == found[150]).count(), 1, "the huge value is not alone");
-    let centers = model(&w.out())["cluster_centers_"].to_string();
+    let centers = part(&w.out())["cluster_centers_"].to_string();
     assert!(!centers.contains("null"), "a centroid is not finite: {centers}");
 
     // Without a row of its own it goes to one of the groups, and f32 does not overflow on the way.
@@ -169,7 +169,7 @@ fn more_segments_than_customers() {
     let input = w.text("b.parquet");
     w.refused(3, &["k = 5", "only 4 rows are distinct", "k up to 4"], ["fit", &input, "--k", "5"]);
     w.run(["fit", &input, "--k", "4"]).succeeds();
-    assert_eq!(json(w.out().join("manifest.json"))["counts"], serde_json::json!([10, 10, 10, 10]));
+    assert_eq!(json(w.out().join("manifest.json"))["outcome"]["counts"], serde_json::json!([10, 10, 10, 10]));
 
     let w = Workshop::new();
     write(&w.path("none.parquet"), &three_groups(0));
@@ -186,7 +186,7 @@ fn one_segment() {
     w.run(["fit", &w.text("a.parquet"), "--k", "1", "--margin"]).succeeds();
     assert!(segments(&w.out().join("segments.parquet")).iter().all(|s| *s == 0));
     let x: f64 = noise(1).take(30).enumerate().map(|(i, u)| [0.0, 10.0, 20.0][i % 3] + u - 0.5).sum::<f64>() / 30.0;
-    let center = model(&w.out())["cluster_centers_"][0][0].as_f64().unwrap();
+    let center = part(&w.out())["cluster_centers_"][0][0].as_f64().unwrap();
     assert!((center - x).abs() < 1e-4, "{center} is not the mean {x}");
 }
 

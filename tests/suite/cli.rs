@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Float32Type};
 
-use crate::command::{Workshop, contents, done, json, labels_hash, model};
+use crate::command::{Workshop, contents, done, json, labels_hash, part};
 use crate::harness::tests;
 use crate::tables::{batch, column, distances, f64s, i64s, integers, read, segments, three_groups, write, write_batch};
 
@@ -63,13 +63,13 @@ fn from_a_bank_to_labels_and_back() {
     let manifest = json(w.out().join("manifest.json"));
     assert_eq!(hash_of(&labels), labels_hash(&w.out()));
     let counts: Vec<u64> = (0..5).map(|s| labels.iter().filter(|l| **l == s).count() as u64).collect();
-    assert_eq!(manifest["counts"], serde_json::json!(counts));
+    assert_eq!(manifest["outcome"]["counts"], serde_json::json!(counts));
     assert!(counts.is_sorted_by(|a, b| a >= b), "the largest segment comes first: {counts:?}");
     let (margin, distance) = (column(&labelled, "margin"), distances(&w.out().join("segments.parquet")));
     assert!(margin.as_primitive::<Float32Type>().values().iter().all(|m| *m >= 0.0));
     assert!(distance.iter().all(|d| *d >= 0.0 && d.is_finite()) && distance.iter().any(|d| *d > 0.1));
     let text = std::fs::read(w.out().join("model.json")).unwrap();
-    assert_eq!(manifest["model_blake3"], blake3::hash(&text).to_hex().as_str());
+    assert_eq!(manifest["outcome"]["model_blake3"], blake3::hash(&text).to_hex().as_str());
 
     // The model gives the same rows the same labels; also with columns in another order and more of them.
     let mut turned: Vec<(&str, ArrayRef)> = Vec::new();
@@ -100,14 +100,14 @@ fn one_file_or_seven() {
         write_batch(&w.path(&format!("parts/{part}.parquet")), &rows.slice(part * 1000, 1000), 1000);
     }
     w.run(["fit", &input, "--k", "6"]).succeeds();
-    let (labels, whole) = (labels_hash(&w.out()), model(&w.out()));
+    let (labels, whole) = (labels_hash(&w.out()), part(&w.out()));
     w.run(["fit", &w.text("parts"), "--k", "6"]).succeeds();
     assert_eq!(labels_hash(&w.out()), labels);
-    let parts = model(&w.out());
+    let parts = part(&w.out());
     for key in ["grid_centers_", "cluster_centers_", "grid_inertia_", "recipe", "counts_"] {
         assert_eq!(parts[key], whole[key], "{key}");
     }
-    assert_eq!(json(w.out().join("manifest.json"))["inputs"].as_array().map(Vec::len), Some(7));
+    assert_eq!(json(w.out().join("manifest.json"))["inputs"]["files"].as_array().map(Vec::len), Some(7));
     // Other rows give other labels: the comparison can fail.
     std::fs::remove_file(w.path("parts/6.parquet")).unwrap();
     w.run(["fit", &w.text("parts"), "--k", "6"]).succeeds();
@@ -136,7 +136,7 @@ fn starting_from_a_model_or_a_table() {
     let w = Workshop::new();
     let input = bank(&w);
     w.run(["fit", &input, "--k", "5", "--tol", "0"]).succeeds();
-    let (labels, first) = (labels_hash(&w.out()), model(&w.out()));
+    let (labels, first) = (labels_hash(&w.out()), part(&w.out()));
     assert_eq!(first["stop"], "fixpoint");
     std::fs::copy(w.out().join("model.json"), w.path("start.json")).unwrap();
     let centers: Vec<Vec<f64>> = serde_json::from_value(first["cluster_centers_"].clone()).unwrap();
@@ -150,7 +150,7 @@ fn starting_from_a_model_or_a_table() {
     write(&w.path("start.parquet"), &columns);
     for start in ["start.json", "start.parquet"] {
         w.run(["fit", &input, "--k", "5", "--tol", "0", "--init", &w.text(start)]).succeeds();
-        let again = model(&w.out());
+        let again = part(&w.out());
         assert_eq!(labels_hash(&w.out()), labels, "{start}");
         assert_eq!(again["grid_centers_"], first["grid_centers_"], "{start}");
         assert_eq!(again["provenance"]["init"], "given");
@@ -160,7 +160,7 @@ fn starting_from_a_model_or_a_table() {
     let poor: Vec<(&str, ArrayRef)> = columns.iter().map(|(name, _)| (*name, f64s((0..5).map(f64::from)))).collect();
     write(&w.path("poor.parquet"), &poor);
     w.run(["fit", &input, "--k", "5", "--tol", "0", "--init", &w.text("poor.parquet")]).succeeds();
-    assert!(model(&w.out())["n_iter_"].as_u64().unwrap() > 2);
+    assert!(part(&w.out())["n_iter_"].as_u64().unwrap() > 2);
 }
 
 fn every_distance_if_asked_for() {
@@ -179,7 +179,7 @@ fn every_distance_if_asked_for() {
             ["fit", &input, "--k", "5", "--features", &features, "--init", &start, "--tol", "0", "--backend", "cpu"];
         w.run([&fit, more].concat()).succeeds();
         let manifest = json(w.out().join("manifest.json"));
-        let passes = manifest["passes"].as_array().expect("passes");
+        let passes = manifest["parts"][0]["passes"].as_array().expect("passes");
         let skipped: Vec<u64> = passes.iter().map(|pass| pass["skipped"].as_u64().expect("a number")).collect();
         (labels_hash(&w.out()), std::fs::read(w.out().join("model.json")).unwrap(), skipped)
     };
@@ -206,7 +206,7 @@ fn a_row_of_weight_two_counts_twice() {
     let plain = ["--k", "3", "--transform", "none", "--scale", "none", "--features", "x,y", "--tol", "0"];
     let centers = |file: &str, more: &[&str]| -> Vec<Vec<f64>> {
         w.run([&["fit", &w.text(file), "--duplicate-ids", "keep"], &plain[..], more].concat()).succeeds();
-        let mut found: Vec<Vec<f64>> = serde_json::from_value(model(&w.out())["cluster_centers_"].take()).unwrap();
+        let mut found: Vec<Vec<f64>> = serde_json::from_value(part(&w.out())["cluster_centers_"].take()).unwrap();
         // Segments are numbered by rows, which differ.
         found.sort_by(|a, b| a[0].total_cmp(&b[0]));
         found
@@ -231,17 +231,17 @@ fn folders_with_keys_and_patterns() {
     }
     std::fs::write(w.path("bank/_SUCCESS"), "").unwrap();
     w.run(["fit", &w.text("bank"), "--k", "3"]).succeeds();
-    let (labels, by_folder) = (labels_hash(&w.out()), model(&w.out()));
+    let (labels, by_folder) = (labels_hash(&w.out()), part(&w.out()));
     assert_eq!(by_folder["feature_names_in_"], serde_json::json!(["x", "y"]));
-    assert_eq!(json(w.out().join("manifest.json"))["rows"], 90);
+    assert_eq!(json(w.out().join("manifest.json"))["inputs"]["rows"], 90);
     w.run(["fit", &w.text("bank/month=*/part-*.parquet"), "--k", "3"]).succeeds();
     assert_eq!(labels_hash(&w.out()), labels);
     w.run(["fit", &w.text("bank/month=[12]/*.parquet"), "--k", "3"]).succeeds();
-    assert_eq!(json(w.out().join("manifest.json"))["rows"], 60);
+    assert_eq!(json(w.out().join("manifest.json"))["inputs"]["rows"], 60);
 
     let named = ["--features", "x,month", "--transform", "none"];
     w.run([&["fit", &w.text("bank"), "--k", "3"][..], &named].concat()).succeeds();
-    let month = &model(&w.out())["recipe"]["columns"][1];
+    let month = &part(&w.out())["preparation"]["columns"][1];
     assert_eq!((&month["name"], &month["seen"]["mean"]), (&"month".into(), &2.0.into()));
     assert_eq!((&month["seen"]["min"], &month["seen"]["max"]), (&1.0.into(), &3.0.into()));
 }

@@ -51,7 +51,7 @@ fn the_same_segments_from_a_store() {
         assert_eq!(labels_hash(&w.out()), expected, "{more:?}");
     }
     let manifest = json(w.out().join("manifest.json"));
-    assert_eq!(manifest["inputs"][0]["path"], "s3://bank/in/customers.parquet");
+    assert_eq!(manifest["inputs"]["files"][0]["path"], "s3://bank/in/customers.parquet");
 }
 
 fn every_verb_reads_a_store() {
@@ -183,7 +183,7 @@ fn folders_and_patterns_in_a_store() {
         assert_eq!(paths(), named.collect::<Vec<_>>(), "{url}");
     }
     fit(&w, &store, &["s3://bank/bank/region=[ef]*/*"], &[]).succeeds();
-    assert_eq!(json(w.out().join("manifest.json"))["rows"], 5000);
+    assert_eq!(json(w.out().join("manifest.json"))["inputs"]["rows"], 5000);
     let values = store.run(&["check", "s3://bank/bank/region=fr/"]).succeeds().out;
     assert!(values.contains("region") && !values.contains("frbank"), "{values}");
     std::fs::write(store.path("bank/_delta_log/00000000000000000000.json"), "{}").unwrap();

@@ -122,7 +122,16 @@ pub(crate) fn model(out: &Path) -> Value {
     json(out.join("model.json"))["model"].take()
 }
 
+/// The first part of the model in an output folder, with what was fitted beside its preparation.
+pub(crate) fn part(out: &Path) -> Value {
+    let mut part = model(out)["parts"][0].take();
+    let fitted = part["fitted"].take();
+    let part_fields = part.as_object_mut().expect("a part");
+    part_fields.extend(fitted.as_object().expect("a result").clone());
+    part
+}
+
 /// The hash of the labels in an output folder's manifest.
 pub(crate) fn labels_hash(out: &Path) -> String {
-    json(out.join("manifest.json"))["labels_blake3"].as_str().expect("a hash").to_owned()
+    json(out.join("manifest.json"))["outcome"]["labels_blake3"].as_str().expect("a hash").to_owned()
 }

@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, i256};
 use hyades::event::Watch;
 use hyades::input::Source;
-use hyades::rules::{Compiled, Rule, RuleBook, divide};
+use hyades::rules::{Division, Rule, RuleBook};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -365,8 +365,8 @@ fn expr() -> impl Strategy<Value = Expr> {
 fn taken(source: &Source, condition: &str) -> Result<Vec<bool>, String> {
     let rule = Rule { name: "it".into(), when: condition.into() };
     let book = RuleBook { rules: vec![rule], strata: None };
-    let compiled = Compiled::again(&book, source, &[])?;
-    let membership = divide(source, &compiled, None, Watch::none()).map_err(|e| e.to_string())?;
+    let division = Division::again(&book, &[], source)?;
+    let membership = division.divide(source, None, Watch::none()).map_err(|e| e.to_string())?;
     Ok(membership.parts().map(|part| part == Some(0)).collect())
 }
 

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::Value;
 
-use crate::command::{Workshop, done, json, labels_hash, model};
+use crate::command::{Workshop, done, json, labels_hash, part};
 use crate::harness::{hyades, root, tests};
 use crate::tables::{f64s, i64s, integers, noise, read, write, write_batch};
 
@@ -63,7 +63,7 @@ fn report(w: &Workshop, input: &str) -> Value {
 fn fit(w: &Workshop, arguments: &[&str]) -> (String, Value, Vec<i64>) {
     w.run([&["fit"], arguments, &["--k", "3"]].concat()).succeeds();
     let ids = integers(&read(&w.out().join("segments.parquet")), "customer_id");
-    (labels_hash(&w.out()), model(&w.out())["grid_centers_"].take(), ids)
+    (labels_hash(&w.out()), part(&w.out())["grid_centers_"].take(), ids)
 }
 
 /// A table and an export of it by another reader are the same: every column, every value, every label.
@@ -129,7 +129,7 @@ fn an_older_version() {
     let (.., mut ids) = fit(&w, &[&input(1)]);
     ids.sort_unstable();
     assert_eq!(ids, (1000..1006).chain(2000..2006).collect::<Vec<_>>());
-    assert_eq!(json(w.out().join("manifest.json"))["inputs"][0]["table_version"], 1);
+    assert_eq!(json(w.out().join("manifest.json"))["inputs"]["files"][0]["table_version"], 1);
     assert_eq!(fit(&w, &[&input(3)]), fit(&w, &[&table("appended")]));
     hyades_refuses(&input(9), &["appended, version 9", "it has no version"]);
     // Only a table has versions.
@@ -204,7 +204,7 @@ fn deleted_rows() {
     // As the table that is joined.
     let left = w.text("beside.parquet");
     assert_eq!(fit(&w, &[&left, "--join", &deleted]), fit(&w, &[&left, "--join", &export]));
-    assert_eq!(json(w.out().join("manifest.json"))["joins"][0]["matched"], 9);
+    assert_eq!(json(w.out().join("manifest.json"))["inputs"]["joins"][0]["matched"], 9);
 }
 
 /// The smallest and largest value of a column of a report.

@@ -28,7 +28,7 @@ fn the_gpu_publishes_the_same_bytes(index: usize) {
         let manifest = json(w.out().join("manifest.json"));
         let mut files = contents(&w.out());
         files.remove("manifest.json");
-        (manifest["backend"].as_str().expect("a name").to_owned(), files)
+        (manifest["device"]["device"]["backend"].as_str().expect("a name").to_owned(), files)
     };
     let fit = ["fit", &bank(), "--k", "7"];
     let (name, on_cpu) = published(&fit, &["--backend", "cpu"]);
@@ -52,13 +52,13 @@ fn one_device_twice_publishes_the_same_bytes(index: usize) {
     let w = Workshop::new();
     let fit = ["fit", &bank(), "--k", "5"];
     w.run([&fit[..], &["--backend", "cpu"]].concat()).succeeds();
-    let labels = json(w.out().join("manifest.json"))["labels_blake3"].clone();
+    let labels = json(w.out().join("manifest.json"))["outcome"]["labels_blake3"].clone();
     w.run([&fit[..], &["--device", &format!("{index},{index}")]].concat()).succeeds();
     let manifest = json(w.out().join("manifest.json"));
-    assert_eq!(manifest["labels_blake3"], labels);
-    assert!(manifest["device"].as_str().expect("text").contains(" + "), "{}", manifest["device"]);
-    assert!(manifest["device_remark"].as_str().expect("text").contains("shared by measured speed"));
-    assert!(manifest["device_work"]["to_device"].as_u64() > Some(20_000 * 15 * 4), "all tiles went there");
+    assert_eq!(manifest["outcome"]["labels_blake3"], labels);
+    assert!(manifest["device"]["device"].as_str().expect("text").contains(" + "), "{}", manifest["device"]["device"]);
+    assert!(manifest["device"]["remark"].as_str().expect("text").contains("shared by measured speed"));
+    assert!(manifest["parts"][0]["device_work"]["to_device"].as_u64() > Some(20_000 * 15 * 4), "all tiles went there");
 }
 
 /// More segments and features than a software device can do: its loops end too early.
@@ -75,12 +75,12 @@ fn what_does_not_fit_goes_on_elsewhere(index: usize) {
     let manifest = json(w.out().join("manifest.json"));
     if !software {
         strict.succeeds();
-        assert_eq!(manifest["backend"], "gpu");
+        assert_eq!(manifest["device"]["device"]["backend"], "gpu");
         return;
     }
     strict.is_refused(4, &["4096 segments of 63 features are too much for ", "run on the CPU"]);
-    assert_eq!(manifest["backend"], "cpu");
-    let warnings = manifest["warnings"].to_string();
+    assert_eq!(manifest["device"]["device"]["backend"], "cpu");
+    let warnings = manifest["outcome"]["warnings"].to_string();
     assert!(warnings.contains("are too much for") && warnings.contains("going on with"), "{warnings}");
 }
 

@@ -12,7 +12,7 @@ use parquet::file::column_crypto_metadata::ColumnCryptoMetaData;
 use parquet::file::metadata::{ParquetMetaDataBuilder, ParquetMetaDataReader, ParquetMetaDataWriter};
 use parquet::file::properties::WriterProperties;
 
-use crate::command::{Ran, Workshop, contents, done, json, labels_hash, model, within};
+use crate::command::{Ran, Workshop, contents, done, json, labels_hash, part, within};
 use crate::harness::{hyades, root, tests};
 use crate::tables::{batch, i64s, read, segments, three_groups, write, write_batch};
 
@@ -74,7 +74,7 @@ fn encrypted_files_give_the_labels_of_plain_ones() {
         labels_hash(&w.out())
     };
     let plain = fit("plain.parquet", &[]);
-    let plain_model = model(&w.out())["cluster_centers_"].take();
+    let plain_model = part(&w.out())["cluster_centers_"].take();
     let ruled = fit("plain.parquet", &["--rules", &w.text("rules.toml")]);
     let (key, x, long) = (hex(FOOTER), hex(X), hex(LONG));
     let balance = "current_balance";
@@ -106,15 +106,15 @@ fn encrypted_files_give_the_labels_of_plain_ones() {
         std::fs::write(w.path("keys.toml"), &file).unwrap();
         let with = ["--keys", &w.text("keys.toml")];
         assert_eq!(fit("e.parquet", &with), plain, "variant {i}");
-        assert_eq!(model(&w.out())["cluster_centers_"], plain_model, "variant {i}");
-        assert_eq!(json(w.out().join("manifest.json"))["inputs"][0]["encrypted"], true);
+        assert_eq!(part(&w.out())["cluster_centers_"], plain_model, "variant {i}");
+        assert_eq!(json(w.out().join("manifest.json"))["inputs"]["files"][0]["encrypted"], true);
         if i % 4 == 2 {
             assert_eq!(fit("e.parquet", &[&with[..], &["--rules", &w.text("rules.toml")]].concat()), ruled, "strata");
         }
     }
     // Keys do no harm where nothing is encrypted.
     assert_eq!(fit("plain.parquet", &["--keys", &w.text("keys.toml")]), plain);
-    assert!(json(w.out().join("manifest.json"))["inputs"][0]["encrypted"].is_null());
+    assert!(json(w.out().join("manifest.json"))["inputs"]["files"][0]["encrypted"].is_null());
 }
 
 fn tiles_that_are_streamed() {
@@ -145,7 +145,8 @@ fn every_verb_takes_keys() {
     w.run(fit).succeeds();
     assert_eq!(segments(&w.out().join("segments.parquet")), expected);
     let manifest = json(w.out().join("manifest.json"));
-    let encrypted: Vec<_> = manifest["inputs"].as_array().unwrap().iter().map(|i| i["encrypted"].as_bool()).collect();
+    let encrypted: Vec<_> =
+        manifest["inputs"]["files"].as_array().unwrap().iter().map(|i| i["encrypted"].as_bool()).collect();
     assert_eq!(encrypted, [None, Some(true)]);
     w.run(["fit", &input, "--k", "3", "--keys", &keys]).succeeds();
     let fitted = w.text("model.json");

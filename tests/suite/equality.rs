@@ -9,8 +9,10 @@ use hyades::backend::reference::Reference;
 use hyades::backend::{Backend, Centroids};
 use hyades::cluster::{Fit, Init, KMeans, Limits, Stop};
 use hyades::event::{Event, Observer, Silent, Watch};
-use hyades::input::{Access, Source};
-use hyades::job::{BackendKind, BackendRequest, FitOutcome, FitRequest, InitRequest, Resources, fit};
+use hyades::input::Source;
+use hyades::job::{
+    BackendKind, ClusteringOptions, DeviceOptions, FitOutcome, FitRequest, InputOptions, RecipeSource, Resources, fit,
+};
 use hyades::prepare::{ColumnChoice, Design, Placement, Prepared, Recipe, Transform, prepare};
 use hyades::roles::RoleRequest;
 use hyades::simd::SimdLevel;
@@ -21,29 +23,16 @@ use crate::harness::{gpu_test, root, test};
 
 fn request() -> FitRequest {
     FitRequest {
-        inputs: vec![root().join("data/customers.parquet")],
-        joins: Vec::new(),
-        access: Access::default(),
-        roles: RoleRequest::default(),
-        recipe: Recipe::default(),
-        k: 8,
-        n_init: None,
-        init: InitRequest::PlusPlus,
-        limits: Limits { max_iter: 300, tol: 0.0 },
-        seed: 3,
-        backend: BackendRequest { kind: BackendKind::Cpu, ..BackendRequest::default() },
-        resources: Resources::default(),
-        out: None,
-        margin: false,
-        keep_duplicate_ids: false,
-        pseudonymise: None,
-        audit: false,
+        input: InputOptions::of([root().join("data/customers.parquet")]),
+        clustering: ClusteringOptions { tol: Some(0.0), seed: Some(3), ..ClusteringOptions::of(8) },
+        device: DeviceOptions { backend: Some(BackendKind::Cpu), ..DeviceOptions::default() },
+        ..FitRequest::default()
     }
 }
 
 fn outcome(request: &FitRequest) -> FitOutcome {
     let outcome = fit(request, &Silent, &AtomicBool::new(false)).expect("the fit succeeds");
-    let falls = outcome.passes.windows(2).all(|w| w[1].inertia <= w[0].inertia);
+    let falls = outcome.passes[0].windows(2).all(|w| w[1].inertia <= w[0].inertia);
     assert!(falls, "the inertia rose: {:?}", outcome.passes);
     outcome
 }
@@ -54,17 +43,25 @@ fn fingerprint(outcome: &FitOutcome) -> String {
 }
 
 fn same_as_the_definition(other: FitRequest) {
-    let definition =
-        FitRequest { backend: BackendRequest { kind: BackendKind::Reference, ..Default::default() }, ..request() };
+    let definition = FitRequest {
+        device: DeviceOptions { backend: Some(BackendKind::Reference), ..Default::default() },
+        ..request()
+    };
     let expected = outcome(&definition);
-    assert_eq!(expected.model.counts_.iter().sum::<u64>(), 20_000);
-    assert!(expected.model.counts_.is_sorted_by(|a, b| a >= b), "segment 0 is the largest");
+    let counts = expected.labels.counts();
+    assert_eq!(counts.iter().sum::<u64>(), 20_000);
+    assert!(counts.is_sorted_by(|a, b| a >= b), "segment 0 is the largest");
     assert_eq!(fingerprint(&outcome(&other)), fingerprint(&expected));
 }
 
 fn with_backend(kind: BackendKind, device: Option<usize>, simd: Option<SimdLevel>) -> FitRequest {
     FitRequest {
-        backend: BackendRequest { kind, device: device.map(|d| d.to_string()), simd, ..BackendRequest::default() },
+        device: DeviceOptions {
+            backend: Some(kind),
+            device: device.map(|d| d.to_string()),
+            simd,
+            ..DeviceOptions::default()
+        },
         ..request()
     }
 }
@@ -76,7 +73,7 @@ fn with_resources(change: impl FnOnce(&mut Resources)) -> FitRequest {
 }
 
 fn prepared(scratch: bool, chunk_rows: Option<usize>) -> Prepared {
-    let source = Source::open(&request().inputs).expect("the data is there");
+    let source = Source::open(&request().input.paths).expect("the data is there");
     let roles = RoleRequest::default().resolve(&source).expect("columns are found");
     let spec = Recipe::default();
     let design = Design::new(&source, &roles, &spec).expect("features");
@@ -186,7 +183,7 @@ fn every_recipe_is_the_same_with_any_threads() {
             recipe.defaults = ColumnChoice { transform: Some(transform), ..recipe.defaults.clone() };
             let of = |threads| {
                 let mut request = with_resources(|r| r.threads = Some(threads));
-                request.recipe = recipe.clone();
+                request.preparation.recipe = Some(RecipeSource::Inline(Box::new(recipe.clone())));
                 fingerprint(&outcome(&request))
             };
             assert_eq!(of(1), of(5), "{} {scale}", transform.name());

@@ -11,7 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, i256};
 use serde_json::Value;
 
-use crate::command::{Workshop, json, model};
+use crate::command::{Workshop, json, part};
 use crate::harness::tests;
 use crate::tables::{f64s, noise, some_f64s, three_groups, write};
 
@@ -75,9 +75,9 @@ fn every_numeric_type_is_the_same_number() {
     let plain = ["--transform", "none", "--scale", "none", "--tol", "0"];
     let input = w.text("a.parquet");
     w.run([&["fit", &input, "--k", "2", "--features", &names.join(",")][..], &plain].concat()).succeeds();
-    let fitted = model(&w.out());
+    let fitted = part(&w.out());
     assert_eq!(fitted["feature_names_in_"], serde_json::json!(names));
-    for column in fitted["recipe"]["columns"].as_array().unwrap() {
+    for column in fitted["preparation"]["columns"].as_array().unwrap() {
         let (name, seen) = (&column["name"], &column["seen"]);
         let found = ["present", "nulls", "min", "max", "mean"].map(|key| seen[key].as_f64().unwrap());
         assert_eq!(found, [101.0, 0.0, 0.0, 100.0, 50.0], "{name}");
@@ -89,11 +89,11 @@ fn every_numeric_type_is_the_same_number() {
 
     // Dates are features by name only.
     w.run(["fit", &input, "--k", "2"]).succeeds();
-    let left_out = json(w.out().join("manifest.json"))["left_out"].to_string();
+    let left_out = json(w.out().join("manifest.json"))["inputs"]["left_out"].to_string();
     for date in ["date32", "date64", "seconds", "millis", "micros", "nanos"] {
         assert!(left_out.contains(date), "{date} is not in {left_out}");
     }
-    assert_eq!(model(&w.out())["n_features_in_"], names.len() - 6);
+    assert_eq!(part(&w.out())["feature_names_in_"].as_array().unwrap().len(), names.len() - 6);
 }
 
 fn flags_are_not_numbers_but_count() {
@@ -101,7 +101,7 @@ fn flags_are_not_numbers_but_count() {
     let flags: BooleanArray = (0..100).map(|i| (i != 50).then_some(i % 4 == 0)).collect();
     write(&w.path("a.parquet"), &[("flag", Arc::new(flags)), ("x", f64s(noise(1).take(100)))]);
     w.run(["fit", &w.text("a.parquet"), "--k", "2", "--transform", "none", "--missing", "zero"]).succeeds();
-    let seen = &model(&w.out())["recipe"]["columns"][0]["seen"];
+    let seen = &part(&w.out())["preparation"]["columns"][0]["seen"];
     assert_eq!((&seen["present"], &seen["nulls"]), (&99.into(), &1.into()));
     assert!((seen["mean"].as_f64().unwrap() - 25.0 / 99.0).abs() < 1e-7, "{seen}");
 }
@@ -166,9 +166,9 @@ fn every_choice_of_a_recipe() {
     std::fs::write(w.path("recipe.toml"), RECIPE).unwrap();
     let input = w.text("a.parquet");
     w.run(["fit", &input, "--k", "2", "--recipe", &w.text("recipe.toml")]).succeeds();
-    let fitted = model(&w.out());
+    let fitted = part(&w.out());
     let column = |name: &str| {
-        let columns = fitted["recipe"]["columns"].as_array().unwrap();
+        let columns = fitted["preparation"]["columns"].as_array().unwrap();
         columns.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("no {name}")).clone()
     };
     let lost = v[4];
@@ -214,7 +214,7 @@ fn every_choice_of_a_recipe() {
     check("even", &[("center", 50.0)], &[("transform", "none")]);
 
     // On the grid, clipped values lie one deviation from the centre, and a weight of 2 doubles.
-    let step = 2f64.powi(fitted["recipe"]["step_exponent"].as_i64().unwrap() as i32);
+    let step = 2f64.powi(fitted["preparation"]["step_exponent"].as_i64().unwrap() as i32);
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let at = |name: &str| names.iter().position(|n| *n == name).unwrap();
     for (grid, own) in
@@ -243,7 +243,7 @@ fn flags_and_recipe() {
     std::fs::write(w.path("r.toml"), "[defaults]\nscale = \"robust\"\nclip = 5\n[columns.y]\nscale = \"minmax\"\n")
         .unwrap();
     w.run(["fit", &w.text("a.parquet"), "--k", "3", "--recipe", &w.text("r.toml"), "--scale", "zscore"]).succeeds();
-    let recipe = model(&w.out())["recipe"].take();
+    let recipe = part(&w.out())["preparation"].take();
     let choices = |i: usize| (recipe["columns"][i]["scale"].clone(), recipe["columns"][i]["clip"].clone());
     assert_eq!(choices(0), ("zscore".into(), 5.0.into()));
     assert_eq!(choices(1), ("minmax".into(), 5.0.into()));

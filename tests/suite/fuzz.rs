@@ -15,7 +15,8 @@ use arrow::array::{ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Ar
 use hyades::Error;
 use hyades::check::{CheckRequest, check};
 use hyades::event::Silent;
-use hyades::job::{self, Resources};
+use hyades::job::{self, InputOptions, Resources};
+use hyades::text::ByteSize;
 use hyades::transactions::{RfmRequest, rfm};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
@@ -167,7 +168,7 @@ fn mutant(seed: &[u8], in_footer: bool, changes: &[Change], mended: bool) -> Vec
 }
 
 fn resources() -> Resources {
-    Resources { threads: Some(1), memory: Some(256 << 20), ..Resources::default() }
+    Resources { threads: Some(1), memory: Some(ByteSize(256 << 20)), ..Resources::default() }
 }
 
 /// Opens, prepares, fits, examines, and makes features. Returns whether all of it was done.
@@ -179,7 +180,8 @@ fn examine(path: &Path, out: &Path) -> bool {
         request.resources = resources();
         job::fit(&request, &Silent, &stop).map(|_| ())
     };
-    let request = CheckRequest { inputs: inputs.clone(), resources: resources(), ..CheckRequest::default() };
+    let request =
+        CheckRequest { input: InputOptions::of(inputs.clone()), resources: resources(), ..CheckRequest::default() };
     let checked = check(&request, &Silent, &stop).map(|_| ());
     let mut request = RfmRequest::new(inputs, "id", "since", "amount", out);
     request.resources = resources();

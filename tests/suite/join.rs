@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int32Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take;
 
-use crate::command::{Workshop, done, json, labels_hash, model};
+use crate::command::{Workshop, done, json, labels_hash, part};
 use crate::harness::{root, tests};
 use crate::tables::{f64s, i64s, noise, read, three_groups, write, write_batch};
 
@@ -82,16 +82,16 @@ fn a_table_in_two_is_the_same_table() {
     let w = Workshop::new();
     let [whole, left, one, two] = three_tables(&w);
     w.run(["fit", &whole, "--k", "5"]).succeeds();
-    let (hash, centers) = (labels_hash(&w.out()), model(&w.out())["grid_centers_"].take());
+    let (hash, centers) = (labels_hash(&w.out()), part(&w.out())["grid_centers_"].take());
     std::fs::copy(w.out().join("model.json"), w.path("model.json")).unwrap();
     let joined = ["--k", "5", "--join", &one, "--join", &two];
     for extra in [&[][..], &["--threads", "1"], &["--memory", "120MiB"], &["--memory", "110MiB", "--threads", "3"]] {
         w.run([&["fit", &left][..], &joined, extra].concat()).succeeds();
-        assert_eq!((labels_hash(&w.out()), &model(&w.out())["grid_centers_"]), (hash.clone(), &centers), "{extra:?}");
+        assert_eq!((labels_hash(&w.out()), &part(&w.out())["grid_centers_"]), (hash.clone(), &centers), "{extra:?}");
     }
     let manifest = json(w.out().join("manifest.json"));
-    assert_eq!(manifest["joins"][1]["matched"], 20_000);
-    assert_eq!(manifest["inputs"].as_array().unwrap().len(), 3);
+    assert_eq!(manifest["inputs"]["joins"][1]["matched"], 20_000);
+    assert_eq!(manifest["inputs"]["files"].as_array().unwrap().len(), 3);
     w.run(["assign", &w.text("model.json"), &left, "--join", &one, "--join", &two]).succeeds();
     assert_eq!(labels_hash(&w.out()), hash);
     for (name, inputs) in [("a", vec![left.as_str(), "--join", &one, "--join", &two]), ("b", vec![whole.as_str()])] {
@@ -115,8 +115,8 @@ fn customers_without_a_row() {
     assert!(said.err.contains("45 of 90 rows have a row there; 10 of its rows belong to nobody"), "{}", said.err);
     let expected =
         serde_json::json!({"path": right, "rows": 56, "matched": 45, "unmatched": 45, "unused": 10, "without_id": 1});
-    assert_eq!(json(w.out().join("manifest.json"))["joins"], serde_json::json!([expected]));
-    let column = &model(&w.out())["recipe"]["columns"][2];
+    assert_eq!(json(w.out().join("manifest.json"))["inputs"]["joins"], serde_json::json!([expected]));
+    let column = &part(&w.out())["preparation"]["columns"][2];
     assert_eq!((&column["name"], &column["seen"]["nulls"]), (&"z".into(), &45.into()));
     // Rows stay in the order of the input.
     assert_eq!(read(&w.out().join("segments.parquet")).column(0).len(), 90);
@@ -137,13 +137,13 @@ fn text_ids_and_text_columns() {
     let (left, right) = (w.text("left.parquet"), w.text("right.parquet"));
     let recipe = ["--recipe", &w.text("r.toml")];
     w.run([&["fit", &left, "--k", "3", "--join", &right][..], &recipe].concat()).succeeds();
-    let names = model(&w.out())["feature_names_in_"].take();
+    let names = part(&w.out())["feature_names_in_"].take();
     assert_eq!(names, serde_json::json!(["x", "y", "tier=basic", "tier=gold", "tier=none"]));
     // Row i has the tier of i mod 3, and so has its group: three clean segments.
-    assert_eq!(model(&w.out())["counts_"], serde_json::json!([20, 20, 20]));
+    assert_eq!(part(&w.out())["counts_"], serde_json::json!([20, 20, 20]));
     let rules = ["--rules", &w.text("rules.toml")];
     w.run([&["fit", &left, "--k", "2", "--join", &right][..], &rules].concat()).succeeds();
-    assert_eq!(json(w.out().join("manifest.json"))["rules"][0]["rows"], 20);
+    assert_eq!(json(w.out().join("manifest.json"))["outcome"]["rules"][0]["rows"], 20);
 }
 
 /// A joined column that is named like an id is not taken for the input's.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, StringArray};
 use serde_json::{Value, json as value};
 
-use crate::command::{Ran, Workshop, contents, json, labels_hash, model};
+use crate::command::{Ran, Workshop, contents, json, labels_hash, part};
 use crate::harness::{hyades, tests};
 use crate::tables::{batch, column, i64s, noise, read, segments, some_f64s, three_groups, write, write_batch};
 
@@ -43,7 +43,7 @@ fn pseudonyms_take_the_place_of_ids() {
     assert_eq!(fitted.iter().collect::<HashSet<_>>().len(), 300);
     assert!(fitted.iter().all(|p| p.len() == 32 && p.bytes().all(|b| b.is_ascii_hexdigit())), "{}", fitted[0]);
     let manifest = json(w.out().join("manifest.json"));
-    assert_eq!(manifest["pseudonym_key_check"].as_str().map(str::len), Some(8));
+    assert_eq!(manifest["inputs"]["pseudonym_key_check"].as_str().map(str::len), Some(8));
     for (name, bytes) in contents(&w.out()) {
         assert!(!String::from_utf8_lossy(&bytes).contains(SECRET), "the key is in {name}");
     }
@@ -58,7 +58,10 @@ fn pseudonyms_take_the_place_of_ids() {
         .unwrap();
     Ran::from(again).succeeds();
     assert_eq!(pseudonyms(&assigned.join("segments.parquet")), fitted);
-    assert_eq!(json(assigned.join("manifest.json"))["pseudonym_key_check"], manifest["pseudonym_key_check"]);
+    assert_eq!(
+        json(assigned.join("manifest.json"))["inputs"]["pseudonym_key_check"],
+        manifest["inputs"]["pseudonym_key_check"]
+    );
 }
 
 fn keys_that_cannot_be_used() {
@@ -110,7 +113,7 @@ fn bank(w: &Workshop, rows: usize) -> String {
 }
 
 fn features(w: &Workshop) -> Value {
-    model(&w.out())["feature_names_in_"].take()
+    part(&w.out())["feature_names_in_"].take()
 }
 
 fn protected_and_personal_columns_are_no_features() {
@@ -119,7 +122,7 @@ fn protected_and_personal_columns_are_no_features() {
     assert_eq!(features(&w), value!(["x", "y", "has_email", "account_age_days"]));
     let use_it = "--include to use it, --audit to see its share by segment";
     assert_eq!(
-        json(w.out().join("manifest.json"))["left_out"],
+        json(w.out().join("manifest.json"))["inputs"]["left_out"],
         value!([
             ["customerAge", format!("a protected attribute (age); {use_it}")],
             ["sex", format!("a protected attribute (sex); {use_it}")],
@@ -151,7 +154,7 @@ fn what_is_left_out_can_be_used_all_the_same() {
     let warning =
         "protected attributes are features, and segments follow them: customerAge (age), birth_date (date of birth)";
     assert!(said.contains(warning), "{said}");
-    let warnings = json(w.out().join("manifest.json"))["warnings"].take();
+    let warnings = json(w.out().join("manifest.json"))["outcome"]["warnings"].take();
     assert_eq!(warnings, value!([warning]));
 
     let said = fit(&["--features", "x,sex"]);
@@ -160,7 +163,7 @@ fn what_is_left_out_can_be_used_all_the_same() {
 
     fit(&["--protect", "account_age_days"]);
     assert_eq!(features(&w), value!(["x", "y", "has_email"]));
-    let left_out = json(w.out().join("manifest.json"))["left_out"].to_string();
+    let left_out = json(w.out().join("manifest.json"))["inputs"]["left_out"].to_string();
     assert!(left_out.contains("a protected attribute (named in --protect); --include to use it"), "{left_out}");
     let said = fit(&["--protect", "account_age_days", "--include", "account_age_days"]);
     assert!(said.contains("account_age_days (named in --protect)"), "{said}");
@@ -219,7 +222,7 @@ fn an_audit_counts_what_a_reader_would() {
     let (text, said) = run(&["fit", &input, "--k", "3"], "1");
     assert_eq!(run(&["fit", &input, "--k", "3"], "3").0, text, "threads show");
     assert_eq!(
-        json(w.out().join("manifest.json"))["audit_blake3"],
+        json(w.out().join("manifest.json"))["outcome"]["audit_blake3"],
         blake3::hash(text.as_bytes()).to_hex().as_str(),
         "the manifest knows its audit"
     );

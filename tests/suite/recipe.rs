@@ -11,7 +11,7 @@ use hyades::roles::RoleRequest;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::command::{Workshop, done, json, labels_hash, model};
+use crate::command::{Workshop, done, json, labels_hash, part};
 use crate::harness::tests;
 use crate::tables::{batch, f64s, i64s, noise, read, some_f64s, three_groups, write, write_batch};
 
@@ -300,12 +300,12 @@ fn components_are_the_same_rows_turned() {
     std::fs::write(w.path("r.toml"), "[reduce]\ncomponents = 3\n").unwrap();
     let centers = |extra: &[&str]| {
         w.run([&["fit", &input, "--k", "1"][..], extra].concat()).succeeds();
-        let centers = &model(&w.out())["cluster_centers_"][0];
+        let centers = &part(&w.out())["cluster_centers_"][0];
         [0, 1, 2].map(|f| centers[f].as_f64().unwrap())
     };
     let (without, with) = (centers(&[]), centers(&["--recipe", &w.text("r.toml")]));
     assert!(without.iter().zip(with).all(|(a, b)| (a - b).abs() < 1e-4), "{without:?} {with:?}");
-    assert_eq!(model(&w.out())["n_features_in_"], 3);
+    assert_eq!(part(&w.out())["feature_names_in_"].as_array().unwrap().len(), 3);
 }
 
 fn correlated_features_are_left_out() {
@@ -315,9 +315,9 @@ fn correlated_features_are_left_out() {
     write(&w.path("a.parquet"), &[("a", f64s(a)), ("b", f64s(b)), ("nearly", f64s(nearly))]);
     std::fs::write(w.path("r.toml"), "[reduce]\nmax_correlation = 0.95\n").unwrap();
     w.run(["fit", &w.text("a.parquet"), "--k", "3", "--recipe", &w.text("r.toml")]).succeeds();
-    let fitted = model(&w.out());
+    let fitted = part(&w.out());
     assert_eq!(fitted["feature_names_in_"], serde_json::json!(["a", "b"]));
-    let reason = fitted["recipe"]["dropped"][0]["reason"].as_str().unwrap();
+    let reason = fitted["preparation"]["dropped"][0]["reason"].as_str().unwrap();
     assert!(reason.starts_with("its correlation with a is -0.98"), "{reason}");
 }
 
@@ -516,7 +516,7 @@ fn a_starting_recipe_is_taken_as_it_is() {
     }
     assert_eq!(done(["recipe", "init", &input]).out.trim_end(), text.trim_end());
     w.run(["fit", &input, "--k", "3", "--recipe", &recipe]).succeeds();
-    let recipe_of = model(&w.out())["recipe"].take();
+    let recipe_of = part(&w.out())["preparation"].take();
     assert_eq!(recipe_of["sentinels"][names[0]], serde_json::json!([999.0]));
     assert_eq!(recipe_of["dropped"][0]["name"], names[4]);
     assert_eq!(recipe_of["columns"][0]["seen"]["sentinels"], 40);
@@ -602,5 +602,5 @@ fn roles_hold_for_recipes_too() {
     std::fs::write(&recipe, "[columns.\"i*\"]\nencode = \"frequency\"\n[columns.x]\nweight = 1\n").unwrap();
     w.refused(2, &["\"i*\" is no column"], ["fit", &input, "--k", "3", "--recipe", &recipe]);
     w.run(["fit", &input, "--k", "3", "--recipe", &recipe, "--include", "iban"]).succeeds();
-    assert_eq!(model(&w.out())["feature_names_in_"], serde_json::json!(["x", "y", "iban"]));
+    assert_eq!(part(&w.out())["feature_names_in_"], serde_json::json!(["x", "y", "iban"]));
 }

@@ -126,16 +126,16 @@ fn the_first_rule_that_matches_takes_a_row() {
         {"name": "staff", "rows": staff, "taken_before": 0},
         {"name": "zero", "rows": zero, "taken_before": both},
     ]);
-    assert_eq!(manifest["rules"], expected);
-    assert_eq!(model(&w.out())["rule_counts"], expected);
-    let strata = manifest["strata"].as_array().unwrap();
+    assert_eq!(manifest["outcome"]["rules"], expected);
+    assert_eq!(model(&w.out())["division"]["counts"], expected);
+    let strata = manifest["parts"].as_array().unwrap();
     let of = |key: &str| strata.iter().map(|s| s[key].clone()).collect::<Vec<_>>();
     assert_eq!(of("name"), ["gold", "silver", "(null)"]);
     assert_eq!(of("k"), [2, 3, 3]);
     assert_eq!(of("first_segment"), [2, 4, 7]);
     assert!(strata.iter().all(|s| s["passes"].as_array().is_some_and(|p| !p.is_empty())));
     let counts: Vec<usize> = (0..10).map(|s| found.iter().filter(|(segment, _)| *segment == Some(s)).count()).collect();
-    assert_eq!(manifest["counts"], serde_json::json!(counts));
+    assert_eq!(manifest["outcome"]["counts"], serde_json::json!(counts));
     for stratum in [&counts[2..4], &counts[4..7], &counts[7..10]] {
         assert!(stratum.is_sorted_by(|a, b| a >= b), "numbered by size: {counts:?}");
     }
@@ -195,7 +195,7 @@ fn a_stratum_is_fitted_as_if_it_were_alone() {
             let alone = w.path("alone");
             let mine = filter_record_batch(&all, &kept).unwrap();
             let theirs = read(&alone.join("segments.parquet"));
-            let first = whole["strata"][s]["first_segment"].as_i64().unwrap() as i32;
+            let first = whole["parts"][s]["first_segment"].as_i64().unwrap() as i32;
             let segments = |rows: &RecordBatch| -> Vec<i32> {
                 rows.column_by_name("segment").unwrap().as_primitive::<Int32Type>().values().to_vec()
             };
@@ -208,10 +208,9 @@ fn a_stratum_is_fitted_as_if_it_were_alone() {
                 };
                 assert_eq!(floats(&mine), floats(&theirs), "{stratum}: {column}");
             }
-            let (mut mine, mut theirs) = (whole["strata"][s]["model"].clone(), model(&alone));
-            mine["provenance"]["inputs"].take();
-            theirs["provenance"]["inputs"].take();
-            assert_eq!(mine, theirs, "{stratum}");
+            let (mine, theirs) = (&whole["parts"][s], &model(&alone)["parts"][0]);
+            assert_eq!(mine["preparation"], theirs["preparation"], "{stratum}");
+            assert_eq!(mine["fitted"], theirs["fitted"], "{stratum}");
         }
     }
 }
@@ -229,11 +228,11 @@ fn the_small_bank() {
     let arguments = ["fit", bank.to_str().unwrap(), "--k", "2", "--rules", &w.text("rules.toml")];
     let ran = w.run([&arguments[..], &["--include", "age_years"]].concat()).succeeds();
     let manifest = manifest(&w);
-    assert_eq!(manifest["rules"][0]["rows"], GOLDEN.0, "{}", ran.out);
-    assert_eq!(manifest["rules"][1]["rows"], GOLDEN.1);
+    assert_eq!(manifest["outcome"]["rules"][0]["rows"], GOLDEN.0, "{}", ran.out);
+    assert_eq!(manifest["outcome"]["rules"][1]["rows"], GOLDEN.1);
     assert_eq!(labels_hash(&w.out()), GOLDEN.2);
-    assert_eq!(manifest["columns"], serde_json::json!([]));
-    assert!(manifest.get("unknown_stratum").is_none());
+    assert_eq!(manifest["parts"][0]["columns"][0]["name"], "age_years");
+    assert_eq!(manifest["outcome"]["unknown_stratum"], 0);
 }
 
 /// Rows of both rules, and the hash of the labels.
@@ -254,9 +253,9 @@ fn a_model_replays_what_a_fit_labelled() {
         }
     }
     let manifest = manifest(&w);
-    assert_eq!(manifest["unknown_stratum"], 0);
+    assert_eq!(manifest["outcome"]["unknown_stratum"], 0);
     assert_eq!(manifest["command"], "assign");
-    assert_eq!(manifest["strata"][1]["name"], "silver");
+    assert_eq!(manifest["parts"][1]["name"], "silver");
     // Every row to a rule: there is nothing for the strata.
     let zeros = batch(&[
         ("id", i64s(0..9)),
@@ -293,11 +292,11 @@ fn strata_that_a_model_does_not_know() {
             assert_eq!(now, then, "row {i}");
         }
     }
-    assert_eq!(manifest(&w)["unknown_stratum"], unknown);
+    assert_eq!(manifest(&w)["outcome"]["unknown_stratum"], unknown);
     let warning = format!(
         "{unknown} rows have a stratum that the model does not know; they are named \"(unknown stratum)\" and have no segment"
     );
-    assert_eq!(manifest(&w)["warnings"], serde_json::json!([warning]));
+    assert_eq!(manifest(&w)["outcome"]["warnings"], serde_json::json!([warning]));
     assert!(ran.out.contains("(unknown stratum)"), "{}", ran.out);
 }
 
@@ -343,7 +342,7 @@ fn rules_that_take_everything_or_nothing() {
     let w =
         with("[[rule]]\nname = \"none\"\nwhen = \"id < 0\"\n[[rule]]\nname = \"also none\"\nwhen = \"x IS NULL\"\n");
     fit(&w, &[]).succeeds();
-    let warnings = manifest(&w)["warnings"].take();
+    let warnings = manifest(&w)["outcome"]["warnings"].take();
     assert_eq!(warnings, serde_json::json!(["rule \"none\" matches no row", "rule \"also none\" matches no row"]));
     let with_rules = labelled(&w.out());
     assert!(with_rules.iter().all(|(_, name)| name.starts_with("rest/")));
@@ -351,7 +350,7 @@ fn rules_that_take_everything_or_nothing() {
     w.run(["fit", &w.text("a.parquet"), "--k", "4", "--features", "x,y"]).succeeds();
     let alone = read(&w.out().join("segments.parquet"));
     assert!(alone.column_by_name("segment_name").is_none());
-    assert!(model(&w.out()).get("rules").is_none() && json(w.out().join("model.json"))["format_version"] == 1);
+    assert!(model(&w.out())["division"].is_null() && json(w.out().join("model.json"))["format_version"] == 3);
     let alone = alone.column_by_name("segment").unwrap().as_primitive::<Int32Type>().clone();
     for ((segment, name), alone) in with_rules.iter().zip(alone.values()) {
         assert_eq!((*segment, name.as_str()), (Some(alone + 2), format!("rest/{alone}").as_str()));
@@ -360,12 +359,12 @@ fn rules_that_take_everything_or_nothing() {
     let w = with("[[rule]]\nname = \"a\"\nwhen = \"code < 5\"\n[[rule]]\nname = \"b\"\nwhen = \"code = 3\"\n");
     fit(&w, &[]).succeeds();
     let warning = "rule \"b\" takes no row: earlier rules take all 60 that it matches";
-    assert_eq!(manifest(&w)["warnings"], serde_json::json!([warning]));
+    assert_eq!(manifest(&w)["outcome"]["warnings"], serde_json::json!([warning]));
 }
 
 fn values_that_make_strata() {
     let names = |w: &Workshop| -> Vec<String> {
-        let strata = manifest(w)["strata"].take();
+        let strata = manifest(w)["parts"].take();
         strata.as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap().to_owned()).collect()
     };
     let ints = Int64Array::from((0..90).map(|i| [Some(10), Some(9), Some(-2), None][i % 4]).collect::<Vec<_>>());
@@ -376,7 +375,7 @@ fn values_that_make_strata() {
         std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"s\"\n").unwrap();
         w.run(["fit", &w.text("a.parquet"), "--k", "2", "--rules", &w.text("rules.toml")]).succeeds();
         // The column is the same within a stratum, and no feature.
-        assert_eq!(model(&w.out())["strata"][0]["model"]["feature_names_in_"], serde_json::json!(["x"]));
+        assert_eq!(model(&w.out())["parts"][0]["feature_names_in_"], serde_json::json!(["x"]));
         names(&w)
     };
     assert_eq!(fit(Arc::new(ints.clone())), ["-2", "9", "10", "(null)"], "in the order of numbers");
@@ -426,7 +425,7 @@ fn weights_pseudonyms_and_margins() {
     let gap = rows.column_by_name("margin").unwrap();
     assert_eq!(gap.null_count(), rows.column_by_name("distance").unwrap().null_count());
     assert!(gap.null_count() > 0 && gap.null_count() < 600);
-    assert!(manifest(&w)["pseudonym_key_check"].is_string());
+    assert!(manifest(&w)["inputs"]["pseudonym_key_check"].is_string());
     // A customer's pseudonym is that of a fit without rules.
     let plain = ["fit", &w.text("a.parquet"), "--k", "2", "--pseudonymise", &w.text("key"), "--features", "x"];
     w.run(plain).succeeds();
@@ -639,7 +638,7 @@ fn options_that_do_not_go_with_rules() {
     w.refused(2, &["k = 0: between 1 and 4096 segments are possible"], k);
     let table = [("segment_name", i64s(0..30)), ("x", f64s(noise(1).take(30))), ("code", i64s([1; 30]))];
     write(&w.path("b.parquet"), &table);
-    let why = "the id column is named \"segment_name\", as a column of the output is; rename it";
+    let why = "the id column is named \"segment_name\", like a column of the output; rename it";
     let id = ["fit", &w.text("b.parquet"), "--k", "2", "--rules", &rules, "--id", "segment_name"];
     w.refused(3, &[why], id);
 }
@@ -656,23 +655,23 @@ fn models_with_rules_that_are_refused() {
     };
     let why = "damaged: its checksum does not agree with its content; copy it again, or fit a new model";
     refused(&good.replacen("is_staff = true", "is_staff = false", 1), why);
-    refused(&good.replacen("\"format_version\": 2", "\"format_version\": 1", 1), "damaged: unknown field `id_column`");
+    refused(&good.replacen("\"format_version\": 3", "\"format_version\": 1", 1), "damaged: unknown field `division`");
     refused(&good[..good.len() / 2], "not a model, or a damaged one");
     // Sealed anew, but nonsense.
     let sealed = |change: fn(&mut Value)| {
         let mut envelope: Value = serde_json::from_str(&good).unwrap();
         change(&mut envelope["model"]);
-        let model: hyades::model::RuledModel = serde_json::from_value(envelope["model"].take()).unwrap();
+        let model: hyades::model::Model = serde_json::from_value(envelope["model"].take()).unwrap();
         model.to_json().unwrap()
     };
     let why = "inconsistent: its rules and strata do not agree";
-    refused(&sealed(|m| m["strata"][1]["first_segment"] = 5.into()), why);
-    refused(&sealed(|m| m["rule_counts"][0]["name"] = "other".into()), why);
-    refused(&sealed(|m| m["strata"] = serde_json::json!([])), why);
-    refused(&sealed(|m| m["strata"][1]["name"] = "gold".into()), why);
-    refused(&sealed(|m| m["rules"]["strata"] = Value::Null), why);
-    refused(&sealed(|m| m["strata"][0]["model"]["counts_"] = serde_json::json!([1])), "its shapes do not agree");
-    let nonsense = sealed(|m| m["rules"]["rules"][0]["when"] = "is_staff +".into());
+    refused(&sealed(|m| m["parts"][1]["first_segment"] = 5.into()), why);
+    refused(&sealed(|m| m["division"]["counts"][0]["name"] = "other".into()), why);
+    refused(&sealed(|m| m["parts"] = serde_json::json!([])), why);
+    refused(&sealed(|m| m["parts"][1]["name"] = "gold".into()), why);
+    refused(&sealed(|m| m["division"]["book"]["strata"] = Value::Null), why);
+    refused(&sealed(|m| m["parts"][0]["fitted"]["counts_"] = serde_json::json!([1])), "its shapes do not agree");
+    let nonsense = sealed(|m| m["division"]["book"]["rules"][0]["when"] = "is_staff +".into());
     refused(&nonsense, "rule \"staff\": it is no condition in SQL");
     std::fs::write(&path, &good).unwrap();
     let start = ["fit", &input, "--k", "2", "--init", &path];

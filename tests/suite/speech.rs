@@ -46,7 +46,7 @@ fn quiet_prints_the_table_alone() {
     let first = ran.out.lines().nth(1).unwrap_or_default();
     assert!(first.contains("segment") && first.contains("customers") && first.contains("share"), "{}", ran.out);
     assert!(ran.out.trim_end().lines().last().unwrap_or_default().starts_with("----"), "{}", ran.out);
-    let counts = json(w.out().join("manifest.json"))["counts"].take();
+    let counts = json(w.out().join("manifest.json"))["outcome"]["counts"].take();
     for count in counts.as_array().expect("counts") {
         let text = count.to_string();
         let (thousands, rest) = text.split_at(text.len().saturating_sub(3));
@@ -76,7 +76,7 @@ fn json_lines() {
     assert!(has("stage", "decode") && has("stage", "write"), "{}", ran.err);
     let passes = lines_of_fit.iter().filter(|l| l["fields"]["message"] == "pass").count();
     let manifest = json(w.out().join("manifest.json"));
-    assert_eq!(passes, manifest["passes"].as_array().map_or(0, Vec::len), "a line for every pass");
+    assert_eq!(passes, manifest["parts"][0]["passes"].as_array().map_or(0, Vec::len), "a line for every pass");
     assert!(passes > 0);
 
     let refused = w.run(["fit", "/nowhere", "--k", "3", "--log-format", "json"]);
@@ -133,8 +133,8 @@ fn a_bench_proves_agreement() {
     assert_eq!((&report["agree"], &report["rows"], &report["k"]), (&true.into(), &20_000.into(), &8.into()));
     let runs = report["runs"].as_array().expect("runs");
     assert_eq!(runs.iter().map(|r| r["backend"].clone()).collect::<Vec<_>>(), ["cpu", "reference"]);
-    assert_eq!(runs[0]["labels_blake3"], runs[1]["labels_blake3"]);
-    assert_eq!(runs[0]["model_blake3"], runs[1]["model_blake3"]);
+    assert_eq!(runs[0]["outcome"]["labels_blake3"], runs[1]["outcome"]["labels_blake3"]);
+    assert_eq!(runs[0]["outcome"]["model_blake3"], runs[1]["outcome"]["model_blake3"]);
     assert!(runs.iter().all(|r| r["pass_ms"].as_f64().is_some_and(|ms| ms > 0.0)));
     // Shares of the processor's ceilings; nothing of a GPU or of money where there is neither.
     for rate in ["GB/s", "GFLOP/s"] {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What is done to a value before it is scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Transform {
     /// Nothing.
     None,
@@ -46,6 +47,7 @@ pub enum Missing {
 /// How columns are made comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Scale {
     /// Divided by the standard deviation.
     Zscore,

@@ -1,0 +1,63 @@
+//! The requests that replay a model.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AssignColumns, DeviceOptions, InputOptions, OutputOptions, Resources};
+use crate::text::{KeySource, as_text};
+
+/// What to label, and how.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct AssignRequest {
+    /// The model.json of a fit
+    #[cfg_attr(feature = "cli", arg(value_name = "MODEL"))]
+    pub model: PathBuf,
+    /// Which tables to read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub input: InputOptions,
+    /// What the columns are for.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub columns: AssignColumns,
+    /// Where to compute.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub device: DeviceOptions,
+    /// Threads, memory and scratch space.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub resources: Resources,
+    /// What to write.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub output: OutputOptions,
+}
+
+/// What to prepare as a model's clustering sees it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct ApplyRequest {
+    /// The model.json of a fit
+    #[cfg_attr(feature = "cli", arg(value_name = "MODEL"))]
+    pub model: PathBuf,
+    /// Which tables to read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub input: InputOptions,
+    /// Parquet file to write: the id, and every feature or component in scaled units,
+    /// float32; with strata also each row's part
+    #[cfg_attr(feature = "cli", arg(long, short, value_name = "FILE"))]
+    pub out: PathBuf,
+    /// The customers' id [default: the model's]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
+    pub id: Option<String>,
+    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME"))]
+    pub pseudonymise: Option<KeySource>,
+    /// Threads, memory and scratch space.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub resources: Resources,
+}

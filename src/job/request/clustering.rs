@@ -1,0 +1,134 @@
+//! The clustering that is asked for.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::MAX_K;
+use crate::cluster::{Limits, default_n_init};
+use crate::error::{Error, Result};
+use crate::text::as_text;
+
+/// Where centroids start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum InitRequest {
+    /// Greedy k-means++ on the sample.
+    #[default]
+    PlusPlus,
+    /// Rows of the sample at random.
+    Random,
+    /// A model, or a Parquet file with one row a centroid and the features' names and units.
+    File(PathBuf),
+}
+
+/// How to cluster.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Clustering"))]
+pub struct ClusteringOptions {
+    /// Number of segments; with strata, of each that the rules give no other
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, short, value_name = "N", required_unless_present = "config"))]
+    pub k: Option<usize>,
+    /// Where centroids start: k-means++, random, or a FILE: a model.json, or Parquet with one row a centroid
+    /// [default: k-means++]
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "HOW"))]
+    pub init: Option<InitRequest>,
+    /// Starts tried on the sample; the lowest inertia wins [default: 4; 1 above 64 segments]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub n_init: Option<u32>,
+    /// Maximum number of passes over all rows; a final pass only counts [default: 300]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub max_iter: Option<u32>,
+    /// Stop when squared moves sum to less than this share of the mean variance; 0: at the fixpoint [default: 0.0001]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
+    pub tol: Option<f64>,
+    /// Seed of everything that is drawn [default: 0]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub seed: Option<u64>,
+}
+
+impl ClusteringOptions {
+    /// So many segments, and defaults for the rest.
+    pub fn of(k: usize) -> Self {
+        ClusteringOptions { k: Some(k), ..ClusteringOptions::default() }
+    }
+
+    /// The same with the defaults filled in, save that of `n_init`, which depends on each part.
+    ///
+    /// # Errors
+    /// No number of segments, or a value out of range.
+    pub(super) fn check(self) -> Result<Self> {
+        let k = self.k.ok_or_else(|| {
+            Error::usage("the number of segments is missing: give --k, or k in [clustering]".into()).of_option("--k")
+        })?;
+        if k == 0 || k > MAX_K {
+            let text = format!("k = {k}: between 1 and {MAX_K} segments are possible");
+            return Err(Error::usage(text).of_option("--k"));
+        }
+        if self.n_init == Some(0) {
+            return Err(Error::usage("n-init is 0: at least one start is needed".into()).of_option("--n-init"));
+        }
+        let Limits { max_iter, tol } = self.limits();
+        self.limits().check()?;
+        Ok(ClusteringOptions {
+            init: Some(self.init()),
+            max_iter: Some(max_iter),
+            tol: Some(tol),
+            seed: Some(self.seed()),
+            ..self
+        })
+    }
+
+    /// Starts of a part of `k` segments.
+    pub(crate) fn n_init_of(&self, k: usize) -> u32 {
+        self.n_init.unwrap_or_else(|| default_n_init(k))
+    }
+
+    /// When to stop.
+    pub(crate) fn limits(&self) -> Limits {
+        let default = Limits::default();
+        Limits { max_iter: self.max_iter.unwrap_or(default.max_iter), tol: self.tol.unwrap_or(default.tol) }
+    }
+
+    /// Decides everything that is drawn.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// Where centroids start.
+    pub(crate) fn init(&self) -> InitRequest {
+        self.init.clone().unwrap_or_default()
+    }
+}
+
+impl FromStr for InitRequest {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "k-means++" | "kmeans++" => InitRequest::PlusPlus,
+            "random" => InitRequest::Random,
+            file => InitRequest::File(file.into()),
+        })
+    }
+}
+
+impl fmt::Display for InitRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InitRequest::PlusPlus => f.write_str("k-means++"),
+            InitRequest::Random => f.write_str("random"),
+            InitRequest::File(path) => path.display().fmt(f),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the columns are for.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::roles::RoleRequest;
+use crate::text::{KeySource, as_text};
+
+/// What to do with rows whose id is null or not their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum DuplicateIds {
+    /// Refuse the input
+    #[default]
+    Refuse,
+    /// Let them pass
+    Keep,
+}
+
+/// The columns of a fit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Columns"))]
+pub struct ColumnOptions {
+    /// The customers' id [default: a column named like one, else the row number]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
+    pub id: Option<String>,
+    /// Features, separated by commas [default: every numeric column that is neither
+    /// protected, such as age or sex, nor personal, such as a phone number]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub features: Vec<String>,
+    /// Features beside the default ones: protected or personal columns, dates,
+    /// folder names
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub include: Vec<String>,
+    /// Columns that are not features, separated by commas
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub exclude: Vec<String>,
+    /// More protected attributes: not features, and part of an --audit
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub protect: Vec<String>,
+    /// Column of row weights, 0 or more [default: every row weighs 1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
+    pub row_weight: Option<String>,
+    /// What to do with null and duplicate ids [default: refuse]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", hide_possible_values = false))]
+    pub duplicate_ids: Option<DuplicateIds>,
+    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME"))]
+    pub pseudonymise: Option<KeySource>,
+}
+
+/// The columns of an assignment: the features are the model's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Columns"))]
+pub struct AssignColumns {
+    /// The customers' id [default: the model's]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
+    pub id: Option<String>,
+    /// More protected attributes, for an --audit
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "audit"))]
+    pub protect: Vec<String>,
+    /// What to do with null and duplicate ids [default: refuse]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT"))]
+    pub duplicate_ids: Option<DuplicateIds>,
+    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME"))]
+    pub pseudonymise: Option<KeySource>,
+}
+
+impl ColumnOptions {
+    /// The roles that it asks for, where a recipe turns the columns `encoded` into numbers.
+    pub(crate) fn roles(&self, encoded: Vec<String>) -> RoleRequest {
+        RoleRequest {
+            id: self.id.clone(),
+            features: self.features.clone(),
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            protect: self.protect.clone(),
+            weight: self.row_weight.clone(),
+            encoded,
+        }
+    }
+
+    /// Whether null and duplicate ids pass.
+    pub(crate) fn keeps_duplicates(&self) -> bool {
+        self.duplicate_ids.unwrap_or_default() == DuplicateIds::Keep
+    }
+}
+
+impl AssignColumns {
+    /// Whether null and duplicate ids pass.
+    pub(crate) fn keeps_duplicates(&self) -> bool {
+        self.duplicate_ids.unwrap_or_default() == DuplicateIds::Keep
+    }
+}

@@ -1,0 +1,96 @@
+//! Requests in TOML files: read with all paths relative to the file, and laid under what the command line says.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A request with paths in it.
+pub(super) trait Rebase {
+    /// All paths that may be relative.
+    fn paths(&mut self) -> Vec<&mut PathBuf>;
+}
+
+/// Reads a request.
+pub(super) fn read<R: DeserializeOwned + Rebase>(path: &Path) -> Result<R> {
+    let fault = |text: String| Error::usage(text).of_kind(ErrorKind::Config).of_file(path);
+    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => fault(format!("{}: it is not text", path.display())),
+        _ => Error::io("read", path, &e),
+    })?;
+    let mut request: R = toml::from_str(&text).map_err(|e| fault(format!("{}: {e}", path.display())))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for path in request.paths() {
+        // A URL stands for itself; joining leaves absolute paths as they are.
+        if !path.to_string_lossy().contains("://") {
+            *path = folder.join(&*path);
+        }
+    }
+    Ok(request)
+}
+
+/// `over`, with what it does not say taken from `under`.
+pub(super) fn overlay<R: Serialize + DeserializeOwned>(over: &R, under: &R) -> Result<R> {
+    let fault = |e: serde_json::Error| Error::Internal(format!("a request cannot be laid over another: {e}"));
+    let (over, mut merged) = (serde_json::to_value(over).map_err(fault)?, serde_json::to_value(under).map_err(fault)?);
+    lay(over, &mut merged);
+    serde_json::from_value(merged).map_err(fault)
+}
+
+/// What was not given is not serialised, so whatever is there was given.
+fn lay(over: Value, under: &mut Value) {
+    match (over, under) {
+        (Value::Object(over), Value::Object(under)) => {
+            for (key, value) in over {
+                lay(value, under.entry(key).or_insert(Value::Null));
+            }
+        }
+        (over, under) => *under = over,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ClusteringOptions, FitRequest, InputOptions, RecipeSource};
+    use super::*;
+
+    #[test]
+    fn what_is_said_wins_and_the_rest_is_taken_over() {
+        let mut under = FitRequest { clustering: ClusteringOptions::of(8), ..FitRequest::default() };
+        under.clustering.seed = Some(3);
+        under.columns.features = vec!["a".into(), "b".into()];
+        under.output.margin = true;
+        let mut over = FitRequest { clustering: ClusteringOptions::of(5), ..FitRequest::default() };
+        over.columns.features = vec!["c".into()];
+        over.input = InputOptions::of(["x.parquet"]);
+        let merged = over.clone().or(under).unwrap();
+        assert_eq!((merged.clustering.k, merged.clustering.seed), (Some(5), Some(3)));
+        assert_eq!(merged.columns.features, ["c"]);
+        assert_eq!(merged.input, over.input);
+        assert!(merged.output.margin);
+        assert_eq!(over.clone().or(FitRequest::default()).unwrap(), over);
+        assert_eq!(FitRequest::default().or(over.clone()).unwrap(), over);
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("fit.toml");
+        let text = "[input]\npaths = [\"a/*.parquet\", \"s3://bank/b\", \"/c\"]\n[preparation]\nrecipe = \"r.toml\"\n\
+                    [clustering]\nk = 3\ninit = \"random\"\n[resources]\nmemory = \"2GiB\"\n";
+        std::fs::write(&file, text).unwrap();
+        let request = FitRequest::from_toml(&file).unwrap();
+        let here = |name: &str| folder.path().join(name);
+        assert_eq!(request.input.paths, [here("a/*.parquet"), "s3://bank/b".into(), "/c".into()]);
+        assert_eq!(request.preparation.recipe, Some(RecipeSource::File(here("r.toml"))));
+        assert_eq!(request.resources.memory.map(|size| size.0), Some(2 << 30));
+        std::fs::write(&file, "[clustering]\nkk = 3\n").unwrap();
+        let refused = FitRequest::from_toml(&file).unwrap_err();
+        assert!(refused.to_string().contains("unknown field `kk`"), "{refused}");
+        assert!(refused.to_string().contains("line 2, column 1"), "{refused}");
+        assert_eq!((refused.kind(), refused.file()), (ErrorKind::Config, Some(file.as_path())));
+    }
+}

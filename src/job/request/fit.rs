@@ -1,0 +1,138 @@
+//! The request of a fit.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::config;
+use super::{
+    ClusteringOptions, ColumnOptions, DeviceOptions, InitRequest, InputOptions, OutputOptions, PreparationOptions,
+    RecipeSource, Resources,
+};
+use crate::error::{Error, Result};
+use crate::prepare::Recipe;
+
+/// What to fit, and how.
+///
+/// # Examples
+/// ```
+/// use hyades::job::{ClusteringOptions, FitRequest, InputOptions};
+///
+/// let request = FitRequest {
+///     input: InputOptions::of(["data/customers.parquet"]),
+///     clustering: ClusteringOptions::of(8),
+///     ..FitRequest::default()
+/// };
+/// assert_eq!(request.clustering.k, Some(8));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct FitRequest {
+    /// Which tables to read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub input: InputOptions,
+    /// What the columns are for.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub columns: ColumnOptions,
+    /// How columns become comparable.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub preparation: PreparationOptions,
+    /// The rules that come before clusters, and the strata.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub division: DivisionOptions,
+    /// How to cluster.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub clustering: ClusteringOptions,
+    /// Where to compute.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub device: DeviceOptions,
+    /// Threads, memory and scratch space.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub resources: Resources,
+    /// What to write. Without a folder, nothing is written.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub output: OutputOptions,
+}
+
+/// How the bank is divided before it is clustered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Clustering"))]
+pub struct DivisionOptions {
+    /// TOML with [[rule]] (name, when: a condition in SQL) and [strata] (within: a
+    /// column; k; k_of): customers go to the first rule that matches, the others
+    /// are clustered stratum by stratum, --k of each where the file has no other
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub rules: Option<PathBuf>,
+}
+
+/// A request that was checked: every default of the clustering is filled in, and the recipe was read.
+#[derive(Debug, Clone)]
+pub(in crate::job) struct CheckedFit {
+    pub(in crate::job) request: FitRequest,
+    pub(in crate::job) recipe: Recipe,
+    pub(in crate::job) k: usize,
+}
+
+impl FitRequest {
+    /// Reads a request from TOML. Relative paths in it are relative to the file's folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read, malformed TOML, or a key that does not exist, with line and column.
+    pub fn from_toml(path: &Path) -> Result<Self> {
+        config::read(path)
+    }
+
+    /// This request, with what it does not say taken from `other`.
+    ///
+    /// # Errors
+    /// None that is known: both are plain data.
+    pub fn or(self, other: FitRequest) -> Result<Self> {
+        config::overlay(&self, &other)
+    }
+
+    /// The JSON Schema of request files, for editors.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(FitRequest).to_value()
+    }
+
+    /// The request with every default filled in.
+    ///
+    /// # Errors
+    /// No input, no number of segments, a value out of range, or a recipe that cannot be read.
+    pub(in crate::job) fn check(&self) -> Result<CheckedFit> {
+        let mut request = self.clone();
+        if request.input.paths.is_empty() {
+            let text = "no input: name Parquet files, folders or patterns, or give paths in [input]";
+            return Err(Error::usage(text.into()));
+        }
+        request.clustering = request.clustering.check()?;
+        request.columns.duplicate_ids = Some(request.columns.duplicate_ids.unwrap_or_default());
+        request.device.backend = Some(request.device.backend.unwrap_or_default());
+        let recipe = request.preparation.recipe()?;
+        let k = request.clustering.k.unwrap_or(1);
+        Ok(CheckedFit { request, recipe, k })
+    }
+}
+
+impl config::Rebase for FitRequest {
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths: Vec<&mut PathBuf> = self.input.paths.iter_mut().chain(&mut self.input.join).collect();
+        if let Some(RecipeSource::File(path)) = &mut self.preparation.recipe {
+            paths.push(path);
+        }
+        if let Some(InitRequest::File(path)) = &mut self.clustering.init {
+            paths.push(path);
+        }
+        for source in [&mut self.input.keys, &mut self.columns.pseudonymise].into_iter().flatten() {
+            paths.extend(source.path_mut());
+        }
+        paths.extend(&mut self.division.rules);
+        paths.extend(&mut self.resources.scratch);
+        paths.extend(&mut self.output.out);
+        paths
+    }
+}

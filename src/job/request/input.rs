@@ -1,0 +1,49 @@
+//! Which tables a job reads.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::input::Access;
+use crate::text::{KeySource, as_text};
+
+/// What to read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct InputOptions {
+    /// Parquet files, folders (key=value folders too), quoted patterns; URLs and
+    /// Delta tables (table@v12 for version 12), if they were built in
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(value_name = "INPUT"))]
+    pub paths: Vec<PathBuf>,
+    /// A file, folder or pattern whose columns are joined by the id; may be given
+    /// several times. Customers without a row there get nulls
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "INPUT", help_heading = "Columns"))]
+    pub join: Vec<PathBuf>,
+    /// Keys of encrypted files: TOML with footer, [columns] and [ids], each key in
+    /// hex or base64, in a FILE or in env:NAME
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME", help_heading = "Columns"))]
+    pub keys: Option<KeySource>,
+}
+
+impl InputOptions {
+    /// These inputs, and nothing joined.
+    pub fn of(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        InputOptions { paths: paths.into_iter().map(Into::into).collect(), ..InputOptions::default() }
+    }
+
+    /// How they are opened.
+    pub(crate) fn access(&self) -> Access {
+        Access { keys: self.keys.clone() }
+    }
+
+    /// All files, folders and patterns that are read.
+    pub(crate) fn all(&self) -> Vec<PathBuf> {
+        [self.paths.as_slice(), &self.join].concat()
+    }
+}

@@ -1,0 +1,27 @@
+//! What a user asks of a job: one definition of every option, for the command line, TOML files, Python and the manifest.
+//!
+//! A request is made of sections. Fields that were not given are None or empty, so that a command line can be laid over a
+//! file; [`FitRequest::check`] applies the defaults and refuses what cannot be. Secrets are named by where they are, never
+//! by what they are.
+
+mod assign;
+mod clustering;
+mod columns;
+mod config;
+mod device;
+mod fit;
+mod input;
+mod output;
+mod preparation;
+mod resources;
+
+pub use assign::{ApplyRequest, AssignRequest};
+pub use clustering::{ClusteringOptions, InitRequest};
+pub use columns::{AssignColumns, ColumnOptions, DuplicateIds};
+pub use device::{BackendKind, DeviceOptions};
+pub(super) use fit::CheckedFit;
+pub use fit::{DivisionOptions, FitRequest};
+pub use input::InputOptions;
+pub use output::OutputOptions;
+pub use preparation::{PreparationOptions, RecipeSource};
+pub use resources::Resources;

@@ -1,0 +1,90 @@
+//! How columns become comparable.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::prepare::{ColumnChoice, Missing, Recipe, Scale, Transform};
+
+/// A recipe, or the file that it is in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RecipeSource {
+    /// A TOML file.
+    File(PathBuf),
+    /// The recipe itself.
+    Inline(Box<Recipe>),
+}
+
+/// The preparation of all columns; a recipe makes choices for single ones.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(
+    feature = "cli",
+    derive(clap::Args),
+    command(next_help_heading = "Preparation (for all columns; --recipe for single ones)")
+)]
+pub struct PreparationOptions {
+    /// TOML with choices for single columns; `hyades recipe init` writes one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub recipe: Option<RecipeSource>,
+    /// Transform [default: auto, by each column's skewness]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "HOW"))]
+    pub transform: Option<Transform>,
+    /// Missing values become median, mean, zero or a NUMBER; or refuse [default: median]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "HOW"))]
+    pub missing: Option<Missing>,
+    /// Scale [default: zscore]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "HOW"))]
+    pub scale: Option<Scale>,
+    /// Limit of scaled values, inf for none [default: 128; inf with scale none]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
+    pub clip: Option<f64>,
+}
+
+impl PreparationOptions {
+    /// The recipe, read if it is in a file. Choices for all columns win over its defaults.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or malformed TOML.
+    pub(crate) fn recipe(&self) -> Result<Recipe> {
+        let recipe = match &self.recipe {
+            None => Recipe::default(),
+            Some(RecipeSource::File(path)) => Recipe::from_toml(path)?,
+            Some(RecipeSource::Inline(recipe)) => recipe.as_ref().clone(),
+        };
+        Ok(recipe.with_flags(ColumnChoice {
+            transform: self.transform,
+            missing: self.missing,
+            scale: self.scale,
+            clip: self.clip,
+            ..ColumnChoice::default()
+        }))
+    }
+}
+
+impl FromStr for RecipeSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(path: &str) -> Result<Self, Self::Err> {
+        Ok(RecipeSource::File(path.into()))
+    }
+}
+
+impl fmt::Display for RecipeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecipeSource::File(path) => path.display().fmt(f),
+            RecipeSource::Inline(_) => f.write_str("an inline recipe"),
+        }
+    }
+}

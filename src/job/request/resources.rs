@@ -1,0 +1,69 @@
+//! What a job may use.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::text::{ByteSize, as_text};
+
+/// Threads, memory and scratch space.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Resources"))]
+pub struct Resources {
+    /// Threads [default: one per processor]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub threads: Option<usize>,
+    /// Memory, such as 300MiB or 2GB; beyond it tiles are streamed [default: 4/5 of what is free]
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SIZE"))]
+    pub memory: Option<ByteSize>,
+    /// Folder for a scratch file, should one be needed [default: the output's]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FOLDER"))]
+    pub scratch: Option<PathBuf>,
+    /// Rows in a chunk of tiles; results do not depend on it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", hide = true))]
+    pub chunk_rows: Option<usize>,
+}
+
+impl Resources {
+    /// Runs `work` on a pool of the threads allowed.
+    ///
+    /// # Errors
+    /// No thread allowed, or none can be started; and those of `work`.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        if self.threads == Some(0) {
+            return Err(Error::usage(
+                "--threads 0: at least one thread is needed; leave it out to use all processors".into(),
+            ));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads.unwrap_or(0))
+            .thread_name(|i| format!("hyades-{i}"))
+            .build()
+            .map_err(|e| Error::environment(format!("cannot start threads: {e}")))?;
+        pool.install(work)
+    }
+
+    /// Bytes of memory that the job may use.
+    pub(crate) fn budget(&self) -> u64 {
+        self.memory.map(|size| size.0).unwrap_or_else(|| {
+            // Where the system does not tell, half a gigabyte is a careful guess.
+            let Ok(mut system) = sysinfo::System::new() else { return 512 << 20 };
+            system.refresh_memory();
+            let limit = system.cgroup_limits().map_or(u64::MAX, |c| c.free_memory);
+            system.available_memory().min(limit) / 5 * 4
+        })
+    }
+
+    /// The folder for a scratch file: by default the output's, since folders for temporary files may lie in memory.
+    pub(crate) fn scratch_folder(&self, out: Option<&Path>) -> PathBuf {
+        self.scratch.clone().or_else(|| out.map(Path::to_path_buf)).unwrap_or_else(std::env::temp_dir)
+    }
+}

@@ -1,0 +1,74 @@
+//! The file around a model: format, version and checksum.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+
+const FORMAT: &str = "hyades-model";
+
+const AGAIN: &str = "copy it again, or fit a new model";
+
+/// What is in the file.
+#[derive(Serialize, Deserialize)]
+struct Envelope<M> {
+    format: String,
+    format_version: u32,
+    /// blake3 of the model as compact JSON.
+    checksum: String,
+    model: M,
+}
+
+/// What every version of the format has; it is read first, since the rest may have changed.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    format_version: u32,
+}
+
+pub(super) fn load_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => Error::input(format!("{}: not a model: it is not text", path.display()))
+            .of_kind(ErrorKind::Model)
+            .of_file(path),
+        _ => Error::io("read", path, &e),
+    })
+}
+
+fn broken(e: &serde_json::Error) -> String {
+    format!("not a model, or a damaged one: {e}; {AGAIN}")
+}
+
+/// The version of a model's file.
+pub(super) fn version(text: &str) -> Result<u32, String> {
+    let head: Head = serde_json::from_str(text).map_err(|e| broken(&e))?;
+    if head.format != FORMAT {
+        return Err(format!("not a model: its format is {:?}", head.format));
+    }
+    Ok(head.format_version)
+}
+
+/// The content of a file, if it agrees with its checksum.
+pub(super) fn open<M: Serialize + DeserializeOwned>(text: &str) -> Result<M, String> {
+    let outer: Envelope<serde_json::Value> = serde_json::from_str(text).map_err(|e| broken(&e))?;
+    let model: M = serde_json::from_value(outer.model).map_err(|e| format!("damaged: {e}; {AGAIN}"))?;
+    if checksum(&model).map_err(|e| e.to_string())? != outer.checksum {
+        return Err(format!("damaged: its checksum does not agree with its content; {AGAIN}"));
+    }
+    Ok(model)
+}
+
+/// The text of a file.
+pub(super) fn sealed(model: &impl Serialize, format_version: u32) -> Result<String> {
+    let envelope = Envelope { format: FORMAT.into(), format_version, checksum: checksum(model)?, model };
+    let mut text = serde_json::to_string_pretty(&envelope).map_err(|e| Error::Internal(e.to_string()))?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn checksum(model: &impl Serialize) -> Result<String> {
+    let compact = serde_json::to_vec(model).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(format!("blake3:{}", blake3::hash(&compact).to_hex()))
+}

@@ -1,0 +1,70 @@
+//! Where the labels of a bank's parts go: straight to the table where all rows are one part; else to scratch files, which
+//! are woven together once all parts are labelled.
+
+use std::path::PathBuf;
+
+use super::scratch::{Kept, LabelScratch};
+use super::segments::SegmentTable;
+use super::weave::{SegmentNames, weave};
+use super::writer::{LabelSummary, Output};
+use crate::error::{Error, Result};
+use crate::event::{Stage, Watch};
+use crate::rules::Membership;
+use crate::survey::Ride;
+
+/// Makes the table of all rows, empty. Asked again, it starts anew.
+pub(crate) type NewTable<'a> = Box<dyn FnMut() -> Result<SegmentTable<'a>> + 'a>;
+
+/// The labels of all parts on their way to one table.
+pub(crate) struct Destination<'a> {
+    membership: &'a Membership,
+    names: SegmentNames,
+    is_whole: bool,
+    table: NewTable<'a>,
+    surveys: &'a mut (dyn Ride + 'a),
+    /// The folder for scratch files.
+    folder: PathBuf,
+    kept: Vec<Kept>,
+}
+
+impl<'a> Destination<'a> {
+    /// For parts with so many segments each.
+    pub(crate) fn new(
+        membership: &'a Membership,
+        names: SegmentNames,
+        table: NewTable<'a>,
+        surveys: &'a mut (dyn Ride + 'a),
+        folder: PathBuf,
+    ) -> Self {
+        let is_whole = membership.is_whole();
+        Destination { membership, names, is_whole, table, surveys, folder, kept: Vec::new() }
+    }
+
+    /// The output of a label pass over the next part. Another pass over the same part starts anew.
+    pub(crate) fn open(&mut self) -> Result<Output<'_>> {
+        if !self.is_whole {
+            return Ok(Output::Scratch(LabelScratch::new(&self.folder)?));
+        }
+        self.surveys.start();
+        Ok(Output::Table(Box::new((self.table)()?), self.surveys))
+    }
+
+    /// Keeps the labels of a part until the others are there.
+    pub(crate) fn keep(&mut self, labels: Option<Kept>) {
+        self.kept.extend(labels);
+    }
+
+    /// Completes the table; returns the hash of all labels as little-endian i32, -1 for rows without a segment. `parts` are
+    /// the summaries of the parts, in order.
+    pub(crate) fn finish(self, parts: &[&LabelSummary], watch: Watch<'_>) -> Result<String> {
+        let Destination { membership, names, is_whole, mut table, surveys, kept, .. } = self;
+        match parts {
+            [whole] if is_whole => Ok(whole.labels_blake3.clone()),
+            _ if kept.len() != parts.len() => Err(Error::Internal("the labels of a part are missing".into())),
+            _ => watch.stage(Stage::Write, membership.rows(), "rows", || {
+                surveys.start();
+                weave(membership, kept, &names, table()?, surveys, watch)
+            }),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Labelled rows on their way out: measured and hashed a row group at a time.
+
+use super::OUTPUT_GROUP_ROWS;
+use super::measure::{LabelSums, MeasuredRows, WaitingRows};
+use super::scratch::{Kept, LabelScratch};
+use super::segments::SegmentTable;
+use crate::backend::Labels;
+use crate::error::Result;
+use crate::survey::Ride;
+
+/// Measures labelled rows as they come, and hands them on in groups.
+pub(crate) struct LabelWriter<'a> {
+    output: Output<'a>,
+    weights: Option<&'a [u32]>,
+    step: f64,
+    next_row: u64,
+    margin: bool,
+    waiting: WaitingRows,
+    sums: LabelSums,
+    hasher: blake3::Hasher,
+}
+
+/// Where measured rows go.
+pub(crate) enum Output<'a> {
+    /// To the table of all rows, and to the surveys that ride along.
+    Table(Box<SegmentTable<'a>>, &'a mut (dyn Ride + 'a)),
+    /// To a file for one stratum's rows.
+    Scratch(LabelScratch),
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelSummary {
+    /// Rows by segment.
+    pub counts: Vec<u64>,
+    /// Mean distance by segment, in scaled units; 0 for an empty segment.
+    pub mean_distance: Vec<f64>,
+    /// Exact weighted sum of squared distances, in squared grid steps.
+    pub inertia: u128,
+    /// blake3 of the labels as little-endian i32 in row order.
+    pub labels_blake3: String,
+}
+
+impl<'a> LabelWriter<'a> {
+    /// A writer for `k` segments. `weights` are the rows' integer weights, if they have any; `step` is the grid's.
+    pub(crate) fn new(output: Output<'a>, weights: Option<&'a [u32]>, k: usize, step: f64, margin: bool) -> Self {
+        LabelWriter {
+            output,
+            weights,
+            step,
+            next_row: 0,
+            margin,
+            waiting: WaitingRows::default(),
+            sums: LabelSums::empty(k),
+            hasher: blake3::Hasher::new(),
+        }
+    }
+
+    /// Appends labels; they must follow the ones before.
+    pub(crate) fn push(&mut self, labels: &Labels) -> Result<()> {
+        let mut from = 0;
+        while from < labels.labels.len() {
+            let to = labels.labels.len().min(from + OUTPUT_GROUP_ROWS - self.waiting.len());
+            self.waiting.labels.extend_from_slice(&labels.labels[from..to]);
+            self.waiting.distance2.extend_from_slice(&labels.distance2[from..to]);
+            if let (true, Some(second2)) = (self.margin, &labels.second2) {
+                self.waiting.second2.extend_from_slice(&second2[from..to]);
+            }
+            if self.waiting.len() == OUTPUT_GROUP_ROWS {
+                self.flush()?;
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Hands on what waits as a row group: measured and hashed while ids are decoded.
+    fn flush(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (rows, first_row) = (waiting.len(), self.next_row);
+        if rows == 0 {
+            return Ok(());
+        }
+        self.next_row += rows as u64;
+        let weights = self.weights.map(|w| &w[first_row as usize..][..rows]);
+        let (step, margin, sums, hasher) = (self.step, self.margin, &mut self.sums, &mut self.hasher);
+        let measure = || {
+            let (distances, ()) =
+                rayon::join(|| waiting.measure(weights, step, sums), || hash(&waiting.labels, |&l| l as i32, hasher));
+            let margins = margin.then(|| waiting.margins(step));
+            MeasuredRows { labels: waiting.labels, distances, margins }
+        };
+        match &mut self.output {
+            Output::Table(table, surveys) => {
+                let (ids, measured) = rayon::join(|| table.take_ids(rows), measure);
+                let (ids, MeasuredRows { labels, distances, margins }) = (ids?, measured);
+                let (written, seen) =
+                    rayon::join(|| table.write(ids, &labels, distances, margins), || surveys.see(&labels));
+                written.and(seen)
+            }
+            Output::Scratch(scratch) => scratch.write(&measure()),
+        }
+    }
+
+    /// Hands on the rest; a table is then complete, not yet synced. Returns what was kept for later, too.
+    pub(crate) fn finish(mut self) -> Result<(LabelSummary, Option<Kept>)> {
+        self.flush()?;
+        let kept = match self.output {
+            Output::Table(table, _) => {
+                table.finish()?;
+                None
+            }
+            Output::Scratch(scratch) => Some(scratch.finish()?),
+        };
+        let mean_distance = self.sums.mean_distances(self.step);
+        let LabelSums { counts, inertia, .. } = self.sums;
+        let labels_blake3 = self.hasher.finalize().to_hex().to_string();
+        Ok((LabelSummary { counts, mean_distance, inertia, labels_blake3 }, kept))
+    }
+}
+
+/// Hashes labels as little-endian i32.
+pub(super) fn hash<T>(labels: &[T], label: impl Fn(&T) -> i32, hasher: &mut blake3::Hasher) {
+    let mut bytes = [0; 4096];
+    for block in labels.chunks(1024) {
+        for (out, one) in bytes.chunks_exact_mut(4).zip(block) {
+            out.copy_from_slice(&label(one).to_le_bytes());
+        }
+        hasher.update(&bytes[..block.len() * 4]);
+    }
+}

@@ -1,0 +1,96 @@
+//! A survey on its way through the rows of a source, whatever its type.
+
+use arrow::array::{Array, ArrayRef};
+use rayon::prelude::*;
+
+use super::{Labelled, Survey};
+use crate::error::Result;
+use crate::input::{ColumnStream, Source};
+
+/// A survey without its type, as the writer of labels drives it.
+pub(crate) trait Ride: Send {
+    /// Starts at the first row.
+    fn start(&mut self);
+
+    /// Sees the segments of the next rows.
+    fn see(&mut self, segments: &[u32]) -> Result<()>;
+}
+
+/// A survey and the columns that it reads.
+pub(crate) struct Riding<'a, S: Survey> {
+    survey: S,
+    source: &'a Source,
+    streams: Vec<ColumnStream<'a>>,
+    seen: S::Seen,
+}
+
+impl<'a, S: Survey> Riding<'a, S> {
+    /// At the first row of `source`.
+    pub(crate) fn new(survey: S, source: &'a Source) -> Self {
+        let seen = survey.nothing();
+        let mut riding = Riding { survey, source, streams: Vec::new(), seen };
+        riding.start();
+        riding
+    }
+
+    /// The survey, and what it saw.
+    pub(crate) fn finish(self) -> (S, S::Seen) {
+        (self.survey, self.seen)
+    }
+
+    /// As many of the next rows as all columns have at hand, at most `rows`.
+    fn next(&mut self, rows: usize) -> Result<(usize, Vec<ArrayRef>)> {
+        let taken = self.streams.par_iter_mut().with_max_len(1).map(|stream| stream.next(rows));
+        let mut arrays: Vec<ArrayRef> = taken.collect::<Result<_>>()?;
+        let here = arrays.iter().map(|array| array.len()).min().unwrap_or(rows);
+        for (array, stream) in arrays.iter_mut().zip(&mut self.streams) {
+            if array.len() > here {
+                stream.put_back(array.slice(here, array.len() - here));
+                *array = array.slice(0, here);
+            }
+        }
+        Ok((here, arrays))
+    }
+}
+
+impl<S: Survey> Ride for Riding<'_, S> {
+    fn start(&mut self) {
+        let columns = self.survey.columns();
+        // The ids are read beside them.
+        let side_by_side = 1 + columns.len();
+        self.streams = columns.into_iter().map(|c| ColumnStream::new(self.source, c, side_by_side)).collect();
+        self.seen = self.survey.nothing();
+    }
+
+    fn see(&mut self, segments: &[u32]) -> Result<()> {
+        let mut rest = segments;
+        while !rest.is_empty() {
+            let (rows, columns) = self.next(rest.len())?;
+            let (now, later) = rest.split_at(rows);
+            self.survey.see(&Labelled { segments: now, columns: &columns }, &mut self.seen)?;
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// Surveys that ride together.
+#[derive(Default)]
+pub(crate) struct Riders<'r>(Vec<&'r mut dyn Ride>);
+
+impl<'r> Riders<'r> {
+    /// Takes a survey along.
+    pub(crate) fn push(&mut self, survey: &'r mut dyn Ride) {
+        self.0.push(survey);
+    }
+}
+
+impl Ride for Riders<'_> {
+    fn start(&mut self) {
+        self.0.iter_mut().for_each(|ride| ride.start());
+    }
+
+    fn see(&mut self, segments: &[u32]) -> Result<()> {
+        self.0.iter_mut().try_for_each(|ride| ride.see(segments))
+    }
+}
