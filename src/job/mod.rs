@@ -21,6 +21,7 @@ pub use assign::{AssignOutcome, AssignRequest, Assigned, assign};
 pub use device::{BackendKind, BackendRequest};
 pub use fit::{FitOutcome, FitRequest, InitRequest, fit, plan};
 pub use manifest::{Manifest, ManifestColumn, ManifestStratum};
+pub(crate) use plan::{DECODER, FIXED, MIB};
 pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, Recorder, StageTime};
 pub use ruled_fit::{RuledFitOutcome, RuledLabels, StratumLabels, fit_by_rules};
