@@ -1,4 +1,5 @@
-//! Text: words of names, suggestions, dates, escaping, and where a secret is kept.
+//! Text: words of names, suggestions, dates, escaping, where a secret is kept, and the faults of TOML
+//! files.
 
 mod beginning;
 pub(crate) mod dates;
@@ -6,6 +7,7 @@ mod escape;
 mod figures;
 pub(crate) mod nearest;
 mod secret;
+mod toml;
 mod words;
 
 #[cfg(test)]
@@ -18,4 +20,5 @@ pub(crate) use self::figures::grouped;
 pub use self::figures::{percent, thousands};
 pub(crate) use self::nearest::{did_you_mean, nearest};
 pub use self::secret::KeySource;
+pub(crate) use self::toml::{TomlFaults, TomlText, integer, line_and_column};
 pub(crate) use self::words::words;
