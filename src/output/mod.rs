@@ -16,8 +16,8 @@ use std::path::Path;
 use parquet::errors::ParquetError;
 
 use self::measure::{DistanceSums, WaitingRows};
-pub(crate) use self::publish::Publication;
 pub use self::publish::publish_text;
+pub(crate) use self::publish::{PartedTable, Publication};
 pub(crate) use self::scratch::{Kept, LabelScratch};
 pub(crate) use self::segments::NAME_COLUMN;
 pub use self::segments::SegmentTable;
