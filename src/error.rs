@@ -98,12 +98,6 @@ impl Fault {
     }
 }
 
-/// Line and column of a place in a text, in bytes from its beginning; both count from 1.
-pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
-}
-
 impl Error {
     /// A command, an option or a recipe that is wrong.
     pub fn usage(message: String) -> Self {

@@ -242,8 +242,7 @@ mod tests {
     }
 
     fn columns() -> Vec<Vec<f64>> {
-        let noise =
-            |seed: u64, i: u64| (super::super::distinct::mix(seed << 32 | i) >> 11) as f64 / (1u64 << 53) as f64;
+        let noise = |seed: u64, i: u64| (crate::numeric::mix(seed << 32 | i) >> 11) as f64 / (1u64 << 53) as f64;
         (0..6u64)
             .map(|c| {
                 (0..5000u64)

@@ -4,6 +4,8 @@
 //! counts of the values that were common when the table gave way, which are lower bounds from then on. Whether the table
 //! gives way, and the registers, depend on the set of values alone; so do all counts while it holds.
 
+use crate::numeric::mix;
+
 /// Most different values that are counted one by one.
 pub(super) const EXACT: usize = 1024;
 
@@ -16,15 +18,6 @@ pub const DISTINCT_ERROR: f64 = 1.04 / (1 << (REGISTER_BITS / 2)) as f64;
 
 /// Places for values that stay counted when the table gives way.
 const TRACKED: usize = 256;
-
-/// Well-mixed bits of a key: the finaliser of SplitMix64 (Steele, Lea, Flood 2014; constants of Stafford's variant 13).
-#[inline(always)]
-pub(super) fn mix(key: u64) -> u64 {
-    let z = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
 
 /// Different values among those pushed, each known by a 64-bit key of its own.
 #[derive(Debug, Clone)]

@@ -22,6 +22,7 @@
 //! Missing means null, NaN, or a column that a file does not have; missing values break `not_null` and `max_null_share`
 //! alone. Infinities lie outside every range.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -31,10 +32,9 @@ use toml::de::{DeTable, DeValue};
 use super::breach::Breach;
 use super::piece::{Class, key_of_number, key_of_text};
 use super::profile::{ColumnLimits, ColumnShape, ColumnValues, Profile};
-use crate::error::{Error, Result, line_and_column};
+use crate::error::Result;
 use crate::input::Source;
-use crate::text::parse_date;
-use crate::text::{date, nearest, quoted, shown};
+use crate::text::{TomlFaults, TomlText, date, integer, parse_date, quoted, shown};
 
 const TABLE_KEYS: [&str; 1] = ["row_count"];
 const COLUMN_KEYS: [&str; 6] = ["not_null", "unique", "range", "allowed", "max_null_share", "newest_at_least"];
@@ -66,25 +66,11 @@ impl Expectations {
     /// All faults of the file at once, each with line and column: malformed TOML, keys and columns that do not exist (with
     /// the nearest that does), values that make no sense for the column's type.
     pub(super) fn read(path: &Path, source: &Source) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-        let mut reader = ExpectationsReader { source, text: &text, faults: Vec::new() };
-        let found = match DeTable::parse(&text) {
-            Ok(table) => reader.top(table.get_ref()),
-            Err(e) => {
-                reader.fault(e.span().map_or(0, |s| s.start), e.message().to_owned());
-                Expectations::default()
-            }
-        };
-        if reader.faults.is_empty() {
-            return Ok(found);
-        }
-        reader.faults.sort();
-        let lines: Vec<String> = reader
-            .faults
-            .into_iter()
-            .map(|(line, column, what)| format!("{}:{line}:{column}: {what}", path.display()))
-            .collect();
-        Err(Error::usage(lines.join("\n")))
+        let text = TomlText::read(path)?;
+        let mut reader = ExpectationsReader { source, toml: TomlFaults::new(&text) };
+        let table = reader.toml.table();
+        let found = table.map(|table| reader.top(&table)).unwrap_or_default();
+        reader.toml.finish(found)
     }
 
     /// What to count, by position of the column.
@@ -168,41 +154,28 @@ impl Expectations {
     }
 }
 
-/// Reads a file and collects its faults.
+/// Walks through the TOML and notes every fault.
 struct ExpectationsReader<'a> {
     source: &'a Source,
-    text: &'a str,
-    faults: Vec<(usize, usize, String)>,
+    toml: TomlFaults<'a>,
 }
 
 impl ExpectationsReader<'_> {
-    /// Notes what is wrong at a place, in bytes from the beginning.
-    fn fault(&mut self, at: usize, what: String) {
-        let (line, column) = line_and_column(self.text, at);
-        self.faults.push((line, column, what));
-    }
-
-    fn unknown(&mut self, at: usize, kind: &str, name: &str, known: &[&str]) {
-        let hint = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean {}?", quoted(near)),
-            None => format!("there are: {}", known.iter().map(|k| quoted(k)).collect::<Vec<_>>().join(", ")),
-        };
-        self.fault(at, format!("no {kind} is named {}; {hint}", quoted(name)));
-    }
-
     fn top(&mut self, file: &DeTable<'_>) -> Expectations {
         let mut found = Expectations::default();
         for (key, value) in file {
-            let at = key.span().start;
-            match (key.get_ref().as_ref(), value.get_ref()) {
-                ("table", DeValue::Table(table)) => self.table(table, &mut found),
-                ("columns", DeValue::Table(columns)) => {
-                    for (name, choices) in columns {
-                        self.column(name.get_ref(), name.span().start, choices.get_ref(), &mut found);
+            match key.get_ref().as_ref() {
+                "table" => {
+                    if let Some(table) = self.toml.subtable(key, value, "table") {
+                        self.table(table, &mut found);
                     }
                 }
-                ("table" | "columns", _) => self.fault(at, format!("{} must be a table", key.get_ref())),
-                (other, _) => self.unknown(at, "section", other, &["table", "columns"]),
+                "columns" => {
+                    for (name, choices) in self.toml.subtable(key, value, "columns").into_iter().flatten() {
+                        self.column(name, choices.get_ref(), &mut found);
+                    }
+                }
+                _ => self.toml.unknown_name(key, "section", &["table", "columns"]),
             }
         }
         found
@@ -211,34 +184,37 @@ impl ExpectationsReader<'_> {
     fn table(&mut self, table: &DeTable<'_>, found: &mut Expectations) {
         for (key, value) in table {
             if key.get_ref() != "row_count" {
-                self.unknown(key.span().start, "expectation of the table", key.get_ref(), &TABLE_KEYS);
+                self.toml.unknown_name(key, "expectation of the table", &TABLE_KEYS);
                 continue;
             }
             found.count += 1;
             let pair = pair(value.get_ref(), |v| number(v).filter(|n| *n >= 0.0 && n.trunc() == *n));
             match pair {
                 Some((least, most)) if least <= most => found.row_count = Some((least as u64, most as u64)),
-                _ => self.fault(value.span().start, "row_count must be [least, most], whole numbers of rows".into()),
+                _ => self.toml.fault(value.span().start, "row_count must be [least, most], whole numbers of rows"),
             }
         }
     }
 
-    fn column(&mut self, name: &str, at: usize, choices: &DeValue<'_>, found: &mut Expectations) {
-        let names: Vec<&str> = self.source.columns().iter().map(|c| c.name.as_str()).collect();
-        let Some(position) = self.source.position(name) else { return self.unknown(at, "column", name, &names) };
+    fn column(&mut self, key: &Spanned<Cow<'_, str>>, choices: &DeValue<'_>, found: &mut Expectations) {
+        let name = key.get_ref();
+        let Some(position) = self.source.position(name) else {
+            let names: Vec<&str> = self.source.columns().iter().map(|c| c.name.as_str()).collect();
+            return self.toml.unknown_name(key, "column", &names);
+        };
         let DeValue::Table(choices) = choices else {
-            return self.fault(at, format!("columns.{} must be a table", quoted(name)));
+            return self.toml.fault(key.span().start, format!("columns.{} must be a table", quoted(name)));
         };
         let mut expected = Expected { at: position, ..Expected::default() };
         for (key, value) in choices {
             let known = key.get_ref().as_ref();
             if !COLUMN_KEYS.contains(&known) {
-                self.unknown(key.span().start, "expectation of a column", known, &COLUMN_KEYS);
+                self.toml.unknown_name(key, "expectation of a column", &COLUMN_KEYS);
                 continue;
             }
             found.count += 1;
             if let Err(what) = self.expectation(known, value, &mut expected) {
-                self.fault(value.span().start, format!("{known} of {}: {what}", quoted(name)));
+                self.toml.fault(value.span().start, format!("{known} of {}: {what}", quoted(name)));
             }
         }
         found.columns.push(expected);
@@ -303,9 +279,8 @@ fn key_of(value: &DeValue<'_>, shape: ColumnShape) -> Option<u64> {
 
 fn number(value: &DeValue<'_>) -> Option<f64> {
     match value {
-        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n as f64),
         DeValue::Float(x) => x.as_str().parse().ok().filter(|x: &f64| !x.is_nan()),
-        _ => None,
+        value => integer(value).map(|n| n as f64),
     }
 }
 

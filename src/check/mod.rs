@@ -127,10 +127,10 @@ pub fn check(
         let report = examine(&source, id, expectations.as_ref(), request.resources.budget(), watch)?;
         if let Some((publication, path)) = json {
             let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
-            publish(publication, path, &(text + "\n"))?;
+            publication.commit_text(path, &(text + "\n"))?;
         }
         if let Some((publication, path)) = page {
-            publish(publication, path, &page::page(&report))?;
+            publication.commit_text(path, &page::page(&report))?;
         }
         Ok(report)
     })
@@ -139,12 +139,6 @@ pub fn check(
 /// The input with the columns of joined tables, whose values are not there yet.
 fn open(request: &CheckRequest, watch: Watch<'_>) -> Result<Source> {
     inputs::open(&request.input, request.id.as_deref(), watch)
-}
-
-fn publish(mut publication: Publication, path: &std::path::Path, text: &str) -> Result<()> {
-    let name = path.file_name().ok_or_else(|| Error::Internal("an output without a name".into()))?;
-    publication.text(&name.to_string_lossy(), text)?;
-    publication.commit()
 }
 
 fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {

@@ -6,8 +6,8 @@
 use fearless_simd::Simd;
 use rayon::prelude::*;
 
-use super::distinct::mix;
 use super::piece::Piece;
+use crate::numeric::mix;
 use crate::simd::{Dispatch, Work};
 
 /// Bytes of memory for a row.

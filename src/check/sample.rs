@@ -7,7 +7,7 @@
 //! default of 200 is off by 1.3 % of the rows; this sample by 0.5 % at the median and 0.1 % at the first and the last
 //! percent, where outliers are (both with a probability of 1 %).
 
-use super::distinct::mix;
+use crate::numeric::mix;
 
 /// Rows in the sample, about, where there are more.
 pub(super) const ROWS: u64 = 1 << 16;

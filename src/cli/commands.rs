@@ -97,7 +97,7 @@ pub(super) fn bench(args: BenchArgs, console: &Console) -> Result<()> {
     say!("{}", super::bench::table(&report))?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| hyades::Error::Internal(e.to_string()))?;
-        std::fs::write(path, text + "\n").map_err(|e| hyades::Error::io("write", path, &e))?;
+        hyades::output::publish_text(path, &(text + "\n"))?;
     }
     report.verdict()
 }

@@ -6,11 +6,13 @@ use arrow::datatypes::{DataType, Field, Int64Type, UInt64Type};
 use rayon::prelude::*;
 
 use super::column::ColumnReader;
+use super::id_keys::id_keys;
 use super::pseudonym::Pseudonym;
 use super::source::{Order, RowGroup, Source};
 use super::stream::ColumnStream;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::numeric::GOLDEN;
 
 /// What was found wrong with the ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -149,28 +151,12 @@ fn integer_keys(array: &ArrayRef) -> Result<IdKeys<u64>, arrow::error::ArrowErro
         let wide = cast(array, &DataType::Int64)?;
         wide.as_primitive::<Int64Type>().iter().flatten().map(|v| (v as u64) ^ (1 << 63)).collect()
     };
-    let spread = keys.iter().map(|k| (k.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32).collect();
+    let spread = keys.iter().map(|k| (k.wrapping_mul(GOLDEN) >> 32) as u32).collect();
     Ok(IdKeys { keys, spread })
 }
 
-/// 128 bits of blake3: two of a billion ids have the same with a chance of 10^-21.
 fn hashed_keys(array: &ArrayRef) -> Result<IdKeys<u128>, arrow::error::ArrowError> {
-    let text = match array.data_type() {
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            cast(array, &DataType::LargeBinary)?
-        }
-        _ => cast(&cast(array, &DataType::LargeUtf8)?, &DataType::LargeBinary)?,
-    };
-    let values = text.as_binary::<i64>();
-    let keys: Vec<u128> = values
-        .iter()
-        .flatten()
-        .map(|v| {
-            let mut half = [0; 16];
-            half.copy_from_slice(&blake3::hash(v).as_bytes()[..16]);
-            u128::from_le_bytes(half)
-        })
-        .collect();
+    let keys: Vec<u128> = id_keys(array)?.into_iter().flatten().collect();
     let spread = keys.iter().map(|k| *k as u32).collect();
     Ok(IdKeys { keys, spread })
 }

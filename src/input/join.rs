@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{cast, concat, filter, is_null, take};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt64Type};
+use arrow::compute::{concat, filter, is_null, take};
+use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -25,9 +25,11 @@ use rayon::prelude::*;
 use super::beside::JoinedColumns;
 use super::column::ColumnReader;
 use super::file::RangeFile;
+use super::id_keys::id_keys;
 use super::source::{Joined, Order, RowGroup, Source, SourceColumn};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::numeric::mix_wide;
 
 /// How a join went.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -163,15 +165,8 @@ impl Hasher for Mixed {
     }
 
     fn write_u128(&mut self, key: u128) {
-        self.0 = mix(key);
+        self.0 = mix_wide(key);
     }
-}
-
-/// Spreads a key over 64 bits; also over parts and shards.
-fn mix(key: u128) -> u64 {
-    let folded = (key as u64) ^ ((key >> 64) as u64).rotate_left(32);
-    let product = u128::from(folded ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    (product as u64) ^ (product >> 64) as u64
 }
 
 type Places = HashMap<u128, u32, BuildHasherDefault<Mixed>>;
@@ -260,8 +255,8 @@ fn hold(
     let read = |&group: &RowGroup| -> Result<(Vec<u128>, Vec<ArrayRef>, u64)> {
         watch.check()?;
         let ids = whole(right, group, id)?;
-        let keys = keys(&ids).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
-        let mine = |key: &Option<u128>| key.is_some_and(|key| mix(key) % parts == part);
+        let keys = id_keys(&ids).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
+        let mine = |key: &Option<u128>| key.is_some_and(|key| mix_wide(key) % parts == part);
         let mask: BooleanArray = keys.iter().map(|key| Some(mine(key))).collect();
         let arrays = columns
             .iter()
@@ -271,7 +266,7 @@ fn hold(
             })
             .collect::<Result<Vec<_>>>()?;
         let nulls = if part == 0 { keys.iter().filter(|key| key.is_none()).count() as u64 } else { 0 };
-        Ok((keys.into_iter().flatten().filter(|&key| mix(key) % parts == part).collect(), arrays, nulls))
+        Ok((keys.into_iter().flatten().filter(|&key| mix_wide(key) % parts == part).collect(), arrays, nulls))
     };
     let all: Vec<usize> = columns.iter().copied().chain([id]).collect();
     let _ahead = right.ahead(right.row_groups(), &all, Order::InTurn(rayon::current_num_threads()));
@@ -313,9 +308,10 @@ fn indices(
     let mut found: Vec<Option<u32>> = Vec::with_capacity(group.rows as usize);
     let mut reader = ColumnReader::open(source, group, left)?;
     while let Some(array) = reader.next_array()? {
-        let keys = keys(&array).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
+        let keys = id_keys(&array).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
         found.extend(keys.into_iter().map(|key| {
-            let place = key.filter(|&key| mix(key) % parts == part).and_then(|key| held.places.get(&key).copied())?;
+            let place =
+                key.filter(|&key| mix_wide(key) % parts == part).and_then(|key| held.places.get(&key).copied())?;
             held.used[place as usize].store(true, Ordering::Relaxed);
             Some(place)
         }));
@@ -340,26 +336,6 @@ fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
     }
     let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
     concat(&parts).map_err(|e| Error::input(format!("column {:?}: {e}", source.columns()[column].name)))
-}
-
-/// A number for each id: that of a whole number is itself, that of anything else 128 bits of blake3 of its text.
-fn keys(array: &ArrayRef) -> Result<Vec<Option<u128>>, ArrowError> {
-    if *array.data_type() == DataType::UInt64 {
-        return Ok(array.as_primitive::<UInt64Type>().iter().map(|v| v.map(u128::from)).collect());
-    }
-    if array.data_type().is_integer() {
-        let wide = cast(array, &DataType::Int64)?;
-        // A negative number is apart from every unsigned one.
-        let key = |v: i64| if v < 0 { u128::from(v as u64) | 1 << 64 } else { v as u128 };
-        return Ok(wide.as_primitive::<Int64Type>().iter().map(|v| v.map(key)).collect());
-    }
-    let text = cast(array, &DataType::LargeUtf8)?;
-    let key = |v: &str| {
-        let mut half = [0; 16];
-        half.copy_from_slice(&blake3::hash(v.as_bytes()).as_bytes()[..16]);
-        u128::from_le_bytes(half)
-    };
-    Ok(text.as_string::<i64>().iter().map(|v| v.map(key)).collect())
 }
 
 /// Writes row groups, which `group` makes, to an unnamed file in `folder`.
@@ -401,7 +377,8 @@ fn write(
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Int32Array, Int64Array, StringArray, UInt64Array};
+    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::datatypes::Int64Type;
 
     use super::*;
 
@@ -448,17 +425,5 @@ mod tests {
             }
             assert_eq!(row, 3000);
         }
-    }
-
-    #[test]
-    fn keys_of_equal_ids_are_equal_whatever_their_type() {
-        let of = |array: ArrayRef| keys(&array).unwrap();
-        let small = of(Arc::new(Int32Array::from(vec![Some(7), None, Some(-1)])));
-        assert_eq!(small, of(Arc::new(Int64Array::from(vec![Some(7), None, Some(-1)]))));
-        let large = of(Arc::new(UInt64Array::from(vec![7, u64::MAX])));
-        assert_eq!(large[0], small[0]);
-        assert_ne!(large[1], small[2], "the largest number is not -1");
-        let text = of(Arc::new(StringArray::from(vec![Some("7"), None])));
-        assert_eq!((text[1], text.len()), (None, 2));
     }
 }

@@ -10,6 +10,7 @@ mod cloud;
 mod column;
 mod file;
 mod folders;
+mod id_keys;
 mod ids;
 mod join;
 mod kind;

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
+use super::id_keys::id_bytes;
 use crate::error::{Error, Result};
 use crate::text::KeySource;
 
@@ -56,13 +55,7 @@ impl Pseudonym {
     /// The pseudonyms of ids; nulls stay nulls.
     pub(crate) fn of(&self, ids: &ArrayRef) -> Result<ArrayRef> {
         let unreadable = |e| Error::input(format!("ids cannot be read: {e}"));
-        let bytes = match ids.data_type() {
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-                cast(ids, &DataType::LargeBinary)
-            }
-            _ => cast(ids, &DataType::LargeUtf8).and_then(|text| cast(&text, &DataType::LargeBinary)),
-        }
-        .map_err(unreadable)?;
+        let bytes = id_bytes(ids).map_err(unreadable)?;
         let bytes = bytes.as_binary::<i64>();
         // All are equally long, so that every thread knows its place.
         let mut digits = vec![0u8; DIGITS * bytes.len()];

@@ -22,6 +22,7 @@ pub use assign::{AssignOutcome, assign};
 pub use fit::{FitOutcome, fit, plan};
 pub use labelling::{Labelling, PartLabels};
 pub use manifest::{Manifest, ManifestColumn, ManifestPart};
+pub(crate) use plan::{DECODER, FIXED, MIB};
 pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, Recorder, StageTime};
 pub use request::{

@@ -18,12 +18,12 @@ use crate::roles::Roles;
 use crate::simd::SimdLevel;
 use crate::tiles::{Layout, Store};
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
 /// The program itself, its threads' stacks, allocator slack.
-const FIXED: u64 = 48 * MIB;
+pub(crate) const FIXED: u64 = 48 * MIB;
 /// What decoding one column chunk holds: a compressed page, the page, a dictionary, a batch in three forms.
-const DECODER: u64 = 5 * MIB / 2;
+pub(crate) const DECODER: u64 = 5 * MIB / 2;
 
 /// What an audited column holds at most: its decoder, and its counts while their table grows.
 const AUDITED: u64 = DECODER + 8 * MIB;

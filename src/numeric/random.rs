@@ -1,13 +1,6 @@
 //! Random numbers that depend on a seed and a position alone.
 
-/// SplitMix64 (Steele, Lea and Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014): a bijection of
-/// 64-bit integers whose outputs pass for random.
-pub(crate) fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
+use super::mix::mix;
 
 /// A stream of random numbers.
 #[derive(Debug, Clone)]

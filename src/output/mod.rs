@@ -18,8 +18,8 @@ use std::path::Path;
 use parquet::errors::ParquetError;
 
 pub(crate) use self::destination::{Destination, NewTable};
-pub(crate) use self::publish::Publication;
 pub use self::publish::publish_text;
+pub(crate) use self::publish::{PartedTable, Publication};
 pub(crate) use self::scratch::Kept;
 pub(crate) use self::segments::{NAME_COLUMN, SegmentTable};
 pub(crate) use self::table::TableWriter;

@@ -2,10 +2,10 @@
 //! the hashes of labels and model, by which files of one run are known should a machine stop between two renames.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::error::{Error, Result};
 use crate::input::versioned;
@@ -24,10 +24,7 @@ pub(crate) struct Publication {
 /// # Errors
 /// It cannot be written.
 pub fn publish_text(path: &Path, text: &str) -> Result<()> {
-    let mut publication = Publication::of_file(path, &[])?;
-    let name = path.file_name().ok_or_else(|| Error::Internal("an output without a name".into()))?;
-    publication.text(&name.to_string_lossy(), text)?;
-    publication.commit()
+    Publication::of_file(path, &[])?.commit_text(path, text)
 }
 
 impl Publication {
@@ -73,8 +70,8 @@ impl Publication {
         if inputs.iter().any(|input| canonical(input) == target || is_matched(input, &target)) {
             return Err(Error::usage(format!("cannot write {}: it is an input; choose another name", path.display())));
         }
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let publication = Publication { folder: parent.to_path_buf(), made: Vec::new(), files: Vec::new() };
+        let folder = parent(path).to_path_buf();
+        let publication = Publication { folder, made: Vec::new(), files: Vec::new() };
         publication.temporary()?;
         Ok(publication)
     }
@@ -88,7 +85,7 @@ impl Publication {
                 out.display()
             )));
         };
-        let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = parent(out);
         if folder.exists() && !folder.is_dir() {
             return Err(Error::usage(format!(
                 "--out {}: {} is a file, not a folder; choose another path",
@@ -100,11 +97,8 @@ impl Publication {
     }
 
     fn temporary(&self) -> Result<NamedTempFile> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".hyades-").suffix(".unfinished");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the user's umask
-        builder.tempfile_in(&self.folder).map_err(|e| unwritable("write in the folder", &self.folder, &e))
+        let made = unfinished(FILE).tempfile_in(&self.folder);
+        made.map_err(|e| unwritable("write in the folder", &self.folder, &e))
     }
 
     /// A file that will be published as `name`, after those before it. Asking again for a name starts it anew.
@@ -123,6 +117,13 @@ impl Publication {
         self.file(name)?.write_all(text.as_bytes()).map_err(|e| Error::io("write", &path, &e))
     }
 
+    /// Publishes one text file: the `path` that this is [for](Self::of_file).
+    pub(crate) fn commit_text(mut self, path: &Path, text: &str) -> Result<()> {
+        let name = path.file_name().ok_or_else(|| Error::Internal("an output without a name".into()))?;
+        self.text(&name.to_string_lossy(), text)?;
+        self.commit()
+    }
+
     /// Syncs all files, then renames them, in order.
     pub(crate) fn commit(mut self) -> Result<()> {
         for (file, path) in &self.files {
@@ -132,11 +133,7 @@ impl Publication {
         for (file, path) in std::mem::take(&mut self.files) {
             file.persist(&path).map_err(|e| Error::io("publish", &path, &e.error))?;
         }
-        #[cfg(unix)]
-        File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|e| Error::io("sync the folder", &self.folder, &e))?;
-        Ok(())
+        sync_folder(&self.folder)
     }
 }
 
@@ -148,6 +145,144 @@ impl Drop for Publication {
             let _ = fs::remove_dir(folder);
         }
     }
+}
+
+/// A table of several files that waits to be published. Dropped without [`commit`](Self::commit), it vanishes.
+#[derive(Debug)]
+pub(crate) enum PartedTable {
+    /// One file.
+    File { file: NamedTempFile, out: PathBuf },
+    /// A folder of parts, which replaces an earlier folder of parts as a whole.
+    Folder { folder: TempDir, parts: usize, out: PathBuf },
+}
+
+impl PartedTable {
+    /// A file named `out`, or a folder of that name if there are several `parts`.
+    pub(crate) fn new(out: &Path, parts: usize) -> Result<Self> {
+        check_place(out, parts)?;
+        let parent = parent(out);
+        let fail = |e| Error::io("create a file in", parent, &e);
+        let out = out.to_path_buf();
+        Ok(match parts {
+            1 => PartedTable::File { file: unfinished(FILE).tempfile_in(parent).map_err(fail)?, out },
+            _ => PartedTable::Folder { folder: unfinished(FOLDER).tempdir_in(parent).map_err(fail)?, parts, out },
+        })
+    }
+
+    /// File number `part`, to be written and synced.
+    pub(crate) fn open(&self, part: usize) -> Result<File> {
+        match self {
+            PartedTable::File { file, out } => file.as_file().try_clone().map_err(|e| Error::io("write", out, &e)),
+            PartedTable::Folder { folder, out, .. } => {
+                File::create(folder.path().join(part_name(part))).map_err(|e| Error::io("create files in", out, &e))
+            }
+        }
+    }
+
+    /// The paths that the files will have.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        match self {
+            PartedTable::File { out, .. } => vec![out.clone()],
+            PartedTable::Folder { parts, out, .. } => (0..*parts).map(|part| out.join(part_name(part))).collect(),
+        }
+    }
+
+    /// Puts the files, which are written and synced, in their place.
+    pub(crate) fn commit(self) -> Result<()> {
+        let out = match self {
+            PartedTable::File { file, out } => {
+                file.persist(&out).map_err(|e| Error::io("replace", &out, &e.error))?;
+                out
+            }
+            PartedTable::Folder { folder, out, .. } => {
+                sync_folder(folder.path())?;
+                replace_folder(folder, &out).map_err(|e| Error::io("replace", &out, &e))?;
+                out
+            }
+        };
+        sync_folder(parent(&out))
+    }
+}
+
+fn part_name(part: usize) -> String {
+    format!("part-{part:05}.parquet")
+}
+
+/// Refuses a place that holds something else than earlier parts: a folder is replaced with all that is in it.
+fn check_place(out: &Path, parts: usize) -> Result<()> {
+    if out.file_name().is_none() {
+        return Err(Error::usage(format!("cannot write to {}: give the name of a file or folder", out.display())));
+    }
+    if parts == 1 {
+        return match out.is_dir() {
+            true => Err(Error::usage(format!("cannot write {}: it is a folder; name a file in it", out.display()))),
+            false => Ok(()),
+        };
+    }
+    let entries = match fs::read_dir(out) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::io("replace the folder", out, &e)),
+    };
+    for entry in entries {
+        let name = entry.map_err(|e| Error::io("read", out, &e))?.file_name();
+        if !name.to_str().is_some_and(|n| n.starts_with("part-") && n.ends_with(".parquet")) {
+            return Err(Error::usage(format!(
+                "cannot replace the folder {}: it holds {}, which is no part of a bank; remove that or choose another \
+                 folder",
+                out.display(),
+                name.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A folder cannot be renamed over one that holds files: the earlier one steps aside and comes back on failure.
+fn replace_folder(made: TempDir, out: &Path) -> io::Result<()> {
+    let aside = unfinished(PRIVATE).tempdir_in(parent(out))?;
+    let earlier = aside.path().join("earlier");
+    let had_one = match fs::rename(out, &earlier) {
+        Ok(()) => true,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => false,
+        Err(e) => return Err(e),
+    };
+    if let Err(e) = fs::rename(made.path(), out) {
+        if had_one && fs::rename(&earlier, out).is_err() {
+            let kept = aside.keep();
+            return Err(io::Error::other(format!("{e}; the earlier folder is kept in {}", kept.display())));
+        }
+        return Err(e);
+    }
+    let _moved_away = made.keep();
+    Ok(())
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Permissions of what is made, less the user's umask: an output is as readable as any other file.
+const FILE: u32 = 0o666;
+const FOLDER: u32 = 0o777;
+const PRIVATE: u32 = 0o700;
+
+/// Names that start with a dot, which readers of a folder pass over.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "permissions are inherited there"))]
+fn unfinished(mode: u32) -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.prefix(".hyades-").suffix(".unfinished");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    builder
+}
+
+/// Makes renames last. Only Unix can open a folder for that.
+fn sync_folder(folder: &Path) -> Result<()> {
+    if cfg!(unix) {
+        File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("sync the folder", folder, &e))?;
+    }
+    Ok(())
 }
 
 /// `path` without links and `..`, as far as it exists.

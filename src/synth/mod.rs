@@ -10,7 +10,6 @@
 
 mod bank;
 mod columns;
-mod publish;
 mod random;
 mod segments;
 mod spec;

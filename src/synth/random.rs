@@ -4,15 +4,7 @@
 //! integer arithmetic, `+ - * /` and `sqrt` are used, which IEEE 754 defines to the last bit; `exp` and `ln` of the
 //! platform's mathematics library differ between platforms, so a bank made with them would too.
 
-/// 2^64 divided by the golden ratio, odd: the step of SplitMix64.
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014; constants of Stafford's variant 13).
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
+use crate::numeric::{GOLDEN, finalise};
 
 /// An endless row of independent 64-bit numbers, each reached by its index.
 #[derive(Debug, Clone, Copy)]
@@ -24,12 +16,12 @@ impl Stream {
     /// The stream named `name` and numbered `number` of a seed.
     pub(super) fn new(seed: u64, name: &[u8; 4], number: u64) -> Self {
         let name = u64::from(u32::from_le_bytes(*name));
-        Stream { key: mix(mix(mix(seed ^ GOLDEN) ^ name).wrapping_add(number.wrapping_mul(GOLDEN))) }
+        Stream { key: finalise(finalise(finalise(seed ^ GOLDEN) ^ name).wrapping_add(number.wrapping_mul(GOLDEN))) }
     }
 
     /// The number at `index`: 64 uniform bits.
     pub(super) fn bits(self, index: u64) -> u64 {
-        mix(self.key.wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN)))
+        finalise(self.key.wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN)))
     }
 
     /// Uniform in -1..1.

@@ -17,10 +17,10 @@ use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use super::bank::{Bank, Customers, ID_COLUMN};
-use super::publish::Staging;
 use super::spec::{Compression, SynthSpec, SynthSummary};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
+use crate::output::PartedTable;
 
 /// Columns waiting for each thread, so that the last ones of a batch leave few threads idle.
 const COLUMNS_A_THREAD: usize = 4;
@@ -36,10 +36,10 @@ struct EncodedGroup {
 pub(super) fn write(spec: &SynthSpec, watch: Watch<'_>) -> Result<SynthSummary> {
     watch.stage(Stage::Write, spec.rows, "rows", || {
         let job = Job::new(spec, watch)?;
-        let staging = Staging::new(&spec.out, spec.files)?;
-        let summary = job.run(&staging)?;
+        let table = PartedTable::new(&spec.out, spec.files)?;
+        let summary = job.run(&table)?;
         watch.check()?;
-        staging.publish()?;
+        table.commit()?;
         Ok(summary)
     })
 }
@@ -61,11 +61,11 @@ impl<'a> Job<'a> {
         Ok(Job { spec, watch, bank, properties: Arc::new(properties), encoders })
     }
 
-    fn run(&self, staging: &Staging) -> Result<SynthSummary> {
+    fn run(&self, table: &PartedTable) -> Result<SynthSummary> {
         std::thread::scope(|scope| {
             // No buffer: one batch is being made while the one before is being written.
             let (sender, receiver) = sync_channel(0);
-            let writer = scope.spawn(move || self.write_files(staging, &receiver));
+            let writer = scope.spawn(move || self.write_files(table, &receiver));
             let made = self.make_row_groups(&sender);
             drop(sender);
             let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -127,11 +127,11 @@ impl<'a> Job<'a> {
         encoder.close()
     }
 
-    fn write_files(&self, staging: &Staging, receiver: &Receiver<Vec<EncodedGroup>>) -> Result<SynthSummary> {
+    fn write_files(&self, table: &PartedTable, receiver: &Receiver<Vec<EncodedGroup>>) -> Result<SynthSummary> {
         let mut row_groups = receiver.iter().flatten();
         let (groups, files) = (self.spec.row_groups(), self.spec.files as u64);
         let mut summary = SynthSummary {
-            files: staging.paths(),
+            files: table.paths(),
             rows: self.spec.rows,
             columns: self.bank.schema().fields().len(),
             row_groups: groups,
@@ -143,7 +143,7 @@ impl<'a> Job<'a> {
             let in_file = row_groups.by_ref().take(in_file as usize).inspect(|group| {
                 summary.segment_rows.iter_mut().zip(&group.segment_rows).for_each(|(all, rows)| *all += rows);
             });
-            summary.bytes += self.write_file(staging.open(part)?, in_file).map_err(|e| disk(path, e))?;
+            summary.bytes += self.write_file(table.open(part)?, in_file).map_err(|e| disk(path, e))?;
         }
         Ok(summary)
     }

@@ -1,4 +1,5 @@
-//! Text: words of names, suggestions, dates, escaping, and where a secret is kept.
+//! Text: words of names, suggestions, dates, escaping, where a secret is kept, and the faults of TOML
+//! files.
 
 pub(crate) mod as_text;
 mod beginning;
@@ -8,6 +9,7 @@ mod figures;
 pub(crate) mod nearest;
 mod secret;
 mod size;
+mod toml;
 mod words;
 
 #[cfg(test)]
@@ -21,4 +23,5 @@ pub use self::figures::{percent, thousands};
 pub(crate) use self::nearest::{did_you_mean, nearest};
 pub use self::secret::KeySource;
 pub use self::size::ByteSize;
+pub(crate) use self::toml::{TomlFaults, TomlText, integer, line_and_column};
 pub(crate) use self::words::words;

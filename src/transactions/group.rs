@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::partitions::{PartitionChunk, PartitionLayout, name_at};
 use crate::error::{Error, Result};
+use crate::numeric::{GOLDEN, fold};
 
 /// Numbers as far apart as this many times the rows are counted in a table of their whole range.
 const SPARSE: u64 = 4;
@@ -165,9 +166,7 @@ impl Hasher for Spread {
     }
 
     fn write_u64(&mut self, key: u64) {
-        // Folded, so that both ends of the product, which the table looks at, depend on all bits.
-        let product = u128::from(self.0 ^ key) * 0x9E37_79B9_7F4A_7C15;
-        self.0 = (product >> 64) as u64 ^ product as u64;
+        self.0 = fold(self.0 ^ key, GOLDEN);
     }
 
     fn finish(&self) -> u64 {

@@ -44,17 +44,13 @@ use self::request::{RfmColumns, values_of};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::Source;
+use crate::job::{DECODER, FIXED, MIB};
 use crate::output::OUTPUT_GROUP_ROWS;
 use crate::output::Publication;
 use crate::output::TableWriter;
 
 pub use self::request::{Filter, Returns, RfmRequest};
 
-const MIB: u64 = 1 << 20;
-/// The program itself, its threads' stacks, allocator slack.
-const FIXED: u64 = 48 * MIB;
-/// What decoding one column chunk holds.
-const DECODER: u64 = 5 * MIB / 2;
 /// Bytes of a partition that suit a core's caches; not more than so many partitions.
 const PARTITION_BYTES: u64 = 2 * MIB;
 const MOST_PARTITIONS: u64 = 1024;

@@ -44,8 +44,9 @@ const ORDER: [&str; 23] = [
     "cli",
 ];
 
-/// `synth` makes input and stands beside the flow of data: it uses only general modules.
-const SYNTH_USES: [&str; 4] = ["error", "event", "roles", "synth"];
+/// `synth` makes input and stands beside the flow of data: it uses only general modules, `numeric` for its hash and `output`
+/// to publish.
+const SYNTH_USES: [&str; 6] = ["error", "event", "numeric", "output", "roles", "synth"];
 
 /// Type names that may stand twice, each with its reason.
 const TWICE: [(&str, &str); 0] = [];

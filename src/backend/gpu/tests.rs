@@ -11,6 +11,7 @@ use crate::backend::reference::Reference;
 use crate::backend::{Centroids, Labels, Partial};
 use crate::error::Error;
 use crate::event::{Event, Observer, Silent, Stage};
+use crate::numeric::{GOLDEN, mix};
 use crate::tiles::GRID_MAX;
 
 /// A real GPU, or else a software one. Without any these tests fail: nothing passes by being skipped. `tests/run` leaves
@@ -26,11 +27,9 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let next = mix(self.0);
+        self.0 = self.0.wrapping_add(GOLDEN);
+        next
     }
 
     fn grid(&mut self, limit: i32) -> i32 {

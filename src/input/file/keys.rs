@@ -26,9 +26,9 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::error::{Error, Result, line_and_column};
+use crate::error::Result;
 use crate::panics::guarded;
-use crate::text::{KeySource, nearest};
+use crate::text::{KeySource, TomlFaults, TomlText};
 
 /// How inputs are opened, beside their paths. The default opens what is not encrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,20 +82,28 @@ impl Decoded {
 
 impl Keys {
     fn read(source: &KeySource) -> Result<Self> {
-        let (bytes, name) = source.read("--keys")?;
-        let text = String::from_utf8(bytes).map_err(|_| Error::usage(format!("{name}: it is not text")))?;
-        let mut reader = KeysReader { text: &text, faults: Vec::new() };
-        let mut keys = Keys { name, ..Keys::default() };
-        match DeTable::parse(&text) {
-            Ok(table) => reader.top(table.get_ref(), &mut keys),
-            Err(e) => reader.fault(e.span().map_or(0, |s| s.start), e.message().to_owned()),
+        let text = TomlText::read_secret(source, "--keys")?;
+        let mut toml = TomlFaults::new(&text);
+        let mut keys = Keys { name: text.name().to_owned(), ..Keys::default() };
+        if let Some(table) = toml.table() {
+            keys.fill(&table, &mut toml);
         }
-        if reader.faults.is_empty() {
-            return Ok(keys);
+        toml.finish(keys)
+    }
+
+    fn fill(&mut self, file: &DeTable<'_>, toml: &mut TomlFaults<'_>) {
+        for (key, value) in file {
+            match key.get_ref().as_ref() {
+                "footer" => self.footer = key_of("the footer's key", value, toml),
+                "aad_prefix" => self.aad_prefix = toml.text(key, value).map(|text| text.as_bytes().to_vec()),
+                "columns" => self.columns = keys_of("the key of column", toml.subtable(key, value, "columns"), toml),
+                "ids" => self.ids = keys_of("the key with the id", toml.subtable(key, value, "ids"), toml),
+                _ => toml.unknown_key(key, "the file", &["footer", "aad_prefix", "columns", "ids"]),
+            }
         }
-        reader.faults.sort();
-        let line = |(line, column, what)| format!("{}:{line}:{column}: {what}", keys.name);
-        Err(Error::usage(reader.faults.into_iter().map(line).collect::<Vec<_>>().join("\n")))
+        if self.footer.is_none() && self.ids.is_empty() && toml.is_empty() {
+            toml.fault(0, "every encrypted file has a key for its footer; give it as footer = \"...\" or under [ids]");
+        }
     }
 
     fn by_id(&self, id: &[u8]) -> Option<&Vec<u8>> {
@@ -256,70 +264,29 @@ fn named(id: Option<&[u8]>) -> String {
     }
 }
 
-/// Walks through the TOML and notes every fault.
-struct KeysReader<'a> {
-    text: &'a str,
-    faults: Vec<(usize, usize, String)>,
+fn keys_of(what: &str, table: Option<&DeTable<'_>>, toml: &mut TomlFaults<'_>) -> BTreeMap<String, Vec<u8>> {
+    let named = table.into_iter().flatten().map(|(name, value)| (name.get_ref().to_string(), value));
+    named.filter_map(|(name, value)| Some((name.clone(), key_of(&format!("{what} {name:?}"), value, toml)?))).collect()
 }
 
-impl KeysReader<'_> {
-    fn fault(&mut self, at: usize, what: String) {
-        let (line, column) = line_and_column(self.text, at);
-        self.faults.push((line, column, what));
-    }
-
-    fn top(&mut self, file: &DeTable<'_>, keys: &mut Keys) {
-        for (key, value) in file {
-            match (key.get_ref().as_ref(), value.get_ref()) {
-                ("footer", _) => keys.footer = self.key("the footer's key", value),
-                ("aad_prefix", DeValue::String(text)) => keys.aad_prefix = Some(text.as_bytes().to_vec()),
-                ("aad_prefix", _) => self.fault(value.span().start, "aad_prefix must be text".into()),
-                ("columns", DeValue::Table(table)) => keys.columns = self.keys("the key of column", table),
-                ("ids", DeValue::Table(table)) => keys.ids = self.keys("the key with the id", table),
-                (name @ ("columns" | "ids"), _) => {
-                    self.fault(key.span().start, format!("{name} must be a table, [{name}]"));
-                }
-                (name, _) => {
-                    let known = ["footer", "aad_prefix", "columns", "ids"];
-                    let hint = match nearest(name, known) {
-                        Some(near) => format!("did you mean {near:?}?"),
-                        None => format!("there are: {}", known.join(", ")),
-                    };
-                    self.fault(key.span().start, format!("the file has no key {name:?}; {hint}"));
-                }
-            }
-        }
-        if keys.footer.is_none() && keys.ids.is_empty() && self.faults.is_empty() {
-            self.fault(
-                0,
-                "every encrypted file has a key for its footer; give it as footer = \"...\" or under [ids]".into(),
-            );
-        }
-    }
-
-    fn keys(&mut self, what: &str, table: &DeTable<'_>) -> BTreeMap<String, Vec<u8>> {
-        let named = table.iter().map(|(name, value)| (name.get_ref().to_string(), value));
-        named.filter_map(|(name, value)| Some((name.clone(), self.key(&format!("{what} {name:?}"), value)?))).collect()
-    }
-
-    fn key(&mut self, what: &str, value: &Spanned<DeValue<'_>>) -> Option<Vec<u8>> {
-        let DeValue::String(text) = value.get_ref() else {
-            let hint = match value.get_ref() {
-                DeValue::Table(_) => "; a name with a dot stands in quotes",
-                _ => "",
-            };
-            self.fault(value.span().start, format!("{what} must be text, in hex or base64{hint}"));
-            return None;
+/// A key. What is wrong with it is told without it.
+fn key_of(what: &str, value: &Spanned<DeValue<'_>>, toml: &mut TomlFaults<'_>) -> Option<Vec<u8>> {
+    let DeValue::String(text) = value.get_ref() else {
+        let hint = match value.get_ref() {
+            DeValue::Table(_) => "; a name with a dot stands in quotes",
+            _ => "",
         };
-        let why = match bytes_of(text) {
-            Some(key) if [16, 32].contains(&key.len()) => return Some(key),
-            Some(key) => format!("has {} bytes", key.len()),
-            None => "is neither hex nor base64".to_owned(),
-        };
-        let wanted = "16 or 32 bytes are needed (AES-128 or AES-256), in hex or base64";
-        self.fault(value.span().start, format!("{what} {why}; {wanted}"));
-        None
-    }
+        toml.fault(value.span().start, format!("{what} must be text, in hex or base64{hint}"));
+        return None;
+    };
+    let why = match bytes_of(text) {
+        Some(key) if [16, 32].contains(&key.len()) => return Some(key),
+        Some(key) => format!("has {} bytes", key.len()),
+        None => "is neither hex nor base64".to_owned(),
+    };
+    let wanted = "16 or 32 bytes are needed (AES-128 or AES-256), in hex or base64";
+    toml.fault(value.span().start, format!("{what} {why}; {wanted}"));
+    None
 }
 
 /// Bytes written in hex or base64, of either alphabet. Digits that could be both are hex where as many make a key.

@@ -37,8 +37,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Encode, Missing, Scale, Transform, Unseen};
-use crate::error::{Error, Result, line_and_column};
-use crate::text::{dates, did_you_mean, nearest};
+use crate::error::{Error, Result};
+use crate::text::{TomlText, dates, did_you_mean, line_and_column, nearest};
 
 /// The choices for one column; what is absent follows the defaults.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -162,7 +162,7 @@ impl Recipe {
     /// # Errors
     /// The file cannot be read; the TOML is malformed or has an unknown key, with line and column.
     pub fn from_toml(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
+        let text = TomlText::read(path)?.text;
         let spec: Recipe = toml::from_str(&text)
             .map_err(|e| Error::usage(format!("{}: {e}{}", path.display(), meant(e.message()))))?;
         Ok(Recipe { file: Some((path.to_path_buf(), text)), ..spec })

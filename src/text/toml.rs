@@ -1,0 +1,175 @@
+//! TOML that a user writes: read as text, and told all its faults at once, each with its place.
+//!
+//! serde would stop at the first fault, and could not suggest the name that was meant.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::escape::quoted;
+use super::nearest::nearest;
+use super::secret::KeySource;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A file as text, and how messages name it.
+#[derive(Debug)]
+pub(crate) struct TomlText {
+    pub(crate) text: String,
+    /// None where the text is from the environment.
+    file: Option<PathBuf>,
+    name: String,
+}
+
+impl TomlText {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not UTF-8.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+        Self::new(bytes, path.display().to_string(), Some(path.to_path_buf()))
+    }
+
+    /// Reads a file, or a variable of the environment, that `option` asked for.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not UTF-8.
+    pub(crate) fn read_secret(source: &KeySource, option: &str) -> Result<Self> {
+        let (bytes, name) = source.read(option)?;
+        let file = match source {
+            KeySource::File(path) => Some(path.clone()),
+            KeySource::Variable(_) => None,
+        };
+        Self::new(bytes, name, file)
+    }
+
+    fn new(bytes: Vec<u8>, name: String, file: Option<PathBuf>) -> Result<Self> {
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(TomlText { text, file, name }),
+            Err(_) => Err(refusal(format!("{name}: it is not text"), file.as_deref())),
+        }
+    }
+
+    /// How messages name it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What is wrong with a file, as it is found.
+#[derive(Debug)]
+pub(crate) struct TomlFaults<'a> {
+    of: &'a TomlText,
+    /// Line, column, and what is wrong there.
+    faults: Vec<(usize, usize, String)>,
+}
+
+impl<'a> TomlFaults<'a> {
+    /// None so far.
+    pub(crate) fn new(of: &'a TomlText) -> Self {
+        TomlFaults { of, faults: Vec::new() }
+    }
+
+    /// The table that the file is. Malformed TOML is a fault, and there is no table then.
+    pub(crate) fn table(&mut self) -> Option<DeTable<'a>> {
+        match DeTable::parse(&self.of.text) {
+            Ok(table) => Some(table.into_inner()),
+            Err(e) => {
+                self.fault(e.span().map_or(0, |s| s.start), e.message());
+                None
+            }
+        }
+    }
+
+    /// Notes what is wrong at a place, in bytes from the beginning.
+    pub(crate) fn fault(&mut self, at: usize, what: impl Into<String>) {
+        let (line, column) = line_and_column(&self.of.text, at);
+        self.faults.push((line, column, what.into()));
+    }
+
+    /// Notes a key that `of`, such as "the file", does not have.
+    pub(crate) fn unknown_key(&mut self, key: &Spanned<impl AsRef<str>>, of: &str, known: &[&str]) {
+        let name = key.get_ref().as_ref();
+        self.fault(key.span().start, format!("{of} has no key {}; {}", quoted(name), hint(name, known)));
+    }
+
+    /// Notes a key that should be the name of a `kind`, such as "column", and is not.
+    pub(crate) fn unknown_name(&mut self, key: &Spanned<impl AsRef<str>>, kind: &str, known: &[&str]) {
+        let name = key.get_ref().as_ref();
+        self.fault(key.span().start, format!("no {kind} is named {}; {}", quoted(name), hint(name, known)));
+    }
+
+    /// A value that must be a table, under this header.
+    pub(crate) fn subtable<'v, 'i>(
+        &mut self,
+        key: &Spanned<impl AsRef<str>>,
+        value: &'v Spanned<DeValue<'i>>,
+        header: &str,
+    ) -> Option<&'v DeTable<'i>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.fault(key.span().start, format!("{} must be a table, [{header}]", key.get_ref().as_ref()));
+        }
+        table
+    }
+
+    /// A value that must be text.
+    pub(crate) fn text<'v>(
+        &mut self,
+        key: &Spanned<impl AsRef<str>>,
+        value: &'v Spanned<DeValue<'_>>,
+    ) -> Option<&'v str> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.fault(value.span().start, format!("{} must be text", key.get_ref().as_ref()));
+        }
+        text
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// `value`, if nothing was wrong.
+    ///
+    /// # Errors
+    /// All faults, in the order of their places, a line each.
+    pub(crate) fn finish<T>(mut self, value: T) -> Result<T> {
+        if self.faults.is_empty() {
+            return Ok(value);
+        }
+        self.faults.sort();
+        let line = |(line, column, what)| format!("{}:{line}:{column}: {what}", self.of.name);
+        let lines: Vec<String> = self.faults.into_iter().map(line).collect();
+        Err(refusal(lines.join("\n"), self.of.file.as_deref()))
+    }
+}
+
+/// A whole number.
+pub(crate) fn integer(value: &DeValue<'_>) -> Option<i64> {
+    value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok())
+}
+
+/// Line and column of a place in a text, in bytes from its beginning; both count from 1.
+pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
+}
+
+/// The known name that was probably meant, or all of them.
+fn hint(name: &str, known: &[&str]) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {}?", quoted(near)),
+        None => format!("there are: {}", known.iter().map(|k| quoted(k)).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn refusal(text: String, file: Option<&Path>) -> Error {
+    let error = Error::usage(text).of_kind(ErrorKind::Config);
+    match file {
+        Some(file) => error.of_file(file),
+        None => error,
+    }
+}
