@@ -27,8 +27,10 @@ mod golden;
 mod harness;
 mod hostile;
 mod join;
+mod models;
 mod privacy;
 mod recipe;
+mod request;
 mod rfm;
 mod rules;
 mod sources;
@@ -55,8 +57,10 @@ fn main() -> ExitCode {
         join::tests(),
         #[cfg(feature = "cloud")]
         cloud::tests(),
+        models::tests(),
         privacy::tests(),
         recipe::tests(),
+        request::tests(),
         rfm::tests(),
         conditions::tests(),
         #[cfg(feature = "delta")]

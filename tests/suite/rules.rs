@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float32Type, Int32Type};
 use serde_json::Value;
 
 use crate::command::{Ran, Workshop, contents, done, json, labels_hash, model};
-use crate::harness::{gpu_device, hyades, root, tests};
+use crate::harness::{gpu_device, root, tests};
 use crate::tables::{batch, f64s, i64s, integers, noise, read, some_f64s, write, write_batch};
 
 tests!(
@@ -28,6 +28,8 @@ tests!(
     conditions_that_are_refused,
     strata_that_are_refused,
     options_that_do_not_go_with_rules,
+    every_verb_knows_rules,
+    prepared_values_of_strata,
     models_with_rules_that_are_refused,
     inputs_that_do_not_fit_a_model,
 );
@@ -621,14 +623,9 @@ fn strata_that_are_refused() {
 fn options_that_do_not_go_with_rules() {
     let w = with(RULES);
     let rules = w.text("rules.toml");
-    for verb in ["plan", "bench"] {
-        let ran = Ran::from(hyades([verb, &w.text("a.parquet"), "--k", "2", "--rules", &rules]));
-        assert_eq!(ran.code, Some(2), "{}", ran.err);
-        assert!(ran.err.contains("unexpected argument '--rules'"), "{}", ran.err);
-    }
     fit(&w, &["--init", &w.text("a.parquet")])
-        .is_refused(2, &["and --rules: every stratum has starts of its own; leave one of them out"]);
-    fit(&w, &["--memory", "1MiB"]).is_refused(4, &["are needed at least; give --memory"]);
+        .is_refused(2, &["every stratum has centroids of its own; give a model with the same strata"]);
+    fit(&w, &["--memory", "1MiB"]).is_refused(4, &["need at least", "give --memory"]);
     let base = ["fit", &w.text("a.parquet"), "--k", "4", "--rules", &rules];
     w.refused(2, &["\"code\" divides into strata and cannot be a feature too"], {
         std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"code\"\n").unwrap();
@@ -641,6 +638,65 @@ fn options_that_do_not_go_with_rules() {
     let why = "the id column is named \"segment_name\", like a column of the output; rename it";
     let id = ["fit", &w.text("b.parquet"), "--k", "2", "--rules", &rules, "--id", "segment_name"];
     w.refused(3, &[why], id);
+}
+
+/// A plan, a benchmark, prepared values and starting centroids of a divided bank.
+fn every_verb_knows_rules() {
+    let w = with(RULES);
+    let rules = w.text("rules.toml");
+    let base = [&w.text("a.parquet"), "--k", "4", "--features", "x,y", "--rules", &rules];
+    let plan = done([&["plan"][..], &base].concat());
+    assert!(plan.out.contains("600 rows in 1 files") && plan.out.contains("segments  4"), "{}", plan.out);
+    let json_path = w.text("bench.json");
+    done([&["bench"][..], &base, &["--backends", "cpu,reference", "--json", &json_path]].concat());
+    let bench = json(&json_path);
+    assert_eq!((&bench["agree"], bench["runs"].as_array().unwrap().len()), (&Value::Bool(true), 2));
+    fit(&w, &[]).succeeds();
+    let (labels, file) = (labels_hash(&w.out()), std::fs::read(w.out().join("segments.parquet")).unwrap());
+    assert_eq!(bench["runs"][0]["labels_blake3"], labels.as_str());
+    // Centroids at the fixpoint stay where they are.
+    std::fs::copy(w.out().join("model.json"), w.path("start.json")).unwrap();
+    fit(&w, &["--init", &w.text("start.json"), "--tol", "0"]).succeeds();
+    assert!(std::fs::read(w.out().join("segments.parquet")).unwrap() == file);
+    let passes = |part: &Value| part["passes"].as_array().unwrap().len();
+    assert!(manifest(&w)["parts"].as_array().unwrap().iter().all(|part| passes(part) <= 2));
+    std::fs::write(&rules, RULES.replace("gold = 2", "gold = 3")).unwrap();
+    let why = "start.json, stratum \"gold\" holds 2 centroids, and k is 3";
+    fit(&w, &["--init", &w.text("start.json")]).is_refused(2, &[why]);
+    std::fs::write(&rules, RULES.replace("within = \"tier\"", "within = \"code\"").replace("gold = 2", "2 = 2"))
+        .unwrap();
+    let why = ["the model has no centroids for \"2\", \"3\"", "it has: \"gold\", \"silver\", \"(null)\""];
+    fit(&w, &["--init", &w.text("start.json")]).is_refused(2, &why);
+}
+
+fn prepared_values_of_strata() {
+    let w = with(RULES);
+    fit(&w, &[]).succeeds();
+    let (whole, prepared) = (model(&w.out()), w.path("prepared.parquet"));
+    done(["recipe", "apply", &w.text("out/model.json"), &w.text("a.parquet"), "--out", prepared.to_str().unwrap()]);
+    let (rows, labels) = (read(&prepared), labelled(&w.out()));
+    let names: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
+    assert_eq!(names, ["id", "part", "x", "y"]);
+    assert_eq!(integers(&rows, "id"), (0..600).map(|i| 10_000 - i).collect::<Vec<_>>(), "rows in input order");
+    let parts = cast(rows.column_by_name("part").unwrap(), &DataType::Utf8).unwrap();
+    let bank = bank();
+    for (name, c) in [("x", 1), ("y", 2)] {
+        let raw = bank.column(c).as_primitive::<arrow::datatypes::Float64Type>();
+        let found = rows.column_by_name(name).unwrap().as_primitive::<Float32Type>();
+        for (i, (_, segment)) in labels.iter().enumerate() {
+            let part = parts.as_string::<i32>().value(i);
+            assert_eq!(Some(part), segment.split('/').next(), "row {i}");
+            let Some(of) = whole["parts"].as_array().unwrap().iter().find(|p| p["name"] == part) else {
+                assert!(found.is_null(i), "a rule took row {i}");
+                continue;
+            };
+            let column = &of["preparation"]["columns"][c - 1];
+            let number = |key: &str| column[key].as_f64().unwrap();
+            assert_eq!(column["transform"], "none");
+            let expected = (raw.value(i) - number("center")) / number("unit");
+            assert!((f64::from(found.value(i)) - expected).abs() < 1e-4, "row {i}: {} {expected}", found.value(i));
+        }
+    }
 }
 
 fn models_with_rules_that_are_refused() {
