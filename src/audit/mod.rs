@@ -1,8 +1,10 @@
-//! What a bank's auditors ask of segments: how a protected attribute is spread over them. Protected columns enter in row
-//! order beside the labels, a [`AuditReport`] leaves: shares where values are few, quartiles where they are many.
+//! What a bank's auditors ask of segments: how each protected attribute is distributed over them. Takes the protected
+//! columns in row order together with the labels, and makes an [`AuditReport`]: shares where there are few values,
+//! quartiles where there are many.
 //!
-//! One pass, in step with the labels; memory holds a batch and the counts, whose number is bounded. Each column is counted
-//! by one thread in row order, so threads do not show. Absent on purpose: any judgement of what is fair.
+//! One pass, in step with the labels; memory holds one batch and a bounded number of counts. Each column is counted by one
+//! thread in row order, so the number of threads does not change the result. Deliberately absent: any judgement of what is
+//! fair.
 
 mod numbers;
 mod report;
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::input::{ColumnStream, Source, ValueKind, as_f64};
 use crate::roles::Protected;
 
-/// Protected columns on their way through the rows.
+/// Counts protected columns row by row.
 pub struct Audit<'a> {
     rows: Vec<u64>,
     columns: Vec<AuditedColumn<'a>>,
@@ -47,7 +49,7 @@ impl<'a> Audit<'a> {
     /// An audit of `protected` columns over `k` segments, from the first row on.
     pub fn new(source: &'a Source, protected: &[Protected], k: usize) -> Self {
         let mut audit = Audit { rows: vec![0; k], columns: Vec::new(), left_out: Vec::new() };
-        // Beside the ids.
+        // One more for the ids.
         let side_by_side = 1 + protected.len();
         for &protected in protected {
             let column = &source.columns()[protected.column];
@@ -76,7 +78,7 @@ impl<'a> Audit<'a> {
         self.columns.par_iter_mut().with_max_len(1).try_for_each(|column| column.push(labels))
     }
 
-    /// What was found; `labels_blake3` is the hash of the labels, by which it is known to which run it belongs.
+    /// What was found; `labels_blake3`, the hash of the labels, identifies the run that it belongs to.
     pub fn finish(self, labels_blake3: &str) -> AuditReport {
         let attribute = |column: AuditedColumn<'_>| Attribute {
             column: column.name,
@@ -104,7 +106,8 @@ impl AuditedColumn<'_> {
             let array = self.values.next(rest.len())?;
             let (now, later) = rest.split_at(array.len());
             self.count(&array, now).map_err(|why| {
-                Error::input(format!("column {:?}, a protected attribute, cannot be counted: {why}", self.name))
+                Error::input(format!("cannot count the protected attribute {:?}: {why}", self.name))
+                    .of_columns([&self.name])
             })?;
             rest = later;
         }

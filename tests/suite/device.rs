@@ -78,10 +78,10 @@ fn what_does_not_fit_goes_on_elsewhere(index: usize) {
         assert_eq!(manifest["backend"], "gpu");
         return;
     }
-    strict.is_refused(4, &["4096 segments of 63 features are too much for ", "run on the CPU"]);
+    strict.is_refused(4, &["4096 segments of 63 features are too many for ", "run on the CPU"]);
     assert_eq!(manifest["backend"], "cpu");
     let warnings = manifest["warnings"].to_string();
-    assert!(warnings.contains("are too much for") && warnings.contains("going on with"), "{warnings}");
+    assert!(warnings.contains("are too many for") && warnings.contains("going on with"), "{warnings}");
 }
 
 fn a_bench_measures_the_gpu_beside_it(index: usize) {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::Gpu;
 use super::device::{Device, Mappable};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{Buffer, TILE_ROWS, Tiles};
 
@@ -69,7 +69,7 @@ pub(super) struct Slabs {
     feeder: Feeder,
     /// Bytes of values in every slab but the last.
     slab_bytes: u64,
-    /// Whether slabs are smaller than wanted, since there was no room for one.
+    /// Whether slabs are smaller than wanted, for lack of device memory.
     shrunk: bool,
 }
 
@@ -87,8 +87,9 @@ impl Slabs {
         let most = device.max_binding().min(SLAB_BYTES);
         if most < tile_bytes {
             return Err(Error::environment(format!(
-                "the GPU can bind {most} bytes at a time and one tile needs {tile_bytes}; run on the CPU"
-            )));
+                "the GPU can bind {most} bytes at a time, but one tile needs {tile_bytes}; run on the CPU"
+            ))
+            .of_kind(ErrorKind::Device));
         }
         let bytes = (range.end - range.start) * tile_bytes;
         let wanted = options.slab_bytes.unwrap_or(most).clamp(tile_bytes, most);
@@ -187,7 +188,7 @@ impl Slabs {
         let streamed = self.slabs.iter().filter(|slab| slab.values.is_none()).count();
         let mut remarks = Vec::new();
         if self.shrunk {
-            remarks.push(format!("slabs of {} MiB, for {name} has no room for larger ones", self.slab_bytes >> 20));
+            remarks.push(format!("slabs of {} MiB, for {name} has no memory for larger ones", self.slab_bytes >> 20));
         }
         if streamed > 0 {
             let all = self.slabs.len();
