@@ -115,18 +115,18 @@ impl Object {
     }
 }
 
-/// Requests that were answered, and their bytes, of the input to which an object belongs.
+/// Completed requests and their bytes, for the whole input that an object belongs to.
 pub(crate) fn fetched(object: &Arc<Object>) -> (u64, u64) {
     (object.input.requests.load(Ordering::Relaxed), object.input.bytes.load(Ordering::Relaxed))
 }
 
-/// The threads on which requests wait: two, for decryption takes a core at some 2 GB/s.
+/// The threads that handle requests: two, since decryption takes a core at some 2 GB/s.
 pub(super) fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let made = RUNTIME.get_or_init(|| {
-        // Another provider that is installed already is as good.
+        // A provider that is already installed works just as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("requests").enable_all().build()
     });
-    made.as_ref().map_err(|e| Error::environment(format!("cannot start threads for requests: {e}")))
+    made.as_ref().map_err(|e| Error::environment(format!("cannot start threads for network requests: {e}")))
 }
