@@ -156,7 +156,7 @@ fn the_id_is_the_inputs_own() {
     let (left, right) = (w.text("left.parquet"), w.text("right.parquet"));
     w.run(["fit", &left, "--k", "3", "--join", &right]).succeeds();
     assert_eq!(read(&w.out().join("segments.parquet")).schema().field(0).name(), "account_id");
-    let why = ["\"customer_id\" is of a joined table and cannot be the id"];
+    let why = ["\"customer_id\" belongs to a joined table and cannot be the id"];
     let w2 = Workshop::new();
     w2.refused(2, &why, ["fit", &left, "--k", "3", "--join", &right, "--id", "customer_id"]);
 }
@@ -171,7 +171,7 @@ fn tables_that_cannot_be_joined() {
     };
     let ids = |of: fn(i64) -> i64| i64s((0..30).map(of));
     let z = || f64s(noise(3).take(30));
-    refused(&[("key", ids(|i| i)), ("z", z())], &["--join: ", "right.parquet has no column \"id\", by which"]);
+    refused(&[("key", ids(|i| i)), ("z", z())], &["--join: ", "right.parquet has no column \"id\" to join by"]);
     refused(&[("id", ids(|i| 100 + 3 * i)), ("x", z())], &["right.parquet has a column \"x\", which already exists"]);
     refused(&[("id", ids(|i| 100 + 3 * (i / 2))), ("z", z())], &["15 rows repeat an id (\"id\") of an earlier row"]);
     refused(

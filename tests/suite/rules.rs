@@ -604,13 +604,13 @@ fn strata_that_are_refused() {
     is(
         3,
         "[strata]\nwithin = \"id\"\n",
-        "strata: \"id\" has 600 different values, and at most 64 strata are possible; name a column such as a tier",
+        "strata: \"id\" has 600 distinct values, but at most 64 strata are supported; choose a column such as a tier",
     );
     let w = Workshop::new();
     let text = StringArray::from((0..30).map(|i| ["(null)", "b"][i % 2]).collect::<Vec<_>>());
     write(&w.path("a.parquet"), &[("id", i64s(0..30)), ("x", f64s(noise(1).take(30))), ("s", Arc::new(text))]);
     std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"s\"\n").unwrap();
-    let why = "strata: \"s\" has the text \"(null)\", the name of rows without a value; make those null or name them otherwise";
+    let why = "strata: \"s\" contains the text \"(null)\", which names rows without a value; replace it by null or another text";
     w.refused(3, &[why], ["fit", &w.text("a.parquet"), "--k", "2", "--rules", &w.text("rules.toml")]);
     // A fault within a stratum says in which.
     let table = |y: ArrayRef| [("id", i64s(0..30)), ("x", y), ("s", i64s((0..30).map(|i| i % 2)))];
