@@ -72,7 +72,7 @@ impl<'a> ColumnReader<'a> {
                 Some(ColumnPlace::Locked(why)) => {
                     let path = file.path.display();
                     let error = Error::input(format!("{path}: column {:?} {why}", description.name));
-                    return Err(error.of_columns([&description.name]).of_file(&file.path));
+                    return Err(error.of_columns([&description.name]).of_file(&file.path).of_option("--keys"));
                 }
                 None => return Err(refuse("the file does not have it")),
             },

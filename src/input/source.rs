@@ -425,8 +425,9 @@ pub(crate) fn agreed<'a>(
     };
     let lines: Vec<&str> = columns.iter().flat_map(|c| &c.conflicts).map(String::as_str).collect();
     let without = without.map(|without| format!(", or {without}")).unwrap_or_default();
-    Err(Error::input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  ")))
-        .of_columns(columns.iter().map(|c| &c.name)))
+    let error = Error::input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  ")));
+    let error = error.of_columns(columns.iter().map(|c| &c.name));
+    Err(if columns.iter().any(|c| c.is_locked) { error.of_option("--keys") } else { error })
 }
 
 /// One list of columns from all files, with each disagreement recorded at its column.

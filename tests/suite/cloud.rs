@@ -203,7 +203,7 @@ fn files_by_plain_http() {
     w.refused(2, &["plain HTTP cannot list files; name each file"], ["fit", &store.http(""), "--k", "6"]);
     w.refused(2, &["there is no such object"], ["fit", &store.http("none.parquet"), "--k", "6"]);
     store.set(|mood| mood.only_whole = true);
-    w.refused(4, &["does not send parts of a file (HTTP ranges)"], ["fit", &url, "--k", "6"]);
+    w.refused(4, &["does not support HTTP range requests"], ["fit", &url, "--k", "6"]);
 }
 
 fn a_store_that_is_busy_is_asked_again() {

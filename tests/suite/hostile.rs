@@ -204,7 +204,7 @@ fn values_of_a_fixed_length_that_is_not() {
     let column = "optional fixed_len_byte_array(1000000000) x";
     let nulls = || data_page(100, PLAIN, 7, vec![3, 0, 0, 0, 200, 1, 0]);
     let bytes = file(column, Compression::UNCOMPRESSED, 100, 900, &[nulls()]);
-    refused(&bytes, "its type claims 1000000000 bytes a value, where 1 to 32768 are possible");
+    refused(&bytes, "its type claims 1000000000 bytes per value; expected 1 to 32768");
 }
 
 fn schemas_without_a_floor() {

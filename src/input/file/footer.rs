@@ -74,8 +74,13 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     let bytes = ending.slice(..length as usize);
     // For an encrypted footer, this is the part before it: the algorithm and the key.
     thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    // An encrypted footer that cannot be decoded most likely lacks its key, or has the wrong one.
+    let undecoded = |why: String| match sealed {
+        true => refuse(why).of_kind(ErrorKind::Option).of_option("--keys"),
+        false => refuse(why),
+    };
     let Decoded { metadata, locked } =
-        keys.map_or_else(|| without_keys(&ending), |keys| keys.decode(&ending)).map_err(refuse)?;
+        keys.map_or_else(|| without_keys(&ending), |keys| keys.decode(&ending)).map_err(undecoded)?;
     let locked_leaf = |leaf| locked.contains_key(&leaf);
     check_extents(&metadata, size - 8 - length, locked_leaf).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     let encrypted =

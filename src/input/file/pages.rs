@@ -113,7 +113,7 @@ impl Pages {
         };
         if chunk.kind == Type::FIXED_LEN_BYTE_ARRAY && !(1..=MAX_FIXED).contains(&chunk.type_length) {
             return Err(refuse(format!(
-                "its type claims {} bytes a value, where 1 to {MAX_FIXED} are possible",
+                "its type claims {} bytes per value; expected 1 to {MAX_FIXED}",
                 chunk.type_length
             )));
         }

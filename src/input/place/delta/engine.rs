@@ -49,7 +49,7 @@ fn refused<T>(what: &str) -> KernelResult<T> {
 /// The file that a URL names.
 pub(crate) fn local(url: &Url) -> KernelResult<PathBuf> {
     let path = (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten();
-    path.ok_or_else(|| KernelError::unsupported(format!("{url} is no local file")))
+    path.ok_or_else(|| KernelError::unsupported(format!("{url} is not a local file")))
 }
 
 fn io<T>(path: &Path, result: std::io::Result<T>) -> KernelResult<T> {
