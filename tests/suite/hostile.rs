@@ -251,7 +251,7 @@ fn checksums_are_verified() {
     let mut flipped = sealed();
     flipped[500] ^= 4;
     let said = "row group 0, column \"x\": cannot be decoded: Parquet argument error: Parquet error: \
-                the page at byte 4 is not what its checksum (CRC) says; write or copy the file again";
+                the page at byte 4 does not match its checksum (CRC); write or copy the file again";
     refused(&flipped, said);
     // Without a checksum nobody can tell.
     let mut open = file(X, Compression::UNCOMPRESSED, 100, 900, &[data_page(100, PLAIN, 800, plain)]);

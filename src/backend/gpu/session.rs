@@ -26,14 +26,14 @@ const MOVE_COST: usize = 8;
 /// A multiply-add of the integer definition costs about as much as this many of the f32 filter.
 const INTEGER_COST: u64 = 8;
 
-/// Tiles on the device, and what the last pass left there.
+/// Tiles on the device, and the state that the last pass left there.
 pub(super) struct GpuSession<'a> {
     gpu: &'a Gpu,
     tiles: &'a Tiles,
     slabs: Slabs,
     clock: Clock,
     model: Option<DeviceModel>,
-    /// The totals of the rows by the labels that are on the device.
+    /// The totals of the rows, by the labels on the device.
     running: Option<Partial>,
 }
 
@@ -298,7 +298,7 @@ struct Flight<'a> {
     pace: &'a Pace,
     watch: Watch<'a>,
     submitted: VecDeque<Submitted>,
-    /// When the last of them was done, or the first began.
+    /// When the last of them finished, or the first began.
     last: Instant,
 }
 
@@ -377,7 +377,7 @@ impl DeviceModel {
         })
     }
 
-    /// Copies centroids and their certificate up.
+    /// Uploads the centroids and their certificate.
     fn put(&mut self, device: &Device, centroids: &Centroids) {
         let certificate = Certificate::new(centroids);
         self.spread_factor = certificate.spread_factor;
@@ -386,7 +386,7 @@ impl DeviceModel {
         device.put(&self.centroids, bytemuck::cast_slice(centroids.values()));
     }
 
-    /// Tells the next dispatch which rows are its own.
+    /// Sets the rows of the next dispatch.
     fn aim(&self, device: &Device, first_row: u32, end_row: u32, fresh: bool) {
         let params = Params { first_row, end_row, fresh: fresh.into(), spread_factor: self.spread_factor };
         device.put(&self.params, bytemuck::bytes_of(&params));
@@ -409,7 +409,7 @@ impl DeviceModel {
     }
 }
 
-/// The centroids as score.wgsl wants them: in blocks, the start values and then -2c feature by feature.
+/// The centroids in the layout of score.wgsl: in blocks, the start values and then -2c feature by feature.
 fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
     let (k, dim) = (centroids.k(), centroids.dim());
     let (size, mut blocks) = (Cut::of(dim).block(), Vec::with_capacity(block_floats(dim, k)));
