@@ -88,7 +88,10 @@ impl Finder {
     }
 
     fn place(&mut self, text: &str) -> Result<StorePlace> {
-        let refuse = |why: &str| Error::usage(format!("{}: {why}", shown_url(text)));
+        let refuse = |why: &str| {
+            let shown = shown_url(text);
+            Error::usage(format!("{shown}: {why}")).of_file(Path::new(&shown))
+        };
         let url = Url::parse(text).map_err(|e| refuse(&format!("not a valid URL: {e}")))?;
         let is_http = url.scheme().starts_with("http");
         if url.password().is_some() || (is_http && !url.username().is_empty()) {
