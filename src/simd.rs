@@ -1,7 +1,7 @@
 //! The SIMD levels, and the one place where work is dispatched to a level's instructions.
 //!
-//! The level never changes a result: integers and lane-wise IEEE operations are the same everywhere, and nothing is fused
-//! unless written so.
+//! The level never changes a result: integers and lane-wise IEEE operations are the same everywhere, and nothing is
+//! fused unless written so.
 
 use std::fmt;
 use std::str::FromStr;
@@ -103,8 +103,8 @@ impl FromStr for SimdLevel {
     }
 }
 
-/// Work that is compiled once for each level. `R` registers of rows times four centroids are the accumulators that fit the
-/// level's registers.
+/// Work that is compiled once for each level. `R` registers of rows times four centroids are the accumulators that fit
+/// the level's registers.
 pub(crate) trait Work {
     type Output;
 

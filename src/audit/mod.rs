@@ -2,9 +2,9 @@
 //! columns in row order together with the labels, and makes an [`AuditReport`]: shares where there are few values,
 //! quartiles where there are many.
 //!
-//! One pass, in step with the labels; memory holds one batch and a bounded number of counts. Each column is counted by one
-//! thread in row order, so the number of threads does not change the result. Deliberately absent: any judgement of what is
-//! fair.
+//! One pass, in step with the labels; memory holds one batch and a bounded number of counts. Each column is counted by
+//! one thread in row order, so the number of threads does not change the result. Deliberately absent: any judgement of
+//! what is fair.
 
 mod numbers;
 mod report;

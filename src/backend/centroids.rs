@@ -73,11 +73,11 @@ impl Centroids {
     }
 }
 
-/// The exact squared distance between two rows on the grid (values within plus or minus [`GRID_MAX`]). Labels are defined
-/// by it.
+/// The exact squared distance between two rows on the grid (values within plus or minus [`GRID_MAX`]). Labels are
+/// defined by it.
 ///
-/// A difference has at most 24 bits, its square 48, and the sum of [`MAX_DIM`] of them 60, so nothing wraps. The wrapping
-/// operations say so to the compiler: overflow checks would prevent SIMD.
+/// A difference has at most 24 bits, its square 48, and the sum of [`MAX_DIM`] of them 60, so nothing wraps. The
+/// wrapping operations say so to the compiler: overflow checks would prevent SIMD.
 #[inline(always)]
 pub fn distance2(a: &[i32], b: &[i32]) -> u64 {
     a.iter().zip(b).fold(0, |sum, (&a, &b)| {

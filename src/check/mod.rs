@@ -1,10 +1,10 @@
-//! Checks what is in files, and whether it meets expectations: from a [`CheckRequest`] to a [`CheckReport`], and to JSON and
-//! an HTML page if requested.
+//! Checks what is in files, and whether it meets expectations: from a [`CheckRequest`] to a [`CheckReport`], and to
+//! JSON and an HTML page if requested.
 //!
 //! One pass decodes each column once (`pass`) and counts (`profile`: `numbers`, `text`, `distinct`, `edges`, `sample`;
-//! `across` columns; repeated `rows`). The counts yield the findings (`findings`, `sentinel`, `personal`), the breaches of
-//! expectations (`expect`), and the report (`report`, `page`). The report depends only on the files: not on threads, order
-//! or time. Deliberately absent: changes to the data, and any judgement not backed by a number.
+//! `across` columns; repeated `rows`). The counts yield the findings (`findings`, `sentinel`, `personal`), the breaches
+//! of expectations (`expect`), and the report (`report`, `page`). The report depends only on the files: not on threads,
+//! order or time. Deliberately absent: changes to the data, and any judgement not backed by a number.
 
 mod across;
 mod breach;
@@ -76,8 +76,8 @@ pub struct CheckRequest {
     pub resources: Resources,
 }
 
-/// Checks an input and writes the requested outputs. Unmet expectations are part of the report: [`CheckReport::verdict`]
-/// turns them into an error.
+/// Checks an input and writes the requested outputs. Unmet expectations are part of the report:
+/// [`CheckReport::verdict`] turns them into an error.
 ///
 /// # Errors
 /// An input that cannot be read, an expectations file that does not fit it, an output that cannot be written, or

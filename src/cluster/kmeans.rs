@@ -53,9 +53,9 @@ const LARGER_SAMPLE_VALUES: u64 = 1 << 24;
 /// A start that needed at least this many passes over one sample continues on the next, larger one.
 const SLOW: u32 = 16;
 
-/// Rows of the larger samples, on which the best start continues before it sees all rows: each four times the previous one,
-/// as long as that is a small part of all rows. The error of a centroid halves from one to the next, and so does the work
-/// left for the most expensive passes.
+/// Rows of the larger samples, on which the best start continues before it sees all rows: each four times the previous
+/// one, as long as that is a small part of all rows. The error of a centroid halves from one to the next, and so does
+/// the work left for the most expensive passes.
 pub fn larger_samples(rows: u64, dim: usize, k: usize) -> Vec<u64> {
     let most = (LARGER_SAMPLE_VALUES / dim as u64).min(rows / 8);
     std::iter::successors(Some(4 * sample_rows(k)), |n| Some(4 * n)).take_while(|&n| n <= most).collect()
@@ -86,8 +86,8 @@ impl KMeans {
     /// `recover` supplies another backend if a device is lost or has no memory for the tiles.
     ///
     /// # Errors
-    /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a device fault that `recover` does not
-    /// resolve.
+    /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a device fault that `recover`
+    /// does not resolve.
     pub fn fit<'a>(
         &self,
         tiles: &'a Tiles,
@@ -249,7 +249,8 @@ pub(crate) fn open_session<'a>(
 ) -> Result<Box<dyn Session + 'a>> {
     loop {
         match backend.open(tiles, k, watch) {
-            // Too little memory on a device is found out here; whether the job goes on elsewhere is the caller's to say.
+            // Too little memory on a device is found out here; whether the job goes on elsewhere is the caller's to
+            // say.
             Err(e @ (Error::DeviceLost(_) | Error::Environment(_))) => backend = recover(&e).ok_or(e)?,
             outcome => return outcome,
         }

@@ -13,8 +13,8 @@ use crate::tiles::Tiles;
 pub struct Limits {
     /// Most passes.
     pub max_iter: u32,
-    /// Stop when the squared moves of all centroids sum to no more than this share of the mean variance of the features,
-    /// like scikit-learn's `tol`; 0: continue to the fixpoint.
+    /// Stop when the squared moves of all centroids sum to no more than this share of the mean variance of the
+    /// features, like scikit-learn's `tol`; 0: continue to the fixpoint.
     pub tol: f64,
 }
 

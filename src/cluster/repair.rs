@@ -9,8 +9,8 @@ use crate::event::Watch;
 use crate::tiles::{Buffer, Tiles};
 
 /// Moves the centroids of empty segments onto rows far from their own centroids: each segment offers its farthest row
-/// (ties: the lowest row number), and the empty segments, in order, take the farthest offers. Returns how many moved: fewer
-/// than are empty if all other rows lie on their centroids.
+/// (ties: the lowest row number), and the empty segments, in order, take the farthest offers. Returns how many moved:
+/// fewer than are empty if all other rows lie on their centroids.
 pub(super) fn move_empty(
     tiles: &Tiles,
     session: &mut dyn Session,

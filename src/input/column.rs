@@ -108,8 +108,8 @@ impl<'a> ColumnReader<'a> {
         Ok(values)
     }
 
-    /// The next array: of the file's type, or of the table's where the file belongs to one. None after the last. A folder
-    /// name is an array of f64 where all names of the key are numbers, else of text.
+    /// The next array: of the file's type, or of the table's where the file belongs to one. None after the last. A
+    /// folder name is an array of f64 where all names of the key are numbers, else of text.
     pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
         let (source, group, column) = (self.source, self.group, self.column);
         match &mut self.kind {

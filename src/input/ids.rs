@@ -24,8 +24,8 @@ pub struct IdFindings {
 /// Most bytes of keys held at a time when ids are compared.
 const KEY_BYTES: u64 = 512 << 20;
 
-/// Counts nulls and duplicates in the id column. Ascending ids take one pass and no memory; others are compared by sorting
-/// their keys, in as many rounds as fit `memory` bytes.
+/// Counts nulls and duplicates in the id column. Ascending ids take one pass and no memory; others are compared by
+/// sorting their keys, in as many rounds as fit `memory` bytes.
 pub fn check_ids(source: &Source, column: usize, memory: u64, watch: Watch<'_>) -> Result<IdFindings> {
     watch.stage(Stage::Ids, source.rows(), "rows", || {
         if is_integer(&source.columns()[column].data_type) {

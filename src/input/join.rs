@@ -235,30 +235,29 @@ fn look_up(
         unused += held.used.iter().filter(|used| !used.load(Ordering::Relaxed)).count() as u64;
         beside = Some(written);
     }
-    let (path, id) = (table.path.display().to_string(), &right.columns()[table.id].name);
-    if repeated > 0 {
-        return Err(Error::input(format!(
-            "--join {path}: {repeated} rows repeat an id ({id:?}) of an earlier row, but a customer can have only one row; \
-             aggregate them by customer first (hyades features rfm does so for transactions)"
-        ))
-        .of_columns([id])
-        .of_kind(ErrorKind::Values)
-        .of_file(&table.path)
-        .of_option("--join"));
-    }
     let matched = matched.into_inner();
-    if matched == 0 {
-        return Err(Error::input(format!(
-            "--join {path}: contains none of the input's {id:?} values; are these the right files?"
-        ))
-        .of_columns([id])
-        .of_kind(ErrorKind::Values)
-        .of_file(&table.path)
-        .of_option("--join"));
-    }
+    check_matches(table, repeated, matched)?;
+    let path = table.path.display().to_string();
     let unmatched = source.rows() - matched;
     let counts = JoinCounts { path, rows: right.rows(), matched, unmatched, unused, without_id };
     beside.map(|beside| (beside, counts)).ok_or_else(|| Error::Internal("a join without a part".into()))
+}
+
+/// Refuses a table that repeats ids, or of which no row belongs to the input.
+fn check_matches(table: &Joined, repeated: u64, matched: u64) -> Result<()> {
+    let (path, id) = (table.path.display(), &table.source.columns()[table.id].name);
+    let text = if repeated > 0 {
+        format!(
+            "--join {path}: {repeated} rows repeat an id ({id:?}) of an earlier row, but a customer can have only one row; \
+             aggregate them by customer first (hyades features rfm does so for transactions)"
+        )
+    } else if matched == 0 {
+        format!("--join {path}: contains none of the input's {id:?} values; are these the right files?")
+    } else {
+        return Ok(());
+    };
+    let error = Error::input(text).of_columns([id]).of_kind(ErrorKind::Values);
+    Err(error.of_file(&table.path).of_option("--join"))
 }
 
 /// Reads one part of a table; also returns the numbers of rows without an id and of rows that repeat one.

@@ -1,5 +1,5 @@
-//! From bytes to columns: the files an input stands for, their schema, and the values of one column at a time. Does not know
-//! what a column is used for.
+//! From bytes to columns: the files an input stands for, their schema, and the values of one column at a time. Does not
+//! know what a column is used for.
 
 mod beside;
 #[cfg(feature = "cloud")]

@@ -1,8 +1,9 @@
-//! Pseudonyms: ids replaced by keyed hashes, the same for the same id and key in every file and month, and useless without
-//! the key.
+//! Pseudonyms: ids replaced by keyed hashes, the same for the same id and key in every file and month, and useless
+//! without the key.
 //!
-//! A pseudonym is the first 128 bits of keyed BLAKE3 of the id's text, as 32 hexadecimal digits: the chance that any two of a
-//! billion ids collide is 10^-21. The text of an integer is its decimal digits, so 42 and "42" are the same customer.
+//! A pseudonym is the first 128 bits of keyed BLAKE3 of the id's text, as 32 hexadecimal digits: the chance that any
+//! two of a billion ids collide is 10^-21. The text of an integer is its decimal digits, so 42 and "42" are the same
+//! customer.
 
 use std::sync::Arc;
 
@@ -34,7 +35,8 @@ impl Pseudonym {
     /// Reads the secret, which has at least 16 bytes.
     ///
     /// # Errors
-    /// A file that cannot be read, a variable that is not set, a secret that is too short. Messages never show the secret.
+    /// A file that cannot be read, a variable that is not set, a secret that is too short. Messages never show the
+    /// secret.
     pub fn new(source: &KeySource) -> Result<Self> {
         let (secret, name) = source.read("--pseudonymise")?;
         let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);

@@ -271,8 +271,8 @@ impl Source {
         Self::with_keys(&[path.to_path_buf()], self.keys.clone())
     }
 
-    /// Announces that columns of row groups will be read, each once and in about this order: data in object stores is fetched
-    /// ahead as long as the returned value lives.
+    /// Announces that columns of row groups will be read, each once and in about this order: data in object stores is
+    /// fetched ahead as long as the returned value lives.
     pub(crate) fn ahead(&self, groups: &[RowGroup], columns: &[usize], order: Order) -> Ahead {
         let mut ranges = Vec::new();
         for group in groups {
@@ -317,8 +317,8 @@ impl Source {
         sum.map(|(requests, bytes)| Fetched { requests, bytes })
     }
 
-    /// The same table with a selection of its rows: one bit for each row of each row group, in order. The selected rows are
-    /// numbered from 0 without gaps, and row groups without rows are left out.
+    /// The same table with a selection of its rows: one bit for each row of each row group, in order. The selected rows
+    /// are numbered from 0 without gaps, and row groups without rows are left out.
     pub(crate) fn select(&self, kept: impl Iterator<Item = BooleanBuffer>) -> Source {
         let (mut row_groups, mut some, mut rows) = (Vec::new(), Vec::new(), 0);
         for (group, kept) in self.row_groups.iter().zip(kept) {
@@ -408,7 +408,8 @@ impl Source {
     }
 }
 
-/// Fails if files disagree about a column, or its key is missing; `what` describes the columns, `without` how to do without.
+/// Fails if files disagree about a column, or its key is missing; `what` describes the columns, `without` how to do
+/// without.
 pub(crate) fn agreed<'a>(
     columns: impl IntoIterator<Item = &'a SourceColumn>,
     what: &str,

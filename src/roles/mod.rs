@@ -20,8 +20,8 @@ pub const TRUTH_COLUMN: &str = "true_segment";
 pub struct RoleRequest {
     /// The id column; by default a column that is named like an id.
     pub id: Option<String>,
-    /// The features; by default every numeric column without another role whose name suggests neither a protected attribute
-    /// nor personal data.
+    /// The features; by default every numeric column without another role whose name suggests neither a protected
+    /// attribute nor personal data.
     pub features: Vec<String>,
     /// Columns to use in addition to the default features, though they would be left out.
     pub include: Vec<String>,
@@ -72,8 +72,8 @@ impl RoleRequest {
     /// Finds the columns.
     ///
     /// # Errors
-    /// All names that do not exist, all conflicting roles, all columns of an unusable type that were requested by name, all
-    /// columns in use on which the files disagree, or no feature at all.
+    /// All names that do not exist, all conflicting roles, all columns of an unusable type that were requested by name,
+    /// all columns in use on which the files disagree, or no feature at all.
     pub fn resolve(&self, source: &Source) -> Result<Roles> {
         let columns = source.columns();
         self.all_exist(source)?;

@@ -1,13 +1,13 @@
-//! Detects protected attributes by the names of columns: attributes on which a bank may not treat people differently, or
-//! only for a reason that it can state. They are not features unless requested.
+//! Detects protected attributes by the names of columns: attributes on which a bank may not treat people differently,
+//! or only for a reason that it can state. They are not features unless requested.
 //!
-//! Names are compared word by word (`words`), in English and, where that is cheap, German, French and Spanish. If in doubt,
-//! the column counts as protected: the terminal says so, and `--include` uses it anyway, while a protected attribute that
-//! slips into the features would go unnoticed.
+//! Names are compared word by word (`words`), in English and, where that is cheap, German, French and Spanish. If in
+//! doubt, the column counts as protected: the terminal says so, and `--include` uses it anyway, while a protected
+//! attribute that slips into the features would go unnoticed.
 //!
-//! *Age* refers to a person unless the name says otherwise: in `account_age_days`, `age_of_oldest_account` and `vehicle_age`
-//! the last word of the phrase after `age`, or else before it, is a thing. Units, groups and words such as `oldest` are
-//! skipped, and `account_holder_age` refers to a person again.
+//! *Age* refers to a person unless the name says otherwise: in `account_age_days`, `age_of_oldest_account` and
+//! `vehicle_age` the last word of the phrase after `age`, or else before it, is a thing. Units, groups and words such
+//! as `oldest` are skipped, and `account_holder_age` refers to a person again.
 
 use crate::text::words;
 

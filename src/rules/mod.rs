@@ -1,13 +1,14 @@
 //! Rules before clusters: which customers a rule takes, and into which strata the others are divided.
 //!
-//! Takes a rules file and a source, and assigns each row to a numbered part. Conditions are SQL: the library `sqlparser`
-//! parses them, `condition` checks them against the columns, `evaluate` works on whole arrays. Nothing here depends on
-//! clusters, and subqueries, functions and casts are not supported: a rule considers one row at a time.
+//! Takes a rules file and a source, and assigns each row to a numbered part. Conditions are SQL: the library
+//! `sqlparser` parses them, `condition` checks them against the columns, `evaluate` works on whole arrays. Nothing here
+//! depends on clusters, and subqueries, functions and casts are not supported: a rule considers one row at a time.
 //!
 //! - A row matches if its condition is true; false and unknown (a comparison with null) both mean no match.
 //! - NaN counts as null, as everywhere in this program; -0 equals 0.
-//! - Integers and decimals are compared exactly up to 76 digits and calculated exactly up to 38; with floating point, and in
-//!   divisions, f64 is used. A literal compared with a floating-point column of 16 or 32 bits is first rounded to that width.
+//! - Integers and decimals are compared exactly up to 76 digits and calculated exactly up to 38; with floating point,
+//!   and in divisions, f64 is used. A literal compared with a floating-point column of 16 or 32 bits is first rounded
+//!   to that width.
 //! - Times are in UTC, and a date means its midnight. Text is compared byte by byte.
 
 mod book;

@@ -1,5 +1,5 @@
-//! The operands of comparisons: columns, literals, and numbers calculated from them; and how values of different types are
-//! made comparable without losing a digit.
+//! The operands of comparisons: columns, literals, and numbers calculated from them; and how values of different types
+//! are made comparable without losing a digit.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! All chunks of a store in one memory mapping, whose pages the system zeroes for the thread that populates or first writes
-//! them. Too little memory is an error, not an abort.
+//! All chunks of a store in one memory mapping, whose pages the system zeroes for the thread that populates or first
+//! writes them. Too little memory is an error, not an abort.
 //!
-//! Huge pages (MADV_HUGEPAGE) were tried and rejected: on a virtual machine with two cores, decoding 10 million x 16 took
-//! 1.4 s instead of 0.9, with 1.5 s in the kernel instead of 0.5, and the passes were no faster.
+//! Huge pages (MADV_HUGEPAGE) were tried and rejected: on a virtual machine with two cores, decoding 10 million x 16
+//! took 1.4 s instead of 0.9, with 1.5 s in the kernel instead of 0.5, and the passes were no faster.
 
 use memmap2::MmapMut;
 
@@ -40,8 +40,8 @@ impl Arena {
         self.stride
     }
 
-    /// Populates the pages of some values by one system call where supported, instead of by one page fault each (611 MiB:
-    /// 0.24 s of CPU time instead of 0.32).
+    /// Populates the pages of some values by one system call where supported, instead of by one page fault each (611
+    /// MiB: 0.24 s of CPU time instead of 0.32).
     pub(crate) fn populate(&self, values: std::ops::Range<usize>) {
         #[cfg(target_os = "linux")]
         // Kernels before 5.14 cannot; they supply the pages when written.

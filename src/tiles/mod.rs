@@ -1,8 +1,8 @@
 //! Rows on the grid, ready for arithmetic: made by preparation and read by every backend.
 //!
-//! A value is an integer with |value| <= [`GRID_MAX`], stored exactly as f32. With the values come an upper bound of each
-//! tile's squared row norms (for the certificate of the fast path), the rows' integer weights if any, and the exact sum of
-//! squares (for the inertia).
+//! A value is an integer with |value| <= [`GRID_MAX`], stored exactly as f32. With the values come an upper bound of
+//! each tile's squared row norms (for the certificate of the fast path), the rows' integer weights if any, and the
+//! exact sum of squares (for the inertia).
 
 mod arena;
 mod landing;

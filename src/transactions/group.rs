@@ -120,8 +120,8 @@ impl Slots {
         let width = layout.words();
         let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
         check(rows)?;
-        // Names stay in place; the table refers to them. Its hash has a random key, so nobody can choose names that collide;
-        // no result depends on it.
+        // Names stay in place; the table refers to them. Its hash has a random key, so nobody can choose names that
+        // collide; no result depends on it.
         let mut slots: HashMap<&[u8], u32> = HashMap::new();
         let mut of_row = Vec::with_capacity(rows);
         let (mut counts, mut names): (Vec<u32>, Vec<&[u8]>) = (Vec::new(), Vec::new());

@@ -1,17 +1,17 @@
-//! Features from transactions: Parquet with one row per transaction becomes a table with one row per customer, ready to be
-//! segmented.
+//! Features from transactions: Parquet with one row per transaction becomes a table with one row per customer, ready to
+//! be segmented.
 //!
 //! # How it works, and its cost
 //!
-//! The lower bound is decoding the columns in use: 24 bytes per transaction for a number, a time and an amount; 50 million
-//! took 0.9 s on two cores of a Zen 5, and the whole job 6.9 s alongside other work. After that, each transaction's words
-//! are moved twice and read three times: sent to a partition, by ranges of the customer's name (`partitions`); counted
-//! there and moved next to the customer's others (`group`); read in order (`customer`). Partitions fit into a core's
-//! caches, so both moves are short. If customers are numbers in a dense range, no hash table is used; otherwise it holds
-//! one slot per customer and no copies of names.
+//! The lower bound is decoding the columns in use: 24 bytes per transaction for a number, a time and an amount; 50
+//! million took 0.9 s on two cores of a Zen 5, and the whole job 6.9 s alongside other work. After that, each
+//! transaction's words are moved twice and read three times: sent to a partition, by ranges of the customer's name
+//! (`partitions`); counted there and moved next to the customer's others (`group`); read in order (`customer`).
+//! Partitions fit into a core's caches, so both moves are short. If customers are numbers in a dense range, no hash
+//! table is used; otherwise it holds one slot per customer and no copies of names.
 //!
-//! Beyond the memory limit, partitions go to an unnamed scratch file and are read back one after another. Threads, memory,
-//! the split into files and the order of rows never change a byte of the output.
+//! Beyond the memory limit, partitions go to an unnamed scratch file and are read back one after another. Threads,
+//! memory, the split into files and the order of rows never change a byte of the output.
 //!
 //! Deliberately absent: the current time. A table made twice from the same data is the same table.
 
@@ -147,10 +147,10 @@ pub struct RfmOutcome {
 
 /// Makes a customer table from transactions and publishes it once complete; until then `out` is unchanged.
 ///
-/// One row per customer with at least one used transaction, ascending by customer (text by its UTF-8 bytes). A *purchase* is
-/// a used transaction that is not a return. With a column of transaction names, *count* means distinct names, and
-/// `monetary_max` considers whole transactions; otherwise each row is a transaction. A day has 86,400 seconds; days are
-/// fractional if the times are.
+/// One row per customer with at least one used transaction, ascending by customer (text by its UTF-8 bytes). A
+/// *purchase* is a used transaction that is not a return. With a column of transaction names, *count* means distinct
+/// names, and `monetary_max` considers whole transactions; otherwise each row is a transaction. A day has 86,400
+/// seconds; days are fractional if the times are.
 ///
 /// | column | unit | meaning |
 /// |---|---|---|
@@ -170,15 +170,15 @@ pub struct RfmOutcome {
 /// | `trend_change_count`, `_sum` | | recent less before |
 /// | `CATEGORY_VALUE_count`, `_sum` | | rows of purchases, and money less returns, by category; `other` for the rest and null |
 ///
-/// Sums of integers and decimals are exact and converted once; sums of floating point are the f64 nearest to the true sum
-/// of the amounts. Products are likewise rounded once before they are added.
+/// Sums of integers and decimals are exact and converted once; sums of floating point are the f64 nearest to the true
+/// sum of the amounts. Products are likewise rounded once before they are added.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`]: columns that do not exist, all listed; an option out of range; an output inside the input.
 /// [`Error::Input`]: a column of an unsuitable type; no usable transaction; incomplete transactions if they are to be
-/// refused; an exact amount of more than 63 bits. [`Error::Environment`]: the memory limit is too low, with the lowest that
-/// suffices; the disk. [`Error::Interrupted`] once `stop` is set.
+/// refused; an exact amount of more than 63 bits. [`Error::Environment`]: the memory limit is too low, with the lowest
+/// that suffices; the disk. [`Error::Interrupted`] once `stop` is set.
 pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<RfmOutcome> {
     request.check()?;
     let watch = Watch::new(observer, stop);

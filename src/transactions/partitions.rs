@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::input::{read_at, write_at};
 
-/// The words of a row: the customer's key; for text also where its bytes are; the time; the amount; and, if requested, two
-/// words for the transaction and one with the category and the mark of a return.
+/// The words of a row: the customer's key; for text also where its bytes are; the time; the amount; and, if requested,
+/// two words for the transaction and one with the category and the mark of a return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PartitionLayout {
     pub(super) text: bool,
@@ -156,7 +156,8 @@ impl Partitions {
         self.scratch.end.load(Ordering::Relaxed)
     }
 
-    /// Adds a chunk to a partition, from any thread. The chunk is left empty; it keeps its capacity if it was written to the file.
+    /// Adds a chunk to a partition, from any thread. The chunk is left empty; it keeps its capacity if it was written
+    /// to the file.
     pub(super) fn put(&self, partition: usize, chunk: &mut PartitionChunk) -> Result<()> {
         let size = chunk.size();
         if size == 0 {

@@ -398,8 +398,8 @@ impl Transactions {
     }
 }
 
-/// Up to 15 bytes verbatim, with their number; more as 127 bits of blake3: the chance that any two of a customer's million
-/// transactions collide is 10^-26.
+/// Up to 15 bytes verbatim, with their number; more as 127 bits of blake3: the chance that any two of a customer's
+/// million transactions collide is 10^-26.
 fn text_word(text: &[u8]) -> u128 {
     let mut word = [0; 16];
     if text.len() < 16 {

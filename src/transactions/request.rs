@@ -18,8 +18,8 @@ pub enum Returns {
     /// Those with a negative amount.
     #[default]
     Negative,
-    /// Those for which this column is true, or an integer other than 0; null means not a return. Their amounts are subtracted,
-    /// whatever their sign. A negative amount without the mark is then a purchase that lowers the sums.
+    /// Those for which this column is true, or an integer other than 0; null means not a return. Their amounts are
+    /// subtracted, whatever their sign. A negative amount without the mark is then a purchase that lowers the sums.
     Column(String),
 }
 
@@ -72,7 +72,8 @@ pub struct RfmRequest {
     pub time: String,
     /// The column of amounts, or two columns to multiply: `quantity*price`.
     pub amount: String,
-    /// The column that identifies the transaction of a row: integers, text or dates. Default: each row is a transaction.
+    /// The column that identifies the transaction of a row: integers, text or dates. Default: each row is a
+    /// transaction.
     pub transaction: Option<String>,
     /// The date as of which customers are described, exclusive. Default: the day after the newest time in the data.
     pub reference: Option<String>,
@@ -88,8 +89,8 @@ pub struct RfmRequest {
     pub top: usize,
     /// Days in each of two windows to compare. Default: none.
     pub trend: Option<u32>,
-    /// Whether to refuse an input with transactions that lack a time, an amount or a transaction's name. Default: they are
-    /// left out and counted.
+    /// Whether to refuse an input with transactions that lack a time, an amount or a transaction's name. Default: they
+    /// are left out and counted.
     pub refuse_incomplete: bool,
     /// Threads, memory, the folder for a scratch file.
     pub resources: Resources,

@@ -1,7 +1,7 @@
 //! The open device: buffers, waiting, and losing it.
 //!
-//! Faults on the device are recorded when they happen: [`Device::check`] turns the record into [`Error::DeviceLost`], and is
-//! called wherever the host waits for the device.
+//! Faults on the device are recorded when they happen: [`Device::check`] turns the record into [`Error::DeviceLost`],
+//! and is called wherever the host waits for the device.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Every dispatch takes far less than a second, and only a few are in flight: a device that takes longer counts as lost.
+/// Every dispatch takes far less than a second, and only a few are in flight: a device that takes longer counts as
+/// lost.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Optional features that are used where available; everything works without them.

@@ -1,5 +1,5 @@
-//! Passes on the device: from centroids to totals or labels. The host only cuts the work into short dispatches and adds up
-//! the integers that come back.
+//! Passes on the device: from centroids to totals or labels. The host only cuts the work into short dispatches and adds
+//! up the integers that come back.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -220,8 +220,8 @@ impl Session for GpuSession<'_> {
     }
 }
 
-/// Fails if the device cannot bind the totals of `k` segments (the largest buffer of a model) as a whole, or cannot handle so
-/// many segments and features at all.
+/// Fails if the device cannot bind the totals of `k` segments (the largest buffer of a model) as a whole, or cannot
+/// handle so many segments and features at all.
 fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     let bytes = 8 * TotalCells::new(tiles.dim(), k, tiles.weights().is_some()).len as u64;
     let most = gpu.device.max_binding();

@@ -1,7 +1,7 @@
 //! Tiles on the device: which part is where, and how values get there from the host.
 //!
-//! A **slab** is a run of tiles that one dispatch can bind. Its labels, norms and weights always stay on the device; its
-//! values do if they fit, and are copied once per pass otherwise.
+//! A **slab** is a run of tiles that one dispatch can bind. Its labels, norms and weights always stay on the device;
+//! its values do if they fit, and are copied once per pass otherwise.
 
 use std::ops::Range;
 
@@ -123,9 +123,9 @@ impl Slabs {
         Ok(slabs)
     }
 
-    /// Allocates memory for the values of the first slabs: at most `resident` of them, or as many as fit. The others share
-    /// two more buffers, or one. `model_bytes` is the memory that the centroids and their totals may take. False if not
-    /// even one slab fits.
+    /// Allocates memory for the values of the first slabs: at most `resident` of them, or as many as fit. The others
+    /// share two more buffers, or one. `model_bytes` is the memory that the centroids and their totals may take. False
+    /// if not even one slab fits.
     fn place(&mut self, device: &Device, resident: usize, model_bytes: u64) -> Result<bool> {
         let (count, slab_bytes) = (self.slabs.len(), self.slab_bytes);
         let resident = resident.min(count);
@@ -171,8 +171,8 @@ impl Slabs {
         Ok(gpu.device.bind("rows", &gpu.kernels.rows, &parts))
     }
 
-    /// The values of a slab on the device; those of a streamed slab are uploaded now. The queue preserves the order, so a
-    /// buffer is overwritten only after previously submitted work has finished with it.
+    /// The values of a slab on the device; those of a streamed slab are uploaded now. The queue preserves the order, so
+    /// a buffer is overwritten only after previously submitted work has finished with it.
     fn values(&mut self, device: &Device, tiles: &Tiles, slab: usize, watch: Watch<'_>) -> Result<wgpu::Buffer> {
         if let Some(values) = &self.slabs[slab].values {
             return Ok(values.clone());
@@ -204,8 +204,8 @@ fn tile_bytes(tiles: &Tiles) -> u64 {
     (tiles.dim() * TILE_ROWS * 4) as u64
 }
 
-/// Tiles of every slab but the last, of those in `range`, at most `most`. Slabs are about equal, since each gets the same memory; they hold
-/// whole chunks if those are small enough, so that a chunk in a scratch file is read once.
+/// Tiles of every slab but the last, of those in `range`, at most `most`. Slabs are about equal, since each gets the
+/// same memory; they hold whole chunks if those are small enough, so that a chunk in a scratch file is read once.
 fn slab_tiles(tiles: &Tiles, range: &Range<u64>, most: u64) -> u64 {
     let total = (range.end - range.start).max(1);
     let chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;

@@ -1,8 +1,8 @@
 //! Ranges that will be read: planned, merged, and fetched ahead of the decoders.
 //!
 //! A plan holds the ranges of column chunks in the order in which they are needed. Chunks close to each other form one
-//! piece; large ones are split into several. Reading a piece starts the requests for those that follow it, so decoding waits
-//! only at the start, wherever in the plan it begins. A piece is released once all its chunks have been read.
+//! piece; large ones are split into several. Reading a piece starts the requests for those that follow it, so decoding
+//! waits only at the start, wherever in the plan it begins. A piece is released once all its chunks have been read.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -37,8 +37,8 @@ const HELD: usize = 2;
 #[must_use = "nothing is fetched ahead once it is dropped"]
 pub(crate) struct Ahead(Option<(Arc<Object>, Arc<FetchPlan>)>);
 
-/// Announces that these ranges of objects of one input will be read, each once, by `readers` readers at a time, each of which
-/// reads `side_by_side` ranges of one row group together. Each range comes with the number of its row group.
+/// Announces that these ranges of objects of one input will be read, each once, by `readers` readers at a time, each of
+/// which reads `side_by_side` ranges of one row group together. Each range comes with the number of its row group.
 pub(crate) fn ahead(mut ranges: Vec<(&Arc<Object>, usize, Range<u64>)>, readers: usize, side_by_side: usize) -> Ahead {
     let window = WINDOW / readers.max(1) as u64;
     let most = (window / (2 * side_by_side as u64).max(8)).clamp(LEAST, MOST);
@@ -88,7 +88,8 @@ struct Draft {
     piece: FetchPiece,
     /// The chunks that lie in it.
     chunks: Vec<(usize, u64)>,
-    /// Its row group and its position in its chunk: the order in which pieces are needed when chunks are read side by side.
+    /// Its row group and its position in its chunk: the order in which pieces are needed when chunks are read side by
+    /// side.
     place: (usize, u64),
 }
 

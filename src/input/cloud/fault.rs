@@ -9,14 +9,14 @@ use crate::error::{Error, ErrorKind};
 /// A fault that can be reported more than once.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreFault {
-    class: fn(String) -> Error,
+    class: FaultClass,
     kind: ErrorKind,
     /// The URL; None: the fault concerns no object in particular.
     name: Option<String>,
     text: String,
 }
 
-type Class = fn(String) -> Error;
+type FaultClass = fn(String) -> Error;
 
 /// The most characters of a server's own message.
 const LONGEST: usize = 300;
@@ -27,7 +27,7 @@ const SECRET: [&str; 6] = ["SECRET", "TOKEN", "KEY", "SAS", "PASSWORD", "CREDENT
 
 impl StoreFault {
     pub(crate) fn of(name: &str, error: &StoreError) -> Self {
-        let (class, kind, why): (Class, ErrorKind, String) = match error {
+        let (class, kind, why): (FaultClass, ErrorKind, String) = match error {
             StoreError::NotFound { .. } => (Error::usage, ErrorKind::NotFound, "there is no such object".into()),
             StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
                 let remedy =
@@ -52,7 +52,7 @@ impl StoreFault {
         StoreFault::at(name, class, kind, &why)
     }
 
-    fn at(name: &str, class: Class, kind: ErrorKind, why: &str) -> Self {
+    fn at(name: &str, class: FaultClass, kind: ErrorKind, why: &str) -> Self {
         StoreFault { class, kind, name: Some(name.to_owned()), text: format!("cannot read {name}: {why}") }
     }
 

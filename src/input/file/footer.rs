@@ -33,8 +33,7 @@ pub(crate) struct Footer {
 
 /// Reads and checks the footer of the file at `path`, or of the object that stands for it.
 pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Option<&Arc<Keys>>) -> Result<Footer> {
-    let refuse =
-        |why: String| Error::input(format!("{}: {why}", path.display())).of_kind(ErrorKind::Corrupt).of_file(path);
+    let refuse = |why: String| refused(path, &why);
     let file = RangeFile::open(path, object, tail(object.map_or(0, |o| o.size())))?;
     let size = file.len();
     if size < 12 {
@@ -52,8 +51,7 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     let sealed = match &last[4..] {
         b"PAR1" => false,
         b"PARE" if keys.is_none() => {
-            let error = refuse("its footer is encrypted; supply the keys with --keys FILE".into());
-            return Err(error.of_kind(ErrorKind::Option).of_option("--keys"));
+            return Err(needs_keys(refuse("its footer is encrypted; supply the keys with --keys FILE".into())));
         }
         b"PARE" => true,
         _ => {
@@ -74,13 +72,10 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     let bytes = ending.slice(..length as usize);
     // For an encrypted footer, this is the part before it: the algorithm and the key.
     thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    let decoded = keys.map_or_else(|| without_keys(&ending), |keys| keys.decode(&ending));
     // An encrypted footer that cannot be decoded most likely lacks its key, or has the wrong one.
-    let undecoded = |why: String| match sealed {
-        true => refuse(why).of_kind(ErrorKind::Option).of_option("--keys"),
-        false => refuse(why),
-    };
     let Decoded { metadata, locked } =
-        keys.map_or_else(|| without_keys(&ending), |keys| keys.decode(&ending)).map_err(undecoded)?;
+        decoded.map_err(|why| if sealed { needs_keys(refuse(why)) } else { refuse(why) })?;
     let locked_leaf = |leaf| locked.contains_key(&leaf);
     check_extents(&metadata, size - 8 - length, locked_leaf).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     let encrypted =
@@ -96,6 +91,16 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     let metadata = guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()))
         .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     Ok(Footer { metadata, size, hash: blake3::hash(&bytes).to_hex().to_string(), encrypted, locked })
+}
+
+/// The error for a file that is not what it claims to be.
+fn refused(path: &Path, why: &str) -> Error {
+    Error::input(format!("{}: {why}", path.display())).of_kind(ErrorKind::Corrupt).of_file(path)
+}
+
+/// The same error, for want of the right keys.
+fn needs_keys(error: Error) -> Error {
+    error.of_kind(ErrorKind::Option).of_option("--keys")
 }
 
 /// The range in which the footer of a file of `size` bytes usually lies.

@@ -1,9 +1,10 @@
 //! The pages of a column chunk, untrusted: what a page claims about itself is checked before a decoder relies on it.
 //!
-//! The parquet crate checks that a page lies within its chunk, that levels and values have the bytes they need, and that
-//! decompression yields what was claimed. But it reserves memory first: for the bytes that a page claims when decompressed,
-//! for the values that a dictionary claims, for the lengths that a delta-encoded page claims. An allocation that fails ends
-//! the process, so those claims are checked here. The parquet crate verifies the checksums of pages.
+//! The parquet crate checks that a page lies within its chunk, that levels and values have the bytes they need, and
+//! that decompression yields what was claimed. But it reserves memory first: for the bytes that a page claims when
+//! decompressed, for the values that a dictionary claims, for the lengths that a delta-encoded page claims. An
+//! allocation that fails ends the process, so those claims are checked here. The parquet crate verifies the checksums
+//! of pages.
 
 use std::sync::Arc;
 
@@ -283,7 +284,8 @@ fn codec_name(codec: Compression) -> &'static str {
     }
 }
 
-/// Pages with delta-encoded lengths state the number of lengths themselves, and decoders reserve memory for all of them.
+/// Pages with delta-encoded lengths state the number of lengths themselves, and decoders reserve memory for all of
+/// them.
 fn delta_lengths(page: &Page, chunk: &ChunkPages) -> Result<(), String> {
     let lists = match page.encoding() {
         Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,

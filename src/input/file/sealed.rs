@@ -1,6 +1,6 @@
-//! The pages of an encrypted column chunk. Their headers are encrypted too, so they cannot be checked as in `pages`: the
-//! parquet crate decrypts them itself. What it decrypts was written by somebody with the key. All that others can change is
-//! the number of bytes that a part claims, for which the crate reserves memory: that is checked here.
+//! The pages of an encrypted column chunk. Their headers are encrypted too, so they cannot be checked as in `pages`:
+//! the parquet crate decrypts them itself. What it decrypts was written by somebody with the key. All that others can
+//! change is the number of bytes that a part claims, for which the crate reserves memory: that is checked here.
 
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -16,8 +16,8 @@ use super::range::{RangeFile, RangeReader};
 /// Bytes of an encrypted part in addition to its content: a nonce and a tag.
 const NONCE_AND_TAG: u64 = 12 + 16;
 
-/// Whether the columns of `mask` in row group `index` are encrypted: all, or none of them. Decoding the footer has checked
-/// that it vouches for this; a column for which it does not is locked.
+/// Whether the columns of `mask` in row group `index` are encrypted: all, or none of them. Decoding the footer has
+/// checked that it vouches for this; a column for which it does not is locked.
 pub(crate) fn is_sealed(metadata: &ArrowReaderMetadata, index: usize, mask: &ProjectionMask) -> ParquetResult<bool> {
     let read = metadata.metadata().row_group(index).columns().iter().enumerate();
     let read = read.filter(|(leaf, _)| mask.leaf_included(*leaf));

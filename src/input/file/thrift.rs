@@ -1,11 +1,12 @@
-//! Walks the structure of Thrift compact messages without decoding them: a list may not claim more elements than there are
-//! bytes left. Decoders reserve memory for what a list claims, so ten forged bytes could request gigabytes. The claims of a
-//! page's header are recorded, since a decoder relies on them before it has seen a value.
+//! Walks the structure of Thrift compact messages without decoding them: a list may not claim more elements than there
+//! are bytes left. Decoders reserve memory for what a list claims, so ten forged bytes could request gigabytes. The
+//! claims of a page's header are recorded, since a decoder relies on them before it has seen a value.
 
 /// Most levels of nested structures; real footers have eight.
 const MAX_DEPTH: usize = 32;
 
-/// Most levels of nested groups in a schema. Decoders recurse, and a stack overflow is not an error that can be returned.
+/// Most levels of nested groups in a schema. Decoders recurse, and a stack overflow is not an error that can be
+/// returned.
 const MAX_SCHEMA_DEPTH: usize = 64;
 
 /// Walks a footer (`FileMetaData`).
@@ -57,7 +58,8 @@ pub(crate) fn page_claims(bytes: &[u8]) -> Result<PageClaims, String> {
             [5 | 7 | 8] => (&mut 0, STRUCT),
             _ => return Ok(()),
         };
-        // A decoder only looks at the number of a field: with another type it would read different bytes than this walk.
+        // A decoder only looks at the number of a field: with another type it would read different bytes than this
+        // walk.
         if kind != expected {
             return Err(format!("field {path:?} of a page's header has type {kind}"));
         }
@@ -112,8 +114,8 @@ struct Walker<'a> {
     path: Vec<i64>,
 }
 
-/// Called for every field outside maps, with its path, its type, and its value if it is an integer. Elements of a list have
-/// the list's path.
+/// Called for every field outside maps, with its path, its type, and its value if it is an integer. Elements of a list
+/// have the list's path.
 type See<'a> = dyn FnMut(&[i64], u8, i64) -> Result<(), String> + 'a;
 
 impl Walker<'_> {

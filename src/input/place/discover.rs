@@ -1,5 +1,5 @@
-//! Which files an input stands for: files, folders (also Hive-style `key=value` folders), globs and Delta tables, in a fixed
-//! order.
+//! Which files an input stands for: files, folders (also Hive-style `key=value` folders), globs and Delta tables, in a
+//! fixed order.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Finder;
 use crate::input::folders::{is_parquet, is_skipped, table_format, table_format_fault};
 
-/// The files that `inputs` stand for. Folders are walked in name order; only `.parquet`, `.parq` and `.pq` files in them
-/// count, and names that begin with `.` or `_` are skipped, as in Spark and Hive.
+/// The files that `inputs` stand for. Folders are walked in name order; only `.parquet`, `.parq` and `.pq` files in
+/// them count, and names that begin with `.` or `_` are skipped, as in Spark and Hive.
 pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
     let mut found = Vec::new();
     let mut finder = Finder::default();

@@ -1,5 +1,5 @@
-//! Where a file has its columns, and what a table's log says about a file: other names or types, missing columns, deleted
-//! rows. Independent of the log's format.
+//! Where a file has its columns, and what a table's log says about a file: other names or types, missing columns,
+//! deleted rows. Independent of the log's format.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -159,8 +159,8 @@ fn root(column: &TableColumn, footer: &Footer) -> Option<usize> {
     by_id.or_else(|| (0..roots.len()).find(|at| info(at).name() == column.physical))
 }
 
-/// Whether values of a type in a file can be read as the table's current type: represented differently, or widened since.
-/// A value that still does not fit is an error when it is read.
+/// Whether values of a type in a file can be read as the table's current type: represented differently, or widened
+/// since. A value that still does not fit is an error when it is read.
 fn becomes(own: &DataType, wanted: &DataType) -> bool {
     use DataType as T;
     match (own, wanted) {

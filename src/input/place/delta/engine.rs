@@ -1,5 +1,5 @@
-//! What the kernel wants to be done for it: files listed and read, JSON and Parquet decoded, columns picked. It reads logs
-//! only, and never writes; what a log's replay does not ask for is refused.
+//! What the kernel wants to be done for it: files listed and read, JSON and Parquet decoded, columns picked. It reads
+//! logs only, and never writes; what a log's replay does not ask for is refused.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Delta tables: which files belong to a version, and what the log says about each.
 //!
 //! The log is read by the `delta_kernel` crate, which implements the protocol and refuses features it does not know;
-//! [`engine`] supplies what it needs, on our own Parquet reader. Only the log passes through it: data files are read like
-//! all others, as the log specifies (`table`).
+//! [`engine`] supplies what it needs, on our own Parquet reader. Only the log passes through it: data files are read
+//! like all others, as the log specifies (`table`).
 
 mod engine;
 mod rows;
