@@ -1,23 +1,23 @@
-//! The SIMD levels, and the one place where work is handed to the instructions of a level.
+//! The SIMD levels, and the one place where work is dispatched to a level's instructions.
 //!
-//! No level changes an answer: integers and lane-wise IEEE operations are the same everywhere, and nothing is fused that
-//! was not written so.
+//! The level never changes a result: integers and lane-wise IEEE operations are the same everywhere, and nothing is
+//! fused unless written so.
 
 use std::fmt;
 use std::str::FromStr;
 
 use fearless_simd::{Level, Simd};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
-/// A set of SIMD instructions. The answer does not depend on it, only the time.
+/// A set of SIMD instructions. It affects the running time, never the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SimdLevel {
-    /// AVX-512 as of Ice Lake and Zen 4: registers of 16 values.
+    /// AVX-512 as in Ice Lake and Zen 4: registers of 16 values.
     Avx512,
     /// AVX2 with FMA, x86-64-v3: registers of 8 values.
     Avx2,
-    /// NEON, which every 64-bit ARM has: registers of 4 values.
+    /// NEON, on every 64-bit ARM: registers of 4 values.
     Neon,
     /// Plain Rust for any processor.
     Portable,
@@ -29,7 +29,7 @@ impl SimdLevel {
 
     /// The fastest level of this machine.
     pub fn auto() -> Self {
-        // `Portable` is always there.
+        // `Portable` is always available.
         Self::available().next().unwrap_or(SimdLevel::Portable)
     }
 
@@ -48,7 +48,7 @@ impl SimdLevel {
         }
     }
 
-    /// The name as makers of processors write it.
+    /// The name as processor vendors write it.
     pub fn title(self) -> &'static str {
         match self {
             SimdLevel::Avx512 => "AVX-512",
@@ -58,7 +58,7 @@ impl SimdLevel {
         }
     }
 
-    /// The proof that this machine has the level.
+    /// Proof that this machine supports the level.
     fn instructions(self) -> Option<Level> {
         match self {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -74,11 +74,13 @@ impl SimdLevel {
     }
 
     /// # Errors
-    /// [`Error::Environment`] if this machine lacks the level.
+    /// [`Error::Environment`] if this machine does not support the level.
     pub(crate) fn dispatch(self) -> Result<Dispatch> {
         let instructions = self.instructions().ok_or_else(|| {
             let there: Vec<_> = Self::available().map(Self::name).collect();
-            Error::environment(format!("this machine has no {}: choose one of {}", self.title(), there.join(", ")))
+            Error::environment(format!("this machine has no {}; choose one of {}", self.title(), there.join(", ")))
+                .of_kind(ErrorKind::Device)
+                .of_option("--simd")
         })?;
         Ok(Dispatch { level: self, instructions })
     }
@@ -95,21 +97,22 @@ impl FromStr for SimdLevel {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|level| level.name() == text).ok_or_else(|| {
-            Error::usage(format!("`{text}` is no SIMD level: choose one of {}", Self::ALL.map(Self::name).join(", ")))
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::usage(format!("{text:?} is not a SIMD level; choose one of {names}")).of_option("--simd")
         })
     }
 }
 
-/// Work that is compiled once for every level. `R` registers of rows times four
-/// centroids are the accumulators that the registers of the level can hold.
+/// Work that is compiled once for each level. `R` registers of rows times four centroids are the accumulators that fit
+/// the level's registers.
 pub(crate) trait Work {
     type Output;
 
-    /// To be marked `#[inline(always)]`, with all that it calls, or it is not compiled for the level.
+    /// Mark it and everything it calls `#[inline(always)]`; otherwise it is not compiled for the level.
     fn run<S: Simd, const R: usize>(self, simd: S) -> Self::Output;
 }
 
-/// A level that this machine has.
+/// A level that this machine supports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dispatch {
     level: SimdLevel,

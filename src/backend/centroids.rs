@@ -1,9 +1,9 @@
-//! Centroids on the grid, and the mean that is rounded to it.
+//! Centroids on the grid, and means rounded to the grid.
 
 use crate::error::{Error, Result};
 use crate::tiles::{GRID_MAX, MAX_DIM};
 
-/// The most segments that a fit may have.
+/// The most segments a fit may have.
 pub const MAX_K: usize = 4096;
 
 /// `k` centroids of `dim` grid integers, row-major.
@@ -18,7 +18,7 @@ impl Centroids {
     /// No centroid, more than [`MAX_K`], more than [`MAX_DIM`] features, a ragged matrix, or a value outside the grid.
     pub fn new(dim: usize, values: Vec<i32>) -> Result<Self> {
         if dim == 0 || dim > MAX_DIM {
-            return Err(Error::usage(format!("{dim} features: between 1 and {MAX_DIM} are possible")));
+            return Err(Error::usage(format!("{dim} features: expected between 1 and {MAX_DIM}")));
         }
         if values.is_empty() || !values.len().is_multiple_of(dim) || values.len() / dim > MAX_K {
             return Err(Error::usage(format!(
@@ -73,11 +73,11 @@ impl Centroids {
     }
 }
 
-/// The exact squared distance of two rows on the grid (no value beyond [`GRID_MAX`] either way): the definition that every
-/// label follows.
+/// The exact squared distance between two rows on the grid (values within plus or minus [`GRID_MAX`]). Labels are
+/// defined by it.
 ///
-/// A difference has at most 24 bits, its square 48, and the sum of [`MAX_DIM`] of them 60, so that nothing wraps; said so,
-/// because checks would keep the loop from SIMD.
+/// A difference has at most 24 bits, its square 48, and the sum of [`MAX_DIM`] of them 60, so nothing wraps. The
+/// wrapping operations say so to the compiler: overflow checks would prevent SIMD.
 #[inline(always)]
 pub fn distance2(a: &[i32], b: &[i32]) -> u64 {
     a.iter().zip(b).fold(0, |sum, (&a, &b)| {
@@ -86,7 +86,7 @@ pub fn distance2(a: &[i32], b: &[i32]) -> u64 {
     })
 }
 
-/// `sum / count` rounded to the nearest integer, half to even: how a mean becomes a centroid. `count` is positive.
+/// `sum / count` rounded to the nearest integer, ties to even: the mean as a centroid. `count` is positive.
 pub fn rounded_mean(sum: i64, count: i64) -> i32 {
     let (quotient, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
     let up = match (2 * i128::from(rest)).cmp(&i128::from(count)) {

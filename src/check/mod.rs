@@ -1,10 +1,10 @@
-//! What is in these files, and is it what was expected? A [`CheckRequest`] enters, a [`CheckReport`] leaves, with JSON and a page
-//! beside it if asked for.
+//! Checks what is in files, and whether it meets expectations: from a [`CheckRequest`] to a [`CheckReport`], and to
+//! JSON and an HTML page if requested.
 //!
-//! One pass decodes every column once (`pass`) and counts (`profile`: `numbers`, `text`, `distinct`, `edges`, `sample`;
-//! `across` columns; `rows` that repeat). From the counts follow the findings (`findings`, `sentinel`, `personal`), the
-//! breaches of expectations (`expect`), and the report (`report`, `page`). The report depends on the files alone: not on
-//! threads, order or time. Absent on purpose: changes to the data, and any judgement that a number cannot back.
+//! One pass decodes each column once (`pass`) and counts (`profile`: `numbers`, `text`, `distinct`, `edges`, `sample`;
+//! `across` columns; repeated `rows`). The counts yield the findings (`findings`, `sentinel`, `personal`), the breaches
+//! of expectations (`expect`), and the report (`report`, `page`). The report depends only on the files: not on threads,
+//! order or time. Deliberately absent: changes to the data, and any judgement not backed by a number.
 
 mod across;
 mod breach;
@@ -47,7 +47,7 @@ pub use value::Value;
 
 use self::expect::Expectations;
 use self::pass::{PassOutcome, pass};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
 use crate::input::{Source, agreed, check_ids};
 use crate::job::{InputOptions, Resources, inputs};
@@ -55,7 +55,7 @@ use crate::output::Publication;
 use crate::roles::guess_id;
 use crate::text::{percent, quoted, shown};
 
-/// Correlations, positive or negative, that are told.
+/// Correlations at least this strong, positive or negative, are reported.
 pub const STRONG: f64 = 0.95;
 
 /// What to check.
@@ -86,11 +86,11 @@ pub struct CheckRequest {
     pub resources: Resources,
 }
 
-/// Checks an input, and writes what was asked for. Broken expectations are part of the report: [`CheckReport::verdict`] makes
-/// them an error.
+/// Checks an input and writes the requested outputs. Unmet expectations are part of the report:
+/// [`CheckReport::verdict`] turns them into an error.
 ///
 /// # Errors
-/// An input that cannot be read, a file of expectations that does not fit it, an output that cannot be written, or
+/// An input that cannot be read, an expectations file that does not fit it, an output that cannot be written, or
 /// [`Error::Interrupted`].
 pub fn check(
     request: &CheckRequest,
@@ -102,12 +102,13 @@ pub fn check(
         let mut source = open(request, watch)?;
         let expectations = request.expect.as_ref().map(|path| Expectations::read(path, &source)).transpose()?;
         let id = id_of(request, &source)?;
-        // Before the work: an output that cannot be written is no reason to look at every row first.
+        // Before the work: an output that cannot be written should fail before every row is read.
         let outputs = [&request.json, &request.page];
         if let [Some(json), Some(page)] = outputs
             && json == page
         {
-            return Err(Error::usage(format!("{} is named for two outputs", json.display())));
+            return Err(Error::usage(format!("{} is named for two outputs; choose a path for each", json.display()))
+                .of_file(json));
         }
         let inputs: Vec<PathBuf> = source
             .files()
@@ -120,7 +121,7 @@ pub fn check(
             path.as_ref().map(|path| Ok::<_, Error>((Publication::of_file(path, &inputs)?, path))).transpose()
         });
         let (json, page) = (json?, page?);
-        // Of a column about which files differ no value counts.
+        // Columns on which the files disagree are not examined.
         let all: Vec<usize> =
             (0..source.columns().len()).filter(|&c| source.columns()[c].conflicts.is_empty()).collect();
         inputs::join(&mut source, &all, &request.resources, None, watch)?;
@@ -136,7 +137,7 @@ pub fn check(
     })
 }
 
-/// The input with the columns of joined tables, whose values are not there yet.
+/// The input with the columns of joined tables, whose values have not been looked up yet.
 fn open(request: &CheckRequest, watch: Watch<'_>) -> Result<Source> {
     inputs::open(&request.input, request.id.as_deref(), watch)
 }
@@ -146,18 +147,23 @@ fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {
         return Ok(guess_id(source.columns(), &[]).filter(|&c| source.columns()[c].conflicts.is_empty()));
     };
     let names = || source.columns().iter().map(|c| shown(&c.name)).collect::<Vec<_>>().join(", ");
-    let at = source
-        .position(name)
-        .ok_or_else(|| Error::usage(format!("no column is named {}; the input has: {}", quoted(name), names())))?;
+    let at = source.position(name).ok_or_else(|| {
+        Error::usage(format!("no column is named {}; the input has: {}", quoted(name), names()))
+            .of_columns([name])
+            .of_option("--id")
+    })?;
     let column = &source.columns()[at];
     if column.is_partition || Class::of(&column.data_type) == Class::Other {
-        return Err(Error::usage(format!("{} cannot be the id: its type is {}", quoted(name), column.data_type)));
+        let text =
+            format!("{} cannot be the id: its type is {}; choose another column", quoted(name), column.data_type);
+        return Err(Error::usage(text).of_columns([name]).of_option("--id"));
     }
-    agreed([column], "the id", None).map_err(|e| Error::input(shown(&e.to_string())))?;
+    agreed([column], "the id", None)
+        .map_err(|e| Error::input(shown(&e.to_string())).of_columns([name]).of_option("--id"))?;
     Ok(Some(at))
 }
 
-/// Looks at everything.
+/// Examines everything.
 fn examine(
     source: &Source,
     id: Option<usize>,
@@ -168,7 +174,7 @@ fn examine(
     let limits = expectations.map_or_else(Vec::new, |e| e.limits(source.columns().len()));
     let limits = if limits.is_empty() { vec![Default::default(); source.columns().len()] } else { limits };
     let PassOutcome { profiles, pairs, paired, rows } = pass(source, id, &limits, memory, watch)?;
-    // Columns in which a value may occur once: as exactly as ids are compared, in a look of their own.
+    // Columns whose values must be unique are compared as exactly as ids, in a pass of their own.
     let mut repeated = BTreeMap::new();
     for at in id.into_iter().chain(expectations.into_iter().flat_map(Expectations::unique)) {
         if let std::collections::btree_map::Entry::Vacant(place) = repeated.entry(at)
@@ -188,7 +194,7 @@ fn examine(
         is_personal.push(personal.is_some());
         let report = report::column(column, profile, personal.is_some());
         let found = findings::of_column(&report, profile, personal).into_iter();
-        // Of the id, more is known than that it is likely one.
+        // The id is known to be one, so that finding would be redundant.
         let is_id = id.is_some_and(|id| source.columns()[id].name == column.name);
         of_columns.extend(found.filter(|f| !(is_id && f.kind == "likely_id")));
         columns.push(report);
@@ -241,7 +247,10 @@ fn of_table(report: &CheckReport, numbers: usize, locked: usize) -> Vec<Finding>
         add(Warning, "no_rows", "there are no rows".to_owned());
     }
     if locked > 0 {
-        let text = format!("{locked} columns are encrypted and lack their keys: their values count as missing");
+        let text = match locked {
+            1 => "1 column is encrypted and its key is missing: its values count as missing".to_owned(),
+            _ => format!("{locked} columns are encrypted and their keys are missing: their values count as missing"),
+        };
         add(Warning, "locked", text);
     } else if !report.schema_differences.is_empty() {
         let text = format!("the files disagree about their columns in {} places", report.schema_differences.len());
@@ -250,11 +259,7 @@ fn of_table(report: &CheckReport, numbers: usize, locked: usize) -> Vec<Finding>
     if let Some(id) = &report.id {
         let column = quoted(&id.column);
         if id.duplicates > 0 {
-            add(
-                Warning,
-                "duplicate_ids",
-                format!("{} rows have an id ({column}) that an earlier row has", id.duplicates),
-            );
+            add(Warning, "duplicate_ids", format!("{} rows repeat an id ({column}) of an earlier row", id.duplicates));
         }
         if id.nulls > 0 {
             add(Warning, "null_ids", format!("{} rows have no id ({column})", id.nulls));
@@ -295,10 +300,10 @@ fn of_table(report: &CheckReport, numbers: usize, locked: usize) -> Vec<Finding>
 }
 
 impl CheckReport {
-    /// Whether the expectations are met.
+    /// Checks that the expectations are met.
     ///
     /// # Errors
-    /// [`Error::Input`] with every breach.
+    /// [`Error::Input`] with all breaches.
     pub fn verdict(&self) -> Result<()> {
         let Some(Expectation { checked, breaches }) = self.expectations.as_ref().filter(|e| !e.breaches.is_empty())
         else {
@@ -311,6 +316,8 @@ impl CheckReport {
                 format!("{what}, {}: {}", b.expectation, b.text)
             })
             .collect();
-        Err(Error::input(format!("{} of {checked} expectations are broken:\n  {}", breaches.len(), lines.join("\n  "))))
+        let text = format!("{} of {checked} expectations are broken:\n  {}", breaches.len(), lines.join("\n  "));
+        let columns: std::collections::BTreeSet<&String> = breaches.iter().filter_map(|b| b.column.as_ref()).collect();
+        Err(Error::input(text).of_columns(columns).of_kind(ErrorKind::Values))
     }
 }

@@ -10,10 +10,10 @@ use crate::event::{Stage, Watch};
 use crate::numeric::Random;
 use crate::tiles::Tiles;
 
-/// Rows of the sample on which starts converge, a segment; and at least and at most.
+/// Rows per segment of the sample on which starts converge, and its least and most rows.
 const SAMPLE_ROWS_A_SEGMENT: u64 = 256;
 const SAMPLE_ROWS: (u64, u64) = (1 << 16, 1 << 20);
-/// Rows on which starts are seeded, a segment; and at least. Seeding is exact and costs rows x k x ln k.
+/// Rows per segment on which starts are seeded, and the least. Seeding is exact and costs rows x k x ln k.
 const SEED_ROWS_A_SEGMENT: usize = 32;
 const SEED_ROWS: usize = 1 << 13;
 
@@ -39,29 +39,29 @@ pub struct KMeans {
     pub init: Init,
     /// When to stop.
     pub limits: Limits,
-    /// Decides everything that is drawn.
+    /// Determines everything that is drawn at random.
     pub seed: u64,
 }
 
-/// Rows of the sample for `k` segments, where there are as many.
+/// Rows of the sample for `k` segments, if there are that many.
 pub fn sample_rows(k: usize) -> u64 {
     (SAMPLE_ROWS_A_SEGMENT * k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1)
 }
 
 /// Values in the largest of the larger samples: 64 MiB.
 const LARGER_SAMPLE_VALUES: u64 = 1 << 24;
-/// Passes over one sample from which on it pays to go on with the next.
+/// A start that needed at least this many passes over one sample continues on the next, larger one.
 const SLOW: u32 = 16;
 
-/// Rows of the larger samples, on which the best start goes on before it meets all rows: each four times the one before,
-/// as long as that is a small part of all rows. The error of a centroid halves from one to the next, and so does what is
-/// left for the passes that cost most.
+/// Rows of the larger samples, on which the best start continues before it sees all rows: each four times the previous
+/// one, as long as that is a small part of all rows. The error of a centroid halves from one to the next, and so does
+/// the work left for the most expensive passes.
 pub fn larger_samples(rows: u64, dim: usize, k: usize) -> Vec<u64> {
     let most = (LARGER_SAMPLE_VALUES / dim as u64).min(rows / 8);
     std::iter::successors(Some(4 * sample_rows(k)), |n| Some(4 * n)).take_while(|&n| n <= most).collect()
 }
 
-/// Starts if the user does not say: several where they are cheap.
+/// The default number of starts: several where they are cheap.
 pub fn default_n_init(k: usize) -> u32 {
     if k <= 64 { 4 } else { 1 }
 }
@@ -71,7 +71,7 @@ pub fn default_n_init(k: usize) -> u32 {
 pub struct Fit {
     /// Largest segment first, ties by centroid.
     pub centroids: Centroids,
-    /// Passes over all rows, but for one that only counted.
+    /// Passes over all rows, except for one that only counted.
     pub n_iter: u32,
     /// Why they ended.
     pub stop: Stop,
@@ -82,12 +82,12 @@ pub struct Fit {
 }
 
 impl KMeans {
-    /// Fits all rows of `tiles` on `backend`; starts are converged on `starter`, which gives the same answer anyway.
-    /// `recover` is asked for another backend when a device was lost, or has no room for the tiles.
+    /// Fits all rows of `tiles` on `backend`; starts converge on `starter`, which gives the same answer on any backend.
+    /// `recover` supplies another backend if a device is lost or has no memory for the tiles.
     ///
     /// # Errors
-    /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a fault of the device that
-    /// `recover` does not mend.
+    /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a device fault that `recover`
+    /// does not resolve.
     pub fn fit<'a>(
         &self,
         tiles: &'a Tiles,
@@ -108,7 +108,7 @@ impl KMeans {
                 let on = session.as_deref_mut().ok_or_else(|| Error::Internal("no session".into()))?;
                 match progress.run(tiles, on, self.limits, watch) {
                     Err(e @ Error::DeviceLost(_)) => {
-                        // What the old session holds is given back before the next one asks for it.
+                        // The old session's memory is released before the next one allocates.
                         session = None;
                         let other = recover(&e).ok_or(e)?;
                         session = Some(open_session(other, tiles, self.k, recover, watch)?);
@@ -135,23 +135,27 @@ impl KMeans {
 
     fn check(&self, tiles: &Tiles) -> Result<()> {
         if self.k == 0 || self.k > MAX_K {
-            return Err(Error::usage(format!("k = {}: between 1 and {MAX_K} segments are possible", self.k)));
+            return Err(
+                Error::usage(format!("k = {}: between 1 and {MAX_K} segments are possible", self.k)).of_option("--k")
+            );
         }
         self.limits.check()?;
         if self.n_init == 0 {
-            return Err(Error::usage("n-init is 0: at least one start is needed".into()));
+            return Err(Error::usage("n-init is 0: at least one start is needed".into()).of_option("--n-init"));
         }
         if self.k as u64 > tiles.rows() {
-            return Err(Error::input(format!("k = {}, but there are only {} rows", self.k, tiles.rows())));
+            let text = format!("k = {}, but there are only {} rows", self.k, tiles.rows());
+            return Err(Error::input(text).of_option("--k"));
         }
         match &self.init {
             Init::Given(c) if c.k() != self.k || c.dim() != tiles.dim() => Err(Error::usage(format!(
-                "the starting centroids are {} of {} features; {} of {} are needed",
+                "there are {} starting centroids of {} features; expected {} of {}",
                 c.k(),
                 c.dim(),
                 self.k,
                 tiles.dim()
-            ))),
+            ))
+            .of_option("--init")),
             _ => Ok(()),
         }
     }
@@ -179,13 +183,14 @@ impl KMeans {
                 }
                 watch.advance(Stage::SampleFit, 1);
             }
-            let mut best = best.ok_or_else(|| Error::usage("n-init must be at least 1".into()))?;
+            let mut best =
+                best.ok_or_else(|| Error::usage("n-init must be at least 1".into()).of_option("--n-init"))?;
             drop(sampled);
             for wanted in larger {
                 if best.n_iter >= SLOW {
                     let subset = sample_tiles(tiles, self.seed, wanted, watch)?;
                     watch.note(format!(
-                        "{} passes over the sample: the start goes on over {} rows",
+                        "{} passes over the sample: the start continues on {} rows",
                         best.n_iter,
                         subset.rows()
                     ));
@@ -244,7 +249,8 @@ pub(crate) fn open_session<'a>(
 ) -> Result<Box<dyn Session + 'a>> {
     loop {
         match backend.open(tiles, k, watch) {
-            // Too little memory on a device is found out here; whether the job goes on elsewhere is the caller's to say.
+            // Too little memory on a device is found out here; whether the job goes on elsewhere is the caller's to
+            // say.
             Err(e @ (Error::DeviceLost(_) | Error::Environment(_))) => backend = recover(&e).ok_or(e)?,
             outcome => return outcome,
         }

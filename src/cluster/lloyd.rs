@@ -1,4 +1,4 @@
-//! Lloyd's iteration: label every row by its nearest centroid, move every centroid to the mean of its rows, repeat.
+//! Lloyd's iteration: label each row by its nearest centroid, move each centroid to the mean of its rows, repeat.
 
 use std::time::Instant;
 
@@ -13,8 +13,8 @@ use crate::tiles::Tiles;
 pub struct Limits {
     /// Most passes.
     pub max_iter: u32,
-    /// Stop when the squared moves of all centroids sum up to no more than this share of the mean variance of the
-    /// features, as scikit-learn's `tol`; 0: go on to the fixpoint.
+    /// Stop when the squared moves of all centroids sum to no more than this share of the mean variance of the
+    /// features, like scikit-learn's `tol`; 0: continue to the fixpoint.
     pub tol: f64,
 }
 
@@ -26,13 +26,15 @@ impl Default for Limits {
 
 impl Limits {
     /// # Errors
-    /// No pass allowed, or a tolerance that is negative or no number.
+    /// A limit of no passes, or a tolerance that is negative or not a finite number.
     pub fn check(&self) -> Result<()> {
         if self.max_iter == 0 {
-            return Err(Error::usage("max-iter is 0: at least one pass is needed".into()));
+            return Err(Error::usage("max-iter is 0: at least one pass is needed".into()).of_option("--max-iter"));
         }
         if !(self.tol >= 0.0 && self.tol.is_finite()) {
-            return Err(Error::usage(format!("tol is {}: it must be 0 or more, and finite", self.tol)));
+            return Err(
+                Error::usage(format!("tol is {}: it must be finite and not negative", self.tol)).of_option("--tol")
+            );
         }
         Ok(())
     }

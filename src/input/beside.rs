@@ -29,6 +29,6 @@ impl JoinedColumns {
             let batches = reader.collect::<Result<Vec<RecordBatch>, ArrowError>>()?;
             concat(&batches.iter().map(|b| b.column(0).as_ref()).collect::<Vec<_>>())
         };
-        read().map_err(|e| Error::environment(format!("a scratch file cannot be read: {e}")))
+        read().map_err(|e| Error::environment(format!("cannot read the scratch file of a join: {e}")))
     }
 }

@@ -17,7 +17,7 @@ use parquet::schema::types::SchemaDescriptor;
 use super::file::{BATCH_ROWS, GuardedGroup, RangeFile, sealed};
 use super::place::ColumnPlace;
 use super::source::{RowGroup, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::panics::guarded;
 
 const SECONDS_A_DAY: f64 = 86_400.0;
@@ -45,7 +45,7 @@ impl<'a> ColumnReader<'a> {
         let description = &source.columns()[column];
         let file = &source.files()[group.file];
         let refuse = |why: &str| fault(source, group, column, why);
-        // A joined column lies in a file of its own, in row groups like these.
+        // Joined columns are in a separate file with matching row groups.
         let (range, metadata, index, root, live) = match description.joined {
             Some((table, _)) => {
                 let beside = source.joined()[table]
@@ -71,7 +71,8 @@ impl<'a> ColumnReader<'a> {
                 Some(ColumnPlace::Unfit(why)) => return Err(refuse(why)),
                 Some(ColumnPlace::Locked(why)) => {
                     let path = file.path.display();
-                    return Err(Error::input(format!("{path}: column {:?} {why}", description.name)));
+                    let error = Error::input(format!("{path}: column {:?} {why}", description.name));
+                    return Err(error.of_columns([&description.name]).of_file(&file.path).of_option("--keys"));
                 }
                 None => return Err(refuse("the file does not have it")),
             },
@@ -107,8 +108,8 @@ impl<'a> ColumnReader<'a> {
         Ok(values)
     }
 
-    /// The next array: of the file's type, or of the table's where the file belongs to one. None after the last. A folder
-    /// name is an array of f64 where all names of the key are numbers, else of text.
+    /// The next array: of the file's type, or of the table's where the file belongs to one. None after the last. A
+    /// folder name is an array of f64 where all names of the key are numbers, else of text.
     pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
         let (source, group, column) = (self.source, self.group, self.column);
         match &mut self.kind {
@@ -143,7 +144,7 @@ impl<'a> ColumnReader<'a> {
     }
 }
 
-/// What a decoder is told of the types wanted. INT96 alone needs it: as nanoseconds, it ends in the year 2262.
+/// Types that the decoder should produce. Only INT96 needs this: as nanoseconds, it ends in the year 2262.
 fn hints(fields: &Fields, schema: &SchemaDescriptor, root: usize, wanted: &DataType) -> Fields {
     let parquet = &schema.root_schema().get_fields()[root];
     let is_int96 = parquet.is_primitive() && parquet.get_physical_type() == parquet::basic::Type::INT96;
@@ -168,7 +169,7 @@ fn within(live: &BooleanBuffer, kept: &BooleanBuffer) -> BooleanBuffer {
 /// A value that is written as text, as an array of length 1. None is null.
 fn constant(text: Option<&str>, data_type: &DataType) -> Result<ArrayRef, String> {
     let Some(text) = text else { return Ok(new_null_array(data_type, 1)) };
-    let why = |e: &dyn std::fmt::Display| format!("the value {text:?} is no {data_type}: {e}");
+    let why = |e: &dyn std::fmt::Display| format!("the value {text:?} is not a valid {data_type}: {e}");
     if *data_type == DataType::Float64 {
         let value: f64 = text.parse().map_err(|e| why(&e))?;
         return Ok(Arc::new(Float64Array::from(vec![value])));
@@ -177,14 +178,14 @@ fn constant(text: Option<&str>, data_type: &DataType) -> Result<ArrayRef, String
     converted(&array, data_type).map_err(|e| why(&e))
 }
 
-/// An array as another type; what does not fit is an error, never null.
+/// An array converted to another type; a value that does not fit is an error, never null.
 fn converted(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     if array.data_type() == data_type || data_type.is_nested() {
         return Ok(array.clone());
     }
     let options = CastOptions { safe: false, ..Default::default() };
     match data_type {
-        // A time zone is a name that arrow has no table for here; in a table of Delta it is UTC, as numbers are without one.
+        // Arrow has no time zone table here; in Delta tables the zone is UTC, so the numbers are those without a zone.
         DataType::Timestamp(TimeUnit::Microsecond, zone @ Some(_)) => {
             let plain = cast_with_options(array, &DataType::Timestamp(TimeUnit::Microsecond, None), &options)?;
             let micros = plain.as_primitive::<TimestampMicrosecondType>().clone();
@@ -198,7 +199,7 @@ fn converted(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowEr
 /// since 1970.
 ///
 /// # Errors
-/// What the conversion says; not where it happened.
+/// The conversion's message, without the place.
 pub(crate) fn as_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), String> {
     guarded(|| append_f64(array, out))
 }
@@ -211,6 +212,9 @@ pub(crate) fn fault(source: &Source, group: RowGroup, column: usize, why: &str) 
         group.index,
         source.columns()[column].name
     ))
+    .of_columns([&source.columns()[column].name])
+    .of_kind(ErrorKind::Corrupt)
+    .of_file(&source.files()[group.file].path)
 }
 
 /// The values of a numeric, boolean or date array as f64, nulls as NaN; dates and timestamps in days since 1970.
@@ -257,7 +261,7 @@ fn append_f64(array: &ArrayRef, out: &mut Vec<f64>) -> Result<(), ArrowError> {
             mark_nulls(array.nulls(), &mut out[start..]);
         }
         T::Dictionary(_, values) => return append_f64(&cast(array, values)?, out),
-        // Decimals of more than 38 digits: through the library's own conversion.
+        // Decimals of more than 38 digits: by the library's conversion.
         _ => append(cast(array, &T::Float64)?.as_primitive::<Float64Type>(), out, |v| v),
     }
     Ok(())

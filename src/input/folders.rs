@@ -1,21 +1,20 @@
-//! What names tell: which files in a folder are taken, which folders belong to a table format, and what may be said of a
-//! URL.
+//! What names imply: which files in a folder are input, which folders belong to a table format, and how URLs are shown.
 
 use std::path::Path;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
-/// Whether files and folders of this name are left alone.
+/// Whether files and folders of this name are skipped.
 pub(crate) fn is_skipped(name: &str) -> bool {
     name.starts_with(['.', '_'])
 }
 
-/// Whether a file is taken for Parquet by its name.
+/// Whether a file's name says that it is Parquet.
 pub(crate) fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|e| ["parquet", "parq", "pq"].iter().any(|p| e.eq_ignore_ascii_case(p)))
 }
 
-/// The first folder of a table format, and which, among paths below another: its own path, with a `/` behind it.
+/// The first folder of a table format among paths below another folder: its path with a trailing `/`, and the format.
 pub(crate) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<(String, &'static str)> {
     paths.find_map(|path| {
         let names: Vec<&str> = path.split('/').collect();
@@ -31,16 +30,18 @@ pub(crate) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<(S
     })
 }
 
-/// The folder of a table format holds the files of older versions, too: all of them together are no table.
+/// The error for a folder of a table format, which also holds files of older versions: together they are not one table.
 pub(crate) fn table_format_fault(folder: &str, kind: &str) -> Error {
     let folder = folder.trim_end_matches('/');
     Error::input(format!(
-        "{folder} is {kind}, whose folder holds files of older versions too; export its current version to Parquet, or name \
+        "{folder} is {kind}, whose folder also holds files of older versions; export its current version to Parquet, or name \
          the files of that version"
     ))
+    .of_kind(ErrorKind::Option)
+    .of_file(Path::new(folder))
 }
 
-/// What may be said of a URL that may hold a password or a signature.
+/// A URL without a password, query or fragment, which must not be shown.
 pub(crate) fn shown_url(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let (hidden, open) = rest.rsplit_once('@').map_or(("", rest), |(_, open)| ("...@", open));

@@ -1,4 +1,4 @@
-//! Ids: passed through as they are, and checked for nulls and duplicates before any work.
+//! Ids: passed through unchanged, and checked for nulls and duplicates before any work.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -19,15 +19,15 @@ use crate::numeric::GOLDEN;
 pub struct IdFindings {
     /// Rows without an id.
     pub nulls: u64,
-    /// Rows whose id an earlier row has, in whatever order.
+    /// Rows that repeat an id, whatever the order of the rows.
     pub duplicates: u64,
 }
 
-/// Bytes of keys held at a time when ids are compared.
+/// Most bytes of keys held at a time when ids are compared.
 const KEY_BYTES: u64 = 512 << 20;
 
-/// Counts nulls and duplicates in the id column. Ids that ascend need one look and no memory; others are compared by
-/// sorting their keys, in as many rounds as `memory` bytes ask for.
+/// Counts nulls and duplicates in the id column. Ascending ids take one pass and no memory; others are compared by
+/// sorting their keys, in as many rounds as fit `memory` bytes.
 pub fn check_ids(source: &Source, column: usize, memory: u64, watch: Watch<'_>) -> Result<IdFindings> {
     watch.stage(Stage::Ids, source.rows(), "rows", || {
         if is_integer(&source.columns()[column].data_type) {
@@ -65,7 +65,7 @@ fn count<K: Ord + Copy + Send + Sync>(
     if ascending {
         return Ok(IdFindings { nulls, duplicates: 0 });
     }
-    // The parts, and the whole that is put together from them.
+    // The parts and their concatenation.
     let bytes = source.rows() * size_of::<K>() as u64 * 2;
     let rounds = bytes.div_ceil(memory.clamp(1 << 20, KEY_BYTES)).max(1);
     let mut duplicates = 0;
@@ -95,7 +95,7 @@ fn count<K: Ord + Copy + Send + Sync>(
     Ok(IdFindings { nulls, duplicates })
 }
 
-/// What one look at a row group tells.
+/// What one pass over a row group finds.
 struct Look<K> {
     nulls: u64,
     ascending: bool,
@@ -128,12 +128,17 @@ fn each_array(
 ) -> Result<()> {
     let mut reader = ColumnReader::open(source, group, column)?;
     while let Some(array) = reader.next_array()? {
-        work(&array).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
+        work(&array).map_err(|e| unreadable(&source.columns()[column].name, &e))?;
     }
     Ok(())
 }
 
-/// The keys of the ids that are not null, and for each a number that spreads them over rounds.
+/// The error for ids that cannot be converted.
+pub(super) fn unreadable(column: &str, why: &arrow::error::ArrowError) -> Error {
+    Error::input(format!("cannot read the ids in column {column:?}: {why}")).of_columns([column])
+}
+
+/// The keys of the non-null ids, and for each a number that assigns it to a round.
 struct IdKeys<K> {
     keys: Vec<K>,
     spread: Vec<u32>,
@@ -144,7 +149,7 @@ fn is_integer(data_type: &DataType) -> bool {
 }
 
 fn integer_keys(array: &ArrayRef) -> Result<IdKeys<u64>, arrow::error::ArrowError> {
-    // Any one-to-one map to u64 that keeps the order will do.
+    // Any injective map to u64 that keeps the order.
     let keys: Vec<u64> = if *array.data_type() == DataType::UInt64 {
         array.as_primitive::<UInt64Type>().iter().flatten().collect()
     } else {
@@ -173,7 +178,7 @@ impl<'a> IdStream<'a> {
     pub fn new(source: &'a Source, column: usize) -> Self {
         let description = &source.columns()[column];
         let field = Field::new(&description.name, description.data_type.clone(), true);
-        // Beside a column that is audited, at times.
+        // Possibly together with an audited column.
         IdStream { values: ColumnStream::new(source, column, 2), field, pseudonym: None }
     }
 
@@ -206,7 +211,7 @@ impl<'a> IdStream<'a> {
             pieces.push(piece);
         }
         let parts: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        let ids = arrow::compute::concat(&parts).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
+        let ids = arrow::compute::concat(&parts).map_err(|e| unreadable(self.field.name(), &e))?;
         match self.pseudonym {
             Some(pseudonym) => pseudonym.of(&ids),
             None => Ok(ids),

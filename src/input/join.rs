@@ -1,8 +1,8 @@
-//! Columns of other tables, found for every customer by the id: a left join.
+//! Columns of other tables, looked up for each customer by the id: a left join.
 //!
-//! The columns that are used are written once, in the order of the input's rows and in row groups like the input's, to an
-//! unnamed scratch file; from then on they are read as if they were the input's own. The other table is held in
-//! as many parts as memory asks for, divided by the id, and the ids of the input are looked up in one part after the other.
+//! The columns in use are written once, in the order of the input's rows and with the input's row groups, to an unnamed
+//! scratch file; from then on they are read like the input's own. The other table is held in as many parts as fit the
+//! memory limit, partitioned by the id, and the ids of the input are looked up in one part after the other.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -26,51 +26,55 @@ use super::beside::JoinedColumns;
 use super::column::ColumnReader;
 use super::file::RangeFile;
 use super::id_keys::id_keys;
+use super::ids::unreadable;
 use super::source::{Joined, Order, RowGroup, Source, SourceColumn};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::numeric::mix_wide;
 
-/// How a join went.
+/// The outcome of a join.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct JoinCounts {
-    /// The table, as it was named.
+    /// The table, as the user named it.
     pub path: String,
     /// Its rows.
     pub rows: u64,
-    /// Rows of the input that it has a row for.
+    /// Rows of the input with a matching row.
     pub matched: u64,
-    /// Rows of the input that it has none for; they get nulls.
+    /// Rows of the input without a matching row; they get nulls.
     pub unmatched: u64,
-    /// Its rows that belong to no row of the input.
+    /// Its rows that match no row of the input.
     pub unused: u64,
     /// Its rows without an id.
     pub without_id: u64,
 }
 
-/// Bytes of an id in the table by which it is looked up, with room to grow.
+/// Bytes of an id in the lookup table, with slack for its growth.
 const KEY_BYTES: u64 = 64;
-/// A part of a table may be as large, whatever memory there is.
+/// A part of a table may always be this large, whatever the memory limit.
 const LEAST_BYTES: u64 = 64 << 10;
-/// Bytes of a text, where nothing else is known.
+/// Bytes assumed for a text.
 const TEXT_BYTES: u64 = 32;
 
 impl Source {
-    /// Adds the columns of other tables, each file or folder with the column `id`. Their values are not there before
+    /// Adds the columns of other tables (files or folders with the column `id`). Their values are available only after
     /// [`Source::join`].
     ///
     /// # Errors
-    /// A table without the id, with an id of another kind, or with a column that is there already.
+    /// A table without the id, with an id of another kind, or with a column whose name is already taken.
     pub(crate) fn with_tables(mut self, tables: &[PathBuf], id: Option<&str>) -> Result<Self> {
         if tables.is_empty() {
             return Ok(self);
         }
         let id = id.ok_or_else(|| {
             Error::usage(
-                "--join looks customers up by their id, and no column is named like one; name it with --id".into(),
+                "--join looks customers up by their id, but no column is named like an id; name it with --id".into(),
             )
+            .of_option("--id")
         })?;
-        let left = self.position(id).ok_or_else(|| Error::usage(format!("no column is named {id:?} (--id)")))?;
+        let left = self.position(id).ok_or_else(|| {
+            Error::usage(format!("no column is named {id:?} (--id)")).of_columns([id]).of_option("--id")
+        })?;
         let left_type = self.columns()[left].data_type.clone();
         let (mut columns, mut joined) = (self.columns().to_vec(), Vec::new());
         let mut faults = Vec::new();
@@ -78,34 +82,35 @@ impl Source {
             let source = self.open_beside(path)?;
             let at = path.display();
             let Some(right) = source.position(id) else {
-                faults.push(format!("{at} has no column {id:?}, by which it would be joined"));
+                faults.push(format!("{at} has no column {id:?} to join by"));
                 continue;
             };
             let right_type = &source.columns()[right].data_type;
             if left_type.is_integer() != right_type.is_integer() {
-                faults.push(format!("{at} has {id:?} as {right_type}, and the input as {left_type}"));
+                faults.push(format!("{at} has {id:?} as {right_type}, the input as {left_type}; convert one of them"));
             }
             faults.extend(source.columns()[right].conflicts.iter().cloned());
             for (c, column) in source.columns().iter().enumerate().filter(|(c, _)| *c != right) {
                 if columns.iter().any(|other| other.name == column.name) {
                     let name = &column.name;
-                    faults.push(format!("{at} has a column {name:?}, which is there already; rename one of them"));
+                    faults.push(format!("{at} has a column {name:?}, which already exists; rename one of them"));
                 }
                 columns.push(SourceColumn { joined: Some((joined.len(), c)), is_partition: false, ..column.clone() });
             }
             joined.push(Joined { path: path.clone(), source, id: right, beside: None });
         }
         if !faults.is_empty() {
-            return Err(Error::input(format!("--join: {}", faults.join("\n  "))));
+            let error = Error::input(format!("--join: {}", faults.join("\n  ")));
+            return Err(error.of_kind(ErrorKind::Column).of_option("--join"));
         }
         self.set_joined(columns, joined);
         Ok(self)
     }
 
-    /// Finds the values of joined columns among `needed`, for every row; at most about `memory` bytes are held.
+    /// Looks up the values of the joined columns among `needed` for every row, holding at most about `memory` bytes.
     ///
     /// # Errors
-    /// A table with an id twice, or of which no row belongs to the input.
+    /// A table with duplicate ids, or without any row that matches the input.
     pub(crate) fn join(
         &mut self,
         needed: &[usize],
@@ -121,7 +126,7 @@ impl Source {
             columns.dedup();
             if columns.is_empty() {
                 let path = self.joined()[table].path.display();
-                watch.warn(format!("--join {path}: none of its columns is used"));
+                watch.warn(format!("--join {path}: none of its columns are used"));
                 continue;
             }
             let left = self.left_id(table)?;
@@ -129,7 +134,7 @@ impl Source {
                 look_up(self, left, &self.joined()[table], &columns, folder, memory, watch)
             })?;
             watch.note(format!(
-                "join {}: {} of {} rows have a row there; {} of its rows belong to nobody",
+                "join {}: {} of {} rows match; {} of its rows match no row of the input",
                 found.path,
                 found.matched,
                 self.rows(),
@@ -141,7 +146,7 @@ impl Source {
         Ok(counts)
     }
 
-    /// The input's own id, by which a table is joined.
+    /// The input's own id column, by which a table is joined.
     fn left_id(&self, table: usize) -> Result<usize> {
         let joined = &self.joined()[table];
         let name = &joined.source.columns()[joined.id].name;
@@ -149,7 +154,7 @@ impl Source {
     }
 }
 
-/// Hashes keys, which are hashes or numbers, by a multiplication.
+/// Hashes keys, which are hashes or numbers, by one multiplication.
 #[derive(Default)]
 struct Mixed(u64);
 
@@ -171,7 +176,7 @@ impl Hasher for Mixed {
 
 type Places = HashMap<u128, u32, BuildHasherDefault<Mixed>>;
 
-/// A part of a table: where each id is, and the columns.
+/// A part of a table: the row of each id, and the columns.
 struct HeldPart {
     places: Places,
     columns: Vec<ArrayRef>,
@@ -189,7 +194,7 @@ fn look_up(
 ) -> Result<(JoinedColumns, JoinCounts)> {
     let right = &table.source;
     let width = |&c: &usize| right.columns()[c].data_type.primitive_width().map_or(TEXT_BYTES, |w| w as u64);
-    // Twice, since parts of columns are put together.
+    // Twice, since the pieces of a column are concatenated.
     let held_bytes = right.rows() * (KEY_BYTES + 2 * columns.iter().map(width).sum::<u64>());
     let parts = held_bytes.div_ceil((memory / 2).max(LEAST_BYTES)).clamp(1, 1 << 16);
     let fields: Vec<Field> = columns
@@ -225,25 +230,32 @@ fn look_up(
         unused += held.used.iter().filter(|used| !used.load(Ordering::Relaxed)).count() as u64;
         beside = Some(written);
     }
-    let (path, id) = (table.path.display().to_string(), &right.columns()[table.id].name);
-    if repeated > 0 {
-        return Err(Error::input(format!(
-            "--join {path}: {repeated} rows repeat an id ({id:?}) of an earlier row, and a customer can have one; group them by \
-             customer first (hyades features rfm does it for transactions)"
-        )));
-    }
     let matched = matched.into_inner();
-    if matched == 0 {
-        return Err(Error::input(format!(
-            "--join {path}: no {id:?} of the input is there; are these the right files?"
-        )));
-    }
+    check_matches(table, repeated, matched)?;
+    let path = table.path.display().to_string();
     let unmatched = source.rows() - matched;
     let counts = JoinCounts { path, rows: right.rows(), matched, unmatched, unused, without_id };
     beside.map(|beside| (beside, counts)).ok_or_else(|| Error::Internal("a join without a part".into()))
 }
 
-/// Reads one part of a table; tells rows without an id, and rows that repeat one.
+/// Refuses a table that repeats ids, or of which no row belongs to the input.
+fn check_matches(table: &Joined, repeated: u64, matched: u64) -> Result<()> {
+    let (path, id) = (table.path.display(), &table.source.columns()[table.id].name);
+    let text = if repeated > 0 {
+        format!(
+            "--join {path}: {repeated} rows repeat an id ({id:?}) of an earlier row, but a customer can have only one row; \
+             aggregate them by customer first (hyades features rfm does so for transactions)"
+        )
+    } else if matched == 0 {
+        format!("--join {path}: contains none of the input's {id:?} values; are these the right files?")
+    } else {
+        return Ok(());
+    };
+    let error = Error::input(text).of_columns([id]).of_kind(ErrorKind::Values);
+    Err(error.of_file(&table.path).of_option("--join"))
+}
+
+/// Reads one part of a table; also returns the numbers of rows without an id and of rows that repeat one.
 fn hold(
     right: &Source,
     id: usize,
@@ -255,7 +267,7 @@ fn hold(
     let read = |&group: &RowGroup| -> Result<(Vec<u128>, Vec<ArrayRef>, u64)> {
         watch.check()?;
         let ids = whole(right, group, id)?;
-        let keys = id_keys(&ids).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
+        let keys = id_keys(&ids).map_err(|e| unreadable(&right.columns()[id].name, &e))?;
         let mine = |key: &Option<u128>| key.is_some_and(|key| mix_wide(key) % parts == part);
         let mask: BooleanArray = keys.iter().map(|key| Some(mine(key))).collect();
         let arrays = columns
@@ -273,7 +285,9 @@ fn hold(
     let pieces: Vec<_> = right.row_groups().par_iter().with_max_len(1).map(read).collect::<Result<Vec<_>>>()?;
     let rows: usize = pieces.iter().map(|(keys, ..)| keys.len()).sum();
     if rows >= u32::MAX as usize {
-        return Err(Error::environment("a part of a joined table is too large; give less --memory".into()));
+        let error =
+            Error::environment("a part of a joined table has too many rows; lower --memory for smaller parts".into());
+        return Err(error.of_kind(ErrorKind::Memory).of_option("--memory"));
     }
     let mut places = Places::with_capacity_and_hasher(rows, BuildHasherDefault::default());
     let (mut next, mut nulls, mut twice) = (0u32, 0, 0);
@@ -288,7 +302,10 @@ fn hold(
         let arrays: Vec<&dyn Array> = pieces.iter().map(|(_, arrays, _)| arrays[c].as_ref()).collect();
         match arrays.is_empty() {
             true => Ok(arrow::array::new_empty_array(&right.columns()[columns[c]].data_type)),
-            false => concat(&arrays).map_err(|e| Error::environment(format!("a part of a joined table: {e}"))),
+            false => concat(&arrays).map_err(|e| {
+                let text = format!("a part of a joined table is too large: {e}; lower --memory for smaller parts");
+                Error::environment(text).of_kind(ErrorKind::Memory).of_option("--memory")
+            }),
         }
     };
     let columns = (0..columns.len()).map(joined).collect::<Result<_>>()?;
@@ -296,7 +313,7 @@ fn hold(
     Ok((HeldPart { places, columns, used }, nulls, twice))
 }
 
-/// For every row of a row group, where its id is in a part; null where it is not.
+/// For every row of a row group, the row of its id in a part; null if the part does not have it.
 fn indices(
     source: &Source,
     group: RowGroup,
@@ -308,7 +325,7 @@ fn indices(
     let mut found: Vec<Option<u32>> = Vec::with_capacity(group.rows as usize);
     let mut reader = ColumnReader::open(source, group, left)?;
     while let Some(array) = reader.next_array()? {
-        let keys = id_keys(&array).map_err(|e| Error::input(format!("ids cannot be read: {e}")))?;
+        let keys = id_keys(&array).map_err(|e| unreadable(&source.columns()[left].name, &e))?;
         found.extend(keys.into_iter().map(|key| {
             let place =
                 key.filter(|&key| mix_wide(key) % parts == part).and_then(|key| held.places.get(&key).copied())?;
@@ -318,11 +335,14 @@ fn indices(
     }
     if found.len() as u64 != group.rows {
         return Err(Error::input(format!(
-            "row group {}: corrupt: {} ids for {} rows",
+            "{}, row group {}: corrupt: {} ids for {} rows",
+            source.files()[group.file].path.display(),
             group.index,
             found.len(),
             group.rows
-        )));
+        ))
+        .of_kind(ErrorKind::Corrupt)
+        .of_file(&source.files()[group.file].path));
     }
     Ok(found.into())
 }
@@ -335,10 +355,11 @@ fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
         arrays.push(array);
     }
     let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-    concat(&parts).map_err(|e| Error::input(format!("column {:?}: {e}", source.columns()[column].name)))
+    let name = &source.columns()[column].name;
+    concat(&parts).map_err(|e| Error::input(format!("cannot read column {name:?}: {e}")).of_columns([name]))
 }
 
-/// Writes row groups, which `group` makes, to an unnamed file in `folder`.
+/// Writes the row groups made by `group` to an unnamed file in `folder`.
 fn write(
     groups: usize,
     schema: &Arc<Schema>,
@@ -347,7 +368,7 @@ fn write(
 ) -> Result<JoinedColumns> {
     let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
     let fail = |e: parquet::errors::ParquetError| {
-        Error::environment(format!("cannot write a scratch file in {}: {e}", folder.display()))
+        Error::environment(format!("cannot write a scratch file in {}: {e}", folder.display())).of_file(folder)
     };
     let properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
@@ -363,7 +384,7 @@ fn write(
             (first..groups.min(first + wave)).into_par_iter().with_max_len(1).map(group).collect::<Result<_>>()?;
         for batch in batches {
             writer.write(&batch).map_err(fail)?;
-            // One row group for each of the input's.
+            // One row group per row group of the input.
             writer.flush().map_err(fail)?;
         }
     }
@@ -391,7 +412,7 @@ mod tests {
         writer.close().unwrap();
     }
 
-    /// However many parts the other table is held in, each row gets the values of its id.
+    /// Each row gets the values of its id, however many parts the other table is held in.
     #[test]
     fn parts_do_not_matter() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Bytes to columns: which files an input means, their schema, and the values of one column at a time. Knows nothing of
-//! what a column is for.
+//! From bytes to columns: the files an input stands for, their schema, and the values of one column at a time. Does not
+//! know what a column is used for.
 
 mod beside;
 #[cfg(feature = "cloud")]

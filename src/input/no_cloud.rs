@@ -1,4 +1,4 @@
-//! Stands in for `cloud` in a build without it: there are no objects, so that nothing else has to ask.
+//! Replaces `cloud` in builds without it: there are no objects, so no other code needs to distinguish the builds.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -26,9 +26,10 @@ pub(crate) struct Finder;
 impl Finder {
     pub(crate) fn find(&mut self, url: &Path) -> Result<Vec<(PathBuf, Arc<Object>)>> {
         Err(Error::usage(format!(
-            "{}: this program was built without object stores; build it with `--features cloud`",
+            "{}: this hyades was built without support for object stores; build it with `--features cloud`",
             super::folders::shown_url(&url.to_string_lossy())
-        )))
+        ))
+        .of_file(Path::new(&super::folders::shown_url(&url.to_string_lossy()))))
     }
 }
 

@@ -1,8 +1,9 @@
-//! Pseudonyms: ids replaced by keyed hashes, the same for the same id and key in every file and month, and of no use to
-//! those who lack the key.
+//! Pseudonyms: ids replaced by keyed hashes, the same for the same id and key in every file and month, and useless
+//! without the key.
 //!
-//! A pseudonym is the first 128 bits of keyed BLAKE3 of the id's text, as 32 hexadecimal digits: two of a billion ids have
-//! the same with a chance of 10^-21. The text of a whole number is its decimal digits, so that 42 and "42" are one customer.
+//! A pseudonym is the first 128 bits of keyed BLAKE3 of the id's text, as 32 hexadecimal digits: the chance that any
+//! two of a billion ids collide is 10^-21. The text of an integer is its decimal digits, so 42 and "42" are the same
+//! customer.
 
 use std::sync::Arc;
 
@@ -14,13 +15,13 @@ use super::id_keys::id_bytes;
 use crate::error::{Error, Result};
 use crate::text::KeySource;
 
-/// What the key is for, as BLAKE3 wants it: other uses of the same secret give other keys.
+/// The context string of BLAKE3's key derivation: other uses of the same secret get different keys.
 const PURPOSE: &str = "hyades 2026-11-22 pseudonyms of customers";
 /// The shortest secret, in bytes.
 const SHORTEST_SECRET: usize = 16;
 /// Hexadecimal digits of a pseudonym.
 const DIGITS: usize = 32;
-/// Ids that one thread does at a time.
+/// Ids that a thread processes at a time.
 const BATCH: usize = 1 << 12;
 
 /// Turns ids into pseudonyms.
@@ -30,10 +31,11 @@ pub struct Pseudonym {
 }
 
 impl Pseudonym {
-    /// Reads the secret, of 16 bytes at least.
+    /// Reads the secret, which has at least 16 bytes.
     ///
     /// # Errors
-    /// A file that cannot be read, a variable that is not set, a secret that is too short. No message shows the secret.
+    /// A file that cannot be read, a variable that is not set, a secret that is too short. Messages never show the
+    /// secret.
     pub fn new(source: &KeySource) -> Result<Self> {
         let (secret, name) = source.read("--pseudonymise")?;
         let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
@@ -42,12 +44,13 @@ impl Pseudonym {
             return Err(Error::usage(format!(
                 "the key in {name} has {} bytes; at least {SHORTEST_SECRET} are needed, such as from: openssl rand -hex 32",
                 secret.len()
-            )));
+            ))
+            .of_option("--pseudonymise"));
         }
         Ok(Pseudonym { key: blake3::derive_key(PURPOSE, secret) })
     }
 
-    /// Eight digits by which two runs can be seen to have used the same key, without telling anything of it.
+    /// Eight digits that show whether two runs used the same key, without revealing it.
     pub fn key_check(&self) -> String {
         blake3::keyed_hash(&self.key, b"\0the key itself").to_hex()[..8].to_owned()
     }
@@ -57,11 +60,11 @@ impl Pseudonym {
         let unreadable = |e| Error::input(format!("ids cannot be read: {e}"));
         let bytes = id_bytes(ids).map_err(unreadable)?;
         let bytes = bytes.as_binary::<i64>();
-        // All are equally long, so that every thread knows its place.
+        // All have the same length, so each thread knows where to write.
         let mut digits = vec![0u8; DIGITS * bytes.len()];
         digits.par_chunks_mut(DIGITS * BATCH).enumerate().for_each(|(batch, digits)| {
             for (i, digits) in digits.chunks_exact_mut(DIGITS).enumerate() {
-                // A null has bytes that nobody sees.
+                // The bytes of a null are never shown.
                 self.write(bytes.value(BATCH * batch + i), digits);
             }
         });

@@ -13,7 +13,7 @@ use super::cloud;
 use super::cloud::{Ahead, Object};
 use super::file::{Access, Footer, Keys, RangeFile, read_footer, tail};
 use super::place::{ColumnPlace, FileColumn, FoundFile, TableVersion, discover};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
 pub const MAX_ROWS: u64 = 1 << 40;
@@ -24,7 +24,7 @@ pub struct Source {
     files: Arc<[SourceFile]>,
     columns: Arc<[SourceColumn]>,
     row_groups: Vec<RowGroup>,
-    /// The rows that are kept of each row group; empty: all of all.
+    /// The selected rows of each row group; empty: all rows.
     kept: Vec<BooleanBuffer>,
     rows: u64,
     /// Tables whose columns are joined to its own.
@@ -41,7 +41,7 @@ pub struct SourceFile {
     object: Option<Arc<Object>>,
     pub(crate) footer: Footer,
     columns: Vec<FileColumn>,
-    /// The rows that are not deleted, of each row group; empty: no row is.
+    /// The rows of each row group that are not deleted; empty: none are deleted.
     live: Vec<BooleanBuffer>,
     table: Option<Arc<TableVersion>>,
 }
@@ -55,17 +55,17 @@ pub struct SourceColumn {
     pub data_type: DataType,
     /// Whether it comes from `key=value` folder names.
     pub is_partition: bool,
-    /// Where files disagree about it, or lack the key to it: one line a file.
+    /// How files disagree about it, or which lack its key: one line per file.
     pub conflicts: Vec<String>,
-    /// Whether a file lacks the key to it.
+    /// Whether its key is missing for any file.
     pub is_locked: bool,
-    /// Whether its values are folder names, of the input or of a joined table.
+    /// Whether its values come from folder names, of the input or of a joined table.
     pub(crate) from_folder: bool,
     /// The joined table that it comes from, and its position there.
     pub(crate) joined: Option<(usize, usize)>,
 }
 
-/// A run of rows that is decoded together.
+/// A run of rows that are decoded together.
 #[derive(Debug, Clone, Copy)]
 pub struct RowGroup {
     /// Index of the file.
@@ -104,14 +104,14 @@ impl SourceFile {
         })
     }
 
-    /// Whether it has a column of this name that can be read, of its own, by its folders or by its table.
+    /// Whether it has a readable column of this name, from its schema, its folders or its table.
     pub fn has(&self, name: &str) -> bool {
         self.columns
             .iter()
             .any(|c| c.field.name() == name && !matches!(c.place, ColumnPlace::Unfit(_) | ColumnPlace::Locked(_)))
     }
 
-    /// The folder of the table that it belongs to, and the table's version; None: it belongs to none.
+    /// The folder and version of the table that it belongs to, if any.
     pub fn table(&self) -> Option<(&Path, u64)> {
         self.table.as_ref().map(|table| (table.folder.as_path(), table.version))
     }
@@ -121,7 +121,7 @@ impl SourceFile {
         self.columns.iter().find(|c| c.field.name() == name)
     }
 
-    /// The rows of a row group that are not deleted; None: no row is.
+    /// The rows of a row group that are not deleted; None: none are deleted.
     pub(crate) fn live(&self, group: usize) -> Option<&BooleanBuffer> {
         self.live.get(group)
     }
@@ -130,10 +130,12 @@ impl SourceFile {
         let FoundFile { path, object, partitions, member } = found;
         if let Some(member) = member.as_ref().filter(|_| !path.exists()) {
             return Err(Error::input(format!(
-                "{}: its file {} is gone; a table is copied as a whole, and VACUUM removes what older versions need",
+                "{}: its file {} is gone; copy tables as a whole, and note that VACUUM removes files that older versions need",
                 member.table,
                 path.display()
-            )));
+            ))
+            .of_kind(ErrorKind::NotFound)
+            .of_file(&path));
         }
         let footer = read_footer(&path, object.as_ref(), keys);
         let (footer, mut columns, live) = match &member {
@@ -164,7 +166,7 @@ impl SourceFile {
         Ok(SourceFile { path, object, footer, columns, live, table: member.map(|member| member.table) })
     }
 
-    /// Opens it to read a column of a row group, by its position in the file.
+    /// Opens the file to read a column of a row group, by the column's position in the file.
     pub(crate) fn open_column(&self, group: usize, root: usize) -> Result<RangeFile> {
         let extent = self.object.as_ref().map_or(0..0, |_| self.extent(group, root));
         RangeFile::open(&self.path, self.object.as_ref(), extent)
@@ -188,46 +190,46 @@ pub(crate) struct Joined {
     pub(super) source: Source,
     /// The id in it.
     pub(super) id: usize,
-    /// The columns that were found for every row, once they were.
+    /// The looked-up columns, once there are any.
     pub(super) beside: Option<JoinedColumns>,
 }
 
-/// What came from object stores.
+/// What was fetched from object stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Fetched {
-    /// Requests that were answered.
+    /// Completed requests.
     pub requests: u64,
-    /// Bytes that came with them.
+    /// Their bytes.
     pub bytes: u64,
 }
 
-/// How column chunks will be read, and by how many readers at a time.
+/// In which order column chunks will be read, and by how many readers at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Mostly the first batch of rows of each.
+    /// Usually just the first batch of rows of each.
     Heads(usize),
-    /// From start to end, one after the other.
+    /// From start to end, one after another.
     InTurn(usize),
     /// Those of a row group side by side.
     Together(usize),
 }
 
-/// Bytes in which the first batch of rows mostly lies.
+/// Bytes that usually contain the first batch of rows.
 const HEAD: u64 = 256 << 10;
 
 impl Source {
-    /// Finds the files (see the module `discover`), reads their footers on all threads and checks them as one.
+    /// Finds the files (see the module `discover`), reads their footers on all threads and checks them as one table.
     ///
     /// # Errors
-    /// An input that does not exist, holds no Parquet, or has a footer that does not agree with its file.
+    /// An input that does not exist, contains no Parquet, or has a footer that is inconsistent with its file.
     pub fn open(inputs: &[PathBuf]) -> Result<Self> {
         Self::with_keys(inputs, None)
     }
 
-    /// The same where files may need more than their path.
+    /// Like [`Source::open`], for files that need more than a path.
     ///
     /// # Errors
-    /// As [`Source::open`], and keys that cannot be used. A column that lacks its key is an error where it is used.
+    /// As [`Source::open`], and unusable keys. A column whose key is missing is an error only when it is used.
     pub fn open_with(inputs: &[PathBuf], access: &Access) -> Result<Self> {
         Self::with_keys(inputs, access.keys()?)
     }
@@ -243,7 +245,7 @@ impl Source {
         let mut rows = 0;
         for (f, file) in files.iter().enumerate() {
             for (g, group) in file.footer.metadata.metadata().row_groups().iter().enumerate() {
-                // A footer's count is not negative (checked there), so neither it nor the sum can wrap.
+                // Counts in footers are not negative (checked there), so neither they nor the sum can wrap.
                 let here = file.live(g).map_or(group.num_rows() as u64, |live| live.count_set_bits() as u64);
                 if here > 0 {
                     let number = row_groups.len();
@@ -252,9 +254,11 @@ impl Source {
                 }
                 if rows > MAX_ROWS {
                     return Err(Error::input(format!(
-                        "{}: corrupt, or too large: with it the input claims {rows} rows, and at most {MAX_ROWS} are possible",
+                        "{}: corrupt, or too large: with it, the input claims {rows} rows; at most {MAX_ROWS} are supported",
                         file.path.display()
-                    )));
+                    ))
+                    .of_kind(ErrorKind::Corrupt)
+                    .of_file(&file.path));
                 }
             }
         }
@@ -262,13 +266,13 @@ impl Source {
         Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows, joined: Arc::new([]), keys })
     }
 
-    /// Another table, by the same keys.
+    /// Opens another table with the same keys.
     pub(crate) fn open_beside(&self, path: &Path) -> Result<Self> {
         Self::with_keys(&[path.to_path_buf()], self.keys.clone())
     }
 
-    /// Announces that columns of row groups will be read, each once and in about this order: what lies in an object store is
-    /// fetched ahead while the returned value lives.
+    /// Announces that columns of row groups will be read, each once and in about this order: data in object stores is
+    /// fetched ahead as long as the returned value lives.
     pub(crate) fn ahead(&self, groups: &[RowGroup], columns: &[usize], order: Order) -> Ahead {
         let mut ranges = Vec::new();
         for group in groups {
@@ -304,7 +308,7 @@ impl Source {
         if is_remote { cloud::HELD_BYTES } else { 0 }
     }
 
-    /// What came from object stores so far; None: nothing lies there.
+    /// What was fetched from object stores so far; None: no file is in one.
     pub(crate) fn fetched(&self) -> Option<Fetched> {
         let sources = std::iter::once(self).chain(self.joined.iter().map(|table| &table.source));
         let object = |source: &Source| source.files.iter().find_map(|file| file.object.clone());
@@ -313,8 +317,8 @@ impl Source {
         sum.map(|(requests, bytes)| Fetched { requests, bytes })
     }
 
-    /// The same table with some of its rows: a bit for every row of each row group, in order. What reads it finds the rows
-    /// numbered from 0 without gaps, and no row group without rows.
+    /// The same table with a selection of its rows: one bit for each row of each row group, in order. The selected rows
+    /// are numbered from 0 without gaps, and row groups without rows are left out.
     pub(crate) fn select(&self, kept: impl Iterator<Item = BooleanBuffer>) -> Source {
         let (mut row_groups, mut some, mut rows) = (Vec::new(), Vec::new(), 0);
         for (group, kept) in self.row_groups.iter().zip(kept) {
@@ -329,7 +333,7 @@ impl Source {
         Source { files, columns, row_groups, kept: some, rows, joined, keys: self.keys.clone() }
     }
 
-    /// The rows that are kept of a row group; None: all.
+    /// The selected rows of a row group; None: all.
     pub(crate) fn kept(&self, group: &RowGroup) -> Option<&BooleanBuffer> {
         let at = self.row_groups.partition_point(|g| g.first_row < group.first_row);
         self.kept.get(at)
@@ -345,7 +349,7 @@ impl Source {
         self.joined = joined.into();
     }
 
-    /// The columns of a joined table that were found for every row; nothing else may hold on to the source yet.
+    /// Sets the looked-up columns of a joined table; the joined tables must not be shared yet.
     pub(crate) fn set_beside(&mut self, table: usize, beside: JoinedColumns) {
         if let Some(joined) = Arc::get_mut(&mut self.joined) {
             joined[table].beside = Some(beside);
@@ -382,7 +386,7 @@ impl Source {
         self.columns.iter().position(|c| c.name == name)
     }
 
-    /// Compressed bytes of the given columns: what has to be read.
+    /// Compressed bytes of the given columns, which have to be read.
     pub fn compressed_bytes(&self, columns: &[usize]) -> u64 {
         let names: std::collections::HashSet<&str> = columns.iter().map(|&c| self.columns[c].name.as_str()).collect();
         let of_file = |file: &SourceFile| -> u64 {
@@ -404,7 +408,8 @@ impl Source {
     }
 }
 
-/// Fails if files disagree about a column, or lack the key to it; `what` the columns are, and how to do without them.
+/// Fails if files disagree about a column, or its key is missing; `what` describes the columns, `without` how to do
+/// without.
 pub(crate) fn agreed<'a>(
     columns: impl IntoIterator<Item = &'a SourceColumn>,
     what: &str,
@@ -415,16 +420,18 @@ pub(crate) fn agreed<'a>(
         return Ok(());
     }
     let (problem, remedy) = if columns.iter().any(|c| c.is_locked) {
-        (format!("{what} cannot be read"), "give the keys that lack")
+        (format!("{what} cannot be read"), "supply the missing keys with --keys")
     } else {
-        (format!("the files do not agree about {what}"), "use files of one schema")
+        (format!("the files do not agree about {what}"), "use files with the same schema")
     };
     let lines: Vec<&str> = columns.iter().flat_map(|c| &c.conflicts).map(String::as_str).collect();
     let without = without.map(|without| format!(", or {without}")).unwrap_or_default();
-    Err(Error::input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  "))))
+    let error = Error::input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  ")));
+    let error = error.of_columns(columns.iter().map(|c| &c.name));
+    Err(if columns.iter().any(|c| c.is_locked) { error.of_option("--keys") } else { error })
 }
 
-/// One list of columns out of all files, with every disagreement noted at the column that it concerns.
+/// One list of columns from all files, with each disagreement recorded at its column.
 fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
     let mut columns: Vec<SourceColumn> = Vec::new();
     let mut first: std::collections::HashMap<String, usize> = std::collections::HashMap::new();

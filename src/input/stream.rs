@@ -7,7 +7,7 @@ use arrow::array::ArrayRef;
 use super::cloud::Ahead;
 use super::column::ColumnReader;
 use super::source::{Order, RowGroup, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// One column of all rows, decoded as it is taken: memory holds one batch.
 pub(crate) struct ColumnStream<'a> {
@@ -20,7 +20,7 @@ pub(crate) struct ColumnStream<'a> {
 }
 
 impl<'a> ColumnStream<'a> {
-    /// The column from the first row on, one of so many that are read side by side.
+    /// The column from the first row on, one of `side_by_side` columns that are read together.
     pub(crate) fn new(source: &'a Source, column: usize, side_by_side: usize) -> Self {
         let groups = source.row_groups();
         let _ahead = source.ahead(groups, &[column], Order::InTurn(side_by_side));
@@ -30,7 +30,7 @@ impl<'a> ColumnStream<'a> {
     /// At least one of the next rows and at most `rows`, which is not 0.
     ///
     /// # Errors
-    /// A column that ends before, or cannot be decoded.
+    /// A column that ends early, or cannot be decoded.
     pub(crate) fn next(&mut self, rows: usize) -> Result<ArrayRef> {
         loop {
             let array = match self.waiting.pop_front() {
@@ -60,8 +60,11 @@ impl<'a> ColumnStream<'a> {
                 return Ok(array);
             }
             let name = &self.source.columns()[self.column].name;
-            let group =
-                self.groups.next().ok_or_else(|| Error::input(format!("column {name:?} ends before the rows")))?;
+            let group = self.groups.next().ok_or_else(|| {
+                Error::input(format!("column {name:?} is corrupt: it has fewer values than there are rows"))
+                    .of_columns([name])
+                    .of_kind(ErrorKind::Corrupt)
+            })?;
             self.reader = Some(ColumnReader::open(self.source, *group, self.column)?);
         }
     }

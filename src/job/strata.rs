@@ -35,7 +35,7 @@ pub(super) fn without_strata(mut roles: Roles, division: &Division, source: &Sou
 pub(super) fn vet_id(id: Option<usize>, division: &Division, source: &Source) -> Result<()> {
     match id.map(|id| &source.columns()[id].name) {
         Some(name) if !division.is_whole() && name == NAME_COLUMN => {
-            let text = format!("the id column is named {name:?}, like a column of the output; rename it");
+            let text = format!("the id column is named {name:?}, like a column that the output adds; rename it");
             Err(Error::input(text).of_columns([name]))
         }
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! What each column is for: the id, the features, the weight; and why the others were left out.
+//! The role of each column: the id, the features, the weight; and why the others are left out.
 
 mod personal;
 mod protected;
@@ -8,49 +8,49 @@ pub(crate) use self::protected::protected_attribute;
 
 use arrow::datatypes::DataType;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, SourceColumn, ValueKind, agreed};
 use crate::text::did_you_mean;
 
 /// Columns with this name hold the planted segment of a synthetic bank, and are never features by default.
 pub const TRUTH_COLUMN: &str = "true_segment";
 
-/// Roles as the user asks for them, by name.
+/// Roles as requested by the user, by name.
 #[derive(Debug, Clone, Default)]
 pub struct RoleRequest {
-    /// The id column; by default a column named like one.
+    /// The id column; by default a column that is named like an id.
     pub id: Option<String>,
-    /// The features; by default every numeric column without another role that is neither a protected attribute nor
-    /// personal by its name.
+    /// The features; by default every numeric column without another role whose name suggests neither a protected
+    /// attribute nor personal data.
     pub features: Vec<String>,
-    /// Columns that are features beside the default ones, though they would be left out.
+    /// Columns to use in addition to the default features, though they would be left out.
     pub include: Vec<String>,
-    /// Columns that are no features.
+    /// Columns that are not features.
     pub exclude: Vec<String>,
-    /// Columns that are protected attributes beside those that are named like one.
+    /// Columns that are protected attributes, in addition to those named like one.
     pub protect: Vec<String>,
     /// The column of row weights.
     pub weight: Option<String>,
-    /// Columns that a recipe makes numbers of, whatever their type.
+    /// Columns that a recipe turns into numbers, whatever their type.
     pub encoded: Vec<String>,
 }
 
-/// Roles resolved against a [`Source`]: positions of columns.
+/// Roles resolved against a [`Source`], as column positions.
 #[derive(Debug, Clone)]
 pub struct Roles {
-    /// The id column; without one, rows are named by their number.
+    /// The id column; without one, rows are identified by their number.
     pub id: Option<usize>,
     /// Whether the id was found by its name alone.
     pub id_guessed: bool,
-    /// The features, in the order of the input or of the request.
+    /// The features, in the order of the input or the request.
     pub features: Vec<usize>,
-    /// Whether the features were asked for by name.
+    /// Whether the features were requested by name.
     pub features_named: bool,
     /// The row weights.
     pub weight: Option<usize>,
     /// Columns that are not used, and why.
     pub left_out: Vec<(String, String)>,
-    /// Protected attributes, by name or by request, whatever they are used for, in the order of the input.
+    /// Protected attributes, by name or by request, whatever their role, in the order of the input.
     pub protected: Vec<Protected>,
 }
 
@@ -61,19 +61,19 @@ pub struct Protected {
     pub column: usize,
     /// What it is: `age`, `sex`, ...
     pub attribute: &'static str,
-    /// Whether it is a feature all the same.
+    /// Whether it is a feature nonetheless.
     pub is_feature: bool,
 }
 
-/// The attribute of a column that the user protects and that is not named like one.
+/// The attribute of a column that is protected only by request.
 const BY_REQUEST: &str = "named in --protect";
 
 impl RoleRequest {
     /// Finds the columns.
     ///
     /// # Errors
-    /// All names that do not exist, all roles that exclude each other, all columns of an unusable type that were asked for
-    /// by name, all columns in use about which files disagree, or no feature at all.
+    /// All names that do not exist, all conflicting roles, all columns of an unusable type that were requested by name,
+    /// all columns in use on which the files disagree, or no feature at all.
     pub fn resolve(&self, source: &Source) -> Result<Roles> {
         let columns = source.columns();
         self.all_exist(source)?;
@@ -87,7 +87,8 @@ impl RoleRequest {
         if let Some(id) = id {
             check_id(&columns[id])?;
             if self.protect.contains(&columns[id].name) {
-                return Err(Error::usage(format!("{:?} is the id and cannot be in --protect", columns[id].name)));
+                let error = Error::usage(format!("{:?} is the id and cannot be in --protect", columns[id].name));
+                return Err(error.of_columns([&columns[id].name]).of_option("--protect"));
             }
         }
         if let Some(weight) = weight {
@@ -135,7 +136,7 @@ impl RoleRequest {
             .collect()
     }
 
-    /// The protected attribute in a column of this name.
+    /// The protected attribute of a column with this name.
     fn attribute(&self, name: &String) -> Option<&'static str> {
         protected_attribute(name).or_else(|| self.protect.contains(name).then_some(BY_REQUEST))
     }
@@ -144,17 +145,17 @@ impl RoleRequest {
         let lists = [&self.features, &self.include, &self.exclude, &self.protect];
         let asked = lists.into_iter().flatten().chain(&self.id).chain(&self.weight);
         let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
-        let missing: Vec<String> = asked
-            .filter(|name| source.position(name).is_none())
-            .map(|name| format!("{name:?}{}", did_you_mean(name, names.iter().copied())))
-            .collect();
+        let missing: Vec<&String> = asked.filter(|name| source.position(name).is_none()).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Error::usage(format!("no column is named {}; the input has: {}", missing.join(", "), names.join(", "))))
+        let shown = |name: &&String| format!("{name:?}{}", did_you_mean(name, names.iter().copied()));
+        let list: Vec<String> = missing.iter().map(shown).collect();
+        let text = format!("no column is named {}; the input has: {}", list.join(", "), names.join(", "));
+        Err(Error::usage(text).of_columns(missing))
     }
 
-    /// Requests that say both.
+    /// Refuses conflicting requests.
     fn no_contradiction(&self) -> Result<()> {
         let mut faults = Vec::new();
         let pairs = [
@@ -167,7 +168,7 @@ impl RoleRequest {
         }
         if !self.features.is_empty() && !self.include.is_empty() {
             faults.push(
-                "--include adds to the default features, and --features replaces them: name all features in --features"
+                "--include adds to the default features, and --features replaces them; name all features in --features"
                     .into(),
             );
         }
@@ -199,11 +200,11 @@ impl RoleRequest {
             return Some("a folder name; --include to use it".into());
         }
         if self.encoded.contains(&column.name) {
-            // Categories stand in the model by name.
+            // Categories are stored in the model by name.
             return personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"));
         }
         match kind {
-            // A flag tells whether there is a phone number, not which.
+            // A flag says whether there is a phone number, not which.
             ValueKind::Boolean => None,
             ValueKind::Number => {
                 personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"))
@@ -220,71 +221,86 @@ impl RoleRequest {
         id: Option<usize>,
         weight: Option<usize>,
     ) -> Result<()> {
-        let unusable: Vec<String> = features
+        let unusable: Vec<(&String, String)> = features
             .iter()
             .filter(|&&i| !self.encoded.contains(&columns[i].name))
             .filter_map(|&i| {
                 let SourceColumn { name, data_type, .. } = &columns[i];
-                ValueKind::of(data_type).unusable().map(|why| format!("{name:?} is {why} ({data_type})"))
+                ValueKind::of(data_type).unusable().map(|why| (name, format!("{name:?} is {why} ({data_type})")))
             })
             .collect();
         if !unusable.is_empty() {
+            let (names, list): (Vec<&String>, Vec<String>) = unusable.into_iter().unzip();
             return Err(Error::input(format!(
                 "not usable as features: {}; a recipe can encode categories (encode)",
-                unusable.join("; ")
-            )));
+                list.join("; ")
+            ))
+            .of_columns(names));
         }
         let mut seen = std::collections::HashSet::new();
         if let Some(&twice) = features.iter().find(|i| !seen.insert(**i)) {
-            return Err(Error::usage(format!("{:?} is named twice in --features", columns[twice].name)));
+            let name = &columns[twice].name;
+            return Err(Error::usage(format!("{name:?} is named twice in --features"))
+                .of_columns([name])
+                .of_option("--features"));
         }
         if let Some(id) = id.filter(|id| features.contains(id)) {
-            return Err(Error::usage(format!("{:?} cannot be both the id and a feature", columns[id].name)));
+            let name = &columns[id].name;
+            return Err(Error::usage(format!("{name:?} cannot be both the id and a feature")).of_columns([name]));
         }
         if let Some(weight) = weight.filter(|weight| features.contains(weight)) {
-            return Err(Error::usage(format!(
-                "{:?} cannot be both the row weight and a feature",
-                columns[weight].name
-            )));
+            let name = &columns[weight].name;
+            return Err(
+                Error::usage(format!("{name:?} cannot be both the row weight and a feature")).of_columns([name])
+            );
         }
         if features.is_empty() {
             let list: Vec<String> = columns.iter().map(|c| format!("{} {}", c.name, c.data_type)).collect();
             return Err(Error::input(format!(
-                "no numeric column to cluster by; the input has: {}; --include uses what is left out by default",
+                "no numeric column to cluster by; the input has: {}; use --include for columns that are left out by default",
                 list.join(", ")
-            )));
+            ))
+            .of_kind(ErrorKind::Column));
         }
         if features.len() > crate::tiles::MAX_DIM {
             return Err(Error::input(format!(
-                "{} features; at most {} are possible",
+                "{} features; at most {} are supported; choose fewer with --features or --exclude",
                 features.len(),
                 crate::tiles::MAX_DIM
-            )));
+            ))
+            .of_kind(ErrorKind::Column));
         }
         Ok(())
     }
 }
 
-/// Names of the output's own columns.
+/// Names of the columns that the output adds.
 pub const OUTPUT_COLUMNS: [&str; 3] = ["segment", "distance", "margin"];
 
 fn check_id(column: &SourceColumn) -> Result<()> {
     let name = &column.name;
     if column.joined.is_some() {
         return Err(Error::usage(format!(
-            "{name:?} is of a joined table and cannot be the id; choose a column of the input"
-        )));
+            "{name:?} belongs to a joined table and cannot be the id; choose a column of the input"
+        ))
+        .of_columns([name])
+        .of_option("--id"));
     }
     if column.is_partition {
         return Err(Error::usage(format!(
-            "{name:?} is a folder's name and cannot be the id; choose a column of the files"
-        )));
+            "{name:?} comes from a folder's name and cannot be the id; choose a column of the files"
+        ))
+        .of_columns([name])
+        .of_option("--id"));
     }
     if column.data_type.is_nested() || column.data_type == DataType::Null {
-        return Err(Error::input(format!("{name:?} cannot be the id: its type is {}", column.data_type)));
+        let text =
+            format!("{name:?} cannot be the id: its type is {}; choose another column with --id", column.data_type);
+        return Err(Error::input(text).of_columns([name]).of_option("--id"));
     }
     if OUTPUT_COLUMNS.contains(&name.as_str()) {
-        return Err(Error::input(format!("the id column is named {name:?}, as a column of the output is; rename it")));
+        let text = format!("the id column is named {name:?}, like a column that the output adds; rename it");
+        return Err(Error::input(text).of_columns([name]).of_option("--id"));
     }
     Ok(())
 }
@@ -293,13 +309,15 @@ fn check_weight(column: &SourceColumn) -> Result<()> {
     match ValueKind::of(&column.data_type) {
         ValueKind::Number | ValueKind::Boolean => Ok(()),
         _ => Err(Error::input(format!(
-            "the weight column {:?} is no number: its type is {}",
+            "the weight column {:?} is not numeric: its type is {}",
             column.name, column.data_type
-        ))),
+        ))
+        .of_columns([&column.name])
+        .of_option("--row-weight")),
     }
 }
 
-/// A column that is named like an id: `id`, `customer_id`, ... or the only one that ends in `_id`.
+/// A column that is named like an id: `id`, `customer_id`, ... or the only one whose name ends in `_id`.
 pub(crate) fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<usize> {
     const NAMES: [&str; 7] = ["id", "customer_id", "client_id", "account_id", "customerid", "row_id", "user_id"];
     let usable = |c: &SourceColumn| {
@@ -310,7 +328,7 @@ pub(crate) fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<
     let lower: Vec<String> = columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
     let named = |name: &str| lower.iter().zip(columns).position(|(l, c)| l == name && usable(c));
     NAMES.iter().find_map(|name| named(name)).or_else(|| {
-        // The id reaches the output: `tax_id` is not taken for one unasked.
+        // The id is copied to the output, so a `tax_id` is never chosen without being asked for.
         let plain = |i: usize| usable(&columns[i]) && personal_data(&columns[i].name).is_none();
         let mut ending = (0..columns.len()).filter(|&i| lower[i].ends_with("_id") && plain(i));
         ending.next().filter(|_| ending.next().is_none())

@@ -1,20 +1,20 @@
-//! Protected attributes, by the names of columns: what a bank may not treat people differently for, or only with a reason
-//! that it can give. They are no features unless they are asked for.
+//! Detects protected attributes by the names of columns: attributes on which a bank may not treat people differently,
+//! or only for a reason that it can state. They are not features unless requested.
 //!
-//! Names are compared word by word (`words`), in English and, where that is cheap, German, French and Spanish. Where a name
-//! leaves doubt, the column counts as protected: it is said on the terminal, and `--include` uses it all the same; a
-//! protected attribute that slips into the features is said by nobody.
+//! Names are compared word by word (`words`), in English and, where that is cheap, German, French and Spanish. If in
+//! doubt, the column counts as protected: the terminal says so, and `--include` uses it anyway, while a protected
+//! attribute that slips into the features would go unnoticed.
 //!
-//! *Age* is a person's unless the name says whose else it is: in `account_age_days`, `age_of_oldest_account` and
-//! `vehicle_age` the last word of the phrase behind `age`, or else before it, is a thing. Units, groups and words such as
-//! `oldest` are passed over, and `account_holder_age` is a person's again.
+//! *Age* refers to a person unless the name says otherwise: in `account_age_days`, `age_of_oldest_account` and
+//! `vehicle_age` the last word of the phrase after `age`, or else before it, is a thing. Units, groups and words such
+//! as `oldest` are skipped, and `account_holder_age` refers to a person again.
 
 use crate::text::words;
 
 const AGE: &str = "age";
 const DISABILITY: &str = "disability";
 
-/// Phrases that make a name one of an attribute, wherever they stand in it; earlier lines go first.
+/// Phrases that indicate an attribute, anywhere in a name; earlier lines take precedence.
 #[rustfmt::skip]
 const NAMES: [(&str, &str); 9] = [
     ("sexual orientation", "sexual, sexuality, sexuelle, sexuell, lgbt, lgbtq, lgbtqi"),
@@ -43,7 +43,7 @@ const NAMES: [(&str, &str); 9] = [
     (AGE, "agegroup, ageband, agerange, agebucket, altersgruppe, lebensalter, kundenalter, senior citizen"),
 ];
 
-/// Words beside which a phrase means something else.
+/// Words in the presence of which a phrase means something else.
 const MEANS_ELSE: [(&str, &[&str]); 5] = [
     ("race", &["bet", "bets", "betting", "horse", "dog", "car", "track", "ticket", "tickets"]),
     ("political", &["risk", "exposure", "exposed"]),
@@ -52,7 +52,7 @@ const MEANS_ELSE: [(&str, &[&str]); 5] = [
     ("citizen", &["senior"]),
 ];
 
-/// A disabled account is no disabled person: this word counts only among these.
+/// A disabled account is not a disabled person: this word counts only if all others are among these.
 const DISABLED: &str = "disabled";
 #[rustfmt::skip]
 const BESIDE_DISABLED: [&str; 12] = [
@@ -63,7 +63,7 @@ const BESIDE_DISABLED: [&str; 12] = [
 /// Words for age.
 const AGES: [&str; 6] = ["age", "ages", "alter", "edad", "\u{e2}ge", "leeftijd"];
 
-/// Words in a phrase of age that do not say whose it is.
+/// Words in a phrase of age that do not say whose age it is.
 #[rustfmt::skip]
 const PASSED_OVER: [&str; 41] = [
     "of", "the", "in", "at", "avg", "average", "mean", "median", "min", "minimum", "max", "maximum", "oldest",
@@ -102,7 +102,7 @@ pub(crate) fn protected_attribute(name: &str) -> Option<&'static str> {
     is_age(&words).then_some(AGE)
 }
 
-/// Whether a name tells the age of a person: see the head of this file.
+/// Whether a name refers to the age of a person; see the module documentation.
 fn is_age(words: &[String]) -> bool {
     words.iter().enumerate().filter(|(_, w)| AGES.contains(&w.as_str())).any(|(at, _)| {
         let tells = |w: &&String| !PASSED_OVER.contains(&w.as_str()) && !w.starts_with(|c: char| c.is_ascii_digit());

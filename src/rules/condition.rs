@@ -1,4 +1,4 @@
-//! From SQL to conditions that fit the columns: every fault of every rule is found, with its place.
+//! Compiles SQL to conditions on the columns of the input, and reports every fault of every rule with its position.
 
 use arrow::error::ArrowError;
 use sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr, Ident, Spanned, UnaryOperator, Value};
@@ -14,34 +14,34 @@ use crate::text::nearest;
 const SUPPORTED: &str = "a condition is made of AND, OR, NOT, =, <>, <, <=, >, >=, IN, BETWEEN, LIKE, IS NULL, + - * /, columns, \
                          numbers, 'text', TRUE, FALSE, DATE '2026-01-31' and TIMESTAMP '2026-01-31 12:00:00'";
 
-/// Brackets and signs inside one another; AND and OR of any number of conditions are one level.
+/// Most levels of nested brackets and signs; an AND or OR of any number of conditions is one level.
 const DEEPEST: usize = 100;
 
-/// A stack on which no condition that is short enough to be read is too deep to be parsed and dropped.
+/// A stack large enough to parse and drop the tree of any condition short enough to be read.
 const STACK: usize = 128 << 20;
 
-/// The part of a file of rules that is at fault.
+/// The part of a rules file that is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultyPart {
     Rule(usize),
     Strata,
 }
 
-/// A column that rules look at, and what its values are.
+/// A column that rules use, and the kind of its values.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnKind {
     /// The column.
     pub name: String,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: OperandKind,
 }
 
-/// Rules that fit a source.
+/// Rules compiled for a source.
 #[derive(Debug)]
 pub struct Compiled {
     pub(super) rules: Vec<(String, Condition)>,
-    /// The columns that conditions look at: positions in the source.
+    /// The columns that conditions use, as positions in the source.
     pub(super) columns: Vec<usize>,
     /// The column of the strata.
     pub(super) within: Option<usize>,
@@ -49,7 +49,7 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Checks rules against the columns of `source`; what does not fit is among the faults.
+    /// Checks rules against the columns of `source`, and returns all faults.
     pub(super) fn new(book: &RuleBook, source: &Source) -> (Self, Vec<(FaultyPart, String)>) {
         let mut faults = Vec::new();
         let mut compiler = Compiler { source, columns: Vec::new(), faults: Vec::new() };
@@ -82,7 +82,7 @@ impl Compiled {
     /// Checks the rules of a model against the columns of an input.
     ///
     /// # Errors
-    /// Everything that does not fit, line by line: columns that are not there, or are of another kind than in the fit.
+    /// All mismatches, one per line: columns that are missing, or whose kind has changed since the fit.
     pub fn again(book: &RuleBook, source: &Source, kinds: &[ColumnKind]) -> Result<Self, String> {
         let (compiled, faults) = Self::new(book, source);
         let mut lines: Vec<String> = faults
@@ -95,17 +95,17 @@ impl Compiled {
         let other = |k: &&ColumnKind| compiled.kinds.iter().any(|now| now.name == k.name && now.kind != k.kind);
         lines.extend(kinds.iter().filter(other).map(|k| {
             let now = &source.columns()[source.position(&k.name).unwrap_or(0)].data_type;
-            format!("rules: {:?} was {} when the model was made, and is {now}", k.name, k.kind.name())
+            format!("rules: {:?} was {} when the model was made, but is now {now}", k.name, k.kind.name())
         }));
         if lines.is_empty() { Ok(compiled) } else { Err(lines.join("\n  ")) }
     }
 
-    /// The columns that conditions look at.
+    /// The columns that conditions use.
     pub fn kinds(&self) -> &[ColumnKind] {
         &self.kinds
     }
 
-    /// Positions in the source of all columns that are looked at.
+    /// Positions in the source of all columns in use.
     pub fn columns(&self) -> Vec<usize> {
         self.columns.iter().copied().chain(self.within).collect()
     }
@@ -116,7 +116,7 @@ impl Compiled {
     }
 }
 
-/// A column by its exact name, of which all files have one idea.
+/// The position of a column by its exact name; all files must agree about it.
 fn position(source: &Source, name: &str) -> Result<usize, String> {
     let Some(at) = source.position(name) else {
         let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
@@ -137,14 +137,14 @@ fn divides(column: &SourceColumn) -> Result<(), String> {
     match kind(&column.data_type) {
         _ if column.is_partition => Ok(()),
         (OperandKind::Other, _) | (OperandKind::Number, Form::Float) => Err(format!(
-            "{:?} ({}) cannot divide into strata; text, whole numbers, decimals, dates, true and false can",
+            "{:?} ({}) cannot define strata; use a column of text, whole numbers, decimals, dates or booleans",
             column.name, column.data_type
         )),
         _ => Ok(()),
     }
 }
 
-/// Compiles conditions and notes every fault.
+/// Compiles conditions and collects all faults.
 struct Compiler<'a> {
     source: &'a Source,
     columns: Vec<usize>,
@@ -152,9 +152,9 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// None where there are faults.
+    /// None if there are faults.
     fn rule(&mut self, text: &str) -> Option<Condition> {
-        // The parser's tree is as deep as a chain of operators is long, and it is dropped level by level.
+        // The parser's tree is as deep as a chain of operators is long, and dropping it recurses.
         let on_a_large_stack = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || match parse(text) {
                 Ok(expr) => self.condition(&expr, 0),
@@ -167,7 +167,7 @@ impl Compiler<'_> {
         });
         match on_a_large_stack {
             Ok(Ok(condition)) => condition,
-            _ => self.fail(Location::empty(), "it cannot be read: no thread or memory for it".into()),
+            _ => self.fail(Location::empty(), "cannot be read: no thread or memory available for it".into()),
         }
     }
 
@@ -182,7 +182,7 @@ impl Compiler<'_> {
 
     fn condition(&mut self, expr: &Expr, depth: usize) -> Option<Condition> {
         if depth > DEEPEST {
-            return self.fail(expr.span().start, format!("more than {DEEPEST} levels inside one another"));
+            return self.fail(expr.span().start, format!("nested more than {DEEPEST} levels deep"));
         }
         let deeper = depth + 1;
         match expr {
@@ -214,7 +214,7 @@ impl Compiler<'_> {
                 let value = self.operand(inner, deeper);
                 let list: Vec<_> = list.iter().map(|e| (self.operand(e, deeper), e)).collect();
                 let value = value?;
-                // One that does not fit is enough: the others may be of its kind, and thousands.
+                // Stop at the first mismatch: there may be thousands of the same kind.
                 let any = list
                     .into_iter()
                     .map(|(one, at)| self.compare(Comparison::Equal, value.clone(), one?, expr, at))
@@ -239,8 +239,8 @@ impl Compiler<'_> {
             Expr::Identifier(_) => {
                 let operand = self.operand(expr, deeper)?;
                 if operand.kind != OperandKind::Boolean {
-                    let what = format!("{} is {}, and no condition", shown(expr), operand.kind.name());
-                    return self.fail(expr.span().start, format!("{what}; compare it with something"));
+                    let what = format!("{} is {}, not a condition", shown(expr), operand.kind.name());
+                    return self.fail(expr.span().start, format!("{what}; compare it with a value"));
                 }
                 Some(Condition::Is(operand.node))
             }
@@ -250,7 +250,7 @@ impl Compiler<'_> {
 
     fn operand(&mut self, expr: &Expr, depth: usize) -> Option<Operand> {
         if depth > DEEPEST {
-            return self.fail(expr.span().start, format!("more than {DEEPEST} levels inside one another"));
+            return self.fail(expr.span().start, format!("nested more than {DEEPEST} levels deep"));
         }
         let deeper = depth + 1;
         let at = || expr.span().start;
@@ -259,7 +259,7 @@ impl Compiler<'_> {
             Expr::Identifier(name) => self.column(name),
             Expr::Value(value) => match &value.value {
                 Value::Number(text, false) => Operand::number(text)
-                    .or_else(|| self.fail(at(), format!("{} is no number that can be compared", cut(text)))),
+                    .or_else(|| self.fail(at(), format!("{} is not a number that can be compared", cut(text)))),
                 Value::SingleQuotedString(text) => Some(Operand::text(text)),
                 Value::Boolean(value) => Some(Operand::boolean(*value)),
                 Value::Null => self.fail(at(), "nothing equals NULL; write IS NULL or IS NOT NULL".into()),
@@ -269,9 +269,9 @@ impl Compiler<'_> {
                 let Value::SingleQuotedString(text) = &typed.value.value else { return self.unsupported(expr) };
                 match &typed.data_type {
                     SqlType::Date => Operand::date(text)
-                        .or_else(|| self.fail(at(), format!("{:?} is no date; write DATE '2026-01-31'", cut(text)))),
+                        .or_else(|| self.fail(at(), format!("{:?} is not a date; write DATE '2026-01-31'", cut(text)))),
                     SqlType::Timestamp(None, _) => Operand::timestamp(text).or_else(|| {
-                        let what = format!("{:?} is no time between 1678 and 2262", cut(text));
+                        let what = format!("{:?} is not a time between the years 1678 and 2262", cut(text));
                         self.fail(at(), format!("{what}; write TIMESTAMP '2026-01-31 12:00:00'"))
                     }),
                     _ => self.unsupported(expr),
@@ -309,7 +309,7 @@ impl Compiler<'_> {
         Some(Operand { node: Node::Column(place), kind, form, stored: Some(stored.clone()) })
     }
 
-    /// A comparison within `expr`; a fault is of the place `at`.
+    /// A comparison within `expr`; faults are reported at `at`.
     fn compare(&mut self, how: Comparison, left: Operand, right: Operand, expr: &Expr, at: &Expr) -> Option<Condition> {
         let at = at.span().start;
         if left.kind != right.kind || left.kind == OperandKind::Other {
@@ -318,16 +318,16 @@ impl Compiler<'_> {
                     "; write a date as DATE '2026-01-31'"
                 }
                 (OperandKind::Text, OperandKind::Number) | (OperandKind::Number, OperandKind::Text) => {
-                    "; text stands in quotes, a number does not"
+                    "; put text in quotes, and numbers not"
                 }
                 (OperandKind::Boolean, _) | (_, OperandKind::Boolean) => "; write TRUE or FALSE",
                 _ => "",
             };
             let sides = format!("{} with {}", left.kind.name(), right.kind.name());
-            return self.fail(at, format!("{} compares {sides}, which cannot be{hint}", shown(expr)));
+            return self.fail(at, format!("{}: cannot compare {sides}{hint}", shown(expr)));
         }
         if left.is_constant() && right.is_constant() {
-            return self.fail(at, format!("{} looks at no column", shown(expr)));
+            return self.fail(at, format!("{} does not use a column", shown(expr)));
         }
         if !matches!(left.kind, OperandKind::Number | OperandKind::Time) {
             return Some(Condition::Compare(how, left.node, right.node));
@@ -347,8 +347,7 @@ impl Compiler<'_> {
     fn calculate(&mut self, how: Calculation, left: Operand, right: Operand, expr: &Expr) -> Option<Operand> {
         if (left.kind, right.kind) != (OperandKind::Number, OperandKind::Number) {
             let sides = format!("{} and {}", left.kind.name(), right.kind.name());
-            return self
-                .fail(expr.span().start, format!("{}: only numbers can be calculated with, not {sides}", shown(expr)));
+            return self.fail(expr.span().start, format!("{}: arithmetic needs numbers, not {sides}", shown(expr)));
         }
         let form = match (left.form, right.form) {
             _ if how == Calculation::Divide => Form::Float,
@@ -360,7 +359,7 @@ impl Compiler<'_> {
                 form
             }
         };
-        // Decimals of any two scales can be calculated with; whole numbers become such.
+        // Arithmetic works on decimals of any two scales; integers are converted to decimals.
         let side = |operand: Operand| match (form, operand.form) {
             (Form::Float, _) => operand.to(Form::Float),
             (_, Form::Int) => operand.to(Form::Decimal { whole: 19, scale: 0 }),
@@ -369,7 +368,7 @@ impl Compiler<'_> {
         let constant = left.is_constant() && right.is_constant();
         let calculated = || {
             let node = Node::Calculated(how, Box::new(side(left)?), Box::new(side(right)?));
-            // A calculation without a column is done once.
+            // A calculation without columns is done once.
             Ok::<_, ArrowError>(if constant { Node::Constant(node.evaluate(&[])?) } else { node })
         };
         match calculated() {
@@ -383,7 +382,7 @@ fn negate(negated: bool, condition: Condition) -> Condition {
     if negated { Condition::Not(Box::new(condition)) } else { condition }
 }
 
-/// The form of an exact result; a value that does not fit it after all is an error when it is met.
+/// The form of an exact result; a value that still does not fit is an error when it occurs.
 fn exactly(how: Calculation, left: Form, right: Form) -> Option<Form> {
     let digits = |form| match form {
         Form::Decimal { whole, scale } => (whole, scale),

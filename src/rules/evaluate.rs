@@ -20,7 +20,7 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
-/// A condition that was checked against the columns.
+/// A condition that has been checked against the columns.
 #[derive(Debug, Clone)]
 pub(super) enum Condition {
     All(Vec<Condition>),
@@ -76,7 +76,7 @@ fn constant(value: bool, rows: usize) -> BooleanArray {
 }
 
 impl Node {
-    /// The values: one a row, or a single one of constants.
+    /// The values: one per row, or a single one for constants.
     pub(super) fn evaluate(&self, columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
         match self {
             Node::Column(i) => Ok(columns[*i].clone()),
@@ -101,7 +101,7 @@ impl Node {
     }
 }
 
-/// f64 by f64; by zero it is null.
+/// Divides f64 by f64; division by zero gives null.
 fn divide(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
     let (divisors, single) = right.get();
     let zero = cmp::eq(&divisors, &Scalar::new(Arc::new(Float64Array::from(vec![0.0])) as ArrayRef))?;

@@ -1,4 +1,4 @@
-//! One pass over the columns that rules look at: which part every row belongs to.
+//! One pass over the columns that rules use: which part each row belongs to.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,32 +14,32 @@ use serde::{Deserialize, Serialize};
 use super::condition::Compiled;
 use super::operand::{OperandKind, kind, plain};
 use super::{MAX_STRATA, NULL_STRATUM, REST};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, Order, RowGroup, Source};
 
-/// The part of rows whose stratum is none of those that are known.
+/// The part of rows whose stratum is not among the known ones.
 const UNKNOWN: u8 = u8::MAX;
 
-/// Different values that are counted at most, where they are too many for strata.
+/// The most distinct values to count when there are too many for strata.
 const COUNTED: usize = 10_000;
 
-/// What a rule did.
+/// How many rows a rule took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleCount {
     /// The rule.
     pub name: String,
-    /// Rows that it took: those of which it is the first rule that matches.
+    /// Rows that it took: those for which it is the first rule that matches.
     pub rows: u64,
-    /// Rows that match it too, but were taken by an earlier rule.
+    /// Rows that also match it, but were taken by an earlier rule.
     pub taken_before: u64,
 }
 
 /// Rows that are clustered together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stratum {
-    /// The value of the column; None: null, or no column.
+    /// The value of the column; None: null, or there is no column.
     pub value: Option<String>,
     /// Its name.
     pub name: String,
@@ -56,7 +56,7 @@ pub struct Membership {
     pub rules: Vec<RuleCount>,
     /// In the order of their values.
     pub strata: Vec<Stratum>,
-    /// Rows whose stratum is not known.
+    /// Rows whose stratum is unknown.
     pub unknown: u64,
 }
 
@@ -88,18 +88,18 @@ impl Membership {
         Cow::Owned(source.select(self.parts.iter().map(bits)))
     }
 
-    /// The part of every row, in order: rules from 0, then strata; None: not known.
+    /// The part of every row, in order: rules from 0, then strata; None: unknown.
     pub fn parts(&self) -> impl Iterator<Item = Option<usize>> {
         self.parts.iter().flatten().map(|&part| (part != UNKNOWN).then_some(usize::from(part)))
     }
 
-    /// Bytes of memory that a division of so many rows holds, with the bits of one view.
+    /// Bytes of memory for the membership of `rows` rows and the bits of one view.
     pub(crate) fn bytes(rows: u64) -> u64 {
         rows + rows / 8
     }
 }
 
-/// Divides all rows. `known` are the strata of a model; without it, every value of the column is one.
+/// Assigns all rows to parts. `known` are the strata of a model; without it, each value of the column is a stratum.
 ///
 /// # Errors
 /// Columns that cannot be decoded, numbers that exceed what can be calculated exactly, or too many strata.
@@ -132,7 +132,7 @@ pub(super) fn divide(
     })
 }
 
-/// A row group whose strata are numbered as they came.
+/// A row group whose strata are numbered in order of appearance.
 struct Divided {
     parts: Vec<u8>,
     rules: Vec<RuleCount>,
@@ -209,7 +209,7 @@ impl Divided {
         }
         for row in free.set_indices() {
             let value = within.and_then(|values| values.is_valid(row).then(|| values.value(row)));
-            // More strata than there may be are refused once all are counted.
+            // Too many strata are refused after all have been counted.
             let stratum = self.strata.number(value).filter(|n| *n < MAX_STRATA);
             parts[row] = stratum.map_or(UNKNOWN, |n| (first_stratum + n) as u8);
         }
@@ -226,7 +226,7 @@ fn certain(matched: &BooleanArray) -> BooleanBuffer {
 }
 
 fn too_large(rule: &str, e: &ArrowError) -> Error {
-    Error::input(format!("rule {rule:?}: a number is too large to calculate with exactly, beyond 38 digits ({e})"))
+    Error::input(format!("rule {rule:?}: a number exceeds the 38 digits of exact calculation ({e})"))
 }
 
 /// The columns of a row group, batch by batch.
@@ -257,7 +257,7 @@ impl<'a> RuleColumns<'a> {
         Ok(RuleColumns { source, group, readers, within: within.transpose()?, left: group.rows })
     }
 
-    /// The next rows: the columns of conditions, and the one of the strata.
+    /// The next rows: the columns of conditions, and that of the strata.
     fn next(&mut self) -> Result<(Vec<ArrayRef>, Option<StringArray>, usize)> {
         let (source, group) = (self.source, self.group);
         let fault =
@@ -278,11 +278,11 @@ impl<'a> RuleColumns<'a> {
         let rows = arrays.iter().chain(&decoded).map(|(array, _)| array.len()).next();
         let rows = rows.unwrap_or_else(|| self.left.min(crate::input::BATCH_ROWS as u64) as usize);
         if let Some((_, column)) = arrays.iter().chain(&decoded).find(|(array, _)| array.len() != rows) {
-            return Err(fault(*column, &"it has another number of rows than other columns"));
+            return Err(fault(*column, &"its number of rows differs from that of other columns"));
         }
         self.left = self.left.checked_sub(rows as u64).ok_or_else(|| {
             let column = arrays.iter().chain(&decoded).map(|(_, column)| *column).next().unwrap_or(0);
-            fault(column, &"it has more rows than the footer promises")
+            fault(column, &"it has more rows than the footer states")
         })?;
         let within = match (&self.within, decoded) {
             (Some(Within::Folder(value)), _) => Some((0..rows).map(|_| value.as_deref()).collect()),
@@ -292,7 +292,7 @@ impl<'a> RuleColumns<'a> {
     }
 }
 
-/// The values of all row groups, in order.
+/// The values of the strata over all row groups, in order.
 fn values(source: &Source, rules: &Compiled, groups: &[Divided]) -> Result<Vec<Option<String>>> {
     let Some(within) = rules.within else { return Ok(vec![None]) };
     let column = &source.columns()[within];
@@ -302,17 +302,22 @@ fn values(source: &Source, rules: &Compiled, groups: &[Divided]) -> Result<Vec<O
     if all.len() > MAX_STRATA {
         let n = if all.len() < COUNTED { all.len().to_string() } else { format!("{COUNTED} or more") };
         return Err(Error::input(format!(
-            "strata: {:?} has {n} different values, and at most {MAX_STRATA} strata are possible; name a column such as a tier",
+            "strata: {:?} has {n} distinct values, but at most {MAX_STRATA} strata are supported; choose a column such as a tier",
             column.name
-        )));
+        ))
+        .of_columns([&column.name])
+        .of_kind(ErrorKind::Values));
     }
     if all.iter().any(|value| value.as_deref() == Some(NULL_STRATUM)) {
         return Err(Error::input(format!(
-            "strata: {:?} has the text {NULL_STRATUM:?}, the name of rows without a value; make those null or name them otherwise",
+            "strata: {:?} contains the text {NULL_STRATUM:?}, which names rows without a value; replace it by null or another \
+             text",
             column.name
-        )));
+        ))
+        .of_columns([&column.name])
+        .of_kind(ErrorKind::Values));
     }
-    // Nulls last, numbers by size.
+    // Nulls last, numbers in numeric order.
     let is_number = kind(&column.data_type).0 == OperandKind::Number;
     let number = |value: &str| value.parse::<f64>().unwrap_or(f64::INFINITY);
     let order = |value: &Option<String>| value.as_deref().filter(|_| is_number).map_or(0.0, number);
@@ -320,7 +325,7 @@ fn values(source: &Source, rules: &Compiled, groups: &[Divided]) -> Result<Vec<O
     Ok(all.into_iter().cloned().collect())
 }
 
-/// All row groups with one numbering of the strata.
+/// Renumbers the strata of all row groups consistently.
 fn gather(rules: &Compiled, values: Vec<Option<String>>, groups: Vec<Divided>) -> Membership {
     let count = |(name, _): &(String, _)| RuleCount { name: name.clone(), rows: 0, taken_before: 0 };
     let mut counts: Vec<RuleCount> = rules.rules.iter().map(count).collect();

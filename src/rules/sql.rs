@@ -1,4 +1,4 @@
-//! SQL as it is read: one expression, its place, and what its operators mean here.
+//! Parsing SQL: one expression, its position, and the meaning of its operators.
 
 use sqlparser::ast::{BinaryOperator, Expr};
 use sqlparser::dialect::PostgreSqlDialect;
@@ -8,16 +8,16 @@ use sqlparser::tokenizer::{Location, Token};
 use super::evaluate::Comparison;
 use super::operand::Calculation;
 
-/// Reads one expression, and nothing behind it.
+/// Parses one expression; nothing may follow it.
 pub(super) fn parse(text: &str) -> Result<Expr, (Location, String)> {
-    // The parser's own messages end with their place, if they have one.
+    // The parser's messages end with their position, if any.
     let fault = |e: &dyn std::fmt::Display| {
         let text = e.to_string();
         let text = text.trim_start_matches("sql parser error: ");
         let (what, at) = text.rsplit_once(" at Line: ").unwrap_or((text, ""));
         let at = at.split_once(", Column: ").and_then(|(l, c)| Some((l.parse().ok()?, c.parse().ok()?)));
         let at = at.map_or(Location::empty(), |(line, column)| Location { line, column });
-        (at, format!("it is no condition in SQL: {}", cut(what)))
+        (at, format!("not a valid SQL condition: {}", cut(what)))
     };
     let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text).map_err(|e| fault(&e))?;
     let expr = parser.parse_expr().map_err(|e| fault(&e))?;
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, (Location, String)> {
     }
 }
 
-/// The conditions that one operator joins, in order.
+/// The conditions joined by one operator, in order.
 pub(super) fn chain<'a>(expr: &'a Expr, joined: &BinaryOperator) -> Vec<&'a Expr> {
     let (mut parts, mut rest) = (Vec::new(), expr);
     while let Expr::BinaryOp { left, op, right } = rest
@@ -65,12 +65,12 @@ pub(super) fn calculation(op: &BinaryOperator) -> Option<Calculation> {
     })
 }
 
-/// A part of a condition, as it was understood.
+/// A part of a condition, as parsed.
 pub(super) fn shown(expr: &Expr) -> String {
     cut(&expr.to_string())
 }
 
-/// The beginning of a text, on one line.
+/// The beginning of a text, as one line.
 pub(super) fn cut(text: &str) -> String {
     const MOST: usize = 60;
     let line: String = text

@@ -1,4 +1,4 @@
-//! What bank to make: as it was given, checked, and what came of it.
+//! Which bank to make: the specification as given, the same checked, and the outcome.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Most features or segments that a bank can have.
+/// Most features that a bank can have.
 pub const MAX_FEATURES: usize = 4096;
 /// Most segments that a bank can have.
 pub const MAX_SEGMENTS: usize = 4096;
-/// Most files that a bank can be cut into: their names carry five digits.
+/// Most files of a bank: their names have five digits.
 pub const MAX_FILES: usize = 100_000;
 /// Most rows in a row group.
 pub const MAX_ROW_GROUP_ROWS: usize = 1 << 24;
@@ -22,7 +22,7 @@ const MAX_ROW_GROUPS: u64 = i16::MAX as u64;
 pub enum Compression {
     /// Stored as encoded.
     None,
-    /// Fast, modest: what most banks' files have.
+    /// Fast and moderate; what most banks' files use.
     #[default]
     Snappy,
     /// Smaller and slower; level 1.
@@ -37,7 +37,8 @@ impl FromStr for Compression {
             "none" => Ok(Compression::None),
             "snappy" => Ok(Compression::Snappy),
             "zstd" => Ok(Compression::Zstd),
-            _ => Err(Error::usage(format!("unknown compression {name:?}: use none, snappy or zstd"))),
+            _ => Err(Error::usage(format!("unknown compression {name:?}; use none, snappy or zstd"))
+                .of_option("--compression")),
         }
     }
 }
@@ -52,29 +53,29 @@ impl fmt::Display for Compression {
     }
 }
 
-/// What bank to make, as the user gave it. [`SynthSpec::check`] turns it into one that can be made.
+/// Which bank to make, as the user specified it. [`SynthSpec::check`] turns it into one that can be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthSpec {
     /// Customers. With 0 the files have a schema and no rows.
     pub rows: u64,
-    /// Feature columns, 1 to 4096; the customer number comes on top. Default 16.
+    /// Feature columns, 1 to 4096, besides the customer number. Default 16.
     pub features: usize,
     /// Planted segments, 1 to 4096. Default 8.
     pub segments: usize,
-    /// Another seed gives another bank with the same columns. Default 0.
+    /// A different seed gives a different bank with the same columns. Default 0.
     pub seed: u64,
-    /// Share of nulls in the nullable feature columns, about half of all: 0 to 1, 1 excluded. With 0 every column is
-    /// declared as never null. Default 0.
+    /// Share of nulls in the nullable feature columns, about half of them: from 0 to below 1. With 0, all columns are
+    /// declared as not nullable. Default 0.
     pub nulls: f64,
-    /// Whether the last column, `true_segment`, tells the planted segment. Default no.
+    /// Whether to add a last column, `true_segment`, with the planted segment. Default no.
     pub truth: bool,
-    /// 1: `out` is a file. More: `out` is a folder with that many files, cut between row groups. Default 1.
+    /// 1: `out` is a file. More: `out` is a folder with that many files, split between row groups. Default 1.
     pub files: usize,
     /// Rows in a row group, 1 to 2^24. Default 131072.
     pub row_group_rows: usize,
     /// Compression of the pages. Default snappy.
     pub compression: Compression,
-    /// Where the bank goes. An earlier one there is replaced once the new one is complete.
+    /// Where to write the bank. An existing one is replaced once the new one is complete.
     pub out: PathBuf,
 }
 
@@ -100,7 +101,7 @@ impl SynthSpec {
         let mut faults = Vec::new();
         let mut within = |name: &str, value: usize, most: usize| {
             if !(1..=most).contains(&value) {
-                faults.push(format!("{name} is {value}: give 1 to {most}"));
+                faults.push(format!("{name} is {value}; it must be between 1 and {most}"));
             }
         };
         within("features", self.features, MAX_FEATURES);
@@ -108,7 +109,7 @@ impl SynthSpec {
         within("files", self.files, MAX_FILES);
         within("row group rows", self.row_group_rows, MAX_ROW_GROUP_ROWS);
         if !(0.0..1.0).contains(&self.nulls) {
-            faults.push(format!("nulls is {}: give a share of 0 or more and below 1, such as 0.02", self.nulls));
+            faults.push(format!("nulls is {}; it must be a share from 0 to below 1, such as 0.02", self.nulls));
         }
         if faults.is_empty() {
             faults.extend(self.fault_of_files());
@@ -120,15 +121,15 @@ impl SynthSpec {
         let (groups, files) = (self.row_groups(), self.files as u64);
         if files > groups.max(1) {
             return Some(format!(
-                "{} rows in row groups of {} are {groups} row groups, too few for {files} files: files are cut between \
-                 row groups, so give fewer files or smaller row groups",
+                "{} rows in row groups of {} make {groups} row groups, too few for {files} files, which are split between row \
+                 groups; choose fewer files or smaller row groups",
                 self.rows, self.row_group_rows
             ));
         }
         (groups.div_ceil(files) > MAX_ROW_GROUPS).then(|| {
             format!(
-                "{} rows in row groups of {} are {groups} row groups, and a Parquet file holds {MAX_ROW_GROUPS}: give \
-                 {} files or larger row groups",
+                "{} rows in row groups of {} make {groups} row groups, but a Parquet file holds at most {MAX_ROW_GROUPS}; \
+                 choose at least {} files, or larger row groups",
                 self.rows,
                 self.row_group_rows,
                 groups.div_ceil(MAX_ROW_GROUPS)
@@ -136,13 +137,13 @@ impl SynthSpec {
         })
     }
 
-    /// Row groups of all files together.
+    /// Row groups of all files.
     pub(super) fn row_groups(&self) -> u64 {
         self.rows.div_ceil(self.row_group_rows as u64)
     }
 }
 
-/// A [`SynthSpec`] of which every value is in range.
+/// A [`SynthSpec`] whose values are all in range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedSpec(SynthSpec);
 

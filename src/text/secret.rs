@@ -1,4 +1,4 @@
-//! Secrets that a user has: in a file or in the environment, never on the command line.
+//! A user's secrets: in a file or in the environment, never on the command line.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// A file, whose last line break does not count.
+    /// A file; a line break at its end is ignored.
     File(PathBuf),
     /// An environment variable.
     Variable(String),
@@ -18,7 +18,7 @@ pub enum KeySource {
 impl FromStr for KeySource {
     type Err = Error;
 
-    /// `env:NAME`, or else a file.
+    /// `env:NAME`, otherwise a file.
     fn from_str(text: &str) -> Result<Self> {
         Ok(match text.strip_prefix("env:") {
             Some(name) => KeySource::Variable(name.to_owned()),
@@ -45,16 +45,17 @@ impl KeySource {
         }
     }
 
-    /// What is there, and how messages name it; `option` is what asked for it.
-    pub(crate) fn read(&self, option: &str) -> Result<(Vec<u8>, String)> {
+    /// The secret, and its name for messages; `option` is the option that names it.
+    pub(crate) fn read(&self, option: &'static str) -> Result<(Vec<u8>, String)> {
         match self {
             KeySource::File(path) => {
-                let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+                let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e).of_option(option))?;
                 Ok((bytes, path.display().to_string()))
             }
             KeySource::Variable(name) => {
                 let value = std::env::var_os(name).ok_or_else(|| {
                     Error::usage(format!("{option} env:{name}: the environment has no variable {name}"))
+                        .of_option(option)
                 })?;
                 Ok((value.into_encoded_bytes(), format!("env:{name}")))
             }

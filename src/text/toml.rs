@@ -35,7 +35,7 @@ impl TomlText {
     ///
     /// # Errors
     /// It cannot be read, or is not UTF-8.
-    pub(crate) fn read_secret(source: &KeySource, option: &str) -> Result<Self> {
+    pub(crate) fn read_secret(source: &KeySource, option: &'static str) -> Result<Self> {
         let (bytes, name) = source.read(option)?;
         let file = match source {
             KeySource::File(path) => Some(path.clone()),

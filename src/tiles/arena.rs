@@ -1,13 +1,13 @@
-//! All chunks of a store in one piece of memory, which the system gives zeroed, to the thread that asks for it or writes it
-//! first; and an error, not an abort, where there is too little.
+//! All chunks of a store in one memory mapping, whose pages the system zeroes for the thread that populates or first
+//! writes them. Too little memory is an error, not an abort.
 //!
-//! Huge pages (MADV_HUGEPAGE) were tried and left out: on a virtual machine with two cores, decoding 10 million x 16 took
-//! 1.4 s instead of 0.9, with 1.5 s in the kernel instead of 0.5, and the passes were no faster.
+//! Huge pages (MADV_HUGEPAGE) were tried and rejected: on a virtual machine with two cores, decoding 10 million x 16
+//! took 1.4 s instead of 0.9, with 1.5 s in the kernel instead of 0.5, and the passes were no faster.
 
 use memmap2::MmapMut;
 
 use super::layout::Layout;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Zeroed values. Chunks begin on cache lines.
 #[derive(Debug)]
@@ -18,18 +18,18 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// Room for the chunks of `layout`.
+    /// Memory for the chunks of `layout`.
     ///
     /// # Errors
-    /// The system does not give that much memory.
+    /// The system refuses that much memory.
     pub(crate) fn new(layout: Layout) -> Result<Self> {
         let bytes = layout.bytes();
         let none = |e: &dyn std::fmt::Display| {
-            Error::environment(format!(
-                "{bytes} bytes of memory for the tiles cannot be had: {e}; give a smaller --memory"
-            ))
+            Error::environment(format!("cannot allocate {bytes} bytes of memory for the tiles: {e}; lower --memory"))
+                .of_kind(ErrorKind::Memory)
+                .of_option("--memory")
         };
-        // An empty map is not possible.
+        // A mapping cannot be empty.
         let length = usize::try_from(bytes.max(1)).map_err(|e| none(&e))?;
         let map = MmapMut::map_anon(length).map_err(|e| none(&e))?;
         Ok(Arena { map, stride: layout.chunk_floats() })
@@ -40,28 +40,28 @@ impl Arena {
         self.stride
     }
 
-    /// Gets the pages of some values from the system by one call where it can do that, instead of by a fault for each page
-    /// (611 MiB: 0.24 s of CPU time instead of 0.32).
+    /// Populates the pages of some values by one system call where supported, instead of by one page fault each (611
+    /// MiB: 0.24 s of CPU time instead of 0.32).
     pub(crate) fn populate(&self, values: std::ops::Range<usize>) {
         #[cfg(target_os = "linux")]
-        // A kernel that cannot (before 5.14) gives the pages when they are written.
+        // Kernels before 5.14 cannot; they supply the pages when written.
         let _ = self.map.advise_range(memmap2::Advice::PopulateWrite, values.start * 4, values.len() * 4);
         #[cfg(not(target_os = "linux"))]
         let _ = values;
     }
 
-    /// All values: whole multiples of four bytes, on a page's boundary.
+    /// All values: a multiple of four bytes, aligned to a page.
     pub(crate) fn values(&self) -> &[f32] {
         bytemuck::cast_slice(&self.map[..self.map.len() / 4 * 4])
     }
 
-    /// All values, to write.
+    /// All values, for writing.
     pub(crate) fn values_mut(&mut self) -> &mut [f32] {
         let length = self.map.len() / 4 * 4;
         bytemuck::cast_slice_mut(&mut self.map[..length])
     }
 
-    /// The values of a chunk of `layout`, which has no more features than the one that the arena was made for.
+    /// The values of a chunk of `layout`, which has at most as many features as the layout the arena was made for.
     pub(crate) fn chunk(&self, layout: &Layout, chunk: usize) -> &[f32] {
         &self.values()[chunk * self.stride..][..layout.floats_in(chunk)]
     }

@@ -1,8 +1,8 @@
-//! Rows on the grid, ready for arithmetic: what preparation leaves and every backend reads.
+//! Rows on the grid, ready for arithmetic: made by preparation and read by every backend.
 //!
-//! A value is an integer with |value| <= [`GRID_MAX`], stored as f32, in which it is exact. Beside the values stand an
-//! upper bound of every tile's squared row norms (for the certificate of the fast path), the rows' integer weights if
-//! there are any, and the exact sum of squares (for the inertia).
+//! A value is an integer with |value| <= [`GRID_MAX`], stored exactly as f32. With the values come an upper bound of
+//! each tile's squared row norms (for the certificate of the fast path), the rows' integer weights if any, and the
+//! exact sum of squares (for the inertia).
 
 mod arena;
 mod landing;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::simd::{Dispatch, Work};
 
-/// The largest grid integer: a difference of two fits 24 bits and is exact in f32.
+/// The largest grid integer: the difference of two fits in 24 bits and is exact in f32.
 pub const GRID_MAX: i32 = (1 << 23) - 1;
 
 /// All rows on the grid.
@@ -70,7 +70,7 @@ impl<'a> Chunk<'a> {
         self.values[((row / TILE_ROWS) * self.dim + feature) * TILE_ROWS + row % TILE_ROWS] as i32
     }
 
-    /// Copies a row's values to `out`, which has room for `dim` of them.
+    /// Copies a row's values to `out`, which holds `dim` of them.
     pub fn copy_row(&self, row: usize, out: &mut [i32]) {
         for (feature, out) in out.iter_mut().enumerate() {
             *out = self.value(row, feature);
@@ -84,7 +84,7 @@ impl<'a> Chunk<'a> {
 }
 
 impl Tiles {
-    /// Takes a store whose values are grid integers and were measured.
+    /// Tiles from a store whose values are grid integers and have been measured.
     pub(crate) fn new(store: Store, weights: Option<Vec<u32>>, measured: Measured) -> Self {
         let Measured { norms, sum_squares } = measured;
         Tiles { store, norms, weights, sum_squares }
@@ -118,7 +118,7 @@ impl Tiles {
         Tiles::measured(store, weights)
     }
 
-    /// Takes a store whose values are grid integers.
+    /// Tiles from a store whose values are grid integers.
     pub(crate) fn measured(store: Store, weights: Option<Vec<u32>>) -> Result<Self> {
         let layout = store.layout();
         let measuring = Measuring::new(layout.rows(), weights.as_deref(), Dispatch::default());

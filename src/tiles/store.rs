@@ -1,4 +1,4 @@
-//! Where the chunks live: in memory, or in a scratch file that vanishes with the process.
+//! Where the chunks are stored: in memory, or in a scratch file that disappears with the process.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -31,18 +31,18 @@ impl Store {
     /// Zeroed chunks in memory.
     ///
     /// # Errors
-    /// The system does not give that much memory.
+    /// The system refuses that much memory.
     pub fn memory(layout: Layout) -> Result<Self> {
         Ok(Store { layout, place: Backing::Memory(Arena::new(layout)?) })
     }
 
-    /// An unnamed file in `folder`, which disappears when it is closed, also when the process is killed.
+    /// An unnamed file in `folder`, which disappears when it is closed, even if the process is killed.
     pub fn scratch(layout: Layout, folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
         Ok(Store { layout, place: Backing::Scratch { file, folder: folder.to_path_buf() } })
     }
 
-    /// Where the values of the chunks lie.
+    /// The layout of the values.
     pub fn layout(&self) -> Layout {
         self.layout
     }
@@ -65,7 +65,7 @@ impl Store {
         }
     }
 
-    /// Puts a whole chunk.
+    /// Writes a whole chunk.
     pub(crate) fn write(&mut self, chunk: usize, values: &[f32]) -> Result<()> {
         match &mut self.place {
             Backing::Memory(arena) => {
@@ -94,8 +94,8 @@ impl Store {
     }
 
     /// Calls `work` for every chunk from as many workers as the thread pool has, in no particular order. Each worker
-    /// owns a state made by `init`; the states are returned. A scratch file is read ahead by a thread of its own, so
-    /// that reading and work overlap.
+    /// owns a state made by `init`; the states are returned. A scratch file is read ahead by a separate thread, so that
+    /// reading and work overlap.
     pub(crate) fn scan<T: Send>(
         &self,
         init: impl Fn() -> T + Sync,
@@ -135,7 +135,7 @@ impl Store {
                         let _ = free_tx.send(buffer);
                     }
                 });
-                // A failed worker leaves the reader with nobody to read for: closing the channel ends it.
+                // If a worker fails, closing the channel ends the reader.
                 drop(full);
                 drop(free_tx);
                 result

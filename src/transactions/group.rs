@@ -1,4 +1,4 @@
-//! The rows of a partition put together by customer, customers ascending: counted, then moved once.
+//! Groups the rows of a partition by customer, in ascending order: counted first, then moved once.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -7,16 +7,16 @@ use super::partitions::{PartitionChunk, PartitionLayout, name_at};
 use crate::error::{Error, Result};
 use crate::numeric::{GOLDEN, fold};
 
-/// Numbers as far apart as this many times the rows are counted in a table of their whole range.
+/// Keys are counted in a table of their whole range if the range is at most this many times the rows.
 const SPARSE: u64 = 4;
 
 /// Customers and their rows.
 #[derive(Debug)]
 pub(super) struct Grouped {
     pub(super) ids: Ids,
-    /// Where each customer's rows begin, and at last where they end.
+    /// Where each customer's rows begin; the last entry is where they end.
     starts: Vec<usize>,
-    /// The rows' words behind the key.
+    /// The rows' words after the key.
     words: Vec<u64>,
     stride: usize,
 }
@@ -31,7 +31,7 @@ pub(super) enum Ids {
 }
 
 impl Grouped {
-    /// Puts the rows of a partition together.
+    /// Groups the rows of a partition.
     pub(super) fn new(chunks: Vec<PartitionChunk>, layout: PartitionLayout) -> Result<Self> {
         let slots = if layout.text { Slots::of_texts(&chunks, layout)? } else { Slots::of_numbers(&chunks, layout)? };
         let Slots { of_row, counts, ids, order } = slots;
@@ -52,7 +52,7 @@ impl Grouped {
                 let at = next[slot as usize];
                 next[slot as usize] += 1;
                 let (to, from) = (&mut words[at * stride..(at + 1) * stride], &row[layout.key_words()..]);
-                // As in `partitions`: the usual length spelled out.
+                // As in `partitions`: a constant length for the usual case.
                 match (<&mut [u64; 2]>::try_from(&mut *to), <&[u64; 2]>::try_from(from)) {
                     (Ok(to), Ok(from)) => *to = *from,
                     _ => to.copy_from_slice(from),
@@ -73,7 +73,7 @@ impl Grouped {
     }
 }
 
-/// A slot for each customer: which one a row's is, how many rows it has, and the slots in the order of the names.
+/// One slot per customer: the slot of each row, the rows per slot, and the slots in the order of the names.
 struct Slots {
     of_row: Vec<u32>,
     counts: Vec<u32>,
@@ -121,8 +121,8 @@ impl Slots {
         let width = layout.words();
         let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
         check(rows)?;
-        // Names stay where they are; the table holds where. Its hash is keyed at random: nobody can choose names that
-        // collide, and no result depends on it.
+        // Names stay in place; the table refers to them. Its hash has a random key, so nobody can choose names that
+        // collide; no result depends on it.
         let mut slots: HashMap<&[u8], u32> = HashMap::new();
         let mut of_row = Vec::with_capacity(rows);
         let (mut counts, mut names): (Vec<u32>, Vec<&[u8]>) = (Vec::new(), Vec::new());
@@ -150,13 +150,14 @@ fn check(rows: usize) -> Result<()> {
     match u32::try_from(rows) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::input(format!(
-            "{rows} transactions lie within one narrow range of customers, more than can be put together at once; look for \
-             a customer that stands for many, and leave it out"
-        ))),
+            "{rows} transactions belong to one narrow range of customers, too many to group at once; look for a placeholder \
+             customer that stands for many, and leave it out"
+        ))
+        .of_option("--customer")),
     }
 }
 
-/// Hashes a number by one multiplication: keys come from the same file as the time they take.
+/// Hashes a number by one multiplication: whoever chooses the keys slows down only their own job.
 #[derive(Debug, Default)]
 struct Spread(u64);
 

@@ -1,18 +1,19 @@
-//! Features from transactions: one row a transaction enters as Parquet, one row a customer leaves, to be segmented.
+//! Features from transactions: Parquet with one row per transaction becomes a table with one row per customer, ready to
+//! be segmented.
 //!
-//! # What it costs, and how it goes
+//! # How it works, and its cost
 //!
-//! The floor is decoding the columns in use: 24 bytes a transaction for a number, a time and an amount; 50 million took
-//! 0.9 s on two cores of a Zen 5, and the whole job 6.9 s beside other work. After that every transaction's words are
-//! moved twice and read three times: sent to a partition, by ranges of the customer's name
-//! (`partitions`); counted there and moved to stand beside the customer's others (`group`); read in order (`customer`).
-//! Partitions are small enough for a core's caches, so both moves are short. No row enters a hash table where customers
-//! are numbers in a dense range; elsewhere the table holds a slot a customer and no copies of names.
+//! The lower bound is decoding the columns in use: 24 bytes per transaction for a number, a time and an amount; 50
+//! million took 0.9 s on two cores of a Zen 5, and the whole job 6.9 s alongside other work. After that, each
+//! transaction's words are moved twice and read three times: sent to a partition, by ranges of the customer's name
+//! (`partitions`); counted there and moved next to the customer's others (`group`); read in order (`customer`).
+//! Partitions fit into a core's caches, so both moves are short. If customers are numbers in a dense range, no hash
+//! table is used; otherwise it holds one slot per customer and no copies of names.
 //!
-//! Beyond the memory allowed, partitions go to a scratch file without a name and are read back one after the other.
-//! Neither threads, memory, files nor the order of rows change a byte of what is written.
+//! Beyond the memory limit, partitions go to an unnamed scratch file and are read back one after another. Threads,
+//! memory, the split into files and the order of rows never change a byte of the output.
 //!
-//! Absent on purpose: the present time. A table made twice from the same data is the same table.
+//! Deliberately absent: the current time. A table made twice from the same data is the same table.
 
 mod amount;
 mod categories;
@@ -41,7 +42,7 @@ use self::money::{ExactSum, Rounded};
 use self::partitions::{PartitionLayout, Partitions};
 use self::reading::{PassFindings, Rules};
 use self::request::{RfmColumns, values_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::Source;
 use crate::job::{DECODER, FIXED, MIB};
@@ -54,10 +55,10 @@ pub use self::request::{Filter, Returns, RfmRequest};
 /// Bytes of a partition that suit a core's caches; not more than so many partitions.
 const PARTITION_BYTES: u64 = 2 * MIB;
 const MOST_PARTITIONS: u64 = 1024;
-/// Bytes gathered for a partition before they are handed over.
+/// Bytes collected for a partition before they are handed over: the least and the most.
 const CHUNK_BYTES: (u64, u64) = (4 << 10, 64 << 10);
 
-/// Transactions that were left out, each for the first of these reasons that applies.
+/// Transactions that were left out, each counted under the first of these reasons that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
     /// Another currency, or none.
@@ -68,9 +69,9 @@ pub struct LeftOut {
     pub no_time: u64,
     /// No amount, or a factor of it missing.
     pub no_amount: u64,
-    /// An amount that is NaN, infinite or beyond 1e290 either way.
+    /// An amount that is NaN, infinite, above 1e290 or below -1e290.
     pub not_finite: u64,
-    /// No name of a transaction, where one was asked for.
+    /// No transaction name, if a column of names was given.
     pub no_transaction: u64,
     /// At the reference date or after it.
     pub after_reference: u64,
@@ -105,7 +106,7 @@ impl LeftOut {
         all.into_iter().filter(|(rows, _)| *rows > 0).collect()
     }
 
-    /// Those whose data is incomplete rather than unwanted.
+    /// Only those whose data is incomplete rather than unwanted.
     fn incomplete(&self) -> LeftOut {
         LeftOut {
             no_time: self.no_time,
@@ -134,18 +135,18 @@ pub struct RfmOutcome {
     pub left_out: LeftOut,
     /// The reference date, as `2011-12-10` or `2011-12-10T12:00:00`.
     pub reference: String,
-    /// The most common categories, the most common first.
+    /// The most common categories, in descending order.
     pub categories: Vec<String>,
-    /// Bytes that went through a scratch file.
+    /// Bytes written to the scratch file.
     pub spilled: u64,
 }
 
-/// Makes a customer table of transactions and puts it in place when it is complete; until then `out` is as it was.
+/// Makes a customer table from transactions and publishes it once complete; until then `out` is unchanged.
 ///
-/// One row a customer who has a transaction that is used, ascending by customer (text by its UTF-8 bytes). A *purchase* is
-/// a used transaction that is no return. With a column of transactions' names, *count* means distinct names, and
-/// `monetary_max` looks at whole transactions; otherwise every row counts for itself. A day has 86,400 seconds; days
-/// have fractions where the times have them.
+/// One row per customer with at least one used transaction, ascending by customer (text by its UTF-8 bytes). A
+/// *purchase* is a used transaction that is not a return. With a column of transaction names, *count* means distinct
+/// names, and `monetary_max` considers whole transactions; otherwise each row is a transaction. A day has 86,400
+/// seconds; days are fractional if the times are.
 ///
 /// | column | unit | meaning |
 /// |---|---|---|
@@ -165,22 +166,22 @@ pub struct RfmOutcome {
 /// | `trend_change_count`, `_sum` | | recent less before |
 /// | `CATEGORY_VALUE_count`, `_sum` | | rows of purchases, and money less returns, by category; `other` for the rest and null |
 ///
-/// Sums of whole numbers and decimals are exact and converted once; sums of floating point are the f64 nearest to the
-/// true sum of the amounts. So is every product rounded once before it is added.
+/// Sums of integers and decimals are exact and converted once; sums of floating point are the f64 nearest to the true
+/// sum of the amounts. Products are likewise rounded once before they are added.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`]: columns that do not exist, all listed; an option out of range; an output inside the input.
-/// [`Error::Input`]: a column of a type that cannot serve; no transaction that can be used; incomplete transactions where
-/// they are refused; an exact amount of more than 63 bits. [`Error::Environment`]: the memory allowed is too small, with
-/// the smallest that would do; the disk. [`Error::Interrupted`] once `stop` is set.
+/// [`Error::Input`]: a column of an unsuitable type; no usable transaction; incomplete transactions if they are to be
+/// refused; an exact amount of more than 63 bits. [`Error::Environment`]: the memory limit is too low, with the lowest
+/// that suffices; the disk. [`Error::Interrupted`] once `stop` is set.
 pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<RfmOutcome> {
     request.check()?;
     let watch = Watch::new(observer, stop);
     request.resources.install(|| run(request, None, watch))
 }
 
-/// With a `plan` of the caller's rather than one that is made here.
+/// With the caller's `plan`, if any.
 fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<RfmOutcome> {
     let (mut publication, name) = Publication::of_table(&request.out, &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open_with(&request.inputs, &request.access))?;
@@ -256,7 +257,7 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     })
 }
 
-/// Where a scratch file goes: the folder asked for, or the output's.
+/// The folder of the scratch file: the requested one, or the output's.
 fn publication_folder(request: &RfmRequest) -> std::path::PathBuf {
     let parent = request.out.parent().filter(|p| !p.as_os_str().is_empty());
     request.resources.scratch_folder(Some(parent.unwrap_or(std::path::Path::new("."))))
@@ -264,11 +265,14 @@ fn publication_folder(request: &RfmRequest) -> std::path::PathBuf {
 
 fn day_after(columns: &RfmColumns, newest: i64) -> Result<i64> {
     columns.unit.next_day(newest).ok_or_else(|| {
-        Error::input("the newest time is the last that its type can hold; give --reference-date to leave it out".into())
+        Error::input(
+            "the newest time is the last that its type can represent; set --reference-date to leave it out".into(),
+        )
+        .of_option("--reference-date")
     })
 }
 
-/// Refuses what is incomplete, if that was asked for, and an input of which nothing is left.
+/// Refuses incomplete transactions, if requested, and an input without usable transactions.
 fn vet(request: &RfmRequest, columns: &RfmColumns, source: &Source, seen: &PassFindings) -> Result<()> {
     let list = |left_out: &LeftOut| {
         let reasons: Vec<String> = left_out.reasons().iter().map(|(rows, why)| format!("{rows} {why}")).collect();
@@ -276,19 +280,23 @@ fn vet(request: &RfmRequest, columns: &RfmColumns, source: &Source, seen: &PassF
     };
     let incomplete = seen.left_out.incomplete();
     if request.refuse_incomplete && incomplete != LeftOut::default() {
-        let name = |column: usize| format!("{:?}", source.columns()[column].name);
-        let names: Vec<String> =
-            [columns.time].iter().chain(&columns.factors).chain(&columns.transaction).map(|&c| name(c)).collect();
+        let name = |&column: &usize| source.columns()[column].name.as_str();
+        let names: Vec<&str> =
+            [columns.time].iter().chain(&columns.factors).chain(&columns.transaction).map(name).collect();
+        let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
         return Err(Error::input(format!(
-            "of {} transactions there are {}; repair the columns {}, or leave such rows out with --incomplete leave-out",
+            "{} transactions include {}; repair the columns {}, or leave such rows out with --incomplete leave-out",
             source.rows(),
             list(&incomplete),
-            names.join(", ")
-        )));
+            quoted.join(", ")
+        ))
+        .of_columns(names)
+        .of_kind(ErrorKind::Values)
+        .of_option("--incomplete"));
     }
     if seen.used == 0 {
         return Err(Error::input(format!(
-            "no transaction is left of {}: {}; look at the columns and the options that choose transactions",
+            "none of {} transactions can be used: {}; check the columns and the options that select transactions",
             source.rows(),
             list(&seen.left_out)
         )));
@@ -303,18 +311,19 @@ fn schema(source: &Source, columns: &RfmColumns, shape: &CustomerShape) -> Resul
     let mut fields = vec![Field::new(&customer.name, data_type, false)];
     fields.extend(shape.fields());
     let mut seen = std::collections::HashSet::new();
-    let twice: Vec<String> =
-        fields.iter().filter(|f| !seen.insert(f.name().clone())).map(|f| format!("{:?}", f.name())).collect();
+    let twice: Vec<&String> = fields.iter().map(Field::name).filter(|name| !seen.insert(*name)).collect();
     if twice.is_empty() {
         return Ok(Arc::new(Schema::new(fields)));
     }
+    let quoted: Vec<String> = twice.iter().map(|name| format!("{name:?}")).collect();
     Err(Error::input(format!(
-        "the output would have two columns named {}; rename the customer's or the category's column",
-        twice.join(", ")
-    )))
+        "the output would have two columns named {}; rename the customer column or the category column",
+        quoted.join(", ")
+    ))
+    .of_columns(twice))
 }
 
-/// Works on all partitions, a wave on all threads, and hands their customers on in order.
+/// Processes all partitions, in waves of one per thread, and passes on their customers in order.
 fn aggregate(
     partitions: &Partitions,
     shape: &CustomerShape,
@@ -344,7 +353,7 @@ fn aggregate(
     Ok(())
 }
 
-/// How rows are divided, and what stays in memory: made from footers alone.
+/// How rows are partitioned, and what stays in memory: planned from footers alone.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     partitions: usize,
@@ -356,12 +365,12 @@ struct Plan {
 impl Plan {
     fn new(source: &Source, rules: &Rules, request: &RfmRequest) -> Result<Self> {
         let threads = rayon::current_num_threads() as u64;
-        // Names of text are as long as they are; 16 bytes is a guess, by which only the number of partitions is chosen.
+        // The length of text names is unknown; 16 bytes is a guess that only affects the number of partitions.
         let row = rules.layout.words() as u64 * 8 + if rules.layout.text { 16 } else { 0 };
         let rows = source.rows() * row;
         let partitions = rows.div_ceil(PARTITION_BYTES).clamp(1, MOST_PARTITIONS);
         let decoders = threads * rules.columns.all().len() as u64 * DECODER;
-        // A partition's rows, the same put together, slots and features, on every thread.
+        // A partition's rows, the same grouped, slots and features, on every thread.
         let work = threads * 4 * rows.div_ceil(partitions);
         let features = 12
             + if request.trend.is_some() { 6 } else { 0 }
@@ -372,13 +381,15 @@ impl Plan {
         let budget = request.resources.budget();
         if budget < smallest {
             return Err(Error::environment(format!(
-                "{} MiB of memory are not enough for {} transactions: {} MiB are needed at least; give --memory {}MiB or \
-                 more, or fewer --threads",
-                budget / MIB,
+                "{} transactions need at least {} MiB of memory, but the limit is {} MiB; raise --memory to {}MiB or more, or \
+                 use fewer --threads",
                 source.rows(),
                 smallest.div_ceil(MIB),
+                budget / MIB,
                 smallest.div_ceil(MIB)
-            )));
+            ))
+            .of_kind(ErrorKind::Memory)
+            .of_option("--memory"));
         }
         let chunk_bytes = ((budget - common) / 4 / (threads * partitions)).clamp(CHUNK_BYTES.0, CHUNK_BYTES.1);
         let resident = (budget - common).saturating_sub(threads * partitions * chunk_bytes);

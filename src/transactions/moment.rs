@@ -1,4 +1,4 @@
-//! Time as whole ticks of its column's own unit: nothing is rounded before the last division.
+//! Times as whole ticks in the unit of their column: nothing is rounded before the final division.
 
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
@@ -18,7 +18,7 @@ pub(super) struct TimestampUnit {
 }
 
 impl TimestampUnit {
-    /// The unit of a type; None if it is no date and no timestamp.
+    /// The unit of a type; None if it is neither a date nor a timestamp.
     pub(super) fn of(data_type: &DataType) -> Option<Self> {
         let ticks_a_day = match data_type {
             DataType::Date32 => 1,
@@ -40,16 +40,17 @@ impl TimestampUnit {
     pub(super) fn parse(self, text: &str) -> Result<i64> {
         let nanos = string_to_timestamp_nanos(text).map_err(|_| {
             Error::usage(format!(
-                "--reference-date {text:?} is no date; write 2026-01-31 or 2026-01-31T12:00:00, between the years 1678 \
-                 and 2261"
+                "--reference-date {text:?} is not a date; write 2026-01-31 or 2026-01-31T12:00:00, in the years 1678 to 2261"
             ))
+            .of_option("--reference-date")
         })?;
         let nanos_a_tick = NANOS_A_DAY / self.ticks_a_day;
         if nanos % nanos_a_tick != 0 {
             return Err(Error::usage(format!(
-                "--reference-date {text} is finer than the time column, which counts {}",
-                if self.ticks_a_day == 1 { "whole days: give a date" } else { "coarser fractions of a second" }
-            )));
+                "--reference-date {text} is more precise than the time column, which has {}",
+                if self.ticks_a_day == 1 { "whole days; give a date" } else { "a coarser fraction of a second" }
+            ))
+            .of_option("--reference-date"));
         }
         Ok(nanos / nanos_a_tick)
     }
@@ -59,7 +60,7 @@ impl TimestampUnit {
         tick.div_euclid(self.ticks_a_day).checked_add(1)?.checked_mul(self.ticks_a_day)
     }
 
-    /// From one tick to a later one, in days: the exact difference, divided and rounded once.
+    /// The time from one tick to a later one in days: the exact difference, divided and rounded once.
     pub(super) fn days(self, from: i64, to: i64) -> f64 {
         (i128::from(to) - i128::from(from)) as f64 / self.ticks_a_day as f64
     }
@@ -112,7 +113,7 @@ mod tests {
         assert_eq!(micros.next_day(micros.parse(text).unwrap()), Some(15_318 * 86_400_000_000));
         assert_eq!(micros.next_day(86_400_000_000), Some(2 * 86_400_000_000), "midnight belongs to the day it begins");
         assert!(days.parse("2011-12-10T01:00:00").unwrap_err().to_string().contains("whole days"));
-        assert!(days.parse("yesterday").unwrap_err().to_string().contains("is no date"));
+        assert!(days.parse("yesterday").unwrap_err().to_string().contains("is not a date"));
         assert_eq!(micros.days(0, 43_200_000_000), 0.5);
         assert!(micros.days(i64::MIN, i64::MAX) > 2.1e8);
     }

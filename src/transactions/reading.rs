@@ -1,6 +1,6 @@
 //! Transactions decoded and sent to their partitions: row groups in parallel, their columns batch by batch.
 //!
-//! For each row it is decided here whether it is used, and if not, for which one reason it is counted as left out.
+//! Decides for each row whether it is used, and if not, under which single reason it is counted as left out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,11 +18,11 @@ use super::money::LARGEST;
 use super::partitions::{PartitionLayout, Partitions, Ranges, Sender};
 use super::request::{RfmColumns, values_of};
 use super::{LeftOut, Returns};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, Order, RowGroup, Source};
 
-/// Row groups that are looked into for the ranges of partitions, evenly spread.
+/// Evenly spaced row groups that are sampled for the ranges of partitions.
 const SAMPLED_GROUPS: usize = 32;
 /// Batches read of each of those, at most.
 const SAMPLED_BATCHES: usize = 64;
@@ -34,20 +34,20 @@ const SAMPLED_A_BATCH: usize = 128;
 pub(super) struct Rules {
     pub(super) columns: RfmColumns,
     pub(super) layout: PartitionLayout,
-    /// Ticks from which on, and before which, a transaction is used.
+    /// The first tick of used transactions, and the tick before which they lie.
     pub(super) from: i64,
     pub(super) before: Option<i64>,
     pub(super) returns: Returns,
 }
 
-/// What was found on the way.
+/// What the pass found.
 #[derive(Debug, Default)]
 pub(super) struct PassFindings {
     pub(super) left_out: LeftOut,
     pub(super) used: u64,
     /// The newest time of all rows that have one.
     pub(super) newest: Option<i64>,
-    /// Purchases by number of category, one list a worker.
+    /// Purchases by category number, one list per worker.
     pub(super) counts: Vec<Vec<u64>>,
 }
 
@@ -61,7 +61,7 @@ impl PassFindings {
     }
 }
 
-/// The newest time of all rows; None where none has a time.
+/// The newest time of all rows; None if no row has a time.
 pub(super) fn newest(source: &Source, column: usize, watch: Watch<'_>) -> Result<Option<i64>> {
     let _ahead = source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
     let newest: Vec<Option<i64>> = source
@@ -83,7 +83,7 @@ pub(super) fn newest(source: &Source, column: usize, watch: Watch<'_>) -> Result
     Ok(newest.into_iter().flatten().max())
 }
 
-/// Ranges for about so many partitions, from a sample of names.
+/// Ranges for about `partitions` partitions, from a sample of names.
 pub(super) fn ranges(source: &Source, columns: &RfmColumns, partitions: usize, watch: Watch<'_>) -> Result<Ranges> {
     if partitions <= 1 {
         return Ok(Ranges::default());
@@ -249,13 +249,13 @@ struct TransactionBatch {
     amounts: Amounts,
     transactions: Option<Transactions>,
     returns: Option<BooleanArray>,
-    /// Whether the row has the value that is asked for.
+    /// Whether the row has the requested value.
     currency: Option<BooleanArray>,
     categories: Option<LargeStringArray>,
 }
 
 impl Rules {
-    /// The arrays in the order of [`RfmColumns::all`]; an error tells which of them.
+    /// A batch from the arrays in the order of [`RfmColumns::all`]; an error has the index of the array.
     fn batch(&self, arrays: &[ArrayRef]) -> Result<TransactionBatch, (usize, ArrowError)> {
         let columns = &self.columns;
         let factors = columns.factors.len();
@@ -285,7 +285,7 @@ impl Rules {
         })
     }
 
-    /// The count of the reason for which a row is left out, the first that applies; None if it is used.
+    /// The counter of the first reason to leave a row out; None if the row is used.
     fn why_not(&self, batch: &TransactionBatch, i: usize) -> Option<fn(&mut LeftOut) -> &mut u64> {
         if batch.currency.as_ref().is_some_and(|c| !c.value(i)) {
             return Some(|out| &mut out.other_currency);
@@ -320,7 +320,7 @@ impl Rules {
         }
     }
 
-    /// An amount with the sign that subtracts.
+    /// The amount, made negative.
     fn below_zero(&self, word: u64) -> u64 {
         match self.columns.numbers {
             AmountColumn::Exact { .. } if (word as i64) > 0 => -(word as i64) as u64,
@@ -360,7 +360,7 @@ impl Names {
     }
 }
 
-/// Transactions' names, to be told apart and no more.
+/// Transactions' names, only compared for equality.
 enum Transactions {
     Numbers(Vec<u64>, Option<NullBuffer>),
     Texts(LargeStringArray),
@@ -398,8 +398,8 @@ impl Transactions {
     }
 }
 
-/// Up to 15 bytes as they are, with their number; more as 127 bits of blake3: two of a customer's million
-/// transactions have the same with a chance of 10^-26.
+/// Up to 15 bytes verbatim, with their number; more as 127 bits of blake3: the chance that any two of a customer's
+/// million transactions collide is 10^-26.
 fn text_word(text: &[u8]) -> u128 {
     let mut word = [0; 16];
     if text.len() < 16 {
@@ -422,14 +422,11 @@ fn marks(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
 
 /// An error at a place in the data.
 fn unreadable(source: &Source, group: RowGroup, column: usize, why: &ArrowError) -> Error {
-    Error::input(format!(
-        "{}, row group {}, column {:?}: {}",
-        source.files()[group.file].path.display(),
-        group.index,
-        source.columns()[column].name,
-        match why {
-            ArrowError::ComputeError(text) => text.clone(),
-            other => format!("cannot be read: {other}"),
-        }
-    ))
+    let (kind, why) = match why {
+        ArrowError::ComputeError(text) => (ErrorKind::Values, text.clone()),
+        other => (ErrorKind::Corrupt, format!("cannot be read: {other}")),
+    };
+    let (path, name) = (&source.files()[group.file].path, &source.columns()[column].name);
+    let text = format!("{}, row group {}, column {name:?}: {why}", path.display(), group.index);
+    Error::input(text).of_columns([name]).of_kind(kind).of_file(path)
 }

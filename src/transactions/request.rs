@@ -1,4 +1,4 @@
-//! What the user asks for, by name; and the same checked against the columns that are there.
+//! The user's request, by column names; and the same resolved against the columns of the input.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,11 +15,11 @@ use crate::text::did_you_mean;
 /// Which transactions are returns.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Returns {
-    /// Those with an amount below zero.
+    /// Those with a negative amount.
     #[default]
     Negative,
-    /// Those for which this column is true, or a whole number other than 0; null is no return. Their amounts subtract,
-    /// whatever sign they have. An amount below zero without the mark is then a purchase that lowers the sums.
+    /// Those for which this column is true, or an integer other than 0; null means not a return. Their amounts are
+    /// subtracted, whatever their sign. A negative amount without the mark is then a purchase that lowers the sums.
     Column(String),
 }
 
@@ -30,12 +30,13 @@ impl FromStr for Returns {
         match text.split_once('=') {
             None if text == "negative" => Ok(Returns::Negative),
             Some(("column", name)) if !name.is_empty() => Ok(Returns::Column(name.to_owned())),
-            _ => Err(Error::usage(format!("{text:?} tells no returns: use negative or column=NAME"))),
+            _ => Err(Error::usage(format!("{text:?} is not a valid value for --returns; use negative or column=NAME"))
+                .of_option("--returns")),
         }
     }
 }
 
-/// A column of which one value is used: `currency=EUR`.
+/// Selects the rows with one value of a column: `currency=EUR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     /// The column.
@@ -52,42 +53,44 @@ impl FromStr for Filter {
             Some((column, value)) if !column.is_empty() && !value.is_empty() => {
                 Ok(Filter { column: column.to_owned(), value: value.to_owned() })
             }
-            _ => Err(Error::usage(format!("{text:?} is no filter: write COLUMN=VALUE, such as currency=EUR"))),
+            _ => Err(Error::usage(format!("{text:?} is not a filter; write COLUMN=VALUE, such as currency=EUR"))
+                .of_option("--currency")),
         }
     }
 }
 
-/// What to make of transactions. [`RfmRequest::new`] gives the defaults.
+/// What to compute from transactions. [`RfmRequest::new`] sets the defaults.
 #[derive(Debug, Clone)]
 pub struct RfmRequest {
     /// Files, folders and patterns with transactions.
     pub inputs: Vec<PathBuf>,
-    /// How they are opened. Default: as files that are not encrypted.
+    /// How they are opened. Default: as unencrypted files.
     pub access: Access,
-    /// The column that names the customer: whole numbers or text of any length.
+    /// The column that identifies the customer: integers, or text of any length.
     pub customer: String,
     /// The column of dates or timestamps.
     pub time: String,
     /// The column of amounts, or two columns to multiply: `quantity*price`.
     pub amount: String,
-    /// The column that names the transaction a row belongs to: whole numbers, text, dates. Default: every row is one.
+    /// The column that identifies the transaction of a row: integers, text or dates. Default: each row is a
+    /// transaction.
     pub transaction: Option<String>,
-    /// The date at which customers are looked at, exclusive. Default: the day after the newest time in the data.
+    /// The date as of which customers are described, exclusive. Default: the day after the newest time in the data.
     pub reference: Option<String>,
-    /// Only transactions within so many days before the reference date. Default: all.
+    /// Only transactions within this many days before the reference date. Default: all.
     pub window: Option<u32>,
-    /// Which transactions are returns. Default: those below zero.
+    /// Which transactions are returns. Default: those with a negative amount.
     pub returns: Returns,
     /// Only transactions with this value of a column. Default: all.
     pub currency: Option<Filter>,
     /// The column of categories to count and sum by. Default: none.
     pub category: Option<String>,
-    /// The most common categories that get columns of their own, 1 to 1000. Default 10.
+    /// How many of the most common categories get their own columns, 1 to 1000. Default 10.
     pub top: usize,
-    /// Days of each of two windows to compare. Default: none.
+    /// Days in each of two windows to compare. Default: none.
     pub trend: Option<u32>,
-    /// Whether transactions without a time, an amount or a transaction's name refuse the input. Default: they are left
-    /// out and counted.
+    /// Whether to refuse an input with transactions that lack a time, an amount or a transaction's name. Default: they
+    /// are left out and counted.
     pub refuse_incomplete: bool,
     /// Threads, memory, the folder for a scratch file.
     pub resources: Resources,
@@ -96,7 +99,7 @@ pub struct RfmRequest {
 }
 
 impl RfmRequest {
-    /// The least that has to be said, and the defaults for the rest.
+    /// The required parts, and defaults for the rest.
     pub fn new(
         inputs: Vec<PathBuf>,
         customer: impl Into<String>,
@@ -128,19 +131,19 @@ impl RfmRequest {
     pub(super) fn check(&self) -> Result<()> {
         let mut faults = Vec::new();
         if self.window == Some(0) {
-            faults.push("--window 0: give at least one day, or leave it out to use all transactions".to_owned());
+            faults.push("--window 0: expected at least one day; omit it to use all transactions".to_owned());
         }
         if self.trend == Some(0) {
-            faults.push("--trend 0: give at least one day".to_owned());
+            faults.push("--trend 0: expected at least one day".to_owned());
         }
         if self.category.is_some() && !(1..=1000).contains(&self.top) {
-            faults.push(format!("--top {}: give 1 to 1000 categories", self.top));
+            faults.push(format!("--top {}: expected 1 to 1000 categories", self.top));
         }
         if let (Some(window), Some(trend)) = (self.window, self.trend)
             && u64::from(window) < 2 * u64::from(trend)
         {
             faults.push(format!(
-                "--window {window} cuts into the two windows of --trend {trend}: give a window of {} days or more",
+                "--window {window} is shorter than the two windows of --trend {trend}: expected at least {} days",
                 2 * u64::from(trend)
             ));
         }
@@ -150,7 +153,7 @@ impl RfmRequest {
     /// Finds the columns and checks their types.
     ///
     /// # Errors
-    /// All names that do not exist, or all columns that cannot serve, or about which files disagree.
+    /// All names that do not exist, or all columns of an unsuitable type or on which the files disagree.
     pub(super) fn resolve(&self, source: &Source) -> Result<RfmColumns> {
         let factors = self.factors(source);
         let mut asked: Vec<&str> = vec![&self.customer, &self.time];
@@ -188,7 +191,7 @@ impl RfmRequest {
         Ok(columns)
     }
 
-    /// The amount's column, or the two columns of a product. A column that has the whole name comes first.
+    /// The amount's column, or the two columns of a product. A column with the whole name takes precedence.
     fn factors<'a>(&'a self, source: &Source) -> Vec<&'a str> {
         match self.amount.split_once('*') {
             Some((one, two)) if source.position(&self.amount).is_none() => vec![one.trim(), two.trim()],
@@ -207,7 +210,7 @@ pub(super) struct RfmColumns {
     pub(super) returns: Option<usize>,
     pub(super) currency: Option<(usize, String)>,
     pub(super) category: Option<usize>,
-    /// Whether customers are named by text.
+    /// Whether customers are identified by text.
     pub(super) text: bool,
     pub(super) unit: TimestampUnit,
     pub(super) numbers: AmountColumn,
@@ -227,16 +230,18 @@ impl RfmColumns {
 
     fn check(&self, source: &Source) -> Result<()> {
         let columns = source.columns();
-        let mut faults = Vec::new();
+        let (mut faults, mut refused) = (Vec::new(), Vec::new());
         let mut expect = |column: usize, role: &str, fits: bool, expected: &str| {
             let SourceColumn { name, data_type, is_partition, .. } = &columns[column];
             if *is_partition {
                 faults.push(format!(
-                    "{name:?} is a folder's name and cannot be {role}: choose a column of the files; to use some folders \
-                     alone, name them as inputs"
+                    "{name:?} comes from a folder's name and cannot be {role}: choose a column of the files; to use only some \
+                     folders, name them as inputs"
                 ));
+                refused.push(name);
             } else if !fits {
                 faults.push(format!("{name:?} cannot be {role}: its type is {data_type}, expected {expected}"));
+                refused.push(name);
             }
         };
         let kind = |column: usize| values_of(&columns[column].data_type);
@@ -246,8 +251,7 @@ impl RfmColumns {
         let is_time = TimestampUnit::of(&columns[self.time].data_type).is_some();
         expect(self.time, "the time", is_time, "a date or a timestamp; convert the column");
         for &factor in &self.factors {
-            let expected =
-                "whole numbers, decimals of up to 38 digits with 0 to 22 behind the point, or floating point";
+            let expected = "whole numbers, decimals of up to 38 digits with a scale of 0 to 22, or floating point";
             expect(factor, "the amount", AmountColumn::of(kind(factor)).is_some(), expected);
         }
         if let Some(column) = self.transaction {
@@ -265,13 +269,13 @@ impl RfmColumns {
             expect(column, "the category", label(column), "text, whole numbers, dates or boolean");
         }
         if !faults.is_empty() {
-            return Err(Error::input(faults.join("; ")));
+            return Err(Error::input(faults.join("; ")).of_columns(refused));
         }
         agreed(self.all().into_iter().map(|i| &columns[i]), "columns in use", None)
     }
 }
 
-/// The type of the values, of a dictionary too.
+/// The type of the values, also for dictionaries.
 pub(super) fn values_of(data_type: &DataType) -> &DataType {
     match data_type {
         DataType::Dictionary(_, values) => values,
@@ -285,16 +289,17 @@ fn is_text(data_type: &DataType) -> bool {
 
 fn all_exist(source: &Source, asked: &[&str]) -> Result<()> {
     let names = || source.columns().iter().map(|c| c.name.as_str());
-    let mut missing: Vec<String> = Vec::new();
+    let mut missing: Vec<&str> = Vec::new();
     for name in asked.iter().filter(|name| source.position(name).is_none()) {
-        let text = format!("{name:?}{}", did_you_mean(name, names()));
-        if !missing.contains(&text) {
-            missing.push(text);
+        if !missing.contains(name) {
+            missing.push(name);
         }
     }
     if missing.is_empty() {
         return Ok(());
     }
+    let shown: Vec<String> = missing.iter().map(|name| format!("{name:?}{}", did_you_mean(name, names()))).collect();
     let list: Vec<&str> = names().collect();
-    Err(Error::usage(format!("no column is named {}; the input has: {}", missing.join(", "), list.join(", "))))
+    let text = format!("no column is named {}; the input has: {}", shown.join(", "), list.join(", "));
+    Err(Error::usage(text).of_columns(missing))
 }

@@ -122,12 +122,12 @@ fn three_customers_by_hand() {
 
     request.refuse_incomplete = true;
     let refused = make(&request).unwrap_err();
-    let text = "of 10 transactions there are 1 without a time, 1 without an amount; repair the columns \"time\", \
+    let text = "10 transactions include 1 without a time, 1 without an amount; repair the columns \"time\", \
                 \"amount\", \"invoice\", or leave such rows out with --incomplete leave-out";
     assert_eq!((refused.to_string().as_str(), refused.exit_code()), (text, 3));
     request.refuse_incomplete = false;
     request.reference = Some("1960-01-01".into());
-    assert!(make(&request).unwrap_err().to_string().starts_with("no transaction is left of 10: "));
+    assert!(make(&request).unwrap_err().to_string().starts_with("none of 10 transactions can be used: "));
 }
 
 #[test]

@@ -332,7 +332,7 @@ fn rows_and_ids_that_repeat() {
     let input = w.text("a.parquet");
     let (report, _) = check(&w, &[&input]);
     assert_eq!((&report["duplicate_rows"], &report["id"]["duplicates"]), (&json!(50), &json!(2)));
-    assert_eq!(findings(&report, "duplicate_ids", ""), ["2 rows have an id (\"id\") that an earlier row has"]);
+    assert_eq!(findings(&report, "duplicate_ids", ""), ["2 rows repeat an id (\"id\") of an earlier row"]);
     assert_eq!(
         findings(&report, "duplicate_rows", ""),
         ["50 rows (33.3%) equal an earlier row in all columns but the id"]

@@ -200,10 +200,10 @@ fn files_by_plain_http() {
     w.run(["fit", &url, "--k", "6"]).succeeds();
     assert_eq!(labels_hash(&w.out()), expected);
     let w = Workshop::new();
-    w.refused(2, &["nothing can be listed by plain HTTP; name every file"], ["fit", &store.http(""), "--k", "6"]);
+    w.refused(2, &["plain HTTP cannot list files; name each file"], ["fit", &store.http(""), "--k", "6"]);
     w.refused(2, &["there is no such object"], ["fit", &store.http("none.parquet"), "--k", "6"]);
     store.set(|mood| mood.only_whole = true);
-    w.refused(4, &["does not send parts of a file (HTTP ranges)"], ["fit", &url, "--k", "6"]);
+    w.refused(4, &["does not support HTTP range requests"], ["fit", &url, "--k", "6"]);
 }
 
 fn a_store_that_is_busy_is_asked_again() {
@@ -262,11 +262,11 @@ fn credentials_stay_in_the_environment() {
     for url in ["https://ann:hunter2@bank/x.parquet", "s3://ann:hunter2@bank/x.parquet"] {
         let ran = store.run(&["check", url]);
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
-        ran.is_refused(2, &["give credentials by the environment"]);
+        ran.is_refused(2, &["pass credentials in the environment"]);
     }
     let ran = store.run(&["check", "https://bank/x.parquet?X-Amz-Signature=hunter2"]);
     assert!(!ran.err.contains("hunter2"), "{}", ran.err);
-    ran.is_refused(2, &["https://bank/x.parquet: a URL with a query may hold a signature"]);
+    ran.is_refused(2, &["https://bank/x.parquet: the query of a URL may hold a signature"]);
 }
 
 fn places_that_cannot_be_read() {
@@ -280,8 +280,8 @@ fn places_that_cannot_be_read() {
     refused(2, "s3://bank/none", &["s3://bank/none: there is no such object, and no Parquet file below it"]);
     refused(2, "s3://bank/in/*.pq", &["no object matches s3://bank/in/*.pq"]);
     refused(3, "s3://bank/in/cut.parquet", &["s3://bank/in/cut.parquet: not a Parquet file"]);
-    refused(2, "ftp://bank/x.parquet", &["ftp://bank/x.parquet: no store has such URLs; there are s3://"]);
-    refused(2, "file:///etc/passwd", &["no store has such URLs"]);
+    refused(2, "ftp://bank/x.parquet", &["ftp://bank/x.parquet: unsupported URL scheme; supported are s3://"]);
+    refused(2, "file:///etc/passwd", &["unsupported URL scheme"]);
     refused(2, "s3://bank/in//x.parquet", &["s3://bank/in//x.parquet: ", "empty"]);
     let bank = root().join(BANK);
     store.put("in/a.parquet", &bank);

@@ -322,7 +322,7 @@ fn logs_and_files_that_are_damaged() {
         "deleted",
         "_delta_log/00000000000000000002.json",
         &replaced("\"storageType\": \"i\"", "\"storageType\": \"u\""),
-        &["cannot be read"],
+        &["cannot read the log of this Delta table"],
     );
     // A row beyond the file's.
     damaged(

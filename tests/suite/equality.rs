@@ -164,7 +164,7 @@ fn larger_samples_are_the_same_everywhere() {
         let (heard, stop) = (Heard::default(), AtomicBool::new(false));
         let fit = kmeans.fit(tiles, backend, backend, &|_| None, Watch::new(&heard, &stop)).expect("fitted").0;
         let notes = heard.notes.into_inner().expect("no panic");
-        assert!(notes.iter().any(|note| note.contains("the start goes on over 2")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("the start continues on 2")), "{notes:?}");
         fit
     };
     let folder = tempfile::tempdir().expect("a folder");

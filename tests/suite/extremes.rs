@@ -104,7 +104,7 @@ fn row_counts_that_wrap() {
     // Together 2^64 + 100 rows: 100, where sums wrap.
     let parts = [lie(&w, "a.parquet", i64::MAX), lie(&w, "b.parquet", i64::MAX), lie(&w, "c.parquet", 102)];
     let fit = ["fit", &parts[0], &parts[1], &parts[2], "--k", "3"];
-    w.refused(3, &["a.parquet", "corrupt, or too large", "1099511627776 are possible"], fit);
+    w.refused(3, &["a.parquet", "corrupt, or too large", "1099511627776 are supported"], fit);
     let one = lie(&w, "d.parquet", 1 << 62);
     w.refused(3, &["d.parquet", "corrupt, or too large"], ["fit", &one, "--k", "3"]);
     let fewer = lie(&w, "e.parquet", 1000);

@@ -204,7 +204,7 @@ fn values_of_a_fixed_length_that_is_not() {
     let column = "optional fixed_len_byte_array(1000000000) x";
     let nulls = || data_page(100, PLAIN, 7, vec![3, 0, 0, 0, 200, 1, 0]);
     let bytes = file(column, Compression::UNCOMPRESSED, 100, 900, &[nulls()]);
-    refused(&bytes, "its type claims 1000000000 bytes a value, where 1 to 32768 are possible");
+    refused(&bytes, "its type claims 1000000000 bytes per value; expected 1 to 32768");
 }
 
 fn schemas_without_a_floor() {
@@ -251,7 +251,7 @@ fn checksums_are_verified() {
     let mut flipped = sealed();
     flipped[500] ^= 4;
     let said = "row group 0, column \"x\": cannot be decoded: Parquet argument error: Parquet error: \
-                the page at byte 4 is not what its checksum (CRC) says; write or copy the file again";
+                the page at byte 4 does not match its checksum (CRC); write or copy the file again";
     refused(&flipped, said);
     // Without a checksum nobody can tell.
     let mut open = file(X, Compression::UNCOMPRESSED, 100, 900, &[data_page(100, PLAIN, 800, plain)]);

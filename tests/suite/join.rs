@@ -112,7 +112,7 @@ fn customers_without_a_row() {
     write(&w.path("right.parquet"), &[("id", Arc::new(ids)), ("z", values), ("unused", f64s(noise(4).take(56)))]);
     let (left, right) = (w.text("left.parquet"), w.text("right.parquet"));
     let said = w.run(["fit", &left, "--k", "3", "--join", &right, "--exclude", "unused"]).succeeds();
-    assert!(said.err.contains("45 of 90 rows have a row there; 10 of its rows belong to nobody"), "{}", said.err);
+    assert!(said.err.contains("45 of 90 rows match; 10 of its rows match no row of the input"), "{}", said.err);
     let expected =
         serde_json::json!({"path": right, "rows": 56, "matched": 45, "unmatched": 45, "unused": 10, "without_id": 1});
     assert_eq!(json(w.out().join("manifest.json"))["inputs"]["joins"], serde_json::json!([expected]));
@@ -156,7 +156,7 @@ fn the_id_is_the_inputs_own() {
     let (left, right) = (w.text("left.parquet"), w.text("right.parquet"));
     w.run(["fit", &left, "--k", "3", "--join", &right]).succeeds();
     assert_eq!(read(&w.out().join("segments.parquet")).schema().field(0).name(), "account_id");
-    let why = ["\"customer_id\" is of a joined table and cannot be the id"];
+    let why = ["\"customer_id\" belongs to a joined table and cannot be the id"];
     let w2 = Workshop::new();
     w2.refused(2, &why, ["fit", &left, "--k", "3", "--join", &right, "--id", "customer_id"]);
 }
@@ -171,12 +171,15 @@ fn tables_that_cannot_be_joined() {
     };
     let ids = |of: fn(i64) -> i64| i64s((0..30).map(of));
     let z = || f64s(noise(3).take(30));
-    refused(&[("key", ids(|i| i)), ("z", z())], &["--join: ", "right.parquet has no column \"id\", by which"]);
-    refused(&[("id", ids(|i| 100 + 3 * i)), ("x", z())], &["right.parquet has a column \"x\", which is there already"]);
+    refused(&[("key", ids(|i| i)), ("z", z())], &["--join: ", "right.parquet has no column \"id\" to join by"]);
+    refused(&[("id", ids(|i| 100 + 3 * i)), ("x", z())], &["right.parquet has a column \"x\", which already exists"]);
     refused(&[("id", ids(|i| 100 + 3 * (i / 2))), ("z", z())], &["15 rows repeat an id (\"id\") of an earlier row"]);
-    refused(&[("id", ids(|i| i)), ("z", z())], &["no \"id\" of the input is there; are these the right files?"]);
+    refused(
+        &[("id", ids(|i| i)), ("z", z())],
+        &["contains none of the input's \"id\" values; are these the right files?"],
+    );
     let text: ArrayRef = Arc::new((0..30).map(|i| Some(i.to_string())).collect::<StringArray>());
-    refused(&[("id", text), ("z", z())], &["has \"id\" as Utf8, and the input as Int64"]);
+    refused(&[("id", text), ("z", z())], &["has \"id\" as Utf8, the input as Int64; convert one of them"]);
     w.refused(
         2,
         &["no such file", "nowhere.parquet"],

@@ -19,6 +19,7 @@ mod delta;
 mod device;
 mod encrypted;
 mod equality;
+mod errors;
 mod extremes;
 mod features;
 mod forge;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         bad_input::tests(),
         bad_files::tests(),
         hostile::tests(),
+        errors::tests(),
         fuzz::tests(),
         golden::tests(),
         bad_setting::tests(),

@@ -127,7 +127,7 @@ fn the_summary_tells_what_was_left_out() {
         assert!(ran.out.contains(part), "no {part:?} in {}", ran.out);
     }
     assert_eq!(rfm(&w, &["--amount", "Price", "--quiet"]).succeeds().out, "");
-    let refused = ["of 100 transactions there are 1 without an amount, 1 with an amount that is NaN or infinite"];
+    let refused = ["100 transactions include 1 without an amount, 1 with an amount that is NaN or infinite"];
     rfm(&w, &["--amount", "Price", "--incomplete", "refuse"]).is_refused(3, &refused);
     let ran = rfm(&w, &["--amount", "Price"]).succeeds();
     assert!(ran.out.contains("reference date 1970-01-06, the day after the newest transaction\n"), "{}", ran.out);
@@ -201,12 +201,13 @@ fn columns_of_the_wrong_type() {
 fn options_out_of_range() {
     let w = Workshop::new();
     write(&w.path("journal.parquet"), &journal(60));
-    let why = ["--window 9 cuts into the two windows of --trend 5: give a window of 10 days or more"];
+    let why = ["--window 9 is shorter than the two windows of --trend 5: expected at least 10 days"];
     rfm(&w, &["--window", "9", "--trend", "5"]).is_refused(2, &why);
     rfm(&w, &["--window", "0", "--category", "Kind", "--top", "0"])
-        .is_refused(2, &["--window 0", "; --top 0: give 1 to 1000"]);
-    rfm(&w, &["--reference-date", "tomorrow"]).is_refused(2, &["\"tomorrow\" is no date; write 2026-01-31"]);
-    rfm(&w, &["--currency", "Kind=gold"]).is_refused(3, &["no transaction is left of 60: 60 of another currency"]);
+        .is_refused(2, &["--window 0", "; --top 0: expected 1 to 1000"]);
+    rfm(&w, &["--reference-date", "tomorrow"]).is_refused(2, &["\"tomorrow\" is not a date; write 2026-01-31"]);
+    rfm(&w, &["--currency", "Kind=gold"])
+        .is_refused(3, &["none of 60 transactions can be used: 60 of another currency"]);
     rfm(&w, &["--currency", "gold"]).is_refused(2, &["write COLUMN=VALUE, such as currency=EUR"]);
     rfm(&w, &["--returns", "positive"]).is_refused(2, &["use negative or column=NAME"]);
     assert!(!w.path("customers.parquet").exists());
@@ -242,7 +243,10 @@ fn too_little_memory() {
     let w = Workshop::new();
     write(&w.path("journal.parquet"), &journal(60));
     let ran = rfm(&w, &["--memory", "10MiB", "--threads", "1"]);
-    ran.is_refused(4, &["10 MiB of memory are not enough for 60 transactions", "give --memory 59MiB or more"]);
+    ran.is_refused(
+        4,
+        &["60 transactions need at least 59 MiB of memory, but the limit is 10 MiB", "raise --memory to 59MiB or more"],
+    );
     rfm(&w, &["--memory", "59MiB", "--threads", "1"]).succeeds();
 }
 

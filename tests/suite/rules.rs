@@ -509,7 +509,7 @@ fn files_of_rules_that_are_refused() {
     is("[strata]\nwithin = \"teir\"\n", "R:2:10: no column is named \"teir\"; did you mean \"tier\"?");
     is(
         "[strata]\nwithin = \"x\"\n",
-        "R:2:10: \"x\" (Float64) cannot divide into strata; text, whole numbers, decimals, dates, true and false can",
+        "R:2:10: \"x\" (Float64) cannot define strata; use a column of text, whole numbers, decimals, dates or booleans",
     );
     std::fs::write(w.path("rules.toml"), [0xff, 0xfe]).unwrap();
     fit(&w, &[]).is_refused(2, &["rules.toml: it is not text"]);
@@ -540,28 +540,25 @@ fn conditions_that_are_refused() {
         "nothing = 1",
         "at 1:1: no column is named \"nothing\"; the input has: \"id\", \"x\", \"y\", \"tier\", \"is_staff\", \"code\"",
     );
-    is(
-        "tier = 3",
-        "at 1:1: tier = 3 compares text with a number, which cannot be; text stands in quotes, a number does not",
-    );
+    is("tier = 3", "at 1:1: tier = 3: cannot compare text with a number; put text in quotes, and numbers not");
     is(
         "code BETWEEN 1 AND '3'",
-        "at 1:1: code BETWEEN 1 AND '3' compares a number with text, which cannot be; text stands in quotes, a number does not",
+        "at 1:1: code BETWEEN 1 AND '3': cannot compare a number with text; put text in quotes, and numbers not",
     );
-    is("code = true", "at 1:1: code = true compares a number with true or false, which cannot be; write TRUE or FALSE");
+    is("code = true", "at 1:1: code = true: cannot compare a number with true or false; write TRUE or FALSE");
     is(
         "tier > DATE '2026-01-31'",
-        "at 1:1: tier > DATE '2026-01-31' compares text with a date or time, which cannot be; write a date as DATE '2026-01-31'",
+        "at 1:1: tier > DATE '2026-01-31': cannot compare text with a date or time; write a date as DATE '2026-01-31'",
     );
     is("code = NULL", "at 1:8: nothing equals NULL; write IS NULL or IS NOT NULL");
     is("code IN (1, NULL)", "at 1:13: nothing equals NULL; write IS NULL or IS NOT NULL");
-    is("code", "at 1:1: code is a number, and no condition; compare it with something");
-    is("1 = 1", "at 1:1: 1 = 1 looks at no column");
-    is("tier + 1 = 2", "at 1:1: tier + 1: only numbers can be calculated with, not text and a number");
-    is("x < DATE '2026-02-30'", "at 1:10: \"2026-02-30\" is no date; write DATE '2026-01-31'");
+    is("code", "at 1:1: code is a number, not a condition; compare it with a value");
+    is("1 = 1", "at 1:1: 1 = 1 does not use a column");
+    is("tier + 1 = 2", "at 1:1: tier + 1: arithmetic needs numbers, not text and a number");
+    is("x < DATE '2026-02-30'", "at 1:10: \"2026-02-30\" is not a date; write DATE '2026-01-31'");
     is(
         "x < TIMESTAMP 'noon'",
-        "at 1:15: \"noon\" is no time between 1678 and 2262; write TIMESTAMP '2026-01-31 12:00:00'",
+        "at 1:15: \"noon\" is not a time between the years 1678 and 2262; write TIMESTAMP '2026-01-31 12:00:00'",
     );
     is("code LIKE '1%'", "at 1:1: code LIKE '1%': LIKE compares a column of text with a pattern such as 'HY%'");
     for (condition, part) in [
@@ -577,12 +574,12 @@ fn conditions_that_are_refused() {
     ] {
         is(condition, &format!("{part} is not supported; {supported}"));
     }
-    is("", ": it is no condition in SQL: Expected: an expression, found: EOF");
-    is("code = ", ": it is no condition in SQL: Expected: an expression, found: EOF");
+    is("", ": not a valid SQL condition: Expected: an expression, found: EOF");
+    is("code = ", ": not a valid SQL condition: Expected: an expression, found: EOF");
     is("code = 1; DROP TABLE customers", "at 1:9: ; is unexpected after the condition");
     is("code = 1 tier", "at 1:10: tier is unexpected after the condition");
-    is("tier = 'gold", "at 1:8: it is no condition in SQL: Unterminated string literal");
-    is("(code = 1", ": it is no condition in SQL: Expected: ), found: EOF");
+    is("tier = 'gold", "at 1:8: not a valid SQL condition: Unterminated string literal");
+    is("(code = 1", ": not a valid SQL condition: Expected: ), found: EOF");
     let rules = format!("[[rule]]\nname = \"r\"\nwhen = '''code {} 1'''\n", "+".repeat(70_000));
     refused(&w, 2, &rules, "R:3:8: the condition has more than 65536 bytes");
 }
@@ -605,13 +602,13 @@ fn strata_that_are_refused() {
     is(
         3,
         "[strata]\nwithin = \"id\"\n",
-        "strata: \"id\" has 600 different values, and at most 64 strata are possible; name a column such as a tier",
+        "strata: \"id\" has 600 distinct values, but at most 64 strata are supported; choose a column such as a tier",
     );
     let w = Workshop::new();
     let text = StringArray::from((0..30).map(|i| ["(null)", "b"][i % 2]).collect::<Vec<_>>());
     write(&w.path("a.parquet"), &[("id", i64s(0..30)), ("x", f64s(noise(1).take(30))), ("s", Arc::new(text))]);
     std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"s\"\n").unwrap();
-    let why = "strata: \"s\" has the text \"(null)\", the name of rows without a value; make those null or name them otherwise";
+    let why = "strata: \"s\" contains the text \"(null)\", which names rows without a value; replace it by null or another text";
     w.refused(3, &[why], ["fit", &w.text("a.parquet"), "--k", "2", "--rules", &w.text("rules.toml")]);
     // A fault within a stratum says in which.
     let table = |y: ArrayRef| [("id", i64s(0..30)), ("x", y), ("s", i64s((0..30).map(|i| i % 2)))];
@@ -635,7 +632,7 @@ fn options_that_do_not_go_with_rules() {
     w.refused(2, &["k = 0: between 1 and 4096 segments are possible"], k);
     let table = [("segment_name", i64s(0..30)), ("x", f64s(noise(1).take(30))), ("code", i64s([1; 30]))];
     write(&w.path("b.parquet"), &table);
-    let why = "the id column is named \"segment_name\", like a column of the output; rename it";
+    let why = "the id column is named \"segment_name\", like a column that the output adds; rename it";
     let id = ["fit", &w.text("b.parquet"), "--k", "2", "--rules", &rules, "--id", "segment_name"];
     w.refused(3, &[why], id);
 }
@@ -728,7 +725,7 @@ fn models_with_rules_that_are_refused() {
     refused(&sealed(|m| m["division"]["book"]["strata"] = Value::Null), why);
     refused(&sealed(|m| m["parts"][0]["fitted"]["counts_"] = serde_json::json!([1])), "its shapes do not agree");
     let nonsense = sealed(|m| m["division"]["book"]["rules"][0]["when"] = "is_staff +".into());
-    refused(&nonsense, "rule \"staff\": it is no condition in SQL");
+    refused(&nonsense, "rule \"staff\": not a valid SQL condition");
     std::fs::write(&path, &good).unwrap();
     let start = ["fit", &input, "--k", "2", "--init", &path];
     w.refused(3, &[&path, "it is a model with rules, whose strata have centroids of their own"], start);
@@ -757,8 +754,8 @@ fn inputs_that_do_not_fit_a_model() {
     w.refused(3, &[&head, lines[0], lines[1]], gone);
     let other = input(&|c| c[5].1 = cast(&c[5].1, &DataType::Date64).unwrap());
     let lines = "
-  rule \"zero\" at 1:10: code IN (0, 1) compares a date or time with a number, which cannot be
-  rules: \"code\" was a number when the model was made, and is Date64";
+  rule \"zero\" at 1:10: code IN (0, 1): cannot compare a date or time with a number
+  rules: \"code\" was a number when the model was made, but is now Date64";
     w.refused(3, &[&head, lines], other);
     w.refused(3, &["lacks columns that the model needs: x, y"], input(&|c| drop(c.drain(1..3))));
     // Another type of the same kind will do.
@@ -778,5 +775,5 @@ fn inputs_that_do_not_fit_a_model() {
     columns.push(("code", cast(text.column(5), &DataType::Utf8).unwrap()));
     write(&w.path("b.parquet"), &columns);
     let ran = w.run(["assign", &w.text("model.json"), &w.text("b.parquet")]);
-    ran.is_refused(3, &["rules: \"code\" was a number when the model was made, and is Utf8"]);
+    ran.is_refused(3, &["rules: \"code\" was a number when the model was made, but is now Utf8"]);
 }

@@ -1,20 +1,20 @@
-//! Which GPUs there are, and which one is used: enters a wish, leaves a wgpu adapter or an error with a remedy.
+//! Which GPUs there are, and which one is used: from the user's choice to a wgpu adapter, or to an error with a remedy.
 //!
-//! A software adapter (a CPU that plays a GPU) is listed like the others, but used only when asked for by name or number.
+//! A software adapter (a CPU emulating a GPU) is listed like the others, but used only when chosen by name or number.
 
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
-/// Which device the user wants.
+/// Which device to use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// The first real GPU; a discrete one before an integrated one.
+    /// The first real GPU; discrete before integrated.
     #[default]
     Any,
     /// By its number in [`adapters`].
     Index(usize),
-    /// By a part of its name, in any case. A real GPU goes before a software adapter.
+    /// By part of its name, ignoring case. Real GPUs come before software adapters.
     Name(String),
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// What an adapter is, best first.
+/// The kind of an adapter, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
@@ -61,13 +61,13 @@ pub struct AdapterInfo {
     pub backend: String,
     /// The largest buffer, in bytes.
     pub max_buffer_bytes: u64,
-    /// The largest part of a buffer that a kernel can see at a time, in bytes.
+    /// The largest part of a buffer that a kernel can bind, in bytes.
     pub max_binding_bytes: u64,
     /// Workgroup memory, in bytes.
     pub workgroup_bytes: u32,
     /// The smallest and the largest number of lanes that run in step.
     pub subgroup_lanes: (u32, u32),
-    /// Optional features of interest that it has; none is needed.
+    /// Optional features of interest that it has; none is required.
     pub features: Vec<&'static str>,
 }
 
@@ -115,12 +115,12 @@ impl fmt::Display for AdapterInfo {
     }
 }
 
-/// All adapters of this machine that Vulkan, Metal or DX12 offer.
+/// All adapters of this machine that Vulkan, Metal or DX12 report.
 pub fn adapters() -> Vec<AdapterInfo> {
     found().into_iter().map(|(info, _)| info).collect()
 }
 
-/// The adapter that fits `choice`.
+/// The adapter that matches `choice`.
 pub(super) fn select(choice: &DeviceChoice) -> Result<(AdapterInfo, wgpu::Adapter)> {
     let mut found = found();
     let infos: Vec<&AdapterInfo> = found.iter().map(|(info, _)| info).collect();
@@ -142,7 +142,7 @@ fn found() -> Vec<(AdapterInfo, wgpu::Adapter)> {
     adapters.into_iter().enumerate().map(|(i, adapter)| (AdapterInfo::new(i, &adapter), adapter)).collect()
 }
 
-/// The position of the adapter that fits.
+/// The position of the best adapter that matches.
 fn pick(infos: &[&AdapterInfo], choice: &DeviceChoice) -> Option<usize> {
     let best = |fits: &dyn Fn(&AdapterInfo) -> bool| {
         (0..infos.len()).filter(|&i| fits(infos[i])).min_by_key(|&i| (infos[i].kind, i))
@@ -169,8 +169,9 @@ fn not_found(infos: &[&AdapterInfo], choice: &DeviceChoice) -> Error {
          container with an NVIDIA GPU, set NVIDIA_DRIVER_CAPABILITIES=all), or run on the CPU"
     };
     Error::environment(format!(
-        "looked for {choice} and did not find it; found: {list}. Remedy: {remedy}. `hyades doctor` says what is missing"
+        "looked for {choice}, but did not find it; found: {list}. Remedy: {remedy}. `hyades doctor` shows what is missing"
     ))
+    .of_kind(ErrorKind::Device)
 }
 
 #[cfg(test)]

@@ -1,22 +1,23 @@
-//! The open device: buffers, waiting, and what happens when it is lost.
+//! The open device: buffers, waiting, and losing it.
 //!
-//! Everything that goes wrong on the device is recorded, never thrown: [`Device::check`] turns the record into
-//! [`Error::DeviceLost`], and is asked wherever the host waits for the device.
+//! Faults on the device are recorded when they happen: [`Device::check`] turns the record into [`Error::DeviceLost`],
+//! and is called wherever the host waits for the device.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
-/// Every dispatch is far shorter than a second, and only a few are in flight: a device that takes longer is lost.
+/// Every dispatch takes far less than a second, and only a few are in flight: a device that takes longer counts as
+/// lost.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Optional features that are used where they are there; everything works without them.
+/// Optional features that are used where available; everything works without them.
 const WELCOME: wgpu::Features = wgpu::Features::SHADER_INT64.union(wgpu::Features::TIMESTAMP_QUERY);
 
-/// Storage buffers of assign.wgsl where the centroids are one of them.
+/// Storage buffers of assign.wgsl, the centroids included.
 const STORAGE_BUFFERS: u32 = 8;
 
 /// What went wrong first.
@@ -27,16 +28,16 @@ pub(super) struct Device {
     pub(super) raw: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
-    /// The largest buffer that is asked for, in bytes.
+    /// The largest buffer that may be requested, in bytes.
     pub(super) largest: u64,
-    /// The most turns that all loops of an invocation may make together. Mesa's software driver ends them after 65,535
-    /// without a word (LP_MAX_TGSI_LOOP_ITERATIONS in lp_bld_limits.h); a quarter is left for what is not counted.
+    /// The most iterations that all loops of an invocation may make together. Mesa's software driver silently ends them
+    /// after 65,535 (LP_MAX_TGSI_LOOP_ITERATIONS in lp_bld_limits.h); a quarter is kept for what is not counted.
     pub(super) max_turns: u64,
     /// Whether shaders may use 64-bit integers.
     pub(super) int64: bool,
     /// Whether it can time its work.
     pub(super) timestamps: bool,
-    /// Bytes that went to the device and came from it.
+    /// Bytes sent to the device, and received from it.
     to_device: AtomicU64,
     from_device: AtomicU64,
     name: String,
@@ -44,16 +45,18 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// Opens the adapter with all its limits and those of the features in [`WELCOME`] that it has.
+    /// Opens the adapter with all its limits, and with the features in [`WELCOME`] that it supports.
     pub(super) fn open(adapter: &wgpu::Adapter, name: &str) -> Result<Self> {
         let limits = adapter.limits();
         let features = adapter.features() & WELCOME;
         let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
         if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
             return Err(Error::environment(format!(
-                "{name} lets a kernel see {} buffers and {STORAGE_BUFFERS} are needed; choose another device or the CPU",
+                "{name} allows {} storage buffers per kernel, but {STORAGE_BUFFERS} are needed; choose another device or run \
+                 on the CPU",
                 limits.max_storage_buffers_per_shader_stage
-            )));
+            ))
+            .of_kind(ErrorKind::Device));
         }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("hyades"),
@@ -61,8 +64,10 @@ impl Device {
             required_features: features,
             ..wgpu::DeviceDescriptor::default()
         };
-        let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor))
-            .map_err(|e| Error::environment(format!("{name} was found but does not open: {e}; update its driver")))?;
+        let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor)).map_err(|e| {
+            Error::environment(format!("{name} was found but cannot be opened: {e}; update its driver"))
+                .of_kind(ErrorKind::Device)
+        })?;
         let fault = DeviceFault::default();
         let record = Arc::clone(&fault);
         raw.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&record, e.to_string())));
@@ -84,10 +89,10 @@ impl Device {
     }
 
     /// # Errors
-    /// [`Error::DeviceLost`] with what went wrong first.
+    /// [`Error::DeviceLost`] with the first fault.
     pub(super) fn check(&self) -> Result<()> {
         match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(fault) => Err(Error::DeviceLost(format!("{} was lost in the middle of its work: {fault}", self.name))),
+            Some(fault) => Err(Error::DeviceLost(format!("{} was lost while working: {fault}", self.name))),
             None => Ok(()),
         }
     }
@@ -101,7 +106,7 @@ impl Device {
         }
     }
 
-    /// Waits until a submission is done.
+    /// Waits for a submission to finish.
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         self.check()?;
         let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
@@ -118,7 +123,7 @@ impl Device {
         self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
     }
 
-    /// A buffer of at least 4 bytes, or None where the device has no room for it.
+    /// A buffer of at least 4 bytes, or None if the device has no memory for it.
     pub(super) fn try_buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<Option<wgpu::Buffer>> {
         let size = size.max(4).next_multiple_of(4);
         if size > self.largest {
@@ -141,12 +146,13 @@ impl Device {
         self.try_buffer(label, size, usage)?.ok_or_else(|| self.full(size, label))
     }
 
-    /// The error where there is no room for `size` bytes.
+    /// The error for lack of `size` bytes of device memory.
     pub(super) fn full(&self, size: u64, label: &str) -> Error {
         Error::environment(format!(
-            "{} has no room for {size} bytes ({label}); free its memory, give it less to keep, or run on the CPU",
+            "{} has no memory for {size} bytes ({label}); free device memory, keep less on it, or run on the CPU",
             self.name
         ))
+        .of_kind(ErrorKind::Memory)
     }
 
     /// A storage buffer that the host writes.
@@ -160,12 +166,12 @@ impl Device {
         self.queue.write_buffer(buffer, 0, bytes);
     }
 
-    /// Counts bytes on their way to the device.
+    /// Counts bytes sent to the device.
     pub(super) fn sent(&self, bytes: u64) {
         self.to_device.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes that went to the device and came from it since it was opened.
+    /// Bytes sent to the device and received from it since it was opened.
     pub(super) fn traffic(&self) -> (u64, u64) {
         (self.to_device.load(Ordering::Relaxed), self.from_device.load(Ordering::Relaxed))
     }
@@ -196,7 +202,7 @@ fn note(fault: &DeviceFault, text: String) {
     fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
 }
 
-/// A buffer that is handed to and fro between host and device: mapped again once a submission is done with it.
+/// A buffer that host and device use in turn: mapped again once a submission has finished with it.
 pub(super) struct Mappable {
     pub(super) buffer: wgpu::Buffer,
     mode: wgpu::MapMode,
@@ -215,7 +221,7 @@ impl Mappable {
         Ok(Mappable { buffer, mode: wgpu::MapMode::Read, state: Arc::default(), busy: None })
     }
 
-    /// A buffer that the host writes; its mapping is under way.
+    /// A buffer that the host writes; its mapping has been requested.
     pub(super) fn staging(device: &Device, size: u64) -> Result<Self> {
         let usage = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
         let buffer = device.buffer("staging", size, usage)?;
@@ -225,10 +231,10 @@ impl Mappable {
         Ok(staging)
     }
 
-    /// Has the buffer mapped when `submission`, which uses it, is done.
+    /// Requests the mapping for when `submission`, which uses the buffer, has finished.
     pub(super) fn map_after(&mut self, submission: wgpu::SubmissionIndex) {
         self.busy = Some(submission);
-        // A state of its own for every mapping: an answer that comes late cannot be taken for a later one.
+        // Each mapping has its own state, so that a late answer cannot be mistaken for that of a newer mapping.
         self.state = Arc::default();
         let state = Arc::clone(&self.state);
         self.buffer.map_async(self.mode, .., move |result| {
@@ -258,13 +264,13 @@ impl Mappable {
         self.buffer.get_mapped_range(offset..offset + bytes).map_err(|e| device.lost(e.to_string()))
     }
 
-    /// Waits for the mapping and opens the whole buffer to be written.
+    /// Waits for the mapping and returns the whole buffer for writing.
     pub(super) fn view_mut(&mut self, device: &Device) -> Result<wgpu::BufferViewMut> {
         self.wait(device)?;
         self.buffer.get_mapped_range_mut(..).map_err(|e| device.lost(e.to_string()))
     }
 
-    /// Gives the buffer back to the device.
+    /// Returns the buffer to the device.
     pub(super) fn unmap(&mut self) {
         self.buffer.unmap();
     }

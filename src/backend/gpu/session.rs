@@ -1,5 +1,5 @@
-//! Passes on the device: enters centroids, leaves totals or labels. The host only cuts the work into dispatches that
-//! are short enough, and adds up the integers that come back.
+//! Passes on the device: from centroids to totals or labels. The host only cuts the work into short dispatches and adds
+//! up the integers that come back.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::pace::Pace;
 use super::results::{Champions, Results, wide};
 use super::slabs::Slabs;
 use crate::backend::{Centroids, Certificate, DeviceWork, Farthest, Labels, Partial, Session};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{TILE_ROWS, Tiles};
 
@@ -26,26 +26,26 @@ const MOVE_COST: usize = 8;
 /// A multiply-add of the integer definition costs about as much as this many of the f32 filter.
 const INTEGER_COST: u64 = 8;
 
-/// Tiles on the device, and what the last pass left there.
+/// Tiles on the device, and the state that the last pass left there.
 pub(super) struct GpuSession<'a> {
     gpu: &'a Gpu,
     tiles: &'a Tiles,
     slabs: Slabs,
     clock: Clock,
     model: Option<DeviceModel>,
-    /// The totals of the rows by the labels that are on the device.
+    /// The totals of the rows, by the labels on the device.
     running: Option<Partial>,
 }
 
 impl<'a> GpuSession<'a> {
-    /// Takes hold of the tiles in `range`.
+    /// Opens a session on the tiles in `range`.
     pub(super) fn open(gpu: &'a Gpu, tiles: &'a Tiles, range: Range<u64>, k: usize, watch: Watch<'_>) -> Result<Self> {
         check_model(gpu, tiles, k)?;
         let slabs = Slabs::open(&gpu.device, tiles, range, k, gpu.options, watch)?;
         Ok(GpuSession { gpu, tiles, slabs, clock: Clock::new(&gpu.device)?, model: None, running: None })
     }
 
-    /// The centroids on the device, in buffers that are made anew when their number changes.
+    /// The centroids on the device, in buffers that are recreated when their number changes.
     fn model(&mut self, centroids: &Centroids) -> Result<DeviceModel> {
         if centroids.dim() != self.tiles.dim() {
             return Err(Error::Internal(format!(
@@ -65,7 +65,7 @@ impl<'a> GpuSession<'a> {
         Ok(model)
     }
 
-    /// Runs assign.wgsl over all rows; what it added up is left in `model.totals`.
+    /// Runs assign.wgsl over all rows, adding up into `model.totals`.
     fn assign(&mut self, model: &DeviceModel, fresh: bool, watch: Watch<'_>) -> Result<()> {
         let Gpu { device, kernels, .. } = self.gpu;
         let (dim, k) = (self.tiles.dim(), model.k);
@@ -220,30 +220,32 @@ impl Session for GpuSession<'_> {
     }
 }
 
-/// Fails where the device cannot see the totals of `k` segments, the largest buffer of a model, as a whole, or cannot do
-/// so many segments and features at all.
+/// Fails if the device cannot bind the totals of `k` segments (the largest buffer of a model) as a whole, or cannot
+/// handle so many segments and features at all.
 fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     let bytes = 8 * TotalCells::new(tiles.dim(), k, tiles.weights().is_some()).len as u64;
     let most = gpu.device.max_binding();
     if Cut::of(tiles.dim()).turns(tiles.dim(), k) > gpu.device.max_turns {
         return Err(Error::environment(format!(
-            "{k} segments of {} features are too much for {}, whose loops end after some {} turns; run on the CPU",
+            "{k} segments of {} features are too many for {}, which ends loops after some {} iterations; run on the CPU",
             tiles.dim(),
             gpu.info.name,
             gpu.device.max_turns
-        )));
+        ))
+        .of_kind(ErrorKind::Device));
     }
     if bytes <= most {
         return Ok(());
     }
     Err(Error::environment(format!(
-        "{k} segments of {} features need {bytes} bytes of totals and {} can bind {most}; run on the CPU",
+        "{k} segments of {} features need {bytes} bytes of totals, but {} can bind {most}; run on the CPU",
         tiles.dim(),
         gpu.info.name
-    )))
+    ))
+    .of_kind(ErrorKind::Device))
 }
 
-/// Too little memory once the session is open: the device is as good as lost. Opened anew, it keeps fewer tiles.
+/// Too little memory once the session is open counts as a lost device: when reopened, it keeps fewer tiles.
 fn late<T>(outcome: Result<T>) -> Result<T> {
     outcome.map_err(|e| match e {
         Error::Environment(text) => Error::DeviceLost(text.to_string()),
@@ -290,13 +292,13 @@ fn add_totals(sum: &mut Partial, cells: TotalCells, totals: &[u64]) {
     sum.sums.iter_mut().zip(&totals[cells.sums..]).for_each(|(a, &b)| *a = a.wrapping_add(b as i64));
 }
 
-/// Submissions that are not waited for yet, from which the pace is learnt.
+/// Submissions not yet waited for; their times set the pace.
 struct Flight<'a> {
     device: &'a Device,
     pace: &'a Pace,
     watch: Watch<'a>,
     submitted: VecDeque<Submitted>,
-    /// When the last of them was done, or the first began.
+    /// When the last of them finished, or the first began.
     last: Instant,
 }
 
@@ -375,7 +377,7 @@ impl DeviceModel {
         })
     }
 
-    /// Copies centroids and their certificate up.
+    /// Uploads the centroids and their certificate.
     fn put(&mut self, device: &Device, centroids: &Centroids) {
         let certificate = Certificate::new(centroids);
         self.spread_factor = certificate.spread_factor;
@@ -384,7 +386,7 @@ impl DeviceModel {
         device.put(&self.centroids, bytemuck::cast_slice(centroids.values()));
     }
 
-    /// Tells the next dispatch which rows are its own.
+    /// Sets the rows of the next dispatch.
     fn aim(&self, device: &Device, first_row: u32, end_row: u32, fresh: bool) {
         let params = Params { first_row, end_row, fresh: fresh.into(), spread_factor: self.spread_factor };
         device.put(&self.params, bytemuck::bytes_of(&params));
@@ -407,7 +409,7 @@ impl DeviceModel {
     }
 }
 
-/// The centroids as score.wgsl wants them: in blocks, the start values and then -2c feature by feature.
+/// The centroids in the layout of score.wgsl: in blocks, the start values and then -2c feature by feature.
 fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
     let (k, dim) = (centroids.k(), centroids.dim());
     let (size, mut blocks) = (Cut::of(dim).block(), Vec::with_capacity(block_floats(dim, k)));

@@ -1,7 +1,7 @@
-//! Tiles on the device: which part lies where, and the way of the values from the host.
+//! Tiles on the device: which part is where, and how values get there from the host.
 //!
-//! A **slab** is a run of tiles that one dispatch can see. Its labels, norms and weights always live on the device; its
-//! values do if there is room, and travel once a pass if not.
+//! A **slab** is a run of tiles that one dispatch can bind. Its labels, norms and weights always stay on the device;
+//! its values do if they fit, and are copied once per pass otherwise.
 
 use std::ops::Range;
 
@@ -9,23 +9,23 @@ use rayon::prelude::*;
 
 use super::Gpu;
 use super::device::{Device, Mappable};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{Buffer, TILE_ROWS, Tiles};
 
-/// The most bytes of values in a slab, also where a binding may be larger. One GiB takes a large GPU a third of a
+/// The most bytes of values in a slab, even if a binding may be larger. One GiB takes a large GPU a third of a
 /// millisecond, which hides a submission; a slab is also the unit that is streamed when memory is short.
 const SLAB_BYTES: u64 = 1 << 30;
-/// Where memory is short, slabs become smaller, down to this.
+/// If memory is short, slabs shrink down to this.
 const SMALLEST_SLAB_BYTES: u64 = 1 << 20;
-/// Device memory that is left to centroids, totals, results and the driver.
+/// Device memory reserved for centroids, totals, results and the driver.
 const HEADROOM_BYTES: u64 = 64 << 20;
-/// One staging buffer: room for a chunk of the default size.
+/// Bytes of a staging buffer: enough for a chunk of the default size.
 const STAGING_BYTES: u64 = 2 << 20;
-/// Staging buffers, for threads that fill some while others are on their way: two a thread, at least and at most.
+/// Staging buffers: two per thread, one to fill while the other is being copied; the least and the most.
 const STAGING_BUFFERS: (usize, usize) = (4, 32);
 const VALUES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
-/// Device buffers that streamed slabs take turns in.
+/// Device buffers shared by streamed slabs in turn.
 const STREAM_BUFFERS: usize = 2;
 
 /// How much of the device's memory is used.
@@ -47,7 +47,7 @@ pub(super) struct Slab {
     pub(super) values: Option<wgpu::Buffer>,
     pub(super) norms: wgpu::Buffer,
     pub(super) labels: wgpu::Buffer,
-    /// One value that is not read where rows have no weights.
+    /// A single unread value if rows have no weights.
     pub(super) weights: wgpu::Buffer,
 }
 
@@ -69,12 +69,12 @@ pub(super) struct Slabs {
     feeder: Feeder,
     /// Bytes of values in every slab but the last.
     slab_bytes: u64,
-    /// Whether slabs are smaller than wanted, since there was no room for one.
+    /// Whether slabs are smaller than wanted, for lack of device memory.
     shrunk: bool,
 }
 
 impl Slabs {
-    /// Allocates everything for passes over the tiles in `range` with up to `k` centroids, and copies up what stays.
+    /// Allocates everything for passes over the tiles in `range` with up to `k` centroids, and uploads what stays.
     pub(super) fn open(
         device: &Device,
         tiles: &Tiles,
@@ -87,8 +87,9 @@ impl Slabs {
         let most = device.max_binding().min(SLAB_BYTES);
         if most < tile_bytes {
             return Err(Error::environment(format!(
-                "the GPU can bind {most} bytes at a time and one tile needs {tile_bytes}; run on the CPU"
-            )));
+                "the GPU can bind {most} bytes at a time, but one tile needs {tile_bytes}; run on the CPU"
+            ))
+            .of_kind(ErrorKind::Device));
         }
         let bytes = (range.end - range.start) * tile_bytes;
         let wanted = options.slab_bytes.unwrap_or(most).clamp(tile_bytes, most);
@@ -122,9 +123,9 @@ impl Slabs {
         Ok(slabs)
     }
 
-    /// Gives the first slabs memory for their values: at most `resident` of them, or as many as there is room for. The
-    /// others take turns in two more buffers, or in one. `model_bytes` is what the centroids and their totals may take.
-    /// False if there is no room for a single slab.
+    /// Allocates memory for the values of the first slabs: at most `resident` of them, or as many as fit. The others
+    /// share two more buffers, or one. `model_bytes` is the memory that the centroids and their totals may take. False
+    /// if not even one slab fits.
     fn place(&mut self, device: &Device, resident: usize, model_bytes: u64) -> Result<bool> {
         let (count, slab_bytes) = (self.slabs.len(), self.slab_bytes);
         let resident = resident.min(count);
@@ -170,8 +171,8 @@ impl Slabs {
         Ok(gpu.device.bind("rows", &gpu.kernels.rows, &parts))
     }
 
-    /// The values of a slab on the device; those of a streamed slab are copied up now. The queue keeps the order, so a
-    /// buffer is filled anew only when the work that was submitted before is done with it.
+    /// The values of a slab on the device; those of a streamed slab are uploaded now. The queue preserves the order, so
+    /// a buffer is overwritten only after previously submitted work has finished with it.
     fn values(&mut self, device: &Device, tiles: &Tiles, slab: usize, watch: Watch<'_>) -> Result<wgpu::Buffer> {
         if let Some(values) = &self.slabs[slab].values {
             return Ok(values.clone());
@@ -182,17 +183,18 @@ impl Slabs {
         Ok(target.clone())
     }
 
-    /// What became of the wish to hold everything in large slabs, if it was not fulfilled.
+    /// How the slabs fall short of holding everything in large slabs, if they do.
     pub(super) fn remark(&self, name: &str) -> Option<String> {
         let streamed = self.slabs.iter().filter(|slab| slab.values.is_none()).count();
         let mut remarks = Vec::new();
         if self.shrunk {
-            remarks.push(format!("slabs of {} MiB, for {name} has no room for larger ones", self.slab_bytes >> 20));
+            remarks.push(format!("slabs of {} MiB, since {name} has no memory for larger ones", self.slab_bytes >> 20));
         }
         if streamed > 0 {
             let all = self.slabs.len();
-            remarks
-                .push(format!("{streamed} of {all} slabs do not fit {name}'s memory and travel to it in every pass"));
+            remarks.push(format!(
+                "{streamed} of {all} slabs do not fit into {name}'s memory and are copied to it in every pass"
+            ));
         }
         (!remarks.is_empty()).then(|| remarks.join("; "))
     }
@@ -202,8 +204,8 @@ fn tile_bytes(tiles: &Tiles) -> u64 {
     (tiles.dim() * TILE_ROWS * 4) as u64
 }
 
-/// Tiles of every slab but the last, of those in `range`, at most `most`. Slabs are about equal, since each gets the same memory; they hold
-/// whole chunks if those are small enough, so that a chunk in a scratch file is read once.
+/// Tiles of every slab but the last, of those in `range`, at most `most`. Slabs are about equal, since each gets the
+/// same memory; they hold whole chunks if those are small enough, so that a chunk in a scratch file is read once.
 fn slab_tiles(tiles: &Tiles, range: &Range<u64>, most: u64) -> u64 {
     let total = (range.end - range.start).max(1);
     let chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
@@ -239,7 +241,7 @@ fn pieces(tiles: &Tiles, range: &Range<u64>, most: u64) -> impl Iterator<Item = 
     })
 }
 
-/// Copies the values of tiles of one chunk.
+/// Copies the values of some tiles of one chunk.
 fn copy_tiles(tiles: &Tiles, piece: &Range<u64>, mut to: wgpu::WriteOnly<'_, [u8]>, buffer: &mut Buffer) -> Result<()> {
     let per_chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
     let index = piece.start / per_chunk;
@@ -258,7 +260,7 @@ struct Feeder {
     filling: Option<Filling>,
 }
 
-/// The staging buffer that is being filled, and where its parts will go.
+/// The staging buffer being filled, and the targets of its parts.
 struct Filling {
     view: wgpu::BufferViewMut,
     used: u64,
@@ -266,7 +268,7 @@ struct Filling {
 }
 
 impl Feeder {
-    /// A feeder for about `bytes` bytes in all.
+    /// A feeder for about `bytes` bytes in total.
     fn new(device: &Device, bytes: u64) -> Result<Self> {
         let size = STAGING_BYTES.min(device.largest).min(bytes.max(4).next_multiple_of(4));
         let count = (2 * rayon::current_num_threads()).clamp(STAGING_BUFFERS.0, STAGING_BUFFERS.1);

@@ -1,8 +1,8 @@
-//! Ranges that will be read: planned, merged, and fetched ahead of those who decode them.
+//! Ranges that will be read: planned, merged, and fetched ahead of the decoders.
 //!
-//! A plan holds the ranges of column chunks in the order in which they are needed. Chunks that lie close together are one
-//! piece, large ones several. Whoever reads a piece sets requests going for those that follow it, so that decoding waits only at the
-//! start, and wherever in the plan it works. A piece is given up when all its chunks have been read.
+//! A plan holds the ranges of column chunks in the order in which they are needed. Chunks close to each other form one
+//! piece; large ones are split into several. Reading a piece starts the requests for those that follow it, so decoding
+//! waits only at the start, wherever in the plan it begins. A piece is released once all its chunks have been read.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -17,28 +17,28 @@ use super::fault::StoreFault;
 use super::object::{FetchPiece, FetchPlan, Object, PieceState, runtime};
 use crate::error::Error;
 
-/// Bytes that are fetched ahead, of all that is read at once.
+/// Bytes fetched ahead, for all readers together.
 const WINDOW: u64 = 32 << 20;
-/// What is held at most: the window, and what is being read.
+/// The most bytes held: the window, and what is being read.
 pub(crate) const HELD_BYTES: u64 = 2 * WINDOW;
 /// The largest piece: about what one connection carries (80 MB/s) in the time that a store takes to answer (30 ms).
 const MOST: u64 = 2 << 20;
-/// The smallest one where much is read at once.
+/// The smallest piece when many ranges are read at once.
 const LEAST: u64 = 64 << 10;
-/// Bytes between two ranges that cost less than another request.
+/// A gap between two ranges that is cheaper to fetch than another request.
 const GAP: u64 = 512 << 10;
-/// What is fetched at a time without a plan.
+/// Bytes fetched at a time without a plan.
 const BLOCK: u64 = 1 << 20;
-/// Pieces that a reader holds: page headers are looked at once before the page and once with it.
+/// Pieces that a reader holds: page headers are read once before the page and once with it.
 const HELD: usize = 2;
 
-/// Fetches ahead while it lives.
+/// Keeps fetching ahead as long as it lives.
 #[derive(Debug)]
 #[must_use = "nothing is fetched ahead once it is dropped"]
 pub(crate) struct Ahead(Option<(Arc<Object>, Arc<FetchPlan>)>);
 
-/// Announces that these ranges of objects of one input will be read, each once: by so many readers at a time, each of which
-/// goes through `side_by_side` ranges of one row group together. Every range is told with the number of its row group.
+/// Announces that these ranges of objects of one input will be read, each once, by `readers` readers at a time, each of
+/// which reads `side_by_side` ranges of one row group together. Each range comes with the number of its row group.
 pub(crate) fn ahead(mut ranges: Vec<(&Arc<Object>, usize, Range<u64>)>, readers: usize, side_by_side: usize) -> Ahead {
     let window = WINDOW / readers.max(1) as u64;
     let most = (window / (2 * side_by_side as u64).max(8)).clamp(LEAST, MOST);
@@ -83,12 +83,13 @@ pub(crate) fn ahead(mut ranges: Vec<(&Arc<Object>, usize, Range<u64>)>, readers:
     Ahead(Some((input, plan)))
 }
 
-/// A piece before its place in the plan is known.
+/// A piece whose position in the plan is not known yet.
 struct Draft {
     piece: FetchPiece,
     /// The chunks that lie in it.
     chunks: Vec<(usize, u64)>,
-    /// Its row group, and its place in its chunk: in this order those are needed that go on side by side.
+    /// Its row group and its position in its chunk: the order in which pieces are needed when chunks are read side by
+    /// side.
     place: (usize, u64),
 }
 
@@ -103,7 +104,7 @@ impl Drop for Ahead {
 }
 
 impl FetchPlan {
-    /// The bytes of a piece; those that follow it are set going. None: it was given up.
+    /// The bytes of a piece, after starting the requests for those that follow. None: it has been released.
     fn take(self: &Arc<Self>, at: usize) -> Result<Option<Bytes>, StoreFault> {
         let mut states = lock(&self.states);
         self.ask(&mut states, at);
@@ -144,7 +145,7 @@ impl FetchPlan {
         let plan = self.clone();
         runtime.spawn(async move {
             let FetchPiece { object, range } = &plan.pieces[at];
-            // Whoever waits must hear of it, whatever happens.
+            // Waiting readers must be notified whatever happens.
             let fetched = AssertUnwindSafe(object.fetch(range.clone())).catch_unwind().await;
             let state = match fetched.unwrap_or_else(|_| Err(StoreFault::other(&"a request ended in a panic"))) {
                 Ok(bytes) => PieceState::Here(bytes),
@@ -160,7 +161,7 @@ impl FetchPlan {
         PieceState::Asked
     }
 
-    /// A chunk is done with a piece.
+    /// Notes that a chunk is finished with a piece.
     fn release(&self, at: usize) {
         let (takers, state) = &mut lock(&self.states)[at];
         *takers = takers.saturating_sub(1);
@@ -170,21 +171,21 @@ impl FetchPlan {
     }
 }
 
-/// An object while one range of it is read, mostly from its start to its end.
+/// Reads one range of an object, usually from its start to its end.
 #[derive(Debug)]
 pub(crate) struct Reading {
     object: Arc<Object>,
     range: Range<u64>,
-    /// With the range's pieces in order.
+    /// The plan, and the range's pieces in order.
     plan: Option<(Arc<FetchPlan>, Vec<usize>)>,
     state: Mutex<HeldPieces>,
 }
 
 #[derive(Debug, Default)]
 struct HeldPieces {
-    /// Where each begins, and its bytes.
+    /// The offset of each block, and its bytes.
     blocks: VecDeque<(u64, Bytes)>,
-    /// Pieces of the plan that were given up.
+    /// How many of the pieces have been released.
     released: usize,
     fault: Option<StoreFault>,
 }
@@ -202,7 +203,7 @@ impl Reading {
         self.range.end
     }
 
-    /// The fault that the last failure was.
+    /// The fault behind the last failure.
     pub(crate) fn fault(&self) -> Option<Error> {
         lock(&self.state).fault.as_ref().map(StoreFault::error)
     }
@@ -243,12 +244,12 @@ impl Reading {
         })
     }
 
-    /// The block at an offset: a piece of the plan, or what is fetched for itself.
+    /// The block at an offset: a piece of the plan, or a separate fetch.
     fn load(&self, held: &mut HeldPieces, at: u64, end: u64) -> Result<(u64, Bytes), StoreFault> {
         if let Some((plan, pieces)) = &self.plan
             && let Some(i) = pieces.iter().position(|&piece| plan.pieces[piece].range.contains(&at))
         {
-            // Those before the last but one are held no more.
+            // All but the last two are released.
             while held.released + HELD <= i {
                 plan.release(pieces[held.released]);
                 held.released += 1;
@@ -272,7 +273,7 @@ impl Drop for Reading {
     }
 }
 
-/// What is locked is whole at every step, so a panic elsewhere does not matter.
+/// The locked data is consistent at every step, so a panic elsewhere does no harm.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

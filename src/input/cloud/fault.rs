@@ -1,65 +1,81 @@
-//! What a store's fault is called: with a remedy, and without anything secret.
+//! Faults of object stores as errors: with a remedy, and without secrets.
 
 use object_store::Error as StoreError;
 
-use crate::error::Error;
+use std::path::Path;
 
-/// A fault that can be told more than once.
+use crate::error::{Error, ErrorKind};
+
+/// A fault that can be reported more than once.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreFault {
-    kind: fn(String) -> Error,
+    class: FaultClass,
+    kind: ErrorKind,
+    /// The URL; None: the fault concerns no object in particular.
+    name: Option<String>,
     text: String,
 }
 
-/// The most characters of a server's own words.
+type FaultClass = fn(String) -> Error;
+
+/// The most characters of a server's own message.
 const LONGEST: usize = 300;
 
-/// Variables whose values are no matter of a log; what they are called when they are secret.
+/// Prefixes of the variables that hold credentials, and words in the names of the secret ones.
 const PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 const SECRET: [&str; 6] = ["SECRET", "TOKEN", "KEY", "SAS", "PASSWORD", "CREDENTIAL"];
 
 impl StoreFault {
     pub(crate) fn of(name: &str, error: &StoreError) -> Self {
-        let (kind, why): (fn(String) -> Error, String) = match error {
-            StoreError::NotFound { .. } => (Error::usage, "there is no such object".into()),
+        let (class, kind, why): (FaultClass, ErrorKind, String) = match error {
+            StoreError::NotFound { .. } => (Error::usage, ErrorKind::NotFound, "there is no such object".into()),
             StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
                 let remedy =
                     "permission denied; credentials are taken from the environment (AWS_..., AZURE_..., GOOGLE_...)";
-                (Error::environment, remedy.into())
+                (Error::environment, ErrorKind::Permission, remedy.into())
             }
             StoreError::Precondition { .. } => return StoreFault::changed(name),
             StoreError::NotSupported { .. } => (
                 Error::environment,
-                "the server does not send parts of a file (HTTP ranges); copy the file here".into(),
+                ErrorKind::System,
+                "the server does not support HTTP range requests; download the file and name the copy".into(),
             ),
             other => match scrubbed(&innermost(other)) {
-                // Where machines of a cloud ask who they are.
+                // The metadata server, from which machines in a cloud get their own credentials.
                 text if text.contains("169.254.169.254") => {
                     let why = "there are no credentials in the environment (AWS_..., AZURE_..., GOOGLE_...), and this machine has none";
-                    (Error::environment, why.into())
+                    (Error::environment, ErrorKind::Permission, why.into())
                 }
-                text => (Error::environment, text),
+                text => (Error::environment, ErrorKind::System, text),
             },
         };
-        StoreFault { kind, text: format!("cannot read {name}: {why}") }
+        StoreFault::at(name, class, kind, &why)
+    }
+
+    fn at(name: &str, class: FaultClass, kind: ErrorKind, why: &str) -> Self {
+        StoreFault { class, kind, name: Some(name.to_owned()), text: format!("cannot read {name}: {why}") }
     }
 
     pub(crate) fn changed(name: &str) -> Self {
         let why = "it was changed while it was read; run again when it is complete";
-        StoreFault { kind: Error::input, text: format!("cannot read {name}: {why}") }
+        StoreFault::at(name, Error::input, ErrorKind::System, why)
     }
 
     pub(crate) fn short(name: &str, had: u64, wanted: u64) -> Self {
-        let text = format!("cannot read {name}: the server sent {had} bytes where {wanted} were asked for");
-        StoreFault { kind: Error::environment, text }
+        let why = format!("the server sent {had} of the {wanted} bytes requested");
+        StoreFault::at(name, Error::environment, ErrorKind::System, &why)
     }
 
     pub(crate) fn other(why: &dyn std::fmt::Display) -> Self {
-        StoreFault { kind: Error::environment, text: why.to_string() }
+        StoreFault { class: Error::environment, kind: ErrorKind::System, name: None, text: why.to_string() }
     }
 
     pub(crate) fn error(&self) -> Error {
-        (self.kind)(self.text.clone())
+        let error = (self.class)(self.text.clone()).of_kind(self.kind);
+        match &self.name {
+            Some(name) => error.of_file(Path::new(name)),
+            None => error,
+        }
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -73,7 +89,7 @@ impl From<StoreFault> for Error {
     }
 }
 
-/// An error's own words and those of its last cause, which mostly says it best ("Connection refused").
+/// An error's message and that of its root cause, which is usually the most specific ("Connection refused").
 fn innermost(error: &StoreError) -> String {
     let mut last: &dyn std::error::Error = error;
     while let Some(cause) = last.source() {
@@ -83,7 +99,7 @@ fn innermost(error: &StoreError) -> String {
     if outer.contains(&inner) { outer } else { format!("{outer}: {inner}") }
 }
 
-/// Without queries of URLs, which may carry signatures, and without the values of secret variables.
+/// The text without query strings, which may contain signatures, and without the values of secret variables.
 fn scrubbed(text: &str) -> String {
     let mut clean = text.to_owned();
     for (name, value) in std::env::vars_os() {
@@ -121,6 +137,7 @@ mod tests {
             "cannot read az://c/x: Generic Azure error: error sending request for url (https://a.blob/x HTTP error"
         );
         assert!(matches!(fault.error(), Error::Environment(_)));
+        assert_eq!((fault.error().kind(), fault.error().file()), (ErrorKind::System, Some(Path::new("az://c/x"))));
         let source = "x".repeat(1000).into();
         let long = StoreFault::of("s3://b/x", &StoreError::Generic { store: "S3", source });
         assert!(long.text().len() < 400, "{}", long.text());

@@ -1,4 +1,4 @@
-//! From a URL to objects: one object, the Parquet files below a prefix, or those that a pattern matches.
+//! From a URL to objects: one object, the Parquet files under a prefix, or those that match a pattern.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,17 +22,17 @@ use url::Url;
 
 use super::fault::StoreFault;
 use super::object::{Input, Object, REQUESTS, runtime};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::folders::{is_parquet, is_skipped, shown_url, table_format, table_format_fault};
 
-/// For a request, of 2 MiB at most, and for a connection.
+/// Of a request (at most 2 MiB), and of connecting.
 const TIMEOUT: &str = "60 seconds";
 const CONNECT_TIMEOUT: &str = "10 seconds";
 
-/// What URLs may begin with.
+/// The schemes that are supported.
 const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "abfs", "abfss", "http", "https"];
 
-/// Finds the objects of an input. Those of one bucket share connections.
+/// Finds the objects of an input. Objects of one bucket share connections.
 pub(crate) struct Finder {
     stores: HashMap<String, Arc<dyn ObjectStore>>,
     input: Arc<Input>,
@@ -57,17 +57,18 @@ struct StorePlace {
 }
 
 impl Finder {
-    /// The objects that `url` means, in the order of their names, each with its own URL.
+    /// The objects that `url` names, sorted by name, each with its own URL.
     ///
     /// # Errors
-    /// A URL that is none, that has a password or a query, or that leads to nothing; whatever the store refuses.
+    /// A URL that is invalid, has a password or a query, or matches nothing; faults of the store.
     pub(crate) fn find(&mut self, url: &Path) -> Result<Vec<(PathBuf, Arc<Object>)>> {
-        let text = url.to_str().ok_or_else(|| Error::usage(format!("{} is no URL", url.display())))?;
+        let text = url.to_str().ok_or_else(|| Error::usage(format!("{} is not a valid URL", url.display())))?;
         let place = self.place(text)?;
         let found = if text.contains('*') {
             let found = self.matches(&place, text)?;
             if found.is_empty() {
-                return Err(Error::usage(format!("no object matches {text}")));
+                let error = Error::usage(format!("no object matches {text}"));
+                return Err(error.of_kind(ErrorKind::NotFound).of_file(url));
             }
             found
         } else if text.ends_with('/') {
@@ -79,31 +80,36 @@ impl Finder {
             return Err(Error::usage(format!(
                 "{text}: there is no such object, and no Parquet file below it (*.parquet, *.parq, *.pq; names that begin \
                  with . or _ are skipped)"
-            )));
+            ))
+            .of_kind(ErrorKind::NotFound)
+            .of_file(url));
         }
         Ok(found.into_iter().map(|meta| self.object(&place, meta)).collect())
     }
 
     fn place(&mut self, text: &str) -> Result<StorePlace> {
-        let refuse = |why: &str| Error::usage(format!("{}: {why}", shown_url(text)));
-        let url = Url::parse(text).map_err(|e| refuse(&format!("no URL: {e}")))?;
+        let refuse = |why: &str| {
+            let shown = shown_url(text);
+            Error::usage(format!("{shown}: {why}")).of_file(Path::new(&shown))
+        };
+        let url = Url::parse(text).map_err(|e| refuse(&format!("not a valid URL: {e}")))?;
         let is_http = url.scheme().starts_with("http");
         if url.password().is_some() || (is_http && !url.username().is_empty()) {
-            return Err(refuse("a URL with a password would be seen in logs; give credentials by the environment"));
+            return Err(refuse("a password in a URL would appear in logs; pass credentials in the environment"));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse(
-                "a URL with a query may hold a signature, which would be seen in logs; give credentials by the environment",
+                "the query of a URL may hold a signature, which would appear in logs; pass credentials in the environment",
             ));
         }
         if !SCHEMES.contains(&url.scheme()) {
             return Err(refuse(&format!(
-                "no store has such URLs; there are {}",
+                "unsupported URL scheme; supported are {}",
                 SCHEMES.map(|s| format!("{s}://")).join(", ")
             )));
         }
         let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|e| refuse(&e.to_string()))?;
-        // What of the URL's own path the store's paths begin behind: a bucket, in URLs of vendors by HTTPS.
+        // The part of the URL's path that precedes the store's paths: the bucket, in vendors' HTTPS URLs.
         let segments: Vec<&str> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
         let own = segments[..segments.len().saturating_sub(path.parts().count())].iter();
         let base =
@@ -111,7 +117,7 @@ impl Finder {
         let store = match self.stores.get(&base) {
             Some(store) => store.clone(),
             None => {
-                // Connections need what comes with the threads: the provider of their cryptography.
+                // Starting the threads also installs the cryptography provider that connections need.
                 runtime()?;
                 let store = open(&url, &scheme).map_err(|e| Error::from(StoreFault::of(text, &e)))?;
                 self.stores.insert(base.clone(), store.clone());
@@ -121,7 +127,7 @@ impl Finder {
         Ok(StorePlace { store, path, base, scheme })
     }
 
-    /// One object, or the Parquet files below it: first what the name looks like.
+    /// One object, or the Parquet files below it; tries first what the name looks like.
     fn named(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         if place.scheme == ObjectStoreScheme::Http {
             return self.one(place, text);
@@ -135,7 +141,7 @@ impl Finder {
         }
     }
 
-    /// The object of this very name; none if there is none.
+    /// The object of exactly this name, if there is one.
     fn one(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         match runtime()?.block_on(place.store.head(&place.path)) {
             Ok(meta) => Ok(vec![meta]),
@@ -158,7 +164,7 @@ impl Finder {
     /// The files that a pattern matches, and the Parquet files below the folders that it matches.
     fn matches(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         let pattern = Pattern::new(place.path.as_ref())
-            .map_err(|e| Error::usage(format!("cannot read the pattern {text}: {e}")))?;
+            .map_err(|e| Error::usage(format!("invalid pattern {text}: {e}")).of_file(Path::new(text)))?;
         let fixed: StorePath = place.path.parts().take_while(|part| !part.as_ref().contains(['*', '['])).collect();
         let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
         let depth = place.path.parts().count();
@@ -174,13 +180,14 @@ impl Finder {
     fn list(&self, place: &StorePlace, below: &StorePath) -> Result<Vec<ObjectMeta>> {
         let text = format!("{}{below}", place.base);
         if place.scheme == ObjectStoreScheme::Http {
-            return Err(Error::usage(format!("{text}: nothing can be listed by plain HTTP; name every file")));
+            let error = Error::usage(format!("{text}: plain HTTP cannot list files; name each file"));
+            return Err(error.of_file(Path::new(&text)));
         }
         let list = place.store.list(Some(below)).try_collect::<Vec<ObjectMeta>>();
         let mut files = runtime()?.block_on(list).map_err(|e| Error::from(StoreFault::of(&text, &e)))?;
-        // In the order in which folders are walked on a disk.
+        // In the order in which local folders are walked.
         files.sort_by(|a, b| a.location.parts().cmp(b.location.parts()));
-        // Some tools mark a folder by an empty object of its name, which comes right before those in it.
+        // Some tools mark a folder by an empty object of its name, which sorts right before its contents.
         let is_folder = |i: usize| {
             let next = files.get(i + 1).is_some_and(|next| next.location.prefix_matches(&files[i].location));
             files[i].size == 0 && next
@@ -207,19 +214,19 @@ impl Finder {
     }
 }
 
-/// The names of an object below so many folders.
+/// The path segments of an object after the first `depth`.
 fn inside(meta: &ObjectMeta, depth: usize) -> Vec<String> {
     meta.location.parts().skip(depth).map(|part| part.as_ref().to_owned()).collect()
 }
 
-/// Whether a file in a folder is taken, by the names that lead to it.
+/// Whether a file in a folder counts as input, given the path segments that lead to it.
 fn is_taken(names: &[String]) -> bool {
     !names.iter().any(|name| is_skipped(name)) && names.last().is_some_and(|name| is_parquet(Path::new(name)))
 }
 
-/// The store of a URL, by the variables of its vendor's tools.
+/// The store of a URL, configured from the environment variables of its vendor's tools.
 fn open(url: &Url, scheme: &ObjectStoreScheme) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    // A minute of asking again, where a server is busy or the line is down.
+    // Retry for a minute if a server is busy or the network is down.
     let retry = RetryConfig { max_retries: 60, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() };
     let (whole, connect) = (ClientConfigKey::Timeout, ClientConfigKey::ConnectTimeout);
     Ok(match scheme {
@@ -239,7 +246,7 @@ fn open(url: &Url, scheme: &ObjectStoreScheme) -> Result<Arc<dyn ObjectStore>, S
             Arc::new(builder.with_config(GoogleConfigKey::Client(connect), CONNECT_TIMEOUT).build()?)
         }
         _ => {
-            // The URL itself says that it is not encrypted.
+            // An http:// URL says itself that it is unencrypted.
             let options = ClientOptions::new().with_allow_http(true).with_config(whole, TIMEOUT);
             let options = options.with_config(connect, CONNECT_TIMEOUT);
             let server = &url[..url::Position::BeforePath];

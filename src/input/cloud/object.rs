@@ -1,4 +1,4 @@
-//! An object of a store, read like a file; one request a call, its version checked against the first answer.
+//! An object in a store, read like a file: one request per call, with its version checked against the first response.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::fault::StoreFault;
 use crate::error::{Error, Result};
 
-/// The most requests under way at a time. One connection carries some 80 MB/s.
+/// The most concurrent requests. One connection carries some 80 MB/s.
 pub(super) const REQUESTS: usize = 32;
 
 /// An object that is read like a file.
@@ -22,17 +22,17 @@ pub(super) const REQUESTS: usize = 32;
 pub(crate) struct Object {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) path: StorePath,
-    /// What messages call it.
+    /// Its name in messages.
     pub(super) name: String,
     pub(super) size: u64,
-    /// What the first answer said of the object: later ones must say the same.
+    /// The version in the first response; later ones must have the same.
     pub(super) seen: OnceLock<Version>,
     /// Its number among the objects of an input.
     pub(super) number: usize,
     pub(super) input: Arc<Input>,
 }
 
-/// What an answer says of an object, by which a change is seen.
+/// The version of an object in a response, by which changes are detected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
     e_tag: Option<String>,
@@ -46,7 +46,7 @@ impl Version {
     }
 }
 
-/// What the objects of an input share.
+/// State shared by the objects of an input.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) plans: Plans,
@@ -55,7 +55,7 @@ pub(super) struct Input {
     pub(super) bytes: AtomicU64,
 }
 
-/// The plans under way of an input.
+/// The active plans of an input.
 #[derive(Debug, Default)]
 pub(super) struct Plans(pub(super) Mutex<Vec<Arc<FetchPlan>>>);
 
@@ -63,10 +63,10 @@ pub(super) struct Plans(pub(super) Mutex<Vec<Arc<FetchPlan>>>);
 pub(super) struct FetchPlan {
     /// In the order in which they are needed.
     pub(super) pieces: Vec<FetchPiece>,
-    /// By piece: how many chunks have not been read yet, and where it is.
+    /// For each piece, how many chunks have not been read yet, and its state.
     pub(super) states: Mutex<Vec<(usize, PieceState)>>,
     pub(super) arrived: Condvar,
-    /// The pieces of each chunk, by object and first byte, until a reader takes it.
+    /// The pieces of each chunk, by object and first byte, until a reader claims the chunk.
     pub(super) chunks: Mutex<HashMap<(usize, u64), Vec<usize>>>,
     /// Bytes that are fetched ahead of each reader.
     pub(super) window: u64,
@@ -115,18 +115,18 @@ impl Object {
     }
 }
 
-/// Requests that were answered, and their bytes, of the input to which an object belongs.
+/// Completed requests and their bytes, for the whole input that an object belongs to.
 pub(crate) fn fetched(object: &Arc<Object>) -> (u64, u64) {
     (object.input.requests.load(Ordering::Relaxed), object.input.bytes.load(Ordering::Relaxed))
 }
 
-/// The threads on which requests wait: two, for decryption takes a core at some 2 GB/s.
+/// The threads that handle requests: two, since decryption takes a core at some 2 GB/s.
 pub(super) fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let made = RUNTIME.get_or_init(|| {
-        // Another provider that is installed already is as good.
+        // A provider that is already installed works just as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("requests").enable_all().build()
     });
-    made.as_ref().map_err(|e| Error::environment(format!("cannot start threads for requests: {e}")))
+    made.as_ref().map_err(|e| Error::environment(format!("cannot start threads for network requests: {e}")))
 }

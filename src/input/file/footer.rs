@@ -1,4 +1,4 @@
-//! A file's footer, read with distrust: every size and offset is checked against the file before anything is decoded.
+//! A file's footer, untrusted: every size and offset is checked against the file before anything is decoded.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,29 +11,29 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::keys::{Decoded, Keys, without_keys};
 use super::range::RangeFile;
 use super::thrift;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Object;
 use crate::panics::guarded;
 
-/// Bytes at the end of a file that are read at once; most footers lie in them.
+/// Bytes read at the end of a file in one go; most footers fit.
 const TAIL: u64 = 64 << 10;
 
-/// A footer that was checked.
+/// A checked footer.
 #[derive(Debug, Clone)]
 pub(crate) struct Footer {
     pub(crate) metadata: ArrowReaderMetadata,
     pub(crate) size: u64,
-    /// blake3 of the footer's bytes: names the file's content without reading it.
+    /// blake3 of the footer's bytes: identifies the file's content without reading it.
     pub(crate) hash: String,
     /// Whether the footer or a column is encrypted.
     pub(crate) encrypted: bool,
-    /// Columns that cannot be read for want of a key, and why, in words that follow their name.
+    /// Columns that cannot be read without a key, and why, phrased to follow their name.
     pub(crate) locked: BTreeMap<String, String>,
 }
 
 /// Reads and checks the footer of the file at `path`, or of the object that stands for it.
 pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Option<&Arc<Keys>>) -> Result<Footer> {
-    let refuse = |why: String| Error::input(format!("{}: {why}", path.display()));
+    let refuse = |why: String| refused(path, &why);
     let file = RangeFile::open(path, object, tail(object.map_or(0, |o| o.size())))?;
     let size = file.len();
     if size < 12 {
@@ -42,7 +42,8 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     let read = |start: u64, end: u64| {
         let bytes = file.get_bytes(start, (end - start) as usize);
         bytes.map_err(|e| {
-            file.fault().unwrap_or_else(|| Error::environment(format!("cannot read {}: {e}", path.display())))
+            let other = || Error::environment(format!("cannot read {}: {e}", path.display())).of_file(path);
+            file.fault().unwrap_or_else(other)
         })
     };
     let end = read(tail(size).start, size)?;
@@ -50,7 +51,7 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     let sealed = match &last[4..] {
         b"PAR1" => false,
         b"PARE" if keys.is_none() => {
-            return Err(refuse("its footer is encrypted; give the keys by --keys FILE".into()));
+            return Err(needs_keys(refuse("its footer is encrypted; supply the keys with --keys FILE".into())));
         }
         b"PARE" => true,
         _ => {
@@ -63,16 +64,18 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     if length == 0 || length > size - 12 {
         return Err(refuse(format!("corrupt: the footer claims {length} bytes, the file has {size}")));
     }
-    // The footer and the eight bytes behind it.
+    // The footer and the eight bytes after it.
     let ending = match end.len().checked_sub(length as usize + 8) {
         Some(start) => end.slice(start..),
         None => read(size - 8 - length, size)?,
     };
     let bytes = ending.slice(..length as usize);
-    // Of an encrypted footer this is what comes before it: by which algorithm, with which key.
+    // For an encrypted footer, this is the part before it: the algorithm and the key.
     thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    let decoded = keys.map_or_else(|| without_keys(&ending), |keys| keys.decode(&ending));
+    // An encrypted footer that cannot be decoded most likely lacks its key, or has the wrong one.
     let Decoded { metadata, locked } =
-        keys.map_or_else(|| without_keys(&ending), |keys| keys.decode(&ending)).map_err(refuse)?;
+        decoded.map_err(|why| if sealed { needs_keys(refuse(why)) } else { refuse(why) })?;
     let locked_leaf = |leaf| locked.contains_key(&leaf);
     check_extents(&metadata, size - 8 - length, locked_leaf).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     let encrypted =
@@ -90,12 +93,22 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     Ok(Footer { metadata, size, hash: blake3::hash(&bytes).to_hex().to_string(), encrypted, locked })
 }
 
-/// Where a footer mostly lies in a file of so many bytes.
+/// The error for a file that is not what it claims to be.
+fn refused(path: &Path, why: &str) -> Error {
+    Error::input(format!("{}: {why}", path.display())).of_kind(ErrorKind::Corrupt).of_file(path)
+}
+
+/// The same error, for want of the right keys.
+fn needs_keys(error: Error) -> Error {
+    error.of_kind(ErrorKind::Option).of_option("--keys")
+}
+
+/// The range in which the footer of a file of `size` bytes usually lies.
 pub(crate) fn tail(size: u64) -> std::ops::Range<u64> {
     size.saturating_sub(TAIL)..size
 }
 
-/// Columns of which some fields are encrypted, and some are not.
+/// Columns with both encrypted and unencrypted fields.
 fn partly_sealed(metadata: &ParquetMetaData) -> impl Iterator<Item = String> {
     let schema = metadata.file_metadata().schema_descr();
     let mut roots: BTreeMap<&str, [bool; 2]> = BTreeMap::new();
@@ -106,7 +119,7 @@ fn partly_sealed(metadata: &ParquetMetaData) -> impl Iterator<Item = String> {
     roots.into_iter().filter(|(_, both)| *both == [true; 2]).map(|(name, _)| name.to_owned())
 }
 
-/// Rows and byte ranges agree with each other and lie before the footer, which begins at `end`.
+/// Checks that rows and byte ranges are consistent and lie before the footer, which begins at `end`.
 fn check_extents(metadata: &ParquetMetaData, end: u64, is_locked: impl Fn(usize) -> bool) -> Result<(), String> {
     let mut rows = 0i64;
     for (g, group) in metadata.row_groups().iter().enumerate() {
@@ -115,7 +128,7 @@ fn check_extents(metadata: &ParquetMetaData, end: u64, is_locked: impl Fn(usize)
         }
         rows = rows.checked_add(group.num_rows()).ok_or("more rows than can be counted")?;
         for (leaf, column) in group.columns().iter().enumerate() {
-            // Where a key lacks, the footer may say nothing of a column.
+            // Without its key, the footer may say nothing about a column.
             if is_locked(leaf) && column.compressed_size() == 0 && column.data_page_offset() == 0 {
                 continue;
             }

@@ -1,9 +1,10 @@
-//! The pages of a column chunk, read with distrust: what a page claims of itself is weighed before a decoder believes it.
+//! The pages of a column chunk, untrusted: what a page claims about itself is checked before a decoder relies on it.
 //!
-//! The parquet crate checks that a page lies within its chunk, that levels and values have the bytes they need, and that
-//! decompression yields what was claimed. But it reserves memory first: for the bytes that a page claims when decompressed,
-//! for the values that a dictionary claims, for the lengths that a delta-encoded page claims. An allocation that fails ends
-//! the process, so those claims are checked here. Checksums of pages are the parquet crate's business.
+//! The parquet crate checks that a page lies within its chunk, that levels and values have the bytes they need, and
+//! that decompression yields what was claimed. But it reserves memory first: for the bytes that a page claims when
+//! decompressed, for the values that a dictionary claims, for the lengths that a delta-encoded page claims. An
+//! allocation that fails ends the process, so those claims are checked here. The parquet crate verifies the checksums
+//! of pages.
 
 use std::sync::Arc;
 
@@ -23,10 +24,10 @@ use super::thrift::{DATA, DATA_V2, DICTIONARY, PageClaims, page_claims};
 /// DuckDB's have up to 100 MB.
 const MAX_PAGE: i64 = 256 << 20;
 
-/// Pages up to this size need not agree with the size that the footer gives their chunk, since some writers count wrong.
+/// Pages up to this size need not match the size of their chunk in the footer, since some writers count wrong.
 const SMALL_PAGE: i64 = 16 << 20;
 
-/// The most bytes of a value of fixed length: a batch of nulls takes as many, each.
+/// The most bytes of a value of fixed length: each null of a batch takes that many.
 const MAX_FIXED: i32 = 32 << 10;
 
 /// The most bytes that a batch of text may come to by repeating one value of a dictionary.
@@ -77,7 +78,7 @@ impl Iterator for OneChunk {
 
 impl PageIterator for OneChunk {}
 
-/// The pages of one column chunk. It walks beside the reader that decodes them, one header ahead.
+/// The pages of one column chunk. Runs alongside the reader that decodes them, one header ahead.
 struct Pages {
     inner: SerializedPageReader<RangeFile>,
     file: Arc<RangeFile>,
@@ -85,11 +86,11 @@ struct Pages {
     /// Where the next header begins, and where the chunk ends.
     at: u64,
     end: u64,
-    /// The next page, once its header was checked.
+    /// The next page, once its header has been checked.
     next: Option<PageClaims>,
 }
 
-/// What the footer says of a chunk.
+/// What the footer says about a chunk.
 struct ChunkPages {
     kind: Type,
     type_length: i32,
@@ -113,7 +114,7 @@ impl Pages {
         };
         if chunk.kind == Type::FIXED_LEN_BYTE_ARRAY && !(1..=MAX_FIXED).contains(&chunk.type_length) {
             return Err(refuse(format!(
-                "its type claims {} bytes a value, where 1 to {MAX_FIXED} are possible",
+                "its type claims {} bytes per value; expected 1 to {MAX_FIXED}",
                 chunk.type_length
             )));
         }
@@ -134,7 +135,7 @@ impl Pages {
         Ok(self.next)
     }
 
-    /// Reads the header of the next page: a kibibyte is mostly enough, but its statistics may be long.
+    /// Reads the header of the next page: a kibibyte is usually enough, but its statistics may be long.
     fn claims(&self) -> ParquetResult<PageClaims> {
         let left = self.end - self.at;
         let mut length = left.min(1 << 10);
@@ -147,7 +148,7 @@ impl Pages {
         }
     }
 
-    /// The next page is done with.
+    /// Moves past the next page.
     fn step(&mut self) -> Option<PageClaims> {
         let claims = self.next.take()?;
         self.at += claims.header + claims.packed as u64;
@@ -195,7 +196,7 @@ impl Iterator for Pages {
 }
 
 impl ChunkPages {
-    /// Weighs the claims of a page, of whose chunk `left` bytes follow the header.
+    /// Checks the claims of a page; `left` bytes of its chunk follow the header.
     fn check(&self, page: &PageClaims, left: i64) -> Result<(), String> {
         let PageClaims { packed, values, .. } = *page;
         if !matches!(page.kind, DATA | DATA_V2 | DICTIONARY) {
@@ -204,7 +205,7 @@ impl ChunkPages {
         if packed < 0 || packed > left {
             return Err(format!("claims {packed} bytes where its column chunk has {left} left"));
         }
-        // Where nothing is compressed, a decoder takes the bytes as they are.
+        // Without compression, a decoder uses the bytes as they are.
         let unpacked = if self.codec == Compression::UNCOMPRESSED { packed } else { page.unpacked };
         if !(0..=MAX_PAGE).contains(&unpacked) {
             return Err(format!("claims {unpacked} bytes when decompressed; at most {MAX_PAGE} are accepted"));
@@ -256,12 +257,12 @@ impl ChunkPages {
     }
 }
 
-/// The most bytes that so many compressed bytes can become, by what each format can say in the fewest bytes.
+/// The most bytes that `packed` compressed bytes can expand to, from the densest encoding of each format.
 fn most_unpacked(codec: Compression, packed: i64) -> i64 {
     let (times, per) = match codec {
         // A copy of 64 bytes takes 3.
         Compression::SNAPPY => (64, 3),
-        // A length goes on with 255 a byte.
+        // Each further byte adds up to 255 to a length.
         Compression::LZ4 | Compression::LZ4_RAW => (255, 1),
         // 258 bytes take 2 bits.
         Compression::GZIP(_) => (1032, 1),
@@ -283,7 +284,8 @@ fn codec_name(codec: Compression) -> &'static str {
     }
 }
 
-/// Pages that keep lengths delta-encoded say inside how many they are, and decoders reserve room for all of them.
+/// Pages with delta-encoded lengths state the number of lengths themselves, and decoders reserve memory for all of
+/// them.
 fn delta_lengths(page: &Page, chunk: &ChunkPages) -> Result<(), String> {
     let lists = match page.encoding() {
         Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
@@ -307,7 +309,7 @@ fn delta_lengths(page: &Page, chunk: &ChunkPages) -> Result<(), String> {
     Ok(())
 }
 
-/// A dictionary holds a value once, and every row of a batch may repeat it. Writers keep dictionaries below a mebibyte.
+/// A dictionary holds a value once, but every row of a batch may repeat it. Writers keep dictionaries below a mebibyte.
 fn repeated(page: &Page, chunk: &ChunkPages) -> Result<(), String> {
     let Page::DictionaryPage { buf, .. } = page else { return Ok(()) };
     if chunk.kind != Type::BYTE_ARRAY {
@@ -317,7 +319,7 @@ fn repeated(page: &Page, chunk: &ChunkPages) -> Result<(), String> {
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let length = u32::from_le_bytes(*length);
         longest = longest.max(u64::from(length));
-        // A length beyond the page is for the decoder to refuse.
+        // The decoder refuses lengths beyond the page.
         rest = after.get(length as usize..).unwrap_or_default();
     }
     let rows = chunk.left.map_or(BATCH_ROWS as u64, |rows| (rows as u64).min(BATCH_ROWS as u64));
@@ -356,14 +358,14 @@ impl ChunkPages {
     }
 }
 
-/// Delta-encoded lists of lengths, walked without decoding them.
+/// Scans delta-encoded lists of lengths without decoding them.
 struct Lengths<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl Lengths<'_> {
-    /// How many lengths the next list claims; it is passed over if they are at most `most`.
+    /// The number of lengths that the next list claims; skips the list if they are at most `most`.
     fn list(&mut self, most: u64) -> Option<u64> {
         let block = self.varint()?;
         let minis = self.varint()?;
@@ -379,7 +381,7 @@ impl Lengths<'_> {
             let widths = self.bytes.get(self.at..self.at.checked_add(minis as usize)?)?;
             self.at += widths.len();
             for &width in widths {
-                // Blocks behind the last value have a width and no bytes.
+                // Blocks after the last value have a width but no bytes.
                 if left > 0 {
                     self.at = self.at.checked_add((u64::from(width).checked_mul(mini)? / 8) as usize)?;
                 }
@@ -406,10 +408,10 @@ impl Lengths<'_> {
     }
 }
 
-/// The parquet crate's words for a page that does not have its checksum, with what to do about it.
+/// The parquet crate's error for a page that does not match its checksum, with a remedy.
 fn checksum(error: ParquetError, at: u64) -> ParquetError {
     if error.to_string().contains("CRC checksum mismatch") {
-        refuse(format!("the page at byte {at} is not what its checksum (CRC) says; write or copy the file again"))
+        refuse(format!("the page at byte {at} does not match its checksum (CRC); write or copy the file again"))
     } else {
         error
     }

@@ -1,4 +1,4 @@
-//! The bytes of a file at any offset, for several threads at once, wherever the file is.
+//! The bytes of a local file or an object at any offset, for several threads at once.
 
 use std::fs::File;
 use std::ops::Range;
@@ -26,7 +26,7 @@ enum Origin {
 }
 
 impl RangeFile {
-    /// The file at `path`, or the object that stands for it. Of an object, mostly the bytes of `extent` will be read.
+    /// The file at `path`, or the object that replaces it, of which mainly the bytes of `extent` will be read.
     pub(crate) fn open(path: &Path, object: Option<&Arc<Object>>, extent: Range<u64>) -> Result<Self> {
         match object {
             Some(object) => {
@@ -37,13 +37,13 @@ impl RangeFile {
         }
     }
 
-    /// Of a file that is open.
+    /// From an open file.
     pub(crate) fn of(file: File) -> std::io::Result<Self> {
         let size = file.metadata()?.len();
         Ok(RangeFile { origin: Origin::File(Arc::new(file)), size })
     }
 
-    /// Where bytes end that may be read ahead from an offset: what lies behind a range of an object was not asked for.
+    /// The end of the bytes that may be read ahead from an offset: beyond its range, an object was not requested.
     fn end(&self, offset: u64) -> u64 {
         match &self.origin {
             Origin::Object(reading) if offset < reading.end() => reading.end(),
@@ -51,7 +51,7 @@ impl RangeFile {
         }
     }
 
-    /// Why the last bytes could not be had, where that is no matter of the file's content.
+    /// Why the last read failed, if not because of the file's content.
     pub(crate) fn fault(&self) -> Option<Error> {
         match &self.origin {
             Origin::File(_) => None,
@@ -66,7 +66,7 @@ impl Length for RangeFile {
     }
 }
 
-/// Bytes read ahead when a page header is wanted: its size is not known before.
+/// Bytes read ahead for a page header, whose size is not known in advance.
 const HEADER_READ: u64 = 1 << 10;
 
 impl ChunkReader for RangeFile {
@@ -94,7 +94,7 @@ impl ChunkReader for RangeFile {
     }
 }
 
-/// Reads a file on from an offset.
+/// Reads a file sequentially from an offset.
 pub(crate) struct RangeReader {
     file: RangeFile,
     offset: u64,

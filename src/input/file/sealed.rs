@@ -1,6 +1,6 @@
-//! The pages of an encrypted column chunk. Their headers are encrypted too, so they cannot be weighed as in `pages`: the
-//! parquet crate decrypts them for itself. What it decrypts is what somebody with the key has written. All that others
-//! can touch is how many bytes a part claims, for which the crate reserves memory: that is checked here.
+//! The pages of an encrypted column chunk. Their headers are encrypted too, so they cannot be checked as in `pages`:
+//! the parquet crate decrypts them itself. What it decrypts was written by somebody with the key. All that others can
+//! change is the number of bytes that a part claims, for which the crate reserves memory: that is checked here.
 
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -13,17 +13,19 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::range::{RangeFile, RangeReader};
 
-/// Bytes of an encrypted part beside its content: a nonce and a tag.
+/// Bytes of an encrypted part in addition to its content: a nonce and a tag.
 const NONCE_AND_TAG: u64 = 12 + 16;
 
-/// Whether the columns of `mask` in row group `index` are encrypted: all, or none of them. That the footer vouches for it
-/// was seen when it was decoded; a column for which it does not is locked.
+/// Whether the columns of `mask` in row group `index` are encrypted: all, or none of them. Decoding the footer has
+/// checked that it vouches for this; a column for which it does not is locked.
 pub(crate) fn is_sealed(metadata: &ArrowReaderMetadata, index: usize, mask: &ProjectionMask) -> ParquetResult<bool> {
     let read = metadata.metadata().row_group(index).columns().iter().enumerate();
     let read = read.filter(|(leaf, _)| mask.leaf_included(*leaf));
     let (sealed, open): (Vec<_>, Vec<_>) = read.partition(|(_, column)| column.crypto_metadata().is_some());
     if !sealed.is_empty() && !open.is_empty() {
-        return Err(ParquetError::General("some of its fields are encrypted, and some are not".into()));
+        return Err(ParquetError::General(
+            "some of its fields are encrypted, and some are not, which is not supported".into(),
+        ));
     }
     Ok(!sealed.is_empty())
 }
@@ -48,10 +50,10 @@ pub(crate) fn open(
     builder.build()
 }
 
-/// The parquet crate's words for what cannot be decrypted, in ours.
+/// Replaces the parquet crate's message for data that cannot be decrypted.
 pub(crate) fn reworded(why: &str) -> &str {
     if why.contains("ring::error") || why.contains("Error decrypting") {
-        "it cannot be decrypted: the key, or the aad_prefix, is another one, or it was altered"
+        "it cannot be decrypted: the key or the aad_prefix is wrong, or the data was altered"
     } else {
         why
     }
@@ -62,7 +64,7 @@ fn end_of(group: &RowGroupMetaData, mask: &ProjectionMask) -> u64 {
     read.map(|(_, column)| column.byte_range()).map(|(start, length)| start + length).max().unwrap_or(0)
 }
 
-/// A file of which encrypted column chunks are read that end at `end`.
+/// A file with encrypted column chunks to read, which end at `end`.
 struct SealedFile {
     file: RangeFile,
     end: u64,
@@ -85,7 +87,7 @@ impl ChunkReader for SealedFile {
         let left = self.end.saturating_sub(start + 4);
         if !(NONCE_AND_TAG..=left).contains(&claimed) {
             return Err(ParquetError::General(format!(
-                "the encrypted part at byte {start} claims {claimed} bytes, where {NONCE_AND_TAG} to {left} are possible"
+                "the encrypted part at byte {start} claims {claimed} bytes; expected {NONCE_AND_TAG} to {left}"
             )));
         }
         self.file.get_read(start)

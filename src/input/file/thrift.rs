@@ -1,17 +1,18 @@
-//! The structure of Thrift compact messages, walked without decoding them: a list may not claim more elements than bytes
-//! are left. Decoders reserve memory for what a list claims, so a lie of ten bytes could ask for gigabytes. Of a page's
-//! header the claims are taken down, since a decoder believes them before it has seen a value.
+//! Walks the structure of Thrift compact messages without decoding them: a list may not claim more elements than there
+//! are bytes left. Decoders reserve memory for what a list claims, so ten forged bytes could request gigabytes. The
+//! claims of a page's header are recorded, since a decoder relies on them before it has seen a value.
 
-/// Structures within structures; real footers have eight.
+/// Most levels of nested structures; real footers have eight.
 const MAX_DEPTH: usize = 32;
 
-/// Groups within groups of a schema. Decoders descend by calling themselves, and a stack ends without an error.
+/// Most levels of nested groups in a schema. Decoders recurse, and a stack overflow is not an error that can be
+/// returned.
 const MAX_SCHEMA_DEPTH: usize = 64;
 
 /// Walks a footer (`FileMetaData`).
 ///
 /// # Errors
-/// What does not hold together, in words that go on after "corrupt footer:".
+/// The inconsistency, phrased to follow "corrupt footer:".
 pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     let mut schema = SchemaDepth::default();
     Walker { bytes, at: 0, path: Vec::new() }.structure(&mut |path, _, value| schema.see(path, value))
@@ -28,21 +29,21 @@ pub(crate) struct PageClaims {
     pub(crate) packed: i64,
     /// Bytes when decompressed.
     pub(crate) unpacked: i64,
-    /// Values, nulls among them.
+    /// Values, including nulls.
     pub(crate) values: i64,
-    /// Bytes of definition and repetition levels, where the header says it (version 2).
+    /// Bytes of definition and repetition levels, if the header states them (version 2).
     pub(crate) levels: [i64; 2],
 }
 
-/// Kinds of pages, as Parquet numbers them.
+/// Kinds of pages, by their numbers in Parquet.
 pub(crate) const DATA: i64 = 0;
 pub(crate) const DICTIONARY: i64 = 2;
 pub(crate) const DATA_V2: i64 = 3;
 
-/// Reads what a page's header claims. `bytes` begin with it and may go on.
+/// Reads what a page's header claims. `bytes` begin with the header; more may follow.
 ///
 /// # Errors
-/// What does not hold together, or that the header does not end within `bytes`.
+/// The inconsistency, or that the header does not end within `bytes`.
 pub(crate) fn page_claims(bytes: &[u8]) -> Result<PageClaims, String> {
     let mut claims = PageClaims::default();
     let mut walker = Walker { bytes, at: 0, path: Vec::new() };
@@ -57,7 +58,8 @@ pub(crate) fn page_claims(bytes: &[u8]) -> Result<PageClaims, String> {
             [5 | 7 | 8] => (&mut 0, STRUCT),
             _ => return Ok(()),
         };
-        // A decoder goes by the number of a field alone: of another type it would read other bytes than this walk.
+        // A decoder only looks at the number of a field: with another type it would read different bytes than this
+        // walk.
         if kind != expected {
             return Err(format!("field {path:?} of a page's header has type {kind}"));
         }
@@ -68,12 +70,12 @@ pub(crate) fn page_claims(bytes: &[u8]) -> Result<PageClaims, String> {
     Ok(claims)
 }
 
-/// How deep the groups of a schema lie: elements come in depth-first order, each with the number of its children.
+/// The nesting depth of a schema: elements come in depth-first order, each with the number of its children.
 #[derive(Default)]
 struct SchemaDepth {
-    /// By open group, the children that are still to come.
+    /// For each open group, the children still to come.
     open: Vec<i64>,
-    /// Of the element that is being read.
+    /// For the element being read.
     children: i64,
 }
 
@@ -97,23 +99,23 @@ impl SchemaDepth {
     }
 }
 
-/// Types of the compact protocol that matter here; `END` is the mark at the end of a structure.
+/// Types of the compact protocol that matter here; `END` marks the end of a structure.
 const END: u8 = 0;
 const I32: u8 = 5;
 const STRUCT: u8 = 12;
 
-/// In a path: the end of a structure, which no field has as its number (they have 16 bits).
+/// In a path: the end of a structure. No field has this number (they have 16 bits).
 const ELEMENT_END: i64 = i64::MIN;
 
 struct Walker<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Numbers of the fields that lead here.
+    /// Numbers of the fields on the path to here.
     path: Vec<i64>,
 }
 
-/// Is told of every field outside maps: the way to it, its type, and its value where it is an integer. Elements of a list
-/// have the list's way.
+/// Called for every field outside maps, with its path, its type, and its value if it is an integer. Elements of a list
+/// have the list's path.
 type See<'a> = dyn FnMut(&[i64], u8, i64) -> Result<(), String> + 'a;
 
 impl Walker<'_> {
@@ -174,7 +176,7 @@ impl Walker<'_> {
     }
 
     fn element(&mut self, kind: u8, depth: usize, see: &mut See<'_>) -> Result<(), String> {
-        // Inside a list a boolean takes a byte of its own.
+        // In a list, each boolean takes a byte.
         if kind == 1 || kind == 2 { self.skip(1) } else { self.value(kind, depth, see).map(|_| ()) }
     }
 
@@ -214,7 +216,7 @@ impl Walker<'_> {
             }
             id = match head >> 4 {
                 0 => self.signed()?,
-                // Field numbers have 16 bits; what goes beyond is nobody's field.
+                // Field numbers have 16 bits; larger ones belong to no field.
                 step => i64::wrapping_add(id, i64::from(step)),
             };
             self.path.push(id);
@@ -232,6 +234,6 @@ impl Walker<'_> {
     }
 
     fn deep(&self, depth: usize) -> Result<(), String> {
-        if depth > MAX_DEPTH { Err("it is nested too deep".into()) } else { Ok(()) }
+        if depth > MAX_DEPTH { Err("it is nested too deeply".into()) } else { Ok(()) }
     }
 }

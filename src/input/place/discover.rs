@@ -1,16 +1,17 @@
-//! Which files an input means: files, folders (Hive-style `key=value` folders too), globs and Delta tables, in a fixed order.
+//! Which files an input stands for: files, folders (also Hive-style `key=value` folders), globs and Delta tables, in a
+//! fixed order.
 
 use std::path::{Component, Path, PathBuf};
 
 #[cfg(feature = "delta")]
 use super::delta::files as delta_files;
 use super::table::FoundFile;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Finder;
 use crate::input::folders::{is_parquet, is_skipped, table_format, table_format_fault};
 
-/// The files that `inputs` mean. Folders are walked in name order; in them only `.parquet`, `.parq` and `.pq` count, and
-/// names that begin with `.` or `_` are skipped, as Spark and Hive do.
+/// The files that `inputs` stand for. Folders are walked in name order; only `.parquet`, `.parq` and `.pq` files in
+/// them count, and names that begin with `.` or `_` are skipped, as in Spark and Hive.
 pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
     let mut found = Vec::new();
     let mut finder = Finder::default();
@@ -26,7 +27,7 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
             found.extend(delta_files(&table, version)?);
         } else if !input.exists() && text.contains(['*', '?', '[']) {
             let matches =
-                glob::glob(&text).map_err(|e| Error::usage(format!("cannot read the pattern {text}: {e}")))?;
+                glob::glob(&text).map_err(|e| Error::usage(format!("invalid pattern {text}: {e}")).of_file(input))?;
             let before = found.len();
             for path in matches {
                 let path = path.map_err(|e| Error::io("list", e.path(), e.error()))?;
@@ -34,8 +35,10 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
             }
             if found.len() == before {
                 return Err(Error::usage(format!(
-                    "no file matches {text}; quote the pattern so that the shell leaves it alone"
-                )));
+                    "no file matches {text}; quote the pattern so that the shell does not expand it"
+                ))
+                .of_kind(ErrorKind::NotFound)
+                .of_file(input));
             }
         } else {
             add(input, input, &mut found)?;
@@ -43,7 +46,8 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
     }
     let mut seen = std::collections::HashSet::new();
     if let Some(twice) = found.iter().find(|f| !seen.insert(f.path.canonicalize().unwrap_or_else(|_| f.path.clone()))) {
-        return Err(Error::usage(format!("{} is named twice among the inputs", twice.path.display())));
+        let error = Error::usage(format!("{} is named twice among the inputs", twice.path.display()));
+        return Err(error.of_file(&twice.path));
     }
     Ok(found)
 }
@@ -56,7 +60,7 @@ fn add(input: &Path, path: &Path, found: &mut Vec<FoundFile>) -> Result<()> {
         return Ok(());
     }
     if !meta.is_dir() {
-        return Err(Error::usage(format!("{} is neither a file nor a folder", path.display())));
+        return Err(Error::usage(format!("{} is neither a file nor a folder", path.display())).of_file(path));
     }
     if is_delta(path) {
         found.extend(delta_files(path, None)?);
@@ -81,7 +85,9 @@ fn add(input: &Path, path: &Path, found: &mut Vec<FoundFile>) -> Result<()> {
         return Err(Error::input(format!(
             "{} holds no Parquet file (*.parquet, *.parq, *.pq; names that begin with . or _ are skipped)",
             path.display()
-        )));
+        ))
+        .of_kind(ErrorKind::NotFound)
+        .of_file(path));
     }
     Ok(())
 }
@@ -90,7 +96,7 @@ fn is_delta(folder: &Path) -> bool {
     folder.join("_delta_log").is_dir()
 }
 
-/// The folder that an input means, and the version of a Delta table, where its name ends in one: `customers@v12`.
+/// The folder of an input, and the version of a Delta table if its name ends in one: `customers@v12`.
 pub(crate) fn versioned(input: &Path) -> (PathBuf, Option<u64>) {
     let named = || {
         let (folder, version) = input.to_str()?.rsplit_once("@v")?;
@@ -103,13 +109,15 @@ pub(crate) fn versioned(input: &Path) -> (PathBuf, Option<u64>) {
 #[cfg(not(feature = "delta"))]
 fn delta_files(folder: &Path, _: Option<u64>) -> Result<Vec<FoundFile>> {
     Err(Error::input(format!(
-        "{} is a Delta table, whose folder holds files of older versions too, and this program was built without Delta tables; \
-         build it with `--features delta`, or export the current version to Parquet",
+        "{} is a Delta table, whose folder also holds files of older versions, and this hyades was built without support for \
+         Delta tables; build it with `--features delta`, or export the current version to Parquet",
         folder.display()
-    )))
+    ))
+    .of_kind(ErrorKind::Option)
+    .of_file(folder))
 }
 
-/// Refuses the folder of a table format.
+/// Refuses folders of table formats.
 fn refuse_table_formats(folder: &Path) -> Result<()> {
     let inside = |name: &'static str| {
         let entries = std::fs::read_dir(folder.join(name)).into_iter().flatten().flatten();

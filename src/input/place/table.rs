@@ -1,5 +1,5 @@
-//! Where a file has its columns, and what the log of a table says of a file: other names or types, columns that it lacks,
-//! rows that are deleted. Knows nothing of how the log is written.
+//! Where a file has its columns, and what a table's log says about a file: other names or types, missing columns,
+//! deleted rows. Independent of the log's format.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,23 @@ use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Object;
 use crate::input::file::Footer;
 
-/// The most rows of a row group of which some are deleted: each takes a bit of memory.
+/// The most rows of a row group with deleted rows: each takes a bit of memory.
 const MOST_ROWS: u64 = 1 << 31;
 
-/// A file to read, and what is known of its columns beside what it says itself.
+/// A file to read, and what is known about its columns besides its own schema.
 #[derive(Debug)]
 pub(crate) struct FoundFile {
     /// Its path, or its URL.
     pub(crate) path: PathBuf,
-    /// What is read in place of a file, if that is a URL.
+    /// What is read instead of a file, if the path is a URL.
     pub(crate) object: Option<Arc<Object>>,
-    /// The columns that its folders' names give (`month=2026-01`).
+    /// The columns from its folders' names (`month=2026-01`).
     pub(crate) partitions: Vec<(String, String)>,
-    /// What the log of its table says; the names of folders mean nothing there.
+    /// What the log of its table says; folder names are then ignored.
     pub(crate) member: Option<Member>,
 }
 
@@ -40,15 +40,15 @@ pub(crate) struct FileColumn {
 /// Where a file has a column.
 #[derive(Debug, Clone)]
 pub(crate) enum ColumnPlace {
-    /// Among its own; a table may have another name and a wider type for it.
+    /// A column of the file; the table may have another name and a wider type for it.
     Root(usize),
-    /// In a folder's name; None where that means null.
+    /// In a folder's name; None: null.
     Folder(Option<String>),
-    /// In a table's log: one value for all rows; None is null.
+    /// In a table's log: one value for all rows; None: null.
     Log(Option<String>),
-    /// Nowhere: it is there, and cannot be what its table says.
+    /// Unusable: the file's column cannot be read as the type in its table. The reason.
     Unfit(String),
-    /// Encrypted, and its key is not there: why, in words that follow its name.
+    /// Encrypted without a key. The reason, phrased to follow its name.
     Locked(String),
 }
 
@@ -60,23 +60,23 @@ pub(crate) struct TableVersion {
     pub(crate) columns: Vec<TableColumn>,
 }
 
-/// A column of a table, and what its files call it.
+/// A column of a table, and its name in the files.
 #[derive(Debug)]
 pub(crate) struct TableColumn {
     pub(crate) field: FieldRef,
     /// Its name in the files.
     pub(crate) physical: String,
-    /// Its number in the files, which goes before the name.
+    /// Its field id in the files, which takes precedence over the name.
     pub(crate) id: Option<i32>,
-    /// Whether its values stand in the log, not in the files.
+    /// Whether its values are in the log, not in the files.
     pub(crate) is_partition: bool,
 }
 
-/// What a table's log says of one file.
+/// What a table's log says about one file.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
     pub(crate) table: Arc<TableVersion>,
-    /// The values of partition columns, by their names in the files; null where there is none.
+    /// The values of partition columns, by their names in the files; a missing one is null.
     pub(crate) values: Vec<(String, String)>,
     /// Numbers of the rows that are deleted, ascending.
     pub(crate) deleted: Vec<u64>,
@@ -89,7 +89,7 @@ impl fmt::Display for TableVersion {
 }
 
 impl Member {
-    /// The table's columns, in a file of it. One that the file lacks is null there.
+    /// The table's columns in one of its files. A column that the file lacks is null.
     pub(crate) fn columns(&self, footer: &Footer) -> Vec<FileColumn> {
         let place = |column: &TableColumn| {
             if column.is_partition {
@@ -111,10 +111,10 @@ impl Member {
         columns.map(|column| FileColumn { field: column.field.clone(), place: place(column) }).collect()
     }
 
-    /// The rows of each row group that are not deleted; empty: no row is.
+    /// The rows of each row group that are not deleted; empty: none are deleted.
     ///
     /// # Errors
-    /// A deleted row that the file does not have.
+    /// A deleted row that does not exist in the file.
     pub(crate) fn live(&self, footer: &Footer, path: &Path) -> Result<Vec<BooleanBuffer>> {
         if self.deleted.is_empty() {
             return Ok(Vec::new());
@@ -124,10 +124,12 @@ impl Member {
             let rows = group.num_rows() as u64;
             if rows > MOST_ROWS {
                 return Err(Error::input(format!(
-                    "{}: corrupt, or too large: a row group claims {rows} rows, and where rows are deleted at most {MOST_ROWS} \
-                     are possible",
+                    "{}: corrupt, or too large: a row group claims {rows} rows; with deleted rows, at most {MOST_ROWS} are \
+                     supported",
                     path.display()
-                )));
+                ))
+                .of_kind(ErrorKind::Corrupt)
+                .of_file(path));
             }
             let (here, later) = deleted.split_at(deleted.partition_point(|&row| row < first + rows));
             let mut bits = BooleanBufferBuilder::new(rows as usize);
@@ -139,10 +141,12 @@ impl Member {
         match deleted.first() {
             None => Ok(live),
             Some(row) => Err(Error::input(format!(
-                "{}: {} deletes its row {row}, and it has {first}; one of them is damaged",
+                "{}: {} deletes its row {row}, but it has {first} rows; one of them is damaged",
                 path.display(),
                 self.table
-            ))),
+            ))
+            .of_kind(ErrorKind::Corrupt)
+            .of_file(path)),
         }
     }
 }
@@ -155,13 +159,13 @@ fn root(column: &TableColumn, footer: &Footer) -> Option<usize> {
     by_id.or_else(|| (0..roots.len()).find(|at| info(at).name() == column.physical))
 }
 
-/// Whether values of a type in a file can be read as the type that the table has now: written otherwise, or widened since.
-/// A value that does not fit all the same is an error where it is read.
+/// Whether values of a type in a file can be read as the table's current type: represented differently, or widened
+/// since. A value that still does not fit is an error when it is read.
 fn becomes(own: &DataType, wanted: &DataType) -> bool {
     use DataType as T;
     match (own, wanted) {
         (T::Dictionary(_, values), _) => becomes(values, wanted),
-        // Nothing reads them.
+        // Never read.
         _ if own.is_nested() && wanted.is_nested() => true,
         (T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary, T::Utf8) => true,
         (T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_), T::Binary) => true,

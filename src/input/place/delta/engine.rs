@@ -1,5 +1,5 @@
-//! What the kernel wants to be done for it: files listed and read, JSON and Parquet decoded, columns picked. It reads logs
-//! only, and never writes; what a log's replay does not ask for is refused.
+//! What the kernel wants to be done for it: files listed and read, JSON and Parquet decoded, columns picked. It reads
+//! logs only, and never writes; what a log's replay does not ask for is refused.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn refused<T>(what: &str) -> KernelResult<T> {
 /// The file that a URL names.
 pub(crate) fn local(url: &Url) -> KernelResult<PathBuf> {
     let path = (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten();
-    path.ok_or_else(|| KernelError::unsupported(format!("{url} is no local file")))
+    path.ok_or_else(|| KernelError::unsupported(format!("{url} is not a local file")))
 }
 
 fn io<T>(path: &Path, result: std::io::Result<T>) -> KernelResult<T> {

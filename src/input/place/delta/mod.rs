@@ -1,8 +1,8 @@
-//! Delta tables: which files a version of one has, and what its log says of each.
+//! Delta tables: which files belong to a version, and what the log says about each.
 //!
-//! The log is read by the `delta_kernel` crate, which knows the protocol and refuses what it does not know; what it needs
-//! for that is in [`engine`], on our own Parquet reader. Only the log passes through it: data files are read like all
-//! others, as the log says (`table`).
+//! The log is read by the `delta_kernel` crate, which implements the protocol and refuses features it does not know;
+//! [`engine`] supplies what it needs, on our own Parquet reader. Only the log passes through it: data files are read
+//! like all others, as the log specifies (`table`).
 
 mod engine;
 mod rows;
@@ -20,15 +20,15 @@ use rayon::prelude::*;
 use url::Url;
 
 use super::table::{FoundFile, Member, TableColumn, TableVersion};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::panics::guarded;
 use engine::{LocalFiles, local};
 
-/// The files of a version of the table in `folder`, the latest where none is given, in the order of their paths: the log
-/// promises none.
+/// The files of a version of the table in `folder` (by default the latest), sorted by path, since the log guarantees no
+/// order.
 ///
 /// # Errors
-/// A log that cannot be read, or needs what is not supported; a version that is not there.
+/// A log that cannot be read or uses unsupported features; a version that does not exist.
 pub(crate) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile>> {
     let absolute = folder.canonicalize().map_err(|e| Error::io("read", folder, &e))?;
     let root = Url::from_directory_path(&absolute)
@@ -36,22 +36,26 @@ pub(crate) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile
     let refuse = |why: String| {
         let version = version.map_or_else(String::new, |v| format!(", version {v}"));
         Error::input(format!(
-            "{}{version}: the log of this Delta table cannot be read: {}; if another program can, export that version to Parquet",
+            "{}{version}: cannot read the log of this Delta table: {}; if another program can, use it to export that version to \
+             Parquet",
             folder.display(),
             why.trim_end_matches('.')
         ))
+        .of_kind(ErrorKind::Corrupt)
+        .of_file(folder)
     };
     let found = guarded(|| read(&root, folder, version).map_err(plain)).map_err(refuse)?;
     if found.is_empty() {
         return Err(Error::input(format!(
-            "{}: this Delta table is empty: no file belongs to its version",
+            "{}: this version of the Delta table is empty: it has no files",
             folder.display()
-        )));
+        ))
+        .of_file(folder));
     }
     Ok(found)
 }
 
-/// What an error says, without the backtrace that the kernel may have put around it.
+/// The message of an error, without the backtrace that the kernel may have added.
 fn plain(error: KernelError) -> String {
     match error {
         KernelError::Backtraced { source, .. } => plain(*source),
@@ -81,7 +85,7 @@ fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile
         let absolute = local(&url)?;
         let path = absolute.strip_prefix(local(root)?).map_or_else(|_| absolute.clone(), |inside| folder.join(inside));
         let deleted = file.dv_info.get_row_indexes(&LocalFiles, scan.table_root())?.unwrap_or_default();
-        // An empty text is null too, by the protocol.
+        // By the protocol, an empty text is null too.
         let values = file.partition_values.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         let member = Some(Member { table: table.clone(), values, deleted });
         Ok(FoundFile { path, object: None, partitions: Vec::new(), member })
@@ -91,11 +95,11 @@ fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile
     Ok(found)
 }
 
-/// The columns of the table, and where its files have them.
+/// The columns of the table, and how its files name them.
 fn columns(scan: &Scan) -> Vec<TableColumn> {
     let mode = scan.snapshot().table_properties().column_mapping_mode;
     let column = |field: &StructField| {
-        // A name of its own in the files counts only where column mapping is on.
+        // A physical name counts only with column mapping on.
         let mapped = match field.get_config_value(&ColumnMetadataKey::ColumnMappingPhysicalName) {
             Some(MetadataValue::String(name)) if matches!(mode, Some(Mode::Id | Mode::Name)) => name,
             _ => field.name(),
@@ -105,7 +109,7 @@ fn columns(scan: &Scan) -> Vec<TableColumn> {
         TableColumn {
             field: Arc::new(arrow_field(field)),
             physical: mapped.clone(),
-            // Where names map, numbers of the files mean nothing.
+            // When columns map by name, field ids of the files are ignored.
             id: match id {
                 Some(MetadataValue::Number(id)) if mode == Some(Mode::Id) => i32::try_from(*id).ok(),
                 _ => None,

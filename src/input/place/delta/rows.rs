@@ -49,7 +49,7 @@ impl Cell {
             (Value::Bool(value), DataType::Primitive(PrimitiveType::Boolean)) => Cell::Bool(*value),
             (Value::String(value), DataType::Primitive(PrimitiveType::String)) => Cell::Text(value.clone()),
             (Value::Number(value), DataType::Primitive(kind)) if is_whole(kind) => {
-                Cell::Whole(value.as_i64().ok_or_else(|| format!("{value} is no whole number of 64 bits"))?)
+                Cell::Whole(value.as_i64().ok_or_else(|| format!("{value} is not a 64-bit integer"))?)
             }
             (Value::Array(values), DataType::Array(_)) => {
                 Cell::List(Texts(values.iter().map(text).collect::<Result<_, _>>()?))
