@@ -40,6 +40,8 @@ pub mod output;
 
 pub mod audit;
 
+pub(crate) mod report;
+
 pub mod job;
 
 pub mod bench;
