@@ -184,7 +184,7 @@ pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> 
     request.resources.install(|| run(request, None, watch))
 }
 
-/// With a `plan` of the caller's rather than one that is made here.
+/// Runs a request. Tests pass a `plan`; by default one is made from the footers.
 fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<RfmOutcome> {
     let (mut publication, name) = Publication::of_table(&request.out, &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open_with(&request.inputs, &request.access))?;
@@ -192,51 +192,20 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));
     }
-    let given = request.reference.as_deref().map(|text| columns.unit.parse(text)).transpose()?;
-    let ahead = match (given, request.window) {
-        (None, Some(_)) => {
-            let newest =
-                watch.stage(Stage::Open, source.rows(), "rows", || reading::newest(&source, columns.time, watch))?;
-            Some(newest.map_or(Ok(0), |newest| day_after(&columns, newest))?)
-        }
-        _ => given,
-    };
-    let ticks_a_day = columns.unit.ticks_a_day;
-    let window = |days: u32| i64::from(days).checked_mul(ticks_a_day).unwrap_or(i64::MAX);
-    let rules = Rules {
-        layout: PartitionLayout {
-            text: columns.text,
-            transaction: columns.transaction.is_some(),
-            tag: columns.returns.is_some() || columns.category.is_some(),
-        },
-        from: ahead.zip(request.window).map_or(i64::MIN, |(at, days)| at.saturating_sub(window(days))),
-        before: given,
-        returns: request.returns.clone(),
-        columns,
-    };
-    let columns = &rules.columns;
+    let period = Period::new(request, &source, &columns, watch)?;
+    let rules = period.rules(request, columns);
     let plan = plan.map_or_else(|| Plan::new(&source, &rules, request), Ok)?;
-    let ranges = reading::ranges(&source, columns, plan.partitions, watch)?;
-    let folder = publication_folder(request);
-    let partitions = Partitions::new(ranges, plan.resident, folder);
-    let categories = CategoryCounts::default();
-    let seen = watch.stage(Stage::Decode, source.rows(), "rows", || {
-        reading::read(&source, &rules, &partitions, plan.chunk_bytes, &categories, watch)
-    })?;
+    let Partitioned { partitions, categories, seen } = partition(request, &source, &rules, plan, watch)?;
+    let columns = &rules.columns;
     vet(request, columns, &source, &seen)?;
-    let reference = match (ahead, seen.newest) {
-        (Some(reference), _) => reference,
-        (None, Some(newest)) => day_after(columns, newest)?,
-        (None, None) => 0,
-    };
     let top = request.category.clone().map(|column| (column, categories.top(&seen.counts, request.top)));
     let names = top.as_ref().map_or_else(Vec::new, |(_, top)| top.names.clone());
     let shape = CustomerShape {
         layout: rules.layout,
         unit: columns.unit,
         money_unit: columns.numbers.unit(),
-        reference,
-        trend: request.trend.map(window),
+        reference: period.reference(columns, seen.newest)?,
+        trend: request.trend.map(|days| ticks(columns, days)),
         categories: top,
     };
     let schema = schema(&source, columns, &shape)?;
@@ -254,10 +223,88 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
         transactions: source.rows(),
         used: seen.used,
         left_out: seen.left_out,
-        reference: columns.unit.format(reference),
+        reference: columns.unit.format(shape.reference),
         categories: names,
         spilled: partitions.spilled(),
     })
+}
+
+/// The reference date and the window before it, in ticks of the time column.
+struct Period {
+    /// The reference date of the request.
+    given: Option<i64>,
+    /// The reference date as far as it is known before the transactions are read: with a window it must be.
+    ahead: Option<i64>,
+}
+
+impl Period {
+    /// Reads the time column for its newest value if a window is given without a reference date.
+    fn new(request: &RfmRequest, source: &Source, columns: &RfmColumns, watch: Watch<'_>) -> Result<Self> {
+        let given = request.reference.as_deref().map(|text| columns.unit.parse(text)).transpose()?;
+        let ahead = match (given, request.window) {
+            (None, Some(_)) => {
+                let newest =
+                    watch.stage(Stage::Open, source.rows(), "rows", || reading::newest(source, columns.time, watch))?;
+                Some(newest.map_or(Ok(0), |newest| day_after(columns, newest))?)
+            }
+            _ => given,
+        };
+        Ok(Period { given, ahead })
+    }
+
+    /// The rules for using or leaving out transactions.
+    fn rules(&self, request: &RfmRequest, columns: RfmColumns) -> Rules {
+        let window = self.ahead.zip(request.window);
+        Rules {
+            layout: PartitionLayout {
+                text: columns.text,
+                transaction: columns.transaction.is_some(),
+                tag: columns.returns.is_some() || columns.category.is_some(),
+            },
+            from: window.map_or(i64::MIN, |(at, days)| at.saturating_sub(ticks(&columns, days))),
+            before: self.given,
+            returns: request.returns.clone(),
+            columns,
+        }
+    }
+
+    /// The reference date; by default the day after the `newest` transaction.
+    fn reference(&self, columns: &RfmColumns, newest: Option<i64>) -> Result<i64> {
+        match (self.ahead, newest) {
+            (Some(reference), _) => Ok(reference),
+            (None, Some(newest)) => day_after(columns, newest),
+            (None, None) => Ok(0),
+        }
+    }
+}
+
+/// Days in ticks of the time column.
+fn ticks(columns: &RfmColumns, days: u32) -> i64 {
+    i64::from(days).checked_mul(columns.unit.ticks_a_day).unwrap_or(i64::MAX)
+}
+
+/// The transactions after the first pass.
+struct Partitioned {
+    partitions: Partitions,
+    categories: CategoryCounts,
+    seen: PassFindings,
+}
+
+/// Reads the transactions and divides them by customer.
+fn partition(
+    request: &RfmRequest,
+    source: &Source,
+    rules: &Rules,
+    plan: Plan,
+    watch: Watch<'_>,
+) -> Result<Partitioned> {
+    let ranges = reading::ranges(source, &rules.columns, plan.partitions, watch)?;
+    let partitions = Partitions::new(ranges, plan.resident, publication_folder(request));
+    let categories = CategoryCounts::default();
+    let seen = watch.stage(Stage::Decode, source.rows(), "rows", || {
+        reading::read(source, rules, &partitions, plan.chunk_bytes, &categories, watch)
+    })?;
+    Ok(Partitioned { partitions, categories, seen })
 }
 
 /// Where a scratch file goes: the folder asked for, or the output's.
