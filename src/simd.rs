@@ -1,7 +1,7 @@
-//! The SIMD levels, and the one place where work is handed to the instructions of a level.
+//! The SIMD levels, and the only place that dispatches work to their instructions.
 //!
-//! No level changes an answer: integers and lane-wise IEEE operations are the same everywhere, and nothing is fused that
-//! was not written so.
+//! No level changes a result: integers and lane-wise IEEE operations are the same everywhere, and operations are fused
+//! only where the source says so.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use fearless_simd::{Level, Simd};
 
 use crate::error::{Error, Result};
 
-/// A set of SIMD instructions. The answer does not depend on it, only the time.
+/// A set of SIMD instructions. It affects the time, never the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SimdLevel {
     /// AVX-512 as of Ice Lake and Zen 4: registers of 16 values.
@@ -19,7 +19,7 @@ pub enum SimdLevel {
     Avx2,
     /// NEON, which every 64-bit ARM has: registers of 4 values.
     Neon,
-    /// Plain Rust for any processor.
+    /// Portable Rust for any processor.
     Portable,
 }
 
@@ -29,16 +29,16 @@ impl SimdLevel {
 
     /// The fastest level of this machine.
     pub fn auto() -> Self {
-        // `Portable` is always there.
+        // `Portable` is always available.
         Self::available().next().unwrap_or(SimdLevel::Portable)
     }
 
-    /// The levels of this machine, the fastest first.
+    /// The levels that this machine supports, the fastest first.
     pub fn available() -> impl Iterator<Item = SimdLevel> {
         Self::ALL.into_iter().filter(|level| level.instructions().is_some())
     }
 
-    /// The name by which a user chooses the level: `avx512`, `avx2`, `neon` or `portable`.
+    /// The name that selects the level: `avx512`, `avx2`, `neon` or `portable`.
     pub fn name(self) -> &'static str {
         match self {
             SimdLevel::Avx512 => "avx512",
@@ -48,7 +48,7 @@ impl SimdLevel {
         }
     }
 
-    /// The name as makers of processors write it.
+    /// The name as processor vendors write it.
     pub fn title(self) -> &'static str {
         match self {
             SimdLevel::Avx512 => "AVX-512",
@@ -58,7 +58,7 @@ impl SimdLevel {
         }
     }
 
-    /// The proof that this machine has the level.
+    /// The proof that this machine supports the level.
     fn instructions(self) -> Option<Level> {
         match self {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -100,16 +100,16 @@ impl FromStr for SimdLevel {
     }
 }
 
-/// Work that is compiled once for every level. `R` registers of rows times four
-/// centroids are the accumulators that the registers of the level can hold.
+/// Work that is compiled once for every level. The registers of the level can hold `R` registers of rows times four
+/// centroids as accumulators.
 pub(crate) trait Work {
     type Output;
 
-    /// To be marked `#[inline(always)]`, with all that it calls, or it is not compiled for the level.
+    /// Must be `#[inline(always)]`, with everything it calls, or it is not compiled for the level.
     fn run<S: Simd, const R: usize>(self, simd: S) -> Self::Output;
 }
 
-/// A level that this machine has.
+/// A level that this machine supports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dispatch {
     level: SimdLevel,

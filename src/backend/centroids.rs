@@ -1,4 +1,4 @@
-//! Centroids on the grid, and the mean that is rounded to it.
+//! Centroids on the grid, and the rounding of means to it.
 
 use crate::error::{Error, Result};
 use crate::tiles::{GRID_MAX, MAX_DIM};
@@ -73,11 +73,11 @@ impl Centroids {
     }
 }
 
-/// The exact squared distance of two rows on the grid (no value beyond [`GRID_MAX`] either way): the definition that every
-/// label follows.
+/// The exact squared distance between two rows on the grid (values within [`GRID_MAX`] either way): the definition that
+/// every label follows.
 ///
-/// A difference has at most 24 bits, its square 48, and the sum of [`MAX_DIM`] of them 60, so that nothing wraps; said so,
-/// because checks would keep the loop from SIMD.
+/// A difference has at most 24 bits, its square 48, and the sum of [`MAX_DIM`] squares 60, so nothing can wrap. The
+/// arithmetic is `wrapping` because overflow checks would prevent SIMD.
 #[inline(always)]
 pub fn distance2(a: &[i32], b: &[i32]) -> u64 {
     a.iter().zip(b).fold(0, |sum, (&a, &b)| {
@@ -86,7 +86,7 @@ pub fn distance2(a: &[i32], b: &[i32]) -> u64 {
     })
 }
 
-/// `sum / count` rounded to the nearest integer, half to even: how a mean becomes a centroid. `count` is positive.
+/// `sum / count` rounded to the nearest integer, half to even: the new centroid of a segment. `count` must be positive.
 pub fn rounded_mean(sum: i64, count: i64) -> i32 {
     let (quotient, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
     let up = match (2 * i128::from(rest)).cmp(&i128::from(count)) {

@@ -10,58 +10,58 @@ use crate::event::{Stage, Watch};
 use crate::numeric::Random;
 use crate::tiles::Tiles;
 
-/// Rows of the sample on which starts converge, a segment; and at least and at most.
+/// Sample rows per segment on which starts converge; and their minimum and maximum.
 const SAMPLE_ROWS_A_SEGMENT: u64 = 256;
 const SAMPLE_ROWS: (u64, u64) = (1 << 16, 1 << 20);
-/// Rows on which starts are seeded, a segment; and at least. Seeding is exact and costs rows x k x ln k.
+/// Rows per segment for seeding; and their minimum. Seeding is exact and costs rows x k x ln k.
 const SEED_ROWS_A_SEGMENT: usize = 32;
 const SEED_ROWS: usize = 1 << 13;
 
-/// Where centroids start.
+/// The starting centroids.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Init {
     /// Greedy k-means++ on the sample.
     PlusPlus,
-    /// Rows of the sample at random.
+    /// Random rows of the sample.
     Random,
-    /// These; no sample is taken.
+    /// These centroids; no sample is taken.
     Given(Centroids),
 }
 
-/// What to fit.
+/// Parameters of a fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KMeans {
     /// Segments.
     pub k: usize,
-    /// Starts converged on the sample.
+    /// Starts to converge on the sample.
     pub n_init: u32,
-    /// Where centroids start.
+    /// The starting centroids.
     pub init: Init,
     /// When to stop.
     pub limits: Limits,
-    /// Decides everything that is drawn.
+    /// The seed of all random choices.
     pub seed: u64,
 }
 
-/// Rows of the sample for `k` segments, where there are as many.
+/// Rows of the sample for `k` segments, if there are as many.
 pub fn sample_rows(k: usize) -> u64 {
     (SAMPLE_ROWS_A_SEGMENT * k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1)
 }
 
 /// Values in the largest of the larger samples: 64 MiB.
 const LARGER_SAMPLE_VALUES: u64 = 1 << 24;
-/// Passes over one sample from which on it pays to go on with the next.
+/// If a sample takes at least this many passes, continuing on the next larger sample pays.
 const SLOW: u32 = 16;
 
-/// Rows of the larger samples, on which the best start goes on before it meets all rows: each four times the one before,
-/// as long as that is a small part of all rows. The error of a centroid halves from one to the next, and so does what is
-/// left for the passes that cost most.
+/// Rows of the larger samples, on which the best start is refined before the passes over all rows: each four times the
+/// one before, as long as that is a small part of all rows. The error of a centroid halves from one to the next, and so
+/// does the work left for the most expensive passes.
 pub fn larger_samples(rows: u64, dim: usize, k: usize) -> Vec<u64> {
     let most = (LARGER_SAMPLE_VALUES / dim as u64).min(rows / 8);
     std::iter::successors(Some(4 * sample_rows(k)), |n| Some(4 * n)).take_while(|&n| n <= most).collect()
 }
 
-/// Starts if the user does not say: several where they are cheap.
+/// The default number of starts: several if they are cheap.
 pub fn default_n_init(k: usize) -> u32 {
     if k <= 64 { 4 } else { 1 }
 }
@@ -71,7 +71,7 @@ pub fn default_n_init(k: usize) -> u32 {
 pub struct Fit {
     /// Largest segment first, ties by centroid.
     pub centroids: Centroids,
-    /// Passes over all rows, but for one that only counted.
+    /// Passes over all rows, except one that only counted.
     pub n_iter: u32,
     /// Why they ended.
     pub stop: Stop,
@@ -82,12 +82,12 @@ pub struct Fit {
 }
 
 impl KMeans {
-    /// Fits all rows of `tiles` on `backend`; starts are converged on `starter`, which gives the same answer anyway.
-    /// `recover` is asked for another backend when a device was lost, or has no room for the tiles.
+    /// Fits all rows of `tiles` on `backend`; starts are converged on `starter`, which gives the same result as any
+    /// other. Calls `recover` for another backend when a device is lost or has no room for the tiles.
     ///
     /// # Errors
-    /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a fault of the device that
-    /// `recover` does not mend.
+    /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a device error from which
+    /// `recover` cannot recover.
     pub fn fit<'a>(
         &self,
         tiles: &'a Tiles,
@@ -108,7 +108,7 @@ impl KMeans {
                 let on = session.as_deref_mut().ok_or_else(|| Error::Internal("no session".into()))?;
                 match progress.run(tiles, on, self.limits, watch) {
                     Err(e @ Error::DeviceLost(_)) => {
-                        // What the old session holds is given back before the next one asks for it.
+                        // Free the resources of the old session before the next one allocates its own.
                         session = None;
                         let other = recover(&e).ok_or(e)?;
                         session = Some(open_session(other, tiles, self.k, recover, watch)?);
@@ -221,7 +221,7 @@ impl KMeans {
             starts.push(if rows.len() == self.k {
                 from.centroids(&rows)?
             } else {
-                // The sample has too few distinct rows: any distinct rows will do.
+                // The sample has too few distinct rows: use any distinct rows.
                 let distinct = distinct_rows(tiles, self.k, watch)?;
                 if distinct.len() < self.k {
                     return Err(too_few(self.k, distinct.len()));
@@ -234,7 +234,7 @@ impl KMeans {
     }
 }
 
-/// Opens a session, on another backend where one fails and `recover` has another.
+/// Opens a session, on another backend if that fails and `recover` has one.
 pub(crate) fn open_session<'a>(
     mut backend: &'a dyn Backend,
     tiles: &'a Tiles,
@@ -244,7 +244,7 @@ pub(crate) fn open_session<'a>(
 ) -> Result<Box<dyn Session + 'a>> {
     loop {
         match backend.open(tiles, k, watch) {
-            // Too little memory on a device is found out here; whether the job goes on elsewhere is the caller's to say.
+            // A device with too little memory fails here; the caller decides whether the job continues elsewhere.
             Err(e @ (Error::DeviceLost(_) | Error::Environment(_))) => backend = recover(&e).ok_or(e)?,
             outcome => return outcome,
         }

@@ -1,4 +1,4 @@
-//! Segments that lost all their rows get a new place, and inputs with fewer distinct rows than segments are found out.
+//! Relocation of empty segments, and detection of inputs with fewer distinct rows than segments.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::tiles::{Buffer, Tiles};
 
-/// Moves the centroids of empty segments onto rows that lie far from theirs: each segment offers its farthest row (ties:
-/// the lowest row number), and the empty segments, in order, take the farthest of the offers. Returns how many moved;
-/// fewer than are empty if the rest of the rows lie on their centroids.
+/// Moves the centroids of empty segments onto rows that lie far from theirs: each segment offers its farthest row
+/// (ties: the lowest row number), and the empty segments, in order, take the farthest of the offers. Returns how many
+/// moved; fewer than are empty if all other rows lie on their centroids.
 pub(super) fn move_empty(
     tiles: &Tiles,
     session: &mut dyn Session,

@@ -1,4 +1,4 @@
-//! What each column is for: the id, the features, the weight; and why the others were left out.
+//! Column roles: the id, the features, the weight, and why other columns were left out.
 
 mod personal;
 mod protected;
@@ -12,35 +12,35 @@ use crate::error::{Error, Result};
 use crate::input::{Source, SourceColumn, ValueKind, agreed};
 use crate::text::did_you_mean;
 
-/// Columns with this name hold the planted segment of a synthetic bank, and are never features by default.
+/// The column of planted segments in a synthetic bank; never a feature by default.
 pub const TRUTH_COLUMN: &str = "true_segment";
 
-/// Roles as the user asks for them, by name.
+/// Roles as requested by the user, by name.
 #[derive(Debug, Clone, Default)]
 pub struct RoleRequest {
-    /// The id column; by default a column named like one.
+    /// The id column; by default guessed by its name.
     pub id: Option<String>,
-    /// The features; by default every numeric column without another role that is neither a protected attribute nor
-    /// personal by its name.
+    /// The features; by default every numeric column without another role whose name suggests neither a protected
+    /// attribute nor personal data.
     pub features: Vec<String>,
-    /// Columns that are features beside the default ones, though they would be left out.
+    /// Columns to use as features in addition to the default ones, although they would be left out.
     pub include: Vec<String>,
-    /// Columns that are no features.
+    /// Columns that must not be features.
     pub exclude: Vec<String>,
-    /// Columns that are protected attributes beside those that are named like one.
+    /// Columns to treat as protected attributes in addition to those recognized by name.
     pub protect: Vec<String>,
     /// The column of row weights.
     pub weight: Option<String>,
-    /// Columns that a recipe makes numbers of, whatever their type.
+    /// Columns that a recipe turns into numbers, whatever their type.
     pub encoded: Vec<String>,
 }
 
 /// Roles resolved against a [`Source`]: positions of columns.
 #[derive(Debug, Clone)]
 pub struct Roles {
-    /// The id column; without one, rows are named by their number.
+    /// The id column; without one, rows are identified by their number.
     pub id: Option<usize>,
-    /// Whether the id was found by its name alone.
+    /// Whether the id was guessed by its name.
     pub id_guessed: bool,
     /// The features, in the order of the input or of the request.
     pub features: Vec<usize>,
@@ -50,30 +50,30 @@ pub struct Roles {
     pub weight: Option<usize>,
     /// Columns that are not used, and why.
     pub left_out: Vec<(String, String)>,
-    /// Protected attributes, by name or by request, whatever they are used for, in the order of the input.
+    /// Protected attributes, by name or by request, whatever their use, in the order of the input.
     pub protected: Vec<Protected>,
 }
 
 /// A column that is a protected attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protected {
-    /// The column.
+    /// Its position.
     pub column: usize,
-    /// What it is: `age`, `sex`, ...
+    /// The attribute: `age`, `sex`, ...
     pub attribute: &'static str,
-    /// Whether it is a feature all the same.
+    /// Whether it is a feature nevertheless.
     pub is_feature: bool,
 }
 
-/// The attribute of a column that the user protects and that is not named like one.
+/// The attribute of a column that only the user protects.
 const BY_REQUEST: &str = "named in --protect";
 
 impl RoleRequest {
-    /// Finds the columns.
+    /// Resolves the roles against the columns of a source.
     ///
     /// # Errors
-    /// All names that do not exist, all roles that exclude each other, all columns of an unusable type that were asked for
-    /// by name, all columns in use about which files disagree, or no feature at all.
+    /// All unknown names, all conflicting roles, all columns requested by name whose type is unusable, all used columns
+    /// whose files disagree, or no feature at all.
     pub fn resolve(&self, source: &Source) -> Result<Roles> {
         let columns = source.columns();
         self.all_exist(source)?;
@@ -135,7 +135,7 @@ impl RoleRequest {
             .collect()
     }
 
-    /// The protected attribute in a column of this name.
+    /// The protected attribute that a name suggests.
     fn attribute(&self, name: &String) -> Option<&'static str> {
         protected_attribute(name).or_else(|| self.protect.contains(name).then_some(BY_REQUEST))
     }
@@ -154,7 +154,7 @@ impl RoleRequest {
         Err(Error::usage(format!("no column is named {}; the input has: {}", missing.join(", "), names.join(", "))))
     }
 
-    /// Requests that say both.
+    /// Rejects contradictory requests.
     fn no_contradiction(&self) -> Result<()> {
         let mut faults = Vec::new();
         let pairs = [
@@ -199,11 +199,11 @@ impl RoleRequest {
             return Some("a folder name; --include to use it".into());
         }
         if self.encoded.contains(&column.name) {
-            // Categories stand in the model by name.
+            // Category values are stored in the model.
             return personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"));
         }
         match kind {
-            // A flag tells whether there is a phone number, not which.
+            // A flag tells whether there is a phone number, not the number.
             ValueKind::Boolean => None,
             ValueKind::Number => {
                 personal_data(&column.name).map(|what| format!("likely {what}, by its name; --include to use it"))
@@ -299,7 +299,7 @@ fn check_weight(column: &SourceColumn) -> Result<()> {
     }
 }
 
-/// A column that is named like an id: `id`, `customer_id`, ... or the only one that ends in `_id`.
+/// The column named like an id: `id`, `customer_id`, ... or the only one that ends in `_id`.
 pub(crate) fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<usize> {
     const NAMES: [&str; 7] = ["id", "customer_id", "client_id", "account_id", "customerid", "row_id", "user_id"];
     let usable = |c: &SourceColumn| {
@@ -310,7 +310,7 @@ pub(crate) fn guess_id(columns: &[SourceColumn], features: &[String]) -> Option<
     let lower: Vec<String> = columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
     let named = |name: &str| lower.iter().zip(columns).position(|(l, c)| l == name && usable(c));
     NAMES.iter().find_map(|name| named(name)).or_else(|| {
-        // The id reaches the output: `tax_id` is not taken for one unasked.
+        // The id appears in the output, so `tax_id` is never guessed.
         let plain = |i: usize| usable(&columns[i]) && personal_data(&columns[i].name).is_none();
         let mut ending = (0..columns.len()).filter(|&i| lower[i].ends_with("_id") && plain(i));
         ending.next().filter(|_| ending.next().is_none())

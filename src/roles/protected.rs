@@ -1,20 +1,20 @@
-//! Protected attributes, by the names of columns: what a bank may not treat people differently for, or only with a reason
-//! that it can give. They are no features unless they are asked for.
+//! Protected attributes, detected by column names: attributes by which a bank may not treat people differently, or only
+//! with a stated reason. They are features only on request.
 //!
-//! Names are compared word by word (`words`), in English and, where that is cheap, German, French and Spanish. Where a name
-//! leaves doubt, the column counts as protected: it is said on the terminal, and `--include` uses it all the same; a
-//! protected attribute that slips into the features is said by nobody.
+//! Names are compared word by word (`words`), in English and, where cheap, in German, French and Spanish. A doubtful
+//! name counts as protected: the terminal reports it, and `--include` still uses it, whereas a protected attribute
+//! among the features would go unnoticed.
 //!
-//! *Age* is a person's unless the name says whose else it is: in `account_age_days`, `age_of_oldest_account` and
-//! `vehicle_age` the last word of the phrase behind `age`, or else before it, is a thing. Units, groups and words such as
-//! `oldest` are passed over, and `account_holder_age` is a person's again.
+//! *Age* is a person's age unless the name refers to a thing: in `account_age_days`, `age_of_oldest_account` and
+//! `vehicle_age` the last word of the phrase after `age`, or else before it, is a thing. Units, groups and words such
+//! as `oldest` are skipped, and `account_holder_age` is a person's age.
 
 use crate::text::words;
 
 const AGE: &str = "age";
 const DISABILITY: &str = "disability";
 
-/// Phrases that make a name one of an attribute, wherever they stand in it; earlier lines go first.
+/// Phrases that indicate an attribute anywhere in a name; earlier lines take precedence.
 #[rustfmt::skip]
 const NAMES: [(&str, &str); 9] = [
     ("sexual orientation", "sexual, sexuality, sexuelle, sexuell, lgbt, lgbtq, lgbtqi"),
@@ -43,7 +43,7 @@ const NAMES: [(&str, &str); 9] = [
     (AGE, "agegroup, ageband, agerange, agebucket, altersgruppe, lebensalter, kundenalter, senior citizen"),
 ];
 
-/// Words beside which a phrase means something else.
+/// Words that give a phrase another meaning.
 const MEANS_ELSE: [(&str, &[&str]); 5] = [
     ("race", &["bet", "bets", "betting", "horse", "dog", "car", "track", "ticket", "tickets"]),
     ("political", &["risk", "exposure", "exposed"]),
@@ -52,7 +52,7 @@ const MEANS_ELSE: [(&str, &[&str]); 5] = [
     ("citizen", &["senior"]),
 ];
 
-/// A disabled account is no disabled person: this word counts only among these.
+/// A disabled account says nothing about a person: this word counts only next to these.
 const DISABLED: &str = "disabled";
 #[rustfmt::skip]
 const BESIDE_DISABLED: [&str; 12] = [
@@ -63,7 +63,7 @@ const BESIDE_DISABLED: [&str; 12] = [
 /// Words for age.
 const AGES: [&str; 6] = ["age", "ages", "alter", "edad", "\u{e2}ge", "leeftijd"];
 
-/// Words in a phrase of age that do not say whose it is.
+/// Words in a phrase about age that do not say whose age it is.
 #[rustfmt::skip]
 const PASSED_OVER: [&str; 41] = [
     "of", "the", "in", "at", "avg", "average", "mean", "median", "min", "minimum", "max", "maximum", "oldest",
@@ -84,7 +84,7 @@ const THINGS: [&str; 76] = [
     "collateral", "session", "password", "email", "address", "konto", "kredit", "vertrag", "compte", "cuenta",
 ];
 
-/// The protected attribute that a column of this name likely holds.
+/// The protected attribute that a name suggests.
 pub(crate) fn protected_attribute(name: &str) -> Option<&'static str> {
     let words = words(name);
     let whole = format!(" {} ", words.join(" "));
@@ -102,7 +102,7 @@ pub(crate) fn protected_attribute(name: &str) -> Option<&'static str> {
     is_age(&words).then_some(AGE)
 }
 
-/// Whether a name tells the age of a person: see the head of this file.
+/// Whether a name refers to the age of a person, as described in the module documentation.
 fn is_age(words: &[String]) -> bool {
     words.iter().enumerate().filter(|(_, w)| AGES.contains(&w.as_str())).any(|(at, _)| {
         let tells = |w: &&String| !PASSED_OVER.contains(&w.as_str()) && !w.starts_with(|c: char| c.is_ascii_digit());

@@ -1,8 +1,8 @@
-//! All chunks of a store in one piece of memory, which the system gives zeroed, to the thread that asks for it or writes it
-//! first; and an error, not an abort, where there is too little.
+//! All chunks of a store in one memory mapping: zeroed by the system and placed by first touch; and an error, not an
+//! abort, if there is too little memory.
 //!
-//! Huge pages (MADV_HUGEPAGE) were tried and left out: on a virtual machine with two cores, decoding 10 million x 16 took
-//! 1.4 s instead of 0.9, with 1.5 s in the kernel instead of 0.5, and the passes were no faster.
+//! Huge pages (MADV_HUGEPAGE) were tried and rejected: on a virtual machine with two cores, decoding 10 million x 16
+//! took 1.4 s instead of 0.9, with 1.5 s in the kernel instead of 0.5, and the passes were no faster.
 
 use memmap2::MmapMut;
 
@@ -29,7 +29,7 @@ impl Arena {
                 "{bytes} bytes of memory for the tiles cannot be had: {e}; give a smaller --memory"
             ))
         };
-        // An empty map is not possible.
+        // An empty mapping is not possible.
         let length = usize::try_from(bytes.max(1)).map_err(|e| none(&e))?;
         let map = MmapMut::map_anon(length).map_err(|e| none(&e))?;
         Ok(Arena { map, stride: layout.chunk_floats() })
@@ -40,28 +40,28 @@ impl Arena {
         self.stride
     }
 
-    /// Gets the pages of some values from the system by one call where it can do that, instead of by a fault for each page
-    /// (611 MiB: 0.24 s of CPU time instead of 0.32).
+    /// Allocates the pages of some values by one system call where supported, instead of by one fault per page (611
+    /// MiB: 0.24 s of CPU time instead of 0.32).
     pub(crate) fn populate(&self, values: std::ops::Range<usize>) {
         #[cfg(target_os = "linux")]
-        // A kernel that cannot (before 5.14) gives the pages when they are written.
+        // Older kernels (before 5.14) allocate the pages on first write.
         let _ = self.map.advise_range(memmap2::Advice::PopulateWrite, values.start * 4, values.len() * 4);
         #[cfg(not(target_os = "linux"))]
         let _ = values;
     }
 
-    /// All values: whole multiples of four bytes, on a page's boundary.
+    /// All values: whole multiples of four bytes, page-aligned.
     pub(crate) fn values(&self) -> &[f32] {
         bytemuck::cast_slice(&self.map[..self.map.len() / 4 * 4])
     }
 
-    /// All values, to write.
+    /// All values, mutable.
     pub(crate) fn values_mut(&mut self) -> &mut [f32] {
         let length = self.map.len() / 4 * 4;
         bytemuck::cast_slice_mut(&mut self.map[..length])
     }
 
-    /// The values of a chunk of `layout`, which has no more features than the one that the arena was made for.
+    /// The values of a chunk of `layout`, which must not have more features than the layout of the arena.
     pub(crate) fn chunk(&self, layout: &Layout, chunk: usize) -> &[f32] {
         &self.values()[chunk * self.stride..][..layout.floats_in(chunk)]
     }

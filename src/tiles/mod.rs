@@ -1,8 +1,8 @@
-//! Rows on the grid, ready for arithmetic: what preparation leaves and every backend reads.
+//! Rows on the grid: the output of preparation and the input of every backend.
 //!
-//! A value is an integer with |value| <= [`GRID_MAX`], stored as f32, in which it is exact. Beside the values stand an
-//! upper bound of every tile's squared row norms (for the certificate of the fast path), the rows' integer weights if
-//! there are any, and the exact sum of squares (for the inertia).
+//! A value is an integer with |value| <= [`GRID_MAX`], stored as f32, which represents it exactly. The tiles also hold
+//! an upper bound of the squared row norms of every tile (for the certificate of the fast path), the rows' integer
+//! weights if there are any, and the exact sum of squares (for the inertia).
 
 mod arena;
 mod landing;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::simd::{Dispatch, Work};
 
-/// The largest grid integer: a difference of two fits 24 bits and is exact in f32.
+/// The largest grid integer: the difference of two fits 24 bits and is exact in f32.
 pub const GRID_MAX: i32 = (1 << 23) - 1;
 
 /// All rows on the grid.
@@ -55,7 +55,7 @@ pub struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// The tiles, each `dim x TILE_ROWS` values, with the number of rows that are not padding.
+    /// The tiles, each `dim x TILE_ROWS` values, with its number of rows without padding.
     pub fn tiles(&self) -> impl Iterator<Item = (&'a [f32], usize)> + use<'a> {
         let rows = self.rows;
         let tile = self.dim * TILE_ROWS;
@@ -70,7 +70,7 @@ impl<'a> Chunk<'a> {
         self.values[((row / TILE_ROWS) * self.dim + feature) * TILE_ROWS + row % TILE_ROWS] as i32
     }
 
-    /// Copies a row's values to `out`, which has room for `dim` of them.
+    /// Copies a row's values to `out`, which must have room for `dim` of them.
     pub fn copy_row(&self, row: usize, out: &mut [i32]) {
         for (feature, out) in out.iter_mut().enumerate() {
             *out = self.value(row, feature);
@@ -84,7 +84,7 @@ impl<'a> Chunk<'a> {
 }
 
 impl Tiles {
-    /// Takes a store whose values are grid integers and were measured.
+    /// Wraps a store whose values are grid integers and have been measured.
     pub(crate) fn new(store: Store, weights: Option<Vec<u32>>, measured: Measured) -> Self {
         let Measured { norms, sum_squares } = measured;
         Tiles { store, norms, weights, sum_squares }
@@ -118,7 +118,7 @@ impl Tiles {
         Tiles::measured(store, weights)
     }
 
-    /// Takes a store whose values are grid integers.
+    /// Wraps a store whose values are grid integers.
     pub(crate) fn measured(store: Store, weights: Option<Vec<u32>>) -> Result<Self> {
         let layout = store.layout();
         let measuring = Measuring::new(layout.rows(), weights.as_deref(), Dispatch::default());
@@ -133,10 +133,10 @@ impl Tiles {
         Ok(Tiles::new(store, weights, measured))
     }
 
-    /// The tiles whose number `keep` chooses, in memory. A last tile that is not full is left out.
+    /// The tiles whose number `keep` accepts, in memory. A last tile that is not full is left out.
     ///
     /// # Errors
-    /// [`Interrupted`](Error::Interrupted), too little memory, or a fault of the scratch file.
+    /// [`Interrupted`](Error::Interrupted), too little memory, or an I/O error on the scratch file.
     pub fn subset(&self, keep: impl Fn(u64) -> bool + Sync, watch: Watch<'_>) -> Result<Self> {
         let whole = self.rows() / TILE_ROWS as u64;
         let keep = |tile: u64| tile < whole && keep(tile);
@@ -183,7 +183,7 @@ impl Tiles {
         Ok(Tiles { store: scratch, ..self })
     }
 
-    /// Where the values lie.
+    /// The positions of the values.
     pub fn layout(&self) -> Layout {
         self.store.layout()
     }
@@ -234,13 +234,13 @@ impl Tiles {
         }
     }
 
-    /// One chunk; `buffer` is used when it has to be read from the scratch file.
+    /// Reads one chunk; `buffer` is used if it comes from the scratch file.
     pub fn read<'a>(&'a self, index: usize, buffer: &'a mut Buffer) -> Result<Chunk<'a>> {
         Ok(self.chunk(index, self.store.read(index, buffer)?))
     }
 
     /// Calls `work` for every chunk, on all threads, in no particular order. Each worker owns a state made by `init`;
-    /// the states are returned, to be merged by an operation that does not mind the order.
+    /// the states are returned, to be merged by a commutative operation.
     pub fn scan<T: Send>(
         &self,
         init: impl Fn() -> T + Sync,
@@ -249,8 +249,8 @@ impl Tiles {
         self.store.scan(init, |state, i, values| work(state, self.chunk(i, values)))
     }
 
-    /// Calls `map` for every chunk on all threads and `sink` with the results in the order of the rows. No more than a
-    /// few chunks' results wait at a time.
+    /// Calls `map` for every chunk on all threads and `sink` with the results in row order. Only a few chunks' results
+    /// wait at a time.
     pub fn map_ordered<T: Send>(
         &self,
         map: impl Fn(Chunk<'_>) -> Result<T> + Sync,
@@ -281,7 +281,7 @@ impl Tiles {
     }
 }
 
-/// What is known of the values of all tiles.
+/// Measurements of the values of all tiles.
 pub(crate) struct Measured {
     norms: Vec<f32>,
     sum_squares: u128,
@@ -316,7 +316,7 @@ impl<'a> Measuring<'a> {
             let largest = squares.iter().copied().max().unwrap_or(0);
             self.norms[row / TILE_ROWS].store(round_up(largest).to_bits(), Ordering::Relaxed);
         }
-        // A poisoned lock means that a worker panicked, which is passed on when the workers are joined.
+        // A poisoned lock means that a worker panicked; joining the workers propagates the panic.
         *self.sum_squares.lock().unwrap_or_else(PoisonError::into_inner) += total;
     }
 
@@ -331,7 +331,7 @@ impl<'a> Measuring<'a> {
 /// The exact squared norm of every row of a tile.
 struct RowSquares<'a>(&'a [f32]);
 
-/// Squares below 2^46 that a sum in f64 holds exactly.
+/// The number of squares below 2^46 that an f64 sums exactly.
 const EXACT_SQUARES: usize = 64;
 
 impl Work for RowSquares<'_> {
@@ -354,9 +354,9 @@ impl Work for RowSquares<'_> {
     }
 }
 
-/// The smallest f32 that is certainly not below `value`.
+/// An f32 that is certainly not below `value`.
 fn round_up(value: u64) -> f32 {
-    // The conversion errs by at most half a unit in the last place, so the next float is an upper bound.
+    // The conversion is off by at most half a unit in the last place, so the next float is an upper bound.
     (value as f32).next_up()
 }
 

@@ -1,6 +1,6 @@
-//! Which GPUs there are, and which one is used: enters a wish, leaves a wgpu adapter or an error with a remedy.
+//! GPU discovery and selection: from the user's choice to a wgpu adapter, or an error with a remedy.
 //!
-//! A software adapter (a CPU that plays a GPU) is listed like the others, but used only when asked for by name or number.
+//! A software adapter (a CPU emulating a GPU) is listed like the others, but used only when selected by name or number.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub enum DeviceChoice {
     Any,
     /// By its number in [`adapters`].
     Index(usize),
-    /// By a part of its name, in any case. A real GPU goes before a software adapter.
+    /// By a part of its name, ignoring case. Real GPUs take precedence over software adapters.
     Name(String),
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// What an adapter is, best first.
+/// The kind of an adapter, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
@@ -38,7 +38,7 @@ pub enum AdapterKind {
     Virtual,
     /// A GPU that shares the memory of the CPU.
     Integrated,
-    /// A device that does not say what it is.
+    /// A device that does not report its kind.
     Other,
     /// The CPU, through a software driver.
     Software,
@@ -47,13 +47,13 @@ pub enum AdapterKind {
 /// An adapter, as `hyades doctor` shows it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct AdapterInfo {
-    /// Its number, for [`DeviceChoice::Index`].
+    /// Its index, for [`DeviceChoice::Index`].
     pub index: usize,
-    /// The name that its driver gives.
+    /// The name reported by its driver.
     pub name: String,
     /// Real or software.
     pub kind: AdapterKind,
-    /// Its place on the PCI bus, if that is known.
+    /// Its address on the PCI bus, if known.
     pub pci: String,
     /// Name and version of the driver.
     pub driver: String,
@@ -61,13 +61,13 @@ pub struct AdapterInfo {
     pub backend: String,
     /// The largest buffer, in bytes.
     pub max_buffer_bytes: u64,
-    /// The largest part of a buffer that a kernel can see at a time, in bytes.
+    /// The largest part of a buffer that a kernel can bind, in bytes.
     pub max_binding_bytes: u64,
     /// Workgroup memory, in bytes.
     pub workgroup_bytes: u32,
-    /// The smallest and the largest number of lanes that run in step.
+    /// The smallest and the largest subgroup size, in lanes.
     pub subgroup_lanes: (u32, u32),
-    /// Optional features of interest that it has; none is needed.
+    /// Optional features of interest that it supports; none is required.
     pub features: Vec<&'static str>,
 }
 
@@ -120,7 +120,7 @@ pub fn adapters() -> Vec<AdapterInfo> {
     found().into_iter().map(|(info, _)| info).collect()
 }
 
-/// The adapter that fits `choice`.
+/// The adapter that matches `choice`.
 pub(super) fn select(choice: &DeviceChoice) -> Result<(AdapterInfo, wgpu::Adapter)> {
     let mut found = found();
     let infos: Vec<&AdapterInfo> = found.iter().map(|(info, _)| info).collect();
@@ -135,14 +135,14 @@ const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN.union(wgpu::Backends::ME
 fn found() -> Vec<(AdapterInfo, wgpu::Adapter)> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = BACKENDS;
-    // WGPU_VALIDATION=1 turns the validation layer on.
+    // WGPU_VALIDATION=1 enables the validation layer.
     descriptor.flags = descriptor.flags.with_env();
     let instance = wgpu::Instance::new(descriptor);
     let adapters = pollster::block_on(instance.enumerate_adapters(BACKENDS));
     adapters.into_iter().enumerate().map(|(i, adapter)| (AdapterInfo::new(i, &adapter), adapter)).collect()
 }
 
-/// The position of the adapter that fits.
+/// The position of the matching adapter.
 fn pick(infos: &[&AdapterInfo], choice: &DeviceChoice) -> Option<usize> {
     let best = |fits: &dyn Fn(&AdapterInfo) -> bool| {
         (0..infos.len()).filter(|&i| fits(infos[i])).min_by_key(|&i| (infos[i].kind, i))

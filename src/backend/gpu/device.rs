@@ -1,7 +1,7 @@
-//! The open device: buffers, waiting, and what happens when it is lost.
+//! The open device: buffers, waiting, and handling of device loss.
 //!
-//! Everything that goes wrong on the device is recorded, never thrown: [`Device::check`] turns the record into
-//! [`Error::DeviceLost`], and is asked wherever the host waits for the device.
+//! Device errors are recorded, never thrown: [`Device::check`] turns the record into [`Error::DeviceLost`], and is
+//! called wherever the host waits for the device.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// Every dispatch is far shorter than a second, and only a few are in flight: a device that takes longer is lost.
+/// Every dispatch is far shorter than a second, and few are in flight: a device that takes longer is lost.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Optional features that are used where they are there; everything works without them.
+/// Optional features to enable if available; everything works without them.
 const WELCOME: wgpu::Features = wgpu::Features::SHADER_INT64.union(wgpu::Features::TIMESTAMP_QUERY);
 
-/// Storage buffers of assign.wgsl where the centroids are one of them.
+/// Storage buffers of assign.wgsl when the centroids are one of them.
 const STORAGE_BUFFERS: u32 = 8;
 
-/// What went wrong first.
+/// The first error.
 type DeviceFault = Arc<Mutex<Option<String>>>;
 
 /// A wgpu device and its only queue.
@@ -27,16 +27,16 @@ pub(super) struct Device {
     pub(super) raw: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
-    /// The largest buffer that is asked for, in bytes.
+    /// The largest buffer to request, in bytes.
     pub(super) largest: u64,
-    /// The most turns that all loops of an invocation may make together. Mesa's software driver ends them after 65,535
-    /// without a word (LP_MAX_TGSI_LOOP_ITERATIONS in lp_bld_limits.h); a quarter is left for what is not counted.
+    /// The most iterations that all loops of an invocation may make together. Mesa's software driver silently stops
+    /// loops after 65,535 (LP_MAX_TGSI_LOOP_ITERATIONS in lp_bld_limits.h); a quarter is reserved for uncounted loops.
     pub(super) max_turns: u64,
     /// Whether shaders may use 64-bit integers.
     pub(super) int64: bool,
     /// Whether it can time its work.
     pub(super) timestamps: bool,
-    /// Bytes that went to the device and came from it.
+    /// Bytes sent to the device and received from it.
     to_device: AtomicU64,
     from_device: AtomicU64,
     name: String,
@@ -84,7 +84,7 @@ impl Device {
     }
 
     /// # Errors
-    /// [`Error::DeviceLost`] with what went wrong first.
+    /// [`Error::DeviceLost`] with the first error.
     pub(super) fn check(&self) -> Result<()> {
         match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(fault) => Err(Error::DeviceLost(format!("{} was lost in the middle of its work: {fault}", self.name))),
@@ -105,7 +105,7 @@ impl Device {
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         self.check()?;
         let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
-        // wgpu 30 panics when a device is lost during a poll, where every other call records it.
+        // wgpu 30 panics when a device is lost during a poll; every other call records the loss.
         match catch_unwind(AssertUnwindSafe(|| self.raw.poll(wait))) {
             Ok(Ok(_)) => self.check(),
             Ok(Err(e)) => Err(self.lost(e.to_string())),
@@ -113,12 +113,12 @@ impl Device {
         }
     }
 
-    /// The largest storage buffer that a kernel can see as a whole.
+    /// The largest storage buffer that a kernel can bind as a whole.
     pub(super) fn max_binding(&self) -> u64 {
         self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
     }
 
-    /// A buffer of at least 4 bytes, or None where the device has no room for it.
+    /// A buffer of at least 4 bytes, or None if the device has no room for it.
     pub(super) fn try_buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<Option<wgpu::Buffer>> {
         let size = size.max(4).next_multiple_of(4);
         if size > self.largest {
@@ -141,7 +141,7 @@ impl Device {
         self.try_buffer(label, size, usage)?.ok_or_else(|| self.full(size, label))
     }
 
-    /// The error where there is no room for `size` bytes.
+    /// The error for having no room for `size` bytes.
     pub(super) fn full(&self, size: u64, label: &str) -> Error {
         Error::environment(format!(
             "{} has no room for {size} bytes ({label}); free its memory, give it less to keep, or run on the CPU",
@@ -165,7 +165,7 @@ impl Device {
         self.to_device.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes that went to the device and came from it since it was opened.
+    /// Bytes sent to the device and received from it since it was opened.
     pub(super) fn traffic(&self) -> (u64, u64) {
         (self.to_device.load(Ordering::Relaxed), self.from_device.load(Ordering::Relaxed))
     }
@@ -196,7 +196,7 @@ fn note(fault: &DeviceFault, text: String) {
     fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
 }
 
-/// A buffer that is handed to and fro between host and device: mapped again once a submission is done with it.
+/// A buffer that host and device use in turns: mapped again once a submission is done with it.
 pub(super) struct Mappable {
     pub(super) buffer: wgpu::Buffer,
     mode: wgpu::MapMode,
@@ -225,10 +225,10 @@ impl Mappable {
         Ok(staging)
     }
 
-    /// Has the buffer mapped when `submission`, which uses it, is done.
+    /// Requests the mapping of the buffer for when `submission`, which uses it, is done.
     pub(super) fn map_after(&mut self, submission: wgpu::SubmissionIndex) {
         self.busy = Some(submission);
-        // A state of its own for every mapping: an answer that comes late cannot be taken for a later one.
+        // Every mapping has its own state: a late answer cannot be mistaken for a later one.
         self.state = Arc::default();
         let state = Arc::clone(&self.state);
         self.buffer.map_async(self.mode, .., move |result| {
@@ -251,14 +251,14 @@ impl Mappable {
         }
     }
 
-    /// Waits for the mapping and reads the first `bytes` bytes from `offset` on.
+    /// Waits for the mapping and reads `bytes` bytes at `offset`.
     pub(super) fn view(&mut self, device: &Device, offset: u64, bytes: u64) -> Result<wgpu::BufferView> {
         self.wait(device)?;
         device.from_device.fetch_add(bytes, Ordering::Relaxed);
         self.buffer.get_mapped_range(offset..offset + bytes).map_err(|e| device.lost(e.to_string()))
     }
 
-    /// Waits for the mapping and opens the whole buffer to be written.
+    /// Waits for the mapping and opens the whole buffer for writing.
     pub(super) fn view_mut(&mut self, device: &Device) -> Result<wgpu::BufferViewMut> {
         self.wait(device)?;
         self.buffer.get_mapped_range_mut(..).map_err(|e| device.lost(e.to_string()))

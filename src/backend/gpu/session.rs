@@ -1,5 +1,5 @@
-//! Passes on the device: enters centroids, leaves totals or labels. The host only cuts the work into dispatches that
-//! are short enough, and adds up the integers that come back.
+//! Passes on the device: from centroids to totals or labels. The host only divides the work into dispatches that are
+//! short enough, and adds the integers that come back.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,35 +17,35 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{TILE_ROWS, Tiles};
 
-/// Submissions in flight: one runs, one is ready to follow, one is being prepared.
+/// Submissions in flight: one running, one queued, one in preparation.
 const IN_FLIGHT: usize = 3;
-/// Rows that are labelled at a time: two times 5 MiB of results on the device and on the host.
+/// Rows labelled at a time: two times 5 MiB of results on the device and on the host.
 const LABEL_ROWS: u64 = 1 << 18;
-/// Adding a feature of a row to the sums, and what a row costs besides, in multiply-adds of the filter.
+/// The cost of adding a feature of a row to the sums, including the overhead per row, in multiply-adds of the filter.
 const MOVE_COST: usize = 8;
-/// A multiply-add of the integer definition costs about as much as this many of the f32 filter.
+/// The cost of a multiply-add of the integer definition, in multiply-adds of the f32 filter.
 const INTEGER_COST: u64 = 8;
 
-/// Tiles on the device, and what the last pass left there.
+/// Tiles on the device, and the state left by the last pass.
 pub(super) struct GpuSession<'a> {
     gpu: &'a Gpu,
     tiles: &'a Tiles,
     slabs: Slabs,
     clock: Clock,
     model: Option<DeviceModel>,
-    /// The totals of the rows by the labels that are on the device.
+    /// The totals of the rows by the labels on the device.
     running: Option<Partial>,
 }
 
 impl<'a> GpuSession<'a> {
-    /// Takes hold of the tiles in `range`.
+    /// Opens a session on the tiles in `range`.
     pub(super) fn open(gpu: &'a Gpu, tiles: &'a Tiles, range: Range<u64>, k: usize, watch: Watch<'_>) -> Result<Self> {
         check_model(gpu, tiles, k)?;
         let slabs = Slabs::open(&gpu.device, tiles, range, k, gpu.options, watch)?;
         Ok(GpuSession { gpu, tiles, slabs, clock: Clock::new(&gpu.device)?, model: None, running: None })
     }
 
-    /// The centroids on the device, in buffers that are made anew when their number changes.
+    /// The centroids on the device, in buffers that are recreated when their number changes.
     fn model(&mut self, centroids: &Centroids) -> Result<DeviceModel> {
         if centroids.dim() != self.tiles.dim() {
             return Err(Error::Internal(format!(
@@ -65,7 +65,7 @@ impl<'a> GpuSession<'a> {
         Ok(model)
     }
 
-    /// Runs assign.wgsl over all rows; what it added up is left in `model.totals`.
+    /// Runs assign.wgsl over all rows; the sums are left in `model.totals`.
     fn assign(&mut self, model: &DeviceModel, fresh: bool, watch: Watch<'_>) -> Result<()> {
         let Gpu { device, kernels, .. } = self.gpu;
         let (dim, k) = (self.tiles.dim(), model.k);
@@ -220,8 +220,8 @@ impl Session for GpuSession<'_> {
     }
 }
 
-/// Fails where the device cannot see the totals of `k` segments, the largest buffer of a model, as a whole, or cannot do
-/// so many segments and features at all.
+/// Fails if the totals of `k` segments, the largest buffer of a model, exceed the device's largest binding, or if it
+/// cannot handle so many segments and features at all.
 fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     let bytes = 8 * TotalCells::new(tiles.dim(), k, tiles.weights().is_some()).len as u64;
     let most = gpu.device.max_binding();
@@ -243,7 +243,7 @@ fn check_model(gpu: &Gpu, tiles: &Tiles, k: usize) -> Result<()> {
     )))
 }
 
-/// Too little memory once the session is open: the device is as good as lost. Opened anew, it keeps fewer tiles.
+/// Too little memory in an open session: treat the device as lost. When reopened, it keeps fewer tiles.
 fn late<T>(outcome: Result<T>) -> Result<T> {
     outcome.map_err(|e| match e {
         Error::Environment(text) => Error::DeviceLost(text.to_string()),
@@ -251,7 +251,7 @@ fn late<T>(outcome: Result<T>) -> Result<T> {
     })
 }
 
-/// Rows of a dispatch, whole tiles, when each costs `cost` multiply-adds.
+/// Rows of a dispatch, in whole tiles, at a cost of `cost` multiply-adds each.
 fn dispatch_rows(gpu: &Gpu, dim: usize, k: usize, cost: u64) -> u32 {
     let tiles = (gpu.pace.work() / cost / TILE_ROWS as u64).max(1);
     let quads =
@@ -290,13 +290,13 @@ fn add_totals(sum: &mut Partial, cells: TotalCells, totals: &[u64]) {
     sum.sums.iter_mut().zip(&totals[cells.sums..]).for_each(|(a, &b)| *a = a.wrapping_add(b as i64));
 }
 
-/// Submissions that are not waited for yet, from which the pace is learnt.
+/// Submissions in flight; their durations set the pace.
 struct Flight<'a> {
     device: &'a Device,
     pace: &'a Pace,
     watch: Watch<'a>,
     submitted: VecDeque<Submitted>,
-    /// When the last of them was done, or the first began.
+    /// When the last one finished, or the first began.
     last: Instant,
 }
 
@@ -375,7 +375,7 @@ impl DeviceModel {
         })
     }
 
-    /// Copies centroids and their certificate up.
+    /// Uploads centroids and their certificate.
     fn put(&mut self, device: &Device, centroids: &Centroids) {
         let certificate = Certificate::new(centroids);
         self.spread_factor = certificate.spread_factor;
@@ -384,7 +384,7 @@ impl DeviceModel {
         device.put(&self.centroids, bytemuck::cast_slice(centroids.values()));
     }
 
-    /// Tells the next dispatch which rows are its own.
+    /// Sets the rows of the next dispatch.
     fn aim(&self, device: &Device, first_row: u32, end_row: u32, fresh: bool) {
         let params = Params { first_row, end_row, fresh: fresh.into(), spread_factor: self.spread_factor };
         device.put(&self.params, bytemuck::bytes_of(&params));
@@ -407,7 +407,7 @@ impl DeviceModel {
     }
 }
 
-/// The centroids as score.wgsl wants them: in blocks, the start values and then -2c feature by feature.
+/// The centroids in the layout of score.wgsl: in blocks, the start values and then -2c feature by feature.
 fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
     let (k, dim) = (centroids.k(), centroids.dim());
     let (size, mut blocks) = (Cut::of(dim).block(), Vec::with_capacity(block_floats(dim, k)));
@@ -415,7 +415,7 @@ fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
         let members = first..first + size;
         blocks.extend(members.clone().map(|j| certificate.start.get(j).copied().unwrap_or(FAR)));
         for f in 0..dim {
-            // Exact: at most 2^24 in size.
+            // Exact: the magnitude is at most 2^24.
             blocks.extend(members.clone().map(|j| if j < k { -2.0 * centroids.row(j)[f] as f32 } else { 0.0 }));
         }
     }

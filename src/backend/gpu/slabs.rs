@@ -1,7 +1,7 @@
-//! Tiles on the device: which part lies where, and the way of the values from the host.
+//! Tiles on the device: their placement, and the upload of their values.
 //!
-//! A **slab** is a run of tiles that one dispatch can see. Its labels, norms and weights always live on the device; its
-//! values do if there is room, and travel once a pass if not.
+//! A **slab** is a run of tiles that one dispatch can see. Its labels, norms and weights always stay on the device; its
+//! values do if there is room, and are streamed once per pass otherwise.
 
 use std::ops::Range;
 
@@ -13,27 +13,27 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{Buffer, TILE_ROWS, Tiles};
 
-/// The most bytes of values in a slab, also where a binding may be larger. One GiB takes a large GPU a third of a
-/// millisecond, which hides a submission; a slab is also the unit that is streamed when memory is short.
+/// The most bytes of values in a slab, even if a binding may be larger. A large GPU processes one GiB in a third of a
+/// millisecond, which hides a submission; a slab is also the unit of streaming when memory is short.
 const SLAB_BYTES: u64 = 1 << 30;
-/// Where memory is short, slabs become smaller, down to this.
+/// The size down to which slabs shrink when memory is short.
 const SMALLEST_SLAB_BYTES: u64 = 1 << 20;
-/// Device memory that is left to centroids, totals, results and the driver.
+/// Device memory reserved for centroids, totals, results and the driver.
 const HEADROOM_BYTES: u64 = 64 << 20;
 /// One staging buffer: room for a chunk of the default size.
 const STAGING_BYTES: u64 = 2 << 20;
-/// Staging buffers, for threads that fill some while others are on their way: two a thread, at least and at most.
+/// Staging buffers, so that threads fill some while others are in transfer: two per thread, at least and at most.
 const STAGING_BUFFERS: (usize, usize) = (4, 32);
 const VALUES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
-/// Device buffers that streamed slabs take turns in.
+/// Device buffers that streamed slabs use in turns.
 const STREAM_BUFFERS: usize = 2;
 
-/// How much of the device's memory is used.
+/// Limits on the use of device memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GpuOptions {
     /// The most bytes of values in one slab; default and upper bound: 1 GiB, or what the adapter can bind.
     pub slab_bytes: Option<u64>,
-    /// The most bytes of values that stay on the device; default: as many as it can hold. The rest is streamed.
+    /// The most bytes of values that stay on the device; default: as many as fit. The rest is streamed.
     pub resident_bytes: Option<u64>,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Slab {
     pub(super) values: Option<wgpu::Buffer>,
     pub(super) norms: wgpu::Buffer,
     pub(super) labels: wgpu::Buffer,
-    /// One value that is not read where rows have no weights.
+    /// A single unused value if rows have no weights.
     pub(super) weights: wgpu::Buffer,
 }
 
@@ -69,12 +69,12 @@ pub(super) struct Slabs {
     feeder: Feeder,
     /// Bytes of values in every slab but the last.
     slab_bytes: u64,
-    /// Whether slabs are smaller than wanted, since there was no room for one.
+    /// Whether slabs are smaller than wanted because there was no room for one.
     shrunk: bool,
 }
 
 impl Slabs {
-    /// Allocates everything for passes over the tiles in `range` with up to `k` centroids, and copies up what stays.
+    /// Allocates everything for passes over the tiles in `range` with up to `k` centroids, and uploads resident values.
     pub(super) fn open(
         device: &Device,
         tiles: &Tiles,
@@ -122,9 +122,9 @@ impl Slabs {
         Ok(slabs)
     }
 
-    /// Gives the first slabs memory for their values: at most `resident` of them, or as many as there is room for. The
-    /// others take turns in two more buffers, or in one. `model_bytes` is what the centroids and their totals may take.
-    /// False if there is no room for a single slab.
+    /// Allocates the values of the first slabs: at most `resident` of them, or as many as fit. The others share two
+    /// more buffers, or one. `model_bytes` is reserved for the centroids and their totals. Returns false if there is no
+    /// room for a single slab.
     fn place(&mut self, device: &Device, resident: usize, model_bytes: u64) -> Result<bool> {
         let (count, slab_bytes) = (self.slabs.len(), self.slab_bytes);
         let resident = resident.min(count);
@@ -170,8 +170,8 @@ impl Slabs {
         Ok(gpu.device.bind("rows", &gpu.kernels.rows, &parts))
     }
 
-    /// The values of a slab on the device; those of a streamed slab are copied up now. The queue keeps the order, so a
-    /// buffer is filled anew only when the work that was submitted before is done with it.
+    /// The values of a slab on the device; those of a streamed slab are uploaded now. The queue keeps the order, so a
+    /// buffer is overwritten only after the work submitted before.
     fn values(&mut self, device: &Device, tiles: &Tiles, slab: usize, watch: Watch<'_>) -> Result<wgpu::Buffer> {
         if let Some(values) = &self.slabs[slab].values {
             return Ok(values.clone());
@@ -182,7 +182,7 @@ impl Slabs {
         Ok(target.clone())
     }
 
-    /// What became of the wish to hold everything in large slabs, if it was not fulfilled.
+    /// Explains why not everything is held in large slabs, if so.
     pub(super) fn remark(&self, name: &str) -> Option<String> {
         let streamed = self.slabs.iter().filter(|slab| slab.values.is_none()).count();
         let mut remarks = Vec::new();
@@ -202,8 +202,8 @@ fn tile_bytes(tiles: &Tiles) -> u64 {
     (tiles.dim() * TILE_ROWS * 4) as u64
 }
 
-/// Tiles of every slab but the last, of those in `range`, at most `most`. Slabs are about equal, since each gets the same memory; they hold
-/// whole chunks if those are small enough, so that a chunk in a scratch file is read once.
+/// The number of tiles in every slab of `range` but the last, at most `most`. Slabs are about equal, since each gets
+/// the same memory; they hold whole chunks if those are small enough, so that a chunk in a scratch file is read once.
 fn slab_tiles(tiles: &Tiles, range: &Range<u64>, most: u64) -> u64 {
     let total = (range.end - range.start).max(1);
     let chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
@@ -228,7 +228,7 @@ fn slab(device: &Device, tiles: &Tiles, range: Range<u64>) -> Result<Slab> {
     })
 }
 
-/// The tiles of `range` in pieces of at most `most`, each within one chunk.
+/// Divides `range` into pieces of at most `most` tiles, each within one chunk.
 fn pieces(tiles: &Tiles, range: &Range<u64>, most: u64) -> impl Iterator<Item = Range<u64>> + use<> {
     let per_chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
     let Range { mut start, end } = range.clone();
@@ -258,7 +258,7 @@ struct Feeder {
     filling: Option<Filling>,
 }
 
-/// The staging buffer that is being filled, and where its parts will go.
+/// The staging buffer being filled, and the destinations of its parts.
 struct Filling {
     view: wgpu::BufferViewMut,
     used: u64,
@@ -274,7 +274,8 @@ impl Feeder {
         Ok(Feeder { ring, size, next: 0, filling: None })
     }
 
-    /// Copies the values of some tiles to the start of `target`, on all threads: one alone is slower than a bus.
+    /// Copies the values of some tiles to the start of `target`, on all threads: a single thread is slower than the
+    /// bus.
     fn feed(
         &mut self,
         device: &Device,
@@ -343,7 +344,7 @@ impl Feeder {
         Ok(())
     }
 
-    /// Submits what was written.
+    /// Submits pending writes.
     fn flush(&mut self, device: &Device) -> Result<()> {
         let Some(Filling { view, copies, .. }) = self.filling.take() else { return Ok(()) };
         drop(view);
@@ -359,7 +360,7 @@ impl Feeder {
         device.check()
     }
 
-    /// Submits what was written and waits until all of it has arrived.
+    /// Submits pending writes and waits until all have arrived.
     fn finish(&mut self, device: &Device) -> Result<()> {
         self.flush(device)?;
         self.ring.iter_mut().try_for_each(|slot| slot.wait(device))
