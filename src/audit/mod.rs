@@ -1,8 +1,8 @@
-//! What a bank's auditors ask of segments: how a protected attribute is spread over them. Protected columns enter in row
-//! order beside the labels, a [`AuditReport`] leaves: shares where values are few, quartiles where they are many.
+//! The distribution of protected attributes over segments, for a bank's auditors. Input: protected columns in row order
+//! and the labels. Output: an [`AuditReport`] with shares if there are few values, and quartiles if there are many.
 //!
-//! One pass, in step with the labels; memory holds a batch and the counts, whose number is bounded. Each column is counted
-//! by one thread in row order, so threads do not show. Absent on purpose: any judgement of what is fair.
+//! One pass, in step with the labels; memory holds a batch and a bounded number of counts. Each column is counted by
+//! one thread in row order, so the result does not depend on threads. Deliberately absent: any judgement of fairness.
 
 mod numbers;
 mod report;
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::input::{ColumnStream, Source, ValueKind, as_f64};
 use crate::roles::Protected;
 
-/// Protected columns on their way through the rows.
+/// An audit in progress.
 pub struct Audit<'a> {
     rows: Vec<u64>,
     columns: Vec<AuditedColumn<'a>>,
@@ -44,10 +44,10 @@ enum Counts {
 }
 
 impl<'a> Audit<'a> {
-    /// An audit of `protected` columns over `k` segments, from the first row on.
+    /// An audit of `protected` columns over `k` segments, starting at the first row.
     pub fn new(source: &'a Source, protected: &[Protected], k: usize) -> Self {
         let mut audit = Audit { rows: vec![0; k], columns: Vec::new(), left_out: Vec::new() };
-        // Beside the ids.
+        // In addition to the ids.
         let side_by_side = 1 + protected.len();
         for &protected in protected {
             let column = &source.columns()[protected.column];
@@ -67,7 +67,7 @@ impl<'a> Audit<'a> {
         audit
     }
 
-    /// Counts the next rows, whose segments these are.
+    /// Counts the next rows; `labels` are their segments.
     ///
     /// # Errors
     /// A column that cannot be decoded.
@@ -76,7 +76,7 @@ impl<'a> Audit<'a> {
         self.columns.par_iter_mut().with_max_len(1).try_for_each(|column| column.push(labels))
     }
 
-    /// What was found; `labels_blake3` is the hash of the labels, by which it is known to which run it belongs.
+    /// The report; `labels_blake3` is the hash of the labels, which identifies the run it belongs to.
     pub fn finish(self, labels_blake3: &str) -> AuditReport {
         let attribute = |column: AuditedColumn<'_>| Attribute {
             column: column.name,

@@ -1,4 +1,4 @@
-//! What a file is expected to be, read from TOML, and where it is not.
+//! Expectations about an input, read from TOML, and their breaches.
 //!
 //! ```toml
 //! [table]
@@ -19,8 +19,8 @@
 //! newest_at_least = "2026-10-01"
 //! ```
 //!
-//! Missing means null, NaN, or a column that a file does not have; missing values break `not_null` and `max_null_share`
-//! alone. Infinities lie outside every range.
+//! Missing means null, NaN, or a column that a file does not have; missing values break only `not_null` and
+//! `max_null_share`. Infinities lie outside every range.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -50,21 +50,21 @@ struct Expected {
     limits: ColumnLimits,
 }
 
-/// Expectations that were read and found to make sense for the input.
+/// Expectations that were read and are valid for the input.
 #[derive(Debug, Default)]
 pub(super) struct Expectations {
     row_count: Option<(u64, u64)>,
     columns: Vec<Expected>,
-    /// How many there are.
+    /// Their number.
     pub(super) count: usize,
 }
 
 impl Expectations {
-    /// Reads a file for an input.
+    /// Reads a file of expectations and validates it against an input.
     ///
     /// # Errors
-    /// All faults of the file at once, each with line and column: malformed TOML, keys and columns that do not exist (with
-    /// the nearest that does), values that make no sense for the column's type.
+    /// All faults of the file at once, each with line and column: malformed TOML, unknown keys and columns (with the
+    /// nearest known name), and values that do not fit the column's type.
     pub(super) fn read(path: &Path, source: &Source) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
         let mut reader = ExpectationsReader { source, text: &text, faults: Vec::new() };
@@ -87,14 +87,14 @@ impl Expectations {
         Err(Error::usage(lines.join("\n")))
     }
 
-    /// What to count, by position of the column.
+    /// The limits to count, by position of the column.
     pub(super) fn limits(&self, columns: usize) -> Vec<ColumnLimits> {
         let mut all = vec![ColumnLimits::default(); columns];
         self.columns.iter().for_each(|c| all[c.at] = c.limits.clone());
         all
     }
 
-    /// The columns of which no value may occur twice.
+    /// The columns whose values must be unique.
     pub(super) fn unique(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().filter(|c| c.unique).map(|c| c.at)
     }
@@ -204,7 +204,7 @@ struct ExpectationsReader<'a> {
 }
 
 impl ExpectationsReader<'_> {
-    /// Notes what is wrong at a place, in bytes from the beginning.
+    /// Records a fault at a byte offset.
     fn fault(&mut self, at: usize, what: String) {
         let (line, column) = line_and_column(self.text, at);
         self.faults.push((line, column, what));

@@ -1,4 +1,5 @@
-//! What deserves a look before customers are grouped by these columns: a finding is one sentence about one thing.
+//! Findings: possible problems to look at before customers are clustered by these columns, each one sentence about one
+//! thing.
 
 use super::finding::Severity::{Note, Warning};
 use super::finding::{Finding, Severity};
@@ -11,16 +12,16 @@ use super::value::Value;
 use crate::roles::{personal_data as personal_name, protected_attribute};
 use crate::text::{date, percent, quoted};
 
-/// Share of one value from which a column is nearly constant.
+/// Share of a single value from which a column is nearly constant.
 const NEARLY: f64 = 0.99;
-/// Share of missing values that is worth a word.
+/// Share of missing values above which they are reported.
 const HALF: f64 = 0.5;
-/// Rows from which different values in every row mean something.
+/// The fewest rows for which distinct values in all rows are significant.
 const ROWS_FOR_IDS: u64 = 100;
-/// Share of different values from which an estimate speaks for an id: three standard errors of it below all.
+/// Estimated share of distinct values that suggests an id: three standard errors below all.
 const ALL_DIFFERENT: f64 = 1.0 - 3.0 * super::DISTINCT_ERROR;
 
-/// What a column likely holds of people, and why one may think so.
+/// The personal data that a column likely holds, and the reason to think so.
 pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Option<String> {
     let by_shape = match &profile.values {
         ColumnValues::Text(text) => personal::by_shape(&text.sample)
@@ -30,7 +31,7 @@ pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Opti
         }
         _ => None,
     };
-    // A flag tells whether there is an address, not which.
+    // A flag tells whether there is an address, not the address.
     let by_name = || personal_name(name).filter(|_| class != Class::Boolean);
     by_shape.or_else(|| Some(format!("likely {}, by its name", by_name()?)))
 }

@@ -44,8 +44,8 @@ impl Html {
     }
 }
 
-/// Appends text as HTML, for use between tags or in a quoted attribute. Characters that are unsafe in a terminal are shown
-/// as `\u{1b}` here too.
+/// Appends text as HTML, for use between tags or in a quoted attribute. Characters that are unsafe in a terminal are
+/// shown as `\u{1b}` here too.
 fn escape(text: &str, out: &mut String) {
     for c in shown(text).chars() {
         match c {

@@ -1,8 +1,8 @@
 //! The report kit: self-contained HTML pages for checks, profiles and comparisons.
 //!
-//! A page is one file without scripts, and it loads nothing: its style is inline and its content security policy forbids
-//! everything else. Text is escaped by construction: titles, headers, cells and list items are plain strings, and only
-//! `html` writes markup. A page is built from top to bottom:
+//! A page is one file without scripts, and it loads nothing: its style is inline and its content security policy
+//! forbids everything else. Text is escaped by construction: titles, headers, cells and list items are plain strings,
+//! and only `html` writes markup. A page is built from top to bottom:
 //!
 //! ```text
 //! let mut page = Page::new("hyades check");        // head, style, first heading

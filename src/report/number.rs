@@ -7,8 +7,8 @@ pub(crate) fn whole(n: i64) -> String {
     format!("{}{}", if n < 0 { "-" } else { "" }, thousands(n.unsigned_abs()))
 }
 
-/// A number with six significant digits, `1,234.50`, or below 1 with six decimals, `0.012346`; in scientific notation below
-/// 1e-4 and from 1e15.
+/// A number with six significant digits, `1,234.50`, or below 1 with six decimals, `0.012346`; in scientific notation
+/// below 1e-4 and from 1e15.
 pub(crate) fn figures(v: f64) -> String {
     let size = v.abs();
     if v == 0.0 || (1e-4..1e15).contains(&size) {

@@ -40,8 +40,8 @@ impl Table {
         html.close("tr").markup("\n");
     }
 
-    /// The CSS class of a column. A cell that may break anywhere is squeezed to single letters by its neighbors, so text
-    /// has a minimum width. The first column stays in view when a wide table is scrolled.
+    /// The CSS class of a column. A cell that may break anywhere is squeezed to single letters by its neighbors, so
+    /// text has a minimum width. The first column stays in view when a wide table is scrolled.
     fn class(&self, column: usize) -> &'static str {
         match column {
             0 => "l n",

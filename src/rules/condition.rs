@@ -1,4 +1,4 @@
-//! From SQL to conditions that fit the columns: every fault of every rule is found, with its place.
+//! Compiles SQL to conditions on columns, and reports every fault of every rule with its place.
 
 use arrow::error::ArrowError;
 use sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr, Ident, Spanned, UnaryOperator, Value};
@@ -14,34 +14,34 @@ use crate::text::nearest;
 const SUPPORTED: &str = "a condition is made of AND, OR, NOT, =, <>, <, <=, >, >=, IN, BETWEEN, LIKE, IS NULL, + - * /, columns, \
                          numbers, 'text', TRUE, FALSE, DATE '2026-01-31' and TIMESTAMP '2026-01-31 12:00:00'";
 
-/// Brackets and signs inside one another; AND and OR of any number of conditions are one level.
+/// The most nested brackets and signs; a chain of AND or OR is one level, whatever its length.
 const DEEPEST: usize = 100;
 
-/// A stack on which no condition that is short enough to be read is too deep to be parsed and dropped.
+/// A stack large enough to parse and drop any condition that is short enough to be read.
 const STACK: usize = 128 << 20;
 
-/// The part of a file of rules that is at fault.
+/// The faulty part of a file of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultyPart {
     Rule(usize),
     Strata,
 }
 
-/// A column that rules look at, and what its values are.
+/// A column that rules use, and the kind of its values.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnKind {
     /// The column.
     pub name: String,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: OperandKind,
 }
 
-/// Rules that fit a source.
+/// Rules that are valid for a source.
 #[derive(Debug)]
 pub struct Compiled {
     pub(super) rules: Vec<(String, Condition)>,
-    /// The columns that conditions look at: positions in the source.
+    /// The columns that conditions use: positions in the source.
     pub(super) columns: Vec<usize>,
     /// The column of the strata.
     pub(super) within: Option<usize>,
@@ -49,7 +49,7 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Checks rules against the columns of `source`; what does not fit is among the faults.
+    /// Compiles rules for the columns of `source`, and returns what does not fit as faults.
     pub(super) fn new(book: &RuleBook, source: &Source) -> (Self, Vec<(FaultyPart, String)>) {
         let mut faults = Vec::new();
         let mut compiler = Compiler { source, columns: Vec::new(), faults: Vec::new() };
@@ -79,10 +79,10 @@ impl Compiled {
         (Compiled { rules, columns, within, kinds }, faults)
     }
 
-    /// Checks the rules of a model against the columns of an input.
+    /// Compiles the rules of a model for the columns of an input.
     ///
     /// # Errors
-    /// Everything that does not fit, line by line: columns that are not there, or are of another kind than in the fit.
+    /// Everything that does not fit, line by line: columns that are missing, or of another kind than in the fit.
     pub fn again(book: &RuleBook, source: &Source, kinds: &[ColumnKind]) -> Result<Self, String> {
         let (compiled, faults) = Self::new(book, source);
         let mut lines: Vec<String> = faults
@@ -100,12 +100,12 @@ impl Compiled {
         if lines.is_empty() { Ok(compiled) } else { Err(lines.join("\n  ")) }
     }
 
-    /// The columns that conditions look at.
+    /// The columns that conditions use.
     pub fn kinds(&self) -> &[ColumnKind] {
         &self.kinds
     }
 
-    /// Positions in the source of all columns that are looked at.
+    /// Positions in the source of all columns used.
     pub fn columns(&self) -> Vec<usize> {
         self.columns.iter().copied().chain(self.within).collect()
     }
@@ -116,7 +116,7 @@ impl Compiled {
     }
 }
 
-/// A column by its exact name, of which all files have one idea.
+/// The position of a column by its exact name; all files must agree about it.
 fn position(source: &Source, name: &str) -> Result<usize, String> {
     let Some(at) = source.position(name) else {
         let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
@@ -144,7 +144,7 @@ fn divides(column: &SourceColumn) -> Result<(), String> {
     }
 }
 
-/// Compiles conditions and notes every fault.
+/// Compiles conditions and collects every fault.
 struct Compiler<'a> {
     source: &'a Source,
     columns: Vec<usize>,
@@ -152,9 +152,9 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// None where there are faults.
+    /// None if there are faults.
     fn rule(&mut self, text: &str) -> Option<Condition> {
-        // The parser's tree is as deep as a chain of operators is long, and it is dropped level by level.
+        // The depth of the parser's tree is the length of the longest chain of operators, and dropping it is recursive.
         let on_a_large_stack = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || match parse(text) {
                 Ok(expr) => self.condition(&expr, 0),
@@ -330,7 +330,7 @@ impl Compiler<'_> {
         Some(Operand { node: Node::Column(place), kind, form, stored: Some(stored.clone()) })
     }
 
-    /// A comparison within `expr`; a fault is of the place `at`.
+    /// A comparison within `expr`; faults are reported at `at`.
     fn compare(&mut self, how: Comparison, left: Operand, right: Operand, expr: &Expr, at: &Expr) -> Option<Condition> {
         let at = at.span().start;
         if left.kind != right.kind || left.kind == OperandKind::Other {
@@ -381,7 +381,7 @@ impl Compiler<'_> {
                 form
             }
         };
-        // Decimals of any two scales can be calculated with; whole numbers become such.
+        // Arithmetic works on decimals of any two scales; whole numbers become decimals.
         let side = |operand: Operand| match (form, operand.form) {
             (Form::Float, _) => operand.to(Form::Float),
             (_, Form::Int) => operand.to(Form::Decimal { whole: 19, scale: 0 }),
@@ -390,7 +390,7 @@ impl Compiler<'_> {
         let constant = left.is_constant() && right.is_constant();
         let calculated = || {
             let node = Node::Calculated(how, Box::new(side(left)?), Box::new(side(right)?));
-            // A calculation without a column is done once.
+            // A calculation without a column is evaluated once.
             Ok::<_, ArrowError>(if constant { Node::Constant(node.evaluate(&[])?) } else { node })
         };
         match calculated() {
@@ -404,7 +404,7 @@ fn negate(negated: bool, condition: Condition) -> Condition {
     if negated { Condition::Not(Box::new(condition)) } else { condition }
 }
 
-/// The form of an exact result; a value that does not fit it after all is an error when it is met.
+/// The form of an exact result; evaluation fails for a value that exceeds it.
 fn exactly(how: Calculation, left: Form, right: Form) -> Option<Form> {
     let digits = |form| match form {
         Form::Decimal { whole, scale } => (whole, scale),

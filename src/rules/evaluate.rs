@@ -1,4 +1,4 @@
-//! Conditions on whole arrays, by arrow's kernels: true, false, or null for unknown.
+//! Evaluates conditions on whole arrays with arrow's kernels: true, false, or null for unknown.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
-/// A condition that was checked against the columns.
+/// A compiled condition.
 #[derive(Debug, Clone)]
 pub(super) enum Condition {
     All(Vec<Condition>),
@@ -31,14 +31,14 @@ pub(super) enum Condition {
     /// A boolean column.
     Is(Node),
     IsNull(Node),
-    /// Of one arrow type.
+    /// Both sides have one arrow type.
     Compare(Comparison, Node, Node),
     /// A text column and a pattern of `%`, `_`, and `\` before either.
     Like(Node, Node),
 }
 
 impl Condition {
-    /// The value for each of `rows` rows; `columns` are [`plain`](super::operand::plain).
+    /// The values for `rows` rows; `columns` must be [`plain`](super::operand::plain).
     pub(super) fn evaluate(&self, columns: &[ArrayRef], rows: usize) -> Result<BooleanArray, ArrowError> {
         let fold = |parts: &[Condition], empty: bool, merge: fn(&BooleanArray, &BooleanArray) -> _| {
             let mut parts = parts.iter().map(|part| part.evaluate(columns, rows));
@@ -76,7 +76,7 @@ fn constant(value: bool, rows: usize) -> BooleanArray {
 }
 
 impl Node {
-    /// The values: one a row, or a single one of constants.
+    /// The values: one per row, or a single one for constants.
     pub(super) fn evaluate(&self, columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
         match self {
             Node::Column(i) => Ok(columns[*i].clone()),
@@ -101,7 +101,7 @@ impl Node {
     }
 }
 
-/// f64 by f64; by zero it is null.
+/// f64 by f64; division by zero is null.
 fn divide(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
     let (divisors, single) = right.get();
     let zero = cmp::eq(&divisors, &Scalar::new(Arc::new(Float64Array::from(vec![0.0])) as ArrayRef))?;

@@ -1,4 +1,4 @@
-//! One pass over the columns that rules look at: which part every row belongs to.
+//! Assigns every row to its part, in one pass over the columns that rules use.
 
 use std::collections::HashMap;
 
@@ -17,21 +17,21 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, Order, RowGroup, Source};
 
-/// The part of rows whose stratum is none of those that are known.
+/// The part of rows whose stratum is unknown.
 const UNKNOWN: u8 = u8::MAX;
 
-/// Different values that are counted at most, where they are too many for strata.
+/// The most distinct values to count when there are too many for strata.
 const COUNTED: usize = 10_000;
 
-/// What a rule did.
+/// The rows of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleCount {
     /// The rule.
     pub name: String,
-    /// Rows that it took: those of which it is the first rule that matches.
+    /// Rows that it took: the first rule that matches them.
     pub rows: u64,
-    /// Rows that match it too, but were taken by an earlier rule.
+    /// Rows that it also matches, but an earlier rule took.
     pub taken_before: u64,
 }
 
@@ -42,11 +42,11 @@ pub struct Stratum {
     pub value: Option<String>,
     /// Its name.
     pub name: String,
-    /// Rows.
+    /// Its rows.
     pub rows: u64,
 }
 
-/// The part of every row: a rule, a stratum, or none that is known. One byte a row.
+/// The part of every row: a rule, a stratum, or unknown. One byte per row.
 #[derive(Debug)]
 pub struct Membership {
     /// By row group, in order.
@@ -55,33 +55,33 @@ pub struct Membership {
     pub rules: Vec<RuleCount>,
     /// In the order of their values.
     pub strata: Vec<Stratum>,
-    /// Rows whose stratum is not known.
+    /// Rows whose stratum is unknown.
     pub unknown: u64,
 }
 
 impl Membership {
-    /// The rows of a stratum, as a source of their own.
+    /// The rows of a stratum, as a separate source.
     pub(crate) fn view(&self, source: &Source, stratum: usize) -> Source {
         let part = (self.rules.len() + stratum) as u8;
         let bits = |parts: &Vec<u8>| BooleanBuffer::collect_bool(parts.len(), |i| parts[i] == part);
         source.select(self.parts.iter().map(bits))
     }
 
-    /// The part of every row, in order: rules from 0, then strata; None: not known.
+    /// The part of every row, in order: rules from 0, then strata; None: unknown.
     pub fn parts(&self) -> impl Iterator<Item = Option<usize>> {
         self.parts.iter().flatten().map(|&part| (part != UNKNOWN).then_some(usize::from(part)))
     }
 
-    /// Bytes of memory that a division of so many rows holds, with the bits of one view.
+    /// Bytes of memory for the division of this many rows, including the bits of one view.
     pub(crate) fn bytes(rows: u64) -> u64 {
         rows + rows / 8
     }
 }
 
-/// Divides all rows. `known` are the strata of a model; without it, every value of the column is one.
+/// Divides all rows. `known` are the strata of a model; without it, every value of the column is a stratum.
 ///
 /// # Errors
-/// Columns that cannot be decoded, numbers that exceed what can be calculated exactly, or too many strata.
+/// Columns that cannot be decoded, numbers beyond exact calculation, or too many strata.
 pub fn divide(
     source: &Source,
     rules: &Compiled,
@@ -111,7 +111,7 @@ pub fn divide(
     })
 }
 
-/// A row group whose strata are numbered as they came.
+/// A row group whose strata are numbered by first occurrence.
 struct Divided {
     parts: Vec<u8>,
     rules: Vec<RuleCount>,
@@ -122,7 +122,7 @@ struct Divided {
 #[derive(Default)]
 struct Numbering {
     numbers: HashMap<Option<String>, usize>,
-    /// Whether other values get numbers too.
+    /// Whether new values get numbers too.
     open: bool,
     last: Option<(Option<String>, Option<usize>)>,
 }
@@ -188,7 +188,7 @@ impl Divided {
         }
         for row in free.set_indices() {
             let value = within.and_then(|values| values.is_valid(row).then(|| values.value(row)));
-            // More strata than there may be are refused once all are counted.
+            // Too many strata are rejected once all are counted.
             let stratum = self.strata.number(value).filter(|n| *n < MAX_STRATA);
             parts[row] = stratum.map_or(UNKNOWN, |n| (first_stratum + n) as u8);
         }
@@ -208,7 +208,7 @@ fn too_large(rule: &str, e: &ArrowError) -> Error {
     Error::input(format!("rule {rule:?}: a number is too large to calculate with exactly, beyond 38 digits ({e})"))
 }
 
-/// The columns of a row group, batch by batch.
+/// The columns of a row group, read batch by batch.
 struct RuleColumns<'a> {
     source: &'a Source,
     group: RowGroup,
@@ -217,7 +217,7 @@ struct RuleColumns<'a> {
     left: u64,
 }
 
-/// The column of the strata as text: a folder's name, or decoded.
+/// The column of the strata as text: from a folder's name, or decoded.
 enum Within<'a> {
     Folder(Option<String>),
     Column(ColumnReader<'a>, usize),
@@ -236,7 +236,7 @@ impl<'a> RuleColumns<'a> {
         Ok(RuleColumns { source, group, readers, within: within.transpose()?, left: group.rows })
     }
 
-    /// The next rows: the columns of conditions, and the one of the strata.
+    /// The next rows: the columns of conditions, and the column of the strata.
     fn next(&mut self) -> Result<(Vec<ArrayRef>, Option<StringArray>, usize)> {
         let (source, group) = (self.source, self.group);
         let fault =
@@ -291,7 +291,7 @@ fn values(source: &Source, rules: &Compiled, groups: &[Divided]) -> Result<Vec<O
             column.name
         )));
     }
-    // Nulls last, numbers by size.
+    // Nulls last, numbers by value.
     let is_number = kind(&column.data_type).0 == OperandKind::Number;
     let number = |value: &str| value.parse::<f64>().unwrap_or(f64::INFINITY);
     let order = |value: &Option<String>| value.as_deref().filter(|_| is_number).map_or(0.0, number);
@@ -299,7 +299,7 @@ fn values(source: &Source, rules: &Compiled, groups: &[Divided]) -> Result<Vec<O
     Ok(all.into_iter().cloned().collect())
 }
 
-/// All row groups with one numbering of the strata.
+/// All row groups with a common numbering of the strata.
 fn gather(rules: &Compiled, values: Vec<Option<String>>, groups: Vec<Divided>) -> Membership {
     let count = |(name, _): &(String, _)| RuleCount { name: name.clone(), rows: 0, taken_before: 0 };
     let mut counts: Vec<RuleCount> = rules.rules.iter().map(count).collect();

@@ -1,5 +1,5 @@
-//! What stands on either side of a comparison: columns, literals, and numbers calculated from them; and how values of
-//! different types become comparable without losing a digit.
+//! Operands of comparisons: columns, literals, and numbers calculated from them; and how values of different types
+//! become comparable without losing a digit.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::input::{ValueKind, as_f64};
 const INT_DIGITS: u8 = 19;
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// What a value is. Only values of one kind can be compared.
+/// The kind of a value. Only values of one kind can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OperandKind {
@@ -27,12 +27,12 @@ pub enum OperandKind {
     Text,
     /// Dates and timestamps, as seconds since 1970.
     Time,
-    /// What can only be null or not.
+    /// Values that can only be tested for null.
     Other,
 }
 
 impl OperandKind {
-    /// In a sentence.
+    /// The name used in messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             OperandKind::Boolean => "true or false",
@@ -44,12 +44,12 @@ impl OperandKind {
     }
 }
 
-/// How the numbers of an operand are held; times are numbers of seconds.
+/// The representation of an operand's numbers; times are numbers of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// i64.
     Int,
-    /// Decimals with so many digits before and behind the point.
+    /// Decimals with this many digits before and after the point.
     Decimal { whole: u8, scale: u8 },
     /// f64.
     Float,
@@ -76,7 +76,7 @@ impl Form {
         }
     }
 
-    /// The arrow type that holds it.
+    /// The arrow type of this form.
     pub(super) fn data_type(self) -> DataType {
         match self {
             Form::Int => DataType::Int64,
@@ -89,7 +89,7 @@ impl Form {
     }
 }
 
-/// The kind of a column, and the form of its values once they are [`plain`].
+/// The kind of a column, and the form of its values after [`plain`].
 pub(super) fn kind(data_type: &DataType) -> (OperandKind, Form) {
     let kind = match ValueKind::of(data_type) {
         ValueKind::Boolean => OperandKind::Boolean,
@@ -101,7 +101,7 @@ pub(super) fn kind(data_type: &DataType) -> (OperandKind, Form) {
     (kind, form(data_type))
 }
 
-/// How numbers and times of a type are held.
+/// The form of numbers and times of a type.
 fn form(data_type: &DataType) -> Form {
     use DataType as T;
     let decimal = |precision: u8, scale: i8| {
@@ -131,8 +131,8 @@ fn digits(unit: TimeUnit) -> u8 {
     }
 }
 
-/// An array of a column in the one type that its kind and form have here: booleans, Utf8, i64, decimals, or f64 in which
-/// NaN is null.
+/// Converts an array of a column to the type of its kind and form: booleans, Utf8, i64, decimals, or f64 with null for
+/// NaN.
 pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     use DataType as T;
     let (kind, form) = kind(array.data_type());
@@ -153,7 +153,7 @@ pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             })
         }
         (OperandKind::Number, _) if form == Form::Float => floats(array),
-        // A scale below zero becomes zero; other decimals stay what they are.
+        // A negative scale becomes zero; other decimals are unchanged.
         (OperandKind::Number, T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..)) => {
             convert(array, &form.data_type())
         }
@@ -162,13 +162,13 @@ pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     }
 }
 
-/// i64 as decimals: so many of the digits stand behind the point.
+/// i64 as decimals with `scale` digits after the point.
 fn fraction(ticks: &ArrayRef, scale: u8) -> Result<Decimal128Array, ArrowError> {
     let wide = ticks.as_primitive::<Int64Type>().unary::<_, Decimal128Type>(i128::from);
     wide.with_precision_and_scale(DECIMAL128_MAX_PRECISION, scale as i8)
 }
 
-/// A cast that fails where a value does not fit, instead of making it null.
+/// A cast that fails if a value does not fit, instead of returning null.
 pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     match to {
         to if array.data_type() == to => Ok(array.clone()),
@@ -177,7 +177,7 @@ pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Arrow
     }
 }
 
-/// As f64; NaN becomes null, and -0 becomes 0, so that comparisons by total order are those of numbers.
+/// As f64; NaN becomes null, and -0 becomes 0, so that total order agrees with numeric comparison.
 fn floats(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let mut values = Vec::with_capacity(array.len());
     as_f64(array, &mut values).map_err(ArrowError::ComputeError)?;
@@ -186,7 +186,7 @@ fn floats(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(Float64Array::new(values.into(), Some(nulls))))
 }
 
-/// Floating-point results made [`plain`] again.
+/// Makes floating-point results [`plain`] again.
 pub(super) fn tidy(array: ArrayRef) -> Result<ArrayRef, ArrowError> {
     if *array.data_type() == DataType::Float64 { floats(&array) } else { Ok(array) }
 }
@@ -200,19 +200,19 @@ pub(super) enum Calculation {
     Divide,
 }
 
-/// What gives one value a row.
+/// An expression with one value per row.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
-    /// The place in the list of columns.
+    /// The position in the list of columns.
     Column(usize),
     /// An array of one value.
     Constant(ArrayRef),
-    /// In another arrow type.
+    /// Converted to another arrow type.
     Converted(Box<Node>, DataType),
     Calculated(Calculation, Box<Node>, Box<Node>),
 }
 
-/// A [`Node`] and what its values are.
+/// A [`Node`] and the kind of its values.
 #[derive(Debug, Clone)]
 pub(super) struct Operand {
     pub(super) node: Node,
@@ -235,7 +235,7 @@ impl Operand {
         Self::constant(OperandKind::Text, Form::Int, Arc::new(StringArray::from(vec![value])))
     }
 
-    /// A number as SQL writes it: exact where 38 digits hold it, else f64. None if it is none, or infinite.
+    /// A number in SQL notation: exact up to 38 digits, otherwise f64. None if it is not a number, or infinite.
     pub(super) fn number(text: &str) -> Option<Self> {
         let Some((value, whole, scale)) = exact(text) else {
             let value: f64 = text.parse().ok().filter(|v: &f64| v.is_finite())?;
@@ -260,7 +260,7 @@ impl Operand {
         Some(Self::constant(OperandKind::Time, Form::Int, Arc::new(Int64Array::from(vec![seconds]))))
     }
 
-    /// `2026-01-31 12:00:00`, with a fraction of a second and an offset from UTC if need be.
+    /// `2026-01-31 12:00:00`, optionally with a fraction of a second and an offset from UTC.
     pub(super) fn timestamp(text: &str) -> Option<Self> {
         let ticks: ArrayRef = Arc::new(Int64Array::from(vec![TimestampNanosecondType::parse(text)?]));
         let form = Form::Decimal { whole: INT_DIGITS - 9, scale: 9 };
@@ -280,7 +280,7 @@ impl Operand {
         })
     }
 
-    /// A literal beside a column of narrow floating point is rounded as the column's values were.
+    /// Rounds a literal compared with a column of narrow floating point to that column's type.
     pub(super) fn rounded_like(self, column: &Operand) -> Result<Self, ArrowError> {
         match (&self.node, &column.stored) {
             (Node::Constant(value), Some(narrow @ (DataType::Float16 | DataType::Float32))) => {
@@ -292,7 +292,7 @@ impl Operand {
     }
 }
 
-/// The digits of a number as one integer, how many stand before the point at most, and how many behind.
+/// The digits of a number as one integer, the most digits before the point, and the digits after it.
 fn exact(text: &str) -> Option<(i128, u8, u8)> {
     let (text, sign) = text.strip_prefix('-').map_or((text, 1), |text| (text, -1));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

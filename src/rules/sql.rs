@@ -1,4 +1,4 @@
-//! SQL as it is read: one expression, its place, and what its operators mean here.
+//! SQL parsing: a single expression, its place in the text, and the meaning of operators.
 
 use sqlparser::ast::{BinaryOperator, Expr};
 use sqlparser::dialect::PostgreSqlDialect;
@@ -8,7 +8,7 @@ use sqlparser::tokenizer::{Location, Token};
 use super::evaluate::Comparison;
 use super::operand::Calculation;
 
-/// Reads one expression, and nothing behind it.
+/// Parses one expression that must span the whole text.
 pub(super) fn parse(text: &str) -> Result<Expr, (Location, String)> {
     // The parser's own messages end with their place, if they have one.
     let fault = |e: &dyn std::fmt::Display| {
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, (Location, String)> {
     }
 }
 
-/// The conditions that one operator joins, in order.
+/// The conditions joined by one operator, in order.
 pub(super) fn chain<'a>(expr: &'a Expr, joined: &BinaryOperator) -> Vec<&'a Expr> {
     let (mut parts, mut rest) = (Vec::new(), expr);
     while let Expr::BinaryOp { left, op, right } = rest
@@ -65,7 +65,7 @@ pub(super) fn calculation(op: &BinaryOperator) -> Option<Calculation> {
     })
 }
 
-/// A part of a condition, as it was understood.
+/// A part of a condition, as it was parsed.
 pub(super) fn shown(expr: &Expr) -> String {
     cut(&expr.to_string())
 }

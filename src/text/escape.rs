@@ -1,7 +1,7 @@
-//! Names and texts of unknown origin, made harmless where they are shown.
+//! Escaping of untrusted names and texts for display.
 
-/// Text for a terminal: control characters, and the marks that turn the direction of writing, as `\u{1b}`; never more than
-/// one line.
+/// Text for a terminal: escapes control characters and the marks that change the direction of writing as `\u{1b}`;
+/// always a single line.
 pub fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
