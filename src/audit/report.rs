@@ -90,14 +90,14 @@ pub struct Ratio {
     pub ratio: f64,
 }
 
-/// How numbers are spread.
+/// The distribution of numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NumbersReport {
-    /// Quartiles are right to this share of themselves; 0: exact.
+    /// The relative error of quartiles; 0: exact.
     pub rounding: f64,
-    /// Of all rows.
+    /// For all rows.
     pub overall: Summary,
-    /// Of each segment.
+    /// For each segment.
     pub segments: Vec<Summary>,
 }
 
@@ -106,11 +106,11 @@ pub struct NumbersReport {
 pub struct Summary {
     /// Rows with a finite number.
     pub known: u64,
-    /// Rows without: null, NaN, infinite.
+    /// Rows without one: null, NaN or infinite.
     pub missing: u64,
-    /// Mean; None where nothing is known.
+    /// Mean; None if no number is known.
     pub mean: Option<Number>,
-    /// The smallest numbers that a quarter, a half and three quarters of the rows do not exceed.
+    /// The smallest numbers not exceeded by a quarter, a half and three quarters of the rows.
     pub quartiles: Option<[Number; 3]>,
 }
 
@@ -139,8 +139,8 @@ impl std::fmt::Display for Number {
     }
 }
 
-/// Shares of counts by value and segment; `others` and `missing` are by segment, of values that were not counted by
-/// themselves and of rows without one.
+/// Shares of counts by value and segment; `others` and `missing` count, by segment, values that were not counted
+/// individually and rows without a value.
 pub(super) fn shares(mut named: Vec<(String, Vec<u64>)>, others: Vec<u64>, missing: Vec<u64>) -> SharesReport {
     let total = |counts: &[u64]| counts.iter().sum::<u64>();
     named.sort_by(|a, b| total(&b.1).cmp(&total(&a.1)).then_with(|| a.0.cmp(&b.0)));

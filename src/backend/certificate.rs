@@ -7,8 +7,8 @@
 //!
 //! Let `u` be the unit roundoff and `g = n u / (1 - n u)` with `n = 2 D + 2`: every term passes through at most one
 //! rounding as a product, one as the start value, and `D` as part of a sum, so `n` covers any order (Higham, *Accuracy
-//! and Stability of Numerical Algorithms*, 2nd ed., section 3.1). `n` is twice what round-to-nearest needs, which covers
-//! devices that truncate (their `u` is twice as large). Sums of integers never become subnormal. Then
+//! and Stability of Numerical Algorithms*, 2nd ed., section 3.1). `n` is twice what round-to-nearest needs, which
+//! covers devices that truncate (their `u` is twice as large). Sums of integers never become subnormal. Then
 //!
 //! ```text
 //! |t_j - (h_j - 2 x.c_j)| <= g (|h_j| + 2 sum_f |x_f c_jf|) <= g (|c_j|^2 + 2 |x||c_j|) <= g (2 |c_j|^2 + |x|^2)
@@ -27,8 +27,8 @@
 //!
 //! # Distances
 //!
-//! The same bounds enclose distances. Let `q` be the squared norm of the row as a sum of squares in f32, in any order, so
-//! that `(1 - g) |x|^2 <= q <= (1 + g) |x|^2`. Then, for the winner and for every other centroid,
+//! The same bounds enclose distances. Let `q` be the squared norm of the row as a sum of squares in f32, in any order,
+//! so that `(1 - g) |x|^2 <= q <= (1 + g) |x|^2`. Then, for the winner and for every other centroid,
 //!
 //! ```text
 //! |x - c_w|^2 <= t_w + slack_w + (1 + g) |x|^2 <= t_w + slack_w + (1 + 4 g) q

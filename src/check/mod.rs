@@ -1,10 +1,11 @@
-//! What is in these files, and is it what was expected? A [`CheckRequest`] enters, a [`CheckReport`] leaves, with JSON and a page
-//! beside it if asked for.
+//! Examines an input and compares it with expectations. Input: a [`CheckRequest`]. Output: a [`CheckReport`], also
+//! written as JSON and as a page on request.
 //!
 //! One pass decodes every column once (`pass`) and counts (`profile`: `numbers`, `text`, `distinct`, `edges`, `sample`;
-//! `across` columns; `rows` that repeat). From the counts follow the findings (`findings`, `sentinel`, `personal`), the
-//! breaches of expectations (`expect`), and the report (`report`, `page`). The report depends on the files alone: not on
-//! threads, order or time. Absent on purpose: changes to the data, and any judgement that a number cannot back.
+//! `across` for pairs of columns; `rows` for duplicates). The counts yield the findings (`findings`, `sentinel`,
+//! `personal`), the breaches of expectations (`expect`), and the report (`report`, `page`). The report depends only on
+//! the files: not on threads, order or time. Deliberately absent: changes to the data, and any judgement that a number
+//! cannot support.
 
 mod across;
 mod breach;
@@ -55,10 +56,10 @@ use crate::output::Publication;
 use crate::roles::guess_id;
 use crate::text::{percent, quoted, shown};
 
-/// Correlations, positive or negative, that are told.
+/// Correlations, positive or negative, from which a pair is reported.
 pub const STRONG: f64 = 0.95;
 
-/// What to check.
+/// The parameters of a check.
 #[derive(Debug, Clone, Default)]
 pub struct CheckRequest {
     /// Files, folders and patterns.
@@ -67,7 +68,7 @@ pub struct CheckRequest {
     pub joins: Vec<PathBuf>,
     /// How inputs and joined tables are opened.
     pub access: Access,
-    /// The id column; by default one named like one.
+    /// The id column; by default guessed by its name.
     pub id: Option<String>,
     /// A TOML file of expectations.
     pub expect: Option<PathBuf>,
@@ -79,8 +80,8 @@ pub struct CheckRequest {
     pub resources: Resources,
 }
 
-/// Checks an input, and writes what was asked for. Broken expectations are part of the report: [`CheckReport::verdict`] makes
-/// them an error.
+/// Checks an input, and writes the requested outputs. Broken expectations are part of the report:
+/// [`CheckReport::verdict`] turns them into an error.
 ///
 /// # Errors
 /// An input that cannot be read, a file of expectations that does not fit it, an output that cannot be written, or
@@ -95,7 +96,7 @@ pub fn check(
         let mut source = open(request, watch)?;
         let expectations = request.expect.as_ref().map(|path| Expectations::read(path, &source)).transpose()?;
         let id = id_of(request, &source)?;
-        // Before the work: an output that cannot be written is no reason to look at every row first.
+        // Before the work: an output that cannot be written should fail before all rows are read.
         let outputs = [&request.json, &request.page];
         if let [Some(json), Some(page)] = outputs
             && json == page
@@ -113,7 +114,7 @@ pub fn check(
             path.as_ref().map(|path| Ok::<_, Error>((Publication::of_file(path, &inputs)?, path))).transpose()
         });
         let (json, page) = (json?, page?);
-        // Of a column about which files differ no value counts.
+        // A column about which files disagree has no usable values.
         let all: Vec<usize> =
             (0..source.columns().len()).filter(|&c| source.columns()[c].conflicts.is_empty()).collect();
         inputs::join(&mut source, &all, &request.resources, None, watch)?;
@@ -129,7 +130,7 @@ pub fn check(
     })
 }
 
-/// The input with the columns of joined tables, whose values are not there yet.
+/// The input with the columns of joined tables, whose values are not available yet.
 fn open(request: &CheckRequest, watch: Watch<'_>) -> Result<Source> {
     inputs::open(&request.inputs, &request.joins, &request.access, request.id.as_deref(), watch)
 }
@@ -320,7 +321,7 @@ fn of_table(report: &CheckReport, numbers: usize, locked: usize) -> Vec<Finding>
 }
 
 impl CheckReport {
-    /// Whether the expectations are met.
+    /// Fails unless the expectations are met.
     ///
     /// # Errors
     /// [`Error::Input`] with every breach.

@@ -40,8 +40,8 @@ const DATE_CODES: [f64; 4] = [-25567.0, 0.0, 47481.0, 2_932_896.0];
 ///
 /// A group of codes is reported if nothing lies beyond it, if at least one row in ten thousand and at least five rows
 /// have one, and if either
-/// - it is isolated: the gap to the nearest other value is as wide as the span from the first to the last percent of all
-///   other values (96 and 98 in counts from 0 to 17); or
+/// - it is isolated: the gap to the nearest other value is as wide as the span from the first to the last percent of
+///   all other values (96 and 98 in counts from 0 to 17); or
 /// - it is a pile: one row in a thousand has a code, and it is five times as common as the median of the next values
 ///   (99 in ages up to 95; -1 below hundreds of other numbers).
 ///

@@ -1,8 +1,8 @@
-//! Columns of other tables, found for every customer by the id: a left join.
+//! Left join of other tables, looked up for every customer by the id.
 //!
-//! The columns that are used are written once, in the order of the input's rows and in row groups like the input's, to an
-//! unnamed scratch file; from then on they are read as if they were the input's own. The other table is held in
-//! as many parts as memory asks for, divided by the id, and the ids of the input are looked up in one part after the other.
+//! The columns in use are written once, in the order of the input's rows and in row groups like the input's, to an
+//! unnamed scratch file; from then on they are read like columns of the input. The other table is held in as many parts
+//! as the memory requires, divided by the id, and the ids of the input are looked up in one part after the other.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -14,7 +14,8 @@ body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:92rem;paddin
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.3rem 0;color:#57606a}\
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.25rem .6rem;border-bottom:1px solid #d8dee4;text-align:right;white-space:nowrap;vertical-align:top}\
-th{background:#f6f8fa;font-weight:600}.l{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:min(7rem,28vw)}\
+th{background:#f6f8fa;font-weight:600}\
+.l{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:min(7rem,28vw)}\
 .n{min-width:min(13rem,36vw);max-width:24rem;position:sticky;left:0;background:#fff}th.n{background:#f6f8fa}\
 td.n{font-weight:600}li{overflow-wrap:anywhere}p{overflow-wrap:anywhere}\
 .warning,.broken{color:#9a3412}.note{color:#57606a}";

@@ -44,7 +44,7 @@ pub struct Roles {
     pub id_guessed: bool,
     /// The features, in the order of the input or of the request.
     pub features: Vec<usize>,
-    /// Whether the features were asked for by name.
+    /// Whether the features were requested by name.
     pub features_named: bool,
     /// The row weights.
     pub weight: Option<usize>,

@@ -1,4 +1,4 @@
-//! What bank to make: as it was given, checked, and what came of it.
+//! The specification of a bank: as given, checked, and the outcome.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub const MAX_FEATURES: usize = 4096;
 /// Most segments that a bank can have.
 pub const MAX_SEGMENTS: usize = 4096;
-/// Most files that a bank can be cut into: their names carry five digits.
+/// Most files of a bank: their names have five digits.
 pub const MAX_FILES: usize = 100_000;
 /// Most rows in a row group.
 pub const MAX_ROW_GROUP_ROWS: usize = 1 << 24;
@@ -20,9 +20,9 @@ const MAX_ROW_GROUPS: u64 = i16::MAX as u64;
 /// Compression of the Parquet pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// Stored as encoded.
+    /// No compression.
     None,
-    /// Fast, modest: what most banks' files have.
+    /// Fast, with a modest ratio; used by most banks' files.
     #[default]
     Snappy,
     /// Smaller and slower; level 1.
@@ -52,21 +52,21 @@ impl fmt::Display for Compression {
     }
 }
 
-/// What bank to make, as the user gave it. [`SynthSpec::check`] turns it into one that can be made.
+/// The bank to make, as the user specified it. [`SynthSpec::check`] validates it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthSpec {
-    /// Customers. With 0 the files have a schema and no rows.
+    /// Customers. With 0, the files have a schema and no rows.
     pub rows: u64,
-    /// Feature columns, 1 to 4096; the customer number comes on top. Default 16.
+    /// Feature columns, 1 to 4096, in addition to the customer number. Default 16.
     pub features: usize,
     /// Planted segments, 1 to 4096. Default 8.
     pub segments: usize,
-    /// Another seed gives another bank with the same columns. Default 0.
+    /// Another seed makes another bank with the same columns. Default 0.
     pub seed: u64,
-    /// Share of nulls in the nullable feature columns, about half of all: 0 to 1, 1 excluded. With 0 every column is
+    /// Share of nulls in the nullable feature columns, about half of all: 0 to 1, excluding 1. With 0 every column is
     /// declared as never null. Default 0.
     pub nulls: f64,
-    /// Whether the last column, `true_segment`, tells the planted segment. Default no.
+    /// Whether the last column, `true_segment`, holds the planted segment. Default no.
     pub truth: bool,
     /// 1: `out` is a file. More: `out` is a folder with that many files, cut between row groups. Default 1.
     pub files: usize,
@@ -74,12 +74,12 @@ pub struct SynthSpec {
     pub row_group_rows: usize,
     /// Compression of the pages. Default snappy.
     pub compression: Compression,
-    /// Where the bank goes. An earlier one there is replaced once the new one is complete.
+    /// The output path. An existing bank there is replaced once the new one is complete.
     pub out: PathBuf,
 }
 
 impl SynthSpec {
-    /// `rows` customers in the file `out`, and the defaults for the rest.
+    /// `rows` customers in the file `out`, with defaults for the rest.
     pub fn new(rows: u64, out: impl Into<PathBuf>) -> Self {
         SynthSpec {
             rows,
@@ -142,7 +142,7 @@ impl SynthSpec {
     }
 }
 
-/// A [`SynthSpec`] of which every value is in range.
+/// A [`SynthSpec`] whose values are all in range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedSpec(SynthSpec);
 
@@ -153,14 +153,14 @@ impl CheckedSpec {
     }
 }
 
-/// What was made.
+/// The bank that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SynthSummary {
     /// The files, in the order of the rows.
     pub files: Vec<PathBuf>,
     /// Customers.
     pub rows: u64,
-    /// Columns, the customer number and the truth included.
+    /// Columns, including the customer number and the true segment.
     pub columns: usize,
     /// Row groups of all files together.
     pub row_groups: u64,

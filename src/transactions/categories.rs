@@ -1,4 +1,4 @@
-//! Categories numbered as they appear, counted, and ranked once all are known.
+//! Categories: numbered by first occurrence, counted, and ranked once all are known.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -8,18 +8,18 @@ use crate::error::{Error, Result};
 
 /// The most distinct categories: their names are held in memory.
 pub(super) const MOST: usize = 1 << 20;
-/// The name of what is not among the most common.
+/// The name for all categories that are not among the most common.
 pub(super) const OTHER: &str = "other";
 /// The number of a null category.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The numbers of all categories. Which number a category gets depends on the threads; nothing that leaves does.
+/// The numbers of all categories. A category's number depends on the threads; no output does.
 #[derive(Debug, Default)]
 pub(super) struct CategoryCounts {
     numbers: Mutex<HashMap<Box<str>, u32>>,
 }
 
-/// One worker's view: it asks the others only about categories that it has not met, and counts for itself.
+/// One worker's view: it looks up only new categories in the shared map, and counts on its own.
 #[derive(Debug)]
 pub(super) struct Counter<'a> {
     all: &'a CategoryCounts,
@@ -32,7 +32,7 @@ impl<'a> Counter<'a> {
         Counter { all, known: HashMap::new(), counts: Vec::new() }
     }
 
-    /// The number of a category, which is counted if it is a purchase.
+    /// The number of a category; counts it if it is a purchase.
     ///
     /// # Errors
     /// More categories than can be held.
@@ -71,19 +71,19 @@ impl<'a> Counter<'a> {
 pub(super) struct Top {
     /// Their names, the most common first, ties by name.
     pub(super) names: Vec<String>,
-    /// The place of each category by its number; `names.len()` for the others.
+    /// The rank of each category by its number; `names.len()` for the others.
     places: Vec<u32>,
 }
 
 impl Top {
-    /// The place of a category, null too.
+    /// The rank of a category, including null.
     pub(super) fn place(&self, number: u32) -> usize {
         self.places.get(number as usize).map_or(self.names.len(), |&place| place as usize)
     }
 }
 
 impl CategoryCounts {
-    /// The `most` categories with the most purchases. One that is itself named `other` stays with the others.
+    /// The `most` categories with the most purchases. A category named `other` remains among the others.
     pub(super) fn top(self, counts: &[Vec<u64>], most: usize) -> Top {
         let numbers = self.numbers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let purchases = |number: u32| counts.iter().filter_map(|c| c.get(number as usize)).sum::<u64>();

@@ -1,4 +1,4 @@
-//! The rows of a partition put together by customer, customers ascending: counted, then moved once.
+//! Groups the rows of a partition by customer, in ascending order: rows are counted, then moved once.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -6,16 +6,16 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::partitions::{PartitionChunk, PartitionLayout, name_at};
 use crate::error::{Error, Result};
 
-/// Numbers as far apart as this many times the rows are counted in a table of their whole range.
+/// Numbers whose range is below this many times the number of rows (plus 64) are counted in a table of the range.
 const SPARSE: u64 = 4;
 
 /// Customers and their rows.
 #[derive(Debug)]
 pub(super) struct Grouped {
     pub(super) ids: Ids,
-    /// Where each customer's rows begin, and at last where they end.
+    /// The start of each customer's rows, and the end of the last.
     starts: Vec<usize>,
-    /// The rows' words behind the key.
+    /// The words of the rows after the key.
     words: Vec<u64>,
     stride: usize,
 }
@@ -23,14 +23,14 @@ pub(super) struct Grouped {
 /// Customers' names, ascending.
 #[derive(Debug)]
 pub(super) enum Ids {
-    /// Keys of numbers.
+    /// Keys of numeric ids.
     Numbers(Vec<u64>),
     /// Text, as UTF-8.
     Texts(Vec<Box<[u8]>>),
 }
 
 impl Grouped {
-    /// Puts the rows of a partition together.
+    /// Groups the rows of a partition.
     pub(super) fn new(chunks: Vec<PartitionChunk>, layout: PartitionLayout) -> Result<Self> {
         let slots = if layout.text { Slots::of_texts(&chunks, layout)? } else { Slots::of_numbers(&chunks, layout)? };
         let Slots { of_row, counts, ids, order } = slots;
@@ -51,7 +51,7 @@ impl Grouped {
                 let at = next[slot as usize];
                 next[slot as usize] += 1;
                 let (to, from) = (&mut words[at * stride..(at + 1) * stride], &row[layout.key_words()..]);
-                // As in `partitions`: the usual length spelled out.
+                // As in `partitions`: a special case for the usual length.
                 match (<&mut [u64; 2]>::try_from(&mut *to), <&[u64; 2]>::try_from(from)) {
                     (Ok(to), Ok(from)) => *to = *from,
                     _ => to.copy_from_slice(from),
@@ -72,7 +72,7 @@ impl Grouped {
     }
 }
 
-/// A slot for each customer: which one a row's is, how many rows it has, and the slots in the order of the names.
+/// Slots of customers: the slot of each row, the number of rows per slot, and the slots in the order of the names.
 struct Slots {
     of_row: Vec<u32>,
     counts: Vec<u32>,
@@ -120,8 +120,8 @@ impl Slots {
         let width = layout.words();
         let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
         check(rows)?;
-        // Names stay where they are; the table holds where. Its hash is keyed at random: nobody can choose names that
-        // collide, and no result depends on it.
+        // Names are not copied; the table holds their places. Its hash is randomly keyed: nobody can construct
+        // colliding names, and no result depends on it.
         let mut slots: HashMap<&[u8], u32> = HashMap::new();
         let mut of_row = Vec::with_capacity(rows);
         let (mut counts, mut names): (Vec<u32>, Vec<&[u8]>) = (Vec::new(), Vec::new());
@@ -155,7 +155,7 @@ fn check(rows: usize) -> Result<()> {
     }
 }
 
-/// Hashes a number by one multiplication: keys come from the same file as the time they take.
+/// Hashes a number by one multiplication. Colliding keys would only slow down the job of whoever supplied them.
 #[derive(Debug, Default)]
 struct Spread(u64);
 
@@ -165,7 +165,7 @@ impl Hasher for Spread {
     }
 
     fn write_u64(&mut self, key: u64) {
-        // Folded, so that both ends of the product, which the table looks at, depend on all bits.
+        // Folded, so that both ends of the product, which the table uses, depend on all bits.
         let product = u128::from(self.0 ^ key) * 0x9E37_79B9_7F4A_7C15;
         self.0 = (product >> 64) as u64 ^ product as u64;
     }

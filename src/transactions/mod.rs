@@ -1,18 +1,19 @@
-//! Features from transactions: one row a transaction enters as Parquet, one row a customer leaves, to be segmented.
+//! Features from transactions: reads one row per transaction from Parquet and writes one row per customer, for
+//! clustering.
 //!
-//! # What it costs, and how it goes
+//! # Cost and method
 //!
-//! The floor is decoding the columns in use: 24 bytes a transaction for a number, a time and an amount; 50 million took
-//! 0.9 s on two cores of a Zen 5, and the whole job 6.9 s beside other work. After that every transaction's words are
-//! moved twice and read three times: sent to a partition, by ranges of the customer's name
-//! (`partitions`); counted there and moved to stand beside the customer's others (`group`); read in order (`customer`).
-//! Partitions are small enough for a core's caches, so both moves are short. No row enters a hash table where customers
-//! are numbers in a dense range; elsewhere the table holds a slot a customer and no copies of names.
+//! The lower bound is decoding the columns in use: 24 bytes per transaction for a number, a time and an amount; 50
+//! million took 0.9 s on two cores of a Zen 5, and the whole job 6.9 s beside other work. After that the words of every
+//! transaction are moved twice and read three times: sent to a partition, by ranges of the customer's name
+//! (`partitions`); counted there and grouped by customer (`group`); read in order (`customer`). Partitions fit a core's
+//! caches, so both moves are local. If customers are numbers in a dense range, no hash table is used; otherwise the
+//! table holds one slot per customer and no copies of names.
 //!
-//! Beyond the memory allowed, partitions go to a scratch file without a name and are read back one after the other.
-//! Neither threads, memory, files nor the order of rows change a byte of what is written.
+//! Beyond the memory allowed, partitions go to an unnamed scratch file and are read back one after the other. The
+//! output is the same to the byte for any threads, memory, files and order of rows.
 //!
-//! Absent on purpose: the present time. A table made twice from the same data is the same table.
+//! Deliberately absent: the current time. The same data always make the same table.
 
 mod amount;
 mod categories;
@@ -53,15 +54,15 @@ pub use self::request::{Filter, Returns, RfmRequest};
 const MIB: u64 = 1 << 20;
 /// The program itself, its threads' stacks, allocator slack.
 const FIXED: u64 = 48 * MIB;
-/// What decoding one column chunk holds.
+/// Memory for decoding one column chunk.
 const DECODER: u64 = 5 * MIB / 2;
-/// Bytes of a partition that suit a core's caches; not more than so many partitions.
+/// Bytes of a partition, chosen to fit a core's caches; and the most partitions.
 const PARTITION_BYTES: u64 = 2 * MIB;
 const MOST_PARTITIONS: u64 = 1024;
-/// Bytes gathered for a partition before they are handed over.
+/// Bytes collected for a partition before they are handed over.
 const CHUNK_BYTES: (u64, u64) = (4 << 10, 64 << 10);
 
-/// Transactions that were left out, each for the first of these reasons that applies.
+/// Transactions that were left out, each counted under the first reason that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
     /// Another currency, or none.
@@ -70,11 +71,11 @@ pub struct LeftOut {
     pub no_customer: u64,
     /// No time.
     pub no_time: u64,
-    /// No amount, or a factor of it missing.
+    /// No amount, or one of its factors missing.
     pub no_amount: u64,
-    /// An amount that is NaN, infinite or beyond 1e290 either way.
+    /// An amount that is NaN, infinite or beyond 1e290 in magnitude.
     pub not_finite: u64,
-    /// No name of a transaction, where one was asked for.
+    /// No transaction name, if the request names a column for it.
     pub no_transaction: u64,
     /// At the reference date or after it.
     pub after_reference: u64,
@@ -109,7 +110,7 @@ impl LeftOut {
         all.into_iter().filter(|(rows, _)| *rows > 0).collect()
     }
 
-    /// Those whose data is incomplete rather than unwanted.
+    /// The reasons that mean incomplete rather than unwanted data.
     fn incomplete(&self) -> LeftOut {
         LeftOut {
             no_time: self.no_time,
@@ -121,12 +122,12 @@ impl LeftOut {
     }
 }
 
-/// What was made.
+/// The result of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RfmOutcome {
     /// Rows of the output.
     pub customers: u64,
-    /// Columns of the output, the customer's included.
+    /// Columns of the output, including the customer's.
     pub columns: usize,
     /// Bytes of the output.
     pub bytes: u64,
@@ -134,50 +135,50 @@ pub struct RfmOutcome {
     pub transactions: u64,
     /// Rows that were used.
     pub used: u64,
-    /// Rows that were not.
+    /// Rows that were left out.
     pub left_out: LeftOut,
     /// The reference date, as `2011-12-10` or `2011-12-10T12:00:00`.
     pub reference: String,
-    /// The most common categories, the most common first.
+    /// The most common categories, in descending order.
     pub categories: Vec<String>,
-    /// Bytes that went through a scratch file.
+    /// Bytes written to a scratch file.
     pub spilled: u64,
 }
 
-/// Makes a customer table of transactions and puts it in place when it is complete; until then `out` is as it was.
+/// Makes a customer table from transactions and publishes it when it is complete; until then `out` is unchanged.
 ///
-/// One row a customer who has a transaction that is used, ascending by customer (text by its UTF-8 bytes). A *purchase* is
-/// a used transaction that is no return. With a column of transactions' names, *count* means distinct names, and
-/// `monetary_max` looks at whole transactions; otherwise every row counts for itself. A day has 86,400 seconds; days
-/// have fractions where the times have them.
+/// There is one row for every customer with a transaction in use, ascending by customer (text by its UTF-8 bytes). A
+/// *purchase* is a transaction in use that is not a return. With a column of transaction names, *count* means distinct
+/// names, and `monetary_max` compares whole transactions; otherwise every row counts as a transaction. A day has 86,400
+/// seconds; days have fractions if the times do.
 ///
 /// | column | unit | meaning |
 /// |---|---|---|
 /// | the customer's | | as in the input; text as large_string |
 /// | `recency_days` | days | from the last purchase to the reference date; null without a purchase |
 /// | `frequency` | count | purchases |
-/// | `monetary_sum` | money | purchases less returns |
-/// | `monetary_mean` | money | sum of purchases / `frequency`, returns aside; null without a purchase |
+/// | `monetary_sum` | money | purchases minus returns |
+/// | `monetary_mean` | money | sum of purchases / `frequency`, without returns; null without a purchase |
 /// | `monetary_max` | money | the largest purchase; null without one |
 /// | `returns_count` | count | returns |
 /// | `returns_share` | 0 to 1 | returns / (purchases + returns) |
 /// | `tenure_days` | days | from the first purchase to the reference date; null without a purchase |
-/// | `gap_mean_days` | days | mean gap between distinct times of purchases; null with fewer than two |
+/// | `gap_mean_days` | days | mean gap between distinct times of purchases; null with fewer than two times |
 /// | `gap_deviation_days` | days | population standard deviation of those gaps; null with fewer than two gaps |
-/// | `trend_recent_count`, `_sum` | | purchases, and money less returns, in the last days before the reference date |
+/// | `trend_recent_count`, `_sum` | | purchases, and money minus returns, in the last days before the reference date |
 /// | `trend_before_count`, `_sum` | | the same in as many days before those |
-/// | `trend_change_count`, `_sum` | | recent less before |
-/// | `CATEGORY_VALUE_count`, `_sum` | | rows of purchases, and money less returns, by category; `other` for the rest and null |
+/// | `trend_change_count`, `_sum` | | recent minus before |
+/// | `CATEGORY_VALUE_count`, `_sum` | | purchase rows, money minus returns, by category; `other`: the rest and null |
 ///
 /// Sums of whole numbers and decimals are exact and converted once; sums of floating point are the f64 nearest to the
-/// true sum of the amounts. So is every product rounded once before it is added.
+/// true sum of the amounts. A product is rounded once before it is added.
 ///
 /// # Errors
 ///
-/// [`Error::Usage`]: columns that do not exist, all listed; an option out of range; an output inside the input.
-/// [`Error::Input`]: a column of a type that cannot serve; no transaction that can be used; incomplete transactions where
-/// they are refused; an exact amount of more than 63 bits. [`Error::Environment`]: the memory allowed is too small, with
-/// the smallest that would do; the disk. [`Error::Interrupted`] once `stop` is set.
+/// [`Error::Usage`]: unknown columns, all listed; an option out of range; an output inside the input. [`Error::Input`]:
+/// a column of an unusable type; no transaction in use; incomplete transactions if they are refused; an exact amount of
+/// more than 63 bits. [`Error::Environment`]: too little memory allowed, with the smallest sufficient amount; a disk
+/// error. [`Error::Interrupted`] once `stop` is set.
 pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<RfmOutcome> {
     request.check()?;
     let watch = Watch::new(observer, stop);
@@ -307,7 +308,7 @@ fn partition(
     Ok(Partitioned { partitions, categories, seen })
 }
 
-/// Where a scratch file goes: the folder asked for, or the output's.
+/// The folder for a scratch file: the one requested, or the output's.
 fn publication_folder(request: &RfmRequest) -> std::path::PathBuf {
     let parent = request.out.parent().filter(|p| !p.as_os_str().is_empty());
     request.resources.scratch_folder(Some(parent.unwrap_or(std::path::Path::new("."))))
@@ -319,7 +320,7 @@ fn day_after(columns: &RfmColumns, newest: i64) -> Result<i64> {
     })
 }
 
-/// Refuses what is incomplete, if that was asked for, and an input of which nothing is left.
+/// Rejects incomplete transactions, if requested, and an input without a transaction in use.
 fn vet(request: &RfmRequest, columns: &RfmColumns, source: &Source, seen: &PassFindings) -> Result<()> {
     let list = |left_out: &LeftOut| {
         let reasons: Vec<String> = left_out.reasons().iter().map(|(rows, why)| format!("{rows} {why}")).collect();
@@ -365,7 +366,7 @@ fn schema(source: &Source, columns: &RfmColumns, shape: &CustomerShape) -> Resul
     )))
 }
 
-/// Works on all partitions, a wave on all threads, and hands their customers on in order.
+/// Processes all partitions, in waves over all threads, and writes their customers in order.
 fn aggregate(
     partitions: &Partitions,
     shape: &CustomerShape,
@@ -395,7 +396,7 @@ fn aggregate(
     Ok(())
 }
 
-/// How rows are divided, and what stays in memory: made from footers alone.
+/// The number of partitions and the memory budget, from footers alone.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     partitions: usize,
@@ -407,12 +408,12 @@ struct Plan {
 impl Plan {
     fn new(source: &Source, rules: &Rules, request: &RfmRequest) -> Result<Self> {
         let threads = rayon::current_num_threads() as u64;
-        // Names of text are as long as they are; 16 bytes is a guess, by which only the number of partitions is chosen.
+        // Text names have any length; 16 bytes is an estimate that affects only the number of partitions.
         let row = rules.layout.words() as u64 * 8 + if rules.layout.text { 16 } else { 0 };
         let rows = source.rows() * row;
         let partitions = rows.div_ceil(PARTITION_BYTES).clamp(1, MOST_PARTITIONS);
         let decoders = threads * rules.columns.all().len() as u64 * DECODER;
-        // A partition's rows, the same put together, slots and features, on every thread.
+        // Per thread: a partition's rows, the same rows grouped, slots and features.
         let work = threads * 4 * rows.div_ceil(partitions);
         let features = 12
             + if request.trend.is_some() { 6 } else { 0 }

@@ -1,4 +1,4 @@
-//! Time as whole ticks of its column's own unit: nothing is rounded before the last division.
+//! Times as whole ticks of their column's unit: nothing is rounded before the final division.
 
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 const NANOS_A_DAY: i64 = 86_400_000_000_000;
 
-/// The unit of a time column. Ticks are counted from 1970-01-01, UTC where the column has a time zone.
+/// The unit of a time column. Ticks are counted from 1970-01-01, in UTC if the column has a time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TimestampUnit {
     /// Ticks in a day of 86,400 seconds.
@@ -18,7 +18,7 @@ pub(super) struct TimestampUnit {
 }
 
 impl TimestampUnit {
-    /// The unit of a type; None if it is no date and no timestamp.
+    /// The unit of a type; None if it is neither a date nor a timestamp.
     pub(super) fn of(data_type: &DataType) -> Option<Self> {
         let ticks_a_day = match data_type {
             DataType::Date32 => 1,
@@ -59,7 +59,7 @@ impl TimestampUnit {
         tick.div_euclid(self.ticks_a_day).checked_add(1)?.checked_mul(self.ticks_a_day)
     }
 
-    /// From one tick to a later one, in days: the exact difference, divided and rounded once.
+    /// The time from one tick to a later one, in days: the exact difference, divided and rounded once.
     pub(super) fn days(self, from: i64, to: i64) -> f64 {
         (i128::from(to) - i128::from(from)) as f64 / self.ticks_a_day as f64
     }

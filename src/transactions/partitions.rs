@@ -1,8 +1,8 @@
-//! Rows divided among partitions by ranges of the customer's name, in memory or beyond the budget in a scratch file.
+//! Rows partitioned by ranges of the customer's name, in memory or, beyond the budget, in a scratch file.
 //!
-//! A row is a few words of 64 bits, see [`PartitionLayout`]. Ranges rather than hashes: a partition's customers come out sorted
-//! and all partitions one after the other too, so no customer has to be merged or sorted across partitions. The ranges
-//! come from a sample of names, and no result depends on them.
+//! A row is a few words of 64 bits, see [`PartitionLayout`]. Ranges instead of hashes: customers come out sorted,
+//! within a partition and across partitions in sequence, so none has to be merged or sorted across partitions. The
+//! ranges come from a sample of names; no result depends on them.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::input::{read_at, write_at};
 
-/// The words of a row: the customer's key; for text also where its bytes lie; the time; the amount; and, where asked
-/// for, two words that name the transaction and one with the category and the mark of a return.
+/// The words of a row: the customer's key; for text also the place of its bytes; the time; the amount; and, on request,
+/// two words that identify the transaction and one with the category and the return flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PartitionLayout {
     pub(super) text: bool,
@@ -22,12 +22,12 @@ pub(super) struct PartitionLayout {
 }
 
 impl PartitionLayout {
-    /// Words that name the customer.
+    /// Words that identify the customer.
     pub(super) fn key_words(self) -> usize {
         1 + usize::from(self.text)
     }
 
-    /// Words behind those: time, amount, and what else there is.
+    /// The words after those: time, amount, and optional ones.
     pub(super) fn value_words(self) -> usize {
         2 + 2 * usize::from(self.transaction) + usize::from(self.tag)
     }
@@ -51,19 +51,19 @@ impl PartitionChunk {
     }
 }
 
-/// Where a chunk is.
+/// The location of a chunk.
 #[derive(Debug)]
 enum Extent {
     Memory(PartitionChunk),
     File { offset: u64, words: usize, bytes: usize },
 }
 
-/// How names are divided: a name's key is compared with the splitters.
+/// The division of names: a name's key is compared with the splitters.
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
-    /// What the sampled names of text have in common at their beginning.
+    /// The common prefix of the sampled text names.
     prefix: Vec<u8>,
-    /// Ascending; partition p holds keys from splitter p - 1 up to, not including, splitter p.
+    /// Ascending; partition p holds keys from splitter p - 1 up to, but excluding, splitter p.
     splitters: Vec<u64>,
 }
 
@@ -76,7 +76,7 @@ impl Ranges {
     /// Ranges for text.
     pub(super) fn of_texts(names: &[Vec<u8>], partitions: usize) -> Self {
         let prefix = match (names.iter().min(), names.iter().max()) {
-            // What the first and the last have in common, all between them have.
+            // The common prefix of the first and the last is common to all between them.
             (Some(first), Some(last)) => first.iter().zip(last).take_while(|(a, b)| a == b).map(|(a, _)| *a).collect(),
             _ => Vec::new(),
         };
@@ -85,7 +85,7 @@ impl Ranges {
         ranges
     }
 
-    /// Eight bytes of a name, behind the common beginning: a later name never has a smaller key.
+    /// Eight bytes of a name after the common prefix: a later name never has a smaller key.
     pub(super) fn text_key(&self, name: &[u8]) -> u64 {
         match name.strip_prefix(self.prefix.as_slice()) {
             Some(rest) => {
@@ -121,13 +121,13 @@ fn quantiles(mut keys: Vec<u64>, partitions: usize) -> Vec<u64> {
 pub(super) struct Partitions {
     ranges: Ranges,
     parts: Vec<Mutex<Vec<Extent>>>,
-    /// Bytes of chunks in memory now, and at most.
+    /// Bytes of chunks in memory, now and at most.
     resident: AtomicU64,
     allowed: u64,
     scratch: PartitionScratch,
 }
 
-/// A file without a name, made when it is first needed.
+/// An unnamed file, created on first use.
 #[derive(Debug)]
 struct PartitionScratch {
     folder: PathBuf,
@@ -151,12 +151,13 @@ impl Partitions {
         self.parts.len()
     }
 
-    /// Bytes that went to the scratch file.
+    /// Bytes written to the scratch file.
     pub(super) fn spilled(&self) -> u64 {
         self.scratch.end.load(Ordering::Relaxed)
     }
 
-    /// Adds a chunk to a partition, from any thread. The chunk is left empty, with room if it went to the file.
+    /// Adds a chunk to a partition, from any thread. The chunk is left empty, keeping its memory if it went to the
+    /// file.
     pub(super) fn put(&self, partition: usize, chunk: &mut PartitionChunk) -> Result<()> {
         let size = chunk.size();
         if size == 0 {
@@ -177,7 +178,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Takes a partition's rows out, in no particular order.
+    /// Takes the rows of a partition, in no particular order.
     pub(super) fn take(&self, partition: usize) -> Result<Vec<PartitionChunk>> {
         let extents = std::mem::take(&mut *lock(&self.parts[partition]));
         extents.into_iter().map(|extent| self.scratch.read(extent)).collect()
@@ -221,7 +222,7 @@ impl PartitionScratch {
     }
 }
 
-/// One worker's rows on their way to the partitions.
+/// One worker's buffers of rows for the partitions.
 #[derive(Debug)]
 pub(super) struct Sender<'a> {
     partitions: &'a Partitions,
@@ -235,14 +236,14 @@ impl<'a> Sender<'a> {
         Sender { partitions, chunks, chunk_bytes }
     }
 
-    /// Sends a row whose customer is a number: `row` begins with its key.
+    /// Sends a row whose customer is a number; `row` begins with its key.
     pub(super) fn number(&mut self, row: &[u64]) -> Result<()> {
         let partition = self.partitions.ranges.partition(row[0]);
         let chunk = &mut self.chunks[partition];
         if chunk.words.capacity() == 0 {
             chunk.words.reserve_exact(self.chunk_bytes as usize / 8);
         }
-        // A length that is known to the compiler is three moves; one that is not, a call.
+        // A length known to the compiler takes three moves; any other takes a call.
         match <&[u64; 3]>::try_from(row) {
             Ok(three) => chunk.words.extend_from_slice(three),
             Err(_) => chunk.words.extend_from_slice(row),
@@ -253,7 +254,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends a row whose customer has this name: the first two words of `row` are filled in.
+    /// Sends a row whose customer has this name; fills in the first two words of `row`.
     pub(super) fn text(&mut self, name: &[u8], row: &mut [u64]) -> Result<()> {
         row[0] = self.partitions.ranges.text_key(name);
         let partition = self.partitions.ranges.partition(row[0]);
@@ -270,13 +271,13 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends what is left.
+    /// Sends the remaining rows.
     pub(super) fn finish(mut self) -> Result<()> {
         self.chunks.iter_mut().enumerate().try_for_each(|(partition, chunk)| self.partitions.put(partition, chunk))
     }
 }
 
-/// Where a name lies in its chunk: offset and length in one word. Both are below 2^32, for chunks of names are.
+/// The place of a name in its chunk: offset and length in one word. Both are below 2^32, because chunks of names are.
 fn place_of(offset: usize, length: usize) -> u64 {
     (offset as u64) << 32 | length as u64
 }

@@ -1,6 +1,6 @@
-//! Transactions decoded and sent to their partitions: row groups in parallel, their columns batch by batch.
+//! Decodes transactions and sends them to their partitions: row groups in parallel, columns batch by batch.
 //!
-//! For each row it is decided here whether it is used, and if not, for which one reason it is counted as left out.
+//! Here each row is either used, or counted as left out for exactly one reason.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,32 +22,32 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, Order, RowGroup, Source};
 
-/// Row groups that are looked into for the ranges of partitions, evenly spread.
+/// Row groups sampled for the ranges of partitions, evenly spaced.
 const SAMPLED_GROUPS: usize = 32;
-/// Batches read of each of those, at most.
+/// Batches read from each of those, at most.
 const SAMPLED_BATCHES: usize = 64;
-/// Names taken of each batch, at most.
+/// Names taken from each batch, at most.
 const SAMPLED_A_BATCH: usize = 128;
 
-/// What the rows are used for.
+/// The rules for using transactions.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
     pub(super) columns: RfmColumns,
     pub(super) layout: PartitionLayout,
-    /// Ticks from which on, and before which, a transaction is used.
+    /// Ticks from which, and before which, transactions are used.
     pub(super) from: i64,
     pub(super) before: Option<i64>,
     pub(super) returns: Returns,
 }
 
-/// What was found on the way.
+/// The results of the pass.
 #[derive(Debug, Default)]
 pub(super) struct PassFindings {
     pub(super) left_out: LeftOut,
     pub(super) used: u64,
-    /// The newest time of all rows that have one.
+    /// The newest time of all rows.
     pub(super) newest: Option<i64>,
-    /// Purchases by number of category, one list a worker.
+    /// Purchases by number of category, one list per worker.
     pub(super) counts: Vec<Vec<u64>>,
 }
 
@@ -61,7 +61,7 @@ impl PassFindings {
     }
 }
 
-/// The newest time of all rows; None where none has a time.
+/// The newest time of all rows; None if no row has a time.
 pub(super) fn newest(source: &Source, column: usize, watch: Watch<'_>) -> Result<Option<i64>> {
     let _ahead = source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
     let newest: Vec<Option<i64>> = source
@@ -83,7 +83,7 @@ pub(super) fn newest(source: &Source, column: usize, watch: Watch<'_>) -> Result
     Ok(newest.into_iter().flatten().max())
 }
 
-/// Ranges for about so many partitions, from a sample of names.
+/// Ranges for about this many partitions, from a sample of names.
 pub(super) fn ranges(source: &Source, columns: &RfmColumns, partitions: usize, watch: Watch<'_>) -> Result<Ranges> {
     if partitions <= 1 {
         return Ok(Ranges::default());
@@ -122,7 +122,7 @@ pub(super) fn ranges(source: &Source, columns: &RfmColumns, partitions: usize, w
     })
 }
 
-/// Decodes all rows and sends those that are used to their partitions.
+/// Decodes all rows and sends those in use to their partitions.
 pub(super) fn read(
     source: &Source,
     rules: &Rules,
@@ -241,7 +241,7 @@ impl ReadWorker<'_> {
     }
 }
 
-/// The columns of some rows, as they are used.
+/// The columns of some rows, converted for use.
 struct TransactionBatch {
     rows: usize,
     names: Names,
@@ -249,13 +249,13 @@ struct TransactionBatch {
     amounts: Amounts,
     transactions: Option<Transactions>,
     returns: Option<BooleanArray>,
-    /// Whether the row has the value that is asked for.
+    /// Whether the row has the requested value.
     currency: Option<BooleanArray>,
     categories: Option<LargeStringArray>,
 }
 
 impl Rules {
-    /// The arrays in the order of [`RfmColumns::all`]; an error tells which of them.
+    /// Converts the arrays, in the order of [`RfmColumns::all`]; an error names the failing one.
     fn batch(&self, arrays: &[ArrayRef]) -> Result<TransactionBatch, (usize, ArrowError)> {
         let columns = &self.columns;
         let factors = columns.factors.len();
@@ -285,7 +285,7 @@ impl Rules {
         })
     }
 
-    /// The count of the reason for which a row is left out, the first that applies; None if it is used.
+    /// The counter of the first reason to leave a row out; None if it is used.
     fn why_not(&self, batch: &TransactionBatch, i: usize) -> Option<fn(&mut LeftOut) -> &mut u64> {
         if batch.currency.as_ref().is_some_and(|c| !c.value(i)) {
             return Some(|out| &mut out.other_currency);
@@ -320,7 +320,7 @@ impl Rules {
         }
     }
 
-    /// An amount with the sign that subtracts.
+    /// An amount with a negative sign.
     fn below_zero(&self, word: u64) -> u64 {
         match self.columns.numbers {
             AmountColumn::Exact { .. } if (word as i64) > 0 => -(word as i64) as u64,
@@ -332,7 +332,7 @@ impl Rules {
 
 /// Customers' names.
 enum Names {
-    /// Keys that keep the order of the numbers.
+    /// Keys that preserve the order of the numbers.
     Numbers(Vec<u64>, Option<NullBuffer>),
     Texts(LargeStringArray),
 }
@@ -360,7 +360,7 @@ impl Names {
     }
 }
 
-/// Transactions' names, to be told apart and no more.
+/// Transaction names, used only to distinguish transactions.
 enum Transactions {
     Numbers(Vec<u64>, Option<NullBuffer>),
     Texts(LargeStringArray),
@@ -398,8 +398,8 @@ impl Transactions {
     }
 }
 
-/// Up to 15 bytes as they are, with their number; more as 127 bits of blake3: two of a customer's million
-/// transactions have the same with a chance of 10^-26.
+/// Up to 15 bytes as they are, with their length; longer texts as 127 bits of BLAKE3: two of a customer's million
+/// transactions collide with a probability of 10^-26.
 fn text_word(text: &[u8]) -> u128 {
     let mut word = [0; 16];
     if text.len() < 16 {
@@ -420,7 +420,7 @@ fn marks(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
     Ok(cast(&plain(array)?, &DataType::Boolean)?.as_boolean().clone())
 }
 
-/// An error at a place in the data.
+/// An error with its location in the data.
 fn unreadable(source: &Source, group: RowGroup, column: usize, why: &ArrowError) -> Error {
     Error::input(format!(
         "{}, row group {}, column {:?}: {}",

@@ -1,4 +1,4 @@
-//! What the user asks for, by name; and the same checked against the columns that are there.
+//! The request by names, and its resolution to the columns of an input.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -18,8 +18,8 @@ pub enum Returns {
     /// Those with an amount below zero.
     #[default]
     Negative,
-    /// Those for which this column is true, or a whole number other than 0; null is no return. Their amounts subtract,
-    /// whatever sign they have. An amount below zero without the mark is then a purchase that lowers the sums.
+    /// Those for which this column is true, or a whole number other than 0; null means no return. Their amounts are
+    /// subtracted regardless of sign. A negative amount without the flag is then a purchase that lowers the sums.
     Column(String),
 }
 
@@ -35,7 +35,7 @@ impl FromStr for Returns {
     }
 }
 
-/// A column of which one value is used: `currency=EUR`.
+/// A filter on one value of a column: `currency=EUR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     /// The column.
@@ -57,37 +57,38 @@ impl FromStr for Filter {
     }
 }
 
-/// What to make of transactions. [`RfmRequest::new`] gives the defaults.
+/// The parameters of a job. [`RfmRequest::new`] gives the defaults.
 #[derive(Debug, Clone)]
 pub struct RfmRequest {
     /// Files, folders and patterns with transactions.
     pub inputs: Vec<PathBuf>,
-    /// How they are opened. Default: as files that are not encrypted.
+    /// How they are opened. Default: as unencrypted files.
     pub access: Access,
-    /// The column that names the customer: whole numbers or text of any length.
+    /// The customer column: whole numbers or text of any length.
     pub customer: String,
     /// The column of dates or timestamps.
     pub time: String,
     /// The column of amounts, or two columns to multiply: `quantity*price`.
     pub amount: String,
-    /// The column that names the transaction a row belongs to: whole numbers, text, dates. Default: every row is one.
+    /// The column that identifies the transaction of a row: whole numbers, text, dates. Default: every row is a
+    /// transaction.
     pub transaction: Option<String>,
-    /// The date at which customers are looked at, exclusive. Default: the day after the newest time in the data.
+    /// The reference date of the features, exclusive. Default: the day after the newest time in the data.
     pub reference: Option<String>,
-    /// Only transactions within so many days before the reference date. Default: all.
+    /// Use only transactions within this many days before the reference date. Default: all.
     pub window: Option<u32>,
-    /// Which transactions are returns. Default: those below zero.
+    /// Which transactions are returns. Default: those with a negative amount.
     pub returns: Returns,
-    /// Only transactions with this value of a column. Default: all.
+    /// Use only transactions with this value of a column. Default: all.
     pub currency: Option<Filter>,
     /// The column of categories to count and sum by. Default: none.
     pub category: Option<String>,
-    /// The most common categories that get columns of their own, 1 to 1000. Default 10.
+    /// The number of most common categories that get columns of their own, 1 to 1000. Default 10.
     pub top: usize,
     /// Days of each of two windows to compare. Default: none.
     pub trend: Option<u32>,
-    /// Whether transactions without a time, an amount or a transaction's name refuse the input. Default: they are left
-    /// out and counted.
+    /// Whether transactions without a time, an amount or a transaction name are an error. Default: they are left out
+    /// and counted.
     pub refuse_incomplete: bool,
     /// Threads, memory, the folder for a scratch file.
     pub resources: Resources,
@@ -96,7 +97,7 @@ pub struct RfmRequest {
 }
 
 impl RfmRequest {
-    /// The least that has to be said, and the defaults for the rest.
+    /// A request with the mandatory parameters and defaults for the rest.
     pub fn new(
         inputs: Vec<PathBuf>,
         customer: impl Into<String>,
@@ -150,7 +151,7 @@ impl RfmRequest {
     /// Finds the columns and checks their types.
     ///
     /// # Errors
-    /// All names that do not exist, or all columns that cannot serve, or about which files disagree.
+    /// All unknown names, or all columns of an unusable type or about which files disagree.
     pub(super) fn resolve(&self, source: &Source) -> Result<RfmColumns> {
         let factors = self.factors(source);
         let mut asked: Vec<&str> = vec![&self.customer, &self.time];
@@ -188,7 +189,7 @@ impl RfmRequest {
         Ok(columns)
     }
 
-    /// The amount's column, or the two columns of a product. A column that has the whole name comes first.
+    /// The amount's column, or the two columns of a product. A column with the whole name takes precedence.
     fn factors<'a>(&'a self, source: &Source) -> Vec<&'a str> {
         match self.amount.split_once('*') {
             Some((one, two)) if source.position(&self.amount).is_none() => vec![one.trim(), two.trim()],
@@ -197,7 +198,7 @@ impl RfmRequest {
     }
 }
 
-/// The columns in use: positions in a [`Source`], and how their values are held.
+/// The columns in use: positions in a [`Source`], and the representation of their values.
 #[derive(Debug, Clone)]
 pub(super) struct RfmColumns {
     pub(super) customer: usize,
@@ -207,14 +208,14 @@ pub(super) struct RfmColumns {
     pub(super) returns: Option<usize>,
     pub(super) currency: Option<(usize, String)>,
     pub(super) category: Option<usize>,
-    /// Whether customers are named by text.
+    /// Whether customers are identified by text.
     pub(super) text: bool,
     pub(super) unit: TimestampUnit,
     pub(super) numbers: AmountColumn,
 }
 
 impl RfmColumns {
-    /// All columns in use, in the order in which they are read.
+    /// All columns in use, in reading order.
     pub(super) fn all(&self) -> Vec<usize> {
         let mut all = vec![self.customer, self.time];
         all.extend(&self.factors);
@@ -271,7 +272,7 @@ impl RfmColumns {
     }
 }
 
-/// The type of the values, of a dictionary too.
+/// The type of the values, also for a dictionary.
 pub(super) fn values_of(data_type: &DataType) -> &DataType {
     match data_type {
         DataType::Dictionary(_, values) => values,

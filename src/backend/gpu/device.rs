@@ -160,7 +160,7 @@ impl Device {
         self.queue.write_buffer(buffer, 0, bytes);
     }
 
-    /// Counts bytes on their way to the device.
+    /// Counts bytes sent to the device.
     pub(super) fn sent(&self, bytes: u64) {
         self.to_device.fetch_add(bytes, Ordering::Relaxed);
     }
