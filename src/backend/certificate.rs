@@ -15,8 +15,8 @@
 //! ```
 //!
 //! With `h_j <= (1 - 2 g) |c_j|^2` the start value absorbs the first term: `s_j >= t_j - g |x|^2` for **every** `j`, so
-//! a distant centroid with a large norm does not loosen the bound of the others. For the winner `w`, `s_w <= t_w + g
-//! |x|^2 + 2 g |c_w|^2 + (|c_w|^2 - h_w)`. So the winner is certain if
+//! a distant centroid with a large norm does not loosen the bound of the others. For the winner `w`,
+//! `s_w <= t_w + g |x|^2 + 2 g |c_w|^2 + (|c_w|^2 - h_w)`. So the winner is certain if
 //!
 //! ```text
 //! t_second - t_w > slack_w + spread,    slack_w = 2 g |c_w|^2 + (|c_w|^2 - h_w),    spread = 2 g |x|^2

@@ -29,7 +29,7 @@ pub struct Bare<'a> {
 }
 
 impl<'a> Bare<'a> {
-    /// A pass at the SIMD level of `cpu`.
+    /// Passes at the SIMD level of `cpu`.
     pub fn new(cpu: &Cpu, tiles: &'a Tiles) -> Self {
         let labels = (0..tiles.layout().chunks()).map(|_| Mutex::default()).collect();
         Bare { dispatch: cpu.dispatch, tiles, labels, totals: None }

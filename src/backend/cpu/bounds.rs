@@ -11,8 +11,8 @@
 //! takes as long as evaluating those rows.)
 //!
 //! All arithmetic is f32. Positive values are rounded to the safe side: [`SHRINK`] exceeds the rounding error of the
-//! operations before it. The rounding of negative values does not matter: their `until` is below the current drift,
-//! which only grows.
+//! operations before it. Negative bounds never hold, however they are rounded: their `until` is below the current
+//! drift, which only grows.
 
 use fearless_simd::prelude::*;
 

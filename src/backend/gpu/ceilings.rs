@@ -27,7 +27,7 @@ const MOST_WORK: u32 = 1 << 20;
 /// memory, and no more of it than the measurement of the processor does.
 const COPY_BYTES: u64 = 256 << 20;
 const COPY_BYTES_IN_SOFTWARE: u64 = 128 << 20;
-/// If this is too much, it is halved down to this.
+/// Without room for that much, halves are tried down to this.
 const LEAST_COPY_BYTES: u64 = 1 << 20;
 /// Workgroups of a copy; each invocation then copies 16 bytes a few times.
 const COPY_GROUPS: u32 = 1 << 14;
