@@ -1,17 +1,18 @@
-// Labels rows by their nearest centroid and adds up what moved (backend/mod.rs, `Session::pass`).
-// Follows the fragments, which bind groups 0 and 1. Constants: WEIGHTED; LOCAL, whether the sums are first reduced in
-// workgroup memory; PITCH, cells from one segment's sums to the next there; CELLS = K x PITCH if LOCAL, else 1;
-// SEGMENTS = K if LOCAL, else 1.
+// Labels rows by their nearest centroid and accumulates the rows that moved (backend/mod.rs, `Session::pass`). Follows
+// the fragments, which bind groups 0 and 1. Constants: WEIGHTED; LOCAL, whether the sums are first reduced in workgroup
+// memory; PITCH, the stride between the sums of segments there; CELLS = K x PITCH if LOCAL, else 1; SEGMENTS = K if
+// LOCAL, else 1.
 //
 // Group 2:
-//   labels   vec4<u32>  quads           of the pass before; become those of this pass
+//   labels   vec4<u32>  quads           of the previous pass; replaced by those of this pass
 //   weights  u32        rows            one value that is not read unless WEIGHTED
 //   totals   2 u32      a cell          64-bit: changed, rechecked, counts (K), mass (K, if WEIGHTED), sums (K x D)
 //
 // Workgroup: 256 invocations, four rows each, in strides over first_row..end_row.
 //
-// Workgroup sums: PITCH is odd, so that rows of several segments meet in several banks. A value v is split into v >> 12 and v & 4095, so that for the at most 2^20 rows that a workgroup sees
-// in one dispatch (the caller's promise) the parts stay within 2048 x 2^20 = 2^31 (signed) and 4095 x 2^20 < 2^32.
+// Workgroup sums: PITCH is odd, so that rows of different segments hit different banks. A value v is split into v >> 12
+// and v & 4095. A workgroup sees at most 2^20 rows in one dispatch (the caller guarantees it), so the parts stay within
+// 2048 x 2^20 = 2^31 (signed) and 4095 x 2^20 < 2^32.
 
 @group(2) @binding(0) var<storage, read_write> labels: array<vec4<u32>>;
 @group(2) @binding(1) var<storage, read> weights: array<u32>;
@@ -29,7 +30,7 @@ var<workgroup> local_counts: array<atomic<i32>, SEGMENTS>;
 var<workgroup> local_low: array<atomic<u32>, CELLS>;
 var<workgroup> local_high: array<atomic<i32>, CELLS>;
 
-// Adds to a 64-bit total. The low half's old value tells whether this addition carried, whatever the order of others.
+// Adds to a 64-bit total. The old value of the low half tells whether this addition carried, in any order of additions.
 fn add_total(cell: u32, value: vec2<u32>) {
     if value.x == 0u && value.y == 0u {
         return;
@@ -45,7 +46,7 @@ fn widened(value: i32) -> vec2<u32> {
     return vec2<u32>(bitcast<u32>(value), bitcast<u32>(value >> 31u));
 }
 
-// Adds row `row` of a quad to a segment (sign 1) or takes it away (sign -1).
+// Adds row `row` of a quad to a segment (sign 1) or subtracts it (sign -1).
 fn move_row(quad: u32, row: u32, j: u32, sign: i32) {
     let at = position(quad);
     if LOCAL {
@@ -115,7 +116,7 @@ fn assign(
         if any(doubtful) {
             for (var row = 0u; row < 4u; row++) {
                 if doubtful[row] {
-                    // Not `label[row] = ...`, which FXC, the older compiler of DX12, refuses in a loop.
+                    // Not `label[row] = ...`: FXC, the older compiler of DX12, rejects that in a loop.
                     let here = vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(row);
                     label = select(label, vec4<u32>(nearest(position(quad), row).label), here);
                     seen.y += 1u;

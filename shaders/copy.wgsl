@@ -1,5 +1,5 @@
-// Copies one buffer to another, as fast as the device's memory allows (backend/gpu/ceilings.rs, `MemoryCopy`).
-// No constants.
+// Copies one buffer to another at the speed of the device's memory (backend/gpu/ceilings.rs, `MemoryCopy`). No
+// constants.
 //
 // Group 0:
 //   values   vec4<f32>  n               read once

@@ -1,8 +1,8 @@
-// The exact squared distance of row `row` (0 to 3) of a quad from centroid `j`, where there are no 64-bit integers. Needs
-// rows.wgsl and wide.wgsl. A template, see score.wgsl: D = WHOLE + TAIL features, those of WHOLE in steps of UNROLL = 16.
+// The exact squared distance from row `row` (0 to 3) of a quad to centroid `j`, for devices without 64-bit integers.
+// Needs rows.wgsl and wide.wgsl. A template, see score.wgsl: D = WHOLE + TAIL features, WHOLE in steps of UNROLL = 16.
 // No entry point.
 //
-// The halves of 12 bits of a difference are multiplied and summed apart, 256 features at a time: 256 x 4095^2 < 2^32.
+// The 12-bit halves of a difference are multiplied and summed separately, 256 features at a time: 256 x 4095^2 < 2^32.
 
 fn add_square(sums: ptr<function, vec3<u32>>, difference: u32) {
     let low = difference & 0xfffu;

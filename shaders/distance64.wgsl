@@ -1,7 +1,7 @@
-// The exact squared distance of row `row` (0 to 3) of a quad from centroid `j`, where there are 64-bit integers. Needs
-// rows.wgsl. A template, see score.wgsl: D = WHOLE + TAIL features, those of WHOLE in steps of UNROLL. No entry point.
+// The exact squared distance from row `row` (0 to 3) of a quad to centroid `j`, for devices with 64-bit integers. Needs
+// rows.wgsl. A template, see score.wgsl: D = WHOLE + TAIL features, WHOLE in steps of UNROLL. No entry point.
 //
-// A difference has 24 bits and the sum of the squares of 4096 of them 60.
+// A difference has 24 bits, and the sum of the squares of 4096 differences 60.
 
 fn square(difference: u32) -> u64 {
     return u64(difference) * u64(difference);

@@ -1,5 +1,5 @@
-// The integer definition (backend/reference.rs, `nearest`), for one row of a quad. Needs rows.wgsl and distance32.wgsl or
-// distance64.wgsl. No entry point.
+// The integer definition (backend/reference.rs, `nearest`), for one row of a quad. Needs rows.wgsl and distance32.wgsl
+// or distance64.wgsl. No entry point.
 
 struct Nearest {
     label: u32,

@@ -1,6 +1,7 @@
-// The farthest row of every segment (backend/mod.rs, `Session::farthest`), of rows that label.wgsl has just labelled.
-// Follows the fragments, which bind groups 0 and 1. Constant: ROUND. Three dispatches over the same rows, since a distance
-// has 64 bits and atomics 32: the largest high half, the largest low half beside it, and the first row that has both.
+// The farthest row of every segment (backend/mod.rs, `Session::farthest`), among rows that label.wgsl has just
+// labelled. Follows the fragments, which bind groups 0 and 1. Constant: ROUND. Distances have 64 bits and atomics 32,
+// so there are three dispatches over the same rows: the largest high half, the largest low half with it, and the first
+// row that has both.
 //
 // Group 2, the rows indexed from the dispatch's first:
 //   out_labels  u32    rows
@@ -23,7 +24,7 @@ fn farthest(
     for (var row = group.x * WORKGROUP + lane; row < rows; row += groups.x * WORKGROUP) {
         let j = out_labels[row];
         let best = out_best[row];
-        // Most rows are not the farthest so far: they only look.
+        // Most rows are not the farthest so far; they only read.
         let high = atomicLoad(&champions[j]);
         if ROUND == 0u {
             if best.y > high {

@@ -1,14 +1,13 @@
-// Multiply-adds that wait for nothing: x = x factor + addend, over and over (backend/gpu/ceilings.rs, `Spin`).
-// No constants.
+// Independent chains of multiply-adds: x = x factor + addend, repeated (backend/gpu/ceilings.rs, `Spin`). No constants.
 //
 // Group 0:
 //   params   Params
 //   sums     f32  invocations           of an invocation's chains at the end, so that none of them is left out
 //
-// Workgroup: 256 invocations with eight chains each, which start at 0 to 7 plus the invocation's number modulo 8. A
-// step waits for the one before it in its chain; seven others, and the other invocations of a GPU, fill the wait. Not
-// more chains: with 12 and more, an AVX2 processor that plays a GPU runs out of registers (Mesa lavapipe on two cores:
-// 72 GFLOP/s, with eight 126).
+// Workgroup: 256 invocations with eight chains each, starting at 0 to 7 plus the invocation's number modulo 8. A step
+// waits for the previous step of its chain; seven other chains, and the other invocations of a GPU, hide the latency.
+// Not more chains: with 12 and more, an AVX2 processor emulating a GPU runs out of registers (Mesa lavapipe on two
+// cores: 72 GFLOP/s, with eight 126).
 
 struct Params {
     factor: f32,
@@ -40,7 +39,7 @@ fn eight_steps(x: Chains) -> Chains {
 fn spin(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first = vec4<f32>(0.0, 1.0, 2.0, 3.0) + f32(lane % 8u);
     var x = Chains(first, first + 4.0);
-    // 512 multiply-adds without a branch, beside which the few instructions of the loop do not count.
+    // 512 multiply-adds without a branch, which makes the loop overhead negligible.
     for (var round = 0u; round < params.rounds; round++) {
         x = eight_steps(x);
         x = eight_steps(x);

@@ -1,6 +1,6 @@
-// Labels rows and says how far they are from their centroid (backend/mod.rs, `Session::label`).
-// Follows the fragments, which bind groups 0 and 1. Constant: MARGIN, whether the second-nearest centroid
-// is wanted too; then all K centroids are compared in integers.
+// Labels rows and computes the distance to their centroid (backend/mod.rs, `Session::label`). Follows the fragments,
+// which bind groups 0 and 1. Constant: MARGIN, whether the second-nearest centroid is wanted too; then all K centroids
+// are compared in integers.
 //
 // Group 2, indexed from the dispatch's first row:
 //   out_labels  u32    rows

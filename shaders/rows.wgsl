@@ -1,5 +1,5 @@
-// The rows and centroids that every kernel sees. Needs the constants D (features), K (centroids) and the declaration of
-// `blocks`. No entry point.
+// The rows and centroids that every kernel reads. Needs the constants D (features), K (centroids) and the declaration
+// of `blocks`. No entry point.
 //
 // Group 0, the rows of a slab:
 //   values     vec4 tiles x D x 16      grid integers, tile layout: four neighbouring rows at a time, a quad
@@ -26,17 +26,17 @@ struct Params {
 const WORKGROUP: u32 = 256u;
 const STRIDE: u32 = 16u; // quads in a tile
 
-// Where the first feature of a quad lies; the next one is STRIDE further.
+// The position of the first feature of a quad; the next feature is STRIDE further.
 fn position(quad: u32) -> u32 {
     return quad / STRIDE * (D * STRIDE) + quad % STRIDE;
 }
 
-// The first quad of an invocation. Its others follow at distances of `WORKGROUP x workgroups`.
+// The first quad of an invocation. Its others follow at a stride of `WORKGROUP x workgroups`.
 fn first_quad(group: u32, lane: u32) -> u32 {
     return params.first_row / 4u + group * WORKGROUP + lane;
 }
 
-// The difference of a feature of row `row` (0 to 3) of a quad from that of centroid `j`: at most 24 bits.
+// The difference between a feature of row `row` (0 to 3) of a quad and that of centroid `j`: at most 24 bits.
 fn difference(at: u32, row: u32, j: u32, f: u32) -> u32 {
     return u32(abs(i32(values[at + f * STRIDE][row]) - centroids[j * D + f]));
 }

@@ -1,13 +1,13 @@
-// The f32 filter: for four rows at a time, the smallest and the second-smallest score |c|^2 - 2 x.c, and whose the
-// smallest is (backend/certificate.rs). Needs rows.wgsl and the declaration of `blocks`. No entry point.
+// The f32 filter: for four rows at a time, the smallest and the second-smallest score |c|^2 - 2 x.c, and the centroid
+// with the smallest (backend/certificate.rs). Needs rows.wgsl and the declaration of `blocks`. No entry point.
 //
-// A template (backend/gpu/template.rs): the lines from `//: each f of N` to `//: end` are repeated for 0, 1, ... N - 1 in
-// place of the dollar name, since a loop costs a driver its registers and a counter. D = HELD + LOOPED + REST features:
-// those HELD in registers for all centroids, and those read anew for every block, in steps of STEP.
+// A template (backend/gpu/template.rs): the lines from `//: each f of N` to `//: end` are repeated for 0, 1, ... N - 1
+// in place of the dollar name, because loops cost registers and a counter in drivers. D = HELD + LOOPED + REST
+// features: HELD stay in registers for all centroids; the others are read again for every block, in steps of STEP.
 //
-// Constant BARE: without what makes it exact, for the benchmark `exactness` alone.
+// Constant BARE: omits the work that makes it exact, for the benchmark `exactness` only.
 //
-// blocks: for every block of 4 QUADS centroids their start values, then -2c feature by feature.
+// blocks: for every block of 4 QUADS centroids their start values, then -2c by feature.
 
 const BLOCKS: u32 = (K + 4u * QUADS - 1u) / (4u * QUADS);
 const FAR: f32 = 3.0e38; // beyond every score; WGSL knows no infinity

@@ -1,5 +1,5 @@
-// 64-bit integers as pairs of u32 (x: low half, y: high half), since 64-bit integers are an optional feature.
-// Two's complement: adding the pair of a negative number subtracts. No bindings, no entry point.
+// 64-bit integers as pairs of u32 (x: low half, y: high half), because 64-bit integers are an optional feature. Two's
+// complement: adding the pair of a negative number subtracts. No bindings, no entry point.
 
 fn wide_add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
     let low = a.x + b.x;

@@ -1,5 +1,5 @@
-//! What the library says while it works: typed events, which the caller draws or logs, and the flag by which the
-//! caller stops it. The library itself never prints.
+//! Events and cancellation: the library reports progress as typed events, which the caller draws or logs, and stops
+//! when the caller sets a flag. The library itself never prints.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,33 +10,33 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Footers read, the schema checked.
+    /// Reading footers, checking the schema.
     Open,
-    /// Rules evaluated for every row.
+    /// Evaluating rules for every row.
     Rules,
-    /// Ids read and checked for nulls and duplicates.
+    /// Reading ids and checking them for nulls and duplicates.
     Ids,
-    /// Columns of other tables looked up by the id.
+    /// Looking up columns of other tables by the id.
     Join,
-    /// Column chunks decoded, transformed and landed in tiles, or transactions in partitions.
+    /// Decoding column chunks, transforming them and writing them to tiles, or transactions to partitions.
     Decode,
-    /// Transactions of each customer put together.
+    /// Aggregating the transactions of each customer.
     Customers,
-    /// Missing values filled, scaled and put on the grid.
+    /// Filling missing values, scaling, rounding to the grid.
     Prepare,
-    /// Tiles copied to the device.
+    /// Copying tiles to the device.
     Upload,
-    /// Starting centroids chosen on the sample.
+    /// Choosing starting centroids on the sample.
     Seed,
-    /// Starts converged on the sample.
+    /// Converging starts on the sample.
     SampleFit,
     /// Passes over all rows.
     Passes,
     /// The final labels and distances.
     Labels,
-    /// Outputs completed and published.
+    /// Completing and publishing outputs.
     Write,
-    /// Every column examined, of an input that is only to be judged.
+    /// Examining every column, in a check.
     Check,
 }
 
@@ -62,7 +62,7 @@ impl Stage {
     }
 }
 
-/// One thing that happened.
+/// An event.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "each variant's line names its fields")]
 pub enum Event {
@@ -72,18 +72,18 @@ pub enum Event {
     Advance { stage: Stage, by: u64 },
     /// A stage ended.
     End { stage: Stage, took: Duration },
-    /// A full pass ended: its number from 1, rows that changed segment if known, rows that were skipped because they could
-    /// not, exact inertia in prepared units.
+    /// A full pass ended: its number from 1, rows that changed segment if known, rows that were skipped because they
+    /// could not have changed, exact inertia in prepared units.
     Pass { number: u32, changed: Option<u64>, skipped: u64, inertia: f64, took: Duration },
-    /// A decision or a finding that a user wants to know.
+    /// A decision or finding of interest to the user.
     Note(String),
-    /// Something that a user should act on or know before trusting the result.
+    /// Something to act on or know before trusting the result.
     Warning(String),
 }
 
 /// Receives events, from any thread.
 pub trait Observer: Sync {
-    /// Called for every event; should return soon.
+    /// Handles an event; should return quickly.
     fn event(&self, event: Event);
 }
 
@@ -95,14 +95,14 @@ impl Observer for Silent {
     fn event(&self, _: Event) {}
 }
 
-/// Hands events on to a watch, with what they concern before the text of notes and warnings.
+/// Forwards events to a watch, prefixing the text of notes and warnings with their subject.
 pub struct Of<'a> {
     watch: Watch<'a>,
     what: String,
 }
 
 impl<'a> Of<'a> {
-    /// Hands events on to `watch`.
+    /// Forwards events to `watch`.
     pub fn new(watch: Watch<'a>, what: impl Into<String>) -> Self {
         Of { watch, what: what.into() }
     }
@@ -118,7 +118,7 @@ impl Observer for Of<'_> {
     }
 }
 
-/// The observer and the stop flag, handed down through a job.
+/// The observer and the stop flag, passed down through a job.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     observer: &'a dyn Observer,
@@ -145,12 +145,12 @@ impl<'a> Watch<'a> {
         Watch { observer, stop: self.stop }
     }
 
-    /// The same stop flag, with events going nowhere: for inner work whose events would confuse.
+    /// The same stop flag, without events: for inner work whose events would confuse.
     pub fn quiet(self) -> Watch<'a> {
         Watch { observer: &Silent, stop: self.stop }
     }
 
-    /// Fails with [`Error::Interrupted`] once the stop flag is set. Long loops call this once a chunk.
+    /// Fails with [`Error::Interrupted`] once the stop flag is set. Long loops call this once per chunk.
     pub fn check(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }

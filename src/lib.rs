@@ -42,6 +42,8 @@ pub mod output;
 
 pub mod audit;
 
+pub(crate) mod report;
+
 pub mod job;
 
 pub mod bench;

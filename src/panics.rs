@@ -1,7 +1,7 @@
-//! Panics of foreign decoders, turned into errors.
+//! Turns panics of third-party decoders into errors.
 //!
-//! A malformed file may make a decoder panic. [`quiet`] catches that, and keeps the process's panic hook from printing
-//! a message for something that is going to be reported as an ordinary error.
+//! A malformed file may make a decoder panic. [`quiet`] catches that, and keeps the panic hook from printing a message
+//! for what will be reported as an ordinary error.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind, set_hook, take_hook};
@@ -31,7 +31,7 @@ pub(crate) fn quiet<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, Strin
     })
 }
 
-/// Runs a decoder on bytes that nobody vouches for: a panic in it becomes an error like any other.
+/// Runs a decoder on untrusted bytes: a panic in it becomes an ordinary error.
 pub(crate) fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     quiet(AssertUnwindSafe(work)).map_or_else(Err, |r| r.map_err(|e| e.to_string()))
 }

@@ -19,7 +19,7 @@ pub enum SimdLevel {
     Avx2,
     /// NEON, on every 64-bit ARM: registers of 4 values.
     Neon,
-    /// Plain Rust for any processor.
+    /// Portable Rust for any processor.
     Portable,
 }
 
@@ -33,12 +33,12 @@ impl SimdLevel {
         Self::available().next().unwrap_or(SimdLevel::Portable)
     }
 
-    /// The levels of this machine, the fastest first.
+    /// The levels that this machine supports, the fastest first.
     pub fn available() -> impl Iterator<Item = SimdLevel> {
         Self::ALL.into_iter().filter(|level| level.instructions().is_some())
     }
 
-    /// The name by which a user chooses the level: `avx512`, `avx2`, `neon` or `portable`.
+    /// The name that selects the level: `avx512`, `avx2`, `neon` or `portable`.
     pub fn name(self) -> &'static str {
         match self {
             SimdLevel::Avx512 => "avx512",

@@ -1,23 +1,23 @@
-//! Numbers by segment: how many, how many are missing, their mean, their quartiles.
+//! Numbers by segment: counts, missing values, means and quartiles.
 //!
-//! Equal numbers are counted together, so quartiles are exact while numbers and segments make at most [`MOST_PAIRS`]
-//! different pairs; ages and years do. Beyond, numbers are rounded down to fewer binary digits, as many as it takes: what
-//! comes out depends on all rows and not on their order. Rejected: a sample (small segments would have none of it), and
-//! bins fixed beforehand (of what is protected by request, the range is not known).
+//! Equal numbers are counted together, so quartiles are exact while there are at most [`MOST_PAIRS`] distinct pairs of
+//! number and segment, as for ages and years. Beyond that, numbers are rounded down to fewer binary digits, as few as
+//! necessary: the result depends on all rows and not on their order. Rejected: a sample (small segments would get no
+//! rows), and fixed bins (the range of columns protected by request is unknown).
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::report::{AuditCounts, Number, NumbersReport, Summary, VALUES_TOLD, shares};
 
-/// Pairs of a number and a segment that are held at most: some 4 MB.
+/// The most pairs of a number and a segment held: some 4 MB.
 const MOST_PAIRS: usize = 1 << 16;
-/// Binary digits behind the point of an f64 that can be given up.
+/// Binary digits after the point of an f64 that can be dropped.
 const DIGITS: u32 = 52;
 
 /// Counts of numbers in `k` segments.
 pub(super) struct NumbersBySegment {
     pairs: HashMap<(u64, u32), u64>,
-    /// Binary digits that were given up.
+    /// Binary digits dropped so far.
     dropped: u32,
     sums: Vec<f64>,
     known: Vec<u64>,
@@ -35,7 +35,7 @@ impl NumbersBySegment {
         }
     }
 
-    /// Adds rows; what is not finite is missing.
+    /// Adds rows; values that are not finite count as missing.
     pub(super) fn push(&mut self, values: &[f64], labels: &[u32]) {
         for (&v, &label) in values.iter().zip(labels) {
             let segment = label as usize;
@@ -62,7 +62,7 @@ impl NumbersBySegment {
         self.pairs = pairs;
     }
 
-    /// Shares where there are few numbers, which are codes then; else summaries.
+    /// Shares if there are few distinct numbers, which are likely codes; summaries otherwise.
     pub(super) fn report(self, is_date: bool) -> AuditCounts {
         let tell = |key: u64| unordered(key << self.dropped);
         let different: BTreeSet<u64> = self.pairs.keys().map(|(key, _)| *key).collect();
@@ -100,7 +100,7 @@ impl NumbersBySegment {
     }
 }
 
-/// The smallest number that `q` quarters of the numbers do not exceed.
+/// The smallest number that is not exceeded by `q` quarters of the numbers.
 fn quartile(sorted: &[(u64, u64)], n: u64, q: u64) -> Option<u64> {
     let rank = (n * q).div_ceil(4);
     let mut below = 0;
@@ -110,7 +110,7 @@ fn quartile(sorted: &[(u64, u64)], n: u64, q: u64) -> Option<u64> {
     })
 }
 
-/// Integers in the order of the numbers. -0 is 0.
+/// Integers in the order of the numbers. -0 counts as 0.
 fn ordered(v: f64) -> u64 {
     let bits = (v + 0.0).to_bits();
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }

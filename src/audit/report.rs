@@ -1,10 +1,10 @@
-//! What an audit tells: plain data, the same in JSON and in the terminal. Rows count as they are, without row weights.
+//! The audit report: plain data, the same in JSON and in the terminal. Rows are counted without row weights.
 
 use serde::Serialize;
 
 use crate::text::date;
 
-/// Values whose shares are told; the others are one more.
+/// Values with a share of their own; all others are combined.
 pub const VALUES_TOLD: usize = 12;
 
 /// `audit.json`.
@@ -14,7 +14,7 @@ pub struct AuditReport {
     pub rows: u64,
     /// Rows by segment.
     pub segments: Vec<u64>,
-    /// blake3 of the labels as little-endian i32, in row order, as in the manifest of the same run.
+    /// BLAKE3 of the labels as little-endian i32, in row order, as in the manifest of the same run.
     pub labels_blake3: String,
     /// Protected columns, in the order of the input.
     pub attributes: Vec<Attribute>,
@@ -27,38 +27,38 @@ pub struct AuditReport {
 pub struct Attribute {
     /// Its name.
     pub column: String,
-    /// What it likely is.
+    /// The attribute it likely holds.
     pub attribute: &'static str,
-    /// Whether it is a feature all the same.
+    /// Whether it is a feature nevertheless.
     pub is_feature: bool,
-    /// What was counted.
+    /// Its counts.
     #[serde(flatten)]
     pub found: AuditCounts,
 }
 
-/// What was counted of a protected column.
+/// The counts of a protected column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditCounts {
-    /// Of texts, booleans, and numbers of which there are few.
+    /// For texts, booleans, and numbers with few distinct values.
     Shares(SharesReport),
-    /// Of numbers and dates.
+    /// For numbers and dates.
     Numbers(NumbersReport),
 }
 
-/// How often values occur.
+/// The frequencies of values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SharesReport {
     /// The most common values of all rows, at most [`VALUES_TOLD`]; equally common ones in order.
     pub values: Vec<String>,
-    /// Of all rows.
+    /// For all rows.
     pub overall: ShareLine,
-    /// Of each segment.
+    /// For each segment.
     pub segments: Vec<ShareLine>,
-    /// The value and segment with the largest ratio of the segment's share to the share of all rows; None where nothing
+    /// The value and segment with the largest ratio of the segment's share to the share of all rows; None if no value
     /// is known.
     pub largest_ratio: Option<Ratio>,
-    /// Whether every value was counted by itself; else values that first occur late may be among the others.
+    /// Whether every value was counted individually; otherwise values that first occur late may be among the others.
     pub complete: bool,
 }
 
@@ -67,9 +67,9 @@ pub struct SharesReport {
 pub struct ShareLine {
     /// Rows with a value.
     pub known: u64,
-    /// Rows without.
+    /// Rows without a value.
     pub missing: u64,
-    /// Rows with each of the values told.
+    /// Rows with each of `values`.
     pub counts: Vec<u64>,
     /// Rows with another value.
     pub other: u64,
@@ -77,7 +77,7 @@ pub struct ShareLine {
     pub shares: Vec<f64>,
 }
 
-/// Where a value is most frequent in comparison.
+/// Where a value is most overrepresented.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ratio {
     /// The value.
@@ -86,18 +86,18 @@ pub struct Ratio {
     pub segment: usize,
     /// Rows of the segment with this value.
     pub count: u64,
-    /// Share in the segment by share of all rows; 1: as everywhere.
+    /// The share in the segment divided by the share of all rows; 1: no difference.
     pub ratio: f64,
 }
 
-/// How numbers are spread.
+/// The distribution of numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NumbersReport {
-    /// Quartiles are right to this share of themselves; 0: exact.
+    /// The relative error of quartiles; 0: exact.
     pub rounding: f64,
-    /// Of all rows.
+    /// For all rows.
     pub overall: Summary,
-    /// Of each segment.
+    /// For each segment.
     pub segments: Vec<Summary>,
 }
 
@@ -106,11 +106,11 @@ pub struct NumbersReport {
 pub struct Summary {
     /// Rows with a finite number.
     pub known: u64,
-    /// Rows without: null, NaN, infinite.
+    /// Rows without one: null, NaN or infinite.
     pub missing: u64,
-    /// Mean; None where nothing is known.
+    /// Mean; None if no number is known.
     pub mean: Option<Number>,
-    /// The smallest numbers that a quarter, a half and three quarters of the rows do not exceed.
+    /// The smallest numbers not exceeded by a quarter, a half and three quarters of the rows.
     pub quartiles: Option<[Number; 3]>,
 }
 
@@ -139,8 +139,8 @@ impl std::fmt::Display for Number {
     }
 }
 
-/// Shares of counts by value and segment; `others` and `missing` are by segment, of values that were not counted by
-/// themselves and of rows without one.
+/// Shares of counts by value and segment; `others` and `missing` count, by segment, values that were not counted
+/// individually and rows without a value.
 pub(super) fn shares(mut named: Vec<(String, Vec<u64>)>, others: Vec<u64>, missing: Vec<u64>) -> SharesReport {
     let total = |counts: &[u64]| counts.iter().sum::<u64>();
     named.sort_by(|a, b| total(&b.1).cmp(&total(&a.1)).then_with(|| a.0.cmp(&b.0)));

@@ -1,11 +1,11 @@
-//! Texts by segment: how often each occurs.
+//! Texts by segment: the count of each.
 
 use std::collections::HashMap;
 
 use super::report::{SharesReport, shares};
 use crate::text::beginning;
 
-/// Counts that are held at most; with more segments, fewer different texts are counted one by one.
+/// The most counts held; with more segments, fewer distinct texts are counted individually.
 const MOST_COUNTS: usize = 1 << 18;
 
 /// Counts of texts in `k` segments.
@@ -14,7 +14,7 @@ pub(super) struct Shares {
     at: HashMap<String, usize>,
     /// By text, then by segment.
     counts: Vec<Vec<u64>>,
-    /// Texts beyond the first `most` different ones.
+    /// Texts beyond the first `most` distinct ones.
     others: Vec<u64>,
     missing: Vec<u64>,
 }
@@ -38,7 +38,7 @@ impl Shares {
                 self.missing[label] += 1;
                 continue;
             };
-            // Texts that agree in their beginnings are one.
+            // Texts with the same beginning count as one.
             let told = beginning(text);
             match self.at.get(told.as_ref()) {
                 Some(&at) => self.counts[at][label] += 1,

@@ -1,45 +1,46 @@
-//! When an f32 winner is certainly the integer winner.
+//! When the f32 winner is certainly the integer winner.
 //!
-//! For a row `x` and centroids `c_j`, all integers below 2^24 and so exact in f32, the order of the squared distances is
-//! the order of the scores `s_j = |c_j|^2 - 2 x.c_j`. A fast path starts an f32 accumulator at the constant `h_j` and
-//! adds the `D` products `-2 c_jf x_f` in any order, fused or not, which gives `t_j`. Which of them is smallest is
-//! certain when the gap to the second smallest exceeds what rounding can have done:
+//! For a row `x` and centroids `c_j`, all integers below 2^24 and so exact in f32, the order of the squared distances
+//! is the order of the scores `s_j = |c_j|^2 - 2 x.c_j`. A fast path starts an f32 accumulator at the constant `h_j`
+//! and adds the `D` products `-2 c_jf x_f` in any order, fused or not, giving `t_j`. The smallest one is certain when
+//! its gap to the second smallest exceeds the possible rounding error:
 //!
 //! Let `u` be the unit roundoff and `g = n u / (1 - n u)` with `n = 2 D + 2`: every term passes through at most one
 //! rounding as a product, one as the start value, and `D` as part of a sum, so `n` covers any order (Higham, *Accuracy
-//! and Stability of Numerical Algorithms*, 2nd ed., section 3.1). `n` is twice what round-to-nearest needs, which covers
-//! devices that truncate (their `u` is twice as large). Sums of integers never become subnormal. Then
+//! and Stability of Numerical Algorithms*, 2nd ed., section 3.1). `n` is twice what round-to-nearest needs, which
+//! covers devices that truncate (their `u` is twice as large). Sums of integers never become subnormal. Then
 //!
 //! ```text
 //! |t_j - (h_j - 2 x.c_j)| <= g (|h_j| + 2 sum_f |x_f c_jf|) <= g (|c_j|^2 + 2 |x||c_j|) <= g (2 |c_j|^2 + |x|^2)
 //! ```
 //!
-//! With `h_j <= (1 - 2 g) |c_j|^2` the first term is paid in advance: `s_j >= t_j - g |x|^2` for **every** `j`, so a far
-//! centroid with a large norm does not loosen the bound of the others. For the winner `w`,
+//! With `h_j <= (1 - 2 g) |c_j|^2` the start value absorbs the first term: `s_j >= t_j - g |x|^2` for **every** `j`, so
+//! a distant centroid with a large norm does not loosen the bound of the others. For the winner `w`,
 //! `s_w <= t_w + g |x|^2 + 2 g |c_w|^2 + (|c_w|^2 - h_w)`. So the winner is certain if
 //!
 //! ```text
 //! t_second - t_w > slack_w + spread,    slack_w = 2 g |c_w|^2 + (|c_w|^2 - h_w),    spread = 2 g |x|^2
 //! ```
 //!
-//! where `|x|^2` may be an upper bound for a whole tile. The few roundings of this comparison itself are covered by
-//! rounding both constants up by a relative 2^-20.
+//! where `|x|^2` may be an upper bound for a whole tile. Rounding both constants up by a relative 2^-20 covers the few
+//! roundings of the comparison itself.
 //!
 //! # Distances
 //!
-//! The same bounds enclose distances. Let `q` be the squared norm of the row as a sum of squares in f32, in any order, so
-//! that `(1 - g) |x|^2 <= q <= (1 + g) |x|^2`. Then, for the winner and for every other centroid,
+//! The same bounds enclose distances. Let `q` be the squared norm of the row as a sum of squares in f32, in any order,
+//! so that `(1 - g) |x|^2 <= q <= (1 + g) |x|^2`. Then, for the winner and for every other centroid,
 //!
 //! ```text
 //! |x - c_w|^2 <= t_w + slack_w + (1 + g) |x|^2 <= t_w + slack_w + (1 + 4 g) q
 //! |x - c_j|^2 >= t_second      + (1 - g) |x|^2 >= t_second      + (1 - 2 g) q
 //! ```
 //!
-//! where the largest slack will do for `slack_w`.
+//! The largest slack may replace `slack_w`.
 //!
-//! [`norm_above`](Certificate::norm_above) and [`norm_below`](Certificate::norm_below) are the two factors with another
-//! `2 g`, at least eight units, for rounding `t_w + slack_w` and the product, each off by at most one unit of `q` where
-//! the sum cancels. The last addition and what follows it are relative to their result, and the caller's to cover.
+//! [`norm_above`](Certificate::norm_above) and [`norm_below`](Certificate::norm_below) are the two factors, widened by
+//! another `2 g` (at least eight units) for rounding `t_w + slack_w` and the product, each off by at most one unit of
+//! `q` where the sum cancels. The rounding of the last addition and of later operations is relative to their result;
+//! the caller must cover it.
 
 use super::centroids::Centroids;
 

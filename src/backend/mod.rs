@@ -1,9 +1,9 @@
-//! Arithmetic on tiles; knows no algorithm.
+//! Arithmetic on tiles, independent of any algorithm.
 //!
 //! A [`Backend`] opens a [`Session`] on some [`Tiles`]; the session labels rows by their nearest centroid and returns
-//! counts and sums. The answer is defined by integers alone ([`reference`]): the label of a row is the centroid with the
-//! smallest integer squared distance, ties go to the lowest index. Every other backend gives the same answer, row for
-//! row; how a fast one may be sure of that is in [`certificate`].
+//! counts and sums. The result is defined by integers alone ([`reference`]): the label of a row is the centroid with
+//! the smallest integer squared distance; ties go to the lowest index. Every other backend gives the same result, row
+//! for row; [`certificate`] explains how a fast one can be certain of it.
 
 mod centroids;
 mod certificate;
@@ -21,18 +21,18 @@ use crate::error::Result;
 use crate::event::Watch;
 use crate::tiles::Tiles;
 
-/// Something that can label rows: a kind of arithmetic and the device that does it.
+/// A way to label rows: a kind of arithmetic and the device that runs it.
 pub trait Backend: Send + Sync {
     /// `reference`, `cpu` or `gpu`.
     fn name(&self) -> &'static str;
 
-    /// The device in a person's words, such as `AVX-512, 2 threads` or the name of a GPU.
+    /// A readable name of the device, such as `AVX-512, 2 threads` or the name of a GPU.
     fn device(&self) -> String;
 
-    /// Gives back what a device holds, which is not to be used any more.
+    /// Releases the resources of a device that will not be used again.
     fn abandon(&self) {}
 
-    /// Takes hold of the tiles for passes with up to `k` centroids: a GPU copies them up here.
+    /// Opens a session on the tiles for passes with up to `k` centroids; a GPU uploads the tiles here.
     fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>>;
 }
 
@@ -41,15 +41,15 @@ pub trait Session {
     /// Labels every row by its nearest centroid; returns the counts and sums of all rows.
     ///
     /// # Errors
-    /// [`Interrupted`](crate::Error::Interrupted), [`DeviceLost`](crate::Error::DeviceLost), or a fault of the scratch
-    /// file. The session is not to be used afterwards.
+    /// [`Interrupted`](crate::Error::Interrupted), [`DeviceLost`](crate::Error::DeviceLost), or an I/O error on the
+    /// scratch file. The session must not be used afterwards.
     fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Partial>;
 
-    /// Labels every row and hands labels and exact squared distances to `sink`, in the order of the rows; with
-    /// `margin` the squared distance to the second-nearest centroid too.
+    /// Labels every row and passes labels and exact squared distances to `sink`, in row order; with `margin`, also the
+    /// squared distance to the second-nearest centroid.
     ///
     /// # Errors
-    /// As for [`pass`](Session::pass), and those of `sink`.
+    /// As for [`pass`](Session::pass), and the errors of `sink`.
     fn label(
         &mut self,
         centroids: &Centroids,
@@ -58,7 +58,7 @@ pub trait Session {
         sink: &mut dyn FnMut(Labels) -> Result<()>,
     ) -> Result<()>;
 
-    /// The farthest row of every segment, ties to the lowest row number; None where all rows lie on their centroid.
+    /// The farthest row of every segment, ties to the lowest row number; None if all its rows lie on the centroid.
     ///
     /// # Errors
     /// As for [`pass`](Session::pass).
@@ -73,18 +73,18 @@ pub trait Session {
         Ok(farthest)
     }
 
-    /// What the session did that a user may want to know, such as how many chunks are streamed. One line.
+    /// Anything about the session that a user may want to know, such as how many chunks are streamed. One line.
     fn remark(&self) -> Option<String> {
         None
     }
 
-    /// What the kernels of a device did so far; None where there are none.
+    /// The work of the device's kernels so far; None if it has none.
     fn device_work(&self) -> Option<DeviceWork> {
         None
     }
 }
 
-/// A row that lies away from its centroid.
+/// A row at some distance from its centroid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Farthest {
     /// Exact squared distance in squared grid units, above 0.
@@ -94,7 +94,7 @@ pub struct Farthest {
 }
 
 impl Farthest {
-    /// Takes the place of `other` if it lies farther, or as far and has a lower row number.
+    /// Replaces `other` if this row lies farther, or as far with a lower row number.
     pub(crate) fn offer_to(self, other: &mut Option<Farthest>) {
         let rank = |f: &Farthest| (f.distance2, std::cmp::Reverse(f.row));
         if self.distance2 > 0 && other.as_ref().is_none_or(|other| rank(&self) > rank(other)) {
@@ -103,7 +103,7 @@ impl Farthest {
     }
 }
 
-/// What a device was asked to do, and what travelled there and back.
+/// The work of a device and its data transfers.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct DeviceWork {
     /// By kernel.
@@ -115,7 +115,7 @@ pub struct DeviceWork {
 }
 
 impl DeviceWork {
-    /// The work of two devices together; of their seconds, the sum.
+    /// The combined work of two devices; seconds are added.
     pub fn plus(mut self, other: DeviceWork) -> Self {
         for more in other.kernels {
             match self.kernels.iter_mut().find(|w| w.kernel == more.kernel) {
@@ -139,13 +139,13 @@ impl DeviceWork {
 pub struct KernelWork {
     /// The shader's name.
     pub kernel: &'static str,
-    /// How many there were.
+    /// Their number.
     pub dispatches: u64,
     /// Seconds by the device's own clock, if it has one.
     pub seconds: Option<f64>,
-    /// Bytes that it cannot do without: values and labels, each once.
+    /// The minimum of bytes: values and labels, each once.
     pub bytes: u64,
-    /// Operations that it cannot do without: two for every row, centroid and feature.
+    /// The minimum of operations: two for every row, centroid and feature.
     pub operations: u64,
 }
 
@@ -158,21 +158,21 @@ pub struct Labels {
     pub labels: Vec<u32>,
     /// Per row, the squared distance to it in squared grid units.
     pub distance2: Vec<u64>,
-    /// Per row, the squared distance to the second-nearest centroid (`u64::MAX` where there is one centroid only).
+    /// Per row, the squared distance to the second-nearest centroid (`u64::MAX` if there is only one centroid).
     pub second2: Option<Vec<u64>>,
 }
 
-/// What a GPU can do at most, measured.
+/// Measured peak rates of a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct DeviceCeilings {
-    /// f32 fused multiply-adds, counted as two operations each, in 10^9 a second.
+    /// f32 fused multiply-adds, counted as two operations each, in 10^9 per second.
     pub gflops: f64,
-    /// Copying in the device's memory, bytes read plus bytes written, in 10^9 a second.
+    /// Copying in the device's memory, bytes read plus bytes written, in 10^9 per second.
     pub copy_gbs: f64,
 }
 
 impl Labels {
-    /// The part from `row` on; None if all rows come before it.
+    /// The labels from `row` on; None if all rows come before it.
     pub fn from_row(mut self, row: u64) -> Option<Labels> {
         let skip = row.saturating_sub(self.first_row);
         if skip >= self.labels.len() as u64 {

@@ -1,10 +1,10 @@
-//! What a pass over some rows yields, and the one way in which such results merge.
+//! The result of a pass over some rows, and the only way to merge such results.
 
 use super::centroids::{Centroids, rounded_mean};
 
-/// Counts and sums of some rows by segment. All integers: merging in any order gives the same bytes.
+/// Counts and sums of some rows by segment. All are integers, so merging in any order gives the same bytes.
 ///
-/// Nothing overflows: weights are scaled so that their total stays below 2^40 (see `data::weights`), without weights
+/// Nothing overflows: weights are scaled so that their total stays below 2^40 (see `prepare::weights`), without weights
 /// there are fewer than 2^40 rows, and |value| < 2^23.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partial {
@@ -15,16 +15,16 @@ pub struct Partial {
     pub mass: Vec<i64>,
     /// Sum of weight times value, `k x dim`, row-major.
     pub sums: Vec<i64>,
-    /// Rows whose segment differs from the pass before; None for a first pass.
+    /// Rows whose segment differs from the previous pass; None for a first pass.
     pub changed: Option<u64>,
-    /// Rows that the f32 filter could not decide and the integer definition did.
+    /// Rows that the f32 filter could not decide, so the integer definition did.
     pub rechecked: u64,
-    /// Rows that were not looked at because their segment could not have changed.
+    /// Rows that were skipped because their segment could not have changed.
     pub skipped: u64,
 }
 
 impl Partial {
-    /// No rows.
+    /// A result without rows.
     pub fn empty(k: usize, dim: usize) -> Self {
         Partial {
             dim,
@@ -75,7 +75,7 @@ impl Partial {
         };
     }
 
-    /// The means of the segments, rounded to the grid; a segment without mass keeps its place in `previous`.
+    /// The means of the segments, rounded to the grid; a segment without mass keeps its centroid from `previous`.
     pub fn means(&self, previous: &Centroids) -> Centroids {
         let mut next = previous.clone();
         let mut row = vec![0; self.dim];

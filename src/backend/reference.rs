@@ -1,17 +1,17 @@
-//! The definition: integer squared distances, compared one by one. Plain on purpose; everything else is measured
-//! against it.
+//! The definition: integer squared distances, compared one by one. It is deliberately simple; every other backend is
+//! tested against it.
 
 use super::{Backend, Centroids, Labels, Partial, Session, distance2};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::tiles::{Buffer, Tiles};
 
-/// The backend that is the definition.
+/// The backend that implements the definition.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reference;
 
-/// The nearest centroid of a row, ties to the lowest index: its index, squared distance, and the squared distance to
-/// the second nearest (`u64::MAX` where there is no other).
+/// The nearest centroid of a row, ties to the lowest index: its index, its squared distance, and the squared distance
+/// to the second nearest (`u64::MAX` if there is only one centroid).
 pub fn nearest(row: &[i32], centroids: &Centroids) -> (u32, u64, u64) {
     let (mut label, mut best, mut second) = (0, u64::MAX, u64::MAX);
     for (j, centroid) in centroids.iter().enumerate() {

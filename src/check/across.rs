@@ -1,16 +1,16 @@
-//! Correlations of all pairs of number columns, in the same pass.
+//! Correlations of all pairs of number columns, computed in the same pass.
 //!
-//! A pair is taken over the rows in which both values are finite (as pandas does); nulls, NaN and infinities are left out
-//! of it. Batches are centred on their own means, summed in eight fixed lanes, and merged in the order of the rows with
-//! Pebay's formulas (*Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
-//! moments*, Sandia 2008), so the result is the same bits for any number of threads.
+//! A pair uses the rows in which both values are finite (as pandas does), without nulls, NaN and infinities. Batches
+//! are centred on their own means, summed in eight fixed lanes, and merged in row order with Pebay's formulas
+//! (*Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments*, Sandia
+//! 2008), so the result is the same bits for any number of threads.
 
 use fearless_simd::Simd;
 use rayon::prelude::*;
 
 use crate::simd::{Dispatch, Work};
 
-/// Most columns for which all pairs are looked at: their number grows with the square.
+/// The most columns for which all pairs are computed: their number grows with the square.
 pub const MOST_COLUMNS: usize = 200;
 
 const LANES: usize = 8;
@@ -28,7 +28,7 @@ pub(super) struct Centred {
 }
 
 impl Centred {
-    /// `values` with NaN or infinities where missing.
+    /// `values` must be NaN or infinite where missing.
     pub(super) fn of(values: &[f64], gaps: bool, simd: Dispatch) -> Self {
         let mask: Option<Vec<f64>> = gaps.then(|| values.iter().map(|v| f64::from(u8::from(v.is_finite()))).collect());
         let present = mask.as_ref().map_or(values.len() as f64, |m| m.iter().sum());
@@ -82,10 +82,10 @@ impl Pair {
     }
 }
 
-/// Sums of all pairs of some columns.
+/// Sums of all pairs of columns.
 #[derive(Debug, Clone)]
 pub(super) struct Pairs {
-    /// Row i: the pairs of column i with those after it.
+    /// Row i: the pairs of column i with the columns after it.
     rows: Vec<Vec<Pair>>,
 }
 
@@ -146,7 +146,7 @@ fn pair_of(x: &Centred, y: &Centred, product: f64, simd: Dispatch) -> Pair {
     if n == 0.0 {
         return Pair::default();
     }
-    // Sums over the rows in which the other is present too.
+    // Sums over the rows in which the other column is present too.
     let within = |a: &Centred, b: &Centred| match &b.mask {
         None => (a.sum, a.squares),
         Some(mask) => {

@@ -9,8 +9,8 @@ pub struct Breach {
     pub column: Option<String>,
     /// The key in the file of expectations.
     pub expectation: &'static str,
-    /// Rows that break it, where it is a matter of rows.
+    /// The number of rows that break it, if it applies to rows.
     pub rows: Option<u64>,
-    /// What was expected and what is there.
+    /// The expected and the actual value.
     pub text: String,
 }

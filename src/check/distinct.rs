@@ -1,8 +1,9 @@
-//! How many different values there are, and which is the most common.
+//! Count of distinct values, and the most common ones.
 //!
-//! Up to [`EXACT`] different values each is counted. Beyond, two things go on: a HyperLogLog for their number, and the
-//! counts of the values that were common when the table gave way, which are lower bounds from then on. Whether the table
-//! gives way, and the registers, depend on the set of values alone; so do all counts while it holds.
+//! Up to [`EXACT`] distinct values are counted individually in a table. When the table overflows, two structures
+//! replace it: a HyperLogLog for the number of distinct values, and counts of the values that were common at that
+//! point, which are lower bounds from then on. Whether the table overflows, and the registers, depend only on the set
+//! of values; so do all counts until it overflows.
 
 use crate::numeric::mix;
 
@@ -16,7 +17,7 @@ const REGISTERS: usize = 1 << REGISTER_BITS;
 /// Standard error of an estimated count, as a share of it.
 pub const DISTINCT_ERROR: f64 = 1.04 / (1 << (REGISTER_BITS / 2)) as f64;
 
-/// Places for values that stay counted when the table gives way.
+/// Slots for values that stay counted when the table overflows.
 const TRACKED: usize = 256;
 
 /// Different values among those pushed, each known by a 64-bit key of its own.
@@ -26,7 +27,7 @@ pub(super) struct Distinct {
     many: Option<Box<Many>>,
 }
 
-/// What is kept once there are too many values to count each.
+/// The state after the table has overflowed.
 #[derive(Debug, Clone)]
 struct Many {
     registers: Vec<u8>,
@@ -38,17 +39,17 @@ impl Distinct {
         Distinct { table: CountTable::new(), many: None }
     }
 
-    /// Every value and its count, in no order; None where there are too many.
+    /// Every value and its count, in no order; None if there are too many.
     pub(super) fn counts(&self) -> Option<impl Iterator<Item = (u64, u64)>> {
         self.many.is_none().then(|| self.table.entries())
     }
 
-    /// How many values the table holds: it changes when a new one is counted.
+    /// The number of values in the table; it changes when a new value is counted.
     pub(super) fn count_exact(&self) -> usize {
         self.table.len
     }
 
-    /// Adds keys. Returns how many of them went in while every value was counted.
+    /// Adds keys. Returns how many of them were added while every value was counted.
     pub(super) fn push(&mut self, keys: &[u64]) -> usize {
         let mut exact = 0;
         if self.many.is_none() {
@@ -68,7 +69,7 @@ impl Distinct {
         exact
     }
 
-    /// The values that the table holds at this moment, even where it has given way.
+    /// The values in the table at this moment, even if it has overflowed.
     pub(super) fn table(&self) -> impl Iterator<Item = (u64, u64)> {
         self.table.entries()
     }
@@ -105,7 +106,7 @@ impl Distinct {
         }
     }
 
-    /// How many different values, and whether that is exact.
+    /// The number of distinct values, and whether it is exact.
     pub(super) fn count(&self) -> (u64, bool) {
         match &self.many {
             None => (self.table.len as u64, true),
@@ -113,7 +114,7 @@ impl Distinct {
         }
     }
 
-    /// The most common values, by count and then by key, with their counts: lower bounds where not all are counted.
+    /// The most common values, by count and then by key, with their counts: lower bounds if not all are counted.
     pub(super) fn common(&self) -> Vec<(u64, u64)> {
         let mut all: Vec<(u64, u64)> = match &self.many {
             None => self.table.entries().collect(),
@@ -124,13 +125,13 @@ impl Distinct {
     }
 }
 
-/// The place of a key among the tracked ones.
+/// The slot of a key among the tracked ones.
 #[inline(always)]
 fn place(hash: u64) -> usize {
     hash as usize % TRACKED
 }
 
-/// An empty place: a key that belongs elsewhere, so that no value is taken for it.
+/// An empty slot: a key that belongs elsewhere, so that no value matches it.
 fn nobody(at: usize) -> (u64, u64) {
     (u64::from(place(mix(0)) == at), 0)
 }
@@ -152,7 +153,7 @@ impl Many {
         *register = rank.max(*register);
     }
 
-    /// Takes in values that were counted.
+    /// Adds counted values.
     fn adopt(&mut self, counted: impl Iterator<Item = (u64, u64)>) {
         for (key, n) in counted {
             let hash = mix(key);
@@ -161,7 +162,7 @@ impl Many {
         }
     }
 
-    /// The more common of two that want one place stays.
+    /// If two values compete for a slot, the more common one stays.
     fn track(&mut self, at: usize, (key, n): (u64, u64)) {
         let here = &mut self.tracked[at];
         if here.0 == key {
@@ -181,9 +182,9 @@ impl Many {
     }
 }
 
-/// The number of different values by HyperLogLog registers, with the estimator of O. Ertl, *New cardinality estimation
-/// algorithms for HyperLogLog sketches* (2017), algorithm 6: no tables, no switch between ranges. Only `+ - * /` and
-/// square roots, so every platform gives the same.
+/// Estimates the number of distinct values from HyperLogLog registers, with the estimator of O. Ertl, *New cardinality
+/// estimation algorithms for HyperLogLog sketches* (2017), algorithm 6: no tables, no switch between ranges. It uses
+/// only `+ - * /` and square roots, so the result is the same on every platform.
 fn estimate(registers: &[u8]) -> u64 {
     const Q: usize = 64 - REGISTER_BITS as usize;
     let m = registers.len() as f64;
@@ -231,10 +232,10 @@ fn tau(mut x: f64) -> f64 {
     }
 }
 
-/// Counts by key, open addressing: a quarter of the time of the standard map where most keys are there already.
+/// Counts by key, with open addressing: takes a quarter of the time of the standard map when most keys already exist.
 #[derive(Debug, Clone)]
 struct CountTable {
-    /// A power of two of slots, at most half of them taken; a count of 0 is a free slot.
+    /// A power of two of slots, at most half of them used; a count of 0 marks a free slot.
     slots: Vec<(u64, u64)>,
     len: usize,
 }
@@ -248,7 +249,7 @@ impl CountTable {
         self.slots.iter().copied().filter(|&(_, n)| n > 0)
     }
 
-    /// False if the key is new and the table full; then nothing is added.
+    /// Returns false, and adds nothing, if the key is new and the table full.
     #[inline(always)]
     fn add(&mut self, key: u64, n: u64) -> bool {
         let mask = self.slots.len() - 1;

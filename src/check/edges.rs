@@ -1,9 +1,9 @@
-//! The smallest and the largest different values and how often each occurs: where codes for "unknown" stand.
+//! The smallest and the largest distinct values with their counts: where codes for "unknown" occur.
 
-/// Different values kept at either end.
+/// Distinct values kept at either end.
 pub(super) const KEPT: usize = 8;
 
-/// The ends of some values, exact whatever the split: a merge keeps what one pass would.
+/// The extreme values, exact for any split: a merge keeps what a single pass would.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Edges {
     /// The smallest, ascending.
@@ -37,7 +37,8 @@ impl Edges {
     }
 }
 
-/// A value that falls off an end never comes back: all that are kept lie before it, and more of them only push it on.
+/// A value that drops out of the kept ones never returns: all kept values precede it, and new ones only push it
+/// further.
 fn add(kept: &mut Vec<(f64, u64)>, v: f64, n: u64, before: impl Fn(f64, f64) -> bool) {
     let at = kept.iter().position(|&(w, _)| !before(w, v)).unwrap_or(kept.len());
     match kept.get_mut(at) {

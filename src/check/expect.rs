@@ -1,4 +1,4 @@
-//! What a file is expected to be, read from TOML, and where it is not.
+//! Expectations about an input, read from TOML, and their breaches.
 //!
 //! ```toml
 //! [table]
@@ -19,8 +19,8 @@
 //! newest_at_least = "2026-10-01"
 //! ```
 //!
-//! Missing means null, NaN, or a column that a file does not have; missing values break `not_null` and `max_null_share`
-//! alone. Infinities lie outside every range.
+//! Missing means null, NaN, or a column that a file does not have; missing values break only `not_null` and
+//! `max_null_share`. Infinities lie outside every range.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -50,21 +50,21 @@ struct Expected {
     limits: ColumnLimits,
 }
 
-/// Expectations that were read and found to make sense for the input.
+/// Expectations that were read and are valid for the input.
 #[derive(Debug, Default)]
 pub(super) struct Expectations {
     row_count: Option<(u64, u64)>,
     columns: Vec<Expected>,
-    /// How many there are.
+    /// Their number.
     pub(super) count: usize,
 }
 
 impl Expectations {
-    /// Reads a file for an input.
+    /// Reads a file of expectations and validates it against an input.
     ///
     /// # Errors
-    /// All faults of the file at once, each with line and column: malformed TOML, keys and columns that do not exist (with
-    /// the nearest that does), values that make no sense for the column's type.
+    /// All faults of the file at once, each with line and column: malformed TOML, unknown keys and columns (with the
+    /// nearest known name), and values that do not fit the column's type.
     pub(super) fn read(path: &Path, source: &Source) -> Result<Self> {
         let text = TomlText::read(path)?;
         let mut reader = ExpectationsReader { source, toml: TomlFaults::new(&text) };
@@ -73,20 +73,20 @@ impl Expectations {
         reader.toml.finish(found)
     }
 
-    /// What to count, by position of the column.
+    /// The limits to count, by position of the column.
     pub(super) fn limits(&self, columns: usize) -> Vec<ColumnLimits> {
         let mut all = vec![ColumnLimits::default(); columns];
         self.columns.iter().for_each(|c| all[c.at] = c.limits.clone());
         all
     }
 
-    /// The columns of which no value may occur twice.
+    /// The columns whose values must be unique.
     pub(super) fn unique(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().filter(|c| c.unique).map(|c| c.at)
     }
 
-    /// What is broken. `repeated` tells how many rows of a column repeat an earlier value; of `personal` columns, no
-    /// value is told.
+    /// All breaches. `repeated` returns how many rows of a column repeat an earlier value. Values of `personal` columns
+    /// are never shown.
     pub(super) fn breaches(
         &self,
         source: &Source,
@@ -103,58 +103,86 @@ impl Expectations {
         }
         for expected in &self.columns {
             let profile = &profiles[expected.at];
-            let name = &source.columns()[expected.at].name;
             let told = !personal[expected.at];
-            let mut breach = |expectation, rows, text| {
-                found.push(Breach { column: Some(name.clone()), expectation, rows, text });
-            };
-            let missing = profile.missing();
-            let share = missing as f64 / source.rows().max(1) as f64;
-            if expected.not_null && missing > 0 {
-                breach("not_null", Some(missing), format!("{missing} values are missing"));
-            }
-            if let Some(most) = expected.max_null_share.filter(|most| share > *most) {
-                let text = format!("{:.4} of the values are missing, where at most {most} may be", share);
-                breach("max_null_share", Some(missing), text);
-            }
-            if let Some(rows) = repeated(expected.at).filter(|&n| expected.unique && n > 0) {
-                breach("unique", Some(rows), format!("{rows} rows repeat a value of an earlier row"));
-            }
-            if let Some((low, high)) = expected.limits.range.filter(|_| profile.outside > 0) {
-                let is_date = Class::of(&source.columns()[expected.at].data_type) == Class::Date;
-                let show = |v: f64| if is_date { date(v) } else { v.to_string() };
-                let text = format!("{} values lie outside {} to {}", profile.outside, show(low), show(high));
-                breach("range", Some(profile.outside), text);
-            }
-            if expected.limits.allowed.is_some() && profile.unlisted > 0 {
-                let example = profile
-                    .example
-                    .as_ref()
-                    .filter(|_| told)
-                    .map_or_else(String::new, |e| format!(", such as {}", quoted(e)));
-                let text = format!("{} values are not in the list{example}", profile.unlisted);
-                breach("allowed", Some(profile.unlisted), text);
-            }
-            if let Some(least) = expected.newest {
-                let newest = match &profile.values {
-                    ColumnValues::Numbers(numbers) if numbers.moments.n > 0 => Some(numbers.moments.max),
-                    _ => None,
-                };
-                if newest.is_none_or(|newest| newest < least) {
-                    let there = match newest {
-                        Some(newest) if told => format!("the newest is {}", date(newest)),
-                        Some(_) => "the newest is older".into(),
-                        None => "there is none".into(),
-                    };
-                    breach("newest_at_least", None, format!("{there}, where {} or later is expected", date(least)));
-                }
-            }
+            let broken = [
+                expected.null_breach(profile),
+                expected.null_share_breach(profile, source.rows()),
+                expected.unique_breach(repeated(expected.at)),
+                expected.range_breach(profile, Class::of(&source.columns()[expected.at].data_type)),
+                expected.list_breach(profile, told),
+                expected.newest_breach(profile, told),
+            ];
+            let name = &source.columns()[expected.at].name;
+            found.extend(broken.into_iter().flatten().map(|(expectation, rows, text)| Breach {
+                column: Some(name.clone()),
+                expectation,
+                rows,
+                text,
+            }));
         }
         found
     }
 }
 
-/// Walks through the TOML and notes every fault.
+/// Expectation, rows and text of a [`Breach`].
+type Broken = (&'static str, Option<u64>, String);
+
+impl Expected {
+    fn null_breach(&self, profile: &Profile) -> Option<Broken> {
+        let missing = profile.missing();
+        (self.not_null && missing > 0).then(|| ("not_null", Some(missing), format!("{missing} values are missing")))
+    }
+
+    fn null_share_breach(&self, profile: &Profile, rows: u64) -> Option<Broken> {
+        let missing = profile.missing();
+        let share = missing as f64 / rows.max(1) as f64;
+        let most = self.max_null_share.filter(|most| share > *most)?;
+        let text = format!("{:.4} of the values are missing, where at most {most} may be", share);
+        Some(("max_null_share", Some(missing), text))
+    }
+
+    fn unique_breach(&self, repeated: Option<u64>) -> Option<Broken> {
+        let rows = repeated.filter(|&n| self.unique && n > 0)?;
+        Some(("unique", Some(rows), format!("{rows} rows repeat a value of an earlier row")))
+    }
+
+    fn range_breach(&self, profile: &Profile, class: Class) -> Option<Broken> {
+        let (low, high) = self.limits.range.filter(|_| profile.outside > 0)?;
+        let show = |v: f64| if class == Class::Date { date(v) } else { v.to_string() };
+        let text = format!("{} values lie outside {} to {}", profile.outside, show(low), show(high));
+        Some(("range", Some(profile.outside), text))
+    }
+
+    fn list_breach(&self, profile: &Profile, told: bool) -> Option<Broken> {
+        if self.limits.allowed.is_none() || profile.unlisted == 0 {
+            return None;
+        }
+        let example = profile.example.as_ref().filter(|_| told);
+        let example = example.map_or_else(String::new, |e| format!(", such as {}", quoted(e)));
+        let text = format!("{} values are not in the list{example}", profile.unlisted);
+        Some(("allowed", Some(profile.unlisted), text))
+    }
+
+    fn newest_breach(&self, profile: &Profile, told: bool) -> Option<Broken> {
+        let least = self.newest?;
+        let newest = match &profile.values {
+            ColumnValues::Numbers(numbers) if numbers.moments.n > 0 => Some(numbers.moments.max),
+            _ => None,
+        };
+        let is_late_enough = !newest.is_none_or(|newest| newest < least);
+        if is_late_enough {
+            return None;
+        }
+        let there = match newest {
+            Some(newest) if told => format!("the newest is {}", date(newest)),
+            Some(_) => "the newest is older".into(),
+            None => "there is none".into(),
+        };
+        Some(("newest_at_least", None, format!("{there}, where {} or later is expected", date(least))))
+    }
+}
+
+/// Reads a file and collects its faults.
 struct ExpectationsReader<'a> {
     source: &'a Source,
     toml: TomlFaults<'a>,

@@ -6,18 +6,18 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// To be acted on before the data are used.
+    /// Act on it before the data are used.
     Warning,
-    /// To be known.
+    /// Worth knowing.
     Note,
 }
 
-/// One finding.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
-    /// A word for programs: `constant`, `sentinel`, `personal_data`, ...
+    /// An identifier for programs: `constant`, `sentinel`, `personal_data`, ...
     pub kind: &'static str,
     /// The column; None: the whole table.
     pub column: Option<String>,

@@ -1,25 +1,27 @@
-//! What deserves a look before customers are grouped by these columns: a finding is one sentence about one thing.
+//! Findings: possible problems to look at before customers are clustered by these columns, each one sentence about one
+//! thing.
 
+use super::finding::Severity::{Note, Warning};
 use super::finding::{Finding, Severity};
 use super::personal;
 use super::piece::Class;
 use super::profile::{ColumnValues, Profile};
 use super::report::ColumnReport;
-use super::sentinel::sentinels;
+use super::sentinel::{Codes, sentinels};
 use super::value::Value;
 use crate::roles::{personal_data as personal_name, protected_attribute};
 use crate::text::{date, percent, quoted};
 
-/// Share of one value from which a column is nearly constant.
+/// Share of a single value from which a column is nearly constant.
 const NEARLY: f64 = 0.99;
-/// Share of missing values that is worth a word.
+/// Share of missing values above which they are reported.
 const HALF: f64 = 0.5;
-/// Rows from which different values in every row mean something.
+/// The fewest rows for which distinct values in all rows are significant.
 const ROWS_FOR_IDS: u64 = 100;
-/// Share of different values from which an estimate speaks for an id: three standard errors of it below all.
+/// Estimated share of distinct values that suggests an id: three standard errors below all.
 const ALL_DIFFERENT: f64 = 1.0 - 3.0 * super::DISTINCT_ERROR;
 
-/// What a column likely holds of people, and why one may think so.
+/// The personal data that a column likely holds, and the reason to think so.
 pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Option<String> {
     let by_shape = match &profile.values {
         ColumnValues::Text(text) => personal::by_shape(&text.sample)
@@ -29,89 +31,136 @@ pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Opti
         }
         _ => None,
     };
-    // A flag tells whether there is an address, not which.
+    // A flag tells whether there is an address, not the address.
     let by_name = || personal_name(name).filter(|_| class != Class::Boolean);
     by_shape.or_else(|| Some(format!("likely {}, by its name", by_name()?)))
 }
 
-/// The findings about one column. `personal` is what [`personal_data`] said.
+/// A column as the finders below see it.
+struct ColumnFacts<'a> {
+    report: &'a ColumnReport,
+    profile: &'a Profile,
+    /// The personal data it likely holds, from [`personal_data`].
+    personal: Option<&'a str>,
+}
+
+/// Severity, kind and text of a finding.
+type Found = (Severity, &'static str, String);
+type Finder = fn(&ColumnFacts<'_>) -> Option<Found>;
+
+/// Finders for every column, in the order of the report.
+const OF_ANY_COLUMN: [Finder; 5] = [personal, protected, mistyped, absent, empty];
+/// Finders for columns that have values; [`sentinel_codes`] and [`likely_id`] follow them.
+const OF_VALUES: [Finder; 6] = [mostly_missing, infinite, nan, empty_text, padded, constant];
+
+/// The findings about one column. `personal` is the result of [`personal_data`].
 pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Option<String>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let mut add = |severity, kind, text: String| {
-        found.push(Finding { severity, kind, column: Some(report.name.clone()), text });
+    let facts = ColumnFacts { report, profile, personal: personal.as_deref() };
+    let mut found: Vec<Found> = OF_ANY_COLUMN.iter().filter_map(|find| find(&facts)).collect();
+    if profile.present() > 0 {
+        found.extend(OF_VALUES.iter().filter_map(|find| find(&facts)));
+        found.extend(sentinel_codes(&facts));
+        found.extend(likely_id(&facts));
+    }
+    let column = || Some(report.name.clone());
+    found.into_iter().map(|(severity, kind, text)| Finding { severity, kind, column: column(), text }).collect()
+}
+
+fn personal(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let what = facts.personal?;
+    let by_name =
+        personal_name(&facts.report.name).is_some() && matches!(facts.report.class, Class::Number | Class::Date);
+    let remedy = if by_name {
+        "a fit leaves it out unless --include names it"
+    } else {
+        "leave it out with --exclude unless it is meant to be used"
     };
-    use Severity::{Note, Warning};
-    let is_personal = personal.is_some();
-    if let Some(what) = personal {
-        let by_name = personal_name(&report.name).is_some() && matches!(report.class, Class::Number | Class::Date);
-        let remedy = if by_name {
-            "a fit leaves it out unless --include names it"
-        } else {
-            "leave it out with --exclude unless it is meant to be used"
-        };
-        add(Warning, "personal_data", format!("{what}; {remedy}"));
-    }
-    if let Some(attribute) = protected_attribute(&report.name).filter(|_| !is_personal) {
-        let text =
-            format!("a protected attribute ({attribute}), by its name; a fit leaves it out unless --include names it");
-        add(Note, "protected_attribute", text);
-    }
-    let (rows, present) = (profile.rows + report.absent + report.mistyped, profile.present());
-    if report.mistyped > 0 {
-        let text = format!("{} rows are of files in which its type is of another kind", report.mistyped);
-        add(Warning, "mistyped", text);
-    }
-    if report.absent > 0 {
-        add(Warning, "absent", format!("{} rows are of files without it", report.absent));
-    }
-    if present == 0 {
-        add(Warning, "empty", "every value is missing".into());
-        return found;
-    }
+    Some((Warning, "personal_data", format!("{what}; {remedy}")))
+}
+
+fn protected(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let attribute = protected_attribute(&facts.report.name).filter(|_| facts.personal.is_none())?;
+    let text =
+        format!("a protected attribute ({attribute}), by its name; a fit leaves it out unless --include names it");
+    Some((Note, "protected_attribute", text))
+}
+
+fn mistyped(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let n = positive(facts.report.mistyped)?;
+    Some((Warning, "mistyped", format!("{n} rows are of files in which its type is of another kind")))
+}
+
+fn absent(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let n = positive(facts.report.absent)?;
+    Some((Warning, "absent", format!("{n} rows are of files without it")))
+}
+
+fn empty(facts: &ColumnFacts<'_>) -> Option<Found> {
+    (facts.profile.present() == 0).then(|| (Warning, "empty", "every value is missing".into()))
+}
+
+fn mostly_missing(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let ColumnFacts { report, profile, .. } = facts;
+    let rows = profile.rows + report.absent + report.mistyped;
     let missing = report.missing() as f64 / rows.max(1) as f64;
-    if missing > HALF {
-        add(Note, "mostly_missing", format!("{} of the values are missing", percent(missing)));
-    }
-    if let Some(n) = &report.numbers {
-        if n.infinite > 0 {
-            add(Warning, "infinite", format!("{} infinities; a fit treats them as missing", n.infinite));
-        }
-        if n.nan > 0 {
-            add(Note, "nan", format!("{} NaN; a fit treats them as missing", n.nan));
-        }
-    }
-    if let Some(text) = &report.text {
-        if text.empty > 0 {
-            add(Note, "empty_text", format!("{} empty texts that are not null", text.empty));
-        }
-        if text.padded > 0 {
-            add(Note, "padded", format!("{} texts begin or end with a blank", text.padded));
-        }
-    }
+    (missing > HALF).then(|| (Note, "mostly_missing", format!("{} of the values are missing", percent(missing))))
+}
+
+fn infinite(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let n = positive(facts.report.numbers.as_ref()?.infinite)?;
+    Some((Warning, "infinite", format!("{n} infinities; a fit treats them as missing")))
+}
+
+fn nan(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let n = positive(facts.report.numbers.as_ref()?.nan)?;
+    Some((Note, "nan", format!("{n} NaN; a fit treats them as missing")))
+}
+
+fn empty_text(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let n = positive(facts.report.text.as_ref()?.empty)?;
+    Some((Note, "empty_text", format!("{n} empty texts that are not null")))
+}
+
+fn padded(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let n = positive(facts.report.text.as_ref()?.padded)?;
+    Some((Note, "padded", format!("{n} texts begin or end with a blank")))
+}
+
+/// A constant or nearly constant column.
+fn constant(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let common = facts.report.most_common.as_ref();
     let value = |v: &Option<Value>| v.as_ref().map_or_else(|| "one value".to_owned(), tell);
-    if report.distinct == 1 {
-        let what = report.most_common.as_ref().map_or_else(|| "one value".to_owned(), |c| value(&c.value));
-        add(Warning, "constant", format!("constant: {what} wherever it is not missing"));
-    } else if let Some(c) = report.most_common.as_ref().filter(|c| c.share >= NEARLY) {
-        add(
-            Note,
-            "nearly_constant",
-            format!("nearly constant: {} in {} of the rows", value(&c.value), percent(c.share)),
-        );
+    if facts.report.distinct == 1 {
+        let what = common.map_or_else(|| "one value".to_owned(), |c| value(&c.value));
+        return Some((Warning, "constant", format!("constant: {what} wherever it is not missing")));
     }
-    if let (ColumnValues::Numbers(n), Some(told)) = (&profile.values, &report.numbers) {
-        let is_date = report.class == Class::Date;
-        let show = |v: f64| if is_date { date(v) } else { v.to_string() };
-        for codes in sentinels(&n.edges(), n.moments.n, &told.sorted, is_date) {
-            let list: Vec<String> = codes.values.iter().map(|&(v, n)| format!("{} ({n} rows)", show(v))).collect();
-            // The codes belong to nobody; the next value is somebody's.
-            let next =
-                if is_personal { String::new() } else { format!("; the nearest other value is {}", show(codes.next)) };
-            let what = if list.len() == 1 { "a code" } else { "codes" };
-            let text = format!("likely {what} for unknown: {}{next}", list.join(", "));
-            add(Warning, "sentinel", text);
-        }
-    }
+    let c = common.filter(|c| c.share >= NEARLY)?;
+    let text = format!("nearly constant: {} in {} of the rows", value(&c.value), percent(c.share));
+    Some((Note, "nearly_constant", text))
+}
+
+/// Codes for unknown, such as -999 or 1900-01-01.
+fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<Found> {
+    let (ColumnValues::Numbers(n), Some(told)) = (&facts.profile.values, &facts.report.numbers) else {
+        return Vec::new();
+    };
+    let is_date = facts.report.class == Class::Date;
+    let show = |v: f64| if is_date { date(v) } else { v.to_string() };
+    let finding = |codes: Codes| {
+        let list: Vec<String> = codes.values.iter().map(|&(v, n)| format!("{} ({n} rows)", show(v))).collect();
+        // A code identifies no customer; the next value may.
+        let next = match facts.personal {
+            Some(_) => String::new(),
+            None => format!("; the nearest other value is {}", show(codes.next)),
+        };
+        let what = if list.len() == 1 { "a code" } else { "codes" };
+        (Warning, "sentinel", format!("likely {what} for unknown: {}{next}", list.join(", ")))
+    };
+    sentinels(&n.edges(), n.moments.n, &told.sorted, is_date).into_iter().map(finding).collect()
+}
+
+fn likely_id(facts: &ColumnFacts<'_>) -> Option<Found> {
+    let (report, present) = (facts.report, facts.profile.present());
     let may_be_id = match report.class {
         Class::Number => report.numbers.as_ref().is_some_and(|n| n.whole),
         Class::Text => true,
@@ -122,11 +171,15 @@ pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Opti
     } else {
         report.distinct as f64 >= ALL_DIFFERENT * present as f64
     };
-    if may_be_id && all_different && present >= ROWS_FOR_IDS {
-        let how = if report.distinct_exact { "every value is" } else { "as far as can be estimated, every value is" };
-        add(Note, "likely_id", format!("likely an id: {how} different; it is no feature"));
+    if !may_be_id || !all_different || present < ROWS_FOR_IDS {
+        return None;
     }
-    found
+    let how = if report.distinct_exact { "every value is" } else { "as far as can be estimated, every value is" };
+    Some((Note, "likely_id", format!("likely an id: {how} different; it is no feature")))
+}
+
+fn positive(n: u64) -> Option<u64> {
+    (n > 0).then_some(n)
 }
 
 /// A value in a sentence.

@@ -28,6 +28,7 @@ mod text;
 mod value;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -45,11 +46,13 @@ pub use report::{
 pub use starter::starting_recipe;
 pub use value::Value;
 
+use self::across::Pairs;
 use self::expect::Expectations;
 use self::pass::{PassOutcome, pass};
+use self::profile::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
-use crate::input::{Source, agreed, check_ids};
+use crate::input::{IdFindings, Source, agreed, check_ids};
 use crate::job::{InputOptions, Resources, inputs};
 use crate::output::Publication;
 use crate::roles::guess_id;
@@ -174,59 +177,85 @@ fn examine(
     let limits = expectations.map_or_else(Vec::new, |e| e.limits(source.columns().len()));
     let limits = if limits.is_empty() { vec![Default::default(); source.columns().len()] } else { limits };
     let PassOutcome { profiles, pairs, paired, rows } = pass(source, id, &limits, memory, watch)?;
-    // Columns whose values must be unique are compared as exactly as ids, in a pass of their own.
-    let mut repeated = BTreeMap::new();
-    for at in id.into_iter().chain(expectations.into_iter().flat_map(Expectations::unique)) {
-        if let std::collections::btree_map::Entry::Vacant(place) = repeated.entry(at)
-            && source.columns()[at].conflicts.is_empty()
-        {
-            place.insert(check_ids(source, at, memory / 2, watch)?);
-        }
-    }
+    let repeated = repeated_values(source, id, expectations, memory, watch)?;
     let duplicate_rows = rows.map(rows::duplicates);
-    let name = |c: usize| source.columns()[c].name.clone();
-    let mut columns = Vec::new();
-    let mut of_columns = Vec::new();
-    let mut is_personal = Vec::new();
-    for (column, profile) in source.columns().iter().zip(&profiles) {
-        let class = Class::of(&column.data_type);
-        let personal = findings::personal_data(&column.name, profile, class);
-        is_personal.push(personal.is_some());
-        let report = report::column(column, profile, personal.is_some());
-        let found = findings::of_column(&report, profile, personal).into_iter();
-        // The id is known to be one, so that finding would be redundant.
-        let is_id = id.is_some_and(|id| source.columns()[id].name == column.name);
-        of_columns.extend(found.filter(|f| !(is_id && f.kind == "likely_id")));
-        columns.push(report);
-    }
-    let correlations = pairs.map(|pairs| {
-        let strong = pairs.strong(STRONG).into_iter();
-        strong.map(|(i, j, r)| Correlation { first: name(paired[i]), second: name(paired[j]), r }).collect()
-    });
-    let breaches = expectations.map(|e| Expectation {
+    let described = describe(source, &profiles, id);
+    let expectations = expectations.map(|e| Expectation {
         checked: e.count,
-        breaches: e.breaches(source, &profiles, &is_personal, |at| repeated.get(&at).map(|f| f.duplicates)),
+        breaches: e.breaches(source, &profiles, &described.is_personal, |at| repeated.get(&at).map(|f| f.duplicates)),
+    });
+    let id = id.and_then(|at| {
+        let found = repeated.get(&at)?;
+        Some(IdReport { column: source.columns()[at].name.clone(), nulls: found.nulls, duplicates: found.duplicates })
     });
     let mut report = CheckReport {
         files: files(source),
         rows: source.rows(),
         row_groups: source.row_groups().len(),
-        id: id.and_then(|at| {
-            let found = repeated.get(&at)?;
-            Some(IdReport { column: name(at), nulls: found.nulls, duplicates: found.duplicates })
-        }),
+        id,
         duplicate_rows,
-        columns,
-        correlations,
+        columns: described.reports,
+        correlations: pairs.map(|pairs| correlations(source, &pairs, &paired)),
         schema_differences: source.columns().iter().flat_map(|c| c.conflicts.iter().cloned()).collect(),
         findings: Vec::new(),
-        expectations: breaches,
+        expectations,
     };
     let locked = source.columns().iter().filter(|c| c.is_locked).count();
     report.findings = of_table(&report, paired.len(), locked);
-    report.findings.extend(of_columns);
+    report.findings.extend(described.findings);
     report.findings.sort_by_key(|f| f.severity);
     Ok(report)
+}
+
+/// Counts repeated values in the columns whose values must be unique: the id and those named by expectations. They are
+/// compared as exactly as ids, in a pass of their own.
+fn repeated_values(
+    source: &Source,
+    id: Option<usize>,
+    expectations: Option<&Expectations>,
+    memory: u64,
+    watch: Watch<'_>,
+) -> Result<BTreeMap<usize, IdFindings>> {
+    let mut repeated = BTreeMap::new();
+    for at in id.into_iter().chain(expectations.into_iter().flat_map(Expectations::unique)) {
+        if let Entry::Vacant(place) = repeated.entry(at)
+            && source.columns()[at].conflicts.is_empty()
+        {
+            place.insert(check_ids(source, at, memory / 2, watch)?);
+        }
+    }
+    Ok(repeated)
+}
+
+/// The reports on all columns and their findings.
+#[derive(Default)]
+struct DescribedColumns {
+    reports: Vec<ColumnReport>,
+    findings: Vec<Finding>,
+    /// Whether each column likely holds personal data.
+    is_personal: Vec<bool>,
+}
+
+fn describe(source: &Source, profiles: &[Profile], id: Option<usize>) -> DescribedColumns {
+    let mut described = DescribedColumns::default();
+    for (column, profile) in source.columns().iter().zip(profiles) {
+        let personal = findings::personal_data(&column.name, profile, Class::of(&column.data_type));
+        described.is_personal.push(personal.is_some());
+        let report = report::column(column, profile, personal.is_some());
+        let found = findings::of_column(&report, profile, personal).into_iter();
+        // The id column is known to be one: "likely an id" would add nothing.
+        let is_id = id.is_some_and(|id| source.columns()[id].name == column.name);
+        described.findings.extend(found.filter(|f| !(is_id && f.kind == "likely_id")));
+        described.reports.push(report);
+    }
+    described
+}
+
+/// The strong correlations. `paired` maps positions in `pairs` to columns.
+fn correlations(source: &Source, pairs: &Pairs, paired: &[usize]) -> Vec<Correlation> {
+    let name = |i: usize| source.columns()[paired[i]].name.clone();
+    let strong = pairs.strong(STRONG).into_iter();
+    strong.map(|(i, j, r)| Correlation { first: name(i), second: name(j), r }).collect()
 }
 
 fn files(source: &Source) -> Vec<FileReport> {

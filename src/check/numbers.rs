@@ -1,4 +1,4 @@
-//! What is counted of a column of numbers, booleans or dates, and how two counts become one.
+//! Counts and statistics of a column of numbers, booleans or dates, and how to merge them.
 
 use super::distinct::Distinct;
 use super::edges::Edges;
@@ -6,8 +6,8 @@ use super::piece::Piece;
 use crate::numeric::Moments;
 use crate::simd::Dispatch;
 
-/// Counts and statistics of finite values. Everything but the moments is the same for any split; moments, and the counts of
-/// common values among many different ones, are merged in the order of the rows.
+/// Counts and statistics of finite values. Everything but the moments is the same for any split; moments, and the
+/// counts of common values among many distinct ones, are merged in row order.
 #[derive(Debug, Clone)]
 pub(super) struct NumberCounts {
     pub(super) nan: u64,
@@ -18,16 +18,16 @@ pub(super) struct NumberCounts {
     pub(super) whole: bool,
     pub(super) moments: Moments,
     pub(super) distinct: Distinct,
-    /// Kept up only while not every value is counted.
+    /// Maintained only while not every value is counted.
     edges: Edges,
     /// The finite values of the sampled rows, in row order.
     pub(super) sample: Vec<f64>,
-    /// Whether keys are 64-bit integers; else they are bits of f64.
+    /// The signedness of 64-bit integer keys; None if keys are bits of f64.
     signed: Option<bool>,
 }
 
 impl NumberCounts {
-    /// `signed`: how to read keys that are 64-bit integers.
+    /// `signed`: the signedness of 64-bit integer keys, if they are.
     pub(super) fn new(signed: Option<bool>) -> Self {
         NumberCounts {
             nan: 0,
@@ -95,7 +95,7 @@ impl NumberCounts {
         self.edges = edges;
     }
 
-    /// The ends of the values.
+    /// The extreme values.
     pub(super) fn edges(&self) -> Edges {
         if self.distinct.counts().is_some() { self.table_edges() } else { self.edges.clone() }
     }
@@ -115,13 +115,13 @@ impl NumberCounts {
         }
     }
 
-    /// The most common value and its count; a lower bound where not every value is counted.
+    /// The most common value and its count; a lower bound if not every value is counted.
     pub(super) fn most_common(&self) -> Option<(f64, u64)> {
         let edges = self.edges();
         let tracked = self.distinct.common().into_iter().take(1).map(|(key, n)| (self.value(key), n));
         let ends = edges.low.into_iter().chain(edges.high);
         let zero = (self.zeros > 0).then_some((0.0, self.zeros));
-        // Ends and zeros are counted one by one in any case.
+        // Extreme values and zeros are always counted individually.
         tracked.chain(zero).chain(ends).reduce(|best, next| if next.1 > best.1 { next } else { best })
     }
 }
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!((n.nan, n.infinite, n.zeros, n.negative, n.whole), (1, 1, 2, 1, false));
         assert_eq!((n.moments.n, n.moments.min, n.moments.max), (5, -2.5, 7.0));
         assert_eq!(n.distinct.count(), (3, true), "-0 is 0");
-        // statistics.pstdev([0, 0, -2.5, 7, 7]) of Python.
+        // Python: `statistics.pstdev([0, 0, -2.5, 7, 7])`.
         assert!((n.moments.mean - 2.3).abs() < 1e-15 && (n.moments.deviation() - 3.944616584663204).abs() < 1e-14);
         assert_eq!(n.sample, [0.0, 0.0, -2.5, 7.0, 7.0]);
     }

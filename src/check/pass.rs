@@ -1,8 +1,8 @@
-//! The one pass: row groups in waves over the threads, and in each row group all columns batch by batch.
+//! The single pass: waves of row groups across threads, and within a row group all columns batch by batch.
 //!
-//! Memory holds one batch of every column for each row group under way, and the counts of one wave: it grows with the
-//! columns and the threads, not with the rows (but for 16 bytes a row where duplicate rows are looked for). Row groups
-//! are merged in file order whatever the order in which they end, so the result does not depend on the threads.
+//! Memory holds one batch of every column for each active row group, and the counts of one wave: it grows with the
+//! columns and the threads, not with the rows (except 16 bytes per row when looking for duplicate rows). Row groups are
+//! merged in file order regardless of when they finish, so the result does not depend on the threads.
 
 use rayon::prelude::*;
 
@@ -16,24 +16,24 @@ use crate::event::{Stage, Watch};
 use crate::input::{BATCH_ROWS, ColumnReader, Order, RowGroup, Source, fault};
 use crate::simd::Dispatch;
 
-/// What the pass found.
+/// The result of the pass.
 pub(super) struct PassOutcome {
     pub(super) profiles: Vec<Profile>,
-    /// Of the columns in `paired`, by position there; None: too many of them.
+    /// Correlations of the columns in `paired`, by position there; None if there are too many columns.
     pub(super) pairs: Option<Pairs>,
     /// The number columns, as positions in the input.
     pub(super) paired: Vec<usize>,
-    /// A hash of each row, in no order that matters; None: they need too much memory.
+    /// A hash of each row, in any order; None if they need too much memory.
     pub(super) rows: Option<Vec<u128>>,
 }
 
-/// What a row group is read with.
+/// The parameters for reading a row group.
 struct PassPlan<'a> {
     source: &'a Source,
     shapes: Vec<ColumnShape>,
     paired: Vec<usize>,
     pairs: bool,
-    /// The column that does not count when rows are compared; None: rows are not compared.
+    /// The column to ignore when rows are compared; None: rows are not compared.
     rows_without: Option<Option<usize>>,
     limits: &'a [ColumnLimits],
     sample: RowSample,
@@ -41,15 +41,15 @@ struct PassPlan<'a> {
     watch: Watch<'a>,
 }
 
-/// What one row group, or all of them up to one, tell.
+/// The counts of one row group, or of all row groups up to one.
 struct PassPart {
     profiles: Vec<Profile>,
     pairs: Pairs,
     rows: Vec<u128>,
 }
 
-/// Reads everything. `id` does not count when rows are compared, which is done if their hashes fit into half of `memory`
-/// bytes. `limits` of each column are counted for expectations.
+/// Reads the whole input. `id` is ignored when rows are compared, which happens if their hashes fit into half of
+/// `memory` bytes. `limits` are counted for the expectations of each column.
 ///
 /// # Errors
 /// A column chunk that cannot be decoded; [`Error::Interrupted`](crate::Error::Interrupted).
@@ -81,7 +81,7 @@ pub(super) fn pass(
     watch.stage(Stage::Check, source.rows(), "rows", || {
         let all: Vec<usize> = (0..source.columns().len()).collect();
         let _ahead = source.ahead(source.row_groups(), &all, Order::Together(rayon::current_num_threads()));
-        // Two row groups a thread: few enough to hold, and enough that a slow one does not leave the others idle.
+        // Two row groups per thread: few enough to hold, and enough that a slow one does not leave the others idle.
         for wave in source.row_groups().chunks(2 * rayon::current_num_threads()) {
             let parts: Vec<PassPart> =
                 wave.par_iter().with_max_len(1).map(|&group| plan.read(group)).collect::<Result<_>>()?;
@@ -98,11 +98,11 @@ pub(super) fn pass(
     })
 }
 
-/// A column under way in a row group.
+/// A column being read in a row group.
 struct ColumnPass<'a> {
     at: usize,
     shape: ColumnShape,
-    /// None: the file does not have it.
+    /// None if the file does not have the column.
     reader: Option<ColumnReader<'a>>,
     profile: Profile,
     piece: Piece,

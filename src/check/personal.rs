@@ -1,13 +1,13 @@
-//! Columns that likely hold personal data, by the shape of their values; names are known to `data`.
+//! Detection of personal data by the form of values. `roles` detects it by column names.
 
-/// Share of sampled values that must have a shape.
+/// Share of sampled values that must have the form.
 const SHARE: f64 = 0.5;
 /// The same for card numbers: one number in ten passes the Luhn check by chance.
 const LUHN_SHARE: f64 = 0.9;
-/// Fewest sampled values that say something.
+/// Fewest sampled values for a conclusion.
 const FEWEST: usize = 10;
 
-/// What these sampled texts look like, and the share of them that do.
+/// The form of these sampled texts, and the share that has it.
 pub(super) fn by_shape(texts: &[String]) -> Option<(&'static str, f64)> {
     type Shape = (&'static str, fn(&str) -> bool, f64);
     const SHAPES: [Shape; 6] = [
@@ -43,7 +43,7 @@ fn is_mail(text: &str) -> bool {
         && !text.contains(char::is_whitespace)
 }
 
-/// ISO 13616: two letters, two check digits, up to 30 letters and digits; the whole, turned, is 1 modulo 97.
+/// ISO 13616: two letters, two check digits, up to 30 letters and digits; rearranged, the whole is 1 modulo 97.
 fn is_iban(text: &str) -> bool {
     let plain: Vec<char> = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
     if !(15..=34).contains(&plain.len())
@@ -60,14 +60,14 @@ fn is_iban(text: &str) -> bool {
     rest == Some(1)
 }
 
-/// 13 to 19 digits, apart from blanks and dashes, that pass the Luhn check.
+/// 13 to 19 digits, ignoring blanks and dashes, that pass the Luhn check.
 fn is_card(text: &str) -> bool {
     let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     (13..=19).contains(&digits.len()) && luhn(&digits)
 }
 
-/// The check digit of ISO/IEC 7812: every second digit from the right is doubled, nines are cast out, and the sum is a
-/// multiple of 10.
+/// The check digit of ISO/IEC 7812: every second digit from the right is doubled, nines are cast out, and the sum must
+/// be a multiple of 10.
 fn luhn(digits: &str) -> bool {
     let sum = digits.bytes().rev().enumerate().try_fold(0, |sum, (i, b)| {
         let digit = u32::from(b.is_ascii_digit().then(|| b - b'0')?);
@@ -77,7 +77,7 @@ fn luhn(digits: &str) -> bool {
     sum.is_some_and(|sum| sum % 10 == 0)
 }
 
-/// International form: + and 8 to 15 digits.
+/// International format: + and 8 to 15 digits.
 fn is_phone(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     text.starts_with('+')
@@ -104,10 +104,10 @@ mod tests {
         let many = |text: &str| vec![text.to_owned(); 20];
         let what = |text: &str| by_shape(&many(text)).map(|(what, _)| what);
         assert_eq!(what("a.b@example.org"), Some("e-mail addresses"));
-        // The example of the IBAN registry, and the same with a digit changed.
+        // The example of the IBAN registry, and the same with one digit changed.
         assert_eq!(what("GB29 NWBK 6016 1331 9268 19"), Some("bank account numbers (IBAN)"));
         assert_eq!(what("GB29 NWBK 6016 1331 9268 18"), None);
-        // The test number of card schemes, and the same with a digit changed.
+        // The test number of card schemes, and the same with one digit changed.
         assert_eq!(what("4111 1111 1111 1111"), Some("card numbers"));
         assert_eq!(what("4111 1111 1111 1112"), None);
         assert_eq!(what("5555-5555-5555-4444"), Some("card numbers"), "nines are cast out");

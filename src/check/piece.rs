@@ -1,4 +1,4 @@
-//! One decoded batch of a column in the two forms that all counting needs: numbers, and keys by which values are equal.
+//! A decoded batch of a column in the two forms that counting needs: numbers, and keys that are equal for equal values.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -11,7 +11,7 @@ use twox_hash::XxHash3_128;
 use crate::input::{ValueKind, as_f64};
 use crate::text::beginning;
 
-/// What can be said of a column.
+/// The class of a column, which determines its statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
@@ -23,7 +23,7 @@ pub enum Class {
     Date,
     /// Text.
     Text,
-    /// Anything else: nulls and different values are counted.
+    /// Anything else: only nulls and distinct values are counted.
     Other,
 }
 
@@ -43,10 +43,10 @@ impl Class {
     }
 }
 
-/// The key of a null, in no value's way but by a chance of 2^-64.
+/// The key of a null; it collides with a value with a probability of 2^-64.
 pub(super) const NULL: u64 = 0x6e75_6c6c_6e75_6c6c;
 
-/// Key of every NaN, whatever its payload.
+/// The key of every NaN, regardless of its payload.
 const NAN: u64 = f64::NAN.to_bits();
 
 /// The key of a text.
@@ -54,33 +54,33 @@ pub(super) fn key_of_text(text: &str) -> u64 {
     XxHash3_128::oneshot(text.as_bytes()) as u64
 }
 
-/// The key of a number in columns that are not read as 64-bit integers. -0 is 0.
+/// The key of a number in columns that are not read as 64-bit integers. -0 counts as 0.
 #[inline(always)]
 pub(super) fn key_of_number(v: f64) -> u64 {
     (v + 0.0).to_bits()
 }
 
-/// A batch of one column. Decimals are told apart as far as f64 does: by their first 15 digits at least.
+/// A batch of one column. Decimals are distinguished to the precision of f64: at least their first 15 digits.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
-    /// Numbers and days, NaN for what is missing; empty for other classes.
+    /// Numbers and days, NaN where missing; empty for other classes.
     pub(super) values: Vec<f64>,
-    /// Equal values have equal keys, and others different ones: their bits, or 64 bits of a hash.
+    /// Equal values have equal keys and different values different ones: their bits, or 64 bits of a hash.
     pub(super) keys: Vec<u64>,
-    /// 64 bits more of a hash; empty where the keys are the values.
+    /// Another 64 bits of the hash; empty if the keys are the values.
     pub(super) more: Vec<u64>,
     pub(super) nulls: u64,
     /// Whether any value is null, NaN or infinite.
     pub(super) gaps: bool,
-    /// Text, where it is text.
+    /// The text of text columns.
     pub(super) text: Option<ArrayRef>,
 }
 
 impl Piece {
-    /// `wide`: 64-bit integers are told apart by all their bits, not only by those that f64 has.
+    /// `wide`: 64-bit integers are distinguished by all their bits, not only by those that f64 holds.
     ///
     /// # Errors
-    /// What the decoder says of the values.
+    /// Values that cannot be decoded.
     pub(super) fn take(&mut self, array: &ArrayRef, class: Class, wide: bool) -> Result<(), String> {
         self.values.clear();
         self.keys.clear();
@@ -94,7 +94,7 @@ impl Piece {
         }
     }
 
-    /// Rows of a column that their file does not have.
+    /// Rows of a column that is absent from their file.
     pub(super) fn absent(&mut self, rows: usize) {
         self.values.clear();
         self.values.resize(rows, f64::NAN);
@@ -141,7 +141,7 @@ impl Piece {
         if let Ok(rows) = rows {
             rows.iter().for_each(|row| self.hash(Some(row.as_ref())));
         } else {
-            // Types without an order, such as maps: as they are printed.
+            // Types without an order, such as maps: by their printed form.
             let options = FormatOptions::default();
             let formatter = ArrayFormatter::try_new(array, &options).map_err(|e| e.to_string())?;
             for row in 0..array.len() {
@@ -153,7 +153,7 @@ impl Piece {
         Ok(())
     }
 
-    /// A value, for people.
+    /// A readable form of a value.
     pub(super) fn show(&self, row: usize) -> Option<String> {
         match &self.text {
             Some(text) => Some(beginning(text.as_string::<i64>().value(row)).into_owned()),

@@ -1,4 +1,4 @@
-//! Everything counted of one column, and how the counts of later rows are added.
+//! All counts of one column, and how to merge the counts of later rows.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -12,19 +12,19 @@ use super::text::Text;
 use crate::input::SourceColumn;
 use crate::simd::Dispatch;
 
-/// What the pass has to count for expectations of one column.
+/// The limits to count for the expectations of one column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ColumnLimits {
     pub(super) range: Option<(f64, f64)>,
-    /// Keys of the values that may occur.
+    /// Keys of the allowed values.
     pub(super) allowed: Option<HashSet<u64>>,
 }
 
-/// What is known of a column before it is read.
+/// Properties of a column known before it is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ColumnShape {
     pub(super) class: Class,
-    /// 64-bit integers in all files: whether they have a sign.
+    /// The signedness, if all files store 64-bit integers.
     signed: Option<bool>,
 }
 
@@ -38,7 +38,7 @@ impl ColumnShape {
         ColumnShape { class: Class::of(&column.data_type), signed: signed.filter(|_| column.conflicts.is_empty()) }
     }
 
-    /// The key that a number has in this column.
+    /// The key of a number in this column.
     pub(super) fn key(self, v: f64) -> u64 {
         match self.signed {
             Some(true) if v.trunc() == v => v as i64 as u64,
@@ -47,7 +47,7 @@ impl ColumnShape {
         }
     }
 
-    /// Reads a batch. True where its type can be counted with the column's; else only its keys are of use.
+    /// Reads a batch. Returns whether its type can be counted with the column's; otherwise only its keys are usable.
     pub(super) fn take(self, array: &ArrayRef, piece: &mut Piece) -> Result<bool, String> {
         let class = Class::of(array.data_type());
         piece.take(array, class, self.signed.is_some())?;
@@ -68,17 +68,17 @@ pub(super) struct Profile {
     pub(super) nulls: u64,
     /// Rows of files that do not have the column.
     pub(super) absent: u64,
-    /// Rows of files in which it has a type that cannot be counted with the first.
+    /// Rows of files whose type of the column cannot be counted with the first.
     pub(super) mistyped: u64,
     /// Values outside the expected range.
     pub(super) outside: u64,
-    /// Values that are not in the expected list, and the first of them.
+    /// Values outside the allowed list, and the first of them.
     pub(super) unlisted: u64,
     pub(super) example: Option<String>,
     pub(super) values: ColumnValues,
 }
 
-/// What is counted by class.
+/// The statistics by class.
 #[derive(Debug, Clone)]
 pub(super) enum ColumnValues {
     Numbers(Box<NumberCounts>),
@@ -96,7 +96,7 @@ impl Profile {
         Profile { rows: 0, nulls: 0, absent: 0, mistyped: 0, outside: 0, unlisted: 0, example: None, values }
     }
 
-    /// Adds a batch that fits the column; `picked` are the positions of sampled rows.
+    /// Adds a batch whose type fits; `picked` are the positions of sampled rows.
     pub(super) fn push(&mut self, piece: &Piece, picked: &[u32], limits: &ColumnLimits, simd: Dispatch) {
         self.compare(piece, limits);
         self.rows += piece.keys.len() as u64;
@@ -111,7 +111,7 @@ impl Profile {
         }
     }
 
-    /// Counts what breaks expectations. Nulls and NaN break none of these.
+    /// Counts values that break expectations. Nulls and NaN break none of these.
     fn compare(&mut self, piece: &Piece, limits: &ColumnLimits) {
         if let Some((low, high)) = limits.range {
             self.outside += piece.values.iter().filter(|&&v| v < low || v > high).count() as u64;
@@ -128,7 +128,7 @@ impl Profile {
         }
     }
 
-    /// Values that are null or NaN, or of a file without the column.
+    /// Values that are null or NaN, or absent from their file.
     pub(super) fn missing(&self) -> u64 {
         let nan = if let ColumnValues::Numbers(numbers) = &self.values { numbers.nan } else { 0 };
         self.nulls + nan + self.absent
@@ -152,7 +152,7 @@ impl Profile {
         }
     }
 
-    /// How many different values, and whether that is exact.
+    /// The number of distinct values, and whether it is exact.
     pub(super) fn distinct(&self) -> (u64, bool) {
         match &self.values {
             ColumnValues::Numbers(numbers) => numbers.distinct.count(),
@@ -161,7 +161,7 @@ impl Profile {
         }
     }
 
-    /// Values that are there: no null and, among numbers, finite.
+    /// Values that are present: not null and, for numbers, finite.
     pub(super) fn present(&self) -> u64 {
         match &self.values {
             ColumnValues::Numbers(numbers) => numbers.moments.n,

@@ -1,4 +1,4 @@
-//! What is told of an input: plain data, the same in JSON, on the page and in the terminal.
+//! The report on an input: plain data, the same in JSON, on the page and in the terminal.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::value::Value;
 use crate::input::SourceColumn;
 use crate::prepare::choose_transform;
 
-/// The quantiles that are told.
+/// The reported quantiles.
 pub const QUANTILES: [f64; 7] = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
 
 /// The report.
@@ -24,18 +24,18 @@ pub struct CheckReport {
     pub rows: u64,
     /// Row groups that have rows.
     pub row_groups: usize,
-    /// The id column, if one is named like one or was named.
+    /// The id column, if one was named or guessed by its name.
     pub id: Option<IdReport>,
-    /// Rows that equal an earlier one in all columns but the id; None: their hashes need more memory than is allowed.
+    /// Rows that equal an earlier one in all columns but the id; None if their hashes need more memory than allowed.
     pub duplicate_rows: Option<u64>,
     /// The columns, in order.
     pub columns: Vec<ColumnReport>,
-    /// Pairs of number columns with a correlation of at least [`super::STRONG`], positive or negative, strongest first;
-    /// over the rows in which both are finite. None: too many number columns.
+    /// Pairs of number columns with a correlation of at least [`super::STRONG`], positive or negative, strongest first,
+    /// over the rows in which both are finite. None if there are too many number columns.
     pub correlations: Option<Vec<Correlation>>,
-    /// Where files disagree about columns.
+    /// Disagreements between files about columns.
     pub schema_differences: Vec<String>,
-    /// What deserves a look.
+    /// The findings.
     pub findings: Vec<Finding>,
     /// Expectations, if there are any.
     pub expectations: Option<Expectation>,
@@ -44,7 +44,7 @@ pub struct CheckReport {
 /// A file.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileReport {
-    /// Where it is.
+    /// Its path.
     pub path: String,
     /// Its size in bytes.
     pub bytes: u64,
@@ -59,11 +59,11 @@ pub struct IdReport {
     pub column: String,
     /// Rows without an id.
     pub nulls: u64,
-    /// Rows whose id an earlier row has.
+    /// Rows whose id occurs in an earlier row.
     pub duplicates: u64,
 }
 
-/// Two columns that move together.
+/// Two correlated columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Correlation {
     /// The first column.
@@ -74,12 +74,12 @@ pub struct Correlation {
     pub r: f64,
 }
 
-/// How expectations were met.
+/// The result of checking expectations.
 #[derive(Debug, Clone, Serialize)]
 pub struct Expectation {
     /// Expectations checked.
     pub checked: usize,
-    /// Those that are broken.
+    /// The broken ones.
     pub breaches: Vec<Breach>,
 }
 
@@ -90,43 +90,43 @@ pub struct ColumnReport {
     pub name: String,
     /// Its Arrow type in the first file that has it.
     pub data_type: String,
-    /// What it was counted as.
+    /// The class it was counted as.
     pub class: Class,
     /// Nulls.
     pub nulls: u64,
     /// Rows of files that do not have the column.
     pub absent: u64,
-    /// Rows of files in which its type is of another class; nothing more is counted of them.
+    /// Rows of files in which its type is of another class; they are not counted further.
     pub mistyped: u64,
-    /// Different values.
+    /// Distinct values.
     pub distinct: u64,
-    /// Whether they were counted one by one; else the number is estimated, see [`super::DISTINCT_ERROR`].
+    /// Whether they were counted individually; otherwise the number is an estimate, see [`super::DISTINCT_ERROR`].
     pub distinct_exact: bool,
-    /// The most common value; of equally common ones, the first.
+    /// The most common value; the first if several are equally common.
     pub most_common: Option<Common>,
-    /// Every value and its count, in order, where there are at most 1024; not for likely personal data.
+    /// Every value and its count, in order, if there are at most 1024; omitted for likely personal data.
     pub counts: Option<Vec<(Value, u64)>>,
-    /// More about numbers, booleans and dates.
+    /// Statistics of numbers, booleans and dates.
     pub numbers: Option<NumberReport>,
-    /// More about text.
+    /// Statistics of text.
     pub text: Option<TextReport>,
 }
 
 /// A common value.
 #[derive(Debug, Clone, Serialize)]
 pub struct Common {
-    /// The value; None where it is likely personal data.
+    /// The value; None if it is likely personal data.
     pub value: Option<Value>,
-    /// How often it occurs.
+    /// Its number of occurrences.
     pub count: u64,
-    /// Whether every occurrence was counted; else there may be more.
+    /// Whether every occurrence was counted; otherwise there may be more.
     pub exact: bool,
     /// The count as a share of all rows of files that have the column.
     pub share: f64,
 }
 
-/// What is told of numbers, booleans (0 and 1) and dates (days since 1970). Numbers and dates that are likely personal data
-/// have no smallest, largest, mean or quantiles here.
+/// Statistics of numbers, booleans (0 and 1) and dates (days since 1970). For likely personal data among numbers and
+/// dates, minimum, maximum, mean and quantiles are omitted.
 #[derive(Debug, Clone, Serialize)]
 pub struct NumberReport {
     /// NaN.
@@ -141,34 +141,34 @@ pub struct NumberReport {
     pub whole: bool,
     /// Smallest finite value.
     pub min: Option<Value>,
-    /// Quantiles, in the order of [`QUANTILES`], of the sampled rows; linear interpolation between neighbours.
+    /// Quantiles of the sampled rows, in the order of [`QUANTILES`], with linear interpolation between neighbors.
     pub quantiles: Vec<Value>,
-    /// Finite values in the sample. All of them: quantiles are exact.
+    /// Finite values in the sample. If it has all of them, quantiles are exact.
     pub sampled: u64,
-    /// The true rank of the median is within this share of the values of the one told, with a probability of 99 %; 0 if
-    /// exact. Other quantiles are closer.
+    /// The true rank of the median is within this share of the values of the reported one, with a probability of 99 %;
+    /// 0 if exact. Other quantiles are closer.
     pub rank_error: f64,
     /// Largest finite value.
     pub max: Option<Value>,
     /// Mean of the finite values.
     pub mean: Option<f64>,
-    /// Their standard deviation (of the population).
+    /// Their population standard deviation.
     pub deviation: Option<f64>,
-    /// Their Fisher-Pearson skewness; None where nothing varies.
+    /// Their Fisher-Pearson skewness; None for a constant.
     pub skewness: Option<f64>,
-    /// What the transform `auto` of a fit comes to, by its rule on the sampled rows; None for dates and booleans.
+    /// The transform that `auto` chooses in a fit, by its rule on the sampled rows; None for dates and booleans.
     pub transform: Option<&'static str>,
     /// Likely codes for "unknown", such as 999 or -1; dates in days since 1970.
     pub sentinels: Vec<f64>,
-    /// The sampled finite values in order, for findings.
+    /// The sampled finite values in order, for the findings.
     #[serde(skip)]
     pub(super) sorted: Vec<f64>,
 }
 
-/// What is told of text. Lengths are in characters.
+/// Statistics of text. Lengths are in characters.
 #[derive(Debug, Clone, Serialize)]
 pub struct TextReport {
-    /// Texts without a character.
+    /// Empty texts.
     pub empty: u64,
     /// Texts that begin or end with a blank.
     pub padded: u64,
@@ -180,7 +180,7 @@ pub struct TextReport {
     pub mean_length: Option<f64>,
 }
 
-/// The report of a column; `personal`: its values are not told.
+/// The report on a column; `personal`: its values are withheld.
 pub(super) fn column(source: &SourceColumn, profile: &Profile, personal: bool) -> ColumnReport {
     let class = Class::of(&source.data_type);
     let (distinct, distinct_exact) = profile.distinct();
@@ -228,7 +228,7 @@ fn numbers(n: &super::numbers::NumberCounts, class: Class, personal: bool) -> Nu
     let mut sorted = n.sample.clone();
     sorted.sort_by(f64::total_cmp);
     let exact = sorted.len() as u64 == m.n;
-    // Booleans and dates are told as they are, though the median may lie between two.
+    // Booleans and dates keep their form, although the median may lie between two values.
     let told = !(personal && class != Class::Boolean);
     let tell = |v: f64| if class == Class::Boolean { Value::Number(v) } else { Value::of(v, class) };
     NumberReport {
@@ -266,7 +266,7 @@ fn text(t: &super::text::Text, profile: &Profile) -> TextReport {
 }
 
 impl ColumnReport {
-    /// Values that are null, NaN or of a file without the column.
+    /// Values that are null, NaN or absent from their file.
     pub fn missing(&self) -> u64 {
         self.nulls + self.absent + self.numbers.as_ref().map_or(0, |n| n.nan)
     }

@@ -1,7 +1,8 @@
-//! Rows that occur more than once, by a hash of 128 bits of each row.
+//! Duplicate rows, found by a hash of 128 bits of each row.
 //!
-//! Each column adds two mixed words of its values' keys to the row's sum, salted by the column's position. Two different
-//! rows have one sum with a chance of 2^-128; among 2^30 rows there is such a pair with a chance below 10^-20.
+//! Each column adds two mixed words of its values' keys to the row's sum, salted by the column's position. Two
+//! different rows have the same sum with a probability of 2^-128; among 2^30 rows there is such a pair with a
+//! probability below 10^-20.
 
 use fearless_simd::Simd;
 use rayon::prelude::*;
@@ -10,7 +11,7 @@ use super::piece::Piece;
 use crate::numeric::mix;
 use crate::simd::{Dispatch, Work};
 
-/// Bytes of memory for a row.
+/// Bytes of memory per row.
 pub(super) const ROW_BYTES: u64 = 16;
 
 /// The sums of one batch.
@@ -60,7 +61,7 @@ impl Work for Add<'_> {
     }
 }
 
-/// How many rows an earlier one equals.
+/// The number of rows that equal an earlier one.
 pub(super) fn duplicates(mut rows: Vec<u128>) -> u64 {
     rows.par_sort_unstable();
     rows.par_windows(2).filter(|w| w[0] == w[1]).count() as u64
@@ -84,7 +85,7 @@ mod tests {
     fn equal_rows_are_counted_and_others_are_not() {
         assert_eq!(duplicates(hashes(&[vec![1, 1, 2, 1], vec![5, 5, 5, 6]])), 1);
         assert_eq!(duplicates(hashes(&[vec![7; 100]])), 99);
-        // The same values in other columns, or moved by the same amount between two, are other rows.
+        // The same values in other columns, or moved by the same amount between two, make different rows.
         assert_eq!(duplicates(hashes(&[vec![1, 2], vec![2, 1]])), 0);
         let (a, b) = ((0..200u64).flat_map(|i| vec![i; 200]).collect(), (0..200u64).cycle().take(40_000).collect());
         assert_eq!(duplicates(hashes(&[a, b])), 0);

@@ -1,21 +1,21 @@
-//! The rows from which quantiles, transforms and shapes of text are taken.
+//! The sampled rows, used for quantiles, transforms and forms of text.
 //!
-//! A row is in the sample if a hash of its number lies below a threshold, so the sample does not depend on threads, order
-//! or split; merging is appending in row order; and it costs nothing for the rows outside. With at most [`ROWS`] rows all
-//! are in, and quantiles are exact. Chosen over the two usual sketches: KLL and t-digest look at every value of every
-//! column, a third of the time of the whole pass, and what they give depends on how the input is cut. KLL with its
-//! default of 200 is off by 1.3 % of the rows; this sample by 0.5 % at the median and 0.1 % at the first and the last
-//! percent, where outliers are (both with a probability of 1 %).
+//! A row is in the sample if a hash of its number lies below a threshold, so the sample does not depend on threads,
+//! order or split; merging is appending in row order; and other rows cost nothing. With at most [`ROWS`] rows all are
+//! in the sample, and quantiles are exact. Preferred to the two usual sketches: KLL and t-digest process every value of
+//! every column, a third of the time of the whole pass, and their results depend on how the input is split. KLL with
+//! its default of 200 is off by 1.3 % of the rows; this sample by 0.5 % at the median and 0.1 % at the first and the
+//! last percent, where outliers are (both with a probability of 1 %).
 
 use crate::numeric::mix;
 
-/// Rows in the sample, about, where there are more.
+/// The approximate number of rows in the sample, if there are more.
 pub(super) const ROWS: u64 = 1 << 16;
 
-/// Which rows are in the sample.
+/// Selects the rows of the sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowSample {
-    /// A row whose hash lies below is in; None: all are.
+    /// Rows whose hash is below are selected; None: all rows.
     below: Option<u64>,
 }
 
@@ -35,20 +35,20 @@ impl RowSample {
     }
 }
 
-/// The half width, as a share of the values, of the interval that holds the true rank of a quantile `q` from `n` sampled
-/// values with a probability of 99 %: 2.576 sqrt(q (1 - q) / n), the normal approximation of the binomial distribution.
+/// The half width, as a share of the values, of the 99 % interval for the true rank of a quantile `q` from `n` sampled
+/// values: 2.576 sqrt(q (1 - q) / n), the normal approximation of the binomial distribution.
 pub(super) fn rank_error(q: f64, n: usize) -> f64 {
     2.576 * (q * (1.0 - q) / n.max(1) as f64).sqrt()
 }
 
-/// Quantiles of `sorted` values; linear interpolation between neighbours, as NumPy's default.
+/// Quantiles of `sorted` values, with linear interpolation between neighbors, like NumPy's default.
 pub(super) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let at = last as f64 * q;
     let low = (at as usize).min(last);
     let (a, b) = (sorted[low], sorted[(low + 1).min(last)]);
     let (gap, share) = (b - a, at - low as f64);
-    // Between neighbours that are farther apart than f64 reaches, by another way.
+    // Between neighbors whose difference overflows f64, interpolate differently.
     Some(if gap.is_finite() { a + gap * share } else { a * (1.0 - share) + b * share })
 }
 

@@ -5,9 +5,9 @@ use super::sample::quantile;
 
 /// Share of rows from which a pile of equal values at the edge is suspicious.
 const PILE: f64 = 0.001;
-/// How many times as common as its neighbours a pile is.
+/// How many times as common as its neighbors a pile must be.
 const PILED: u64 = 5;
-/// Least share, and least number, of rows with a code.
+/// The least share, and the least number, of rows with a code.
 const LEAST: (f64, u64) = (0.0001, 5);
 
 /// Codes at one end of a column.
@@ -19,8 +19,8 @@ pub(super) struct Codes {
     pub(super) next: f64,
 }
 
-/// Whether people write this number for "unknown": -1, -9 or 9, and two or more digits of which all are nines but the last,
-/// which is 6 to 9 (96 to 99, 996 to 999, 99999), with either sign.
+/// Whether this number is commonly used for "unknown": -1, -9 or 9, and numbers of two or more digits, all nines except
+/// the last, which is 6 to 9 (96 to 99, 996 to 999, 99999), with either sign.
 fn is_code(v: f64) -> bool {
     if v == -1.0 {
         return true;
@@ -36,16 +36,16 @@ fn is_code(v: f64) -> bool {
 /// Days since 1970 of 1900-01-01, 1970-01-01, 2099-12-31 and 9999-12-31.
 const DATE_CODES: [f64; 4] = [-25567.0, 0.0, 47481.0, 2_932_896.0];
 
-/// The codes of a column of `present` finite values, of which `sorted` is a sample in order.
+/// The codes of a column with `present` finite values; `sorted` is a sorted sample of them.
 ///
-/// A group of codes is reported if nothing lies beyond it, at least one row in ten thousand and five rows have one, and
-/// either
-/// - it is isolated: the gap to the nearest other value is as wide as the span from the first to the last percent of all
-///   other values (96 and 98 in counts from 0 to 17); or
+/// A group of codes is reported if nothing lies beyond it, if at least one row in ten thousand and at least five rows
+/// have one, and if either
+/// - it is isolated: the gap to the nearest other value is as wide as the span from the first to the last percent of
+///   all other values (96 and 98 in counts from 0 to 17); or
 /// - it is a pile: one row in a thousand has a code, and it is five times as common as the median of the next values
 ///   (99 in ages up to 95; -1 below hundreds of other numbers).
 ///
-/// The values -1, 0, 1 alone are no code: -1 needs other values than 0 and 1 beside it.
+/// The values -1, 0, 1 alone are no codes: -1 needs other values than 0 and 1 beside it.
 pub(super) fn sentinels(edges: &Edges, present: u64, sorted: &[f64], is_date: bool) -> Vec<Codes> {
     let code = |v: f64| if is_date { DATE_CODES.contains(&v.floor()) } else { is_code(v) };
     let others: Vec<f64> = sorted.iter().copied().filter(|&v| !code(v)).collect();
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn isolated_codes() {
-        // Times past due in a credit bureau's file: 0 to 17, and 96 and 98 for what was not told.
+        // Times past due in a credit bureau's file: 0 to 17, and 96 and 98 for unknown.
         let codes = found(&cycle(10_000, 18, &[(96.0, 5), (98.0, 264)]));
         assert_eq!(codes, [Codes { values: vec![(98.0, 264), (96.0, 5)], next: 17.0 }]);
         assert_eq!(found(&cycle(10_000, 80, &[(-999.0, 10)])).len(), 1);

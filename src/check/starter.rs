@@ -1,4 +1,4 @@
-//! A recipe to start from: what was found of every column, and the choices that follow from it.
+//! A starting recipe: a summary of every column, and the choices that follow from it.
 
 use std::fmt::Write as _;
 
@@ -12,18 +12,18 @@ use crate::event::{Observer, Watch};
 use crate::roles::RoleRequest;
 use crate::text::{percent, shown};
 
-/// Different values up to which text is taken for categories.
+/// The most distinct values for which text is treated as categories.
 const CATEGORIES: u64 = 100;
 /// Categories that get a feature of their own.
 const OWN: u64 = 20;
-/// Share of missing values from which it is worth knowing where they are.
+/// Share of missing values from which an indicator of missing values is useful.
 const MISSING: f64 = 0.01;
-/// How many times as far from the median as the last percentile the largest value is, to offer to winsorise.
+/// Winsorising is offered if the largest value lies this many times as far from the median as the last percentile.
 const TAIL: f64 = 20.0;
-/// Correlated pairs that are named.
+/// Correlated pairs to name.
 const PAIRS: usize = 10;
 
-/// The text of a recipe file for an input, which a fit takes as it is.
+/// The text of a recipe file for an input, ready for a fit.
 ///
 /// # Errors
 /// As [`check`].
@@ -63,7 +63,7 @@ pub fn starting_recipe(
     Ok(out)
 }
 
-/// Whether it is text of few values that repeat, and none that are somebody's.
+/// Whether it is text with few, repeated values that identify nobody.
 fn is_category(report: &CheckReport, column: &ColumnReport) -> bool {
     let finding = |kind| report.findings.iter().any(|f| f.kind == kind && f.column.as_ref() == Some(&column.name));
     column.class == Class::Text
@@ -72,7 +72,7 @@ fn is_category(report: &CheckReport, column: &ColumnReport) -> bool {
         && !finding("likely_id")
 }
 
-/// A column in a line.
+/// A column in one line.
 fn seen(column: &ColumnReport) -> String {
     let mut parts = vec![shown(&column.data_type)];
     if column.missing() > 0 {
@@ -108,7 +108,7 @@ fn section(out: &mut String, column: &ColumnReport) {
         if missing_share(column) >= MISSING {
             lines.push(format!("indicator = true   # adds {}_missing: 1 where there is no value", shown(&column.name)));
         }
-        // Two values stay two values.
+        // Two distinct values stay two under any transform.
         if n.transform == Some("signed-log1p") && column.distinct > 2 {
             let or = if n.negative > 0 { "yeo-johnson or quantile" } else { "log1p, sqrt, yeo-johnson or quantile" };
             lines.push(format!("transform = \"signed-log1p\"   # or {or}"));
@@ -123,7 +123,7 @@ fn section(out: &mut String, column: &ColumnReport) {
     let _ = writeln!(out, "[columns.{}]\n{}", key(&column.name), lines.join("\n"));
 }
 
-/// A name as a key of TOML, whose basic strings have the escapes of JSON.
+/// A name as a TOML key; TOML's basic strings have the escapes of JSON.
 fn key(name: &str) -> String {
     if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         return name.to_owned();
@@ -131,7 +131,7 @@ fn key(name: &str) -> String {
     serde_json::Value::from(name).to_string().replace('\u{7f}', "\\u007f")
 }
 
-/// The share of rows without a value; the common value tells how many rows there are.
+/// The share of rows without a value; the most common value's share gives the number of rows.
 fn missing_share(column: &ColumnReport) -> f64 {
     let Some(common) = column.most_common.as_ref() else { return 1.0 };
     column.missing() as f64 * common.share / common.count.max(1) as f64

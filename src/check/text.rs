@@ -1,4 +1,4 @@
-//! What is counted of a column of text.
+//! Counts of a column of text.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Text {
     pub(super) longest: u64,
     pub(super) characters: u64,
     pub(super) distinct: Distinct,
-    /// The beginnings of the texts that are counted one by one, by key.
+    /// The beginnings of the individually counted texts, by key.
     names: HashMap<u64, String>,
     /// Texts of sampled rows, cut to [`LONGEST_SHOWN`] characters.
     pub(super) sample: Vec<String>,
@@ -78,7 +78,7 @@ impl Text {
         }
     }
 
-    /// The most common text and its count; a lower bound where not every text is counted. Ties go to the first by order.
+    /// The most common text and its count; a lower bound if not every text is counted. Ties go to the first in order.
     pub(super) fn most_common(&self) -> Option<(String, u64)> {
         let common = self.distinct.common();
         let most = common.first()?.1;
@@ -86,7 +86,7 @@ impl Text {
         tied.min().map(|name| (name.clone(), most))
     }
 
-    /// Every text and its count, where there are few.
+    /// Every text and its count, if there are few.
     pub(super) fn counts(&self) -> Option<Vec<(String, u64)>> {
         let mut all: Vec<(String, u64)> =
             self.distinct.counts()?.filter_map(|(key, n)| Some((self.names.get(&key)?.clone(), n))).collect();

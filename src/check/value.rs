@@ -1,4 +1,4 @@
-//! One value of a column, in JSON as what it is.
+//! A value of a column, serialized to the matching JSON type.
 
 use serde::Serialize;
 

@@ -17,25 +17,25 @@ const SAMPLE_ROWS: (u64, u64) = (1 << 16, 1 << 20);
 const SEED_ROWS_A_SEGMENT: usize = 32;
 const SEED_ROWS: usize = 1 << 13;
 
-/// Where centroids start.
+/// The starting centroids.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Init {
     /// Greedy k-means++ on the sample.
     PlusPlus,
-    /// Rows of the sample at random.
+    /// Random rows of the sample.
     Random,
-    /// These; no sample is taken.
+    /// These centroids; no sample is taken.
     Given(Centroids),
 }
 
-/// What to fit.
+/// Parameters of a fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KMeans {
     /// Segments.
     pub k: usize,
-    /// Starts converged on the sample.
+    /// Starts to converge on the sample.
     pub n_init: u32,
-    /// Where centroids start.
+    /// The starting centroids.
     pub init: Init,
     /// When to stop.
     pub limits: Limits,
@@ -226,7 +226,7 @@ impl KMeans {
             starts.push(if rows.len() == self.k {
                 from.centroids(&rows)?
             } else {
-                // The sample has too few distinct rows: any distinct rows will do.
+                // The sample has too few distinct rows: use any distinct rows.
                 let distinct = distinct_rows(tiles, self.k, watch)?;
                 if distinct.len() < self.k {
                     return Err(too_few(self.k, distinct.len()));
@@ -239,7 +239,7 @@ impl KMeans {
     }
 }
 
-/// Opens a session, on another backend where one fails and `recover` has another.
+/// Opens a session, on another backend if that fails and `recover` has one.
 pub(crate) fn open_session<'a>(
     mut backend: &'a dyn Backend,
     tiles: &'a Tiles,

@@ -54,7 +54,7 @@ pub enum Stop {
     MaxIter,
 }
 
-/// The state after some passes: enough to go on from.
+/// The state after some passes, sufficient to continue.
 #[derive(Debug, Clone)]
 pub(super) struct Progress {
     pub(super) centroids: Centroids,
@@ -62,19 +62,19 @@ pub(super) struct Progress {
     pub(super) n_iter: u32,
     /// Inertia of the last pass; None before the first or after a repair.
     falling_from: Option<u128>,
-    /// The reason to stop, if one was found before the rows were labelled by the last centroids.
+    /// The reason to stop, if found before the rows were labelled by the last centroids.
     stop: Option<Stop>,
 }
 
-/// Where the iteration ended.
+/// The result of the iteration.
 #[derive(Debug, Clone)]
 pub(super) struct Converged {
     pub(super) centroids: Centroids,
     /// Rows by segment.
     pub(super) counts: Vec<u64>,
-    /// Exact.
+    /// The exact inertia.
     pub(super) inertia: u128,
-    /// Passes made, but for one that only counted.
+    /// Passes made, except one that only counted.
     pub(super) n_iter: u32,
     pub(super) stop: Stop,
     /// Segments without rows.
@@ -86,8 +86,8 @@ impl Progress {
         Progress { centroids, n_iter: 0, falling_from: None, stop: None }
     }
 
-    /// Iterates until a reason to stop. On an error `self` holds the centroids of the last complete pass, from which
-    /// another session can go on; the result is the same.
+    /// Iterates until there is a reason to stop. On an error `self` holds the centroids of the last complete pass, from
+    /// which another session can continue with the same result.
     pub(super) fn run(
         &mut self,
         tiles: &Tiles,
@@ -133,7 +133,7 @@ impl Progress {
             self.falling_from = (moved == 0).then_some(inertia);
             self.centroids = next;
             let small = moved == 0 && shift <= limits.tol * mean_variance(&partial, tiles.sum_squares());
-            // One more pass tells how many rows the last centroids have, and what their inertia is.
+            // One more pass computes the counts and the inertia for the last centroids.
             if small {
                 self.stop = Some(Stop::Tolerance);
             } else if number >= limits.max_iter {

@@ -1,4 +1,5 @@
-//! The rows on which a fit starts: chosen by a hash of (seed, row number), so the same for every split and thread count.
+//! The sample on which a fit starts: chosen by a hash of (seed, row number), so it is the same for any split and thread
+//! count.
 
 use crate::backend::Centroids;
 use crate::error::Result;
@@ -52,15 +53,15 @@ pub(super) fn sample(tiles: &Tiles, seed: u64, wanted: u64, watch: Watch<'_>) ->
     Ok(all)
 }
 
-/// About `wanted` rows of `tiles`, whole tiles of them: much faster than row by row, and good enough to go on from centroids
-/// that are good already.
+/// About `wanted` rows of `tiles`, in whole tiles: much faster than row by row, and sufficient to refine good
+/// centroids.
 pub(super) fn sample_tiles(tiles: &Tiles, seed: u64, wanted: u64, watch: Watch<'_>) -> Result<Tiles> {
     let key = mix(seed ^ 0x5449_4c45);
     let threshold = threshold(wanted, tiles.rows());
     tiles.subset(|tile| mix(key ^ tile) <= threshold, watch)
 }
 
-/// Hashes up to this are chosen.
+/// The largest hash that is chosen.
 fn threshold(wanted: u64, of: u64) -> u64 {
     if wanted >= of { u64::MAX } else { ((u128::from(wanted) << 64) / u128::from(of)) as u64 }
 }

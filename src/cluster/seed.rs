@@ -1,4 +1,4 @@
-//! Starting centroids: greedy k-means++, or rows at random. All arithmetic is integer, so the choice is the same
+//! Starting centroids: greedy k-means++, or random rows. All arithmetic is integer, so the choice is the same
 //! everywhere.
 
 use fearless_simd::Simd;
@@ -11,10 +11,10 @@ use crate::event::Watch;
 use crate::numeric::Random;
 use crate::simd::{Dispatch, Work};
 
-/// Rows of a sample worked on by one task.
+/// Sample rows per task.
 const BLOCK: usize = 2048;
 
-/// Greedy k-means++ (Arthur and Vassilvitskii 2007, with the `2 + ln k` trials a step of their reference code, as
+/// Greedy k-means++ (Arthur and Vassilvitskii 2007, with the `2 + ln k` trials per step of their reference code, like
 /// scikit-learn): positions of up to `k` rows of `sample`, fewer if it has fewer distinct rows of positive weight.
 pub(super) fn plus_plus(sample: &Sample, k: usize, random: &mut Random, watch: Watch<'_>) -> Result<Vec<usize>> {
     let trials = 2 + k.ilog2() as usize * 7 / 10; // ln 2 = 0.69
@@ -40,12 +40,12 @@ pub(super) fn plus_plus(sample: &Sample, k: usize, random: &mut Random, watch: W
     Ok(chosen)
 }
 
-/// Up to `k` rows of `sample` with different values, drawn evenly.
+/// Up to `k` distinct rows of `sample`, drawn uniformly.
 pub(super) fn at_random(sample: &Sample, k: usize, random: &mut Random) -> Vec<usize> {
     let mut order: Vec<usize> = (0..sample.rows()).collect();
     let mut seen = std::collections::HashSet::new();
     let mut chosen = Vec::with_capacity(k);
-    // A Fisher-Yates shuffle, as far as it is needed.
+    // A partial Fisher-Yates shuffle.
     for i in 0..order.len() {
         if chosen.len() == k {
             break;
@@ -59,7 +59,7 @@ pub(super) fn at_random(sample: &Sample, k: usize, random: &mut Random) -> Vec<u
     chosen
 }
 
-/// A position drawn with the given chances; None if all are zero.
+/// A position drawn with probabilities proportional to `chances`; None if all are zero.
 fn draw(chances: &[u128], random: &mut Random) -> Option<usize> {
     let total: u128 = chances.iter().sum();
     if total == 0 {
@@ -73,7 +73,7 @@ fn draw(chances: &[u128], random: &mut Random) -> Option<usize> {
     })
 }
 
-/// Takes a new centroid into account.
+/// Lowers the distances to the nearest centroid by a new centroid.
 fn lower(sample: &Sample, centroid: usize, nearest: &mut [u64]) {
     let (simd, centroid) = (Dispatch::default(), sample.row(centroid));
     nearest.par_chunks_mut(BLOCK).enumerate().for_each(|(b, nearest)| {
@@ -99,7 +99,7 @@ impl Work for Lower<'_> {
     }
 }
 
-/// What the weighted sum of squared distances would be with each of the candidates.
+/// The weighted sum of squared distances after adding each of the candidates.
 fn potentials(sample: &Sample, nearest: &[u64], candidates: &[usize]) -> Vec<u128> {
     let (simd, candidates) = (Dispatch::default(), candidates.iter().map(|&i| sample.row(i)).collect::<Vec<_>>());
     let none = || vec![0u128; candidates.len()];

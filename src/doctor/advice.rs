@@ -1,15 +1,15 @@
-//! What the facts mean: [`Observed`] and the devices that Vulkan shows enter, sentences leave, each with its remedy.
+//! Advice from facts: turns [`Observed`] and the devices that Vulkan reports into sentences, each with a remedy.
 //!
-//! A cause silences what follows from it, and what a working GPU disproves is not said: a healthy machine gets no
+//! A cause suppresses its consequences, and advice that a working GPU disproves is omitted: a healthy machine gets no
 //! advice.
 
 use super::findings::FoundDevice;
 use super::observed::{DeviceNode, DriverFault, Icd, Library, NVIDIA_LIBRARY, NodeAccess, NvidiaGpu, Observed};
 
-/// How many paths are listed before the rest is counted.
+/// The most paths to list; the rest is only counted.
 const LISTED: usize = 3;
 
-/// The advice, causes before what follows from them.
+/// The advice, causes before their consequences.
 pub(super) fn advice(seen: &Observed, devices: &[FoundDevice]) -> Vec<String> {
     let vulkan = Shown::of(seen, devices);
     let mut out = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn advice(seen: &Observed, devices: &[FoundDevice]) -> Vec<String> {
     out
 }
 
-/// What Vulkan shows, beside what should be there.
+/// The devices that Vulkan reports, compared with what should be there.
 struct Shown {
     /// Any real GPU.
     real: bool,
@@ -56,9 +56,9 @@ struct Shown {
     any: bool,
     /// Any NVIDIA GPU.
     nvidia: bool,
-    /// Fewer NVIDIA GPUs than have device nodes.
+    /// There are fewer NVIDIA GPUs than device nodes for them.
     nvidia_lacks: bool,
-    /// There are device nodes of NVIDIA GPUs, and Vulkan shows none of them.
+    /// There are device nodes of NVIDIA GPUs, and Vulkan reports none of the GPUs.
     nvidia_hidden: bool,
 }
 
@@ -77,7 +77,7 @@ impl Shown {
     }
 }
 
-/// The kernel has the GPU, this user space has not.
+/// The kernel has the GPU, but this user space has no node for it.
 fn absent_nodes(seen: &Observed, vulkan: &Shown) -> Vec<String> {
     let mut out = Vec::new();
     if seen.nvidia_module.is_some() && !vulkan.nvidia && !seen.nodes.iter().any(DeviceNode::is_nvidia_gpu) {
@@ -102,8 +102,8 @@ fn absent_nodes(seen: &Observed, vulkan: &Shown) -> Vec<String> {
     out
 }
 
-/// Device nodes that cannot be opened, those with the same reason together. Where another GPU works, a closed render
-/// node is no fault: NVIDIA's driver computes without it.
+/// Device nodes that cannot be opened, grouped by reason. If another GPU works, a closed render node is no fault:
+/// NVIDIA's driver computes without it.
 fn closed_nodes(seen: &Observed, vulkan: &Shown) -> Vec<String> {
     let matters = |n: &&DeviceNode| if n.is_nvidia() { vulkan.nvidia_lacks || !vulkan.real } else { !vulkan.real };
     let closed: Vec<&DeviceNode> = seen.nodes.iter().filter(|n| n.access != NodeAccess::Open).filter(matters).collect();
@@ -144,8 +144,8 @@ fn closed_nodes(seen: &Observed, vulkan: &Shown) -> Vec<String> {
     out
 }
 
-/// NVIDIA's guide to MIG: on a GPU in MIG mode no graphics interface works, and Vulkan is one. Some profiles of the RTX
-/// PRO 6000 Blackwell are excepted, and then Vulkan shows the device.
+/// NVIDIA's guide to MIG: a GPU in MIG mode supports no graphics interface, and Vulkan is one. Some profiles of the RTX
+/// PRO 6000 Blackwell are exceptions; then Vulkan reports the device.
 fn mig(seen: &Observed, vulkan: &Shown) -> Option<String> {
     if vulkan.nvidia && !vulkan.nvidia_lacks {
         return None;
@@ -173,7 +173,7 @@ fn mig(seen: &Observed, vulkan: &Shown) -> Option<String> {
     seen.mig_node.then(|| format!("this container was given a MIG slice, which Vulkan does not show: {whole}"))
 }
 
-/// The kernel module refuses a library of another version.
+/// The kernel module rejects a library of another version.
 fn versions(seen: &Observed, vulkan: &Shown) -> Option<String> {
     let (module, library) = (seen.nvidia_module.as_ref()?, seen.nvidia_library.as_ref()?);
     let (version, path) = (library.version.as_ref()?, library.path.as_ref()?);
@@ -188,7 +188,7 @@ fn versions(seen: &Observed, vulkan: &Shown) -> Option<String> {
     Some(format!("the NVIDIA kernel module is version {module}, but {path} is version {version}: {remedy}"))
 }
 
-/// NVIDIA's container runtime hands in the parts of the driver that the variable lists, by default those for CUDA.
+/// NVIDIA's container runtime mounts the parts of the driver that the variable lists, by default those for CUDA.
 fn capabilities(seen: &Observed, vulkan: &Shown) -> Option<String> {
     if !vulkan.nvidia_hidden {
         return None;
@@ -206,7 +206,7 @@ fn capabilities(seen: &Observed, vulkan: &Shown) -> Option<String> {
     }
 }
 
-/// Libraries for screens, without which NVIDIA's does not load.
+/// X11 libraries, without which NVIDIA's does not load.
 fn screen_libraries(seen: &Observed, vulkan: &Shown) -> Option<String> {
     let library = seen.nvidia_library.as_ref().filter(|_| vulkan.nvidia_hidden && !seen.nvidia_lacks.is_empty())?;
     let names: Vec<&str> = seen.nvidia_lacks.iter().map(|(name, _)| *name).collect();
@@ -219,7 +219,7 @@ fn screen_libraries(seen: &Observed, vulkan: &Shown) -> Option<String> {
     ))
 }
 
-/// What is wrong with an ICD file.
+/// The fault of an ICD file.
 fn icd(icd: &Icd) -> Option<String> {
     let Icd { path, named_by, library } = icd;
     let file = match named_by {
@@ -245,7 +245,7 @@ fn icd(icd: &Icd) -> Option<String> {
     }
 }
 
-/// Where no known trap was found.
+/// The advice if no known cause was found.
 fn unexplained(seen: &Observed, vulkan: &Shown) -> Option<String> {
     if vulkan.nvidia_hidden && !seen.icds.iter().any(Icd::is_nvidia) {
         let where_from = match seen.only {

@@ -1,4 +1,4 @@
-//! What was found on this machine: plain data, the same in JSON and in the terminal.
+//! The findings about this machine: plain data, the same in JSON and in the terminal.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub struct Findings {
     pub simd_available: Vec<&'static str>,
     /// The GPUs, real and software.
     pub devices: Vec<FoundDevice>,
-    /// What is missing, and how to get it: a finding and its remedy each, causes before what follows from them.
+    /// Problems and their remedies, causes before their consequences.
     pub advice: Vec<String>,
 }
 

@@ -1,24 +1,25 @@
-//! Where the doctor looks: files below a root folder, the environment, and how a device node is opened.
+//! Access to the machine under examination: files below a root folder, the environment, and opening of device nodes.
 //!
-//! Tests lay out a root of their own. All paths are as programs on that machine write them.
+//! Tests use a root of their own. All paths are written as programs on that machine write them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A machine that can be looked at.
+/// A machine to examine.
 pub(super) struct Machine {
-    /// What stands for `/`.
+    /// The folder that serves as `/`.
     pub(super) root: PathBuf,
     /// The environment.
     pub(super) variables: BTreeMap<String, String>,
-    /// Opens a device node for reading and writing. Rights alone do not tell: rules of a container may refuse it too.
+    /// Opens a device node for reading and writing. File permissions are not sufficient: the rules of a container may
+    /// deny it too.
     pub(super) open: fn(&Path) -> io::Result<()>,
 }
 
 impl Machine {
-    /// The one that this process runs on.
+    /// The machine that this process runs on.
     pub(super) fn this() -> Self {
         let text = |v: std::ffi::OsString| v.to_string_lossy().into_owned();
         Machine {
@@ -52,7 +53,7 @@ impl Machine {
         fs::read_to_string(self.at(path))
     }
 
-    /// The names in a folder, sorted; none where it cannot be listed.
+    /// The names in a folder, sorted; none if it cannot be listed.
     pub(super) fn names(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.at(folder)).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
@@ -64,7 +65,7 @@ impl Machine {
         (self.open)(&self.at(node))
     }
 
-    /// Mode bits and number of the group; zeros where the system has neither.
+    /// Mode bits and number of the group; zeros if the system has neither.
     pub(super) fn rights(&self, path: &str) -> (u32, u32) {
         #[cfg(unix)]
         if let Ok(meta) = fs::metadata(self.at(path)) {
@@ -75,14 +76,14 @@ impl Machine {
         (0, 0)
     }
 
-    /// The name of a group, by its number.
+    /// The name of a group with this number.
     pub(super) fn group(&self, number: u32) -> Option<String> {
         let groups = self.read("/etc/group").ok()?;
         let line = groups.lines().find(|l| l.split(':').nth(2).is_some_and(|n| n.parse() == Ok(number)))?;
         line.split(':').next().map(str::to_owned)
     }
 
-    /// Where the dynamic linker finds a library: by its search variable, its cache, or its usual folders.
+    /// The path at which the dynamic linker finds a library: by its search variable, its cache, or its default folders.
     pub(super) fn library(&self, name: &str) -> Option<String> {
         if name.contains('/') {
             return self.exists(name).then(|| name.to_owned());
@@ -99,7 +100,7 @@ impl Machine {
         searched.chain(self.cached(name)).chain(usual).find(|path| self.exists(path))
     }
 
-    /// The paths of a library in the dynamic linker's cache: a table, followed by texts that end in zero bytes.
+    /// The paths of a library in the dynamic linker's cache: a table, followed by zero-terminated texts.
     fn cached(&self, name: &str) -> Vec<String> {
         let cache = fs::read(self.at("/etc/ld.so.cache")).unwrap_or_default();
         let texts = cache.split(|&b| b == 0).filter_map(|text| std::str::from_utf8(text).ok());
@@ -107,7 +108,7 @@ impl Machine {
         ours.filter(|text| !text.contains("i386-linux")).map(str::to_owned).collect()
     }
 
-    /// The name of the file at the end of all links.
+    /// The name of the file after resolving all links.
     pub(super) fn final_name(&self, path: &str) -> Option<String> {
         Some(fs::canonicalize(self.at(path)).ok()?.file_name()?.to_string_lossy().into_owned())
     }

@@ -1,7 +1,7 @@
-//! What this machine offers, and what is missing for more: nothing enters, [`Findings`] leave.
+//! Examines this machine: its capabilities, and what is missing for more. The output is [`Findings`].
 //!
-//! `machine.rs` is where it is looked, `observed.rs` what is seen there of GPUs on Linux, `advice.rs` what follows.
-//! Absent on purpose: changes to the machine, and programs of vendors, which may be missing themselves.
+//! `machine.rs` gives access to the machine, `observed.rs` collects facts about GPUs on Linux, `advice.rs` derives
+//! advice. Deliberately absent: changes to the machine, and tools of vendors, which may be missing themselves.
 
 mod advice;
 mod findings;
@@ -16,7 +16,7 @@ pub use findings::{Findings, FoundDevice};
 use machine::Machine;
 use observed::Observed;
 
-/// Looks at everything; changes nothing.
+/// Examines everything; changes nothing.
 pub fn examine() -> Findings {
     let (mut total_memory, mut free_memory, mut processor) = (0, 0, String::from("unknown"));
     if let Ok(mut system) = sysinfo::System::new() {
@@ -41,7 +41,7 @@ pub fn examine() -> Findings {
     }
 }
 
-/// As the kernel tells it, on Linux.
+/// As reported by the kernel, on Linux.
 fn processor_name() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|l| l.starts_with("model name"))?;

@@ -1,4 +1,4 @@
-//! What is seen of GPUs on Linux: a [`Machine`] enters, facts leave. What follows from them is `advice.rs`'s business.
+//! Facts about GPUs on Linux, collected from a [`Machine`]. `advice.rs` derives the advice.
 
 use std::io::ErrorKind;
 
@@ -6,11 +6,11 @@ use super::machine::Machine;
 
 /// The driver library that NVIDIA's ICD file names by default.
 pub(super) const NVIDIA_LIBRARY: &str = "libGLX_nvidia.so.0";
-/// Libraries without which it cannot be loaded, a screen or not, and Debian's packages of them.
+/// Libraries that it needs, with or without a screen, and their Debian packages.
 const NVIDIA_NEEDS: [(&str, &str); 2] = [("libX11.so.6", "libx11-6"), ("libXext.so.6", "libxext6")];
 /// The kernel module's folder.
 const NVIDIA_PROC: &str = "/proc/driver/nvidia";
-/// Vendors of the PCI bus whose render nodes Mesa serves: AMD and Intel.
+/// PCI vendors whose render nodes Mesa supports: AMD and Intel.
 const MESA_VENDORS: [&str; 2] = ["0x1002", "0x8086"];
 
 /// The facts.
@@ -20,27 +20,27 @@ pub(super) struct Observed {
     pub(super) container: bool,
     /// Whether the Vulkan loader can be found.
     pub(super) loader: bool,
-    /// The variable that names the only ICD files to be used.
+    /// The variable that restricts the ICD files, if set.
     pub(super) only: Option<&'static str>,
     /// The ICD files.
     pub(super) icds: Vec<Icd>,
     /// The device nodes of GPUs.
     pub(super) nodes: Vec<DeviceNode>,
-    /// Render nodes of AMD and Intel that the kernel knows and `/dev/dri` lacks.
+    /// Render nodes of AMD and Intel that the kernel reports and `/dev/dri` lacks.
     pub(super) absent_nodes: Vec<String>,
     /// `NVIDIA_DRIVER_CAPABILITIES`.
     pub(super) capabilities: Option<String>,
     /// A variable that names MIG slices, and its value.
     pub(super) mig_variable: Option<(&'static str, String)>,
-    /// Whether a slice's device node was handed into this container, which cannot see more of it.
+    /// Whether a slice's device node is mounted in this container, which cannot see more of it.
     pub(super) mig_node: bool,
     /// The kernel module's version.
     pub(super) nvidia_module: Option<String>,
-    /// The GPUs that the kernel module knows.
+    /// The GPUs reported by the kernel module.
     pub(super) nvidia_gpus: Vec<NvidiaGpu>,
     /// NVIDIA's driver library.
     pub(super) nvidia_library: Option<Library>,
-    /// What that needs and is not found, and Debian's packages of it.
+    /// Missing libraries that it needs, and their Debian packages.
     pub(super) nvidia_lacks: Vec<(&'static str, &'static str)>,
 }
 
@@ -49,31 +49,31 @@ pub(super) struct Observed {
 pub(super) struct Icd {
     /// Its path.
     pub(super) path: String,
-    /// The variable that names it, where one does.
+    /// The variable that names it, if one does.
     pub(super) named_by: Option<&'static str>,
-    /// The library that it names, or what is wrong with the file.
+    /// The library that it names, or the fault of the file.
     pub(super) library: Result<Library, DriverFault>,
 }
 
-/// What is wrong with an ICD file.
+/// The fault of an ICD file.
 #[derive(Debug)]
 pub(super) enum DriverFault {
     /// There is no such file.
     Missing,
     /// It cannot be read, and why.
     Unreadable(String),
-    /// It is not the JSON that it should be.
+    /// It is not the expected JSON.
     Malformed,
 }
 
 /// A library.
 #[derive(Debug)]
 pub(super) struct Library {
-    /// As it was asked for.
+    /// The name searched for.
     pub(super) name: String,
-    /// Where it is.
+    /// Its path.
     pub(super) path: Option<String>,
-    /// Its version, where the file's name ends in one.
+    /// Its version, if the file's name ends in one.
     pub(super) version: Option<String>,
 }
 
@@ -91,18 +91,18 @@ pub(super) struct DeviceNode {
 pub(super) enum NodeAccess {
     /// Yes.
     Open,
-    /// No; a group may.
+    /// No; but members of a group can.
     Group {
         /// Its name, or its number.
         name: String,
         /// Its number.
         number: u32,
     },
-    /// No, though its rights let everybody: rules beside them forbid it.
+    /// No, although its permissions allow everybody: other rules forbid it.
     Forbidden,
-    /// No; its owner alone may.
+    /// No; only its owner can.
     Owner,
-    /// Nobody: the kernel's driver does not answer.
+    /// Nobody can: the kernel's driver does not answer.
     Dead(String),
 }
 
@@ -111,19 +111,19 @@ pub(super) enum NodeAccess {
 pub(super) struct NvidiaGpu {
     /// The number in its device node's name.
     pub(super) minor: u32,
-    /// Model and place on the bus, where the kernel module tells.
+    /// Model and bus address, if the kernel module reports them.
     pub(super) place: Option<(String, String)>,
-    /// Whether MIG has cut it into slices.
+    /// Whether MIG has divided it into slices.
     pub(super) sliced: bool,
 }
 
 impl DeviceNode {
-    /// Whether it is that of an NVIDIA GPU, not of the driver.
+    /// Whether it belongs to an NVIDIA GPU, rather than to the driver.
     pub(super) fn is_nvidia_gpu(&self) -> bool {
         self.path.strip_prefix("/dev/nvidia").is_some_and(is_number)
     }
 
-    /// Whether it is of NVIDIA's driver.
+    /// Whether it belongs to NVIDIA's driver.
     pub(super) fn is_nvidia(&self) -> bool {
         self.path.starts_with("/dev/nvidia")
     }
@@ -137,7 +137,7 @@ impl Icd {
 }
 
 impl Observed {
-    /// Looks at a machine.
+    /// Examines a machine.
     pub(super) fn of(machine: &Machine) -> Self {
         let container = ["/.dockerenv", "/run/.containerenv"].iter().any(|f| machine.exists(f))
             || ["container", "KUBERNETES_SERVICE_HOST"].iter().any(|v| machine.variable(v).is_some());
@@ -168,7 +168,7 @@ impl Observed {
     }
 }
 
-/// The ICD files, as the loader looks for them: in VK_DRIVER_FILES, else in VK_ICD_FILENAMES, else in its folders; and
+/// The ICD files, in the loader's search order: in VK_DRIVER_FILES, else in VK_ICD_FILENAMES, else in its folders; and
 /// in VK_ADD_DRIVER_FILES. A variable may name files and folders.
 fn icds(machine: &Machine) -> (Option<&'static str>, Vec<Icd>) {
     let files = |folder: &str| -> Vec<String> {
@@ -302,7 +302,7 @@ fn nvidia_gpus(machine: &Machine) -> Vec<NvidiaGpu> {
     gpus
 }
 
-/// In a container that may not see `capabilities`, a slice is a node nvidia-cap3 or higher; 1 and 2 are for management.
+/// In a container that cannot see `capabilities`, a slice is a node nvidia-cap3 or higher; 1 and 2 are for management.
 fn mig_node(machine: &Machine) -> bool {
     let number = |n: String| n.strip_prefix("nvidia-cap")?.parse::<u32>().ok();
     !machine.exists(&format!("{NVIDIA_PROC}/capabilities"))
@@ -319,7 +319,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Two numbers at least, with dots between them.
+/// At least two numbers, separated by dots.
 fn is_version(text: &str) -> bool {
     text.contains('.') && text.split('.').all(is_number)
 }

@@ -1,4 +1,4 @@
-//! Each trap, laid out below a root of its own, and the words that it is told in.
+//! Each known problem, set up below a root of its own, and the advice for it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 const H100: &str = "NVIDIA H100 80GB HBM3";
 const BUS: &str = "0000:65:00.0";
 
-/// A machine below a folder, and the devices that Vulkan shows there.
+/// A machine below a folder, and the devices that Vulkan reports there.
 struct Lab {
     root: tempfile::TempDir,
     variables: BTreeMap<String, String>,
@@ -30,7 +30,7 @@ impl Lab {
         lab.with(&format!("{LIBRARIES}/libvulkan.so.1"), "")
     }
 
-    /// An NVIDIA GPU with all that it needs, shown by Vulkan.
+    /// An NVIDIA GPU with everything it needs, reported by Vulkan.
     fn healthy() -> Self {
         let mut lab =
             Lab::bare().with(ICD, &icd("libGLX_nvidia.so.0")).with("/dev/nvidiactl", "").with("/dev/nvidia0", "");
@@ -45,7 +45,7 @@ impl Lab {
         lab.shows(H100, true)
     }
 
-    /// The same, but not shown by Vulkan.
+    /// The same, but not reported by Vulkan.
     fn hidden() -> Self {
         Lab { devices: Vec::new(), ..Lab::healthy() }
     }
@@ -113,7 +113,7 @@ impl Lab {
         advice(&Observed::of(&machine), &self.devices)
     }
 
-    /// That this, and nothing else, is said.
+    /// Asserts that this is the only advice.
     #[track_caller]
     fn says(&self, expected: &[&str]) {
         assert_eq!(self.advice(), expected);
@@ -127,7 +127,7 @@ fn icd(library: &str) -> String {
 #[test]
 fn a_healthy_machine_gets_no_advice() {
     Lab::healthy().says(&[]);
-    // Render nodes may stay closed where NVIDIA's driver computes, and variables may be as they are.
+    // Render nodes may stay closed if NVIDIA's driver computes without them, and variables may have any value.
     let lab = Lab::healthy().closed("/dev/dri/renderD128", "denied", 0o660).set("container", "podman");
     lab.set("NVIDIA_DRIVER_CAPABILITIES", "compute").set("CUDA_VISIBLE_DEVICES", "0").says(&[]);
     // AMD by Mesa, with a relative path to the library.
@@ -185,13 +185,13 @@ fn a_named_icd_file_is_missing() {
         "VK_DRIVER_FILES names /opt/nvidia_icd.json, which does not exist: correct the path, or unset VK_DRIVER_FILES \
          so that Vulkan looks itself",
     ]);
-    // The newer variable goes before the older; a folder stands for the files in it.
+    // The newer variable takes precedence over the older; a folder stands for its files.
     Lab::healthy().set("VK_DRIVER_FILES", "/etc/vulkan/icd.d").set("VK_ICD_FILENAMES", "/opt/none.json").says(&[]);
 }
 
 #[test]
 fn a_named_icd_file_cannot_be_read() {
-    // A link to itself: that not even root can read.
+    // A link to itself, which not even root can read.
     Lab::hidden().without(ICD).linked(ICD, "nvidia_icd.json").set("VK_ICD_FILENAMES", ICD).says(&[
         "VK_ICD_FILENAMES names /etc/vulkan/icd.d/nvidia_icd.json, which cannot be read (filesystem loop or \
          indirection limit (e.g. symlink loop)): let this user read it (`sudo chmod a+r \
@@ -229,7 +229,7 @@ fn a_container_without_graphics() {
     let expected = "NVIDIA_DRIVER_CAPABILITIES=compute,utility leaves out graphics, and with it Vulkan: start the \
                     container with NVIDIA_DRIVER_CAPABILITIES=all";
     Lab::hidden().set("NVIDIA_DRIVER_CAPABILITIES", "compute,utility").says(&[expected]);
-    // What follows from it is not told beside it.
+    // Its consequences are not reported separately.
     let library = format!("{LIBRARIES}/libGLX_nvidia.so.0");
     Lab::hidden().without(&library).set("NVIDIA_DRIVER_CAPABILITIES", "compute,utility").says(&[expected]);
     Lab::hidden().without(ICD).set("NVIDIA_DRIVER_CAPABILITIES", "compute,utility").says(&[expected]);
@@ -251,7 +251,7 @@ fn nvidias_library_needs_those_for_screens() {
     ]);
 }
 
-/// A render node that only its group can open; the group has the number that the tests' files have.
+/// A render node that only its group can open; the group is that of the tests' files.
 fn grouped(name: &str) -> (Lab, u32) {
     let lab = Lab::bare().with("/usr/lib/lib.so", "").with("/usr/share/vulkan/icd.d/intel_icd.json", &icd("lib.so"));
     let lab = lab.closed("/dev/dri/renderD128", "denied", 0o660).closed("/dev/dri/renderD129", "denied", 0o660);
@@ -319,7 +319,7 @@ fn mig() {
     let expected = "MIG has cut NVIDIA H100 80GB HBM3 at 0000:65:00.0 into slices, which Vulkan does not show: use a \
                     whole GPU, or the CPU backend, or switch MIG off (`sudo nvidia-smi -i 0000:65:00.0 -mig 0`)";
     sliced(Lab::hidden()).says(&[expected]);
-    // Beside a whole GPU that is shown; and a profile that Vulkan shows.
+    // Next to a whole GPU that is reported; and a profile that Vulkan reports.
     sliced(Lab::healthy().with("/dev/nvidia1", "").gpu(1, "0000:66:00.0")).says(&[expected]);
     sliced(Lab::healthy()).says(&[]);
     sliced(Lab::hidden().without(&format!("/proc/driver/nvidia/gpus/{BUS}/information"))).says(&[
@@ -340,7 +340,7 @@ fn a_slice_of_mig_in_a_container() {
     nodes(Lab::hidden()).says(&[
         "this container was given a MIG slice, which Vulkan does not show: use a whole GPU, or the CPU backend",
     ]);
-    // Where the kernel module tells, such a node is left over from a slice that is gone.
+    // If the kernel module reports its GPUs, such a node is left over from a deleted slice.
     let told = nodes(Lab::hidden()).with("/proc/driver/nvidia/capabilities/mig/config", "").advice();
     assert!(!told.concat().contains("MIG"), "{told:?}");
 }

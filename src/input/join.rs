@@ -130,9 +130,9 @@ impl Source {
                 continue;
             }
             let left = self.left_id(table)?;
-            let (beside, found) = watch.stage(Stage::Join, self.rows(), "rows", || {
-                look_up(self, left, &self.joined()[table], &columns, folder, memory, watch)
-            })?;
+            let lookup =
+                TableLookup { source: self, left, table: &self.joined()[table], columns: &columns, folder, watch };
+            let (beside, found) = watch.stage(Stage::Join, self.rows(), "rows", || lookup.run(memory))?;
             watch.note(format!(
                 "join {}: {} of {} rows match; {} of its rows match no row of the input",
                 found.path,
@@ -176,66 +176,252 @@ impl Hasher for Mixed {
 
 type Places = HashMap<u128, u32, BuildHasherDefault<Mixed>>;
 
-/// A part of a table: the row of each id, and the columns.
+/// A part of a table: it holds the ids whose hash falls to it.
+#[derive(Debug, Clone, Copy)]
+struct PartNumber {
+    part: u64,
+    parts: u64,
+}
+
+impl PartNumber {
+    fn has(self, key: u128) -> bool {
+        mix_wide(key) % self.parts == self.part
+    }
+}
+
+/// A part of a table in memory: the place of each id, and the columns.
 struct HeldPart {
+    number: PartNumber,
     places: Places,
     columns: Vec<ArrayRef>,
     used: Vec<AtomicBool>,
+    /// Rows without an id; counted in the first part alone.
+    nulls: u64,
+    /// Rows that repeat an id.
+    repeated: u64,
 }
 
-fn look_up(
-    source: &Source,
-    left: usize,
-    table: &Joined,
-    columns: &[usize],
-    folder: &Path,
-    memory: u64,
-    watch: Watch<'_>,
-) -> Result<(JoinedColumns, JoinCounts)> {
-    let right = &table.source;
-    let width = |&c: &usize| right.columns()[c].data_type.primitive_width().map_or(TEXT_BYTES, |w| w as u64);
-    // Twice, since the pieces of a column are concatenated.
-    let held_bytes = right.rows() * (KEY_BYTES + 2 * columns.iter().map(width).sum::<u64>());
-    let parts = held_bytes.div_ceil((memory / 2).max(LEAST_BYTES)).clamp(1, 1 << 16);
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|&c| Field::new(&right.columns()[c].name, right.columns()[c].data_type.clone(), true))
-        .collect();
-    let schema = Arc::new(Schema::new(fields));
-    let mut beside: Option<JoinedColumns> = None;
-    let (matched, mut unused, mut without_id, mut repeated) = (AtomicU64::new(0), 0, 0, 0);
-    for part in 0..parts {
-        let _ahead = source.ahead(source.row_groups(), &[left], Order::InTurn(rayon::current_num_threads()));
-        let (held, nulls, twice) = hold(right, table.id, columns, part, parts, watch)?;
-        (without_id, repeated) = (without_id + nulls, repeated + twice);
-        let earlier = beside.take();
-        let found = |group: usize| -> Result<RecordBatch> {
-            let indices = indices(source, source.row_groups()[group], left, &held, part, parts)?;
-            matched.fetch_add((indices.len() - indices.null_count()) as u64, Ordering::Relaxed);
-            let fail = |e: ArrowError| Error::Internal(format!("joining {}: {e}", table.path.display()));
-            let mut arrays = Vec::with_capacity(columns.len());
-            for (c, column) in held.columns.iter().enumerate() {
-                let mut array = take(column, &indices, None).map_err(fail)?;
-                if let Some(earlier) = &earlier {
-                    let before = earlier.column(group, c)?;
-                    array = zip(&is_null(&indices).map_err(fail)?, &before, &array).map_err(fail)?;
-                }
-                arrays.push(array);
-            }
-            watch.check()?;
-            watch.advance(Stage::Join, source.row_groups()[group].rows / parts);
-            RecordBatch::try_new(schema.clone(), arrays).map_err(fail)
-        };
-        let written = write(source.row_groups().len(), &schema, folder, &found)?;
-        unused += held.used.iter().filter(|used| !used.load(Ordering::Relaxed)).count() as u64;
-        beside = Some(written);
+impl HeldPart {
+    /// The place of an id, which then counts as used.
+    fn find(&self, key: u128) -> Option<u32> {
+        // Ids of other parts are rejected by their hash alone.
+        let place = Some(key).filter(|&key| self.number.has(key)).and_then(|key| self.places.get(&key).copied())?;
+        self.used[place as usize].store(true, Ordering::Relaxed);
+        Some(place)
     }
-    let matched = matched.into_inner();
-    check_matches(table, repeated, matched)?;
-    let path = table.path.display().to_string();
-    let unmatched = source.rows() - matched;
-    let counts = JoinCounts { path, rows: right.rows(), matched, unmatched, unused, without_id };
-    beside.map(|beside| (beside, counts)).ok_or_else(|| Error::Internal("a join without a part".into()))
+
+    fn unused(&self) -> u64 {
+        self.used.iter().filter(|used| !used.load(Ordering::Relaxed)).count() as u64
+    }
+}
+
+/// A row group of a table, reduced to a part.
+struct HeldPiece {
+    keys: Vec<u128>,
+    arrays: Vec<ArrayRef>,
+    nulls: u64,
+}
+
+/// The join of one table to the input.
+struct TableLookup<'a> {
+    source: &'a Source,
+    /// The id column of the input.
+    left: usize,
+    table: &'a Joined,
+    /// The columns of the table to look up.
+    columns: &'a [usize],
+    /// The folder of the scratch file.
+    folder: &'a Path,
+    watch: Watch<'a>,
+}
+
+impl TableLookup<'_> {
+    /// Holds the table part by part and looks all rows of the input up in each.
+    fn run(&self, memory: u64) -> Result<(JoinedColumns, JoinCounts)> {
+        let right = &self.table.source;
+        let parts = self.parts(memory);
+        let schema = self.schema();
+        let mut beside: Option<JoinedColumns> = None;
+        let (matched, mut unused, mut without_id, mut repeated) = (AtomicU64::new(0), 0, 0, 0);
+        for part in 0..parts {
+            let threads = rayon::current_num_threads();
+            let _ahead = self.source.ahead(self.source.row_groups(), &[self.left], Order::InTurn(threads));
+            let held = self.hold(PartNumber { part, parts })?;
+            (without_id, repeated) = (without_id + held.nulls, repeated + held.repeated);
+            let earlier = beside.take();
+            let found = |group: usize| self.values(group, &held, earlier.as_ref(), &schema, &matched);
+            beside = Some(self.write(&schema, &found)?);
+            unused += held.unused();
+        }
+        let matched = matched.into_inner();
+        check_matches(self.table, repeated, matched)?;
+        let path = self.table.path.display().to_string();
+        let unmatched = self.source.rows() - matched;
+        let counts = JoinCounts { path, rows: right.rows(), matched, unmatched, unused, without_id };
+        beside.map(|beside| (beside, counts)).ok_or_else(|| Error::Internal("a join without a part".into()))
+    }
+
+    /// How many parts the table is held in, for `memory` bytes.
+    fn parts(&self, memory: u64) -> u64 {
+        let right = &self.table.source;
+        let width = |&c: &usize| right.columns()[c].data_type.primitive_width().map_or(TEXT_BYTES, |w| w as u64);
+        // Twice: columns exist both in pieces and whole while they are concatenated.
+        let held_bytes = right.rows() * (KEY_BYTES + 2 * self.columns.iter().map(width).sum::<u64>());
+        held_bytes.div_ceil((memory / 2).max(LEAST_BYTES)).clamp(1, 1 << 16)
+    }
+
+    fn schema(&self) -> Arc<Schema> {
+        let columns = self.table.source.columns();
+        let field = |&c: &usize| Field::new(&columns[c].name, columns[c].data_type.clone(), true);
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+    }
+
+    /// The values for a row group of the input: from `held` where it has the id, else from the `earlier` parts.
+    fn values(
+        &self,
+        group: usize,
+        held: &HeldPart,
+        earlier: Option<&JoinedColumns>,
+        schema: &Arc<Schema>,
+        matched: &AtomicU64,
+    ) -> Result<RecordBatch> {
+        let row_group = self.source.row_groups()[group];
+        let indices = self.indices(row_group, held)?;
+        matched.fetch_add((indices.len() - indices.null_count()) as u64, Ordering::Relaxed);
+        let fail = |e: ArrowError| Error::Internal(format!("joining {}: {e}", self.table.path.display()));
+        let mut arrays = Vec::with_capacity(self.columns.len());
+        for (c, column) in held.columns.iter().enumerate() {
+            let mut array = take(column, &indices, None).map_err(fail)?;
+            if let Some(earlier) = earlier {
+                let before = earlier.column(group, c)?;
+                array = zip(&is_null(&indices).map_err(fail)?, &before, &array).map_err(fail)?;
+            }
+            arrays.push(array);
+        }
+        self.watch.check()?;
+        self.watch.advance(Stage::Join, row_group.rows / held.number.parts);
+        RecordBatch::try_new(schema.clone(), arrays).map_err(fail)
+    }
+
+    /// Reads one part of the table.
+    fn hold(&self, number: PartNumber) -> Result<HeldPart> {
+        let right = &self.table.source;
+        let all: Vec<usize> = self.columns.iter().copied().chain([self.table.id]).collect();
+        let _ahead = right.ahead(right.row_groups(), &all, Order::InTurn(rayon::current_num_threads()));
+        let read = |&group: &RowGroup| self.piece(group, number);
+        let pieces: Vec<_> = right.row_groups().par_iter().with_max_len(1).map(read).collect::<Result<Vec<_>>>()?;
+        let rows: usize = pieces.iter().map(|piece| piece.keys.len()).sum();
+        if rows >= u32::MAX as usize {
+            let text = "a part of a joined table has too many rows; lower --memory for smaller parts";
+            return Err(Error::environment(text.into()).of_kind(ErrorKind::Memory).of_option("--memory"));
+        }
+        let mut places = Places::with_capacity_and_hasher(rows, BuildHasherDefault::default());
+        let (mut next, mut repeated) = (0u32, 0);
+        for &key in pieces.iter().flat_map(|piece| &piece.keys) {
+            repeated += u64::from(places.insert(key, next).is_some());
+            next += 1;
+        }
+        let joined = |c: usize| {
+            let arrays: Vec<&dyn Array> = pieces.iter().map(|piece| piece.arrays[c].as_ref()).collect();
+            match arrays.is_empty() {
+                true => Ok(arrow::array::new_empty_array(&right.columns()[self.columns[c]].data_type)),
+                false => concat(&arrays).map_err(|e| {
+                    let text = format!("a part of a joined table is too large: {e}; lower --memory for smaller parts");
+                    Error::environment(text).of_kind(ErrorKind::Memory).of_option("--memory")
+                }),
+            }
+        };
+        let columns = (0..self.columns.len()).map(joined).collect::<Result<_>>()?;
+        let used = (0..rows).map(|_| AtomicBool::new(false)).collect();
+        let nulls = pieces.iter().map(|piece| piece.nulls).sum();
+        Ok(HeldPart { number, places, columns, used, nulls, repeated })
+    }
+
+    /// Reads the rows of a row group of the table that belong to a part.
+    fn piece(&self, group: RowGroup, number: PartNumber) -> Result<HeldPiece> {
+        self.watch.check()?;
+        let right = &self.table.source;
+        let ids = whole(right, group, self.table.id)?;
+        let keys = id_keys(&ids).map_err(|e| unreadable(&right.columns()[self.table.id].name, &e))?;
+        let mask: BooleanArray = keys.iter().map(|key| Some(key.is_some_and(|key| number.has(key)))).collect();
+        let column = |&c: &usize| {
+            let array = whole(right, group, c)?;
+            filter(&array, &mask).map_err(|e| Error::Internal(format!("a part of a table: {e}")))
+        };
+        let arrays = self.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
+        let nulls = if number.part == 0 { keys.iter().filter(|key| key.is_none()).count() as u64 } else { 0 };
+        Ok(HeldPiece { keys: keys.into_iter().flatten().filter(|&key| number.has(key)).collect(), arrays, nulls })
+    }
+
+    /// For every row of a row group of the input, the place of its id in a part; null if the part does not have it.
+    fn indices(&self, group: RowGroup, held: &HeldPart) -> Result<UInt32Array> {
+        let mut found: Vec<Option<u32>> = Vec::with_capacity(group.rows as usize);
+        let mut reader = ColumnReader::open(self.source, group, self.left)?;
+        while let Some(array) = reader.next_array()? {
+            let keys = id_keys(&array).map_err(|e| unreadable(&self.source.columns()[self.left].name, &e))?;
+            found.extend(keys.into_iter().map(|key| held.find(key?)));
+        }
+        if found.len() as u64 != group.rows {
+            let path = &self.source.files()[group.file].path;
+            return Err(Error::input(format!(
+                "{}, row group {}: corrupt: {} ids for {} rows",
+                path.display(),
+                group.index,
+                found.len(),
+                group.rows
+            ))
+            .of_kind(ErrorKind::Corrupt)
+            .of_file(path));
+        }
+        Ok(found.into())
+    }
+
+    /// Writes the batches that `batch` makes for the row groups of the input to an unnamed scratch file.
+    fn write(
+        &self,
+        schema: &Arc<Schema>,
+        batch: &(dyn Fn(usize) -> Result<RecordBatch> + Sync),
+    ) -> Result<JoinedColumns> {
+        let (folder, groups) = (self.folder, self.source.row_groups().len());
+        let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
+        let fail = |e: parquet::errors::ParquetError| {
+            Error::environment(format!("cannot write a scratch file in {}: {e}", folder.display())).of_file(folder)
+        };
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::UNCOMPRESSED)
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_max_row_group_row_count(Some(usize::MAX))
+            .build();
+        let handle: File = file.try_clone().map_err(|e| Error::io("create a scratch file in", folder, &e))?;
+        let mut writer = ArrowWriter::try_new(handle, schema.clone(), Some(properties)).map_err(fail)?;
+        let wave = rayon::current_num_threads();
+        for first in (0..groups).step_by(wave) {
+            let batches: Vec<RecordBatch> =
+                (first..groups.min(first + wave)).into_par_iter().with_max_len(1).map(batch).collect::<Result<_>>()?;
+            for batch in batches {
+                writer.write(&batch).map_err(fail)?;
+                // One row group for each of the input's.
+                writer.flush().map_err(fail)?;
+            }
+        }
+        writer.close().map_err(fail)?;
+        let file = RangeFile::of(file).map_err(|e| Error::io("read the scratch file in", folder, &e))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(fail)?;
+        Ok(JoinedColumns { file, metadata })
+    }
+}
+
+/// All values of a column in a row group.
+fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
+    let mut reader = ColumnReader::open(source, group, column)?;
+    let mut arrays = Vec::new();
+    while let Some(array) = reader.next_array()? {
+        arrays.push(array);
+    }
+    let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+    let name = &source.columns()[column].name;
+    concat(&parts).map_err(|e| Error::input(format!("cannot read column {name:?}: {e}")).of_columns([name]))
 }
 
 /// Refuses a table that repeats ids, or of which no row belongs to the input.
@@ -253,145 +439,6 @@ fn check_matches(table: &Joined, repeated: u64, matched: u64) -> Result<()> {
     };
     let error = Error::input(text).of_columns([id]).of_kind(ErrorKind::Values);
     Err(error.of_file(&table.path).of_option("--join"))
-}
-
-/// Reads one part of a table; also returns the numbers of rows without an id and of rows that repeat one.
-fn hold(
-    right: &Source,
-    id: usize,
-    columns: &[usize],
-    part: u64,
-    parts: u64,
-    watch: Watch<'_>,
-) -> Result<(HeldPart, u64, u64)> {
-    let read = |&group: &RowGroup| -> Result<(Vec<u128>, Vec<ArrayRef>, u64)> {
-        watch.check()?;
-        let ids = whole(right, group, id)?;
-        let keys = id_keys(&ids).map_err(|e| unreadable(&right.columns()[id].name, &e))?;
-        let mine = |key: &Option<u128>| key.is_some_and(|key| mix_wide(key) % parts == part);
-        let mask: BooleanArray = keys.iter().map(|key| Some(mine(key))).collect();
-        let arrays = columns
-            .iter()
-            .map(|&c| {
-                let array = whole(right, group, c)?;
-                filter(&array, &mask).map_err(|e| Error::Internal(format!("a part of a table: {e}")))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let nulls = if part == 0 { keys.iter().filter(|key| key.is_none()).count() as u64 } else { 0 };
-        Ok((keys.into_iter().flatten().filter(|&key| mix_wide(key) % parts == part).collect(), arrays, nulls))
-    };
-    let all: Vec<usize> = columns.iter().copied().chain([id]).collect();
-    let _ahead = right.ahead(right.row_groups(), &all, Order::InTurn(rayon::current_num_threads()));
-    let pieces: Vec<_> = right.row_groups().par_iter().with_max_len(1).map(read).collect::<Result<Vec<_>>>()?;
-    let rows: usize = pieces.iter().map(|(keys, ..)| keys.len()).sum();
-    if rows >= u32::MAX as usize {
-        let error =
-            Error::environment("a part of a joined table has too many rows; lower --memory for smaller parts".into());
-        return Err(error.of_kind(ErrorKind::Memory).of_option("--memory"));
-    }
-    let mut places = Places::with_capacity_and_hasher(rows, BuildHasherDefault::default());
-    let (mut next, mut nulls, mut twice) = (0u32, 0, 0);
-    for (keys, _, without) in &pieces {
-        nulls += without;
-        for &key in keys {
-            twice += u64::from(places.insert(key, next).is_some());
-            next += 1;
-        }
-    }
-    let joined = |c: usize| {
-        let arrays: Vec<&dyn Array> = pieces.iter().map(|(_, arrays, _)| arrays[c].as_ref()).collect();
-        match arrays.is_empty() {
-            true => Ok(arrow::array::new_empty_array(&right.columns()[columns[c]].data_type)),
-            false => concat(&arrays).map_err(|e| {
-                let text = format!("a part of a joined table is too large: {e}; lower --memory for smaller parts");
-                Error::environment(text).of_kind(ErrorKind::Memory).of_option("--memory")
-            }),
-        }
-    };
-    let columns = (0..columns.len()).map(joined).collect::<Result<_>>()?;
-    let used = (0..rows).map(|_| AtomicBool::new(false)).collect();
-    Ok((HeldPart { places, columns, used }, nulls, twice))
-}
-
-/// For every row of a row group, the row of its id in a part; null if the part does not have it.
-fn indices(
-    source: &Source,
-    group: RowGroup,
-    left: usize,
-    held: &HeldPart,
-    part: u64,
-    parts: u64,
-) -> Result<UInt32Array> {
-    let mut found: Vec<Option<u32>> = Vec::with_capacity(group.rows as usize);
-    let mut reader = ColumnReader::open(source, group, left)?;
-    while let Some(array) = reader.next_array()? {
-        let keys = id_keys(&array).map_err(|e| unreadable(&source.columns()[left].name, &e))?;
-        found.extend(keys.into_iter().map(|key| {
-            let place =
-                key.filter(|&key| mix_wide(key) % parts == part).and_then(|key| held.places.get(&key).copied())?;
-            held.used[place as usize].store(true, Ordering::Relaxed);
-            Some(place)
-        }));
-    }
-    if found.len() as u64 != group.rows {
-        return Err(Error::input(format!(
-            "{}, row group {}: corrupt: {} ids for {} rows",
-            source.files()[group.file].path.display(),
-            group.index,
-            found.len(),
-            group.rows
-        ))
-        .of_kind(ErrorKind::Corrupt)
-        .of_file(&source.files()[group.file].path));
-    }
-    Ok(found.into())
-}
-
-/// All values of a column in a row group.
-fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
-    let mut reader = ColumnReader::open(source, group, column)?;
-    let mut arrays = Vec::new();
-    while let Some(array) = reader.next_array()? {
-        arrays.push(array);
-    }
-    let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-    let name = &source.columns()[column].name;
-    concat(&parts).map_err(|e| Error::input(format!("cannot read column {name:?}: {e}")).of_columns([name]))
-}
-
-/// Writes the row groups made by `group` to an unnamed file in `folder`.
-fn write(
-    groups: usize,
-    schema: &Arc<Schema>,
-    folder: &Path,
-    group: &(dyn Fn(usize) -> Result<RecordBatch> + Sync),
-) -> Result<JoinedColumns> {
-    let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
-    let fail = |e: parquet::errors::ParquetError| {
-        Error::environment(format!("cannot write a scratch file in {}: {e}", folder.display())).of_file(folder)
-    };
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::UNCOMPRESSED)
-        .set_dictionary_enabled(false)
-        .set_statistics_enabled(EnabledStatistics::None)
-        .set_max_row_group_row_count(Some(usize::MAX))
-        .build();
-    let handle: File = file.try_clone().map_err(|e| Error::io("create a scratch file in", folder, &e))?;
-    let mut writer = ArrowWriter::try_new(handle, schema.clone(), Some(properties)).map_err(fail)?;
-    let wave = rayon::current_num_threads();
-    for first in (0..groups).step_by(wave) {
-        let batches: Vec<RecordBatch> =
-            (first..groups.min(first + wave)).into_par_iter().with_max_len(1).map(group).collect::<Result<_>>()?;
-        for batch in batches {
-            writer.write(&batch).map_err(fail)?;
-            // One row group per row group of the input.
-            writer.flush().map_err(fail)?;
-        }
-    }
-    writer.close().map_err(fail)?;
-    let file = RangeFile::of(file).map_err(|e| Error::io("read the scratch file in", folder, &e))?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(fail)?;
-    Ok(JoinedColumns { file, metadata })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, SourceColumn, ValueKind, agreed};
 use crate::text::did_you_mean;
 
-/// Columns with this name hold the planted segment of a synthetic bank, and are never features by default.
+/// The column of planted segments in a synthetic bank; never a feature by default.
 pub const TRUTH_COLUMN: &str = "true_segment";
 
 /// Roles as requested by the user, by name.
@@ -40,7 +40,7 @@ pub struct RoleRequest {
 pub struct Roles {
     /// The id column; without one, rows are identified by their number.
     pub id: Option<usize>,
-    /// Whether the id was found by its name alone.
+    /// Whether the id was guessed by its name.
     pub id_guessed: bool,
     /// The features, in the order of the input or the request.
     pub features: Vec<usize>,
@@ -57,9 +57,9 @@ pub struct Roles {
 /// A column that is a protected attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protected {
-    /// The column.
+    /// Its position.
     pub column: usize,
-    /// What it is: `age`, `sex`, ...
+    /// The attribute: `age`, `sex`, ...
     pub attribute: &'static str,
     /// Whether it is a feature nonetheless.
     pub is_feature: bool,
@@ -69,7 +69,7 @@ pub struct Protected {
 const BY_REQUEST: &str = "named in --protect";
 
 impl RoleRequest {
-    /// Finds the columns.
+    /// Resolves the roles against the columns of a source.
     ///
     /// # Errors
     /// All names that do not exist, all conflicting roles, all columns of an unusable type that were requested by name,

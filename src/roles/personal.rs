@@ -1,8 +1,8 @@
-//! Columns that likely hold personal data, by their name. The shapes of values are `check`'s business.
+//! Detection of personal data by column names. `check` detects it by the form of values.
 
 use crate::text::words;
 
-/// Endings of names, in words, and what such a column holds. `number`, `no`, `nr`, `hash` and the like may follow.
+/// Endings of names, in words, and the data they indicate. `number`, `no`, `nr`, `hash` and the like may follow.
 const NAMES: [(&[&str], &str); 47] = [
     (&["email"], "e-mail addresses"),
     (&["e", "mail"], "e-mail addresses"),
@@ -55,10 +55,10 @@ const NAMES: [(&[&str], &str); 47] = [
 
 const MAY_FOLLOW: [&str; 7] = ["number", "no", "nr", "num", "hash", "line", "hashed"];
 
-/// First words of columns that tell whether there is such a thing, or how many: `has_email`, `n_phone`.
+/// First words of flags and counts: `has_email`, `n_phone`.
 const COUNTED: [&str; 5] = ["has", "is", "n", "num", "nb"];
 
-/// Words of columns that tell how much goes by that way: `spend_mobile`, `email_click_rate`.
+/// Words of columns that measure use of a channel: `spend_mobile`, `email_click_rate`.
 const MEASURED: [&str; 26] = [
     "count",
     "cnt",
@@ -88,7 +88,7 @@ const MEASURED: [&str; 26] = [
     "usage",
 ];
 
-/// What a column of this name likely holds.
+/// The personal data that a name suggests.
 pub(crate) fn personal_data(name: &str) -> Option<&'static str> {
     let words = words(name);
     let counted = words.first().is_some_and(|w| COUNTED.contains(&w.as_str()));
@@ -96,7 +96,7 @@ pub(crate) fn personal_data(name: &str) -> Option<&'static str> {
         return None;
     }
     let follows = |w: &String| MAY_FOLLOW.contains(&w.as_str()) || w.bytes().all(|b| b.is_ascii_digit());
-    // With all that may follow, with less of it, and with none.
+    // Tries all trailing words that may follow, then fewer, then none.
     let shortest = words.len() - words.iter().rev().take_while(|w| follows(w)).count();
     (shortest..=words.len()).rev().find_map(|end| {
         let ends = |ending: &[&str]| {

@@ -84,7 +84,7 @@ const THINGS: [&str; 76] = [
     "collateral", "session", "password", "email", "address", "konto", "kredit", "vertrag", "compte", "cuenta",
 ];
 
-/// The protected attribute that a column of this name likely holds.
+/// The protected attribute that a name suggests.
 pub(crate) fn protected_attribute(name: &str) -> Option<&'static str> {
     let words = words(name);
     let whole = format!(" {} ", words.join(" "));

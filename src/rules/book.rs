@@ -1,26 +1,26 @@
-//! The rules of a bank, in order, and how the other rows are divided.
+//! The rules in order, and the strata of the remaining rows.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// One rule.
+/// A rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Its name, which is also its segment's.
+    /// Its name, which is also the name of its segment.
     pub name: String,
     /// The condition in SQL.
     pub when: String,
 }
 
-/// How the rows that no rule takes are divided.
+/// The division of the rows that no rule takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Strata {
-    /// The column of which every value is a stratum.
+    /// The column whose values are the strata.
     pub within: String,
-    /// Segments of a stratum that has no number of its own; None: as many as the fit was asked for.
+    /// Segments of a stratum without a number of its own; None: as many as the fit asks for.
     pub k: Option<usize>,
     /// Segments by stratum.
     pub k_of: BTreeMap<String, usize>,
@@ -30,14 +30,14 @@ pub struct Strata {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleBook {
-    /// A row goes to the first that matches.
+    /// A row goes to the first rule that matches.
     pub rules: Vec<Rule>,
     /// None: all other rows are clustered together.
     pub strata: Option<Strata>,
 }
 
 impl RuleBook {
-    /// Segments of a stratum; `k` where the file says nothing of it.
+    /// Segments of a stratum; `k` unless the file sets a number.
     pub fn k_of(&self, stratum: &str, k: usize) -> usize {
         let Some(strata) = &self.strata else { return k };
         strata.k_of.get(stratum).copied().or(strata.k).unwrap_or(k)

@@ -79,7 +79,7 @@ impl Compiled {
         (Compiled { rules, columns, within, kinds }, faults)
     }
 
-    /// Checks the rules of a model against the columns of an input.
+    /// Compiles the rules of a model for the columns of an input.
     ///
     /// # Errors
     /// All mismatches, one per line: columns that are missing, or whose kind has changed since the fit.
@@ -188,9 +188,7 @@ impl Compiler<'_> {
         match expr {
             Expr::Nested(inner) => self.condition(inner, deeper),
             Expr::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => {
-                let parts: Vec<_> = chain(expr, op).into_iter().map(|part| self.condition(part, deeper)).collect();
-                let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
-                Some(if *op == BinaryOperator::And { Condition::All(parts) } else { Condition::Any(parts) })
+                self.connected(expr, op, deeper)
             }
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
                 Some(Condition::Not(Box::new(self.condition(expr, deeper)?)))
@@ -204,48 +202,71 @@ impl Compiler<'_> {
                 self.compare(comparison(op)?, left_operand?, right_operand?, expr, expr)
             }
             Expr::Between { expr: inner, negated, low, high } => {
-                let operands = [inner, low, high].map(|e| self.operand(e, deeper));
-                let [Some(value), Some(low), Some(high)] = operands else { return None };
-                let low = self.compare(Comparison::GreaterOrEqual, value.clone(), low, expr, expr);
-                let high = self.compare(Comparison::LessOrEqual, value, high, expr, expr);
-                Some(negate(*negated, Condition::All(vec![low?, high?])))
+                Some(negate(*negated, self.between(expr, [inner, low, high], deeper)?))
             }
             Expr::InList { expr: inner, list, negated } => {
-                let value = self.operand(inner, deeper);
-                let list: Vec<_> = list.iter().map(|e| (self.operand(e, deeper), e)).collect();
-                let value = value?;
-                // Stop at the first mismatch: there may be thousands of the same kind.
-                let any = list
-                    .into_iter()
-                    .map(|(one, at)| self.compare(Comparison::Equal, value.clone(), one?, expr, at))
-                    .collect::<Option<_>>()?;
-                Some(negate(*negated, Condition::Any(any)))
+                Some(negate(*negated, self.in_list(expr, inner, list, deeper)?))
             }
             Expr::Like { negated, any: false, expr: inner, pattern, escape_char: None } => {
-                let (text, pattern) = (self.operand(inner, deeper), self.operand(pattern, deeper));
-                let (text, pattern) = (text?, pattern?);
-                if (text.kind, pattern.kind) != (OperandKind::Text, OperandKind::Text)
-                    || text.is_constant()
-                    || !pattern.is_constant()
-                {
-                    let what = "LIKE compares a column of text with a pattern such as 'HY%'";
-                    return self.fail(expr.span().start, format!("{}: {what}", shown(expr)));
-                }
-                Some(negate(*negated, Condition::Like(text.node, pattern.node)))
+                Some(negate(*negated, self.like(expr, inner, pattern, deeper)?))
             }
             Expr::Value(value) if matches!(value.value, Value::Boolean(_)) => {
                 Some(Condition::Constant(value.value == Value::Boolean(true)))
             }
-            Expr::Identifier(_) => {
-                let operand = self.operand(expr, deeper)?;
-                if operand.kind != OperandKind::Boolean {
-                    let what = format!("{} is {}, not a condition", shown(expr), operand.kind.name());
-                    return self.fail(expr.span().start, format!("{what}; compare it with a value"));
-                }
-                Some(Condition::Is(operand.node))
-            }
+            Expr::Identifier(_) => self.flag(expr, deeper),
             other => self.unsupported(other),
         }
+    }
+
+    /// A chain of AND or OR.
+    fn connected(&mut self, expr: &Expr, op: &BinaryOperator, depth: usize) -> Option<Condition> {
+        let parts: Vec<_> = chain(expr, op).into_iter().map(|part| self.condition(part, depth)).collect();
+        let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(if *op == BinaryOperator::And { Condition::All(parts) } else { Condition::Any(parts) })
+    }
+
+    /// `value BETWEEN low AND high`.
+    fn between(&mut self, expr: &Expr, operands: [&Expr; 3], depth: usize) -> Option<Condition> {
+        let operands = operands.map(|e| self.operand(e, depth));
+        let [Some(value), Some(low), Some(high)] = operands else { return None };
+        let low = self.compare(Comparison::GreaterOrEqual, value.clone(), low, expr, expr);
+        let high = self.compare(Comparison::LessOrEqual, value, high, expr, expr);
+        Some(Condition::All(vec![low?, high?]))
+    }
+
+    /// `value IN (list)`.
+    fn in_list(&mut self, expr: &Expr, value: &Expr, list: &[Expr], depth: usize) -> Option<Condition> {
+        let value = self.operand(value, depth);
+        let list: Vec<_> = list.iter().map(|e| (self.operand(e, depth), e)).collect();
+        let value = value?;
+        // Stop at the first that does not fit: thousands of others may have the same fault.
+        let any = list
+            .into_iter()
+            .map(|(one, at)| self.compare(Comparison::Equal, value.clone(), one?, expr, at))
+            .collect::<Option<_>>()?;
+        Some(Condition::Any(any))
+    }
+
+    /// `text LIKE pattern`.
+    fn like(&mut self, expr: &Expr, text: &Expr, pattern: &Expr, depth: usize) -> Option<Condition> {
+        let (text, pattern) = (self.operand(text, depth), self.operand(pattern, depth));
+        let (text, pattern) = (text?, pattern?);
+        let are_text = (text.kind, pattern.kind) == (OperandKind::Text, OperandKind::Text);
+        if !are_text || text.is_constant() || !pattern.is_constant() {
+            let what = "LIKE compares a column of text with a pattern such as 'HY%'";
+            return self.fail(expr.span().start, format!("{}: {what}", shown(expr)));
+        }
+        Some(Condition::Like(text.node, pattern.node))
+    }
+
+    /// A boolean column as a condition.
+    fn flag(&mut self, expr: &Expr, depth: usize) -> Option<Condition> {
+        let operand = self.operand(expr, depth)?;
+        if operand.kind != OperandKind::Boolean {
+            let what = format!("{} is {}, and no condition", shown(expr), operand.kind.name());
+            return self.fail(expr.span().start, format!("{what}; compare it with something"));
+        }
+        Some(Condition::Is(operand.node))
     }
 
     fn operand(&mut self, expr: &Expr, depth: usize) -> Option<Operand> {

@@ -1,4 +1,4 @@
-//! Conditions on whole arrays, by arrow's kernels: true, false, or null for unknown.
+//! Evaluates conditions on whole arrays with arrow's kernels: true, false, or null for unknown.
 
 use std::sync::Arc;
 
@@ -31,14 +31,14 @@ pub(super) enum Condition {
     /// A boolean column.
     Is(Node),
     IsNull(Node),
-    /// Of one arrow type.
+    /// Both sides have one arrow type.
     Compare(Comparison, Node, Node),
     /// A text column and a pattern of `%`, `_`, and `\` before either.
     Like(Node, Node),
 }
 
 impl Condition {
-    /// The value for each of `rows` rows; `columns` are [`plain`](super::operand::plain).
+    /// The values for `rows` rows; `columns` must be [`plain`](super::operand::plain).
     pub(super) fn evaluate(&self, columns: &[ArrayRef], rows: usize) -> Result<BooleanArray, ArrowError> {
         let fold = |parts: &[Condition], empty: bool, merge: fn(&BooleanArray, &BooleanArray) -> _| {
             let mut parts = parts.iter().map(|part| part.evaluate(columns, rows));

@@ -43,7 +43,7 @@ pub struct Stratum {
     pub value: Option<String>,
     /// Its name.
     pub name: String,
-    /// Rows.
+    /// Its rows.
     pub rows: u64,
 }
 
@@ -143,7 +143,7 @@ struct Divided {
 #[derive(Default)]
 struct Numbering {
     numbers: HashMap<Option<String>, usize>,
-    /// Whether other values get numbers too.
+    /// Whether new values get numbers too.
     open: bool,
     last: Option<(Option<String>, Option<usize>)>,
 }
@@ -229,7 +229,7 @@ fn too_large(rule: &str, e: &ArrowError) -> Error {
     Error::input(format!("rule {rule:?}: a number exceeds the 38 digits of exact calculation ({e})"))
 }
 
-/// The columns of a row group, batch by batch.
+/// The columns of a row group, read batch by batch.
 struct RuleColumns<'a> {
     source: &'a Source,
     group: RowGroup,
@@ -238,7 +238,7 @@ struct RuleColumns<'a> {
     left: u64,
 }
 
-/// The column of the strata as text: a folder's name, or decoded.
+/// The column of the strata as text: from a folder's name, or decoded.
 enum Within<'a> {
     Folder(Option<String>),
     Column(ColumnReader<'a>, usize),

@@ -1,4 +1,4 @@
-//! Rules before clusters: which customers a rule takes, and into which strata the others are divided.
+//! Rules before clustering: which customers a rule takes, and the strata of the others.
 //!
 //! Takes a rules file and a source, and assigns each row to a numbered part. Conditions are SQL: the library
 //! `sqlparser` parses them, `condition` checks them against the columns, `evaluate` works on whole arrays. Nothing here

@@ -76,7 +76,7 @@ impl Form {
         }
     }
 
-    /// The arrow type that holds it.
+    /// The arrow type of this form.
     pub(super) fn data_type(self) -> DataType {
         match self {
             Form::Int => DataType::Int64,
@@ -89,7 +89,7 @@ impl Form {
     }
 }
 
-/// The kind of a column, and the form of its values once they are [`plain`].
+/// The kind of a column, and the form of its values after [`plain`].
 pub(super) fn kind(data_type: &DataType) -> (OperandKind, Form) {
     let kind = match ValueKind::of(data_type) {
         ValueKind::Boolean => OperandKind::Boolean,
@@ -168,7 +168,7 @@ fn fraction(ticks: &ArrayRef, scale: u8) -> Result<Decimal128Array, ArrowError> 
     wide.with_precision_and_scale(DECIMAL128_MAX_PRECISION, scale as i8)
 }
 
-/// A cast that fails where a value does not fit, instead of making it null.
+/// A cast that fails if a value does not fit, instead of returning null.
 pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     match to {
         to if array.data_type() == to => Ok(array.clone()),
@@ -177,7 +177,7 @@ pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Arrow
     }
 }
 
-/// As f64; NaN becomes null, and -0 becomes 0, so that comparisons by total order are those of numbers.
+/// As f64; NaN becomes null, and -0 becomes 0, so that total order agrees with numeric comparison.
 fn floats(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let mut values = Vec::with_capacity(array.len());
     as_f64(array, &mut values).map_err(ArrowError::ComputeError)?;

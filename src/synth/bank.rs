@@ -1,4 +1,4 @@
-//! The values: a range of rows enters, Arrow arrays leave, one column at a time.
+//! Values of the bank: makes Arrow arrays for a range of rows, one column at a time.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use super::spec::SynthSpec;
 
 pub use crate::roles::TRUTH_COLUMN;
 
-/// The name of the column with the customers' numbers.
+/// The name of the column of customer numbers.
 pub const ID_COLUMN: &str = "customer_id";
 
 /// Ids start here and advance by 1 to 13, 7 on average.
 const FIRST_ID: i64 = 1_000_003;
 const ID_STEP: u64 = 7;
 
-/// How far a segment's level in a column lies from what the factors say, at most. Without it, six factors would leave
-/// a hundred segments no room to differ, however many the columns.
+/// The most by which a segment's level in a column differs from what the factors imply. Without it, six factors would
+/// leave a hundred segments no room to differ, however many columns there are.
 const OWN_LEVEL: f64 = 0.6;
 
-/// Rows that are worth handing to another thread.
+/// The fewest rows that are worth a task of their own.
 const MIN_ROWS_A_TASK: usize = 4096;
 
 const DECIMAL: (u8, i8) = (12, 2);
 
-/// Everything that the values depend on.
+/// Everything that determines the values.
 #[derive(Debug)]
 pub(super) struct Bank {
     seed: u64,
@@ -44,12 +44,12 @@ pub(super) struct Bank {
     schema: SchemaRef,
 }
 
-/// The customers of a range of rows: what the columns have in common.
+/// The customers of a range of rows: the state shared by all columns.
 #[derive(Debug)]
 pub(super) struct Customers {
     pub(super) rows: Range<u64>,
     pub(super) segments: Vec<u16>,
-    /// The factors' distances from the segment's mean, in deviations.
+    /// The factors' distances from the segment's mean, in standard deviations.
     factors: Vec<[f32; FACTORS]>,
 }
 
@@ -116,7 +116,7 @@ impl Bank {
         }
     }
 
-    /// The values before they are rounded to the column's type.
+    /// The values before rounding to the column's type.
     fn values(&self, feature: usize, customers: &Customers) -> Vec<f64> {
         let BankColumn { shape, loads, .. } = &self.columns[feature];
         let own = Stream::new(self.seed, b"own.", feature as u64);
@@ -167,7 +167,7 @@ fn primitive<T: ArrowPrimitiveType>(values: impl Iterator<Item = T::Native>, nul
     }
 }
 
-/// Money in cents, half away from zero. A cast truncates, which needs no `round` of the platform.
+/// Money in cents, rounded half away from zero. A cast truncates, which avoids the platform's `round`.
 fn cents(x: f64) -> i64 {
     (x * 100.0 + 0.5f64.copysign(x)) as i64
 }

@@ -1,7 +1,7 @@
-//! The columns of the bank: names, types and how the factors shape them.
+//! The columns of the bank: names, types and their dependence on the factors.
 //!
-//! A feature starts from a level `t`, in doublings: what its segment is like, plus the customer's factors times the
-//! column's loads. [`Distribution`] turns `t` into a value, [`BankType`] into the type that is stored.
+//! A feature starts from a level `t`, in doublings: the level of its segment plus the customer's factors times the
+//! column's loads. [`Distribution`] turns `t` into a value, [`BankType`] into the stored type.
 
 use super::random::{Stream, exp2};
 use super::segments::FACTORS;
@@ -38,7 +38,7 @@ pub(super) enum Distribution {
 pub(super) struct BankColumn {
     pub(super) name: String,
     pub(super) kind: BankType,
-    /// Whether values go missing, when the bank has nulls at all.
+    /// Whether values may be missing, if the bank has nulls at all.
     pub(super) nullable: bool,
     pub(super) shape: Distribution,
     pub(super) loads: [f64; FACTORS],
@@ -48,12 +48,12 @@ const fn level(centre: f64, step: f64, low: f64, high: f64) -> Distribution {
     Distribution::Level { centre, step, low, high }
 }
 
-/// An amount that nearly everybody has.
+/// An amount that nearly every customer has.
 const fn amount(scale: f64) -> Distribution {
     Distribution::Amount { scale, less: 0.0, low: 0.0, high: 1e9 }
 }
 
-/// An amount that those of a level below log2(`less`) do not have.
+/// An amount that customers with a level below log2(`less`) do not have.
 const fn product(scale: f64, less: f64) -> Distribution {
     Distribution::Amount { scale, less, low: 0.0, high: 1e9 }
 }
@@ -103,8 +103,8 @@ const OVERDRAFT: Distribution = Distribution::Amount { scale: 1800.0, less: 0.25
 const RECENCY: Distribution = Distribution::Amount { scale: 6.0, less: 0.0, low: 0.0, high: 3650.0 };
 const DAYS_OF_90: Distribution = Distribution::Amount { scale: 4.0, less: 0.6, low: 0.0, high: 90.0 };
 
-/// Feature `index`: one with a name while they last, then `feature_033` and so on, which cycle through the types.
-/// The columns are the same for every seed.
+/// Feature `index`: first the named ones, then `feature_033` and so on, which cycle through the types. The columns are
+/// the same for every seed.
 pub(super) fn column(index: usize) -> BankColumn {
     if let Some(&(name, kind, nullable, shape, loads)) = NAMED.get(index) {
         return BankColumn { name: name.to_owned(), kind, nullable, shape, loads };

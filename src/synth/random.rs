@@ -1,19 +1,19 @@
-//! Random numbers by counter, and the few functions that shape them.
+//! Counter-based random numbers, and the few functions that shape them.
 //!
-//! A number is a hash of (seed, stream, row): nothing is carried from row to row, so any thread may make any row. Only
-//! integer arithmetic, `+ - * /` and `sqrt` are used, which IEEE 754 defines to the last bit; `exp` and `ln` of the
-//! platform's mathematics library differ between platforms, so a bank made with them would too.
+//! A number is a hash of (seed, stream, row): rows share no state, so any thread may make any row. Only integer
+//! arithmetic, `+ - * /` and `sqrt` are used, which IEEE 754 defines to the last bit; `exp` and `ln` differ between the
+//! mathematics libraries of platforms, and so would a bank made with them.
 
 use crate::numeric::{GOLDEN, finalise};
 
-/// An endless row of independent 64-bit numbers, each reached by its index.
+/// An endless sequence of independent 64-bit numbers with random access.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stream {
     key: u64,
 }
 
 impl Stream {
-    /// The stream named `name` and numbered `number` of a seed.
+    /// The stream of a seed with this name and number.
     pub(super) fn new(seed: u64, name: &[u8; 4], number: u64) -> Self {
         let name = u64::from(u32::from_le_bytes(*name));
         Stream { key: finalise(finalise(finalise(seed ^ GOLDEN) ^ name).wrapping_add(number.wrapping_mul(GOLDEN))) }
@@ -29,7 +29,7 @@ impl Stream {
         2.0 * open_unit(self.bits(index)) - 1.0
     }
 
-    /// Nearly normal with mean 0 and deviation 1: the sum of four 16-bit uniforms, never beyond 3.47.
+    /// Approximately normal with mean 0 and standard deviation 1: the sum of four 16-bit uniforms, never beyond 3.47.
     pub(super) fn normal(self, index: u64) -> f64 {
         const MEAN: f64 = 2.0 * 65535.0;
         const PER_DEVIATION: f64 = 1.0 / 37_837.227;
@@ -38,8 +38,8 @@ impl Stream {
         (sum as f64 - MEAN) * PER_DEVIATION
     }
 
-    /// Log-logistic with median 1: the fourth root of u / (1 - u). Above large x lies a share of x^-4, so the moments
-    /// from the fourth on do not exist; a lognormal would need `exp` and have too light a tail for balances.
+    /// Log-logistic with median 1: the fourth root of u / (1 - u). The tail beyond large x has a share of x^-4, so the
+    /// fourth and higher moments do not exist; a lognormal would need `exp` and have too light a tail for balances.
     pub(super) fn heavy(self, index: u64) -> f64 {
         let u = open_unit(self.bits(index));
         (u / (1.0 - u)).sqrt().sqrt()
@@ -51,13 +51,13 @@ fn open_unit(bits: u64) -> f64 {
     ((bits >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
 }
 
-/// 2^x for |x| <= 1000, which larger x are cut to; relative error below 1e-10.
+/// 2^x for |x| <= 1000, clamping larger x; relative error below 1e-10.
 pub(super) fn exp2(x: f64) -> f64 {
     let x = x.clamp(-1000.0, 1000.0);
-    // Truncation of a positive number is its floor, and cheaper than `floor` where SSE4.1 may not be assumed.
+    // Truncating a positive number gives its floor, and is cheaper than `floor` without SSE4.1.
     let whole = (x + 1024.0) as i64 - 1024;
     let y = (x - whole as f64 - 0.5) * std::f64::consts::LN_2;
-    // Taylor around the middle of 0..1, where |y| <= 0.35.
+    // Taylor series around the middle of 0..1, where |y| <= 0.35.
     let mut sum = 1.0;
     for inverse in [1.0 / 9.0, 1.0 / 8.0, 1.0 / 7.0, 1.0 / 6.0, 1.0 / 5.0, 1.0 / 4.0, 1.0 / 3.0, 1.0 / 2.0, 1.0] {
         sum = 1.0 + sum * y * inverse;

@@ -1,4 +1,4 @@
-//! The planted segments: how many customers each has, and what they are like.
+//! The planted segments: their sizes and their means.
 //!
 //! A customer is described by six latent factors, in units of about one doubling of an amount. The mean of each factor
 //! depends on the segment; around it customers spread by [`WITHIN`].
@@ -8,17 +8,17 @@ use super::random::{Stream, exp2};
 /// The latent factors: wealth, activity, need of credit, use of digital channels, stage of life, home ownership.
 pub(super) const FACTORS: usize = 6;
 
-/// Deviation of a factor among the customers of one segment. The means lie some 2 to 6 apart.
+/// Standard deviation of a factor among the customers of one segment. The means lie some 2 to 6 apart.
 pub(super) const WITHIN: f64 = 0.5;
 
-/// Share of the customers in segment 0, the dormant one, when there are others.
+/// Share of the customers in segment 0, the dormant one, if there are others.
 const DORMANT_SHARE: f64 = 0.5;
 
-/// Doublings from the smallest of the other segments to the largest, nearly: 16 times the customers where there are
-/// many segments, about 11 times with 8, 4 times with 3.
+/// Doublings from the smallest to the largest of the other segments, approximately: 16 times the customers with many
+/// segments, about 11 times with 8, 4 times with 3.
 const DECAY_DOUBLINGS: f64 = 4.0;
 
-/// What the first segments are, by index. Later ones have no name: their means are drawn at random.
+/// Descriptions of the first segments, by index. Later ones have no name: their means are random.
 pub const SEGMENT_NAMES: [&str; 8] = [
     "dormant",
     "everyday banking",
@@ -47,7 +47,7 @@ const NAMED_MEANS: [[f64; FACTORS]; SEGMENT_NAMES.len()] = [
 #[derive(Debug)]
 pub(super) struct Segments {
     means: Vec<[f64; FACTORS]>,
-    /// Segment by the top 16 bits of a random number: shares are multiples of 2^-16, and the draw is one load.
+    /// Segment by the top 16 bits of a random number: shares are multiples of 2^-16, and a draw is one load.
     by_bits: Vec<u16>,
     draw: Stream,
 }
@@ -78,13 +78,13 @@ fn means_of(segment: usize, seed: u64) -> [f64; FACTORS] {
     })
 }
 
-/// 65536 entries, as many of each segment as its share demands, and at least one of each.
+/// 65536 entries, each segment in proportion to its share and at least once.
 fn lookup(count: usize) -> Vec<u16> {
     const ENTRIES: usize = 1 << 16;
     let others = count - 1;
     let weight = |i: usize| exp2(-DECAY_DOUBLINGS * i as f64 / others.max(2) as f64);
     let total: f64 = (0..others).map(weight).sum();
-    // One entry each is set aside; the rest go by weight. What rounding down leaves over goes to segment 0.
+    // One entry each is reserved; the rest is divided by weight. The remainder after rounding down goes to segment 0.
     let free = ((ENTRIES - count) as f64) * (1.0 - DORMANT_SHARE);
     let mut entries = Vec::with_capacity(ENTRIES);
     for i in 0..others {

@@ -20,7 +20,7 @@ const MAX_ROW_GROUPS: u64 = i16::MAX as u64;
 /// Compression of the Parquet pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// Stored as encoded.
+    /// No compression.
     None,
     /// Fast and moderate; what most banks' files use.
     #[default]
@@ -56,7 +56,7 @@ impl fmt::Display for Compression {
 /// Which bank to make, as the user specified it. [`SynthSpec::check`] turns it into one that can be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthSpec {
-    /// Customers. With 0 the files have a schema and no rows.
+    /// Customers. With 0, the files have a schema and no rows.
     pub rows: u64,
     /// Feature columns, 1 to 4096, besides the customer number. Default 16.
     pub features: usize,
@@ -80,7 +80,7 @@ pub struct SynthSpec {
 }
 
 impl SynthSpec {
-    /// `rows` customers in the file `out`, and the defaults for the rest.
+    /// `rows` customers in the file `out`, with defaults for the rest.
     pub fn new(rows: u64, out: impl Into<PathBuf>) -> Self {
         SynthSpec {
             rows,
@@ -154,14 +154,14 @@ impl CheckedSpec {
     }
 }
 
-/// What was made.
+/// The bank that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SynthSummary {
     /// The files, in the order of the rows.
     pub files: Vec<PathBuf>,
     /// Customers.
     pub rows: u64,
-    /// Columns, the customer number and the truth included.
+    /// Columns, including the customer number and the true segment.
     pub columns: usize,
     /// Row groups of all files together.
     pub row_groups: u64,

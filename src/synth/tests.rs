@@ -33,7 +33,7 @@ fn read(files: &[PathBuf]) -> (RecordBatch, Vec<usize>) {
     (arrow::compute::concat_batches(&schema.unwrap(), &batches).unwrap(), row_groups)
 }
 
-/// A hash of names, types, nulls and values, whatever the files they came from.
+/// A hash of names, types, nulls and values, independent of the files they came from.
 fn hash(table: &RecordBatch) -> String {
     let mut hash = blake3::Hasher::new();
     for (field, column) in table.schema().fields().iter().zip(table.columns()) {

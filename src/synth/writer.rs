@@ -1,4 +1,4 @@
-//! A bank to Parquet: columns made and encoded in parallel, written in order by a thread of its own.
+//! Writes a bank as Parquet: columns are made and encoded in parallel and written in order by a separate thread.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::output::PartedTable;
 
-/// Columns waiting for each thread, so that the last ones of a batch leave few threads idle.
+/// Columns queued per thread, so that few threads idle at the end of a batch.
 const COLUMNS_A_THREAD: usize = 4;
 
 /// A row group, ready to be appended to a file.
@@ -63,7 +63,7 @@ impl<'a> Job<'a> {
 
     fn run(&self, table: &PartedTable) -> Result<SynthSummary> {
         std::thread::scope(|scope| {
-            // No buffer: one batch is being made while the one before is being written.
+            // No buffer: one batch is made while the previous one is written.
             let (sender, receiver) = sync_channel(0);
             let writer = scope.spawn(move || self.write_files(table, &receiver));
             let made = self.make_row_groups(&sender);
@@ -82,7 +82,7 @@ impl<'a> Job<'a> {
             self.watch.check()?;
             let made = self.make_batch(first..groups.min(first + batch))?;
             if sender.send(made).is_err() {
-                // The writer has failed, and says why itself.
+                // The writer has failed and reports the error itself.
                 return Ok(());
             }
         }
@@ -95,7 +95,7 @@ impl<'a> Job<'a> {
         let customers: Vec<Customers> = rows.map(|rows| self.bank.customers(rows)).collect();
         let mut tasks = Vec::new();
         for customers in &customers {
-            // The index matters for encrypted files only.
+            // The index matters only for encrypted files.
             let encoders = self.encoders.create_column_writers(0).map_err(internal)?;
             tasks.extend(encoders.into_iter().enumerate().map(|(column, encoder)| (customers, column, encoder)));
         }
@@ -173,8 +173,8 @@ fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
         Compression::Snappy => Codec::SNAPPY,
         Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
     };
-    // A dictionary pays for whole numbers, of which few are large. For amounts and rates, nearly all of them unique,
-    // the encoder would build one and throw it away.
+    // Dictionaries pay for whole numbers, of which few are large. For amounts and rates, which are nearly all unique,
+    // the encoder would build one and discard it.
     let mut builder = WriterProperties::builder()
         .set_compression(codec)
         .set_dictionary_enabled(false)

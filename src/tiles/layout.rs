@@ -1,17 +1,17 @@
-//! Where a value lies: rows in tiles, tiles in chunks.
+//! The position of a value: rows in tiles, tiles in chunks.
 //!
-//! A **tile** holds [`TILE_ROWS`] rows, feature-major: the values of one feature of its rows are neighbours, so that a
-//! SIMD register or a GPU workgroup loads one feature of many rows at once. A **chunk** is a run of whole tiles: the
-//! unit of allocation, of work and of streaming. Row `r` of feature `f` lies at
-//! `(tile * dim + f) * TILE_ROWS + r % TILE_ROWS` in its chunk. The last tile is padded with zeros.
+//! A **tile** holds [`TILE_ROWS`] rows, feature-major: within a tile the values of one feature are contiguous, so that a SIMD
+//! register or a GPU workgroup loads one feature of many rows at once. A **chunk** is a run of whole tiles: the unit of
+//! allocation, of work and of streaming. Row `r` of feature `f` lies at `(tile * dim + f) * TILE_ROWS + r % TILE_ROWS`
+//! in its chunk. The last tile is padded with zeros.
 
-/// Rows in a tile: four AVX-512 registers of f32, two waves of a GPU with 32 lanes.
+/// Rows in a tile: four AVX-512 registers of f32, or two waves of a GPU with 32 lanes.
 pub const TILE_ROWS: usize = 64;
 
-/// The most features that a row may have; with it every squared distance fits 62 bits.
+/// The most features of a row; with it every squared distance fits 62 bits.
 pub const MAX_DIM: usize = 4096;
 
-/// A chunk that was read, on a cache line's boundary, so that no SIMD load straddles two.
+/// A chunk read from a file, aligned to a cache line so that no SIMD load straddles two.
 #[derive(Debug, Default)]
 pub struct Buffer {
     values: Vec<f32>,
@@ -25,12 +25,12 @@ const LINE: usize = 16;
 impl Buffer {
     pub(crate) fn zeroed(len: usize) -> Self {
         let values = vec![0f32; len + LINE];
-        // An allocation of f32 is aligned to 4, so a cache line begins within the first 16.
+        // An allocation of f32 is aligned to 4 bytes, so a cache line begins within the first 16 values.
         let start = values.as_ptr().align_offset(LINE * 4).min(LINE);
         Buffer { values, start, len }
     }
 
-    /// Makes room for `len` values. What they are is left open.
+    /// Makes room for `len` values, with unspecified contents.
     pub(crate) fn resize(&mut self, len: usize) {
         if self.start + len > self.values.len() {
             *self = Buffer::zeroed(len);
@@ -53,7 +53,7 @@ impl std::ops::DerefMut for Buffer {
     }
 }
 
-/// Rows, features and the size of chunks; everything about positions follows.
+/// Rows, features and the size of chunks; all positions follow from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     rows: u64,
@@ -62,12 +62,12 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// `chunk_rows` is rounded up to whole tiles, and is 2^24 at most.
+    /// `chunk_rows` is rounded up to whole tiles, and at most 2^24.
     pub fn new(rows: u64, dim: usize, chunk_rows: usize) -> Self {
         Layout { rows, dim, chunk_rows: chunk_rows.clamp(1, 1 << 24).next_multiple_of(TILE_ROWS) }
     }
 
-    /// Rows of a chunk for `dim` features: about 1 MiB, which stays in a core's second-level cache while it is worked on.
+    /// Rows of a chunk for `dim` features: about 1 MiB, which stays in a core's second-level cache during work on it.
     pub fn default_chunk_rows(dim: usize) -> usize {
         ((1 << 20) / (4 * dim.max(1))).clamp(1024, 1 << 16).next_multiple_of(TILE_ROWS)
     }
@@ -107,12 +107,12 @@ impl Layout {
         (self.rows - self.first_row(chunk)).min(self.chunk_rows as u64) as usize
     }
 
-    /// Tiles in a chunk, the padded one counted.
+    /// Tiles in a chunk, including the padded one.
     pub fn tiles_in(&self, chunk: usize) -> usize {
         self.rows_in(chunk).div_ceil(TILE_ROWS)
     }
 
-    /// f32 values in a chunk, padding counted.
+    /// f32 values in a chunk, including padding.
     pub fn floats_in(&self, chunk: usize) -> usize {
         self.tiles_in(chunk) * TILE_ROWS * self.dim
     }
@@ -127,7 +127,7 @@ impl Layout {
         self.rows.next_multiple_of(TILE_ROWS as u64).saturating_mul(self.dim as u64 * 4)
     }
 
-    /// Position in its chunk of row `row` (counted within the chunk), feature `feature`.
+    /// The position in its chunk of row `row` (counted within the chunk), feature `feature`.
     pub fn position(&self, row: usize, feature: usize) -> usize {
         ((row / TILE_ROWS) * self.dim + feature) * TILE_ROWS + row % TILE_ROWS
     }

@@ -55,7 +55,7 @@ pub struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// The tiles, each `dim x TILE_ROWS` values, with the number of rows that are not padding.
+    /// The tiles, each `dim x TILE_ROWS` values, with its number of rows without padding.
     pub fn tiles(&self) -> impl Iterator<Item = (&'a [f32], usize)> + use<'a> {
         let rows = self.rows;
         let tile = self.dim * TILE_ROWS;
@@ -133,10 +133,10 @@ impl Tiles {
         Ok(Tiles::new(store, weights, measured))
     }
 
-    /// The tiles whose number `keep` chooses, in memory. A last tile that is not full is left out.
+    /// The tiles whose number `keep` accepts, in memory. A last tile that is not full is left out.
     ///
     /// # Errors
-    /// [`Interrupted`](Error::Interrupted), too little memory, or a fault of the scratch file.
+    /// [`Interrupted`](Error::Interrupted), too little memory, or an I/O error on the scratch file.
     pub fn subset(&self, keep: impl Fn(u64) -> bool + Sync, watch: Watch<'_>) -> Result<Self> {
         let whole = self.rows() / TILE_ROWS as u64;
         let keep = |tile: u64| tile < whole && keep(tile);
@@ -183,7 +183,7 @@ impl Tiles {
         Ok(Tiles { store: scratch, ..self })
     }
 
-    /// Where the values lie.
+    /// The positions of the values.
     pub fn layout(&self) -> Layout {
         self.store.layout()
     }
@@ -234,13 +234,13 @@ impl Tiles {
         }
     }
 
-    /// One chunk; `buffer` is used when it has to be read from the scratch file.
+    /// Reads one chunk; `buffer` is used if it comes from the scratch file.
     pub fn read<'a>(&'a self, index: usize, buffer: &'a mut Buffer) -> Result<Chunk<'a>> {
         Ok(self.chunk(index, self.store.read(index, buffer)?))
     }
 
     /// Calls `work` for every chunk, on all threads, in no particular order. Each worker owns a state made by `init`;
-    /// the states are returned, to be merged by an operation that does not mind the order.
+    /// the states are returned, to be merged by a commutative operation.
     pub fn scan<T: Send>(
         &self,
         init: impl Fn() -> T + Sync,
@@ -249,8 +249,8 @@ impl Tiles {
         self.store.scan(init, |state, i, values| work(state, self.chunk(i, values)))
     }
 
-    /// Calls `map` for every chunk on all threads and `sink` with the results in the order of the rows. No more than a
-    /// few chunks' results wait at a time.
+    /// Calls `map` for every chunk on all threads and `sink` with the results in row order. Only a few chunks' results
+    /// wait at a time.
     pub fn map_ordered<T: Send>(
         &self,
         map: impl Fn(Chunk<'_>) -> Result<T> + Sync,
@@ -281,7 +281,7 @@ impl Tiles {
     }
 }
 
-/// What is known of the values of all tiles.
+/// Measurements of the values of all tiles.
 pub(crate) struct Measured {
     norms: Vec<f32>,
     sum_squares: u128,
@@ -316,7 +316,7 @@ impl<'a> Measuring<'a> {
             let largest = squares.iter().copied().max().unwrap_or(0);
             self.norms[row / TILE_ROWS].store(round_up(largest).to_bits(), Ordering::Relaxed);
         }
-        // A poisoned lock means that a worker panicked, which is passed on when the workers are joined.
+        // A poisoned lock means that a worker panicked; joining the workers propagates the panic.
         *self.sum_squares.lock().unwrap_or_else(PoisonError::into_inner) += total;
     }
 
@@ -331,7 +331,7 @@ impl<'a> Measuring<'a> {
 /// The exact squared norm of every row of a tile.
 struct RowSquares<'a>(&'a [f32]);
 
-/// Squares below 2^46 that a sum in f64 holds exactly.
+/// The number of squares below 2^46 that an f64 sums exactly.
 const EXACT_SQUARES: usize = 64;
 
 impl Work for RowSquares<'_> {
@@ -354,9 +354,9 @@ impl Work for RowSquares<'_> {
     }
 }
 
-/// The smallest f32 that is certainly not below `value`.
+/// An f32 that is certainly not below `value`.
 fn round_up(value: u64) -> f32 {
-    // The conversion errs by at most half a unit in the last place, so the next float is an upper bound.
+    // The conversion is off by at most half a unit in the last place, so the next float is an upper bound.
     (value as f32).next_up()
 }
 

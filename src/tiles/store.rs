@@ -11,7 +11,7 @@ use super::layout::{Buffer, Layout};
 use crate::error::{Error, Result};
 use crate::input::{read_at, write_at};
 
-/// Chunks read ahead of the workers when streaming.
+/// Chunks to read ahead of the workers when streaming.
 const READ_AHEAD: usize = 2;
 
 /// The chunks of a [`Layout`], in memory or in a scratch file.
@@ -52,12 +52,12 @@ impl Store {
         matches!(self.place, Backing::Memory(_))
     }
 
-    /// Bytes of memory that the chunks hold at one time, read-ahead included.
+    /// Bytes of memory that the chunks hold at one time, including read-ahead.
     pub fn streaming_bytes(layout: Layout, threads: usize) -> u64 {
         (layout.chunk_floats() * 4 * (threads + READ_AHEAD + 1)) as u64
     }
 
-    /// The memory of all chunks, to be written by several threads. None for a scratch file.
+    /// The memory of all chunks, for concurrent writes. None for a scratch file.
     pub(crate) fn arena_mut(&mut self) -> Option<&mut Arena> {
         match &mut self.place {
             Backing::Memory(arena) => Some(arena),
@@ -80,7 +80,7 @@ impl Store {
         }
     }
 
-    /// One chunk; `buffer` is used when it has to be read.
+    /// Reads one chunk; `buffer` is used if it comes from a file.
     pub(crate) fn read<'a>(&'a self, chunk: usize, buffer: &'a mut Buffer) -> Result<&'a [f32]> {
         match &self.place {
             Backing::Memory(arena) => Ok(arena.chunk(&self.layout, chunk)),
@@ -155,7 +155,7 @@ impl Store {
     }
 
     /// Rewrites every chunk in place, in parallel. `work` gets the chunk's number and values, which it may change; the
-    /// chunk then holds its first `layout.floats_in(i)` values, where `layout` has no more features than now.
+    /// chunk then holds its first `layout.floats_in(i)` values, where `layout` must not have more features than now.
     pub(crate) fn rewrite(
         &mut self,
         layout: Layout,
@@ -170,8 +170,8 @@ impl Store {
                 chunks.try_for_each(|(i, chunk)| work(i, &mut chunk[..old.floats_in(i)]))
             }
             Backing::Scratch { file, folder } => {
-                // A narrower chunk moves towards the start of the file, over chunks that have been read already: one
-                // wave of chunks at a time is read, worked on and written.
+                // A narrower chunk moves towards the start of the file, over chunks that have already been read: one
+                // wave of chunks at a time is read, processed and written.
                 let wave = rayon::current_num_threads();
                 let mut buffers: Vec<Buffer> = Vec::new();
                 for first in (0..old.chunks()).step_by(wave) {
@@ -206,7 +206,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `work` once on each of `workers` threads of the pool and collects what they return, or the first error.
+/// Runs `work` once on each of `workers` threads of the pool and collects the results, or the first error.
 fn run_workers<T: Send>(workers: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
     use rayon::prelude::*;
     (0..workers).into_par_iter().with_max_len(1).map(&work).collect()

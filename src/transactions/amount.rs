@@ -1,4 +1,4 @@
-//! Amounts: arrays of numbers enter, words of 64 bits leave (see `money`).
+//! Amounts: converts arrays of numbers to words of 64 bits (see `money`).
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
 use arrow::buffer::NullBuffer;
@@ -6,12 +6,12 @@ use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Decimal32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
-/// How a column's numbers are held.
+/// The representation of a column's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AmountColumn {
     /// Integers, in units of 10^-scale.
     Exact {
-        /// Digits behind the point; 0 to 22.
+        /// Digits after the point; 0 to 22.
         scale: u8,
     },
     /// f64.
@@ -19,13 +19,13 @@ pub(super) enum AmountColumn {
 }
 
 impl AmountColumn {
-    /// How a type's numbers are held; None if it has none.
+    /// The representation for a type; None if it has no numbers.
     pub(super) fn of(data_type: &DataType) -> Option<Self> {
         use DataType as T;
         match data_type {
             T::Float16 | T::Float32 | T::Float64 => Some(AmountColumn::Float),
             t if t.is_integer() => Some(AmountColumn::Exact { scale: 0 }),
-            // A power of ten beyond 10^22 is no f64.
+            // A power of ten beyond 10^22 is not exact in f64.
             T::Decimal32(_, scale) | T::Decimal64(_, scale) | T::Decimal128(_, scale) if (0..=22).contains(scale) => {
                 Some(AmountColumn::Exact { scale: scale.unsigned_abs() })
             }
@@ -34,7 +34,7 @@ impl AmountColumn {
         }
     }
 
-    /// What a product of two columns is: integers if both are.
+    /// The representation of a product of two columns: integers if both are.
     pub(super) fn times(self, other: Self) -> Self {
         match (self, other) {
             (AmountColumn::Exact { scale: a }, AmountColumn::Exact { scale: b }) if a + b <= 22 => {
@@ -56,7 +56,7 @@ impl AmountColumn {
 /// The amounts of a batch.
 #[derive(Debug)]
 pub(super) struct Amounts {
-    /// One word a row; of no meaning where it is null.
+    /// One word per row; undefined where it is null.
     pub(super) words: Vec<u64>,
     /// Which are null.
     pub(super) nulls: Option<NullBuffer>,
@@ -95,7 +95,7 @@ fn too_large() -> ArrowError {
     ArrowError::ComputeError("an amount or a factor of it has more than 18 digits; convert the column to double".into())
 }
 
-/// A dictionary's values, row by row; other arrays as they are.
+/// The values of a dictionary, row by row; other arrays unchanged.
 pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match array.data_type() {
         DataType::Dictionary(_, values) => cast(array, values),

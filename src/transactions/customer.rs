@@ -1,7 +1,7 @@
-//! One customer's transactions in, one row of features out.
+//! Computes one row of features from the transactions of a customer.
 //!
-//! Nothing here depends on the order of the transactions: counts are integers, sums are exact (see `money`), and times
-//! are sorted before gaps are taken.
+//! Nothing depends on the order of the transactions: counts are integers, sums are exact (see `money`), and times are
+//! sorted before gaps are computed.
 
 use arrow::datatypes::{DataType, Field};
 
@@ -11,7 +11,7 @@ use super::moment::TimestampUnit;
 use super::money::Money;
 use super::partitions::PartitionLayout;
 
-/// What the features are.
+/// The definition of the features.
 #[derive(Debug)]
 pub(super) struct CustomerShape {
     pub(super) layout: PartitionLayout,
@@ -35,7 +35,7 @@ pub(super) enum CustomerValues {
 }
 
 impl CustomerShape {
-    /// The columns behind the customer's.
+    /// The columns after the customer's.
     pub(super) fn fields(&self) -> Vec<Field> {
         let count = |name: String| Field::new(name, DataType::Int64, false);
         let number = |name: String| Field::new(name, DataType::Float64, true);
@@ -99,7 +99,7 @@ struct Line {
     window: Option<usize>,
 }
 
-/// What is known of one customer; used again for the next.
+/// The state of one customer; reused for the next.
 struct Account<'a, M> {
     shape: &'a CustomerShape,
     purchases: u64,
@@ -158,7 +158,7 @@ impl<'a, M: Money> Account<'a, M> {
                 self.purchases += 1;
                 self.bought.add(word);
                 self.times.push(time);
-                // Zero has one sign here, or the order would decide which.
+                // Zero has a single sign here; otherwise the order would decide it.
                 self.largest = self.largest.max(M::number(word, self.shape.money_unit) + 0.0);
             }
             if let Some(window) = window {
@@ -183,7 +183,7 @@ impl<'a, M: Money> Account<'a, M> {
         self.times.dedup();
     }
 
-    /// Counts transactions instead of rows, and finds the largest of them.
+    /// Counts transactions instead of rows, and finds the largest one.
     fn count_transactions(&mut self) {
         (self.purchases, self.returns, self.largest) = (0, 0, f64::NAN);
         self.windows.iter_mut().for_each(|(count, _)| *count = 0);
@@ -231,7 +231,7 @@ impl<'a, M: Money> Account<'a, M> {
             let sums = [recent_sum.value(money), before_sum.value(money)];
             put(*recent, 0.0);
             put(*before, 0.0);
-            // A change may be below zero; it passes through the same bits.
+            // A change may be negative; its bits pass through unchanged.
             put((*recent as i64 - *before as i64) as u64, 0.0);
             put(0, sums[0]);
             put(0, sums[1]);
@@ -245,8 +245,8 @@ impl<'a, M: Money> Account<'a, M> {
 }
 
 /// Mean and population standard deviation of the gaps between sorted, distinct times, in days; NaN with fewer than one
-/// gap and two gaps. The mean is (last - first) / gaps. The deviation takes the gaps in the order of time, so it has one
-/// value.
+/// gap and two gaps, respectively. The mean is (last - first) / gaps. The deviation adds the gaps in order of time, so
+/// its value is unique.
 fn gaps(times: &[i64], unit: TimestampUnit) -> (f64, f64) {
     let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return (f64::NAN, f64::NAN) };
     let gaps = times.len() as f64 - 1.0;
@@ -258,7 +258,7 @@ fn gaps(times: &[i64], unit: TimestampUnit) -> (f64, f64) {
         return (mean, f64::NAN);
     }
     let mean_ticks = last.wrapping_sub(first) as u64 as f64 / gaps;
-    // Later less earlier is below 2^64, so it wraps to itself.
+    // The difference between a later and an earlier tick is below 2^64, so wrapping gives the right value.
     let squares = times.windows(2).map(|w| (w[1].wrapping_sub(w[0]) as u64 as f64 - mean_ticks).powi(2));
     (mean, (squares.sum::<f64>() / gaps).sqrt() / unit.ticks_a_day as f64)
 }

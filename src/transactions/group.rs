@@ -24,7 +24,7 @@ pub(super) struct Grouped {
 /// Customers' names, ascending.
 #[derive(Debug)]
 pub(super) enum Ids {
-    /// Keys of numbers.
+    /// Keys of numeric ids.
     Numbers(Vec<u64>),
     /// Text, as UTF-8.
     Texts(Vec<Box<[u8]>>),

@@ -67,7 +67,7 @@ pub struct LeftOut {
     pub no_customer: u64,
     /// No time.
     pub no_time: u64,
-    /// No amount, or a factor of it missing.
+    /// No amount, or one of its factors missing.
     pub no_amount: u64,
     /// An amount that is NaN, infinite, above 1e290 or below -1e290.
     pub not_finite: u64,
@@ -118,12 +118,12 @@ impl LeftOut {
     }
 }
 
-/// What was made.
+/// The result of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RfmOutcome {
     /// Rows of the output.
     pub customers: u64,
-    /// Columns of the output, the customer's included.
+    /// Columns of the output, including the customer's.
     pub columns: usize,
     /// Bytes of the output.
     pub bytes: u64,
@@ -131,7 +131,7 @@ pub struct RfmOutcome {
     pub transactions: u64,
     /// Rows that were used.
     pub used: u64,
-    /// Rows that were not.
+    /// Rows that were left out.
     pub left_out: LeftOut,
     /// The reference date, as `2011-12-10` or `2011-12-10T12:00:00`.
     pub reference: String,
@@ -153,18 +153,18 @@ pub struct RfmOutcome {
 /// | the customer's | | as in the input; text as large_string |
 /// | `recency_days` | days | from the last purchase to the reference date; null without a purchase |
 /// | `frequency` | count | purchases |
-/// | `monetary_sum` | money | purchases less returns |
-/// | `monetary_mean` | money | sum of purchases / `frequency`, returns aside; null without a purchase |
+/// | `monetary_sum` | money | purchases minus returns |
+/// | `monetary_mean` | money | sum of purchases / `frequency`, without returns; null without a purchase |
 /// | `monetary_max` | money | the largest purchase; null without one |
 /// | `returns_count` | count | returns |
 /// | `returns_share` | 0 to 1 | returns / (purchases + returns) |
 /// | `tenure_days` | days | from the first purchase to the reference date; null without a purchase |
-/// | `gap_mean_days` | days | mean gap between distinct times of purchases; null with fewer than two |
+/// | `gap_mean_days` | days | mean gap between distinct times of purchases; null with fewer than two times |
 /// | `gap_deviation_days` | days | population standard deviation of those gaps; null with fewer than two gaps |
-/// | `trend_recent_count`, `_sum` | | purchases, and money less returns, in the last days before the reference date |
+/// | `trend_recent_count`, `_sum` | | purchases, and money minus returns, in the last days before the reference date |
 /// | `trend_before_count`, `_sum` | | the same in as many days before those |
-/// | `trend_change_count`, `_sum` | | recent less before |
-/// | `CATEGORY_VALUE_count`, `_sum` | | rows of purchases, and money less returns, by category; `other` for the rest and null |
+/// | `trend_change_count`, `_sum` | | recent minus before |
+/// | `CATEGORY_VALUE_count`, `_sum` | | purchase rows, money minus returns, by category; `other`: the rest and null |
 ///
 /// Sums of integers and decimals are exact and converted once; sums of floating point are the f64 nearest to the true
 /// sum of the amounts. Products are likewise rounded once before they are added.
@@ -189,51 +189,20 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));
     }
-    let given = request.reference.as_deref().map(|text| columns.unit.parse(text)).transpose()?;
-    let ahead = match (given, request.window) {
-        (None, Some(_)) => {
-            let newest =
-                watch.stage(Stage::Open, source.rows(), "rows", || reading::newest(&source, columns.time, watch))?;
-            Some(newest.map_or(Ok(0), |newest| day_after(&columns, newest))?)
-        }
-        _ => given,
-    };
-    let ticks_a_day = columns.unit.ticks_a_day;
-    let window = |days: u32| i64::from(days).checked_mul(ticks_a_day).unwrap_or(i64::MAX);
-    let rules = Rules {
-        layout: PartitionLayout {
-            text: columns.text,
-            transaction: columns.transaction.is_some(),
-            tag: columns.returns.is_some() || columns.category.is_some(),
-        },
-        from: ahead.zip(request.window).map_or(i64::MIN, |(at, days)| at.saturating_sub(window(days))),
-        before: given,
-        returns: request.returns.clone(),
-        columns,
-    };
-    let columns = &rules.columns;
+    let period = Period::new(request, &source, &columns, watch)?;
+    let rules = period.rules(request, columns);
     let plan = plan.map_or_else(|| Plan::new(&source, &rules, request), Ok)?;
-    let ranges = reading::ranges(&source, columns, plan.partitions, watch)?;
-    let folder = publication_folder(request);
-    let partitions = Partitions::new(ranges, plan.resident, folder);
-    let categories = CategoryCounts::default();
-    let seen = watch.stage(Stage::Decode, source.rows(), "rows", || {
-        reading::read(&source, &rules, &partitions, plan.chunk_bytes, &categories, watch)
-    })?;
+    let Partitioned { partitions, categories, seen } = partition(request, &source, &rules, plan, watch)?;
+    let columns = &rules.columns;
     vet(request, columns, &source, &seen)?;
-    let reference = match (ahead, seen.newest) {
-        (Some(reference), _) => reference,
-        (None, Some(newest)) => day_after(columns, newest)?,
-        (None, None) => 0,
-    };
     let top = request.category.clone().map(|column| (column, categories.top(&seen.counts, request.top)));
     let names = top.as_ref().map_or_else(Vec::new, |(_, top)| top.names.clone());
     let shape = CustomerShape {
         layout: rules.layout,
         unit: columns.unit,
         money_unit: columns.numbers.unit(),
-        reference,
-        trend: request.trend.map(window),
+        reference: period.reference(columns, seen.newest)?,
+        trend: request.trend.map(|days| ticks(columns, days)),
         categories: top,
     };
     let schema = schema(&source, columns, &shape)?;
@@ -251,13 +220,91 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
         transactions: source.rows(),
         used: seen.used,
         left_out: seen.left_out,
-        reference: columns.unit.format(reference),
+        reference: columns.unit.format(shape.reference),
         categories: names,
         spilled: partitions.spilled(),
     })
 }
 
-/// The folder of the scratch file: the requested one, or the output's.
+/// The reference date and the window before it, in ticks of the time column.
+struct Period {
+    /// The reference date of the request.
+    given: Option<i64>,
+    /// The reference date as far as it is known before the transactions are read: with a window it must be.
+    ahead: Option<i64>,
+}
+
+impl Period {
+    /// Reads the time column for its newest value if a window is given without a reference date.
+    fn new(request: &RfmRequest, source: &Source, columns: &RfmColumns, watch: Watch<'_>) -> Result<Self> {
+        let given = request.reference.as_deref().map(|text| columns.unit.parse(text)).transpose()?;
+        let ahead = match (given, request.window) {
+            (None, Some(_)) => {
+                let newest =
+                    watch.stage(Stage::Open, source.rows(), "rows", || reading::newest(source, columns.time, watch))?;
+                Some(newest.map_or(Ok(0), |newest| day_after(columns, newest))?)
+            }
+            _ => given,
+        };
+        Ok(Period { given, ahead })
+    }
+
+    /// The rules for using or leaving out transactions.
+    fn rules(&self, request: &RfmRequest, columns: RfmColumns) -> Rules {
+        let window = self.ahead.zip(request.window);
+        Rules {
+            layout: PartitionLayout {
+                text: columns.text,
+                transaction: columns.transaction.is_some(),
+                tag: columns.returns.is_some() || columns.category.is_some(),
+            },
+            from: window.map_or(i64::MIN, |(at, days)| at.saturating_sub(ticks(&columns, days))),
+            before: self.given,
+            returns: request.returns.clone(),
+            columns,
+        }
+    }
+
+    /// The reference date; by default the day after the `newest` transaction.
+    fn reference(&self, columns: &RfmColumns, newest: Option<i64>) -> Result<i64> {
+        match (self.ahead, newest) {
+            (Some(reference), _) => Ok(reference),
+            (None, Some(newest)) => day_after(columns, newest),
+            (None, None) => Ok(0),
+        }
+    }
+}
+
+/// Days in ticks of the time column.
+fn ticks(columns: &RfmColumns, days: u32) -> i64 {
+    i64::from(days).checked_mul(columns.unit.ticks_a_day).unwrap_or(i64::MAX)
+}
+
+/// The transactions after the first pass.
+struct Partitioned {
+    partitions: Partitions,
+    categories: CategoryCounts,
+    seen: PassFindings,
+}
+
+/// Reads the transactions and divides them by customer.
+fn partition(
+    request: &RfmRequest,
+    source: &Source,
+    rules: &Rules,
+    plan: Plan,
+    watch: Watch<'_>,
+) -> Result<Partitioned> {
+    let ranges = reading::ranges(source, &rules.columns, plan.partitions, watch)?;
+    let partitions = Partitions::new(ranges, plan.resident, publication_folder(request));
+    let categories = CategoryCounts::default();
+    let seen = watch.stage(Stage::Decode, source.rows(), "rows", || {
+        reading::read(source, rules, &partitions, plan.chunk_bytes, &categories, watch)
+    })?;
+    Ok(Partitioned { partitions, categories, seen })
+}
+
+/// The folder for a scratch file: the one requested, or the output's.
 fn publication_folder(request: &RfmRequest) -> std::path::PathBuf {
     let parent = request.out.parent().filter(|p| !p.as_os_str().is_empty());
     request.resources.scratch_folder(Some(parent.unwrap_or(std::path::Path::new("."))))

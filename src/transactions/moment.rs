@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 const NANOS_A_DAY: i64 = 86_400_000_000_000;
 
-/// The unit of a time column. Ticks are counted from 1970-01-01, UTC where the column has a time zone.
+/// The unit of a time column. Ticks are counted from 1970-01-01, in UTC if the column has a time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TimestampUnit {
     /// Ticks in a day of 86,400 seconds.

@@ -1,18 +1,18 @@
-//! Sums of money that depend on no order: whole numbers and decimals as integers, floating point by expansions that
-//! lose nothing and are rounded once.
+//! Order-independent sums of money: whole numbers and decimals as integers, floating point by exact expansions that are
+//! rounded once.
 //!
-//! An amount travels as a word of 64 bits: an integer in units of 10^-scale, or the bits of an f64.
+//! An amount is stored as a word of 64 bits: an integer in units of 10^-scale, or the bits of an f64.
 
-/// The largest amount of floating point: 2^40 of them can be added without overflow.
+/// The largest floating-point amount: 2^40 of them can be added without overflow.
 pub(super) const LARGEST: f64 = 1e290;
 
-/// A sum in the making.
+/// A running sum.
 pub(super) trait Money: Clone + Default {
     /// Adds an amount.
     fn add(&mut self, word: u64);
-    /// Adds all that another sum has.
+    /// Adds another sum.
     fn join(&mut self, other: &Self);
-    /// Back to zero.
+    /// Resets to zero.
     fn clear(&mut self);
     /// The sum; `unit` is 10^scale.
     fn value(&self, unit: f64) -> f64;
@@ -22,7 +22,7 @@ pub(super) trait Money: Clone + Default {
     fn number(word: u64, unit: f64) -> f64;
 }
 
-/// A sum of integers. At most 2^40 amounts of 63 bits: it cannot overflow.
+/// A sum of integers. It cannot overflow with at most 2^40 amounts of 63 bits.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ExactSum(i128);
 
@@ -52,10 +52,10 @@ impl Money for ExactSum {
     }
 }
 
-/// A sum of f64 as an expansion: numbers that do not overlap and whose exact sum is the exact sum of what was added
-/// (J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, GROW-EXPANSION; the rounding at the end is that
-/// of Python's `math.fsum`). The value is the f64 nearest to the true sum, whatever the order. Amounts in a currency's cents
-/// need two or three numbers.
+/// A sum of f64 as an expansion: nonoverlapping numbers whose exact sum is the exact sum of the added amounts (J. R.
+/// Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, GROW-EXPANSION; the final rounding is that of
+/// Python's `math.fsum`). The value is the f64 nearest to the true sum, in any order. Amounts in cents need two or
+/// three numbers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rounded(Vec<f64>);
 
@@ -105,7 +105,7 @@ impl Money for Rounded {
             if low == 0.0 {
                 continue;
             }
-            // Half way between two f64, what is left decides: half to even only if nothing is.
+            // Halfway between two f64, the remainder decides: half to even only if it is zero.
             if let Some(rest) = parts.next()
                 && (low < 0.0) == (rest < 0.0)
             {

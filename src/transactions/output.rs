@@ -1,4 +1,4 @@
-//! Customers as batches of the customer table.
+//! Converts customers to batches of the output table.
 
 use std::sync::Arc;
 

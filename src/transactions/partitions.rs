@@ -51,7 +51,7 @@ impl PartitionChunk {
     }
 }
 
-/// Where a chunk is.
+/// The location of a chunk.
 #[derive(Debug)]
 enum Extent {
     Memory(PartitionChunk),
@@ -178,7 +178,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Takes a partition's rows out, in no particular order.
+    /// Takes the rows of a partition, in no particular order.
     pub(super) fn take(&self, partition: usize) -> Result<Vec<PartitionChunk>> {
         let extents = std::mem::take(&mut *lock(&self.parts[partition]));
         extents.into_iter().map(|extent| self.scratch.read(extent)).collect()
@@ -236,7 +236,7 @@ impl<'a> Sender<'a> {
         Sender { partitions, chunks, chunk_bytes }
     }
 
-    /// Sends a row whose customer is a number: `row` begins with its key.
+    /// Sends a row whose customer is a number; `row` begins with its key.
     pub(super) fn number(&mut self, row: &[u64]) -> Result<()> {
         let partition = self.partitions.ranges.partition(row[0]);
         let chunk = &mut self.chunks[partition];
@@ -254,7 +254,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends a row whose customer has this name: the first two words of `row` are filled in.
+    /// Sends a row whose customer has this name; fills in the first two words of `row`.
     pub(super) fn text(&mut self, name: &[u8], row: &mut [u64]) -> Result<()> {
         row[0] = self.partitions.ranges.text_key(name);
         let partition = self.partitions.ranges.partition(row[0]);
@@ -271,7 +271,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends what is left.
+    /// Sends the remaining rows.
     pub(super) fn finish(mut self) -> Result<()> {
         self.chunks.iter_mut().enumerate().try_for_each(|(partition, chunk)| self.partitions.put(partition, chunk))
     }

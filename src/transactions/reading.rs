@@ -1,4 +1,4 @@
-//! Transactions decoded and sent to their partitions: row groups in parallel, their columns batch by batch.
+//! Decodes transactions and sends them to their partitions: row groups in parallel, columns batch by batch.
 //!
 //! Decides for each row whether it is used, and if not, under which single reason it is counted as left out.
 
@@ -24,12 +24,12 @@ use crate::input::{ColumnReader, Order, RowGroup, Source};
 
 /// Evenly spaced row groups that are sampled for the ranges of partitions.
 const SAMPLED_GROUPS: usize = 32;
-/// Batches read of each of those, at most.
+/// Batches read from each of those, at most.
 const SAMPLED_BATCHES: usize = 64;
-/// Names taken of each batch, at most.
+/// Names taken from each batch, at most.
 const SAMPLED_A_BATCH: usize = 128;
 
-/// What the rows are used for.
+/// The rules for using transactions.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
     pub(super) columns: RfmColumns,
@@ -45,7 +45,7 @@ pub(super) struct Rules {
 pub(super) struct PassFindings {
     pub(super) left_out: LeftOut,
     pub(super) used: u64,
-    /// The newest time of all rows that have one.
+    /// The newest time of all rows.
     pub(super) newest: Option<i64>,
     /// Purchases by category number, one list per worker.
     pub(super) counts: Vec<Vec<u64>>,
@@ -122,7 +122,7 @@ pub(super) fn ranges(source: &Source, columns: &RfmColumns, partitions: usize, w
     })
 }
 
-/// Decodes all rows and sends those that are used to their partitions.
+/// Decodes all rows and sends those in use to their partitions.
 pub(super) fn read(
     source: &Source,
     rules: &Rules,
@@ -241,7 +241,7 @@ impl ReadWorker<'_> {
     }
 }
 
-/// The columns of some rows, as they are used.
+/// The columns of some rows, converted for use.
 struct TransactionBatch {
     rows: usize,
     names: Names,
@@ -332,7 +332,7 @@ impl Rules {
 
 /// Customers' names.
 enum Names {
-    /// Keys that keep the order of the numbers.
+    /// Keys that preserve the order of the numbers.
     Numbers(Vec<u64>, Option<NullBuffer>),
     Texts(LargeStringArray),
 }
@@ -420,7 +420,7 @@ fn marks(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
     Ok(cast(&plain(array)?, &DataType::Boolean)?.as_boolean().clone())
 }
 
-/// An error at a place in the data.
+/// An error with its location in the data.
 fn unreadable(source: &Source, group: RowGroup, column: usize, why: &ArrowError) -> Error {
     let (kind, why) = match why {
         ArrowError::ComputeError(text) => (ErrorKind::Values, text.clone()),

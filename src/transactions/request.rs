@@ -81,7 +81,7 @@ pub struct RfmRequest {
     pub window: Option<u32>,
     /// Which transactions are returns. Default: those with a negative amount.
     pub returns: Returns,
-    /// Only transactions with this value of a column. Default: all.
+    /// Use only transactions with this value of a column. Default: all.
     pub currency: Option<Filter>,
     /// The column of categories to count and sum by. Default: none.
     pub category: Option<String>,
@@ -200,7 +200,7 @@ impl RfmRequest {
     }
 }
 
-/// The columns in use: positions in a [`Source`], and how their values are held.
+/// The columns in use: positions in a [`Source`], and the representation of their values.
 #[derive(Debug, Clone)]
 pub(super) struct RfmColumns {
     pub(super) customer: usize,
@@ -217,7 +217,7 @@ pub(super) struct RfmColumns {
 }
 
 impl RfmColumns {
-    /// All columns in use, in the order in which they are read.
+    /// All columns in use, in reading order.
     pub(super) fn all(&self) -> Vec<usize> {
         let mut all = vec![self.customer, self.time];
         all.extend(&self.factors);

@@ -1,4 +1,4 @@
-//! Customers computed by hand, and any transactions against a plain reading of the definitions.
+//! Customers computed by hand, and random transactions against a naive implementation of the definitions.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -53,8 +53,8 @@ fn make(request: &RfmRequest) -> Result<RfmOutcome> {
 fn three_customers_by_hand() {
     let folder = tempfile::tempdir().unwrap();
     let (input, out) = (folder.path().join("t.parquet"), folder.path().join("made/c.parquet"));
-    // Customer 7 buys on days 0, 2 (two lines of one invoice) and 8, and gives back on day 9. Customer 3 buys once.
-    // Customer 5 only gives back. One row has no customer, one no time, one no amount.
+    // Customer 7 buys on days 0, 2 (two lines of one invoice) and 8, and returns on day 9. Customer 3 buys once.
+    // Customer 5 only returns. One row has no customer, one no time, one no amount.
     let customer =
         Int32Array::from(vec![Some(7), Some(3), Some(7), Some(7), Some(7), Some(7), Some(5), None, Some(3), Some(3)]);
     let day = [Some(0), Some(4), Some(2), Some(2), Some(8), Some(9), Some(9), Some(20), None, Some(9)];
@@ -157,10 +157,10 @@ fn products_marks_currencies_and_categories() {
     request.top = 1;
     let outcome = make(&request).unwrap();
     assert_eq!(outcome.left_out, LeftOut { other_currency: 1, not_finite: 2, ..LeftOut::default() });
-    // Purchases: x once, y twice, other once; other has no column of its own but that of the rest.
+    // Purchases: x once, y twice, other once; `other` has no column of its own but belongs to the rest.
     assert_eq!((outcome.categories, outcome.reference.as_str()), (vec!["y".to_owned()], "1970-01-10"));
     let table = read(&out);
-    // a: 1 + 8. b: 3 bought, 6 given back, and a purchase of -32 that is not marked.
+    // a: 1 + 8. b: 3 bought, 6 returned, and a purchase of -32 without the flag.
     assert_eq!(numbers(&table, "monetary_sum"), [Some(9.0), Some(-35.0)]);
     assert_eq!(counts(&table, "returns_count"), [0, 1]);
     assert_eq!(numbers(&table, "monetary_max"), [Some(8.0), Some(3.0)]);
@@ -186,7 +186,7 @@ fn stopped_work_leaves_nothing() {
     assert_eq!(numbers(&read(&out), "recency_days"), [Some(2.0), Some(1.0)]);
 }
 
-/// A transaction as the naive reading has it.
+/// A transaction for the naive implementation.
 #[derive(Debug, Clone)]
 struct Row {
     customer: Option<i64>,
@@ -198,7 +198,7 @@ struct Row {
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let maybe = |value: BoxedStrategy<i64>| prop_oneof![1 => Just(None), 12 => value.prop_map(Some)];
-    // Customers far apart and close together: both ways to count them.
+    // Customers far apart and close together: both ways of counting them.
     let customers = prop_oneof![4 => 0i64..9, 1 => Just(i64::MIN), 1 => Just(i64::MAX), 1 => Just(1 << 40)];
     let row = (maybe(customers.boxed()), maybe((0i64..900).boxed()), maybe((-40i64..200).boxed()), 0u8..12, 0u8..6);
     prop::collection::vec(
@@ -223,14 +223,14 @@ fn table(rows: &[Row], text: bool) -> Vec<(&'static str, ArrayRef)> {
     vec![
         ("customer", customers),
         ("time", Arc::new(rows.iter().map(|r| r.hour.map(|h| h * HOUR)).collect::<TimestampMicrosecondArray>())),
-        // Not exact in binary: another order of additions would give another sum.
+        // Not exact in binary: a different order of additions would give a different sum.
         ("amount", Arc::new(rows.iter().map(|r| r.cents.map(|c| c as f64 / 100.0 * 1e3)).collect::<Float64Array>())),
         ("invoice", Arc::new(rows.iter().map(|r| Some(i32::from(r.invoice))).collect::<Int32Array>())),
         ("kind", Arc::new(rows.iter().map(|r| r.kind.map(|k| format!("kind {k}"))).collect::<StringArray>())),
     ]
 }
 
-/// What the definitions say of one customer, in plain loops.
+/// The features of one customer by the definitions, in plain loops.
 fn expected(rows: &[&Row], invoices: bool, end: i64) -> (i64, i64, f64, Option<f64>, Option<f64>, Option<f64>) {
     let count = |back: bool| {
         let of = rows.iter().enumerate().filter(|(_, r)| (r.cents.unwrap() < 0) == back);
@@ -317,7 +317,7 @@ proptest! {
             let recent: f64 = recent.map(|r| r.cents.unwrap() as f64 * 10.0).sum();
             prop_assert!(close(numbers(&table, "trend_recent_sum")[i], Some(recent)));
         }
-        // Categories divide the whole.
+        // The categories partition the total.
         let schema = table.schema();
         let kinds: Vec<&String> =
             schema.fields().iter().map(|f| f.name()).filter(|n| n.starts_with("kind_") && n.ends_with("_sum")).collect();

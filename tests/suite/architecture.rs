@@ -18,7 +18,7 @@ tests!(
 );
 
 /// From top to bottom. A module may use itself and those before it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "error",
     "panics",
     "event",
@@ -35,6 +35,7 @@ const ORDER: [&str; 23] = [
     "model",
     "output",
     "audit",
+    "report",
     "job",
     "bench",
     "check",

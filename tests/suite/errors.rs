@@ -9,9 +9,11 @@ use hyades::check::{CheckRequest, check};
 use hyades::cluster::Limits;
 use hyades::event::Silent;
 use hyades::input::Source;
+use hyades::job::InputOptions;
 use hyades::roles::RoleRequest;
 use hyades::simd::SimdLevel;
 use hyades::synth::Compression;
+use hyades::text::ByteSize;
 use hyades::tiles::Tiles;
 use hyades::transactions::{Filter, Returns, RfmRequest, rfm};
 use hyades::{Error, ErrorKind};
@@ -119,7 +121,11 @@ fn unmet_expectations() {
     let folder = folder();
     let expect = folder.path().join("expect.toml");
     std::fs::write(&expect, "[columns.x]\nrange = [0, 1]\n").unwrap();
-    let request = CheckRequest { inputs: vec![bank(folder.path())], expect: Some(expect), ..CheckRequest::default() };
+    let request = CheckRequest {
+        input: InputOptions::of([bank(folder.path())]),
+        expect: Some(expect),
+        ..CheckRequest::default()
+    };
     let report = check(&request, &Silent, &AtomicBool::new(false)).unwrap();
     let error = report.verdict().unwrap_err();
     assert_eq!(about(&error), (3, ErrorKind::Values, vec!["x"], None, None), "{error}");
@@ -134,7 +140,7 @@ fn too_little_memory() {
     let days: ArrayRef = Arc::new((0..9).map(Some).collect::<arrow::array::Date32Array>());
     write(&input, &[("customer", i64s(0..9)), ("day", days), ("amount", i64s(0..9))]);
     let mut request = RfmRequest::new(vec![input], "customer", "day", "amount", out);
-    request.resources.memory = Some(1 << 20);
+    request.resources.memory = Some(ByteSize(1 << 20));
     let error = rfm(&request, &Silent, &AtomicBool::new(false)).unwrap_err();
     assert_eq!(about(&error), (4, ErrorKind::Memory, vec![], None, Some("--memory")), "{error}");
 }

@@ -1,9 +1,9 @@
-//! The pass without what makes it exact. For the benchmark `exactness` alone, which tells what exactness costs: the labels
-//! of near ties and the sums are **not** those of [`reference`](super::super::reference).
+//! The pass without the work that makes it exact, for the benchmark `exactness`, which measures the cost of exactness.
+//! The labels of near ties and the sums are **not** those of [`reference`](super::super::reference).
 //!
-//! Enters: tiles and centroids. Leaves: labels by the smallest f32 score, sums of the rows that moved in f32. The kernel,
-//! the transposition of moved rows and the way of the chunks are those of the exact pass. Deliberately absent: the second
-//! best score, the gap test, the integers for near ties, integer sums, bounds.
+//! Input: tiles and centroids. Output: labels by the smallest f32 score, and f32 sums of the rows that moved. The
+//! kernel, the transposition of moved rows and the order of chunks are those of the exact pass. Omitted: the second
+//! best score, the gap test, the integer fallback for near ties, integer sums, bounds.
 
 use std::sync::Mutex;
 
@@ -23,22 +23,22 @@ use crate::tiles::{Chunk, TILE_ROWS, Tiles};
 pub struct Bare<'a> {
     dispatch: Dispatch,
     tiles: &'a Tiles,
-    /// By chunk, the labels of the pass before.
+    /// Labels of the previous pass, by chunk.
     labels: Vec<Mutex<Vec<u16>>>,
     totals: Option<Partial>,
 }
 
 impl<'a> Bare<'a> {
-    /// At the SIMD level of `cpu`.
+    /// Passes at the SIMD level of `cpu`.
     pub fn new(cpu: &Cpu, tiles: &'a Tiles) -> Self {
         let labels = (0..tiles.layout().chunks()).map(|_| Mutex::default()).collect();
         Bare { dispatch: cpu.dispatch, tiles, labels, totals: None }
     }
 
-    /// As [`Session::pass`](crate::backend::Session::pass), nearly. The number of centroids stays the same.
+    /// Like [`Session::pass`](crate::backend::Session::pass), but inexact. The number of centroids must not change.
     ///
     /// # Errors
-    /// A fault of the scratch file.
+    /// An I/O error on the scratch file.
     pub fn pass(&mut self, centroids: &Centroids) -> Result<Partial> {
         let (k, dim) = (centroids.k(), centroids.dim());
         let first = self.totals.is_none();

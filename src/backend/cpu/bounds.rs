@@ -1,17 +1,18 @@
-//! Rows that cannot change: how far centroids may still move before a row's label might be another.
+//! Bounds that prove a row's label unchanged: how far centroids may still move before it could change.
 //!
-//! Hamerly's bound (*Making k-means even faster*, SDM 2010), as one number a row. Let `u` be no less than the distance of
-//! a row to its own centroid, and `l` no more than that to any other. While `l > u`, the label is certain, and no tie. In
-//! a pass `l - u` shrinks by no more than the two largest moves of centroids together. These are summed in [`Drift`]: a
-//! row keeps `until`, its `l - u` plus the sum at the time when it was last worked on, and is certain while that exceeds
-//! the sum of today. So a row that is skipped is only looked up, and in a tile whose smallest `until` holds not even that.
+//! Hamerly's bound (*Making k-means even faster*, SDM 2010), stored as one number per row. Let `u` be an upper bound of
+//! the distance from a row to its own centroid, and `l` a lower bound of the distance to any other. While `l > u`, the
+//! label is certain and not a tie. In each pass `l - u` shrinks by at most the sum of the two largest centroid moves.
+//! [`Drift`] accumulates these sums: a row stores `until`, its `l - u` plus the drift when it was last evaluated, and
+//! its label is certain while `until` exceeds the current drift. A skipped row costs one comparison; in a tile whose
+//! smallest `until` still holds, not even that.
 //!
-//! (A sum by segment, of its own move and the largest other, lets a fifth fewer rows through. Looking it up takes as long
-//! as working on those.)
+//! (Bounding each segment by its own move and the largest other move lets a fifth fewer rows through, but the lookup
+//! takes as long as evaluating those rows.)
 //!
-//! Everything is f32, and what is positive is rounded to the safe side: [`SHRINK`] is more than the rounding of the
-//! operations before it. What is negative never holds, however it is rounded: its `until` is below the sum of today, which
-//! only grows.
+//! All arithmetic is f32. Positive values are rounded to the safe side: [`SHRINK`] exceeds the rounding error of the
+//! operations before it. Negative bounds never hold, however they are rounded: their `until` is below the current
+//! drift, which only grows.
 
 use fearless_simd::prelude::*;
 
@@ -22,7 +23,7 @@ use crate::tiles::TILE_ROWS;
 /// Covers up to four roundings of 2^-24 each.
 const SHRINK: f32 = 1.0 - 1.0 / (1 << 22) as f32;
 
-/// How far the centroids moved since the session began.
+/// How far the centroids have moved since the session began.
 pub(super) struct Drift {
     centroids: Centroids,
     /// Sum over the passes of the two largest moves, in grid units.
@@ -34,12 +35,12 @@ impl Drift {
         Drift { centroids: centroids.clone(), sum: 0.0 }
     }
 
-    /// Whether moves can be summed: there are as many segments as before.
+    /// Whether moves can be accumulated: the number of segments is unchanged.
     pub(super) fn follows(&self, next: &Centroids) -> bool {
         next.k() == self.centroids.k()
     }
 
-    /// The centroids move to `next`.
+    /// Adds the moves from the current centroids to `next`.
     pub(super) fn advance(&mut self, next: &Centroids) {
         let (mut largest, mut second) = (0, 0);
         for moved in self.centroids.iter().zip(next.iter()).map(|(a, b)| distance2(a, b)) {
@@ -49,7 +50,7 @@ impl Drift {
         self.centroids = next.clone();
     }
 
-    /// The sum, rounded both ways. What f64 rounded before is far below the last place of f32.
+    /// The drift, rounded both ways. Earlier f64 rounding is far below the last place of f32.
     pub(super) fn spent(&self) -> Spent {
         Spent { up: (self.sum as f32).next_up(), down: (self.sum as f32).next_down() }
     }
@@ -72,12 +73,12 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Nothing is known of any row.
+    /// Forgets all bounds.
     pub(super) fn clear(&mut self) {
         *self = Bounds::default();
     }
 
-    /// Makes room for the rows of `tiles` tiles; of new ones nothing is known. Returns whether anything was known before.
+    /// Makes room for the rows of `tiles` tiles; new rows have no bound. Returns whether there were any bounds before.
     pub(super) fn resize(&mut self, tiles: usize) -> bool {
         let known = !self.least.is_empty();
         self.until.resize(tiles * TILE_ROWS, f32::NEG_INFINITY);
@@ -85,7 +86,7 @@ impl Bounds {
         known
     }
 
-    /// A bit for every row of a tile whose label may have changed. They are to be [noted](Bounds::note) anew.
+    /// A bit for every row of a tile whose label may have changed. The caller must [note](Bounds::note) them again.
     #[inline(always)]
     pub(super) fn open<S: Simd>(&mut self, simd: S, tile: usize, spent: Spent) -> u64 {
         if self.least[tile] > spent.up {
@@ -105,7 +106,7 @@ impl Bounds {
         open
     }
 
-    /// Notes what was found of one row: `left` is at most `l - u`.
+    /// Records the bound of one row: `left` is at most `l - u`.
     #[inline(always)]
     pub(super) fn note(&mut self, row: usize, left: f32, spent: Spent) {
         let until = (left + spent.down) * SHRINK;
@@ -114,7 +115,7 @@ impl Bounds {
         *least = least.min(until);
     }
 
-    /// Notes what was found of all rows of a tile. Those that are not `there` never change.
+    /// Records the bounds of all rows of a tile. Rows that are not `there` never change.
     #[inline(always)]
     pub(super) fn note_tile<S: Simd>(
         &mut self,
@@ -138,8 +139,8 @@ impl Bounds {
     }
 }
 
-/// At most `l - u` for every row of a tile, from its scores; nothing (minus infinity) for the rows of `open`, whose
-/// scores are too close to tell.
+/// A lower bound of `l - u` for every row of a tile, from its scores; minus infinity (no bound) for the rows of `open`,
+/// whose scores are too close to decide.
 ///
 /// `u` and `l` are the two distances that [`Certificate`] encloses.
 #[inline(always)]

@@ -1,8 +1,8 @@
-//! The integer definition for the rows that the f32 filter leaves open, and exact distances.
+//! The integer definition for rows that the f32 filter cannot decide, and exact distances.
 //!
 //! The integers are held in f64, which multiplies faster than i64 on every processor: a difference of grid values has
-//! 24 bits, its square 48, and the sum of [`EXACT`] squares 53, so that nothing is ever rounded. Longer sums go on in
-//! i64. Centroids lie side by side in the lanes of registers; no sum runs across lanes.
+//! 24 bits, its square 48, and the sum of [`EXACT`] squares 53, so nothing is ever rounded. Longer sums continue in
+//! i64. Centroids are laid out across the lanes of registers; no sum runs across lanes.
 
 use fearless_simd::prelude::*;
 
@@ -10,14 +10,14 @@ use crate::backend::Centroids;
 
 /// Centroids side by side: two AVX-512 registers of f64, enough to hide the latency of a multiplication.
 const LANES: usize = 16;
-/// The most registers that they take (of two lanes).
+/// The most registers they occupy (of two lanes each).
 const REGISTERS: usize = LANES / 2;
-/// Squares of differences that f64 sums exactly.
+/// The number of squared differences that f64 sums exactly.
 const EXACT: usize = 32;
-/// Farther than any squared distance, which has at most 60 bits.
+/// Larger than any squared distance, which has at most 60 bits.
 const FAR: i64 = 1 << 62;
 
-/// Centroids as `blocks x dim x LANES` integers; the lanes past the last centroid are never the nearest.
+/// Centroids as `blocks x dim x LANES` integers; padding lanes after the last centroid are never the nearest.
 pub(super) struct Exact {
     k: usize,
     dim: usize,
@@ -36,8 +36,8 @@ impl Exact {
         Exact { k, dim, values }
     }
 
-    /// The nearest centroid of a row, ties to the lowest index: its index, squared distance, and the squared distance
-    /// to the second nearest (`u64::MAX` where there is no other).
+    /// The nearest centroid of a row, ties to the lowest index: its index, its squared distance, and the squared
+    /// distance to the second nearest (`u64::MAX` if there is only one centroid).
     #[inline(always)]
     pub(super) fn nearest<S: Simd>(&self, simd: S, row: &[f32]) -> (u32, u64, u64) {
         let far = S::i64s::splat(simd, FAR);
@@ -95,7 +95,7 @@ fn distances<S: Simd>(simd: S, block: &[[f64; LANES]], row: &[f32]) -> [S::i64s;
     total
 }
 
-/// The squared distance of two rows; both are padded with zeros to whole registers.
+/// The squared distance between two rows, both zero-padded to whole registers.
 #[inline(always)]
 pub(super) fn distance2<S: Simd>(simd: S, row: &[f32], centroid: &[f32]) -> u64 {
     let lanes = S::f32s::LEN;

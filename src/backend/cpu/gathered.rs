@@ -1,4 +1,4 @@
-//! Rows from here and there in a chunk, brought together into one tile, so that no lane works for a row that is skipped.
+//! Gathers scattered rows of a chunk into one tile, so that no lane works on a skipped row.
 
 use fearless_simd::prelude::*;
 
@@ -6,10 +6,11 @@ use super::judge::Tile;
 use super::rows::bits;
 use crate::tiles::TILE_ROWS;
 
-/// One tile of rows to work on, and those that wait for the next.
+/// A tile of gathered rows, and the rows waiting for the next one.
 pub(super) struct Gathered {
     values: Vec<[f32; TILE_ROWS]>,
-    /// By feature, rows that wait: fewer than a tile before a tile is taken from, and a register that may be half empty.
+    /// Waiting rows, by feature: fewer than a tile before another tile is added, plus a register that may be half
+    /// empty.
     waiting: Vec<[f32; 2 * TILE_ROWS + 16]>,
     /// Their positions in the chunk.
     at: [u32; 2 * TILE_ROWS],
@@ -31,7 +32,7 @@ impl Gathered {
         }
     }
 
-    /// Rows that wait.
+    /// The number of waiting rows.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -41,7 +42,7 @@ impl Gathered {
     #[inline(always)]
     pub(super) fn take<S: Simd>(&mut self, simd: S, tile: Tile<'_>, first: usize, wanted: u64) {
         let lanes = S::f32s::LEN;
-        // The parts of the tile that have rows to take: where they begin, which rows, and where those go.
+        // The parts of the tile with wanted rows: their start, the rows, and their destination.
         let mut parts = [(0, 0, 0); TILE_ROWS / 4];
         let (mut n, mut to) = (0, self.len);
         for part in (0..TILE_ROWS).step_by(lanes) {
@@ -52,7 +53,7 @@ impl Gathered {
                 to += here.count_ones() as usize;
             }
         }
-        // Front to back, as processors foresee.
+        // Front to back, the order that prefetchers expect.
         for (out, feature) in self.waiting.iter_mut().zip(tile.values) {
             for &(part, here, to) in &parts[..n] {
                 let mask = S::mask32s::from_bitmask(simd, here);
@@ -67,7 +68,7 @@ impl Gathered {
         self.norm2 = self.norm2.max(tile.norm2);
     }
 
-    /// The first of the rows that wait as a tile, and their positions in the chunk, of which the first count. `weights`
+    /// The first waiting rows as a tile, and their positions in the chunk (only the leading ones are valid). `weights`
     /// are the chunk's.
     #[inline(always)]
     pub(super) fn next(&mut self, weights: Option<&[u32]>) -> Option<(Tile<'_>, [u32; TILE_ROWS])> {

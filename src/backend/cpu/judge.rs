@@ -1,4 +1,4 @@
-//! Decides the labels of a tile: the f32 filter, and the integers where it is not sure.
+//! Decides the labels of a tile: the f32 filter first, then integers for undecided rows.
 
 use fearless_simd::Simd;
 
@@ -8,7 +8,7 @@ use super::rows::{Rows, bits};
 use crate::backend::{Centroids, Certificate};
 use crate::tiles::{Chunk, TILE_ROWS};
 
-/// A set of centroids in all the forms that deciding labels takes.
+/// A set of centroids in every form that deciding labels needs.
 pub(super) struct Judge {
     pub certificate: Certificate,
     pub exact: Exact,
@@ -22,15 +22,15 @@ impl Judge {
         Judge { certificate, packed, exact: Exact::new(centroids) }
     }
 
-    /// From so many rows of a tile it is cheaper to work on all of them where they lie than to gather these. Measured on
-    /// Zen 4 with AVX-512 (BENCHMARKS.md): in units of one row, one feature and one centroid, a tile costs `64 (k + 6)`
-    /// where it lies, and `640 + n (k + 27)` when `n` of its rows are gathered.
+    /// From this many rows of a tile, evaluating the whole tile in place is cheaper than gathering them. Measured on
+    /// Zen 4 with AVX-512 (BENCHMARKS.md), in units of one row, one feature and one centroid: a tile costs `64 (k + 6)`
+    /// in place, and `640 + n (k + 27)` when `n` of its rows are gathered.
     pub(super) fn dense(&self) -> u32 {
         let k = self.certificate.slack.len();
         (TILE_ROWS * (k + 6)).saturating_sub(640).div_ceil(k + 27) as u32
     }
 
-    /// Decides the labels of a tile. Returns a bit for every row that the integers decided.
+    /// Decides the labels of a tile. Returns a bit for every row that needed the integers.
     #[inline(always)]
     pub(super) fn decide<S: Simd, const R: usize>(
         &self,
@@ -65,7 +65,7 @@ pub(super) struct Tile<'a> {
     pub there: u64,
     /// An upper bound of the squared norms of its rows.
     pub norm2: f32,
-    /// Weights of its rows, and of those that follow.
+    /// Weights of its rows and of the rows after them.
     pub weights: Option<&'a [u32]>,
 }
 

@@ -1,20 +1,20 @@
-//! The f32 filter: for every row of a tile the centroid with the smallest score, and by how much it won.
+//! The f32 filter: for every row of a tile, the centroid with the smallest score and the gap to the second.
 //!
-//! Enters: a tile (feature-major, so that a register holds one feature of many rows) and the packed centroids. Leaves:
-//! labels, best and second best scores, and which rows are not certain at first sight. A block of rows times
-//! [`COLUMNS`] centroids of accumulators lives in registers, and so do best, second best and label: there is no
-//! rows x centroids matrix. Ties and near ties may go either way here; they are uncertain, and decided elsewhere.
+//! Input: a tile (feature-major, so that a register holds one feature of many rows) and the packed centroids. Output:
+//! labels, best and second best scores, and the rows that are not certain. The accumulators for a block of rows times
+//! [`COLUMNS`] centroids stay in registers, as do best, second best and label: there is no rows x centroids matrix.
+//! Ties and near ties may go either way here; they count as uncertain and are decided elsewhere.
 
 use fearless_simd::prelude::*;
 
 use crate::backend::{Centroids, Certificate};
 use crate::tiles::TILE_ROWS;
 
-/// Centroids that are scored side by side.
+/// Centroids scored together.
 pub(super) const COLUMNS: usize = 4;
 
-/// Centroids as the kernel reads them, front to back: blocks of [`COLUMNS`], the last one narrower. A block of `w`
-/// centroids is `w` start values, then for each feature `w` factors `-2 c`, which are exact in f32.
+/// Centroids in the order in which the kernel reads them: blocks of [`COLUMNS`], the last one narrower. A block of `w`
+/// centroids is `w` start values, then `w` factors `-2 c` for each feature, which are exact in f32.
 pub(super) struct Packed {
     values: Vec<f32>,
     /// f32 values in a whole block.
@@ -37,7 +37,7 @@ impl Packed {
     }
 }
 
-/// What the filter found for the rows of one tile.
+/// The result of the filter for one tile.
 pub(super) struct Winners {
     pub labels: [u32; TILE_ROWS],
     /// Best scores.
@@ -52,7 +52,7 @@ impl Winners {
     }
 
     /// Scores a tile (`dim` features of [`TILE_ROWS`] rows). Returns a bit for every row whose gap does not exceed
-    /// `enough`. Without `SECOND` there are only labels: no scores are kept, and no gap is looked at.
+    /// `enough`. Without `SECOND` only labels are computed: no scores are kept and no gap is tested.
     #[inline(always)]
     pub(super) fn find<S: Simd, const R: usize, const SECOND: bool>(
         &mut self,
@@ -91,7 +91,7 @@ impl Winners {
     }
 }
 
-/// The standing of `R` registers of rows after some of the centroids.
+/// The state of `R` registers of rows after some of the centroids.
 struct RowScores<S: Simd, const R: usize, const SECOND: bool> {
     best: [S::f32s; R],
     /// Only with `SECOND`.
@@ -109,7 +109,7 @@ impl<S: Simd, const R: usize, const SECOND: bool> RowScores<S, R, SECOND> {
         RowScores { best: [none; R], second: [none; R], label: [zero; R], next: zero }
     }
 
-    /// Meets a block of `C` more centroids; `first` is the tile's row in the first lane.
+    /// Updates the state with a block of `C` more centroids; `first` is the tile's row in the first lane.
     #[inline(always)]
     fn score<const C: usize>(&mut self, simd: S, tile: &[[f32; TILE_ROWS]], first: usize, block: &[f32]) {
         let (lines, _) = block.as_chunks::<C>();

@@ -23,7 +23,7 @@ pub(super) fn padded(centroids: &Centroids) -> Vec<f32> {
 /// Labels and distances of one chunk.
 pub(super) struct LabelChunk<'a> {
     pub judge: &'a Judge,
-    /// As [`padded`] makes them.
+    /// In the form that [`padded`] makes.
     pub centroids: &'a [f32],
     pub chunk: Chunk<'a>,
     pub margin: bool,

@@ -1,9 +1,9 @@
-//! SIMD on all cores.
+//! The CPU backend: SIMD on all cores.
 //!
-//! Enters: chunks of tiles. Leaves: the answers of [`reference`](super::reference), bit for bit. An f32 filter
-//! (`kernel`) labels the rows of a tile; rows that its [`Certificate`] leaves open are decided by integers (`exact`).
-//! Labels are kept from pass to pass: rows that cannot have changed are skipped (`bounds`, `gathered`), and sums follow
-//! the rows that moved (`moves`). One source serves all instruction sets: `simd` is the only place that knows them.
+//! Input: chunks of tiles. Output: the results of [`reference`](super::reference), bit for bit. An f32 filter
+//! (`kernel`) labels the rows of a tile; integers (`exact`) decide the rows that its [`Certificate`] leaves open.
+//! Labels are kept between passes: rows that cannot have changed are skipped (`bounds`, `gathered`), and only rows that
+//! moved update the sums (`moves`). One source serves all instruction sets; only `simd` knows them.
 
 #[cfg(feature = "bare")]
 mod bare;
@@ -34,9 +34,9 @@ use crate::event::{Stage, Watch};
 use crate::simd::{Dispatch, SimdLevel};
 use crate::tiles::Tiles;
 
-/// Bounds are kept for one chunk in so many where they do not pay, to see when they begin to.
+/// Where bounds do not pay, one chunk in this many keeps them, to detect when they begin to.
 const PROBES: usize = 8;
-/// What it costs to keep a row's bound, in centroids: bounds pay where they save more.
+/// The cost of keeping a row's bound, in centroids: bounds pay if they save more.
 const BOUND: f64 = 8.0;
 
 /// The CPU backend at one SIMD level, on the threads of the current rayon pool.
@@ -47,7 +47,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// `level` None takes the fastest of this machine.
+    /// With `level` None, uses the fastest level of this machine.
     ///
     /// # Errors
     /// [`Error::Environment`](crate::Error::Environment) if this machine lacks `level`.
@@ -55,7 +55,7 @@ impl Cpu {
         Ok(Cpu { dispatch: level.unwrap_or_else(SimdLevel::auto).dispatch()?, skipping: true })
     }
 
-    /// Whether passes leave out rows whose label cannot have changed (they do by default). The answers are the same.
+    /// Whether passes skip rows whose label cannot have changed (by default they do). The results are the same.
     pub fn with_skipping(self, skipping: bool) -> Self {
         Cpu { skipping, ..self }
     }
@@ -96,12 +96,12 @@ struct CpuSession<'a> {
     dispatch: Dispatch,
     skipping: bool,
     tiles: &'a Tiles,
-    /// By chunk, which is worked on by one thread at a time.
+    /// By chunk; only one thread works on a chunk at a time.
     known: Vec<Mutex<Known>>,
-    /// Counts and sums by the labels of the pass before.
+    /// Counts and sums by the labels of the previous pass.
     totals: Option<Partial>,
     drift: Option<Drift>,
-    /// Whether bounds are kept for all chunks, or for one in [`PROBES`] only.
+    /// Whether bounds are kept for all chunks, or only for one in [`PROBES`].
     pays: bool,
 }
 
@@ -113,7 +113,7 @@ impl Session for CpuSession<'_> {
             self.known.iter().for_each(|known| *lock(known) = Known::default());
         }
         let mut totals = self.totals.take().unwrap_or_else(|| Partial::empty(k, dim));
-        // Where the number of segments changes, rows leave segments that are no more: room for both.
+        // If the number of segments changes, rows may leave segments that no longer exist: make room for both.
         let widest = k.max(totals.k());
         resize(&mut totals, widest);
         let judge = Judge::new(centroids);
@@ -166,7 +166,7 @@ impl Session for CpuSession<'_> {
 }
 
 impl CpuSession<'_> {
-    /// Moves the centroids on; returns what bounds have to exceed since.
+    /// Advances to new centroids; returns the drift that bounds must exceed.
     fn spent(&mut self, centroids: &Centroids) -> Spent {
         let follows = self.drift.as_ref().is_some_and(|drift| drift.follows(centroids));
         if !follows {
@@ -179,7 +179,7 @@ impl CpuSession<'_> {
     }
 }
 
-/// Adds empty segments, or drops segments, which must be empty.
+/// Adds empty segments, or removes segments, which must be empty.
 fn resize(totals: &mut Partial, k: usize) {
     let dim = totals.dim();
     totals.counts.resize(k, 0);
@@ -188,7 +188,7 @@ fn resize(totals: &mut Partial, k: usize) {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A poisoned lock means that a worker panicked, which is passed on when the workers are joined.
+    // A poisoned lock means that a worker panicked; joining the workers propagates the panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

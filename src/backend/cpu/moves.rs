@@ -1,4 +1,4 @@
-//! Counts and sums by the rows that moved: what one worker adds to the totals of the session.
+//! Net changes of counts and sums by the rows that moved: what one worker adds to the totals of the session.
 
 use fearless_simd::prelude::*;
 
@@ -9,16 +9,16 @@ use crate::tiles::TILE_ROWS;
 /// The label of a row that has none yet.
 pub(super) const NONE: u32 = u16::MAX as u32;
 
-/// What rows are summed in: integers, but for the benchmark that asks what these cost.
+/// The type of the sums: integers, except in the benchmark that measures their cost.
 pub(super) trait SegmentSum: Copy + Default {
-    /// `sums += weight * row`. Both are padded to whole registers.
+    /// `sums += weight * row`. Both are zero-padded to whole registers.
     fn add_row<S: Simd>(simd: S, sums: &mut [Self], row: &[f32], weight: i64);
 
-    /// As an integer.
+    /// The sum as an integer.
     fn whole(self) -> i64;
 }
 
-/// Rows that came less rows that went, by segment.
+/// Net change per segment: rows gained minus rows lost.
 pub(super) struct Moves<T = i64> {
     counts: Vec<i64>,
     mass: Vec<i64>,
@@ -27,7 +27,7 @@ pub(super) struct Moves<T = i64> {
     stride: usize,
 }
 
-/// The labels of a tile before and after, and a bit for every row for which they differ.
+/// The labels of a tile before and after the pass, and a bit for every row whose label differs.
 pub(super) struct TileChange<'a> {
     pub before: &'a [u32; TILE_ROWS],
     pub after: &'a [u32; TILE_ROWS],
@@ -39,7 +39,7 @@ impl<T: SegmentSum> Moves<T> {
         Moves { counts: vec![0; k], mass: vec![0; k], sums: vec![T::default(); k * stride(dim)], stride: stride(dim) }
     }
 
-    /// Moves rows of one tile, which are loaded in `rows`; `weights` begins with the tile's first row.
+    /// Adds the moves of the rows of one tile, loaded in `rows`; `weights` begins with the tile's first row.
     #[inline(always)]
     pub(super) fn record<S: Simd>(&mut self, simd: S, rows: &Rows, weights: Option<&[u32]>, change: &TileChange<'_>) {
         for r in bits(change.moved) {
@@ -60,7 +60,7 @@ impl<T: SegmentSum> Moves<T> {
         }
     }
 
-    /// Adds the moves to `totals`, which has at least as many segments.
+    /// Adds the net changes to `totals`, which must have at least as many segments.
     pub(super) fn merge_into(&self, totals: &mut Partial) {
         let dim = totals.dim();
         for (total, &moved) in totals.counts.iter_mut().zip(&self.counts) {
@@ -82,7 +82,7 @@ impl SegmentSum for i64 {
             for (half, x) in [low, high].into_iter().enumerate() {
                 let sums = &mut sums[half * wide..][..wide];
                 let old = S::i64s::from_slice(simd, sums);
-                // Weights are rare, and a 64-bit product is dear below AVX-512.
+                // Weights are rare, and a 64-bit product is expensive below AVX-512.
                 let new = match weight {
                     1 => old + x,
                     -1 => old - x,

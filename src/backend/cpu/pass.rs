@@ -1,4 +1,4 @@
-//! A pass over one chunk: labels of the rows that may change, sums of those that did.
+//! A pass over one chunk: labels rows that may have changed and sums those that did.
 
 use fearless_simd::Simd;
 
@@ -11,40 +11,40 @@ use super::rows::{Rows, bits};
 use crate::simd::Work;
 use crate::tiles::{Chunk, TILE_ROWS};
 
-/// What is kept of a chunk from pass to pass.
+/// State of a chunk kept between passes.
 #[derive(Default)]
 pub(super) struct Known {
-    /// Labels of the pass before, padded to whole tiles. Two bytes hold any label ([`MAX_K`](crate::backend::MAX_K) is
-    /// 4096).
+    /// Labels of the previous pass, padded to whole tiles. Two bytes hold any label ([`MAX_K`](crate::backend::MAX_K)
+    /// is 4096).
     pub labels: Vec<u16>,
     pub bounds: Bounds,
 }
 
-/// What one worker gathers in a pass.
+/// The results of one worker in a pass.
 pub(super) struct PassWorker {
     pub settled: Settled,
     gathered: Gathered,
 }
 
-/// What came of the rows that were worked on.
+/// The results for the rows that were evaluated.
 pub(super) struct Settled<T = i64> {
     pub moves: Moves<T>,
     pub tally: PassTally,
     rows: Rows,
-    /// Of the last tile.
+    /// Those of the last tile.
     pub winners: Winners,
 }
 
-/// Rows, counted.
+/// Row counts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PassTally {
-    /// That have another label than before.
+    /// Rows whose label changed.
     pub changed: u64,
-    /// That the integers decided.
+    /// Rows decided by the integers.
     pub rechecked: u64,
-    /// Of which bounds were known.
+    /// Rows that had a bound.
     pub bounded: u64,
-    /// Whose bounds held.
+    /// Rows skipped because their bound held.
     pub skipped: u64,
 }
 
@@ -55,8 +55,8 @@ impl PassWorker {
 }
 
 impl Settled {
-    /// Decides the labels of a tile and moves its rows in the sums. Returns a bit for every row that moved, and for every
-    /// row that the integers decided.
+    /// Decides the labels of a tile and updates the sums. Returns a bit for every row that moved, and for every row
+    /// that the integers decided.
     #[inline(always)]
     fn settle<S: Simd, const R: usize>(
         &mut self,
@@ -81,7 +81,7 @@ impl<T: SegmentSum> Settled<T> {
         }
     }
 
-    /// Moves the rows of a tile in the sums to their new labels. Returns a bit for every row that moved.
+    /// Updates the sums by the new labels of a tile. Returns a bit for every row that moved.
     #[inline(always)]
     pub(super) fn follow<S: Simd>(&mut self, simd: S, tile: Tile<'_>, before: &[u32; TILE_ROWS]) -> u64 {
         let after = &self.winners.labels;
@@ -107,7 +107,7 @@ pub(super) fn widened(labels: &[u16]) -> [u32; TILE_ROWS] {
     wide
 }
 
-/// Keeps the labels of a tile.
+/// Stores the labels of a tile.
 #[inline(always)]
 pub(super) fn keep(labels: &mut [u16], winners: &Winners) {
     labels.iter_mut().zip(&winners.labels).for_each(|(label, &winner)| *label = winner as u16);
@@ -118,7 +118,7 @@ pub(super) struct PassChunk<'a> {
     pub judge: &'a Judge,
     pub chunk: Chunk<'a>,
     pub known: &'a mut Known,
-    /// What the bounds have to exceed; None: every row is worked on, and no bounds are kept.
+    /// The drift that bounds must exceed; None: every row is evaluated, and no bounds are kept.
     pub spent: Option<Spent>,
     pub worker: &'a mut PassWorker,
 }
@@ -138,7 +138,7 @@ impl Work for PassChunk<'_> {
                 }
             }
             Some(spent) => {
-                // Where nothing was known before, bounds could not hold; that says nothing of whether they pay.
+                // Where there were no bounds before, none could hold; that says nothing about whether they pay.
                 let known = self.known.bounds.resize(padded / TILE_ROWS);
                 self.bounded::<S, R>(simd, spent);
                 self.worker.settled.tally.bounded += if known { self.chunk.rows as u64 } else { 0 };
@@ -148,7 +148,7 @@ impl Work for PassChunk<'_> {
 }
 
 impl PassChunk<'_> {
-    /// Works on all rows of a tile, where they lie.
+    /// Evaluates all rows of a tile in place.
     #[inline(always)]
     fn whole<S: Simd, const R: usize>(&mut self, simd: S, t: usize, tile: Tile<'_>) {
         let labels = &mut self.known.labels[t * TILE_ROWS..][..TILE_ROWS];
@@ -164,7 +164,7 @@ impl PassChunk<'_> {
         }
     }
 
-    /// Works on the rows whose bounds do not hold.
+    /// Evaluates the rows whose bounds do not hold.
     #[inline(always)]
     fn bounded<S: Simd, const R: usize>(&mut self, simd: S, spent: Spent) {
         let dense = self.judge.dense();
@@ -189,7 +189,7 @@ impl PassChunk<'_> {
         self.worker.settled.tally.skipped += self.chunk.rows as u64 - worked;
     }
 
-    /// Works on the first tile of gathered rows, if there are any.
+    /// Evaluates the first tile of gathered rows, if there are any.
     #[inline(always)]
     fn together<S: Simd, const R: usize>(&mut self, simd: S, spent: Spent) {
         let PassWorker { settled, gathered } = &mut *self.worker;

@@ -1,4 +1,4 @@
-//! The processor's ceiling: fused multiply-adds that wait for nothing.
+//! The processor's peak rate: independent fused multiply-adds.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use fearless_simd::{Simd, SimdBase, SimdFloat};
 
 use crate::simd::{SimdLevel, Work};
 
-/// Accumulators: enough to hide the latency of an FMA at two a cycle, few enough for sixteen registers.
+/// Accumulators: enough to hide the latency of an FMA at two per cycle, few enough for sixteen registers.
 const CHAINS: usize = 12;
 
 struct PeakSpin {
@@ -31,8 +31,8 @@ impl Work for PeakSpin {
     }
 }
 
-/// Does `steps` rounds of f32 multiply-adds at the fastest level on this thread; returns the floating-point operations.
+/// Runs `steps` rounds of f32 multiply-adds at the fastest level on this thread; returns the floating-point operations.
 pub(crate) fn spin(steps: usize) -> f64 {
-    // The fastest level of this machine is one that it has.
+    // The fastest level of this machine is always available.
     SimdLevel::auto().dispatch().map_or(0.0, |d| d.run(PeakSpin { steps }))
 }

@@ -1,10 +1,10 @@
-//! A tile turned on its side, for work that goes row by row: `rows x stride` values, row-major.
+//! A transposed tile, for row-wise work: `rows x stride` values, row-major.
 
 use fearless_simd::prelude::*;
 
 use crate::tiles::TILE_ROWS;
 
-/// Rows are padded with zeros to a multiple of this: the f32 lanes of the widest register.
+/// Rows are zero-padded to a multiple of this: the f32 lanes of the widest register.
 const ALIGN: usize = 16;
 
 /// `dim` padded to whole registers of any level.
@@ -23,14 +23,14 @@ impl Rows {
         Rows { stride: stride(dim), values: vec![0.0; stride(dim) * TILE_ROWS] }
     }
 
-    /// One of the rows that were loaded last, padded.
+    /// One of the rows loaded last, padded.
     #[inline(always)]
     pub(super) fn row(&self, r: usize) -> &[f32] {
         &self.values[r * self.stride..][..self.stride]
     }
 
-    /// Takes the rows of a tile that are set in `wanted`, and perhaps others. Even two rows of a register are fetched
-    /// sooner by turning all of it than one by one.
+    /// Loads the rows of a tile that are set in `wanted`, and perhaps others. Transposing a whole register is faster
+    /// than fetching even two of its rows one by one.
     #[inline(always)]
     pub(super) fn load<S: Simd>(&mut self, simd: S, tile: &[[f32; TILE_ROWS]], wanted: u64) {
         let lanes = S::f32s::LEN;
@@ -61,7 +61,7 @@ impl Rows {
 }
 
 /// Transposes the first `LEN x LEN` values: each round of a perfect shuffle moves one bit of the row number into the
-/// number of the lane.
+/// lane number.
 #[inline(always)]
 fn transpose<S: Simd, V: SimdBase<S>>(block: &mut [V; ALIGN]) {
     let mut round = 1;
@@ -76,7 +76,7 @@ fn transpose<S: Simd, V: SimdBase<S>>(block: &mut [V; ALIGN]) {
     }
 }
 
-/// The numbers of the bits that are set.
+/// The positions of the set bits.
 #[inline(always)]
 pub(super) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(

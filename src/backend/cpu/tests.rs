@@ -2,7 +2,7 @@ use super::*;
 use crate::backend::reference::Reference;
 use crate::tiles::GRID_MAX;
 
-/// xorshift64*: a few lines, and the same numbers everywhere.
+/// xorshift64*: a few lines, and the same numbers on every platform.
 struct Random(u64);
 
 impl Random {
@@ -13,13 +13,13 @@ impl Random {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
     }
 
-    /// `n` integers of at most `limit` either way.
+    /// `n` integers from `-limit` to `limit`.
     fn integers(&mut self, n: usize, limit: i32) -> Vec<i32> {
         (0..n).map(|_| (self.next() % (2 * limit as u64 + 1)) as i32 - limit).collect()
     }
 }
 
-/// Everything that some passes and two labellings say.
+/// All results of some passes and two labellings.
 fn answers(backend: &dyn Backend, tiles: &Tiles, steps: &[Centroids]) -> (Vec<Partial>, [Vec<Labels>; 2]) {
     let mut session = backend.open(tiles, 1, Watch::none()).unwrap();
     let mut passes: Vec<_> = steps.iter().map(|step| session.pass(step, Watch::none()).unwrap()).collect();
@@ -36,7 +36,7 @@ fn answers(backend: &dyn Backend, tiles: &Tiles, steps: &[Centroids]) -> (Vec<Pa
     (passes, labels)
 }
 
-/// Every level of this machine, with 1 and 3 threads, answers as the reference does.
+/// Every level of this machine, with 1 and 3 threads, agrees with the reference.
 fn check(what: &str, dim: usize, rows: &[i32], weights: Option<Vec<u32>>, steps: &[Vec<i32>]) {
     let tiles = Tiles::from_rows(dim, rows, weights, 192).unwrap();
     let steps: Vec<_> = steps.iter().map(|values| Centroids::new(dim, values.clone()).unwrap()).collect();
@@ -78,7 +78,7 @@ fn random_grids() {
     }
 }
 
-/// Far from the origin on an odd lattice, every row between two centroids: only integers can tell.
+/// Far from the origin on an odd lattice, every row lies between two centroids: only integers can decide.
 #[test]
 fn lattice_of_ties() {
     for (dim, far) in [(1, GRID_MAX - 40), (2, 5_000_011), (3, 1_234_567), (8, GRID_MAX - 40)] {
@@ -139,8 +139,8 @@ fn the_stop_flag_stops() {
     assert!(matches!(error, crate::Error::Interrupted));
 }
 
-/// Passes with centroids that hardly move, as at the end of a fit, by the definition and at every level: the same answer,
-/// whatever was skipped. Returns the share of rows that were skipped in the passes after the first.
+/// Passes with centroids that hardly move, as at the end of a fit, by the definition and at every level: the results
+/// agree, whatever was skipped. Returns the share of rows skipped in the passes after the first.
 fn check_skipping(what: &str, dim: usize, rows: &[i32], weights: Option<Vec<u32>>, steps: &[Centroids]) -> f64 {
     let tiles = Tiles::from_rows(dim, rows, weights, 192).unwrap();
     let expected = answers(&Reference, &tiles, steps);
@@ -162,7 +162,7 @@ fn check_skipping(what: &str, dim: usize, rows: &[i32], weights: Option<Vec<u32>
     skipped as f64 / (tiles.rows() * (steps.len() as u64 - 1)).max(1) as f64
 }
 
-/// Centroids that move by up to `by` a feature from step to step; in the middle, one of them far away.
+/// Centroids that move by up to `by` per feature from step to step; halfway through, one of them jumps far away.
 fn drifting(random: &mut Random, dim: usize, k: usize, limit: i32, by: i32) -> Vec<Centroids> {
     let mut values = random.integers(k * dim, limit);
     let mut steps = Vec::new();
@@ -194,7 +194,8 @@ fn what_is_skipped_could_not_have_changed() {
     }
 }
 
-/// On a small lattice far from the origin borders run through rows, and squared norms hide the last places of distances.
+/// On a small lattice far from the origin, boundaries run through rows, and squared norms hide the last digits of
+/// distances.
 #[test]
 fn what_is_skipped_on_a_far_lattice_could_not_have_changed() {
     let mut random = Random(8);

@@ -38,7 +38,7 @@ pub enum AdapterKind {
     Virtual,
     /// A GPU that shares the memory of the CPU.
     Integrated,
-    /// A device that does not say what it is.
+    /// A device that does not report its kind.
     Other,
     /// The CPU, through a software driver.
     Software,
@@ -47,13 +47,13 @@ pub enum AdapterKind {
 /// An adapter, as `hyades doctor` shows it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct AdapterInfo {
-    /// Its number, for [`DeviceChoice::Index`].
+    /// Its index, for [`DeviceChoice::Index`].
     pub index: usize,
-    /// The name that its driver gives.
+    /// The name reported by its driver.
     pub name: String,
     /// Real or software.
     pub kind: AdapterKind,
-    /// Its place on the PCI bus, if that is known.
+    /// Its address on the PCI bus, if known.
     pub pci: String,
     /// Name and version of the driver.
     pub driver: String,
@@ -65,7 +65,7 @@ pub struct AdapterInfo {
     pub max_binding_bytes: u64,
     /// Workgroup memory, in bytes.
     pub workgroup_bytes: u32,
-    /// The smallest and the largest number of lanes that run in step.
+    /// The smallest and the largest subgroup size, in lanes.
     pub subgroup_lanes: (u32, u32),
     /// Optional features of interest that it has; none is required.
     pub features: Vec<&'static str>,
@@ -135,7 +135,7 @@ const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN.union(wgpu::Backends::ME
 fn found() -> Vec<(AdapterInfo, wgpu::Adapter)> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = BACKENDS;
-    // WGPU_VALIDATION=1 turns the validation layer on.
+    // WGPU_VALIDATION=1 enables the validation layer.
     descriptor.flags = descriptor.flags.with_env();
     let instance = wgpu::Instance::new(descriptor);
     let adapters = pollster::block_on(instance.enumerate_adapters(BACKENDS));

@@ -1,7 +1,7 @@
-//! What the device can do at most, beside which a benchmark puts what passes reach: enters an open device, leaves the
-//! rates of f32 multiply-adds and of a copy in its memory.
+//! Measures the peak rates of an open device, f32 multiply-adds and memory copies, as a reference for benchmarks of
+//! passes.
 //!
-//! Times are the host's, from a submission to its end, over enough work for the way there and back not to count.
+//! Times are taken on the host, from submission to completion, over enough work to make the round trip negligible.
 
 use std::time::{Duration, Instant};
 
@@ -14,31 +14,32 @@ use crate::error::Result;
 
 /// Invocations of a workgroup. The same as WORKGROUP in copy.wgsl and fma.wgsl.
 const WORKGROUP: u32 = 256;
-/// Submissions that lasted long enough; the fastest counts.
+/// Submissions of sufficient duration; the fastest counts.
 const ROUNDS: u32 = 5;
-/// How long is enough: a submission and its answer take some 0.1 ms. A software device has no way to go, and is slow.
+/// The minimum duration: a submission and its answer take some 0.1 ms. A software device has no round trip, and is
+/// slow.
 const ENOUGH: Duration = Duration::from_millis(50);
 const ENOUGH_IN_SOFTWARE: Duration = Duration::from_millis(20);
-/// Doublings of the work end here, however fast the device says that it is.
+/// The limit for doubling the work, however fast the device claims to be.
 const MOST_WORK: u32 = 1 << 20;
 
-/// Bytes of each of the two buffers of a copy: more than any GPU's cache holds. A software device lives in the host's
-/// memory, of which it takes no more than the measurement of the processor does.
+/// Bytes of each of the two buffers of a copy: more than any GPU's cache holds. A software device uses the host's
+/// memory, and no more of it than the measurement of the processor does.
 const COPY_BYTES: u64 = 256 << 20;
 const COPY_BYTES_IN_SOFTWARE: u64 = 128 << 20;
-/// Where there is no room for as many, halves are tried down to this.
+/// Without room for that much, halves are tried down to this.
 const LEAST_COPY_BYTES: u64 = 1 << 20;
-/// Workgroups of a copy; each invocation then copies a few times 16 bytes.
+/// Workgroups of a copy; each invocation then copies 16 bytes a few times.
 const COPY_GROUPS: u32 = 1 << 14;
 
-/// Chains of an invocation and steps of a round in fma.wgsl.
+/// Chains per invocation and steps per round in fma.wgsl.
 const CHAINS: u32 = 8;
 const STEPS: u32 = 64;
-/// The least work: 10^8 operations, a few milliseconds of a software device.
+/// The least work: 10^8 operations, a few milliseconds on a software device.
 const LEAST_GROUPS: u32 = 64;
 const LEAST_ROUNDS: u32 = 8;
-/// The most workgroups, what every device can dispatch: some 60 times as many as an H100 holds at a time, so that the
-/// last ones, which leave a part of it idle, do not count. More work than that is more rounds.
+/// The most workgroups, which every device can dispatch: some 60 times as many as an H100 runs at once, so the last
+/// ones, which leave part of it idle, do not matter. Beyond that, work grows by rounds.
 const SPIN_GROUPS: u32 = (1 << 16) - 1;
 const SPIN_GROUPS_IN_SOFTWARE: u32 = 1 << 12;
 
@@ -52,11 +53,11 @@ struct SpinParams {
 }
 
 impl Gpu {
-    /// Measures the device's ceilings, in about a second. Nothing else should run on the device.
+    /// Measures the peak rates of the device, in about a second. Nothing else should run on the device.
     ///
     /// # Errors
-    /// [`DeviceLost`](crate::Error::DeviceLost), or [`Environment`](crate::Error::Environment) where there is no room
-    /// for two buffers of 1 MiB.
+    /// [`DeviceLost`](crate::Error::DeviceLost), or [`Environment`](crate::Error::Environment) if there is no room for
+    /// two buffers of 1 MiB.
     pub fn ceilings(&self) -> Result<DeviceCeilings> {
         let device = &self.device;
         let (enough, groups, bytes) = match self.info.kind {
@@ -72,15 +73,15 @@ impl Gpu {
     }
 }
 
-/// The best of what `work` does a second: it gets a size and returns operations and the time that they took.
+/// The highest rate of `work` per second: it gets a size and returns operations and the time they took.
 fn best_rate(enough: Duration, work: impl Fn(u32) -> Result<(f64, Duration)>) -> Result<f64> {
-    // What happens once, such as compiling and clearing, happens now.
+    // One-time costs, such as compiling and clearing, fall here.
     work(1)?;
     let (mut best, mut size, mut rounds) = (0.0, 1, 0);
     while rounds < ROUNDS {
         let (operations, took) = work(size)?;
         if took < enough && size < MOST_WORK {
-            // Also after a round that lasted long enough only because something disturbed it.
+            // Also after a round that was long enough only because of a disturbance.
             (size, rounds) = (2 * size, 0);
         } else {
             best = f64::max(best, operations / took.as_secs_f64());
@@ -116,7 +117,7 @@ impl Bound {
         Ok(Bound { pipeline, group })
     }
 
-    /// Runs `times` dispatches, one after the other, and returns how long they took.
+    /// Runs `times` dispatches in sequence and returns the time they took.
     fn run(&self, device: &Device, groups: u32, times: u32) -> Result<Duration> {
         let mut encoder = device.encoder();
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -155,14 +156,14 @@ impl DeviceSpin {
         self.bound.run(device, groups, 1)
     }
 
-    /// `work` times the least work, by more workgroups or, where they are as many as there may be, by more rounds.
-    /// Returns its operations, two a multiply-add.
+    /// Runs `work` times the least work: by more workgroups or, at their limit, by more rounds. Returns the operations,
+    /// two per multiply-add.
     fn sized(&self, device: &Device, work: u32) -> Result<(f64, Duration)> {
         let groups = LEAST_GROUPS.saturating_mul(work);
         let most_groups = (self.sums.size() / u64::from(4 * WORKGROUP)) as u32;
         let rounds = LEAST_ROUNDS * groups.div_ceil(most_groups);
         let groups = groups.min(most_groups);
-        // The chains approach 1, so that no number becomes large or denormal.
+        // The chains approach 1, so no number becomes large or denormal.
         let took = self.run(device, SpinParams { factor: 0.999, addend: 0.001, rounds }, groups)?;
         let operations = [groups, WORKGROUP, rounds, STEPS, CHAINS].map(f64::from).iter().product::<f64>() * 2.0;
         Ok((operations, took))
@@ -178,7 +179,7 @@ struct MemoryCopy {
 }
 
 impl MemoryCopy {
-    /// Of `bytes`, a multiple of 16, or of what the device can bind, or of as much as there is room for.
+    /// Buffers of `bytes`, a multiple of 16, or as much as the device can bind or has room for.
     fn largest(device: &Device, bytes: u64) -> Result<Self> {
         let mut bytes = bytes.min(device.max_binding()) / 16 * 16;
         while bytes > LEAST_COPY_BYTES {
@@ -202,7 +203,7 @@ impl MemoryCopy {
         Ok(MemoryCopy { bound, values, copied, groups })
     }
 
-    /// Copies all values `times` over. Returns the bytes read plus the bytes written.
+    /// Copies all values `times` times. Returns the bytes read plus the bytes written.
     fn sized(&self, device: &Device, times: u32) -> Result<(f64, Duration)> {
         let bytes = self.values.size() + self.copied.size();
         Ok((f64::from(times) * bytes as f64, self.run(device, times)?))
@@ -213,7 +214,7 @@ impl MemoryCopy {
     }
 }
 
-/// `values` and `copied` in copy.wgsl; a measurement neither fills the one nor reads the other.
+/// `values` and `copied` in copy.wgsl; the measurement neither fills the first nor reads the second.
 const BUFFERS: [(&str, wgpu::BufferUsages); 2] = [
     ("values", wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST)),
     ("copied", wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC)),
@@ -255,7 +256,7 @@ mod tests {
         let device = any_gpu().device;
         let groups = 3;
         let spin = DeviceSpin::new(&device, groups).unwrap();
-        // Exact, fused or not: small whole numbers, and such that converge to 2.
+        // Exact, fused or not: small whole numbers, and sequences that converge to 2.
         for (factor, addend, rounds) in [(1.0, 3.0, 20), (0.5, 1.0, 1), (-1.0, 5.0, 2)] {
             let chain = |start: u32| (0..rounds * STEPS).fold(start as f32, |x: f32, _| x.mul_add(factor, addend));
             let expected: Vec<f32> = (0..groups * WORKGROUP)
@@ -296,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_disturbed_round_does_not_stand_for_the_device() {
-        // A thousand operations a microsecond, but the first two submissions take far longer.
+        // A thousand operations a microsecond, except that the first two submissions take far longer.
         let calls = std::cell::Cell::new(0);
         let work = |size: u32| {
             calls.set(calls.get() + 1);
@@ -305,7 +306,7 @@ mod tests {
         };
         let rate = best_rate(ENOUGH, work).unwrap();
         assert!((rate / 1e9 - 1.0).abs() < 1e-9, "{rate}");
-        // A device that claims to take no time ends the search all the same.
+        // A device that claims to take no time must also end the search.
         assert!(best_rate(ENOUGH, |size| Ok((f64::from(size), Duration::from_nanos(1)))).unwrap() > 0.0);
     }
 

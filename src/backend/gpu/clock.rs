@@ -1,11 +1,11 @@
-//! What kernels did, and how long it took by the device's own clock, where it has one.
+//! The work of each kernel, with times from the device's own clock if it has one.
 
 use super::device::{Device, Mappable};
 use crate::backend::KernelWork;
 use crate::error::Result;
 
-/// Dispatches that are timed before the times are fetched. Not a multiple of those in a submission, so that a test sees
-/// whether room is made in time.
+/// Dispatches timed before the times are fetched. Not a multiple of those in a submission, so that tests exercise
+/// making room.
 const SLOTS: u32 = 510;
 
 /// Counts dispatches, and times them if the device can.
@@ -14,14 +14,14 @@ pub(super) struct Clock {
     stopwatch: Option<Stopwatch>,
 }
 
-/// Timestamps at the begin and end of every dispatch.
+/// Timestamps at the start and end of every dispatch.
 struct Stopwatch {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
     readback: Mappable,
-    /// Seconds a tick.
+    /// Seconds per tick.
     tick: f64,
-    /// Which kernel each used slot belongs to, as an index of `work`.
+    /// The kernel of each used slot, as an index of `work`.
     used: Vec<usize>,
 }
 
@@ -30,8 +30,8 @@ impl Clock {
         Ok(Clock { work: Vec::new(), stopwatch: Stopwatch::new(device)? })
     }
 
-    /// Sees to it that as many dispatches can be timed, before any of them is encoded: times are fetched of what was
-    /// submitted, and what was not would be waited for in vain.
+    /// Makes room for timing `dispatches` dispatches; call it before any of them is encoded. Fetching waits for
+    /// submitted dispatches, and would wait forever for those not yet submitted.
     pub(super) fn make_room(&mut self, device: &Device, dispatches: usize) -> Result<()> {
         if self.stopwatch.as_ref().is_some_and(|s| s.used.len() + dispatches > SLOTS as usize) {
             self.settle(device)?;
@@ -39,8 +39,9 @@ impl Clock {
         Ok(())
     }
 
-    /// A compute pass for one dispatch for which room was made, timed. `bytes` and `operations` are what the kernel cannot do without: values read
-    /// and labels read and written once, and two operations a multiply-add of the distances.
+    /// A timed compute pass for one dispatch; [`make_room`](Self::make_room) must have made room for it. `bytes` and
+    /// `operations` are the minimum the kernel needs: values read and labels read and written once, and two operations
+    /// per multiply-add of the distances.
     pub(super) fn compute_pass<'e>(
         &mut self,
         encoder: &'e mut wgpu::CommandEncoder,
@@ -118,7 +119,7 @@ impl Stopwatch {
         self.readback.map_after(device.submit(encoder));
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.readback.view(device, 0, bytes)?);
         self.readback.unmap();
-        // A clock that was set back in between counts as no time.
+        // A clock that was reset in between counts as no time.
         let seconds = ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * self.tick);
         Ok(used.into_iter().zip(seconds).collect())
     }

@@ -20,7 +20,7 @@ const WELCOME: wgpu::Features = wgpu::Features::SHADER_INT64.union(wgpu::Feature
 /// Storage buffers of assign.wgsl, the centroids included.
 const STORAGE_BUFFERS: u32 = 8;
 
-/// What went wrong first.
+/// The first error.
 type DeviceFault = Arc<Mutex<Option<String>>>;
 
 /// A wgpu device and its only queue.
@@ -110,7 +110,7 @@ impl Device {
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         self.check()?;
         let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
-        // wgpu 30 panics when a device is lost during a poll, where every other call records it.
+        // wgpu 30 panics when a device is lost during a poll; every other call records the loss.
         match catch_unwind(AssertUnwindSafe(|| self.raw.poll(wait))) {
             Ok(Ok(_)) => self.check(),
             Ok(Err(e)) => Err(self.lost(e.to_string())),
@@ -118,7 +118,7 @@ impl Device {
         }
     }
 
-    /// The largest storage buffer that a kernel can see as a whole.
+    /// The largest storage buffer that a kernel can bind as a whole.
     pub(super) fn max_binding(&self) -> u64 {
         self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
     }
@@ -257,7 +257,7 @@ impl Mappable {
         }
     }
 
-    /// Waits for the mapping and reads the first `bytes` bytes from `offset` on.
+    /// Waits for the mapping and reads `bytes` bytes at `offset`.
     pub(super) fn view(&mut self, device: &Device, offset: u64, bytes: u64) -> Result<wgpu::BufferView> {
         self.wait(device)?;
         device.from_device.fetch_add(bytes, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! The kernels: their WGSL, their bindings, and a pipeline for every shape in use.
 //!
-//! The numbers of features and centroids are constants of the compiled kernel, so that its loops have fixed lengths.
+//! The numbers of features and centroids are compile-time constants of a kernel, so its loops have fixed lengths.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,38 +11,38 @@ use super::device::Device;
 use super::template::expand;
 use crate::error::Result;
 
-/// Invocations of a workgroup, each of which does four rows at a time. The same as WORKGROUP in rows.wgsl.
+/// Invocations of a workgroup, each of which handles four rows at a time. The same as WORKGROUP in rows.wgsl.
 pub(super) const WORKGROUP: u32 = 256;
-/// Rows that a workgroup does at a time.
+/// Rows that a workgroup handles at a time.
 pub(super) const WORKGROUP_ROWS: u32 = 4 * WORKGROUP;
-/// Workgroups of a dispatch; more rows are strided over. An H100 holds about as many at a time (132 x 8), and every one
-/// costs a flush of its sums.
+/// Workgroups of a dispatch; the kernel strides over more rows. An H100 runs about as many at once (132 x 8), and each
+/// flushes its sums once.
 pub(super) const MAX_GROUPS: u32 = 1024;
 /// Rows that one workgroup may see in a dispatch, so that its sums fit 32 bits (see assign.wgsl).
 pub(super) const MAX_GROUP_ROWS: u32 = 1 << 20;
-/// Workgroup memory for sums, also where there is more: 64 segments of 32 features fit, and as much again would halve the
-/// rows that are in flight.
+/// Workgroup memory for sums, even if more is available: 64 segments of 32 features fit, and doubling it would halve
+/// the rows in flight.
 const LOCAL_BYTES: u64 = 24 << 10;
-/// The most bytes of centroids that a uniform buffer may hold: what every GPU has. On Mesa lavapipe a pass over
-/// 2^20 x 16 rows with 64 centroids takes 1.6 s so and 2.4 s from a storage buffer, where larger models must go (two busy
+/// The most bytes of centroids in a uniform buffer: the size every GPU supports. On Mesa lavapipe a pass over 2^20 x 16
+/// rows with 64 centroids takes 1.6 s this way and 2.4 s from a storage buffer, which larger models must use (two busy
 /// cores, medians of alternating runs of `time_of_a_pass`).
 const UNIFORM_BYTES: u64 = 64 << 10;
-/// Features in a step of the integer definition.
+/// Features per step of the integer definition.
 const UNROLL: usize = 16;
-/// FAR in score.wgsl: the start value of the centroids that fill up the last block.
+/// FAR in score.wgsl: the start value of the padding centroids in the last block.
 pub(super) const FAR: f32 = 3.0e38;
 
-/// How score.wgsl is cut for a number of features: the table of variants.
+/// The shape of score.wgsl for a number of features: the table of variants.
 ///
-/// Four rows are 4 registers a feature, and a centroid's four scores are 4 registers. Up to 16 features stay in registers
-/// for all centroids (64 registers, with 8 centroids' 32 leaving room for two workgroups on a multiprocessor with 65,536);
-/// of more features every value is read anew for every block of centroids, from the caches, so that blocks are twice as
-/// large: 64 multiply-adds a load of four values.
+/// Four rows take 4 registers per feature, and the four scores of a centroid take 4. Up to 16 features stay in
+/// registers for all centroids (64 registers, plus 32 for 8 centroids, which leaves room for two workgroups on a
+/// multiprocessor with 65,536). With more features every value is read again from the caches for every block of
+/// centroids, so blocks are twice as large: 64 multiply-adds per load of four values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
     /// Features in registers.
     held: usize,
-    /// Features in a step of the loop, which is unrolled.
+    /// Features per step of the loop, which is unrolled.
     step: usize,
     /// Quads of centroids in a block.
     quads: usize,
@@ -76,8 +76,8 @@ impl Cut {
         ]
     }
 
-    /// The most turns of loops that a kernel makes for one quad of rows: the filter, every row decided by integers, and
-    /// every row moved. A loop of n turns counts n + 1: the one that only finds out that it is over counts too.
+    /// The most loop iterations that a kernel makes for one quad of rows: the filter, every row decided by integers,
+    /// and every row moved. A loop of n iterations counts n + 1, for the final test.
     pub(super) fn turns(self, dim: usize, k: usize) -> u64 {
         let looped = (dim - self.held) / self.step;
         let filter = k.div_ceil(self.block()) * (looped + 2) + 1;
@@ -96,7 +96,7 @@ pub(super) struct Params {
     pub(super) spread_factor: f32,
 }
 
-/// A kernel and what is built into it.
+/// A kernel and its compile-time constants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
     /// assign.wgsl
@@ -122,11 +122,11 @@ impl Kernel {
         (dim, k)
     }
 
-    /// Bytes and operations that it cannot do without, a row.
+    /// The minimum of bytes and operations per row.
     pub(super) fn work(self) -> (u64, u64) {
         let (dim, k) = self.shape();
         let written = match self {
-            // The label of the pass before.
+            // The label of the previous pass.
             Kernel::Assign { .. } => 4,
             Kernel::Label { margin, .. } => 12 + if margin { 8 } else { 0 },
             Kernel::Farthest { .. } => return (12, 0),
@@ -186,12 +186,12 @@ impl Kernel {
     }
 }
 
-/// Cells from one segment's sums to the next in workgroup memory: odd, so that they begin in different banks.
+/// The stride between the sums of segments in workgroup memory: odd, so that they begin in different banks.
 fn pitch(dim: usize) -> usize {
     dim | 1
 }
 
-/// Whether two u32 a sum, one a count, and the two counters of assign.wgsl fit workgroup memory.
+/// Whether two u32 per sum, one per count, and the two counters of assign.wgsl fit workgroup memory.
 fn fits_workgroup(dim: usize, k: usize, limits: &wgpu::Limits) -> bool {
     (8 * k * pitch(dim) + 4 * k + 8) as u64 <= LOCAL_BYTES.min(u64::from(limits.max_compute_workgroup_storage_size))
 }
@@ -206,7 +206,7 @@ pub(super) fn block_floats(dim: usize, k: usize) -> usize {
     k.next_multiple_of(Cut::of(dim).block()) * (dim + 1)
 }
 
-/// The cells of the totals, 64 bits each: where assign.wgsl puts what.
+/// The layout of the totals of assign.wgsl, in cells of 64 bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TotalCells {
     pub(super) mass: usize,
@@ -226,7 +226,7 @@ impl TotalCells {
     }
 }
 
-/// The bind group layouts, and the pipelines that were made so far.
+/// The bind group layouts, and the pipelines compiled so far.
 pub(super) struct Kernels {
     pub(super) rows: wgpu::BindGroupLayout,
     small_model: wgpu::BindGroupLayout,
@@ -267,7 +267,7 @@ impl Kernels {
         if fits_uniform(dim, k, &device.limits) { &self.small_model } else { &self.large_model }
     }
 
-    /// The pipeline of a kernel, compiled when it is first asked for.
+    /// The pipeline of a kernel, compiled on first use.
     pub(super) fn pipeline(&self, device: &Device, kernel: Kernel) -> Result<wgpu::ComputePipeline> {
         let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines.get(&kernel) {
@@ -294,7 +294,7 @@ impl Kernels {
             layout: Some(&layout),
             module: &module,
             entry_point: Some(kernel.entry()),
-            // assign.wgsl clears its workgroup memory itself, with all invocations.
+            // assign.wgsl clears its workgroup memory itself, in parallel.
             compilation_options: wgpu::PipelineCompilationOptions {
                 zero_initialize_workgroup_memory: false,
                 ..wgpu::PipelineCompilationOptions::default()

@@ -1,9 +1,10 @@
-//! GPU: tiles on a device, labelled by WGSL kernels through wgpu (Vulkan, Metal or DX12).
+//! The GPU backend: tiles on a device, labelled by WGSL kernels through wgpu (Vulkan, Metal or DX12).
 //!
-//! Tiles enter once and stay if there is room ([`GpuOptions`]); centroids enter and 64-bit totals leave with every pass.
-//! The kernels filter in f32 and decide what the filter cannot by the integer definition, on the device. No optional
-//! feature is needed: 64-bit integers are pairs of u32 where there are none. Absent on purpose: anything that knows of an algorithm, and a
-//! way on when the device is lost, which is the caller's ([`Error::DeviceLost`](crate::Error::DeviceLost)).
+//! Tiles are uploaded once and stay if there is room ([`GpuOptions`]); every pass uploads centroids and downloads
+//! 64-bit totals. The kernels filter in f32 and decide the remaining rows by the integer definition, on the device. No
+//! optional feature is needed: without 64-bit integers they use pairs of u32. Deliberately absent: any knowledge of an
+//! algorithm, and recovery from device loss, which is the caller's task
+//! ([`Error::DeviceLost`](crate::Error::DeviceLost)).
 
 mod adapter;
 mod ceilings;
@@ -40,15 +41,15 @@ pub struct Gpu {
     pace: Pace,
     /// Workgroups of a dispatch.
     max_groups: u32,
-    /// Without what makes passes exact.
+    /// Whether passes omit the work that makes them exact.
     bare: bool,
 }
 
 impl Gpu {
-    /// Opens the device that fits `choice`.
+    /// Opens the device that matches `choice`.
     ///
     /// # Errors
-    /// [`Environment`](crate::Error::Environment) where none fits or the driver refuses.
+    /// [`Environment`](crate::Error::Environment) if none matches or the driver fails.
     pub fn open(choice: &DeviceChoice) -> Result<Self> {
         let (info, adapter) = adapter::select(choice)?;
         let device = Device::open(&adapter, &info.name)?;
@@ -58,13 +59,14 @@ impl Gpu {
         Ok(Gpu { info, device, kernels, options: GpuOptions::default(), pace, max_groups: MAX_GROUPS, bare: false })
     }
 
-    /// The same device with other bounds on its memory, for sessions that are opened from now on.
+    /// The same device with other memory limits, for sessions opened from now on.
     pub fn with_options(self, options: GpuOptions) -> Self {
         Gpu { options, ..self }
     }
 
-    /// Passes without the near-tie certificate, the integers for near ties, and, where sums are made in workgroup memory,
-    /// their high halves: labels and sums are **not** exact. For the benchmark `exactness` alone, which tells what exactness costs.
+    /// Omits the near-tie certificate, the integers for near ties, and, where sums are made in workgroup memory, their
+    /// high halves: labels and sums are **not** exact. For the benchmark `exactness`, which measures the cost of
+    /// exactness.
     #[cfg(feature = "bare")]
     pub fn bare(self) -> Self {
         Gpu { bare: true, ..self }
@@ -75,7 +77,7 @@ impl Gpu {
         &self.info
     }
 
-    /// Ends the device under the hands of its sessions, as if it had been lost: for tests of what happens then.
+    /// Destroys the device during its sessions, as if it had been lost: for tests of recovery.
     pub fn destroy(&self) {
         self.device.raw.destroy();
     }

@@ -1,14 +1,14 @@
-//! How much work a dispatch gets: as much as takes about [`TARGET`], learnt from how long dispatches took.
+//! The size of dispatches: work for about [`TARGET`], learned from the duration of earlier dispatches.
 //!
-//! A dispatch is far below a second, also where every row has to be decided in integers, so that a stop is heeded and no
-//! driver's watchdog bites (some bite at two seconds); and it is long enough to hide its submission.
+//! A dispatch stays far below a second, even if every row needs the integers, so that a stop is honored and no driver's
+//! watchdog fires (some do at two seconds); and it is long enough to hide its submission.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::AdapterKind;
 
-/// What a dispatch should take.
+/// The target duration of a dispatch.
 const TARGET: Duration = Duration::from_millis(50);
 /// Bounds in multiply-adds.
 const LEAST: u64 = 1 << 12;
@@ -19,14 +19,14 @@ const MOST: u64 = 1 << 40;
 pub(super) struct Pace(AtomicU64);
 
 impl Pace {
-    /// A first guess.
+    /// An initial guess.
     pub(super) fn of(kind: AdapterKind) -> Self {
         Pace::new(match kind {
-            // 10^13 a second and more.
+            // 10^13 per second and more.
             AdapterKind::Discrete | AdapterKind::Virtual => 1 << 35,
-            // Some 10^11 a second.
+            // Some 10^11 per second.
             AdapterKind::Integrated | AdapterKind::Other => 1 << 32,
-            // Mesa lavapipe does 10^9 to 10^10 a second on two cores.
+            // Mesa lavapipe does 10^9 to 10^10 per second on two cores.
             AdapterKind::Software => 1 << 28,
         })
     }
@@ -39,14 +39,14 @@ impl Pace {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// A dispatch of `work` took `took`.
+    /// Records that a dispatch of `work` took `took`.
     pub(super) fn learn(&self, work: u64, took: Duration) {
         self.0.store(next(self.work(), work, took), Ordering::Relaxed);
     }
 }
 
-/// Grows by a factor of two at a time, and shrinks by eight: one short dispatch proves little, one long dispatch is a
-/// warning. A dispatch that had less than half of the work it could have had proves nothing.
+/// Grows by a factor of at most two at a time, and shrinks by eight: one short dispatch proves little, one long
+/// dispatch is a warning. A dispatch with less than half of the allowed work proves nothing.
 fn next(now: u64, work: u64, took: Duration) -> u64 {
     if 2 * work < now && took < TARGET {
         return now;

@@ -1,5 +1,5 @@
-//! What leaves the device by row or by segment: labels with distances, and farthest rows. Dispatches fill it, the host
-//! fetches it.
+//! Results per row or per segment: labels with distances, and farthest rows. Dispatches fill the buffers, the host
+//! fetches them.
 
 use super::Gpu;
 use super::device::{Device, Mappable};
@@ -16,13 +16,13 @@ pub(super) fn wide(bytes: &[u8]) -> Vec<u64> {
         .collect()
 }
 
-/// Labels and distances of one dispatch, on their way to the host: labels, then nearest, then second-nearest.
+/// Labels and distances of one dispatch, in transfer to the host: labels, then nearest, then second-nearest.
 pub(super) struct Results {
     capacity: u64,
     buffer: wgpu::Buffer,
     pub(super) group: wgpu::BindGroup,
     readback: Mappable,
-    /// First row and number of rows that are on their way.
+    /// First row and number of rows in transfer.
     under_way: Option<(u64, u32)>,
 }
 
@@ -32,7 +32,7 @@ fn part(buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::BindingResource<
 
 impl Results {
     pub(super) fn new(gpu: &Gpu, rows: u32) -> Result<Self> {
-        // Whole tiles: 64 labels are 256 bytes, the largest alignment that a binding may ask for.
+        // Whole tiles: 64 labels are 256 bytes, the largest alignment that a binding may require.
         let capacity = u64::from(rows).next_multiple_of(TILE_ROWS as u64);
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
         let buffer = gpu.device.buffer("results", 20 * capacity, usage)?;
@@ -48,7 +48,7 @@ impl Results {
         [(0, 4 * rows), (4 * self.capacity, 8 * rows), (12 * self.capacity, if margin { 8 * rows } else { 0 })]
     }
 
-    /// Submits the dispatch and the copies that bring its results back.
+    /// Submits the dispatch and the copies of its results.
     pub(super) fn fetch(
         &mut self,
         device: &Device,
@@ -64,7 +64,7 @@ impl Results {
         self.under_way = Some((first_row, rows));
     }
 
-    /// Hands over what is under way, if anything is.
+    /// Delivers the results in transfer, if any.
     pub(super) fn deliver(
         &mut self,
         device: &Device,
@@ -109,14 +109,14 @@ impl Champions {
         Ok(Champions { labels, group, buffer, readback, k })
     }
 
-    /// No champions, for what is submitted next.
+    /// Clears the champions before the next submission.
     pub(super) fn clear(&self, device: &Device) {
         let mut start = vec![0u32; 3 * self.k];
         start[2 * self.k..].fill(u32::MAX);
         device.put(&self.buffer, bytemuck::cast_slice(&start));
     }
 
-    /// Submits the dispatches, waits for them, and offers each segment's champion.
+    /// Submits the dispatches, waits for them, and offers the champion of each segment.
     pub(super) fn fetch(
         &mut self,
         device: &Device,

@@ -17,13 +17,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{TILE_ROWS, Tiles};
 
-/// Submissions in flight: one runs, one is ready to follow, one is being prepared.
+/// Submissions in flight: one running, one queued, one in preparation.
 const IN_FLIGHT: usize = 3;
-/// Rows that are labelled at a time: two times 5 MiB of results on the device and on the host.
+/// Rows labelled at a time: two times 5 MiB of results on the device and on the host.
 const LABEL_ROWS: u64 = 1 << 18;
-/// Adding a feature of a row to the sums, and what a row costs besides, in multiply-adds of the filter.
+/// The cost of adding a feature of a row to the sums, in multiply-adds of the filter. The overhead of a row counts as four
+/// features.
 const MOVE_COST: usize = 8;
-/// A multiply-add of the integer definition costs about as much as this many of the f32 filter.
+/// The cost of a multiply-add of the integer definition, in multiply-adds of the f32 filter.
 const INTEGER_COST: u64 = 8;
 
 /// Tiles on the device, and the state that the last pass left there.
@@ -253,7 +254,7 @@ fn late<T>(outcome: Result<T>) -> Result<T> {
     })
 }
 
-/// Rows of a dispatch, whole tiles, when each costs `cost` multiply-adds.
+/// Rows of a dispatch, in whole tiles, at a cost of `cost` multiply-adds each.
 fn dispatch_rows(gpu: &Gpu, dim: usize, k: usize, cost: u64) -> u32 {
     let tiles = (gpu.pace.work() / cost / TILE_ROWS as u64).max(1);
     let quads =
@@ -417,7 +418,7 @@ fn blocks(centroids: &Centroids, certificate: &Certificate) -> Vec<f32> {
         let members = first..first + size;
         blocks.extend(members.clone().map(|j| certificate.start.get(j).copied().unwrap_or(FAR)));
         for f in 0..dim {
-            // Exact: at most 2^24 in size.
+            // Exact: the magnitude is at most 2^24.
             blocks.extend(members.clone().map(|j| if j < k { -2.0 * centroids.row(j)[f] as f32 } else { 0.0 }));
         }
     }

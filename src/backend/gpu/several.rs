@@ -1,6 +1,7 @@
-//! Several GPUs as one backend: each holds a part of the tiles, as large as it is fast, and the partials are merged.
+//! Several GPUs as one backend: each holds a share of the tiles in proportion to its speed, and the partials are
+//! merged.
 //!
-//! Integers merge in any order, so the answer does not depend on the parts.
+//! Integers merge in any order, so the result does not depend on the shares.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,23 +16,23 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{GRID_MAX, TILE_ROWS, Tiles};
 
-/// Tiles on which the devices' speeds are measured: 2^18 rows.
+/// Tiles for measuring the speeds of devices: 2^18 rows.
 const PROBE_TILES: u64 = 1 << 12;
 
 /// Two or more GPUs.
 pub struct Gpus {
     members: Vec<Gpu>,
-    /// Speeds that were measured before, by features and segments.
+    /// Speeds measured so far, by features and segments.
     speeds: Mutex<HashMap<(usize, usize), Vec<f64>>>,
 }
 
 impl Gpus {
-    /// The devices, in the order in which they get their parts.
+    /// The devices, in the order of their shares.
     pub fn new(members: Vec<Gpu>) -> Self {
         Gpus { members, speeds: Mutex::default() }
     }
 
-    /// Rows a second of every device, measured once, on the first tiles while all of them work.
+    /// Rows per second of every device, measured once, on the first tiles while all devices work.
     fn speeds(&self, tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result<Vec<f64>> {
         let shape = (tiles.dim(), k);
         if let Some(speeds) = self.speeds.lock().unwrap_or_else(PoisonError::into_inner).get(&shape) {
@@ -41,11 +42,11 @@ impl Gpus {
         let centroids = spread(tiles.dim(), k)?;
         let speeds = at_once(&self.members, |gpu| {
             let mut session = GpuSession::open(gpu, tiles, range.clone(), k, watch.quiet())?;
-            // The first pass compiles.
+            // The first pass includes compilation.
             session.pass(&centroids, watch.quiet())?;
             let (start, before) = (Instant::now(), seconds(&session));
             session.pass(&centroids, watch.quiet())?;
-            // By the device's own clock where it has one: a probe is short, and the way there and back is not work.
+            // By the device's own clock if it has one: a probe is short, and the round trip is not work.
             let own = seconds(&session).zip(before).map(|(after, before)| after - before);
             Ok(range.end as f64 / own.unwrap_or(start.elapsed().as_secs_f64()).max(1e-6))
         })?;
@@ -54,18 +55,18 @@ impl Gpus {
     }
 }
 
-/// Seconds that a session's kernels took so far.
+/// Seconds that a session's kernels have taken so far.
 fn seconds(session: &GpuSession<'_>) -> Option<f64> {
     session.device_work()?.kernels.iter().map(|work| work.seconds).sum()
 }
 
-/// Any distinct centroids.
+/// Arbitrary distinct centroids.
 fn spread(dim: usize, k: usize) -> Result<Centroids> {
     let value = |j: usize| (j as i64 * 2 * i64::from(GRID_MAX) / k as i64 - i64::from(GRID_MAX)) as i32;
     Centroids::new(dim, (0..k).flat_map(|j| std::iter::repeat_n(value(j), dim)).collect())
 }
 
-/// Runs `work` for every member on a thread of its own; the first error counts.
+/// Runs `work` for every member on a thread of its own; returns the first error.
 fn at_once<M: Send, T: Send>(
     members: impl IntoIterator<Item = M>,
     work: impl Fn(M) -> Result<T> + Sync,
@@ -77,7 +78,7 @@ fn at_once<M: Send, T: Send>(
     })
 }
 
-/// Consecutive parts of `total` tiles in proportion to the speeds.
+/// Divides `total` tiles into consecutive ranges in proportion to the speeds.
 fn parts(total: u64, speeds: &[f64]) -> Vec<Range<u64>> {
     let sum: f64 = speeds.iter().sum();
     let mut before = 0.0;
@@ -134,7 +135,7 @@ impl Session for Together<'_> {
         Ok(sum)
     }
 
-    /// One device after the other, since labels are wanted in the order of the rows.
+    /// One device after the other, since labels are delivered in row order.
     fn label(
         &mut self,
         centroids: &Centroids,

@@ -28,12 +28,12 @@ const VALUES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::Buffe
 /// Device buffers shared by streamed slabs in turn.
 const STREAM_BUFFERS: usize = 2;
 
-/// How much of the device's memory is used.
+/// Limits on the use of device memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GpuOptions {
     /// The most bytes of values in one slab; default and upper bound: 1 GiB, or what the adapter can bind.
     pub slab_bytes: Option<u64>,
-    /// The most bytes of values that stay on the device; default: as many as it can hold. The rest is streamed.
+    /// The most bytes of values that stay on the device; default: as many as fit. The rest is streamed.
     pub resident_bytes: Option<u64>,
 }
 
@@ -230,7 +230,7 @@ fn slab(device: &Device, tiles: &Tiles, range: Range<u64>) -> Result<Slab> {
     })
 }
 
-/// The tiles of `range` in pieces of at most `most`, each within one chunk.
+/// Divides `range` into pieces of at most `most` tiles, each within one chunk.
 fn pieces(tiles: &Tiles, range: &Range<u64>, most: u64) -> impl Iterator<Item = Range<u64>> + use<> {
     let per_chunk = (tiles.layout().chunk_rows() / TILE_ROWS) as u64;
     let Range { mut start, end } = range.clone();
@@ -276,7 +276,8 @@ impl Feeder {
         Ok(Feeder { ring, size, next: 0, filling: None })
     }
 
-    /// Copies the values of some tiles to the start of `target`, on all threads: one alone is slower than a bus.
+    /// Copies the values of some tiles to the start of `target`, on all threads: a single thread is slower than the
+    /// bus.
     fn feed(
         &mut self,
         device: &Device,
@@ -345,7 +346,7 @@ impl Feeder {
         Ok(())
     }
 
-    /// Submits what was written.
+    /// Submits pending writes.
     fn flush(&mut self, device: &Device) -> Result<()> {
         let Some(Filling { view, copies, .. }) = self.filling.take() else { return Ok(()) };
         drop(view);
@@ -361,7 +362,7 @@ impl Feeder {
         device.check()
     }
 
-    /// Submits what was written and waits until all of it has arrived.
+    /// Submits pending writes and waits until all have arrived.
     fn finish(&mut self, device: &Device) -> Result<()> {
         self.flush(device)?;
         self.ring.iter_mut().try_for_each(|slot| slot.wait(device))

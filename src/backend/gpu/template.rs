@@ -1,8 +1,8 @@
-//! Repeats lines of a shader: enters WGSL with `//: each f of N` ... `//: end`, leaves the lines between them N times, with
-//! 0, 1, ... N - 1 for `$f`. Blocks may lie within blocks.
+//! Expands repeated lines of a shader: the lines between `//: each f of N` and `//: end` are repeated N times, with 0,
+//! 1, ... N - 1 for `$f`. Blocks can be nested.
 
-/// Expands `text`; `counts` says how often what is repeated. A name that is not in `counts` or an end that is missing is a
-/// fault of a shader file, which the shader tests would show as WGSL that does not parse.
+/// Expands `text`; `counts` maps the names of counts to their values. A missing name or end is a bug in a shader file;
+/// the shader tests would report WGSL that does not parse.
 pub(super) fn expand(text: &str, counts: &[(&str, usize)]) -> String {
     let mut out = String::new();
     let mut lines = text.lines();

@@ -1,4 +1,4 @@
-//! The GPU against the definition, row for row. They run on any Vulkan, Metal or DX12 adapter, a software one included.
+//! The GPU against the definition, row for row, on any Vulkan, Metal or DX12 adapter, including software adapters.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,15 +14,15 @@ use crate::event::{Event, Observer, Silent, Stage};
 use crate::numeric::{GOLDEN, mix};
 use crate::tiles::GRID_MAX;
 
-/// A real GPU, or else a software one. Without any these tests fail: nothing passes by being skipped. `tests/run` leaves
-/// them out where there is no Vulkan device, and says so.
+/// A real GPU, or else a software one. Without any these tests fail: no test passes by being skipped. `tests/run`
+/// leaves them out if there is no Vulkan device, and says so.
 pub(super) fn any_gpu() -> Gpu {
     let best = adapters().into_iter().min_by_key(|info| info.kind);
     let best = best.expect("no Vulkan device; leave these tests out with `-- --skip backend::gpu`");
     Gpu::open(&DeviceChoice::Index(best.index)).unwrap()
 }
 
-/// A small generator (SplitMix64), so that the data are the same everywhere.
+/// A small generator (SplitMix64), so that the data are the same on every platform.
 struct Random(u64);
 
 impl Random {
@@ -58,7 +58,8 @@ fn labels(session: &mut dyn Session, centroids: &Centroids, margin: bool) -> Lab
     all
 }
 
-/// Runs the passes and label calls on both, and compares everything but `rechecked` (neither skips rows). Returns the last of it.
+/// Runs the passes and label calls on both, and compares everything but `rechecked` (neither skips rows). Returns the
+/// last `rechecked`.
 fn compare(gpu: &dyn Backend, tiles: &Tiles, passes: &[Centroids]) -> Partial {
     let k = passes.iter().map(Centroids::k).max().unwrap();
     let mut ours = gpu.open(tiles, k, Watch::none()).unwrap();
@@ -174,7 +175,7 @@ fn exact_ties_go_to_the_lowest_index() {
 fn the_corners_of_the_grid() {
     let gpu = any_gpu();
     let mut random = Random(11);
-    // 256 features are summed in 32 bits at a time: fewer, exactly as many, and more than once as many.
+    // 256 features at a time are summed in 32 bits: test fewer, exactly as many, and several times as many.
     for dim in [1, 16, 130, 256, 600] {
         let corner = |random: &mut Random| if random.next().is_multiple_of(2) { GRID_MAX } else { -GRID_MAX };
         let near = |random: &mut Random| (corner(random) + random.grid(1)).clamp(-GRID_MAX, GRID_MAX);
@@ -190,7 +191,7 @@ fn the_largest_shapes() {
     let gpu = any_gpu();
     let mut random = Random(53);
     for (dim, k) in [(crate::tiles::MAX_DIM, 3), (2, crate::backend::MAX_K)] {
-        // Opposite corners, 62 bits apart at the most.
+        // Opposite corners, at most 62 bits apart.
         let mut rows = vec![GRID_MAX; dim];
         rows.extend(vec![-GRID_MAX; dim]);
         rows.extend(random.grids(100 * dim, GRID_MAX));
@@ -206,7 +207,7 @@ fn what_a_software_device_would_leave_undone_is_refused() {
     let gpu = any_gpu();
     let mut random = Random(79);
     for dim in [17, 64, 512] {
-        // The largest model that is not refused: every row is decided by integers, for a margin and as ties.
+        // The largest accepted model: every row is decided by integers, for a margin and as ties.
         let fits = |k: &usize| Cut::of(dim).turns(dim, *k) <= 49_152;
         let k = (1..=crate::backend::MAX_K).rev().find(fits).unwrap();
         let tiles = Tiles::from_rows(dim, &random.grids(dim * 70, GRID_MAX), None, 64).unwrap();
@@ -222,7 +223,7 @@ fn what_a_software_device_would_leave_undone_is_refused() {
 #[test]
 fn a_workgroup_adds_up_as_many_rows_as_it_may() {
     let mut gpu = Gpu { max_groups: 1, pace: Pace::new(1 << 40), ..any_gpu() };
-    // Few enough turns for 2^20 rows all the same.
+    // Few enough iterations even for 2^20 rows.
     gpu.device.max_turns = u64::MAX;
     let rows = 1 << 20;
     let tiles = Tiles::from_rows(1, &vec![-GRID_MAX; rows], None, 1 << 16).unwrap();
@@ -257,7 +258,7 @@ fn slabs_and_streams_give_the_same() {
     let weights = (0..rows).map(|_| random.next() as u32 % 1000).collect();
     let passes = [(); 3].map(|()| centroids(dim, random.grids(dim * 12, 1 << 20)));
     let tile = (dim * 64 * 4) as u64;
-    // Streamed slabs of ten tiles; some that stay and some that do not; slabs smaller than a chunk and not a part of it.
+    // Streamed slabs of ten tiles; some resident and some streamed; slabs smaller than a chunk that do not divide it.
     for (slab_bytes, resident_bytes, remark) in [
         (10 * tile, None, false),
         (10 * tile, Some(0), true),
@@ -432,7 +433,7 @@ fn a_lost_device_is_an_error() {
     }
 }
 
-/// Ends the device when the first rows are done.
+/// Destroys the device when the first rows are done.
 struct Saboteur<'a>(&'a Gpu);
 
 impl Observer for Saboteur<'_> {
