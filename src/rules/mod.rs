@@ -6,9 +6,9 @@
 //!
 //! - A row matches if its condition is true; false and unknown (a comparison with null) are treated alike.
 //! - NaN counts as null, as everywhere in this program; -0 equals 0.
-//! - Whole numbers and decimals are compared and calculated exactly, up to 76 and 38 digits; calculations with floating
-//!   point, and divisions, use f64. A literal compared with a floating-point column of 16 or 32 bits is first rounded
-//!   to that type.
+//! - Whole numbers and decimals are compared and calculated exactly, up to 76 and 38 digits; with floating point, and
+//!   in divisions, as f64. A literal compared with a floating-point column of 16 or 32 bits is first rounded to that
+//!   type.
 //! - Times are UTC, and a date is its midnight. Text is compared byte by byte.
 
 mod book;
