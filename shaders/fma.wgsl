@@ -1,4 +1,5 @@
-// Independent chains of multiply-adds: x = x factor + addend, repeated (backend/gpu/ceilings.rs, `Spin`). No constants.
+// Independent chains of multiply-adds: x = x factor + addend, repeated (backend/gpu/ceilings.rs, `DeviceSpin`). No
+// constants.
 //
 // Group 0:
 //   params   Params

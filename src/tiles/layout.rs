@@ -1,9 +1,9 @@
 //! The position of a value: rows in tiles, tiles in chunks.
 //!
-//! A **tile** holds [`TILE_ROWS`] rows, feature-major: within a tile the values of one feature are contiguous, so that a SIMD
-//! register or a GPU workgroup loads one feature of many rows at once. A **chunk** is a run of whole tiles: the unit of
-//! allocation, of work and of streaming. Row `r` of feature `f` lies at `(tile * dim + f) * TILE_ROWS + r % TILE_ROWS`
-//! in its chunk. The last tile is padded with zeros.
+//! A **tile** holds [`TILE_ROWS`] rows, feature-major: within a tile the values of one feature are contiguous, so that
+//! a SIMD register or a GPU workgroup loads one feature of many rows at once. A **chunk** is a run of whole tiles: the
+//! unit of allocation, of work and of streaming. The last tile is padded with zeros. In its chunk, row `r` of feature
+//! `f` is at `(tile * dim + f) * TILE_ROWS + r % TILE_ROWS`.
 
 /// Rows in a tile: four AVX-512 registers of f32, or two waves of a GPU with 32 lanes.
 pub const TILE_ROWS: usize = 64;

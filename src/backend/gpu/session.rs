@@ -21,8 +21,8 @@ use crate::tiles::{TILE_ROWS, Tiles};
 const IN_FLIGHT: usize = 3;
 /// Rows labelled at a time: two times 5 MiB of results on the device and on the host.
 const LABEL_ROWS: u64 = 1 << 18;
-/// The cost of adding a feature of a row to the sums, in multiply-adds of the filter. The overhead of a row counts as four
-/// features.
+/// The cost of adding a feature of a row to the sums, in multiply-adds of the filter. The overhead of a row counts as
+/// four features.
 const MOVE_COST: usize = 8;
 /// The cost of a multiply-add of the integer definition, in multiply-adds of the f32 filter.
 const INTEGER_COST: u64 = 8;
