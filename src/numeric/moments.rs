@@ -6,10 +6,10 @@
 
 use fearless_simd::Simd;
 
+use super::lanes::{LANES, lane_sum};
 use crate::simd::{Dispatch, Work};
 
 pub(crate) const BLOCK: usize = 1024;
-const LANES: usize = 8;
 
 /// Moments of some values: `m2` and `m3` are sums of powers of deviations from the mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,9 +45,9 @@ impl Moments {
     #[inline(always)]
     fn of_block<V: Copy + Into<f64> + PartialOrd>(values: &[V], above: V, below: V) -> Self {
         let n = values.len() as f64;
-        let mean = lanes(values, |v| v) / n;
-        let m2 = lanes(values, |v| (v - mean) * (v - mean));
-        let m3 = lanes(values, |v| (v - mean) * (v - mean) * (v - mean));
+        let mean = lane_sum(values, |v| v) / n;
+        let m2 = lane_sum(values, |v| (v - mean) * (v - mean));
+        let m3 = lane_sum(values, |v| (v - mean) * (v - mean) * (v - mean));
         // There is no NaN among the values, so comparing is enough, and becomes SIMD.
         let min = extreme(values, above, |a, b| a < b);
         let max = extreme(values, below, |a, b| a > b);
@@ -86,24 +86,32 @@ impl Moments {
     /// Fisher-Pearson skewness; None where nothing varies.
     pub(crate) fn skewness(&self) -> Option<f64> {
         let variance = self.m2 / self.n.max(1) as f64;
-        (variance > 0.0).then(|| self.m3 / self.n as f64 / (variance * variance.sqrt()))
+        (variance > 0.0).then(|| standardised(self.n as f64, self.m2, self.m3))
     }
 }
 
-/// Sums `term` of every value in fixed lanes: the order of additions does not depend on the compiler or the machine.
-#[inline(always)]
-fn lanes<V: Copy + Into<f64>>(values: &[V], term: impl Fn(f64) -> f64) -> f64 {
-    let mut s = [0.0; LANES];
-    let (rows, rest) = values.as_chunks::<LANES>();
-    for row in rows {
-        for (sum, &v) in s.iter_mut().zip(row) {
-            *sum += term(v.into());
-        }
+/// Fisher-Pearson skewness of values of any size; None where nothing varies, NaN where deviations overflow.
+pub(crate) fn skewness(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().map(|v| v / n).sum::<f64>();
+    let largest = values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max);
+    if !(largest > 0.0) {
+        return None;
     }
-    for (sum, &v) in s.iter_mut().zip(rest) {
-        *sum += term(v.into());
+    // Dividing by the largest deviation keeps the powers from overflowing.
+    let (mut m2, mut m3) = (0.0, 0.0);
+    for v in values {
+        let d = (v - mean) / largest;
+        m2 += d * d;
+        m3 += d * d * d;
     }
-    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+    Some(standardised(n, m2, m3))
+}
+
+/// The third standardised moment of `n` values, from sums of squares and cubes of their deviations.
+fn standardised(n: f64, m2: f64, m3: f64) -> f64 {
+    let variance = m2 / n;
+    m3 / n / (variance * variance.sqrt())
 }
 
 /// The value that comes first by `before`, found in lanes.

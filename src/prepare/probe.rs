@@ -8,6 +8,7 @@ use super::land::Batch;
 use super::recipe::Transform;
 use crate::error::Result;
 use crate::input::{BATCH_ROWS, Order, RowGroup, Source};
+use crate::numeric::skewness;
 
 /// Row groups looked into, spread evenly over the input; the first batch of rows of each.
 const GROUPS: usize = 8;
@@ -86,25 +87,6 @@ fn choose(values: &[f64], raw: Option<f64>) -> Transform {
         Some(logged) if !(logged.abs() >= raw.abs()) => Transform::SignedLog1p,
         _ => Transform::None,
     }
-}
-
-/// Fisher-Pearson skewness; None where nothing varies. Infinite where the powers overflow.
-fn skewness(values: &[f64]) -> Option<f64> {
-    let n = values.len() as f64;
-    let mean = values.iter().map(|v| v / n).sum::<f64>();
-    let largest = values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max);
-    if !(largest > 0.0) {
-        return None;
-    }
-    // Relative to the largest deviation nothing overflows.
-    let (mut m2, mut m3) = (0.0, 0.0);
-    for v in values {
-        let d = (v - mean) / largest;
-        m2 += d * d;
-        m3 += d * d * d;
-    }
-    let variance = m2 / n;
-    Some(m3 / n / (variance * variance.sqrt()))
 }
 
 /// The lower median; 0 where there is no value.

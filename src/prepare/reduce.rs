@@ -12,7 +12,7 @@ use super::preparation::{DroppedColumn, Preparation, PreparedColumn, Projection}
 use super::recipe::{Derivation, Reduce};
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::numeric::power_of_two;
+use crate::numeric::{exponent, power_of_two};
 use crate::simd::{Dispatch, Work};
 use crate::tiles::{GRID_MAX, Store, TILE_ROWS};
 
@@ -244,8 +244,7 @@ fn components(
         },
     )?;
     let reach = f64::from_bits(farthest.into_inner());
-    let exponent = ((reach.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    let finest = (exponent - 23).max(-1000);
+    let finest = (exponent(reach) - 23).max(-1000);
     // Twice as much room as the rows need: new rows may lie farther out.
     let fits = |e: &i32| 2.0 * reach * power_of_two(-e) <= f64::from(GRID_MAX);
     projection.step_exponent = (finest..).find(fits).unwrap_or(finest);

@@ -6,7 +6,7 @@
 use fearless_simd::Simd;
 
 use super::recipe::Transform;
-use crate::numeric::{exp_m1, exp_m1_wide, ln_1p};
+use crate::numeric::{LANES, exp_m1, exp_m1_wide, lane_total, ln_1p};
 use crate::simd::{Dispatch, Work};
 
 impl Transform {
@@ -227,7 +227,6 @@ impl Work for YeoJohnsonSums<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) -> [f64; 6] {
-        const LANES: usize = 8;
         let center = yeo_johnson(self.origin, self.lambda);
         let mut sums = [[0f64; LANES]; 6];
         for block in self.landed.chunks(LANES) {
@@ -244,7 +243,7 @@ impl Work for YeoJohnsonSums<'_> {
                 }
             }
         }
-        sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
+        sums.map(lane_total)
     }
 }
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{BATCH_ROWS, ColumnReader, Order, RowGroup, Source};
-use crate::numeric::power_of_two;
+use crate::numeric::{exponent, power_of_two};
 
 /// The largest integer weight.
 pub const MAX_WEIGHT: u32 = u32::MAX;
@@ -56,7 +56,7 @@ pub(crate) fn read_weights(source: &Source, column: usize, watch: Watch<'_>) -> 
             LARGEST.0, LARGEST.1
         )));
     }
-    let exponent = exponent(&per_group, largest);
+    let exponent = scale_exponent(&per_group, largest);
     let scale = power_of_two(exponent);
     let lost = per_group.par_iter().flatten().filter(|&&w| w > 0.0 && rounded(w, scale) == 0).count();
     if lost > 0 {
@@ -72,10 +72,10 @@ fn rounded(weight: f64, scale: f64) -> u64 {
 }
 
 /// The largest power of two with which weights and total fit; 0 for whole numbers that fit as they are.
-fn exponent(weights: &[Vec<f64>], largest: f64) -> i32 {
+fn scale_exponent(weights: &[Vec<f64>], largest: f64) -> i32 {
     let whole = weights.par_iter().flatten().all(|w| w.fract() == 0.0);
     // largest * 2^finest lies between 2^31 and 2^32.
-    let finest = 31 - (((largest.to_bits() >> 52) & 0x7ff) as i32 - 1023);
+    let finest = 31 - exponent(largest);
     let fits = |e: i32| {
         let scale = power_of_two(e);
         let total: u64 = weights.par_iter().flatten().map(|&w| rounded(w, scale)).sum();

@@ -22,7 +22,7 @@ use super::transform::Fitted;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::Source;
-use crate::numeric::{Moments, power_of_two};
+use crate::numeric::{Moments, exponent, power_of_two};
 use crate::roles::Roles;
 use crate::simd::Dispatch;
 use crate::tiles::{GRID_MAX, Store};
@@ -430,8 +430,7 @@ pub(crate) fn step_exponent(candidates: &[Candidate], watch: Watch<'_>) -> i32 {
     };
     let farthest = candidates.iter().filter_map(|c| Some((reach(c)?, &c.name))).max_by(|a, b| a.0.total_cmp(&b.0));
     let reach = farthest.map_or(f64::MIN_POSITIVE, |(reach, _)| reach.max(f64::MIN_POSITIVE));
-    let exponent = ((reach.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    let finest = (exponent - 23).max(-1000);
+    let finest = (exponent(reach) - 23).max(-1000);
     let step = (finest..).find(|&e| reach * power_of_two(-e) <= f64::from(GRID_MAX)).unwrap_or(finest);
     if let Some((reach, name)) = farthest.filter(|_| step > COARSE && candidates.len() > 1) {
         watch.warn(format!(

@@ -10,6 +10,7 @@ use fearless_simd::Simd;
 
 use crate::error::Result;
 use crate::event::Watch;
+use crate::numeric::{f32_of_key, key_of_f32};
 use crate::simd::{Dispatch, Work};
 use crate::tiles::{Store, TILE_ROWS};
 
@@ -90,7 +91,7 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'
                 let (bucket, below) = places[w][&rank];
                 let slot = buckets[w].iter().position(|&b| b == bucket).unwrap_or(0);
                 let (low, _) = locate(&lower[w][slot * HALF..][..HALF], rank - below);
-                f64::from(from_key((bucket << 16 | low) as u32))
+                f64::from(f32_of_key((bucket << 16 | low) as u32))
             };
             column.quantiles.iter().map(|&q| interpolate(column.present, q, &value)).collect()
         })
@@ -120,7 +121,7 @@ pub(crate) fn many_quantiles(
             (*prefix, *below) = (*prefix << more | next as u32, *below + under);
         }
     }
-    let value = |rank: u64| f64::from(from_key(found[&rank].0));
+    let value = |rank: u64| f64::from(f32_of_key(found[&rank].0));
     Ok(at.iter().map(|&q| interpolate(present, q, &value)).collect())
 }
 
@@ -146,7 +147,7 @@ fn count_prefixes(
         let rows = layout.rows_in(i);
         for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
             let here = (rows - t * TILE_ROWS).min(TILE_ROWS);
-            for key in tile[feature * TILE_ROWS..][..here].iter().map(|&v| to_key(v)) {
+            for key in tile[feature * TILE_ROWS..][..here].iter().map(|&v| key_of_f32(v)) {
                 let low = (key << known >> (32 - more)) as usize;
                 if known == 0 {
                     counts[low] += 1;
@@ -248,7 +249,7 @@ impl Work for OrderKeys<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) {
-        self.keys.iter_mut().zip(self.values).for_each(|(key, &v)| *key = to_key(v));
+        self.keys.iter_mut().zip(self.values).for_each(|(key, &v)| *key = key_of_f32(v));
     }
 }
 
@@ -265,18 +266,6 @@ impl Work for Any<'_> {
     fn run<S: Simd, const R: usize>(self, _: S) -> bool {
         self.keys.iter().fold(false, |any, key| any | (key >> 16 == self.bucket))
     }
-}
-
-/// An unsigned integer of the same order. -0 counts as 0, and NaN, which no rank counts, comes after all values.
-#[inline(always)]
-fn to_key(value: f32) -> u32 {
-    let bits = (value + 0.0).to_bits();
-    let key = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    if value.is_nan() { u32::MAX } else { key }
-}
-
-fn from_key(key: u32) -> f32 {
-    f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
 }
 
 #[cfg(test)]
