@@ -173,7 +173,7 @@ pub(super) fn recipe(model: &Model) -> String {
             beside(c.center, c.unit),
             compact(c.unit),
             thousands(c.missing_count()),
-            thousands(c.seen.clipped),
+            thousands(c.seen.counts.clipped),
         ]);
     }
     let mut text = out.to_string();

@@ -153,7 +153,7 @@ impl Design {
                 }
             };
             let recipe = ColumnRecipe {
-                transform: c.transform,
+                transform: c.transform.kind(),
                 missing: c.missing,
                 scale: c.scale,
                 clip: c.clip,

@@ -60,7 +60,7 @@ fn ln_1p_negative(x: f64) -> f64 {
 
 /// A transform fitted to a column: from landed values, with the column's origin added, to transformed ones.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fitted {
+pub enum FittedTransform {
     /// Yeo and Johnson, *A new family of power transformations to improve normality or symmetry* (Biometrika, 2000), with
     /// this parameter.
     YeoJohnson(f64),
@@ -68,20 +68,20 @@ pub(crate) enum Fitted {
     Quantile(Vec<f64>),
 }
 
-impl Fitted {
+impl FittedTransform {
     /// The transformed value of `t`.
     pub(crate) fn apply(&self, t: f64) -> f64 {
         match self {
-            Fitted::YeoJohnson(lambda) => yeo_johnson(t, *lambda).0,
-            Fitted::Quantile(landmarks) => rank(t, landmarks),
+            FittedTransform::YeoJohnson(lambda) => yeo_johnson(t, *lambda).0,
+            FittedTransform::Quantile(landmarks) => rank(t, landmarks),
         }
     }
 
     /// The `t` whose transformed value is `y`.
     pub(crate) fn inverse(&self, y: f64) -> f64 {
         match self {
-            Fitted::YeoJohnson(lambda) => yeo_johnson_inverse(y, *lambda),
-            Fitted::Quantile(landmarks) => {
+            FittedTransform::YeoJohnson(lambda) => yeo_johnson_inverse(y, *lambda),
+            FittedTransform::Quantile(landmarks) => {
                 let steps = (landmarks.len() - 1) as f64;
                 let position = y.clamp(0.0, 1.0) * steps;
                 let low = (position as usize).min(landmarks.len() - 2);
@@ -249,7 +249,7 @@ impl Work for YeoJohnsonSums<'_> {
 
 /// Puts the values of a fitted transform in the place of landed ones: `fitted(landed + from) - to`.
 pub(crate) struct Apply<'a> {
-    pub(crate) fitted: &'a Fitted,
+    pub(crate) fitted: &'a FittedTransform,
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) values: &'a mut [f32],
@@ -261,12 +261,12 @@ impl Work for Apply<'_> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) {
         match self.fitted {
-            Fitted::YeoJohnson(lambda) => {
+            FittedTransform::YeoJohnson(lambda) => {
                 for v in self.values {
                     *v = (yeo_johnson(f64::from(*v) + self.from, *lambda).0 - self.to) as f32;
                 }
             }
-            Fitted::Quantile(landmarks) => {
+            FittedTransform::Quantile(landmarks) => {
                 for v in self.values {
                     *v = (rank(f64::from(*v) + self.from, landmarks) - self.to) as f32;
                 }
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(of(5.0), 0.6, "in the middle of the pile");
         assert!((of(0.5) - 0.1).abs() < 1e-15 && (of(3.0) - 0.3).abs() < 1e-15 && (of(7.0) - 0.9).abs() < 1e-15);
         assert!(of(f64::NAN).is_nan());
-        let fitted = Fitted::Quantile(landmarks.to_vec());
+        let fitted = FittedTransform::Quantile(landmarks.to_vec());
         for t in [0.0, 0.25, 1.0, 4.5, 5.0, 8.0, 9.0] {
             assert!((fitted.inverse(fitted.apply(t)) - t).abs() < 1e-12, "{t}");
         }

@@ -413,8 +413,14 @@ fn what_the_fit_did_not_see() {
         fit(recipe);
         w2.refused(3, why, ["assign", &w.text("model.json"), &w.text("b.parquet")]);
     };
-    strict("[columns.tier]\nencode = \"one-hot\"\nunseen = \"refuse\"\n", &["\"tier\" has 30 values of categories"]);
-    strict("[columns.x]\nunseen = \"refuse\"\n", &["\"x\" has", "values outside the range", "did not see"]);
+    strict(
+        "[columns.tier]\nencode = \"one-hot\"\nunseen = \"refuse\"\n",
+        &["\"tier\" has 30 values in categories that the fit did not see"],
+    );
+    strict(
+        "[columns.x]\nunseen = \"refuse\"\n",
+        &["\"x\" has", "values outside the range of the fit; its recipe refuses unseen values"],
+    );
     // A model whose column is gone says so.
     write(&w.path("c.parquet"), &three_groups(90));
     fit("[columns.tier]\nencode = \"one-hot\"\n");
@@ -462,7 +468,7 @@ fn what_makes_no_sense_is_refused() {
     refused(
         3,
         "[columns.y]\ntransform = \"sqrt\"\n",
-        &["\"y\" has", "below 0, of which sqrt is not defined; use yeo-johnson"],
+        &["\"y\" has", "negative values, for which sqrt is undefined; use yeo-johnson"],
     );
     w.refused(
         3,

@@ -200,6 +200,11 @@ impl Lookup {
         Lookup { places, values, missing: features.iter().map(none).collect(), unseen }
     }
 
+    /// How many features it has values for.
+    pub(crate) fn features(&self) -> usize {
+        self.missing.len()
+    }
+
     /// The value of a feature for a landed number of a row group.
     #[inline]
     pub(crate) fn value(&self, feature: usize, group: usize, number: f32) -> f32 {

@@ -4,13 +4,13 @@
 //! Sums are taken tile by tile and added in the order of the tiles, whichever thread took them, so that parameters are
 //! the same bits for any number of threads and any place of the tiles.
 
-use super::categories::{Dictionary, Lookup};
+use super::categories::Lookup;
 use super::quantile::many_quantiles;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::RowGroup;
 use crate::numeric::Moments;
-use crate::prepare::transform::{Apply, Fitted, YeoJohnsonSums};
+use crate::prepare::transform::{Apply, FittedTransform, YeoJohnsonSums};
 use crate::simd::Dispatch;
 use crate::tiles::{Store, TILE_ROWS};
 
@@ -21,9 +21,19 @@ pub(crate) const RANK_STEPS: usize = 100;
 #[derive(Debug)]
 pub(crate) enum Change {
     /// Of one feature: `fitted(landed + from) - to`.
-    Fitted { feature: usize, fitted: Fitted, from: f64, to: f64 },
+    Fitted { feature: usize, fitted: FittedTransform, from: f64, to: f64 },
     /// Of the features of a column of categories; numbers lie at the first of them.
     Categories { features: Vec<usize>, lookup: Lookup },
+}
+
+impl Change {
+    /// The change of the features of a column of categories.
+    pub(crate) fn categories(features: Vec<usize>, lookup: Lookup) -> Result<Change> {
+        if features.is_empty() || features.len() != lookup.features() {
+            return Err(Error::Internal("the features of a column of categories do not agree with it".into()));
+        }
+        Ok(Change::Categories { features, lookup })
+    }
 }
 
 /// Puts changed values in the place of landed ones. The first row of the store is the first of `groups`.
@@ -208,17 +218,4 @@ fn root(f: impl Fn(f64) -> Result<f64>, first: (f64, f64), limit: f64) -> Result
         }
     }
     Ok(best)
-}
-
-/// One change for a unit of categories; `features` and `froms` agree.
-pub(crate) fn categories(
-    dictionaries: &[Dictionary],
-    categories: &crate::prepare::recipe::Categories,
-    features: Vec<usize>,
-    froms: &[&crate::prepare::recipe::Derivation],
-) -> Result<Change> {
-    if features.is_empty() {
-        return Err(Error::Internal("a column of categories without a feature".into()));
-    }
-    Ok(Change::Categories { features, lookup: Lookup::new(dictionaries, categories, froms) })
 }

@@ -1,7 +1,118 @@
 //! The fitted preparation: every constant that turns a raw value into a grid integer, and back.
+//!
+//! A value takes two steps. **Landing** transforms it and stores its difference from the column's `origin` as f32. This
+//! happens as the value is decoded, before the statistics of the whole column are known. The origin, a central value,
+//! preserves the precision of columns with a large offset. **Gridding** fills missing values, scales, clips and rounds half
+//! to even to a multiple of the step. Fitting and replaying run the same functions. Between the two steps, transforms that
+//! are fitted to the whole column and encoded categories replace landed values. After them, principal components may replace
+//! features.
 
 mod column;
+mod column_transform;
 mod projection;
+mod seen;
+mod stored;
 
-pub use self::column::{DroppedColumn, Preparation, PreparedColumn, Seen};
+pub use self::column::PreparedColumn;
+pub use self::column_transform::ColumnTransform;
 pub use self::projection::Projection;
+pub use self::seen::Seen;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::recipe::{Categories, Derivation};
+use crate::numeric::power_of_two;
+
+/// A fitted recipe: what `assign` needs to prepare new rows exactly as the rows of the fit were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// The grid's step is 2 to this power, in scaled units; the same for all columns.
+    pub step_exponent: i32,
+    /// The features, in order.
+    pub columns: Vec<PreparedColumn>,
+    /// Columns that were asked for or chosen and then left out, and why.
+    pub dropped: Vec<DroppedColumn>,
+    /// By column of the input, numbers that stand for missing values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sentinels: BTreeMap<String, Vec<f64>>,
+    /// The categories of columns of categories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Categories>,
+    /// Principal components, which then are what is clustered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<Projection>,
+}
+
+/// A column that the fit left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DroppedColumn {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Preparation {
+    /// The grid's step, in scaled units; of components, if there are any.
+    pub fn step(&self) -> f64 {
+        power_of_two(self.projection.as_ref().map_or(self.step_exponent, |p| p.step_exponent))
+    }
+
+    /// Values that a row has on the grid: one a feature, or one a component.
+    pub fn grid_dim(&self) -> usize {
+        self.projection.as_ref().map_or(self.columns.len(), |p| p.components.len())
+    }
+
+    /// Whether its parts agree. A model is read from a file that anyone may have written.
+    pub fn is_consistent(&self) -> bool {
+        let dim = self.columns.len();
+        let exponent = |e: i32| (-1022..=1023).contains(&e);
+        let projection = self.projection.as_ref().is_none_or(|p| {
+            exponent(p.step_exponent)
+                && p.mean.len() == dim
+                && p.components.iter().all(|c| c.len() == dim)
+                && p.unit.len() == p.components.len()
+        });
+        let categories = self.categories.iter().all(|c| c.names.len() == c.counts.len() && c.own <= c.names.len());
+        // An encoded column is read as categories only, and only an encoded one.
+        let encoded = |c: &PreparedColumn| {
+            let columns = c.from.as_ref().map_or_else(|| vec![c.name.as_str()], Derivation::columns);
+            let of_category = c.from.as_ref().is_some_and(Derivation::is_of_category);
+            columns.into_iter().all(|column| self.encodes(column) == of_category)
+        };
+        let columns = self.columns.iter().all(|c| encoded(c) && c.gridder(self.step_exponent).is_finite());
+        exponent(self.step_exponent) && projection && categories && columns
+    }
+
+    /// The names of the features, in order.
+    pub fn feature_names(&self) -> Vec<&str> {
+        self.columns.iter().map(|c| c.name.as_str()).collect()
+    }
+
+    /// Whether a column of the input is made a number of, whatever its type.
+    pub fn encodes(&self, column: &str) -> bool {
+        self.categories.iter().any(|c| c.column == column)
+    }
+
+    /// The columns of the input that the features are made of, each once.
+    pub fn source_columns(&self) -> Vec<String> {
+        let columns = self.columns.iter();
+        let names = columns.flat_map(|c| c.from.as_ref().map_or_else(|| vec![c.name.as_str()], Derivation::columns));
+        let mut seen = BTreeSet::new();
+        names.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
+    }
+
+    /// A row of the grid, such as a centroid, as values of the features on their grid, which need not be whole where they
+    /// come of components.
+    pub fn features_of(&self, row: &[i32]) -> Vec<f64> {
+        let values: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
+        self.projection.as_ref().map_or_else(|| values.clone(), |p| p.features_of(&values))
+    }
+
+    /// A row of the features on their grid as it is clustered.
+    pub fn row_of(&self, features: &[i32]) -> Vec<i32> {
+        self.projection.as_ref().map_or_else(|| features.to_vec(), |p| p.row_of(features))
+    }
+}
