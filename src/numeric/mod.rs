@@ -1,5 +1,5 @@
-//! Arithmetic that gives the same bits on every platform: sums in fixed lanes, moments, elementary functions, powers of two,
-//! keys with the order of floats, random numbers.
+//! Arithmetic that gives the same bits on every platform: sums in fixed lanes, moments, elementary functions, powers of
+//! two, keys with the order of floats, random numbers.
 
 mod elementary;
 mod lanes;

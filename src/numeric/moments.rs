@@ -1,7 +1,8 @@
-//! Count, mean, deviation, skewness and range of a column, the same bits whatever the split into batches or threads.
+//! Count, mean, deviation, skewness and range of a column: the same bits however rows are split into batches or
+//! threads.
 //!
-//! Values are taken in blocks of [`BLOCK`] from the start of each row group; a block is summed in eight fixed lanes;
-//! blocks merge in order, row groups in file order. Merging follows Pebay, *Formulas for robust, one-pass parallel
+//! Values are taken in blocks of [`BLOCK`] from the start of each row group. A block is summed in fixed lanes; blocks
+//! merge in order, and row groups in file order. Merging follows Pebay, *Formulas for robust, one-pass parallel
 //! computation of covariances and arbitrary-order statistical moments* (Sandia, 2008).
 
 use fearless_simd::Simd;
@@ -26,7 +27,7 @@ impl Moments {
     pub(crate) const EMPTY: Moments =
         Moments { n: 0, mean: 0.0, m2: 0.0, m3: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
 
-    /// `n` times the same value.
+    /// The moments of `n` equal values.
     pub(crate) fn repeated(n: u64, value: f64) -> Self {
         if n == 0 { Self::EMPTY } else { Moments { n, mean: value, m2: 0.0, m3: 0.0, min: value, max: value } }
     }
@@ -48,7 +49,7 @@ impl Moments {
         let mean = lane_sum(values, |v| v) / n;
         let m2 = lane_sum(values, |v| (v - mean) * (v - mean));
         let m3 = lane_sum(values, |v| (v - mean) * (v - mean) * (v - mean));
-        // There is no NaN among the values, so comparing is enough, and becomes SIMD.
+        // No value is NaN, so a comparison is enough, and compiles to SIMD.
         let min = extreme(values, above, |a, b| a < b);
         let max = extreme(values, below, |a, b| a > b);
         Moments { n: values.len() as u64, mean, m2, m3, min, max }
@@ -152,10 +153,10 @@ impl Work for WideBlock<'_> {
     }
 }
 
-/// Takes values in slices of any length; the result depends on their sequence alone. NaN is left out.
+/// Takes values in slices of any length. The result depends only on their sequence. NaN is left out.
 #[derive(Debug)]
 pub(crate) struct MomentStream {
-    /// The first `waiting` values are those of a block that is not full.
+    /// The first `waiting` values belong to a block that is not full yet.
     block: Box<[f32; BLOCK]>,
     waiting: usize,
     total: Moments,
@@ -182,7 +183,7 @@ impl MomentStream {
             let (now, later) = rest.split_at(rest.len().min(BLOCK - self.waiting));
             if any_nan {
                 for &v in now {
-                    // Without a branch: a NaN is overwritten by the next value.
+                    // Branchless: a NaN is overwritten by the next value.
                     self.block[self.waiting] = v;
                     self.waiting += usize::from(!v.is_nan());
                 }

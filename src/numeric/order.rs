@@ -1,4 +1,5 @@
-//! Unsigned integers with the order of floats. -0 counts as 0. Keys let ranks and equal values be counted without sorting.
+//! Unsigned integers with the order of floats. -0 counts as 0. Keys let ranks and equal values be counted without
+//! sorting.
 
 /// The key of an f64. NaN must be left out beforehand.
 #[inline(always)]

@@ -1,5 +1,5 @@
-//! Counts of special values of one column. Landing counts what is missing, the lookup of categories what is unseen, gridding
-//! what is moved; each adds to the same kind of record.
+//! Counts of special values of one column. Landing counts what is missing, the lookup of categories what is unseen,
+//! gridding what is moved; each adds to the same kind of record.
 
 use std::ops::AddAssign;
 
@@ -57,8 +57,8 @@ pub struct ColumnCounts {
     pub counts: ValueCounts,
 }
 
-/// How a model stores the counts of a fit. A fit has seen all its rows, so nothing is unseen or outside. Counts that were
-/// added to the format later are left out where they are 0, so that older models keep their checksums.
+/// How a model stores the counts of a fit. A fit has seen all its rows, so nothing is unseen or outside. Counts that
+/// were added to the format later are left out where they are 0, so that older models keep their checksums.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "ValueCounts")]
 pub(super) struct StoredCounts {

@@ -104,8 +104,8 @@ impl Work for Grid<'_> {
     }
 }
 
-/// Turns landed values into grid integers, in place, and drops the features that are not in `grids`. Returns by feature how
-/// many values were moved, and what was measured of the tiles while they were at hand.
+/// Turns landed values into grid integers, in place, and drops the features that are not in `grids`. Returns by feature
+/// how many values were moved, and what was measured of the tiles while they were at hand.
 pub(crate) fn to_grid(
     store: &mut Store,
     grids: &[(usize, Gridder)],

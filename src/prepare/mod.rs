@@ -56,8 +56,8 @@ pub struct Prepared {
 /// Decodes the features of all rows, fits the recipe, and puts the rows on the grid.
 ///
 /// # Errors
-/// Missing values where the policy refuses them, values outside a transform's domain, columns asked for by name that are
-/// constant or empty, no column that varies, weights that are not valid.
+/// Missing values where the policy refuses them, values outside a transform's domain, columns asked for by name that
+/// are constant or empty, no column that varies, weights that are not valid.
 pub fn prepare(
     source: &Source,
     roles: &Roles,
@@ -68,7 +68,7 @@ pub fn prepare(
 ) -> Result<Prepared> {
     let simd = placement.dispatch()?;
     let cells = source.rows() * design.columns().len() as u64;
-    let Decoded { mut store, probed, landed } =
+    let ProbedRows { mut store, probed, landed } =
         watch.stage(Stage::Decode, cells, "values", || decode(source, design, placement, simd, watch))?;
     watch.stage(Stage::Prepare, source.rows(), "rows", || {
         refuse(design, &landed.tallies)?;
@@ -94,7 +94,7 @@ pub fn prepare(
 }
 
 /// All rows after landing, and what is known of them.
-struct Decoded {
+struct ProbedRows {
     store: Store,
     probed: Vec<Probed>,
     landed: Landed,
@@ -107,13 +107,13 @@ fn decode(
     placement: &Placement,
     simd: Dispatch,
     watch: Watch<'_>,
-) -> Result<Decoded> {
+) -> Result<ProbedRows> {
     let mut store = placement.store(source.rows(), design.width())?;
     let probed = probe(source, design)?;
     let plans = LandPlan::of_design(design, simd, |f| (probed[f].transform, probed[f].origin));
     let _ahead = ahead(source, design, placement);
     let landed = land_groups(source, source.row_groups(), &plans, &mut store, watch)?;
-    Ok(Decoded { store, probed, landed })
+    Ok(ProbedRows { store, probed, landed })
 }
 
 /// Starts to read ahead what decoding all features of all rows needs.

@@ -1,5 +1,5 @@
-//! Features after fitting: those that can be used and those that cannot, and what only all of them together determine: the
-//! units and weights of blocks, and the step of the grid.
+//! Features after fitting: those that can be used and those that cannot, and what only all of them together determine:
+//! the units and weights of blocks, and the step of the grid.
 
 use std::collections::{BTreeMap, BTreeSet};
 

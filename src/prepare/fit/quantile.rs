@@ -1,8 +1,8 @@
 //! Exact order statistics of landed columns, by counting.
 //!
-//! An f32 maps to a 32-bit key of the same order. One scan counts the upper halves of the keys, which tells the bucket
-//! of every wanted rank; a second counts the lower halves inside those buckets. Counts are integers, so the result does
-//! not depend on threads or order, and no column is ever sorted or copied.
+//! An f32 maps to a 32-bit key with the same order. One scan counts the upper halves of the keys, which gives the
+//! bucket of every wanted rank; a second scan counts the lower halves within those buckets. Counts are integers, so the
+//! result does not depend on threads or their order, and no column is ever sorted or copied.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::numeric::{f32_of_key, key_of_f32};
 use crate::simd::{Dispatch, Work};
 use crate::tiles::{Store, TILE_ROWS};
 
-/// Values by which a column's ranks are asked for.
+/// The quantiles that are wanted of a column.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     /// The feature's position in the tiles.
@@ -38,7 +38,7 @@ pub(crate) fn quantile_bytes(features: usize) -> u64 {
     features.min(FEATURES_A_SCAN) as u64 * BYTES_A_THREAD
 }
 
-/// Per wanted column, its quantiles.
+/// The quantiles of every wanted column.
 pub(crate) fn quantiles(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
     let mut results = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(FEATURES_A_SCAN) {
@@ -49,15 +49,15 @@ pub(crate) fn quantiles(store: &Store, wanted: &[Wanted], simd: Dispatch, watch:
 
 fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
     let upper = count(store, wanted, simd, watch, &vec![1; wanted.len()], |counts, keys, rows| {
-        // Feature by feature within a row: neighbours of a column often have the same key, and an addition would wait for
-        // the one before it.
+        // Feature by feature within a row: neighbouring values of a column often have the same key, and each addition
+        // to their counter would wait for the one before.
         for row in 0..rows {
             for (counts, keys) in counts.iter_mut().zip(keys) {
                 counts[(keys[row] >> 16) as usize] += 1;
             }
         }
     })?;
-    // Per column, per wanted rank: its bucket and how many values lie below that bucket.
+    // By column and wanted rank: its bucket, and how many values are below that bucket.
     let places: Vec<BTreeMap<u64, (usize, u64)>> = wanted
         .iter()
         .zip(&upper)
@@ -75,7 +75,7 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'
     let lower = count(store, wanted, simd, watch, &sizes, |counts, keys, rows| {
         for ((counts, keys), buckets) in counts.iter_mut().zip(keys).zip(&buckets) {
             for (counts, &bucket) in counts.chunks_exact_mut(HALF).zip(buckets) {
-                // Few tiles have a value in a bucket, so most are done with at a glance.
+                // Few tiles have a value in a given bucket, so this check skips most of them.
                 if simd.run(Any { keys, bucket: bucket as u32 }) {
                     let inside = keys[..rows].iter().filter(|&&key| (key >> 16) as usize == bucket);
                     inside.for_each(|&key| counts[(key & 0xffff) as usize] += 1);
@@ -98,7 +98,7 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'
         .collect())
 }
 
-/// Any number of quantiles of one feature, of which `present` values are not NaN: three scans, which count 16, 8 and 8 bits of
+/// Any number of quantiles of one feature with `present` values that are not NaN. Three scans count 16, 8 and 8 bits of
 /// the keys, so that counters stay small however many ranks there are.
 pub(crate) fn many_quantiles(
     store: &Store,
@@ -108,7 +108,7 @@ pub(crate) fn many_quantiles(
     watch: Watch<'_>,
 ) -> Result<Vec<f64>> {
     let wanted = Wanted { feature, present, quantiles: at.to_vec() };
-    // What is known of each rank: the upper bits of its key, and how many values have smaller upper bits.
+    // For each rank: the upper bits of its key, as far as they are known, and how many values have smaller upper bits.
     let mut found: BTreeMap<u64, (u32, u64)> = ranks(&wanted).into_iter().map(|rank| (rank, (0, 0))).collect();
     for (known, more) in [(0u32, 16u32), (16, 8), (24, 8)] {
         let mut prefixes: Vec<u32> = found.values().map(|&(prefix, _)| prefix).collect();
@@ -135,7 +135,7 @@ fn count_prefixes(
     watch: Watch<'_>,
 ) -> Result<Vec<u64>> {
     let layout = store.layout();
-    // Where a prefix is looked for among those that begin with the same 16 bits.
+    // For every 16 leading bits: the range of prefixes that begin with them.
     let mut starts = vec![(0u32, 0u32); if known == 0 { 1 } else { HALF }];
     for (slot, prefix) in prefixes.iter().enumerate() {
         let start = &mut starts[if known == 0 { 0 } else { (prefix >> (known - 16)) as usize }];
@@ -169,7 +169,7 @@ fn count_prefixes(
     }))
 }
 
-/// The two neighbouring ranks of a quantile and the share of the upper one.
+/// The two neighbouring ranks of a quantile, and the share of the upper one.
 fn neighbours(present: u64, q: f64) -> (u64, u64, f64) {
     let position = (present - 1) as f64 * q;
     let low = (position as u64).min(present - 1);
@@ -194,7 +194,7 @@ fn interpolate(present: u64, q: f64, value: &impl Fn(u64) -> f64) -> f64 {
     low + (high - low) * share
 }
 
-/// The bucket that holds the value of a rank, and how many values lie below the bucket.
+/// The bucket that contains the value of a rank, and how many values are below the bucket.
 fn locate(counts: &[u64], rank: u64) -> (usize, u64) {
     let mut below = 0;
     for (bucket, &n) in counts.iter().enumerate() {
@@ -253,7 +253,7 @@ impl Work for OrderKeys<'_> {
     }
 }
 
-/// Whether any key lies in a bucket.
+/// Whether any key is in a bucket.
 struct Any<'a> {
     keys: &'a [u32; TILE_ROWS],
     bucket: u32,

@@ -1,8 +1,9 @@
 //! Decoding: every column chunk once. Values are transformed, counted and measured as they land in tiles.
 //!
 //! Columns that are combined into features form a unit; most units have one column. When the tiles are in memory, every
-//! (row group, unit) pair is a task of its own. When they are in a scratch file, all units advance together, a chunk at a
-//! time, so that memory is bounded however large a row group is. Landed values and their statistics are the same in both.
+//! (row group, unit) pair is a task of its own. When they are in a scratch file, all units advance together, a chunk at
+//! a time, so that memory is bounded however large a row group is. Landed values and their statistics are the same in
+//! both.
 
 mod batch;
 mod memory;
@@ -19,8 +20,8 @@ use crate::event::Watch;
 use crate::input::{RowGroup, Source};
 use crate::tiles::Store;
 
-/// Lands the features of consecutive row groups; returns what was seen. Row 0 of the store is the first row of the first
-/// group.
+/// Lands the features of consecutive row groups; returns what was seen. Row 0 of the store is the first row of the
+/// first group.
 pub(crate) fn land_groups(
     source: &Source,
     groups: &[RowGroup],

@@ -98,7 +98,8 @@ impl FeatureTally {
 pub(super) type UnitTallies = (Vec<FeatureTally>, Option<Dictionary>);
 
 impl Landed {
-    /// Merges what was found by plan and, within a plan, by row group in their order. `width` is the number of features.
+    /// Merges what was found by plan and, within a plan, by row group in their order. `width` is the number of
+    /// features.
     pub(super) fn gather(plans: &[LandPlan], width: usize, found: Vec<Vec<UnitTallies>>) -> Landed {
         let mut landed = Landed { tallies: vec![FeatureTally::empty(); width], dictionaries: Vec::new() };
         for (plan, groups) in plans.iter().zip(found) {

@@ -19,7 +19,8 @@ pub enum ColumnTransform {
 }
 
 impl ColumnTransform {
-    /// A chosen transform with what was fitted for it. A column with a single value has no parameters: it stays as it landed.
+    /// A chosen transform with what was fitted for it. A column with a single value has no parameters: it stays as it
+    /// landed.
     pub(crate) fn new(chosen: Transform, fitted: Option<FittedTransform>) -> Self {
         match (fitted, chosen.landing()) {
             (Some(fitted), _) => ColumnTransform::Fitted(fitted),

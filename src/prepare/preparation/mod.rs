@@ -2,10 +2,10 @@
 //!
 //! A value takes two steps. **Landing** transforms it and stores its difference from the column's `origin` as f32. This
 //! happens as the value is decoded, before the statistics of the whole column are known. The origin, a central value,
-//! preserves the precision of columns with a large offset. **Gridding** fills missing values, scales, clips and rounds half
-//! to even to a multiple of the step. Fitting and replaying run the same functions. Between the two steps, transforms that
-//! are fitted to the whole column and encoded categories replace landed values. After them, principal components may replace
-//! features.
+//! preserves the precision of columns with a large offset. **Gridding** fills missing values, scales, clips and rounds
+//! half to even to a multiple of the step. Fitting and replaying run the same functions. Between the two steps,
+//! transforms that are fitted to the whole column and encoded categories replace landed values. After them, principal
+//! components may replace features.
 
 mod column;
 mod column_transform;
@@ -34,13 +34,13 @@ pub struct Preparation {
     pub columns: Vec<PreparedColumn>,
     /// Columns that were asked for or chosen and then left out, and why.
     pub dropped: Vec<DroppedColumn>,
-    /// By column of the input, numbers that stand for missing values.
+    /// By column of the input: the numbers that stand for missing values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sentinels: BTreeMap<String, Vec<f64>>,
     /// The categories of columns of categories.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<Categories>,
-    /// Principal components, which then are what is clustered.
+    /// Principal components. If there are any, they are clustered instead of the features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<Projection>,
 }
@@ -55,12 +55,12 @@ pub struct DroppedColumn {
 }
 
 impl Preparation {
-    /// The grid's step, in scaled units; of components, if there are any.
+    /// The grid's step, in scaled units; that of the components, if there are any.
     pub fn step(&self) -> f64 {
         power_of_two(self.projection.as_ref().map_or(self.step_exponent, |p| p.step_exponent))
     }
 
-    /// Values that a row has on the grid: one a feature, or one a component.
+    /// How many values a row has on the grid: one per feature, or one per component.
     pub fn grid_dim(&self) -> usize {
         self.projection.as_ref().map_or(self.columns.len(), |p| p.components.len())
     }
@@ -91,12 +91,12 @@ impl Preparation {
         self.columns.iter().map(|c| c.name.as_str()).collect()
     }
 
-    /// Whether a column of the input is made a number of, whatever its type.
+    /// Whether a column of the input is encoded as categories, whatever its type.
     pub fn encodes(&self, column: &str) -> bool {
         self.categories.iter().any(|c| c.column == column)
     }
 
-    /// The columns of the input that the features are made of, each once.
+    /// The columns of the input that the features are derived from, each once.
     pub fn source_columns(&self) -> Vec<String> {
         let columns = self.columns.iter();
         let names = columns.flat_map(|c| c.from.as_ref().map_or_else(|| vec![c.name.as_str()], Derivation::columns));
@@ -104,14 +104,13 @@ impl Preparation {
         names.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
     }
 
-    /// A row of the grid, such as a centroid, as values of the features on their grid, which need not be whole where they
-    /// come of components.
+    /// The features, on their grid, of a row such as a centroid. They need not be whole if they come from components.
     pub fn features_of(&self, row: &[i32]) -> Vec<f64> {
         let values: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
         self.projection.as_ref().map_or_else(|| values.clone(), |p| p.features_of(&values))
     }
 
-    /// A row of the features on their grid as it is clustered.
+    /// A row as it is clustered, from its features on their grid.
     pub fn row_of(&self, features: &[i32]) -> Vec<i32> {
         self.projection.as_ref().map_or_else(|| features.to_vec(), |p| p.row_of(features))
     }
