@@ -233,6 +233,12 @@ fn components(
         unit: (0..count).map(unit).collect(),
         explained_variance_ratio: ratios[..count].to_vec(),
     };
+    projection.step_exponent = component_step(farthest(store, &projection, watch)?);
+    Ok(projection)
+}
+
+/// The largest absolute value of any component of any row, in scaled units.
+fn farthest(store: &Store, projection: &Projection, watch: Watch<'_>) -> Result<f64> {
     let layout = store.layout();
     // The bits of positive f64 have the order of the values.
     let farthest = AtomicU64::new(f64::MIN_POSITIVE.to_bits());
@@ -240,18 +246,21 @@ fn components(
         || (),
         |(), i, values| {
             watch.check()?;
-            each_component(&projection, &values[..layout.floats_in(i)], layout.rows_in(i), |_, _, _, v| {
+            each_component(projection, &values[..layout.floats_in(i)], layout.rows_in(i), |_, _, _, v| {
                 farthest.fetch_max(v.abs().to_bits(), Ordering::Relaxed);
             });
             Ok(())
         },
     )?;
-    let reach = f64::from_bits(farthest.into_inner());
+    Ok(f64::from_bits(farthest.into_inner()))
+}
+
+/// The exponent of the step of a grid on which values up to `reach` fit.
+fn component_step(reach: f64) -> i32 {
     let finest = (exponent(reach) - 23).max(-1000);
     // Twice as much room as the rows need: new rows may be farther out.
     let fits = |e: &i32| 2.0 * reach * power_of_two(-e) <= f64::from(GRID_MAX);
-    projection.step_exponent = (finest..).find(fits).unwrap_or(finest);
-    Ok(projection)
+    (finest..).find(fits).unwrap_or(finest)
 }
 
 /// Calls `take` with the tile, the component, the row and the value.

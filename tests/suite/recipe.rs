@@ -460,7 +460,7 @@ fn what_makes_no_sense_is_refused() {
     usage("[derived.x]\nratio = [\"x\", \"y\"]\n", &["derived feature x: a column has this name"]);
     usage("[derived.r]\n", &["derived feature r: it needs either ratio or difference"]);
     usage("[derived.r]\nratio = [\"x\", \"tier\"]\n", &["tier is not a number (Utf8)"]);
-    usage("[blocks.b]\ncolumns = [\"w*\"]\n", &["\"w*\" matches no column", "r.toml:1:9"]);
+    usage("[blocks.b]\ncolumns = [\"w*\"]\n", &["\"w*\" matches no feature", "r.toml:1:9"]);
     usage(
         "[blocks.b]\ncolumns = [\"x\"]\n[blocks.c]\ncolumns = [\"*\"]\n",
         &["x belongs to blocks b and c; a column can belong to only one"],
@@ -609,7 +609,7 @@ fn roles_hold_for_recipes_too() {
         &["age_years is a protected attribute (age); --include age_years to use it"],
     );
     std::fs::write(&recipe, "[columns.\"i*\"]\nencode = \"frequency\"\n[columns.x]\nweight = 1\n").unwrap();
-    w.refused(2, &["\"i*\" matches no column"], ["fit", &input, "--k", "3", "--recipe", &recipe]);
+    w.refused(2, &["\"i*\" matches no feature"], ["fit", &input, "--k", "3", "--recipe", &recipe]);
     w.run(["fit", &input, "--k", "3", "--recipe", &recipe, "--include", "iban"]).succeeds();
     assert_eq!(model(&w.out())["feature_names_in_"], serde_json::json!(["x", "y", "iban"]));
 }

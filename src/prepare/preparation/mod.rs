@@ -115,3 +115,33 @@ impl Preparation {
         self.projection.as_ref().map_or_else(|| features.to_vec(), |p| p.row_of(features))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn preparation(step_exponent: i32, weight: f64, encoded: &str) -> Preparation {
+        let column = json!({
+            "name": "x", "data_type": "Float64", "transform": "none", "missing": "median", "fill": 1.0, "scale": "zscore",
+            "origin": 0.5, "center": 1.5, "unit": 2.0, "clip": 128.0, "weight": weight,
+            "seen": {
+                "present": 3, "nulls": 0, "nan": 0, "infinite": 0, "clipped": 0, "mean": 1.5, "deviation": 2.0,
+                "skewness": 0.25, "raw_skewness": null, "min": 0.0, "max": 3.0
+            }
+        });
+        let categories = json!([{ "column": encoded, "names": ["a", "b"], "counts": [2, 1], "own": 2 }]);
+        let all =
+            json!({ "step_exponent": step_exponent, "columns": [column], "dropped": [], "categories": categories });
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn constants_that_grid_no_value_are_inconsistent() {
+        assert!(preparation(-16, 1.0, "y").is_consistent());
+        assert!(!preparation(i32::MIN, 1.0, "y").is_consistent(), "a step that is no f64");
+        assert!(!preparation(-1000, 1e300, "y").is_consistent(), "an infinite factor");
+        assert!(!preparation(-16, 1.0, "x").is_consistent(), "a number and categories of one column");
+    }
+}

@@ -164,10 +164,11 @@ impl Recipe {
     /// The file cannot be read; the TOML is malformed or has an unknown key, with line and column.
     pub fn from_toml(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-        let spec: Recipe = toml::from_str(&text)
-            .map_err(|e| Error::usage(format!("{}: {e}{}", path.display(), meant(e.message()))))
-            .map_err(|e| e.of_kind(ErrorKind::Config).of_file(path))?;
-        Ok(Recipe { file: Some((path.to_path_buf(), text)), ..spec })
+        let recipe: Recipe = toml::from_str(&text).map_err(|e| {
+            let message = format!("{}: {e}{}", path.display(), meant(e.message()));
+            Error::usage(message).of_kind(ErrorKind::Config).of_file(path)
+        })?;
+        Ok(Recipe { file: Some((path.to_path_buf(), text)), ..recipe })
     }
 
     /// The JSON Schema of recipe files, for editors.
@@ -232,7 +233,7 @@ impl Recipe {
                 let place = self.place(section, owner);
                 let why = match pattern {
                     _ if all.contains(&pattern) => "is a column, but not a feature",
-                    _ if pattern.contains(['*', '?']) => "matches no column",
+                    _ if pattern.contains(['*', '?']) => "matches no feature",
                     _ => "is not a column",
                 };
                 format!("{pattern:?} {why}{}{place}", did_you_mean(pattern, known.iter().copied()))
