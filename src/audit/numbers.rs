@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::report::{AuditCounts, Number, NumbersReport, Summary, VALUES_TOLD, shares};
+use crate::numeric::{f64_of_key, key_of_f64};
 
 /// The most pairs of a number and a segment held: some 4 MB.
 const MOST_PAIRS: usize = 1 << 16;
@@ -45,7 +46,7 @@ impl NumbersBySegment {
             }
             self.known[segment] += 1;
             self.sums[segment] += v;
-            *self.pairs.entry((ordered(v) >> self.dropped, label)).or_insert(0) += 1;
+            *self.pairs.entry((key_of_f64(v) >> self.dropped, label)).or_insert(0) += 1;
             while self.pairs.len() > MOST_PAIRS && self.dropped < DIGITS {
                 self.coarsen();
             }
@@ -64,7 +65,7 @@ impl NumbersBySegment {
 
     /// Shares if there are few distinct numbers, which are likely codes; summaries otherwise.
     pub(super) fn report(self, is_date: bool) -> AuditCounts {
-        let tell = |key: u64| unordered(key << self.dropped);
+        let tell = |key: u64| f64_of_key(key << self.dropped);
         let different: BTreeSet<u64> = self.pairs.keys().map(|(key, _)| *key).collect();
         if different.len() <= VALUES_TOLD && self.dropped == 0 {
             let named = different.iter().map(|&key| {
@@ -108,16 +109,6 @@ fn quartile(sorted: &[(u64, u64)], n: u64, q: u64) -> Option<u64> {
         below += count;
         (below >= rank).then_some(key)
     })
-}
-
-/// Integers in the order of the numbers. -0 counts as 0.
-fn ordered(v: f64) -> u64 {
-    let bits = (v + 0.0).to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
-}
-
-fn unordered(key: u64) -> f64 {
-    f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
 }
 
 #[cfg(test)]

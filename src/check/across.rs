@@ -8,12 +8,11 @@
 use fearless_simd::Simd;
 use rayon::prelude::*;
 
+use crate::numeric::{LANES, lane_sum, lane_total};
 use crate::simd::{Dispatch, Work};
 
 /// The most columns for which all pairs are computed: their number grows with the square.
 pub const MOST_COLUMNS: usize = 200;
-
-const LANES: usize = 8;
 
 /// A column's batch, centred.
 pub(super) struct Centred {
@@ -195,7 +194,7 @@ impl<const N: usize> Work for Dots<'_, N> {
                 *sum += x * y;
             }
         }
-        sums.map(together)
+        sums.map(lane_total)
     }
 }
 
@@ -206,23 +205,8 @@ impl Work for PairSum<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) -> f64 {
-        let mut sums = [0.0; LANES];
-        let (rows, rest) = self.0.as_chunks::<LANES>();
-        for row in rows {
-            for (sum, v) in sums.iter_mut().zip(row) {
-                *sum += v;
-            }
-        }
-        for (sum, v) in sums.iter_mut().zip(rest) {
-            *sum += v;
-        }
-        together(sums)
+        lane_sum(self.0, |v| v)
     }
-}
-
-#[inline(always)]
-fn together(s: [f64; LANES]) -> f64 {
-    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ fn columns(preparation: &Preparation) -> String {
             beside(c.center, c.unit),
             compact(c.unit),
             thousands(c.missing_count()),
-            thousands(c.seen.clipped),
+            thousands(c.seen.counts.clipped),
         ]);
     }
     let mut text = out.to_string();

@@ -268,12 +268,12 @@ pub(super) fn roles(
 
 /// Warns of categories and values that the fit did not see.
 pub(super) fn tell_unseen(totals: &[ColumnCounts], recipe: &Preparation, rows: u64, watch: Watch<'_>) {
-    for (c, column) in totals.iter().zip(&recipe.columns).filter(|(c, _)| c.unseen > 0) {
+    for (c, column) in totals.iter().zip(&recipe.columns).filter(|(c, _)| c.counts.unseen > 0) {
         let name = column.column();
-        watch.warn(format!("{name}: {} of {rows} rows have a category that the fit did not see", c.unseen));
+        watch.warn(format!("{name}: {} of {rows} rows have a category that the fit did not see", c.counts.unseen));
     }
     let outside: Vec<String> =
-        totals.iter().filter(|c| c.outside > 0).map(|c| format!("{} ({})", c.name, c.outside)).collect();
+        totals.iter().filter(|c| c.counts.outside > 0).map(|c| format!("{} ({})", c.name, c.counts.outside)).collect();
     if !outside.is_empty() {
         watch.note(format!("values outside the range of the fit: {}", outside.join(", ")));
     }
@@ -403,16 +403,7 @@ pub(super) fn add_counts(totals: &mut Vec<ColumnCounts>, counts: Vec<ColumnCount
         *totals = counts;
         return;
     }
-    for (total, new) in totals.iter_mut().zip(counts) {
-        total.nulls += new.nulls;
-        total.nan += new.nan;
-        total.infinite += new.infinite;
-        total.sentinels += new.sentinels;
-        total.unseen += new.unseen;
-        total.outside += new.outside;
-        total.winsorised += new.winsorised;
-        total.clipped += new.clipped;
-    }
+    totals.iter_mut().zip(counts).for_each(|(total, new)| total.counts += new.counts);
 }
 
 #[cfg(test)]

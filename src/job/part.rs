@@ -140,16 +140,7 @@ fn fitted(prepared: &Prepared, fit: &Fit, centroids: &Centroids, labels: &LabelS
 
 fn manifest_columns(prepared: &Prepared) -> Vec<ManifestColumn> {
     let column = |c: &crate::prepare::PreparedColumn| ManifestColumn {
-        counts: ColumnCounts {
-            name: c.name.clone(),
-            nulls: c.seen.nulls,
-            nan: c.seen.nan,
-            infinite: c.seen.infinite,
-            sentinels: c.seen.sentinels,
-            winsorised: c.seen.winsorised,
-            clipped: c.seen.clipped,
-            ..ColumnCounts::default()
-        },
+        counts: ColumnCounts { name: c.name.clone(), counts: c.seen.counts },
         transform: c.transform.name(),
     };
     prepared.recipe.columns.iter().map(column).collect()

@@ -1,7 +1,8 @@
 //! Logarithm and exponential from `+ - * /` alone, so that every platform gives the same bits.
 //!
-//! The standard library's are the platform's and may differ in the last place. Constants and the reduction are those of
-//! fdlibm (Sun Microsystems, `e_log.c`, `s_log1p.c`): the error stays below one unit in the last place for `ln_1p`.
+//! Those of the standard library come from the platform and may differ in the last place. Constants and the reduction
+//! are those of fdlibm (Sun Microsystems, `e_log.c`, `s_log1p.c`): the error stays below one unit in the last place for
+//! `ln_1p`.
 
 #![allow(clippy::excessive_precision, reason = "the constants as fdlibm prints them")]
 
@@ -21,7 +22,7 @@ pub(crate) fn ln_1p(x: f64) -> f64 {
         1.479_819_860_511_658_591e-01,
     ];
     let u = 1.0 + x;
-    // What rounding 1 + x lost, as a share of u.
+    // What rounding 1 + x lost, relative to u.
     let lost = if u < 9.007_199_254_740_992e15 { x - (u - 1.0) } else { 0.0 } / u;
     // u = 2^k m with sqrt(1/2) <= m < sqrt(2): the offset puts the split at sqrt(2) instead of at 2.
     const SPLIT: u64 = 0x3fe6_a09e_0000_0000;
@@ -56,11 +57,11 @@ pub(crate) fn exp_m1(x: f64) -> f64 {
     scale * term + (scale - 1.0)
 }
 
-/// The same between -700 and 700, beyond which it stays; without a branch or a division, for loops that are to become SIMD.
-/// Within three units in the last place.
+/// The same for `x` clamped to -700..=700, without a branch or a division, so that loops compile to SIMD. The error is
+/// at most three units in the last place.
 #[inline(always)]
 pub(crate) fn exp_m1_wide(x: f64) -> f64 {
-    // Adding and subtracting it rounds to a whole number, which then stands in the lowest bits.
+    // Adding and subtracting it rounds to a whole number, which is in the lowest bits of the sum.
     const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
     const INVERSE: f64 = std::f64::consts::LOG2_E;
     // 1 / n!
@@ -90,7 +91,8 @@ pub(crate) fn exp_m1_wide(x: f64) -> f64 {
         p = C[n] + p * r;
     }
     let p = r + r * r * p;
-    // The low bits of the rounded sum are k; 2^k has it, plus the bias, as its exponent. (Wrapping only for the compiler.)
+    // The low bits of the rounded sum are k; 2^k has it, plus the bias, as its exponent. (Wrapping only for the
+    // compiler.)
     let scale = f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52);
     scale * p + (scale - 1.0)
 }

@@ -1,14 +1,18 @@
-//! Arithmetic that is the same on every platform: moments, elementary functions, powers of two, hashes, random
-//! numbers.
+//! Arithmetic that gives the same bits on every platform: sums in fixed lanes, moments, elementary functions, powers of
+//! two, keys with the order of floats, hashes, random numbers.
 
 mod elementary;
+mod lanes;
 mod mix;
 mod moments;
+mod order;
 mod power;
 mod random;
 
 pub(crate) use self::elementary::{exp_m1, exp_m1_wide, ln_1p};
+pub(crate) use self::lanes::{LANES, lane_sum, lane_total};
 pub(crate) use self::mix::{GOLDEN, finalise, fold, mix, mix_wide};
-pub(crate) use self::moments::{MomentStream, Moments};
-pub(crate) use self::power::power_of_two;
+pub(crate) use self::moments::{MomentStream, Moments, skewness};
+pub(crate) use self::order::{f32_of_key, f64_of_key, key_of_f32, key_of_f64};
+pub(crate) use self::power::{exponent, power_of_two};
 pub(crate) use self::random::Random;

@@ -1,15 +1,16 @@
-//! Count, mean, deviation, skewness and range of a column, the same bits whatever the split into batches or threads.
+//! Count, mean, deviation, skewness and range of a column: the same bits however rows are split into batches or
+//! threads.
 //!
-//! Values are taken in blocks of [`BLOCK`] from the start of each row group; a block is summed in eight fixed lanes;
-//! blocks merge in order, row groups in file order. Merging follows Pebay, *Formulas for robust, one-pass parallel
+//! Values are taken in blocks of [`BLOCK`] from the start of each row group. A block is summed in fixed lanes; blocks
+//! merge in order, and row groups in file order. Merging follows Pebay, *Formulas for robust, one-pass parallel
 //! computation of covariances and arbitrary-order statistical moments* (Sandia, 2008).
 
 use fearless_simd::Simd;
 
+use super::lanes::{LANES, lane_sum};
 use crate::simd::{Dispatch, Work};
 
 pub(crate) const BLOCK: usize = 1024;
-const LANES: usize = 8;
 
 /// Moments of some values: `m2` and `m3` are sums of powers of deviations from the mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +27,7 @@ impl Moments {
     pub(crate) const EMPTY: Moments =
         Moments { n: 0, mean: 0.0, m2: 0.0, m3: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
 
-    /// `n` times the same value.
+    /// The moments of `n` equal values.
     pub(crate) fn repeated(n: u64, value: f64) -> Self {
         if n == 0 { Self::EMPTY } else { Moments { n, mean: value, m2: 0.0, m3: 0.0, min: value, max: value } }
     }
@@ -45,10 +46,10 @@ impl Moments {
     #[inline(always)]
     fn of_block<V: Copy + Into<f64> + PartialOrd>(values: &[V], above: V, below: V) -> Self {
         let n = values.len() as f64;
-        let mean = lanes(values, |v| v) / n;
-        let m2 = lanes(values, |v| (v - mean) * (v - mean));
-        let m3 = lanes(values, |v| (v - mean) * (v - mean) * (v - mean));
-        // There is no NaN among the values, so comparing is enough, and becomes SIMD.
+        let mean = lane_sum(values, |v| v) / n;
+        let m2 = lane_sum(values, |v| (v - mean) * (v - mean));
+        let m3 = lane_sum(values, |v| (v - mean) * (v - mean) * (v - mean));
+        // No value is NaN, so a comparison is enough, and compiles to SIMD.
         let min = extreme(values, above, |a, b| a < b);
         let max = extreme(values, below, |a, b| a > b);
         Moments { n: values.len() as u64, mean, m2, m3, min, max }
@@ -86,24 +87,32 @@ impl Moments {
     /// Fisher-Pearson skewness; None where nothing varies.
     pub(crate) fn skewness(&self) -> Option<f64> {
         let variance = self.m2 / self.n.max(1) as f64;
-        (variance > 0.0).then(|| self.m3 / self.n as f64 / (variance * variance.sqrt()))
+        (variance > 0.0).then(|| standardised(self.n as f64, self.m2, self.m3))
     }
 }
 
-/// Sums `term` of every value in fixed lanes: the order of additions does not depend on the compiler or the machine.
-#[inline(always)]
-fn lanes<V: Copy + Into<f64>>(values: &[V], term: impl Fn(f64) -> f64) -> f64 {
-    let mut s = [0.0; LANES];
-    let (rows, rest) = values.as_chunks::<LANES>();
-    for row in rows {
-        for (sum, &v) in s.iter_mut().zip(row) {
-            *sum += term(v.into());
-        }
+/// Fisher-Pearson skewness of values of any size; None where nothing varies, NaN where deviations overflow.
+pub(crate) fn skewness(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().map(|v| v / n).sum::<f64>();
+    let largest = values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max);
+    if !(largest > 0.0) {
+        return None;
     }
-    for (sum, &v) in s.iter_mut().zip(rest) {
-        *sum += term(v.into());
+    // Dividing by the largest deviation keeps the powers from overflowing.
+    let (mut m2, mut m3) = (0.0, 0.0);
+    for v in values {
+        let d = (v - mean) / largest;
+        m2 += d * d;
+        m3 += d * d * d;
     }
-    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+    Some(standardised(n, m2, m3))
+}
+
+/// The third standardised moment of `n` values, from sums of squares and cubes of their deviations.
+fn standardised(n: f64, m2: f64, m3: f64) -> f64 {
+    let variance = m2 / n;
+    m3 / n / (variance * variance.sqrt())
 }
 
 /// The value that comes first by `before`, found in lanes.
@@ -144,10 +153,10 @@ impl Work for WideBlock<'_> {
     }
 }
 
-/// Takes values in slices of any length; the result depends on their sequence alone. NaN is left out.
+/// Takes values in slices of any length. The result depends only on their sequence. NaN is left out.
 #[derive(Debug)]
 pub(crate) struct MomentStream {
-    /// The first `waiting` values are those of a block that is not full.
+    /// The first `waiting` values belong to a block that is not full yet.
     block: Box<[f32; BLOCK]>,
     waiting: usize,
     total: Moments,
@@ -174,7 +183,7 @@ impl MomentStream {
             let (now, later) = rest.split_at(rest.len().min(BLOCK - self.waiting));
             if any_nan {
                 for &v in now {
-                    // Without a branch: a NaN is overwritten by the next value.
+                    // Branchless: a NaN is overwritten by the next value.
                     self.block[self.waiting] = v;
                     self.waiting += usize::from(!v.is_nan());
                 }

@@ -1,4 +1,4 @@
-//! Random numbers that depend on a seed and a position alone.
+//! Random numbers that depend only on a seed and a position.
 
 use super::mix::mix;
 
@@ -10,7 +10,7 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Streams of different `(seed, stream)` have nothing to do with each other.
+    /// Streams of different `(seed, stream)` are independent.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         Random { key: mix(mix(seed) ^ stream), next: 0 }
     }

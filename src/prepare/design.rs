@@ -1,14 +1,15 @@
-//! The design matrix: which features there are, and which columns have to be read together to make them.
+//! The design matrix: which features there are, and which columns must be read together to compute them.
 //!
-//! A [`DecodeUnit`] is a set of columns that are decoded side by side: one column mostly, more where a feature is made of two.
-//! No column is in two units, so every column chunk is decoded once. The features of a one-hot column are not known
-//! before its categories are: places are kept for as many as there can be, and those without a category fall away.
+//! A [`DecodeUnit`] is a set of columns that are decoded side by side: usually one column, more where a feature
+//! combines two. No column is in two units, so every column chunk is decoded once. The features of a one-hot column are
+//! unknown until its categories are known: places are reserved for as many as there can be, and those without a
+//! category are dropped.
 
 use arrow::datatypes::DataType;
 
 use super::preparation::Preparation;
 use super::recipe::{ColumnRecipe, Derivation, Encode, Recipe};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, ValueKind, agreed};
 use crate::roles::{Roles, personal_data};
 use crate::text::dates;
@@ -23,34 +24,34 @@ pub(crate) struct Feature {
     /// None: the column of the same name.
     pub(crate) from: Option<Derivation>,
     pub(crate) recipe: ColumnRecipe,
-    /// How its raw value is computed of the columns of its unit, by their places in it.
+    /// How its raw value is computed from the columns of its unit, by their places in it.
     pub(crate) raw: Raw,
 }
 
-/// A raw value of columns of a unit.
+/// How a raw value is computed from the columns of a unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Raw {
     Value(usize),
-    /// Days from a date to this day since 1970.
+    /// Days from a date to a day, given in days since 1970.
     Age(usize, f64),
     Ratio(usize, usize),
     Difference(usize, usize),
     IsMissing(usize),
-    /// The number of a category, from which [`Raw::Reserved`] places of its unit are filled too.
+    /// The number of a category. The [`Raw::Reserved`] places of its unit are filled from it too.
     Code,
     Reserved,
 }
 
-/// Columns that are decoded side by side, and the features that are made of them.
+/// Columns that are decoded side by side, and the features that are computed from them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DecodeUnit {
     /// Positions in the source.
     pub(crate) columns: Vec<usize>,
-    /// Per column, numbers that stand for missing values.
+    /// By column: the numbers that stand for missing values.
     pub(crate) sentinels: Vec<Vec<f64>>,
     /// Positions in [`Design::features`].
     pub(crate) features: Vec<usize>,
-    /// How categories are encoded, in a unit of one column of categories.
+    /// How categories are encoded; only in a unit of one column of categories.
     pub(crate) encode: Option<Encoding>,
 }
 
@@ -63,7 +64,7 @@ pub(crate) enum Encoding {
     Ordinal(Vec<String>),
 }
 
-/// All features, and the units that make them.
+/// All features, and the units that they are computed from.
 #[derive(Debug, Clone)]
 pub struct Design {
     pub(crate) features: Vec<Feature>,
@@ -71,10 +72,11 @@ pub struct Design {
 }
 
 impl Design {
-    /// The features of some rows to fit.
+    /// The features of a fit.
     ///
     /// # Errors
-    /// A recipe that does not fit the columns: unknown names, all listed; choices that make no sense for a column's type.
+    /// A recipe that does not match the columns: unknown names, all listed; choices that do not apply to a column's
+    /// type.
     pub fn new(source: &Source, roles: &Roles, spec: &Recipe) -> Result<Design> {
         let columns = source.columns();
         let names: Vec<&str> = roles.features.iter().map(|&c| columns[c].name.as_str()).collect();
@@ -94,7 +96,7 @@ impl Design {
         let twice = features.iter().enumerate().filter(|(i, f)| features[..*i].iter().any(|g| g.name == f.name));
         faults.extend(twice.map(|(_, f)| format!("two features would be named {:?}; rename a column", f.name)));
         if !faults.is_empty() {
-            return Err(Error::usage(faults.join("\n")));
+            return Err(spec.error(&faults));
         }
         let sentinels = |name: &str| match spec.choice(name) {
             choice if choice.encode.is_some() => Vec::new(),
@@ -113,18 +115,20 @@ impl Design {
         Ok(design)
     }
 
-    /// Fails for more features than are possible, and for columns about which files disagree.
+    /// Fails if there are more features than are possible, or if files disagree about a column.
     fn check(&self, source: &Source) -> Result<()> {
         if self.width() > MAX_DIM {
             return Err(Error::usage(format!(
-                "up to {} features, with one for each category that may get one; at most {MAX_DIM} are possible: give a smaller top",
+                "the recipe makes up to {} features, counting one for each category that may get one; at most {MAX_DIM} are \
+                 possible: give a smaller top",
                 self.width()
-            )));
+            ))
+            .of_kind(ErrorKind::Config));
         }
         agreed(self.columns().iter().map(|&c| &source.columns()[c]), "columns of the recipe", None)
     }
 
-    /// The features of a fitted recipe.
+    /// The features of a fitted preparation.
     ///
     /// # Errors
     /// Columns that the input lacks, all listed.
@@ -135,7 +139,8 @@ impl Design {
             return Err(Error::input(format!(
                 "the input lacks columns that the model needs: {}; columns are matched by name, in any order",
                 missing.join(", ")
-            )));
+            ))
+            .of_columns(missing));
         }
         let mut coded = Vec::new();
         let features = recipe.columns.iter().map(|c| {
@@ -153,7 +158,7 @@ impl Design {
                 }
             };
             let recipe = ColumnRecipe {
-                transform: c.transform,
+                transform: c.transform.kind(),
                 missing: c.missing,
                 scale: c.scale,
                 clip: c.clip,
@@ -171,7 +176,7 @@ impl Design {
         Design::assemble(source, features.collect(), sentinels, encode)
     }
 
-    /// Puts columns that are read together into units, and turns names into places.
+    /// Groups columns that are read together into units, and turns names into places.
     fn assemble(
         source: &Source,
         mut features: Vec<Feature>,
@@ -216,12 +221,12 @@ impl Design {
                 };
             }
         }
-        // In the order of the features, as files mostly have their columns.
+        // In the order of the features, which is mostly that of the columns in the files.
         units.sort_by_key(|u| u.features[0]);
         Ok(Design { features, units })
     }
 
-    /// Features, those counted that may turn out to be needless.
+    /// The number of features, including reserved places that may turn out not to be needed.
     pub fn width(&self) -> usize {
         self.features.len()
     }
@@ -238,7 +243,7 @@ impl Design {
     }
 }
 
-/// Collects features, and what is wrong with them.
+/// Collects features and their faults.
 struct Builder<'a> {
     source: &'a Source,
     roles: &'a Roles,
@@ -261,11 +266,12 @@ impl Builder<'_> {
         let place = || self.spec.place("columns", &name);
         match choice.encode {
             Some(_) if !is_category(&description.data_type) => {
-                self.faults.push(format!("{name} has no categories: its type is {}{}", description.data_type, place()));
+                self.faults.push(format!("{name} cannot be encoded: its type is {}{}", description.data_type, place()));
             }
             Some(Encode::OneHot) => {
                 let recipe = self.spec.one_hot(&name);
-                // One place for each category, one for the others, one for none; named when the categories are known.
+                // One place for each category, one for all others, one for missing ones. They get their names once the
+                // categories are known.
                 for i in 0..choice.top() + 2 {
                     let raw = if i == 0 { Raw::Code } else { Raw::Reserved };
                     let from = Some(Derivation::OtherCategory(name.clone()));
@@ -280,7 +286,7 @@ impl Builder<'_> {
                 let is_date = ValueKind::of(&description.data_type) == ValueKind::Date;
                 let (from, raw) = match (choice.age_day(), choice.age_at) {
                     (Some(_), _) if !is_date => {
-                        self.faults.push(format!("{name} is no date ({}){}", description.data_type, place()));
+                        self.faults.push(format!("{name} is not a date ({}){}", description.data_type, place()));
                         (None, Raw::Value(0))
                     }
                     (Some(day), Some(at)) => (Some(Derivation::Age { column: name.clone(), at }), Raw::Age(0, day)),
@@ -296,7 +302,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Why a column must not be part of a feature.
+    /// Why a column must not be an operand of a derived feature, if it must not.
     fn not_for_features(&self, name: &str) -> Option<String> {
         let roles = self.roles;
         let at = self.source.position(name)?;
@@ -305,7 +311,7 @@ impl Builder<'_> {
         }
         let protected = roles.protected.iter().find(|p| p.column == at).map(|p| p.attribute);
         match () {
-            () if roles.id == Some(at) => Some("the id".into()),
+            () if roles.id == Some(at) => Some("the id column".into()),
             () if roles.weight == Some(at) => Some("the row weight".into()),
             () if protected.is_some() => {
                 Some(format!("a protected attribute ({}); --include {name} to use it", protected.unwrap_or_default()))
@@ -323,7 +329,7 @@ impl Builder<'_> {
         let (pair, from, raw): (_, fn([String; 2]) -> Derivation, _) = match (&derived.ratio, &derived.difference) {
             (Some(pair), None) => (pair, Derivation::Ratio, Raw::Ratio(0, 1)),
             (None, Some(pair)) => (pair, Derivation::Difference, Raw::Difference(0, 1)),
-            _ => return fault("it needs ratio or difference, one of them".into()),
+            _ => return fault("it needs either ratio or difference".into()),
         };
         if all.contains(&name) {
             fault("a column has this name; choose another".into());
@@ -340,7 +346,7 @@ impl Builder<'_> {
             let description = &self.source.columns()[self.source.position(column).unwrap_or(0)];
             let is_number = ValueKind::of(&description.data_type).is_numeric();
             if !is_number || self.spec.choice(column).encode.is_some() {
-                fault(format!("{column} is no number ({})", description.data_type));
+                fault(format!("{column} is not a number ({})", description.data_type));
             }
             if let Some((_, why)) = unfit.iter().find(|(name, _)| name == column) {
                 fault(format!("{column} is {why}"));

@@ -1,5 +1,5 @@
-//! A first look at a few thousand rows, before everything is decoded: which transform a column gets, and the central
-//! value from which its landed values are measured.
+//! Probing a few thousand rows before everything is decoded. It decides which transform a column gets, and the central
+//! value that is subtracted from its landed values.
 
 use rayon::prelude::*;
 
@@ -8,14 +8,15 @@ use super::land::Batch;
 use super::recipe::Transform;
 use crate::error::Result;
 use crate::input::{BATCH_ROWS, Order, RowGroup, Source};
+use crate::numeric::skewness;
 
-/// Row groups looked into, spread evenly over the input; the first batch of rows of each.
+/// How many row groups are probed, spread evenly over the input. Only the first batch of each is read.
 const GROUPS: usize = 8;
 
-/// Skewness up to which `auto` leaves a column alone: the usual line between moderate and heavy.
+/// Skewness up to which `auto` leaves a column as it is: the usual line between moderate and heavy.
 const HEAVY: f64 = 1.0;
 
-/// What a look at a feature found.
+/// What probing a feature found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Probed {
     pub(crate) transform: Transform,
@@ -24,7 +25,7 @@ pub(crate) struct Probed {
     pub(crate) raw_skewness: Option<f64>,
 }
 
-/// Looks at all features, in parallel. The result depends on the rows and row groups alone.
+/// Probes all features, in parallel. The result depends only on the rows and row groups.
 pub(crate) fn probe(source: &Source, design: &Design) -> Result<Vec<Probed>> {
     let all = source.row_groups();
     let some = all.len().min(GROUPS);
@@ -88,26 +89,7 @@ fn choose(values: &[f64], raw: Option<f64>) -> Transform {
     }
 }
 
-/// Fisher-Pearson skewness; None where nothing varies. Infinite where the powers overflow.
-fn skewness(values: &[f64]) -> Option<f64> {
-    let n = values.len() as f64;
-    let mean = values.iter().map(|v| v / n).sum::<f64>();
-    let largest = values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max);
-    if !(largest > 0.0) {
-        return None;
-    }
-    // Relative to the largest deviation nothing overflows.
-    let (mut m2, mut m3) = (0.0, 0.0);
-    for v in values {
-        let d = (v - mean) / largest;
-        m2 += d * d;
-        m3 += d * d * d;
-    }
-    let variance = m2 / n;
-    Some(m3 / n / (variance * variance.sqrt()))
-}
-
-/// The lower median; 0 where there is no value.
+/// The lower median; 0 if there are no values.
 fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() {
         return 0.0;

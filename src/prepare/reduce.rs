@@ -1,8 +1,8 @@
-//! Fewer features: correlated ones left out, or principal components in their place, both from the exact covariance of
-//! the grid.
+//! Fewer features: leaving out correlated ones, or replacing them by principal components, both from the exact
+//! covariance of the grid.
 //!
-//! A product of two grid integers is below 2^46, so 64 of them, a tile's, add up in f64 without rounding; tiles add up
-//! in integers. The covariance is therefore exact, and the same for any order of the rows.
+//! A product of two grid integers is below 2^46, so the 64 products of a tile add up in f64 without rounding; tiles add
+//! up in integers. The covariance is therefore exact, and the same for any order of the rows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,19 +10,19 @@ use fearless_simd::Simd;
 
 use super::preparation::{DroppedColumn, Preparation, PreparedColumn, Projection};
 use super::recipe::{Derivation, Reduce};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
-use crate::numeric::power_of_two;
+use crate::numeric::{exponent, power_of_two};
 use crate::simd::{Dispatch, Work};
 use crate::tiles::{GRID_MAX, Store, TILE_ROWS};
 
-/// Features of which every pair is looked at.
+/// The most features of which all pairs are compared.
 const MOST_PAIRED: usize = 1024;
-/// Features of which components are found: 400 take some seconds, and the time grows with the cube.
+/// The most features of which components are computed: 400 take some seconds, and the time grows with the cube.
 const MOST_TURNED: usize = 512;
 
-/// Leaves out correlated features and finds components, as far as asked for; the store holds the outcome. False: nothing was
-/// asked for.
+/// Leaves out correlated features and computes components, as far as the recipe asks for either. The store then holds
+/// the result. Returns false if the recipe asks for neither.
 pub(crate) fn reduce(
     store: &mut Store,
     recipe: &mut Preparation,
@@ -35,9 +35,10 @@ pub(crate) fn reduce(
     }
     if recipe.columns.len() > MOST_PAIRED {
         return Err(Error::usage(format!(
-            "reduce: {} features, and at most {MOST_PAIRED} can be compared in pairs; use fewer",
+            "reduce: there are {} features, and at most {MOST_PAIRED} can be compared in pairs; use fewer",
             recipe.columns.len()
-        )));
+        ))
+        .of_kind(ErrorKind::Config));
     }
     let mut covariance = covariance(store, simd, watch)?;
     if let Some(most) = wanted.max_correlation {
@@ -121,7 +122,7 @@ fn covariance(store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<Covaria
     Ok(found)
 }
 
-/// Sums over the rows of a tile of the products of all pairs of features.
+/// For all pairs of features, the sum of their products over the rows of a tile.
 struct Products<'a> {
     tile: &'a [f32],
     dim: usize,
@@ -150,8 +151,8 @@ impl Work for Products<'_> {
     }
 }
 
-/// The features that stay, and those that are too close to an earlier one. Features of one column of categories exclude
-/// each other by nature, and are not compared.
+/// The features that are kept, and those that correlate too strongly with an earlier one. Features of the same one-hot
+/// column are mutually exclusive by nature and are not compared.
 fn uncorrelated(columns: &[PreparedColumn], covariance: &Covariance, most: f64) -> (Vec<usize>, Vec<DroppedColumn>) {
     let (mut kept, mut dropped) = (Vec::new(), Vec::new());
     for (i, column) in columns.iter().enumerate() {
@@ -183,7 +184,7 @@ fn keep(store: &mut Store, kept: &[usize]) -> Result<()> {
         for t in 0..old.tiles_in(i) {
             for (f, feature) in kept.iter().enumerate() {
                 let from = (t * old.dim() + feature) * TILE_ROWS;
-                // Never behind what is still to be read.
+                // The target is never after the source: nothing is overwritten before it is read.
                 values.copy_within(from..from + TILE_ROWS, (t * kept.len() + f) * TILE_ROWS);
             }
         }
@@ -191,7 +192,7 @@ fn keep(store: &mut Store, kept: &[usize]) -> Result<()> {
     })
 }
 
-/// Principal components of the covariance, with a grid on which all rows have room.
+/// Principal components of the covariance, with a grid that has room for all rows.
 fn components(
     store: &Store,
     recipe: &Preparation,
@@ -202,17 +203,19 @@ fn components(
     let dim = covariance.dim;
     if dim > MOST_TURNED {
         return Err(Error::usage(format!(
-            "reduce: components of {dim} features take too long; at most {MOST_TURNED} are possible"
-        )));
+            "reduce: components of {dim} features would take too long; at most {MOST_TURNED} features are possible"
+        ))
+        .of_kind(ErrorKind::Config));
     }
     let (values, vectors) = eigen(dim, &covariance.values, watch)?;
     let total: f64 = values.iter().sum();
     let ratios: Vec<f64> = values.iter().map(|v| v / total).collect();
-    // What is left of rounding has no direction.
+    // The rest is rounding error, which has no direction.
     let real = values.iter().take_while(|v| **v > 1e-12 * values[0]).count();
     let count = match (wanted.components, wanted.variance) {
         (Some(n), _) if n > dim => {
-            return Err(Error::usage(format!("reduce: {n} components of {dim} features; at most {dim} are possible")));
+            return Err(Error::usage(format!("reduce: {n} components of {dim} features; at most {dim} are possible"))
+                .of_kind(ErrorKind::Config));
         }
         (Some(n), _) => n,
         (None, share) => {
@@ -230,29 +233,37 @@ fn components(
         unit: (0..count).map(unit).collect(),
         explained_variance_ratio: ratios[..count].to_vec(),
     };
+    projection.step_exponent = component_step(farthest(store, &projection, watch)?);
+    Ok(projection)
+}
+
+/// The largest absolute value of any component of any row, in scaled units.
+fn farthest(store: &Store, projection: &Projection, watch: Watch<'_>) -> Result<f64> {
     let layout = store.layout();
-    // Bits of f64 above 0 have the order of their values.
+    // The bits of positive f64 have the order of the values.
     let farthest = AtomicU64::new(f64::MIN_POSITIVE.to_bits());
     store.scan(
         || (),
         |(), i, values| {
             watch.check()?;
-            each_component(&projection, &values[..layout.floats_in(i)], layout.rows_in(i), |_, _, _, v| {
+            each_component(projection, &values[..layout.floats_in(i)], layout.rows_in(i), |_, _, _, v| {
                 farthest.fetch_max(v.abs().to_bits(), Ordering::Relaxed);
             });
             Ok(())
         },
     )?;
-    let reach = f64::from_bits(farthest.into_inner());
-    let exponent = ((reach.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    let finest = (exponent - 23).max(-1000);
-    // Twice as much room as the rows need: new rows may lie farther out.
-    let fits = |e: &i32| 2.0 * reach * power_of_two(-e) <= f64::from(GRID_MAX);
-    projection.step_exponent = (finest..).find(fits).unwrap_or(finest);
-    Ok(projection)
+    Ok(f64::from_bits(farthest.into_inner()))
 }
 
-/// Calls `take` with tile, component, row and value.
+/// The exponent of the step of a grid on which values up to `reach` fit.
+fn component_step(reach: f64) -> i32 {
+    let finest = (exponent(reach) - 23).max(-1000);
+    // Twice as much room as the rows need: new rows may be farther out.
+    let fits = |e: &i32| 2.0 * reach * power_of_two(-e) <= f64::from(GRID_MAX);
+    (finest..).find(fits).unwrap_or(finest)
+}
+
+/// Calls `take` with the tile, the component, the row and the value.
 fn each_component(
     projection: &Projection,
     values: &[f32],
@@ -262,7 +273,7 @@ fn each_component(
     let dim = projection.mean.len();
     for (t, tile) in values.chunks_exact(dim * TILE_ROWS).enumerate() {
         for (j, component) in projection.components.iter().enumerate() {
-            // All rows of a tile side by side, each in the order of `Projection::component`.
+            // All rows of a tile side by side, each summed in the order of `Projection::component`.
             let mut sums = [0f64; TILE_ROWS];
             for ((column, c), mean) in tile.chunks_exact(TILE_ROWS).zip(component).zip(&projection.mean) {
                 sums.iter_mut().zip(column).for_each(|(sum, &v)| *sum += c * (f64::from(v) - mean));
@@ -273,7 +284,7 @@ fn each_component(
     }
 }
 
-/// Puts components in the place of features.
+/// Replaces features by components.
 pub(crate) fn project(store: &mut Store, projection: &Projection) -> Result<()> {
     let old = store.layout();
     let new = old.with_dim(projection.components.len());
@@ -287,10 +298,11 @@ pub(crate) fn project(store: &mut Store, projection: &Projection) -> Result<()> 
     })
 }
 
-/// Eigenvalues of a symmetric matrix, the largest first, and their unit vectors, of which the largest value is positive.
+/// Eigenvalues of a symmetric matrix in descending order, and their unit eigenvectors, with the sign that makes the
+/// largest component positive.
 ///
 /// Jacobi's method in cyclic order (Golub and Van Loan, *Matrix Computations*, 8.5): additions, multiplications,
-/// divisions and square roots in a fixed order, so that every platform gives the same bits; libraries choose their
+/// divisions and square roots in a fixed order, so that every platform gives the same bits. Libraries choose their
 /// instructions, and with them the last bits, by processor.
 fn eigen(dim: usize, matrix: &[f64], watch: Watch<'_>) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
     let mut a = matrix.to_vec();
@@ -318,7 +330,7 @@ fn eigen(dim: usize, matrix: &[f64], watch: Watch<'_>) -> Result<(Vec<f64>, Vec<
     Ok((order.iter().map(|&i| a[i * dim + i].max(0.0)).collect(), order.iter().map(vector).collect()))
 }
 
-/// Makes the value at (p, q) zero.
+/// Rotates so that the value at (p, q) becomes 0.
 fn rotate(a: &mut [f64], vectors: &mut [f64], dim: usize, p: usize, q: usize) {
     let apq = a[p * dim + q];
     if apq == 0.0 {

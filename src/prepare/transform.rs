@@ -1,12 +1,13 @@
-//! Transforms of single values: those that need no more than the value, applied as it lands, and those that are fitted to
-//! the whole column, applied to landed values afterwards.
+//! Transforms of single values. Those that need only the value are applied as it lands. Those that are fitted to the
+//! whole column are applied to landed values afterwards.
 //!
-//! `yeo-johnson` lands as `signed-log1p`, of which it is a function without another logarithm; `quantile` lands as it is.
+//! `yeo-johnson` lands as `signed-log1p` and is computed from it without another logarithm; `quantile` lands
+//! untransformed.
 
 use fearless_simd::Simd;
 
 use super::recipe::Transform;
-use crate::numeric::{exp_m1, exp_m1_wide, ln_1p};
+use crate::numeric::{LANES, exp_m1, exp_m1_wide, lane_total, ln_1p};
 use crate::simd::{Dispatch, Work};
 
 impl Transform {
@@ -24,7 +25,7 @@ impl Transform {
         matches!(self, Transform::YeoJohnson | Transform::Quantile)
     }
 
-    /// The value of a finite `x` as it lands; NaN where the transform is not defined.
+    /// The value of a finite `x` as it lands; NaN where the transform is undefined.
     #[inline(always)]
     pub(crate) fn apply(self, x: f64) -> f64 {
         match self {
@@ -60,28 +61,28 @@ fn ln_1p_negative(x: f64) -> f64 {
 
 /// A transform fitted to a column: from landed values, with the column's origin added, to transformed ones.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fitted {
-    /// Yeo and Johnson, *A new family of power transformations to improve normality or symmetry* (Biometrika, 2000), with
-    /// this parameter.
+pub enum FittedTransform {
+    /// Yeo and Johnson, *A new family of power transformations to improve normality or symmetry* (Biometrika, 2000),
+    /// with this lambda.
     YeoJohnson(f64),
-    /// The share of smaller values, by the column's quantiles at equal steps from 0 to 1.
+    /// The share of smaller values, by the column's quantiles at equal steps from 0 to 1, in its own unit.
     Quantile(Vec<f64>),
 }
 
-impl Fitted {
+impl FittedTransform {
     /// The transformed value of `t`.
     pub(crate) fn apply(&self, t: f64) -> f64 {
         match self {
-            Fitted::YeoJohnson(lambda) => yeo_johnson(t, *lambda).0,
-            Fitted::Quantile(landmarks) => rank(t, landmarks),
+            FittedTransform::YeoJohnson(lambda) => yeo_johnson(t, *lambda).0,
+            FittedTransform::Quantile(landmarks) => rank(t, landmarks),
         }
     }
 
     /// The `t` whose transformed value is `y`.
     pub(crate) fn inverse(&self, y: f64) -> f64 {
         match self {
-            Fitted::YeoJohnson(lambda) => yeo_johnson_inverse(y, *lambda),
-            Fitted::Quantile(landmarks) => {
+            FittedTransform::YeoJohnson(lambda) => yeo_johnson_inverse(y, *lambda),
+            FittedTransform::Quantile(landmarks) => {
                 let steps = (landmarks.len() - 1) as f64;
                 let position = y.clamp(0.0, 1.0) * steps;
                 let low = (position as usize).min(landmarks.len() - 2);
@@ -99,8 +100,8 @@ impl Fitted {
 pub(crate) fn yeo_johnson(t: f64, lambda: f64) -> (f64, f64) {
     let (a, u) = (t.abs(), if t < 0.0 { 2.0 - lambda } else { lambda });
     let v = u * a;
-    // Where u a is small the differences would cancel: the first terms of the series are exact to the last places.
-    // Both ways are computed and one is taken: loops over it are to become SIMD.
+    // Where u a is small, the differences would cancel; there the first terms of the series are exact to the last
+    // places. Both are computed and one is selected, so that loops compile to SIMD.
     let near = (
         a * (1.0 + v * (1.0 / 2.0 + v * (1.0 / 6.0 + v * (1.0 / 24.0 + v * (1.0 / 120.0))))),
         a * a * (1.0 / 2.0 + v * (1.0 / 3.0 + v * (1.0 / 8.0 + v * (1.0 / 30.0 + v * (1.0 / 144.0))))),
@@ -122,14 +123,15 @@ fn yeo_johnson_inverse(y: f64, lambda: f64) -> f64 {
     } else if v >= 0.0 {
         ln_1p(v) / u
     } else {
-        // Beyond the bound that a negative exponent sets, the inverse is the farthest value that f64 tells apart.
+        // A negative exponent bounds the transform. Beyond the bound, the inverse is the farthest value that f64 can
+        // tell apart.
         ln_1p_negative(v.max(-1.0 + f64::EPSILON)) / u
     };
     a.copysign(y)
 }
 
-/// The share of values below `t`, half of equal ones counted, between landmarks by linear interpolation: the mean of
-/// interpolating from below and from above, as scikit-learn's QuantileTransformer does.
+/// The share of values below `t`, counting half of those equal to it, interpolated linearly between landmarks. As in
+/// scikit-learn's QuantileTransformer, this is the mean of interpolating from below and from above.
 fn rank(t: f64, landmarks: &[f64]) -> f64 {
     if t.is_nan() {
         return t;
@@ -145,7 +147,7 @@ fn rank(t: f64, landmarks: &[f64]) -> f64 {
         return 1.0;
     }
     if up_to > below {
-        // On landmarks: the ends of the range stay the ends.
+        // `t` is on landmarks. The ends of the range stay the ends.
         return match (below, up_to) {
             (0, _) => 0.0,
             (_, end) if end == landmarks.len() => 1.0,
@@ -156,8 +158,8 @@ fn rank(t: f64, landmarks: &[f64]) -> f64 {
     ((below - 1) as f64 + (t - low) / (high - low)) / steps
 }
 
-/// Lands values that may be NaN (missing) or infinite: differences from `origin` as f32, NaN for missing, are appended to
-/// `out`. Returns how many are NaN.
+/// Lands values that may be NaN (missing) or infinite: appends differences from `origin` to `out` as f32, with NaN for
+/// missing values. Returns how many are NaN.
 pub(crate) fn land(transform: Transform, origin: f64, values: &[f64], out: &mut Vec<f32>, simd: Dispatch) -> u64 {
     let start = out.len();
     out.resize(start + values.len(), 0.0);
@@ -176,7 +178,7 @@ impl Work for Land<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) -> u64 {
-        // A loop of its own for each transform, which the compiler turns into SIMD.
+        // A separate loop for each transform, which the compiler turns into SIMD.
         match self.transform {
             Transform::SignedLog1p => self.each(
                 #[inline(always)]
@@ -202,20 +204,20 @@ impl Land<'_> {
     #[inline(always)]
     fn each(self, transformed: impl Fn(f64) -> f64) -> u64 {
         let limit = f64::from(f32::MAX);
-        let mut not_there = 0u64;
+        let mut missing = 0u64;
         for (out, &x) in self.out.iter_mut().zip(self.values) {
             // x * 0 is 0 for every finite x and NaN otherwise: adding it turns infinities into NaN without a branch.
             let landed = transformed(x) + x * 0.0 - self.origin;
             *out = landed.clamp(-limit, limit) as f32;
-            // At most the number of values: wrapping only lets the compiler use SIMD.
-            not_there = not_there.wrapping_add(u64::from(landed.is_nan()));
+            // At most the number of values. Wrapping additions let the compiler use SIMD.
+            missing = missing.wrapping_add(u64::from(landed.is_nan()));
         }
-        not_there
+        missing
     }
 }
 
-/// Sums over landed values of a tile: how many are there, `t`, and of `y` and `dy/dlambda` of `yeo-johnson`, as differences
-/// from those of `origin`: `y`, `z`, `y y`, `y z`.
+/// Sums over the landed values of a tile: their number, `t`, `y`, `z`, `y y` and `y z`. `y` and `z` are the
+/// `yeo-johnson` value and its derivative by lambda, as differences from those of `origin`.
 pub(crate) struct YeoJohnsonSums<'a> {
     pub(crate) landed: &'a [f32],
     pub(crate) origin: f64,
@@ -227,11 +229,10 @@ impl Work for YeoJohnsonSums<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) -> [f64; 6] {
-        const LANES: usize = 8;
         let center = yeo_johnson(self.origin, self.lambda);
         let mut sums = [[0f64; LANES]; 6];
         for block in self.landed.chunks(LANES) {
-            // What is missing, and what fills the last block, counts nothing.
+            // Missing values and the padding of the last block add nothing.
             let mut values = [f32::NAN; LANES];
             values[..block.len()].copy_from_slice(block);
             for lane in 0..LANES {
@@ -244,13 +245,13 @@ impl Work for YeoJohnsonSums<'_> {
                 }
             }
         }
-        sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
+        sums.map(lane_total)
     }
 }
 
-/// Puts the values of a fitted transform in the place of landed ones: `fitted(landed + from) - to`.
+/// Replaces landed values by those of a fitted transform: `fitted(landed + from) - to`.
 pub(crate) struct Apply<'a> {
-    pub(crate) fitted: &'a Fitted,
+    pub(crate) fitted: &'a FittedTransform,
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) values: &'a mut [f32],
@@ -262,12 +263,12 @@ impl Work for Apply<'_> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) {
         match self.fitted {
-            Fitted::YeoJohnson(lambda) => {
+            FittedTransform::YeoJohnson(lambda) => {
                 for v in self.values {
                     *v = (yeo_johnson(f64::from(*v) + self.from, *lambda).0 - self.to) as f32;
                 }
             }
-            Fitted::Quantile(landmarks) => {
+            FittedTransform::Quantile(landmarks) => {
                 for v in self.values {
                     *v = (rank(f64::from(*v) + self.from, landmarks) - self.to) as f32;
                 }
@@ -321,7 +322,7 @@ mod tests {
         assert_eq!(of(5.0), 0.6, "in the middle of the pile");
         assert!((of(0.5) - 0.1).abs() < 1e-15 && (of(3.0) - 0.3).abs() < 1e-15 && (of(7.0) - 0.9).abs() < 1e-15);
         assert!(of(f64::NAN).is_nan());
-        let fitted = Fitted::Quantile(landmarks.to_vec());
+        let fitted = FittedTransform::Quantile(landmarks.to_vec());
         for t in [0.0, 0.25, 1.0, 4.5, 5.0, 8.0, 9.0] {
             assert!((fitted.inverse(fitted.apply(t)) - t).abs() < 1e-12, "{t}");
         }

@@ -9,7 +9,7 @@ mod landing;
 mod layout;
 mod store;
 
-pub(crate) use self::landing::Landing;
+pub(crate) use self::landing::{Landing, LandingColumn};
 pub use self::layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};
 pub(crate) use self::store::Store;
 

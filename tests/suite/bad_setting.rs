@@ -229,7 +229,7 @@ fn recipes() {
     refused("[columns.y]\nweight = -1\n", &["y: weight must be above 0"]);
     refused(
         "[columns.nobody]\nclip = 3\n[columns.x]\nclip = 3\n",
-        &["no features:\n", "\"nobody\" is no column", "recipe.toml:1:10", "the features are: x, y"],
+        &["are not features:\n", "\"nobody\" is not a column", "recipe.toml:1:10", "the features are: x, y"],
     );
     w.refused(2, &["recipe2.toml", "no such file"], ["fit", &input, "--k", "3", "--recipe", &w.text("recipe2.toml")]);
 

@@ -413,8 +413,14 @@ fn what_the_fit_did_not_see() {
         fit(recipe);
         w2.refused(3, why, ["assign", &w.text("model.json"), &w.text("b.parquet")]);
     };
-    strict("[columns.tier]\nencode = \"one-hot\"\nunseen = \"refuse\"\n", &["\"tier\" has 30 values of categories"]);
-    strict("[columns.x]\nunseen = \"refuse\"\n", &["\"x\" has", "values outside the range", "did not see"]);
+    strict(
+        "[columns.tier]\nencode = \"one-hot\"\nunseen = \"refuse\"\n",
+        &["\"tier\" has 30 values in categories that the fit did not see"],
+    );
+    strict(
+        "[columns.x]\nunseen = \"refuse\"\n",
+        &["\"x\" has", "values outside the range of the fit; its recipe refuses unseen values"],
+    );
     // A model whose column is gone says so.
     write(&w.path("c.parquet"), &three_groups(90));
     fit("[columns.tier]\nencode = \"one-hot\"\n");
@@ -439,30 +445,33 @@ fn what_makes_no_sense_is_refused() {
     usage("[columns.x]\nwinsorize = [0, 1]\n", &["line 2", "winsorize", "did you mean \"winsorise\"?"]);
     usage("[columns.x]\ntransform = \"yeo_johnson\"\n", &["line 2", "did you mean \"yeo-johnson\"?"]);
     usage("[columns.x]\nwinsorise = [0.9, 0.1]\n", &["x: winsorise takes two quantiles", "r.toml:1:10"]);
-    usage("\n[columns.X]\nweight = 2\n", &["\"X\" is no column (did you mean \"x\"?) (", "r.toml:2:10"]);
+    usage("\n[columns.X]\nweight = 2\n", &["\"X\" is not a column (did you mean \"x\"?) (", "r.toml:2:10"]);
     usage(
         "[columns.id]\nweight = 2\n[columns.q]\nweight = 2\n",
-        &["\"id\" is a column, but no feature", "\"q\" is no column"],
+        &["\"id\" is a column, but not a feature", "\"q\" is not a column"],
     );
     usage("[columns.x]\ntop = 3\n", &["x: top is for encode = \"one-hot\""]);
     usage("[columns.tier]\nencode = \"ordinal\"\n", &["tier: encode = \"ordinal\" needs order"]);
     usage("[columns.tier]\nencode = \"one-hot\"\nmissing = 0\n", &["are for numbers, not for encode"]);
     usage("[columns.x]\nage_at = \"2020-02-30\"\n", &["x: age_at must be a day"]);
-    usage("[columns.x]\nage_at = \"2020-02-28\"\n", &["x is no date (Float64)", "r.toml:1:10"]);
+    usage("[columns.x]\nage_at = \"2020-02-28\"\n", &["x is not a date (Float64)", "r.toml:1:10"]);
     usage("[columns.x]\nscale = \"block\"\n", &["x: scale = \"block\" is for"]);
     usage("[derived.r]\nratio = [\"x\", \"z\"]\n", &["derived feature r: no column is named \"z\"", "r.toml:1:10"]);
     usage("[derived.x]\nratio = [\"x\", \"y\"]\n", &["derived feature x: a column has this name"]);
-    usage("[derived.r]\n", &["derived feature r: it needs ratio or difference"]);
-    usage("[derived.r]\nratio = [\"x\", \"tier\"]\n", &["tier is no number (Utf8)"]);
-    usage("[blocks.b]\ncolumns = [\"w*\"]\n", &["\"w*\" is no column", "r.toml:1:9"]);
-    usage("[blocks.b]\ncolumns = [\"x\"]\n[blocks.c]\ncolumns = [\"*\"]\n", &["x is in the blocks b and c"]);
+    usage("[derived.r]\n", &["derived feature r: it needs either ratio or difference"]);
+    usage("[derived.r]\nratio = [\"x\", \"tier\"]\n", &["tier is not a number (Utf8)"]);
+    usage("[blocks.b]\ncolumns = [\"w*\"]\n", &["\"w*\" matches no feature", "r.toml:1:9"]);
+    usage(
+        "[blocks.b]\ncolumns = [\"x\"]\n[blocks.c]\ncolumns = [\"*\"]\n",
+        &["x belongs to blocks b and c; a column can belong to only one"],
+    );
     usage("[reduce]\ncomponents = 3\nvariance = 0.5\n", &["reduce: give components or variance, not both"]);
     usage("[reduce]\ncomponents = 30\n", &["30 components of 2 features"]);
     usage("[reduce]\nwhiten = true\n", &["reduce: whiten needs components or variance"]);
     refused(
         3,
         "[columns.y]\ntransform = \"sqrt\"\n",
-        &["\"y\" has", "below 0, of which sqrt is not defined; use yeo-johnson"],
+        &["\"y\" has", "negative values, for which sqrt is undefined; use yeo-johnson"],
     );
     w.refused(
         3,
@@ -594,13 +603,13 @@ fn roles_hold_for_recipes_too() {
         std::fs::write(&recipe, text).unwrap();
         w.refused(2, parts, ["fit", &input, "--k", "3", "--recipe", &recipe]);
     };
-    refused("[derived.d]\ndifference = [\"id\", \"x\"]\n", &["derived feature d: id is the id"]);
+    refused("[derived.d]\ndifference = [\"id\", \"x\"]\n", &["derived feature d: id is the id column"]);
     refused(
         "[derived.d]\nratio = [\"x\", \"age_years\"]\n",
         &["age_years is a protected attribute (age); --include age_years to use it"],
     );
     std::fs::write(&recipe, "[columns.\"i*\"]\nencode = \"frequency\"\n[columns.x]\nweight = 1\n").unwrap();
-    w.refused(2, &["\"i*\" is no column"], ["fit", &input, "--k", "3", "--recipe", &recipe]);
+    w.refused(2, &["\"i*\" matches no feature"], ["fit", &input, "--k", "3", "--recipe", &recipe]);
     w.run(["fit", &input, "--k", "3", "--recipe", &recipe, "--include", "iban"]).succeeds();
     assert_eq!(part(&w.out())["feature_names_in_"], serde_json::json!(["x", "y", "iban"]));
 }

@@ -1,5 +1,5 @@
-//! Categories as numbers: each row group numbers the categories as they come; when all have landed, the numbers are
-//! looked up in one list.
+//! Categories as numbers. Each row group numbers its categories in order of appearance; once all have landed, the
+//! numbers are looked up in one common list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use arrow::array::{ArrayRef, AsArray, LargeStringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::design::Encoding;
 use crate::prepare::recipe::{Categories, Derivation};
 
-/// Different categories that a column may have. More are no categories: they are ids, or free text.
+/// How many distinct categories a column may have. A column with more has ids or free text, not categories.
 pub(crate) const MOST_CATEGORIES: usize = 100_000;
 
-/// Bytes of a category. More are no category but a text.
+/// The longest category, in bytes. Anything longer is free text.
 const LONGEST: usize = 1024;
 
-/// The categories of one column in one row group, numbered as they came.
+/// The categories of one column in one row group, numbered in order of appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     numbers: HashMap<Box<str>, u32>,
@@ -29,7 +29,7 @@ pub(crate) struct Dictionary {
 }
 
 impl Dictionary {
-    /// Appends the numbers of a batch to `out`; NaN where there is no category. Returns how many there are not.
+    /// Appends the numbers of a batch to `out`, NaN for a missing category. Returns how many are missing.
     ///
     /// # Errors
     /// Too many categories, or one that is too long.
@@ -44,7 +44,7 @@ impl Dictionary {
                 continue;
             };
             let number = match last {
-                // Neighbours are often the same.
+                // Neighbouring rows often have the same category.
                 Some((before, number)) if before == value => number,
                 _ => match self.numbers.get(value) {
                     Some(&number) => number,
@@ -66,7 +66,7 @@ impl Dictionary {
         }
         if value.len() > LONGEST {
             return Err(format!(
-                "it has a value of {} bytes, which is no category but a text; leave it out",
+                "it has a value of {} bytes, which is free text and not a category; leave it out",
                 value.len()
             ));
         }
@@ -84,7 +84,7 @@ impl Dictionary {
     }
 }
 
-/// Categories as text, the same for the same number in every type: whole numbers without a point, NaN as no category.
+/// Categories as text. A number has the same text in every type: whole numbers have no decimal point. NaN is missing.
 fn as_text(array: &ArrayRef) -> Result<ArrayRef, String> {
     let plain = match array.data_type() {
         DataType::Dictionary(_, values) => cast(array, values).map_err(|e| e.to_string())?,
@@ -101,11 +101,11 @@ fn as_text(array: &ArrayRef) -> Result<ArrayRef, String> {
 
 fn too_many() -> String {
     format!(
-        "it has more than {MOST_CATEGORIES} different values, which are no categories but ids or free text; leave it out"
+        "it has more than {MOST_CATEGORIES} different values, which are ids or free text and not categories; leave it out"
     )
 }
 
-/// What the dictionaries of all row groups have in common.
+/// The merged dictionaries of all row groups.
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) categories: Categories,
@@ -115,7 +115,7 @@ pub(crate) struct Merged {
     pub(crate) unlisted: u64,
 }
 
-/// One list of categories out of those of all row groups.
+/// Merges the categories of all row groups into one list.
 pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encoding) -> Result<Merged> {
     let mut counts: HashMap<&str, u64> = HashMap::new();
     for dictionary in dictionaries {
@@ -124,7 +124,9 @@ pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encodi
         }
     }
     if counts.len() > MOST_CATEGORIES {
-        return Err(Error::input(format!("{column:?} cannot be encoded: {}", too_many())));
+        return Err(Error::input(format!("{column:?} cannot be encoded: {}", too_many()))
+            .of_columns([column])
+            .of_kind(ErrorKind::Values));
     }
     let missing = dictionaries.iter().map(|d| d.missing).sum();
     if let Encoding::Ordinal(order) = encoding {
@@ -137,7 +139,7 @@ pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encodi
     let mut sorted: Vec<(&str, u64)> = counts.into_iter().collect();
     sorted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let own = match encoding {
-        // A single one left over needs no feature for "all others".
+        // If only one category is left over, it gets its own feature instead of one for "all others".
         Encoding::OneHot(top) if sorted.len() == top + 1 => top + 1,
         Encoding::OneHot(top) => sorted.len().min(*top),
         _ => 0,
@@ -151,21 +153,21 @@ pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encodi
     Ok(Merged { categories, missing, unlisted: 0 })
 }
 
-/// What the features of a column of categories are, by number of the category in each row group.
+/// The values of the features of a column of categories, by the number of the category in each row group.
 #[derive(Debug)]
 pub(crate) struct Lookup {
     /// By row group, by number there: the place in the list; the list's length for a category that is not in it.
     places: Vec<Vec<u32>>,
-    /// By feature, by place: its value. The last place is of what is not in the list.
+    /// By feature, by place: its value. The last place is for categories that are not in the list.
     values: Vec<Vec<f32>>,
-    /// By feature: its value where there is no category.
+    /// By feature: its value for a missing category.
     missing: Vec<f32>,
     /// Rows whose category is not in the list.
     pub(crate) unseen: u64,
 }
 
 impl Lookup {
-    /// For features of these derivations.
+    /// The values of features with these derivations.
     pub(crate) fn new(dictionaries: &[Dictionary], categories: &Categories, features: &[&Derivation]) -> Self {
         let known: HashMap<&str, u32> =
             categories.names.iter().enumerate().map(|(place, name)| (name.as_str(), place as u32)).collect();
@@ -198,6 +200,11 @@ impl Lookup {
             _ => f32::NAN,
         };
         Lookup { places, values, missing: features.iter().map(none).collect(), unseen }
+    }
+
+    /// How many features it has values for.
+    pub(crate) fn features(&self) -> usize {
+        self.missing.len()
     }
 
     /// The value of a feature for a landed number of a row group.

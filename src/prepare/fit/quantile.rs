@@ -1,8 +1,8 @@
 //! Exact order statistics of landed columns, by counting.
 //!
-//! An f32 maps to a 32-bit key of the same order. One scan counts the upper halves of the keys, which tells the bucket
-//! of every wanted rank; a second counts the lower halves inside those buckets. Counts are integers, so the result does
-//! not depend on threads or order, and no column is ever sorted or copied.
+//! An f32 maps to a 32-bit key with the same order. One scan counts the upper halves of the keys, which gives the
+//! bucket of every wanted rank; a second scan counts the lower halves within those buckets. Counts are integers, so the
+//! result does not depend on threads or their order, and no column is ever sorted or copied.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,11 @@ use fearless_simd::Simd;
 
 use crate::error::Result;
 use crate::event::Watch;
+use crate::numeric::{f32_of_key, key_of_f32};
 use crate::simd::{Dispatch, Work};
 use crate::tiles::{Store, TILE_ROWS};
 
-/// Values by which a column's ranks are asked for.
+/// The quantiles that are wanted of a column.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     /// The feature's position in the tiles.
@@ -37,7 +38,7 @@ pub(crate) fn quantile_bytes(features: usize) -> u64 {
     features.min(FEATURES_A_SCAN) as u64 * BYTES_A_THREAD
 }
 
-/// Per wanted column, its quantiles.
+/// The quantiles of every wanted column.
 pub(crate) fn quantiles(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
     let mut results = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(FEATURES_A_SCAN) {
@@ -48,15 +49,15 @@ pub(crate) fn quantiles(store: &Store, wanted: &[Wanted], simd: Dispatch, watch:
 
 fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
     let upper = count(store, wanted, simd, watch, &vec![1; wanted.len()], |counts, keys, rows| {
-        // Feature by feature within a row: neighbours of a column often have the same key, and an addition would wait for
-        // the one before it.
+        // Feature by feature within a row: neighbouring values of a column often have the same key, and each addition
+        // to their counter would wait for the one before.
         for row in 0..rows {
             for (counts, keys) in counts.iter_mut().zip(keys) {
                 counts[(keys[row] >> 16) as usize] += 1;
             }
         }
     })?;
-    // Per column, per wanted rank: its bucket and how many values lie below that bucket.
+    // By column and wanted rank: its bucket, and how many values are below that bucket.
     let places: Vec<BTreeMap<u64, (usize, u64)>> = wanted
         .iter()
         .zip(&upper)
@@ -74,7 +75,7 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'
     let lower = count(store, wanted, simd, watch, &sizes, |counts, keys, rows| {
         for ((counts, keys), buckets) in counts.iter_mut().zip(keys).zip(&buckets) {
             for (counts, &bucket) in counts.chunks_exact_mut(HALF).zip(buckets) {
-                // Few tiles have a value in a bucket, so most are done with at a glance.
+                // Few tiles have a value in a given bucket, so this check skips most of them.
                 if simd.run(Any { keys, bucket: bucket as u32 }) {
                     let inside = keys[..rows].iter().filter(|&&key| (key >> 16) as usize == bucket);
                     inside.for_each(|&key| counts[(key & 0xffff) as usize] += 1);
@@ -90,14 +91,14 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'
                 let (bucket, below) = places[w][&rank];
                 let slot = buckets[w].iter().position(|&b| b == bucket).unwrap_or(0);
                 let (low, _) = locate(&lower[w][slot * HALF..][..HALF], rank - below);
-                f64::from(from_key((bucket << 16 | low) as u32))
+                f64::from(f32_of_key((bucket << 16 | low) as u32))
             };
             column.quantiles.iter().map(|&q| interpolate(column.present, q, &value)).collect()
         })
         .collect())
 }
 
-/// Any number of quantiles of one feature, of which `present` values are not NaN: three scans, which count 16, 8 and 8 bits of
+/// Any number of quantiles of one feature with `present` values that are not NaN. Three scans count 16, 8 and 8 bits of
 /// the keys, so that counters stay small however many ranks there are.
 pub(crate) fn many_quantiles(
     store: &Store,
@@ -107,7 +108,7 @@ pub(crate) fn many_quantiles(
     watch: Watch<'_>,
 ) -> Result<Vec<f64>> {
     let wanted = Wanted { feature, present, quantiles: at.to_vec() };
-    // What is known of each rank: the upper bits of its key, and how many values have smaller upper bits.
+    // For each rank: the upper bits of its key, as far as they are known, and how many values have smaller upper bits.
     let mut found: BTreeMap<u64, (u32, u64)> = ranks(&wanted).into_iter().map(|rank| (rank, (0, 0))).collect();
     for (known, more) in [(0u32, 16u32), (16, 8), (24, 8)] {
         let mut prefixes: Vec<u32> = found.values().map(|&(prefix, _)| prefix).collect();
@@ -120,7 +121,7 @@ pub(crate) fn many_quantiles(
             (*prefix, *below) = (*prefix << more | next as u32, *below + under);
         }
     }
-    let value = |rank: u64| f64::from(from_key(found[&rank].0));
+    let value = |rank: u64| f64::from(f32_of_key(found[&rank].0));
     Ok(at.iter().map(|&q| interpolate(present, q, &value)).collect())
 }
 
@@ -134,7 +135,7 @@ fn count_prefixes(
     watch: Watch<'_>,
 ) -> Result<Vec<u64>> {
     let layout = store.layout();
-    // Where a prefix is looked for among those that begin with the same 16 bits.
+    // For every 16 leading bits: the range of prefixes that begin with them.
     let mut starts = vec![(0u32, 0u32); if known == 0 { 1 } else { HALF }];
     for (slot, prefix) in prefixes.iter().enumerate() {
         let start = &mut starts[if known == 0 { 0 } else { (prefix >> (known - 16)) as usize }];
@@ -146,7 +147,7 @@ fn count_prefixes(
         let rows = layout.rows_in(i);
         for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
             let here = (rows - t * TILE_ROWS).min(TILE_ROWS);
-            for key in tile[feature * TILE_ROWS..][..here].iter().map(|&v| to_key(v)) {
+            for key in tile[feature * TILE_ROWS..][..here].iter().map(|&v| key_of_f32(v)) {
                 let low = (key << known >> (32 - more)) as usize;
                 if known == 0 {
                     counts[low] += 1;
@@ -168,7 +169,7 @@ fn count_prefixes(
     }))
 }
 
-/// The two neighbouring ranks of a quantile and the share of the upper one.
+/// The two neighbouring ranks of a quantile, and the share of the upper one.
 fn neighbours(present: u64, q: f64) -> (u64, u64, f64) {
     let position = (present - 1) as f64 * q;
     let low = (position as u64).min(present - 1);
@@ -193,7 +194,7 @@ fn interpolate(present: u64, q: f64, value: &impl Fn(u64) -> f64) -> f64 {
     low + (high - low) * share
 }
 
-/// The bucket that holds the value of a rank, and how many values lie below the bucket.
+/// The bucket that contains the value of a rank, and how many values are below the bucket.
 fn locate(counts: &[u64], rank: u64) -> (usize, u64) {
     let mut below = 0;
     for (bucket, &n) in counts.iter().enumerate() {
@@ -248,11 +249,11 @@ impl Work for OrderKeys<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) {
-        self.keys.iter_mut().zip(self.values).for_each(|(key, &v)| *key = to_key(v));
+        self.keys.iter_mut().zip(self.values).for_each(|(key, &v)| *key = key_of_f32(v));
     }
 }
 
-/// Whether any key lies in a bucket.
+/// Whether any key is in a bucket.
 struct Any<'a> {
     keys: &'a [u32; TILE_ROWS],
     bucket: u32,
@@ -265,18 +266,6 @@ impl Work for Any<'_> {
     fn run<S: Simd, const R: usize>(self, _: S) -> bool {
         self.keys.iter().fold(false, |any, key| any | (key >> 16 == self.bucket))
     }
-}
-
-/// An unsigned integer of the same order. -0 counts as 0, and NaN, which no rank counts, comes after all values.
-#[inline(always)]
-fn to_key(value: f32) -> u32 {
-    let bits = (value + 0.0).to_bits();
-    let key = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    if value.is_nan() { u32::MAX } else { key }
-}
-
-fn from_key(key: u32) -> f32 {
-    f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
 }
 
 #[cfg(test)]

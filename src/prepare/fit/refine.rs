@@ -1,32 +1,42 @@
-//! What only the whole column tells, between landing and gridding: parameters of fitted transforms, categories, quantiles to
-//! winsorise by. Fitted values take the place of landed ones, and are measured again.
+//! What only the whole column determines, between landing and gridding: parameters of fitted transforms, categories,
+//! and quantiles for winsorising. Fitted values replace landed ones and are measured again.
 //!
-//! Sums are taken tile by tile and added in the order of the tiles, whichever thread took them, so that parameters are
-//! the same bits for any number of threads and any place of the tiles.
+//! Sums are taken tile by tile and added in the order of the tiles, whichever thread took them. Parameters therefore
+//! have the same bits for any number of threads, and wherever the tiles are.
 
-use super::categories::{Dictionary, Lookup};
+use super::categories::Lookup;
 use super::quantile::many_quantiles;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::RowGroup;
 use crate::numeric::Moments;
-use crate::prepare::transform::{Apply, Fitted, YeoJohnsonSums};
+use crate::prepare::transform::{Apply, FittedTransform, YeoJohnsonSums};
 use crate::simd::Dispatch;
 use crate::tiles::{Store, TILE_ROWS};
 
 /// Steps between the landmarks of a `quantile` transform: percentiles.
 pub(crate) const RANK_STEPS: usize = 100;
 
-/// Values that take the place of landed ones.
+/// Values that replace landed ones.
 #[derive(Debug)]
 pub(crate) enum Change {
     /// Of one feature: `fitted(landed + from) - to`.
-    Fitted { feature: usize, fitted: Fitted, from: f64, to: f64 },
-    /// Of the features of a column of categories; numbers lie at the first of them.
+    Fitted { feature: usize, fitted: FittedTransform, from: f64, to: f64 },
+    /// Of the features of a column of categories. The numbers of the categories have landed at the first of them.
     Categories { features: Vec<usize>, lookup: Lookup },
 }
 
-/// Puts changed values in the place of landed ones. The first row of the store is the first of `groups`.
+impl Change {
+    /// The change of the features of a column of categories.
+    pub(crate) fn categories(features: Vec<usize>, lookup: Lookup) -> Result<Change> {
+        if features.is_empty() || features.len() != lookup.features() {
+            return Err(Error::Internal("the features of a column of categories do not agree with it".into()));
+        }
+        Ok(Change::Categories { features, lookup })
+    }
+}
+
+/// Replaces landed values. The first row of the store is the first of `groups`.
 pub(crate) fn change(
     store: &mut Store,
     groups: &[RowGroup],
@@ -60,6 +70,8 @@ pub(crate) fn change(
     })
 }
 
+/// Replaces the numbers of categories in a tile, of which `first` is the first row in the input, by the values of
+/// features.
 fn look_up(tile: &mut [f32], features: &[usize], lookup: &Lookup, groups: &[RowGroup], first: u64, rows: usize) {
     let mut numbers = [0f32; TILE_ROWS];
     numbers[..rows].copy_from_slice(&tile[features[0] * TILE_ROWS..][..rows]);
@@ -74,8 +86,8 @@ fn look_up(tile: &mut [f32], features: &[usize], lookup: &Lookup, groups: &[RowG
     }
 }
 
-/// Calls `work` with the number and the landed values of every tile of a feature, padding left out; the results in the
-/// tiles' order.
+/// Calls `work` with the number of every tile and a feature's landed values in it, without padding. Returns the results
+/// in the order of the tiles.
 fn by_tile<T: Send>(
     store: &Store,
     feature: usize,
@@ -99,7 +111,7 @@ fn by_tile<T: Send>(
     Ok(chunks.into_iter().flat_map(|(_, tiles)| tiles).collect())
 }
 
-/// The moments of a feature's values, those beyond `bounds` moved to them. NaN is left out.
+/// The moments of a feature's values, with those beyond `bounds` moved to the bounds. NaN is left out.
 pub(crate) fn moments(
     store: &Store,
     feature: usize,
@@ -119,20 +131,20 @@ pub(crate) fn moments(
     Ok(tiles.into_iter().fold(Moments::EMPTY, Moments::merge))
 }
 
-/// The landmarks of a `quantile` transform: landed values.
+/// The landmarks of a `quantile` transform, as landed values.
 pub(crate) fn landmarks(store: &Store, feature: usize, present: u64, watch: Watch<'_>) -> Result<Vec<f64>> {
     let at: Vec<f64> = (0..=RANK_STEPS).map(|i| i as f64 / RANK_STEPS as f64).collect();
     many_quantiles(store, feature, present, &at, watch)
 }
 
-/// Parameters of `yeo-johnson` beyond this are not looked for.
+/// The largest absolute lambda that is considered for `yeo-johnson`.
 const LARGEST_LAMBDA: f64 = 16.0;
-/// Tiles in which a parameter is looked for first; all tiles then ask for few steps.
+/// How many tiles are sampled to find lambda approximately. All tiles then need few steps.
 const SAMPLE_TILES: u64 = 1024;
 
-/// The parameter of `yeo-johnson` with the largest likelihood of a normal distribution, for values that landed as signed
-/// logarithms less `origin`: the root of the likelihood's derivative (Yeo and Johnson 2000, section 3)
-/// `sum(t) / n - cov(y, dy/dlambda) / var(y)`.
+/// The parameter of `yeo-johnson` with the largest likelihood of a normal distribution, for values that landed as
+/// signed logarithms less `origin`: the root of the likelihood's derivative (Yeo and Johnson 2000, section 3) `sum(t) /
+/// n - cov(y, dy/dlambda) / var(y)`.
 pub(crate) fn likeliest_lambda(
     store: &Store,
     feature: usize,
@@ -163,8 +175,8 @@ pub(crate) fn likeliest_lambda(
     root(|lambda| derivative(lambda, 1), (sampled - 0.01, sampled + 0.01), limit)
 }
 
-/// Where a function that falls from positive to negative is 0; the end at which it is still looked for, if nowhere. `first`
-/// is where it is expected, +-`limit` how far it is looked for.
+/// The root of a function that falls from positive to negative. The search starts in the interval `first` and goes as
+/// far as +-`limit`; if there is no root, the result is the limit on its side.
 fn root(f: impl Fn(f64) -> Result<f64>, first: (f64, f64), limit: f64) -> Result<f64> {
     let within = |x: f64| x.clamp(-limit, limit);
     let (mut low, mut high) = (within(first.0), within(first.1));
@@ -185,7 +197,7 @@ fn root(f: impl Fn(f64) -> Result<f64>, first: (f64, f64), limit: f64) -> Result
     if !(at_low > 0.0 && at_high < 0.0) {
         return Ok(if at_low > 0.0 { high } else { low });
     }
-    // The Illinois variant of the false position: few steps, and the root stays between.
+    // The Illinois variant of the false position method: few steps, and the root stays bracketed.
     let (mut best, mut side) = (low, 0);
     for _ in 0..100 {
         let next = (low * at_high - high * at_low) / (at_high - at_low);
@@ -208,17 +220,4 @@ fn root(f: impl Fn(f64) -> Result<f64>, first: (f64, f64), limit: f64) -> Result
         }
     }
     Ok(best)
-}
-
-/// One change for a unit of categories; `features` and `froms` agree.
-pub(crate) fn categories(
-    dictionaries: &[Dictionary],
-    categories: &crate::prepare::recipe::Categories,
-    features: Vec<usize>,
-    froms: &[&crate::prepare::recipe::Derivation],
-) -> Result<Change> {
-    if features.is_empty() {
-        return Err(Error::Internal("a column of categories without a feature".into()));
-    }
-    Ok(Change::Categories { features, lookup: Lookup::new(dictionaries, categories, froms) })
 }

@@ -1,4 +1,4 @@
-//! Principal components: fewer numbers a row than features, from the exact covariance of the grid.
+//! Principal components: fewer values per row than there are features, from the exact covariance of the grid.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ pub struct Projection {
     pub step_exponent: i32,
     /// Means of the features, in steps of their grid.
     pub mean: Vec<f64>,
-    /// Components x features: unit vectors, of which the largest value is positive.
+    /// Components x features: unit vectors, with the sign that makes their largest value positive.
     pub components: Vec<Vec<f64>>,
-    /// By component, what one step of the features' grid is in scaled units: the step, divided by the component's
+    /// By component: one step of the features' grid in scaled units. This is the step, divided by the component's
     /// deviation if it was whitened.
     pub unit: Vec<f64>,
     /// Shares of the features' variance.
@@ -22,11 +22,11 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// One component of a row in scaled units; `feature` tells the values on the features' grid.
+    /// One component of a row in scaled units. `feature` gives the values on the features' grid.
     #[inline(always)]
     pub(crate) fn component(&self, j: usize, feature: impl Fn(usize) -> f64) -> f64 {
         let terms = self.components[j].iter().zip(&self.mean).enumerate();
-        // From the first feature to the last: an order that every platform keeps.
+        // Summed from the first feature to the last, the same order on every platform.
         terms.fold(0.0, |sum, (f, (c, mean))| sum + c * (feature(f) - mean)) * self.unit[j]
     }
 
@@ -36,13 +36,13 @@ impl Projection {
         (component * power_of_two(-self.step_exponent)).round_ties_even().clamp(-limit, limit) as f32
     }
 
-    /// Components on their grid of features on theirs.
+    /// The components of a row, on their grid, from its features on theirs.
     pub(crate) fn row_of(&self, features: &[i32]) -> Vec<i32> {
         let value = |j| self.grid(self.component(j, |f| f64::from(features[f]))) as i32;
         (0..self.components.len()).map(value).collect()
     }
 
-    /// Features on their grid that components on theirs stand for.
+    /// The features, on their grid, that components on theirs stand for.
     pub(crate) fn features_of(&self, row: &[f64]) -> Vec<f64> {
         let step = power_of_two(self.step_exponent);
         let mut features = self.mean.clone();

@@ -19,20 +19,21 @@ pub enum Transform {
     SignedLog1p,
     /// The square root; refuses negative values.
     Sqrt,
-    /// The power transform of Yeo and Johnson (2000) whose parameter makes the column most like a normal distribution.
+    /// The power transform of Yeo and Johnson (2000), with the parameter that brings the column closest to a normal
+    /// distribution.
     YeoJohnson,
     /// The share of rows with a smaller value, 0 to 1, by the column's percentiles.
     Quantile,
-    /// `none` or `signed-log1p`, whichever leaves less skewness, if the skewness of a column is above 1.
+    /// `none`, or `signed-log1p` if the skewness of a column is above 1 and the logarithm reduces it.
     Auto,
 }
 
-/// What takes the place of a null, NaN or infinity.
+/// What replaces a null, NaN or infinity.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Plain", into = "Plain")]
 #[schemars(with = "Plain")]
 pub enum Missing {
-    /// The median of the column's transformed values; where the fit had none missing, that of the rows looked at first.
+    /// The median of the column's transformed values; if none was missing in the fit, that of the probed rows.
     Median,
     /// Their mean.
     Mean,
@@ -57,16 +58,17 @@ pub enum Scale {
     Minmax,
     /// Left in its own unit.
     None,
-    /// All features of a one-hot column divided by the same number, so that their variances sum to 1: a code then weighs
-    /// as much as a balance, however many categories it has.
+    /// All features of a one-hot column are divided by the same number, so that their variances sum to 1: a code then
+    /// has the same weight as a balance, however many categories it has.
     Block,
 }
 
-/// How categories become numbers.
+/// How categories are encoded as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encode {
-    /// A feature of 0 and 1 for each of the most common categories, one for all others, one for missing values.
+    /// An indicator feature (0 or 1) for each of the most common categories, one for all others, one for missing
+    /// values.
     OneHot,
     /// The share of rows that have the category.
     Frequency,
@@ -78,7 +80,7 @@ pub enum Encode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unseen {
-    /// Label the rows, count the values, and tell.
+    /// Label the rows, count the values and report them.
     #[default]
     Count,
     /// Refuse the input.
@@ -126,7 +128,7 @@ impl FromStr for Missing {
             "refuse" => Ok(Missing::Refuse),
             _ => match text.parse::<f64>() {
                 Ok(v) if v.is_finite() => Ok(Missing::Constant(v)),
-                _ => Err(format!("{text:?} is none of median, mean, zero, refuse or a number")),
+                _ => Err(format!("{text:?} is not median, mean, zero, refuse or a number")),
             },
         }
     }

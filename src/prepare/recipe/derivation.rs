@@ -1,8 +1,8 @@
-//! How a feature comes of columns of the input, where it is not a column itself.
+//! How a feature is derived from columns of the input, if it is not a column itself.
 
 use serde::{Deserialize, Serialize};
 
-/// What a feature is made of.
+/// What a feature is derived from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Derivation {
@@ -15,7 +15,7 @@ pub enum Derivation {
     },
     /// The first column divided by the second.
     Ratio([String; 2]),
-    /// The first column less the second.
+    /// The first column minus the second.
     Difference([String; 2]),
     /// 1 where the column is missing, else 0.
     Missing(String),
@@ -30,7 +30,7 @@ pub enum Derivation {
     OtherCategory(String),
     /// 1 where the category is missing, else 0.
     NoCategory(String),
-    /// The share, among the fit's rows with a category, of those that have the row's; 0 for one that the fit did not see.
+    /// The share of the category among the fit's rows that have one; 0 for a category that the fit did not see.
     Frequency(String),
     /// The category's place in its order.
     Ordinal(String),
@@ -45,7 +45,7 @@ pub struct Categories {
     pub names: Vec<String>,
     /// Rows of the fit that have each.
     pub counts: Vec<u64>,
-    /// The first this many have a feature of their own, if any have.
+    /// How many of the first have a feature of their own.
     pub own: usize,
 }
 

@@ -37,10 +37,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Encode, Missing, Scale, Transform, Unseen};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::text::{TomlText, dates, did_you_mean, line_and_column, nearest};
 
-/// The choices for one column; what is absent follows the defaults.
+/// The choices for one column. What is absent follows the defaults.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnChoice {
@@ -48,13 +48,14 @@ pub struct ColumnChoice {
     pub transform: Option<Transform>,
     /// Default `median`.
     pub missing: Option<Missing>,
-    /// Default `zscore`; of one-hot columns `block`.
+    /// Default `zscore`; for one-hot columns `block`.
     pub scale: Option<Scale>,
-    /// Scaled values beyond +-clip are moved there and counted; `inf` for none. Default 128, but none with scale `none`.
+    /// Scaled values beyond +-clip are moved there and counted; `inf` for none. Default 128, but none with scale
+    /// `none`.
     pub clip: Option<f64>,
-    /// Factor of the scaled values: 2 makes a column count twice in distances. Default 1.
+    /// Factor of the scaled values: with 2, a column counts twice in distances. Default 1.
     pub weight: Option<f64>,
-    /// Numbers that stand for "unknown", such as 999 or -1: they become missing values.
+    /// Numbers that stand for "unknown", such as 999 or -1. They become missing values.
     pub sentinels: Option<Vec<f64>>,
     /// Whether to add a feature NAME_missing: 1 where the value is missing, else 0. Default false.
     pub indicator: Option<bool>,
@@ -62,7 +63,7 @@ pub struct ColumnChoice {
     pub winsorise: Option<[f64; 2]>,
     /// Turns categories, as text or as numbers, into numbers.
     pub encode: Option<Encode>,
-    /// With `one-hot`, the most common categories that get a feature of their own. Default 20.
+    /// With `one-hot`, how many of the most common categories get a feature of their own. Default 20.
     pub top: Option<usize>,
     /// With `ordinal`, the categories from the lowest to the highest.
     pub order: Option<Vec<String>>,
@@ -72,13 +73,13 @@ pub struct ColumnChoice {
     pub unseen: Option<Unseen>,
 }
 
-/// A feature made of two columns. Its choices stand under its name in `columns`.
+/// A feature computed from two columns. Its choices are under its name in `columns`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Derived {
     /// The first column divided by the second; a division by 0 is a missing value.
     pub ratio: Option<[String; 2]>,
-    /// The first column less the second.
+    /// The first column minus the second.
     pub difference: Option<[String; 2]>,
 }
 
@@ -97,17 +98,17 @@ fn one() -> f64 {
     1.0
 }
 
-/// How features become fewer.
+/// How to reduce the number of features.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reduce {
-    /// A feature whose correlation with an earlier one is above this, positive or negative, is left out.
+    /// A feature is left out if its correlation with an earlier one is beyond this, positive or negative.
     pub max_correlation: Option<f64>,
     /// Principal components: how many.
     pub components: Option<usize>,
-    /// Principal components: as many as have this share of the variance.
+    /// Principal components: as many as explain this share of the variance.
     pub variance: Option<f64>,
-    /// Whether every component is divided by its deviation, so that all weigh the same. Default false.
+    /// Whether every component is divided by its deviation, so that all have the same weight. Default false.
     #[serde(default)]
     pub whiten: bool,
 }
@@ -116,14 +117,14 @@ pub struct Reduce {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// For every column.
+    /// Choices for every column.
     #[serde(default)]
     pub defaults: ColumnChoice,
-    /// By name, or by a pattern with `*` and `?`; stronger than the defaults. A name is stronger than a pattern, and of two
-    /// patterns the one with more letters.
+    /// Choices by name, or by a pattern with `*` and `?`. They override the defaults. A name overrides a pattern, and
+    /// of two patterns the one with more letters wins.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnChoice>,
-    /// Features made of two columns, by name.
+    /// Features computed from two columns, by name.
     #[serde(default)]
     pub derived: BTreeMap<String, Derived>,
     /// Groups of columns with a common weight, by name.
@@ -132,7 +133,7 @@ pub struct Recipe {
     /// Correlated columns and principal components.
     #[serde(default)]
     pub reduce: Reduce,
-    /// The file that it was read from, with its text.
+    /// The file that it was read from, and its text.
     #[serde(skip)]
     file: Option<(PathBuf, String)>,
 }
@@ -163,9 +164,11 @@ impl Recipe {
     /// The file cannot be read; the TOML is malformed or has an unknown key, with line and column.
     pub fn from_toml(path: &Path) -> Result<Self> {
         let text = TomlText::read(path)?.text;
-        let spec: Recipe = toml::from_str(&text)
-            .map_err(|e| Error::usage(format!("{}: {e}{}", path.display(), meant(e.message()))))?;
-        Ok(Recipe { file: Some((path.to_path_buf(), text)), ..spec })
+        let recipe: Recipe = toml::from_str(&text).map_err(|e| {
+            let message = format!("{}: {e}{}", path.display(), meant(e.message()));
+            Error::usage(message).of_kind(ErrorKind::Config).of_file(path)
+        })?;
+        Ok(Recipe { file: Some((path.to_path_buf(), text)), ..recipe })
     }
 
     /// The JSON Schema of recipe files, for editors.
@@ -173,13 +176,13 @@ impl Recipe {
         schemars::schema_for!(Recipe).to_value()
     }
 
-    /// Flags win over the file's defaults, not over what the file says of a column.
+    /// Flags override the file's defaults, but not what the file says about a column.
     pub fn with_flags(mut self, flags: ColumnChoice) -> Self {
         self.defaults = flags.or(self.defaults);
         self
     }
 
-    /// Which of these columns it makes numbers of, whatever their type.
+    /// Which of these columns it turns into numbers, whatever their type.
     pub fn encoded<'a>(&self, columns: impl Iterator<Item = &'a str>) -> Vec<String> {
         let encodes = |name: &&str| {
             let choice = self.choice(name);
@@ -188,7 +191,7 @@ impl Recipe {
         columns.filter(encodes).map(str::to_owned).collect()
     }
 
-    /// What is said of a column beyond the defaults.
+    /// What the recipe says about a column beyond the defaults.
     pub(crate) fn choice(&self, name: &str) -> ColumnChoice {
         let letters = |pattern: &str| pattern.chars().filter(|c| !"*?".contains(*c)).count();
         let mut patterns: Vec<(&String, &ColumnChoice)> =
@@ -198,7 +201,7 @@ impl Recipe {
         patterns.into_iter().fold(exact, |choice, (_, weaker)| choice.or(weaker.clone()))
     }
 
-    /// Where a key of a section stands: ` (recipe.toml:12:2)`.
+    /// Where a key of a section is: ` (recipe.toml:12:2)`.
     pub(crate) fn place(&self, section: &str, key: &str) -> String {
         use toml::de::{DeTable, DeValue};
         let find = || {
@@ -213,8 +216,8 @@ impl Recipe {
         find().unwrap_or_default()
     }
 
-    /// Fails for names that are no feature, all of them listed, and for values that make no sense. `known` are the names
-    /// of features and of columns that derived features use; `all` those of every column.
+    /// Fails for names that are not features, all of them listed, and for invalid values. `known` are the names of
+    /// features and of columns that derived features use; `all` are those of every column.
     pub(crate) fn check(&self, known: &[&str], all: &[&str]) -> Result<()> {
         let mut faults = Vec::new();
         let named = self.columns.iter().map(|(name, choice)| (name.as_str(), choice));
@@ -228,7 +231,11 @@ impl Recipe {
         let unknown = |section, pattern: &str, owner: &str| {
             (!known.iter().any(|name| *name == pattern || matches(pattern, name))).then(|| {
                 let place = self.place(section, owner);
-                let why = if all.contains(&pattern) { "is a column, but no feature" } else { "is no column" };
+                let why = match pattern {
+                    _ if all.contains(&pattern) => "is a column, but not a feature",
+                    _ if pattern.contains(['*', '?']) => "matches no feature",
+                    _ => "is not a column",
+                };
                 format!("{pattern:?} {why}{}{place}", did_you_mean(pattern, known.iter().copied()))
             })
         };
@@ -237,34 +244,44 @@ impl Recipe {
             missing.extend(block.columns.iter().filter_map(|pattern| unknown("blocks", pattern, owner)));
             if !(block.weight > 0.0 && block.weight <= 1e6) {
                 faults.push(format!(
-                    "block {owner}: its weight must be above 0 and at most 1e6{}",
+                    "block {owner}: weight must be above 0 and at most 1e6{}",
                     self.place("blocks", owner)
                 ));
             }
         }
         if !missing.is_empty() {
             faults.push(format!(
-                "the recipe names columns that are no features:\n  {}\nthe features are: {}",
+                "the recipe names columns that are not features:\n  {}\nthe features are: {}",
                 missing.join("\n  "),
                 known.join(", ")
             ));
         }
         let in_two = known.iter().filter_map(|name| {
             let owners: Vec<&str> = self.blocks_of(name).map(|(owner, _)| owner).collect();
-            (owners.len() > 1).then(|| format!("{name} is in the blocks {}; one is possible", owners.join(" and ")))
+            let blocks = owners.join(" and ");
+            (owners.len() > 1).then(|| format!("{name} belongs to blocks {blocks}; a column can belong to only one"))
         });
         faults.extend(in_two);
         faults.extend(self.reduce.faults());
-        if faults.is_empty() { Ok(()) } else { Err(Error::usage(faults.join("\n"))) }
+        if faults.is_empty() { Ok(()) } else { Err(self.error(&faults)) }
     }
 
-    /// The blocks that a column is in, with their names.
+    /// The error for faults of the recipe, which may come from a file or from flags.
+    pub(crate) fn error(&self, faults: &[String]) -> Error {
+        let error = Error::usage(faults.join("\n"));
+        match &self.file {
+            Some((path, _)) => error.of_kind(ErrorKind::Config).of_file(path),
+            None => error,
+        }
+    }
+
+    /// The blocks that a column belongs to, with their names.
     fn blocks_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a Block)> {
         let holds = move |block: &&Block| block.columns.iter().any(|p| p == name || matches(p, name));
         self.blocks.iter().map(|(owner, block)| (owner.as_str(), block)).filter(move |(_, block)| holds(block))
     }
 
-    /// The block that a column is in.
+    /// The block that a column belongs to.
     pub(crate) fn block_of<'a>(&'a self, name: &'a str) -> Option<(&'a str, &'a Block)> {
         self.blocks_of(name).next()
     }
@@ -276,12 +293,12 @@ impl Recipe {
 
     /// The choices for the features of a one-hot column.
     pub(crate) fn one_hot(&self, name: &str) -> ColumnRecipe {
-        // The defaults for numbers say nothing of categories.
+        // The defaults are for numbers and do not apply to categories.
         let recipe = self.choice(name).resolved(Transform::None, Scale::Block);
         ColumnRecipe { missing: Missing::Zero, ..recipe }
     }
 
-    /// The choices for the feature that tells where a column is missing.
+    /// The choices for the feature that indicates where a column is missing.
     pub(crate) fn indicator(&self, name: &str) -> ColumnRecipe {
         let weight = self.choice(name).or(self.defaults.clone()).weight;
         ColumnChoice { weight, missing: Some(Missing::Zero), ..Default::default() }
@@ -322,7 +339,7 @@ impl ColumnChoice {
         }
     }
 
-    /// The most categories with a feature of their own.
+    /// How many categories at most get a feature of their own.
     pub(crate) fn top(&self) -> usize {
         self.top.unwrap_or(DEFAULT_TOP)
     }
@@ -349,7 +366,7 @@ impl ColumnChoice {
             (self.top.is_some_and(|n| !(1..=1000).contains(&n)), "top must be between 1 and 1000"),
             (
                 (self.encode == Some(Encode::Ordinal)) != self.order.is_some(),
-                "encode = \"ordinal\" needs order, the categories from the lowest to the highest; and order is for it alone",
+                "encode = \"ordinal\" needs order, the categories from the lowest to the highest; order is for it alone",
             ),
             (
                 self.order.as_ref().is_some_and(|o| o.len() < 2 || (1..o.len()).any(|i| o[..i].contains(&o[i]))),
@@ -366,7 +383,7 @@ impl ColumnChoice {
                 self.encode.is_some() && (self.sentinels.is_some() || self.indicator == Some(true)),
                 "sentinels and indicator are for numbers, not for categories",
             ),
-            (self.encode.is_some() && self.age_at.is_some(), "encode and age_at exclude each other"),
+            (self.encode.is_some() && self.age_at.is_some(), "encode and age_at cannot be combined"),
         ];
         rules.into_iter().filter(|(broken, _)| *broken).map(|(_, why)| why.to_owned()).collect()
     }
@@ -391,12 +408,12 @@ impl Reduce {
     }
 }
 
-/// Whether a name with `*` or `?` fits.
+/// Whether a name matches a pattern with `*` or `?`.
 fn matches(pattern: &str, name: &str) -> bool {
     pattern.contains(['*', '?']) && glob::Pattern::new(pattern).is_ok_and(|p| p.matches(name))
 }
 
-/// What a wrong word of TOML was probably meant to be, from an error that lists the right ones in backticks.
+/// What a wrong word in TOML was probably meant to be, from an error that lists the valid ones in backticks.
 fn meant(message: &str) -> String {
     let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     match words.split_first() {

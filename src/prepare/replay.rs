@@ -1,0 +1,111 @@
+//! Replaying a fitted recipe on new rows.
+
+use super::counts::ColumnCounts;
+use super::design::Design;
+use super::fit::{Change, Lookup, change, not_in_order, refuse};
+use super::gridder::{Gridder, to_grid};
+use super::land::{LandPlan, Landed, land_groups};
+use super::placement::Placement;
+use super::preparation::{Preparation, PreparedColumn};
+use super::recipe::{Derivation, Missing, Unseen};
+use super::reduce::project;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Watch;
+use crate::input::{RowGroup, Source};
+use crate::tiles::Tiles;
+
+/// Prepares some consecutive row groups by a fitted recipe. `design` must be made from the same recipe.
+///
+/// # Errors
+/// Missing values, categories or values where the recipe refuses them, or values outside a transform's domain.
+pub fn replay(
+    source: &Source,
+    design: &Design,
+    recipe: &Preparation,
+    groups: &[RowGroup],
+    placement: &Placement,
+    watch: Watch<'_>,
+) -> Result<(Tiles, Vec<ColumnCounts>)> {
+    let simd = placement.dispatch()?;
+    let mut store = placement.store(groups.iter().map(|g| g.rows).sum(), design.width())?;
+    let fitted = |f: usize| (recipe.columns[f].transform.kind(), recipe.columns[f].origin);
+    let plans = LandPlan::of_design(design, simd, fitted);
+    let landed = land_groups(source, groups, &plans, &mut store, watch)?;
+    refuse(design, &landed.tallies)?;
+    let (mut changes, unseen) = encode(source, design, recipe, &landed)?;
+    changes.extend(transforms(recipe));
+    change(&mut store, groups, &changes, simd, watch)?;
+    let gridder = |c: &PreparedColumn| c.watchful_gridder(recipe.step_exponent);
+    let grids: Vec<(usize, Gridder)> = recipe.columns.iter().map(gridder).enumerate().collect();
+    let (moved, measured) = to_grid(&mut store, &grids, None, simd, watch)?;
+    let counts = |(f, column): (usize, &PreparedColumn)| {
+        let mut counts = landed.tallies[f].counts;
+        counts += moved[f];
+        counts.unseen += unseen[f];
+        ColumnCounts { name: column.name.clone(), counts }
+    };
+    let counts: Vec<ColumnCounts> = recipe.columns.iter().enumerate().map(counts).collect();
+    refuse_unseen(recipe, &counts)?;
+    let tiles = match &recipe.projection {
+        Some(projection) => {
+            project(&mut store, projection)?;
+            Tiles::measured(store, None)?
+        }
+        None => Tiles::new(store, None, measured),
+    };
+    Ok((tiles, counts))
+}
+
+/// What replaces the numbers of categories, and by feature how many rows have a category that the fit did not see.
+fn encode(source: &Source, design: &Design, recipe: &Preparation, landed: &Landed) -> Result<(Vec<Change>, Vec<u64>)> {
+    let mut unseen = vec![0; design.width()];
+    let mut changes = Vec::new();
+    let encoded = design.units.iter().zip(&landed.dictionaries).filter(|(unit, _)| unit.encode.is_some());
+    for (unit, dictionaries) in encoded {
+        let name = &source.columns()[unit.columns[0]].name;
+        let known = recipe.categories.iter().find(|c| c.column == *name);
+        let known = known.ok_or_else(|| Error::Internal(format!("no categories of {name:?}")))?;
+        let froms: Vec<&Derivation> = unit.features.iter().filter_map(|&f| recipe.columns[f].from.as_ref()).collect();
+        let lookup = Lookup::new(dictionaries, known, &froms);
+        let first = unit.features[0];
+        let is_ordinal = froms.iter().any(|from| matches!(from, Derivation::Ordinal(_)));
+        if is_ordinal && lookup.unseen > 0 && recipe.columns[first].missing == Missing::Refuse {
+            return Err(not_in_order(name, lookup.unseen));
+        }
+        // If nothing was missing in the fit, a missing category is one that the fit did not see.
+        let one_hot = froms.iter().any(|from| from.is_one_hot());
+        let knows_gaps = froms.iter().any(|from| matches!(from, Derivation::NoCategory(_)));
+        let gaps = if one_hot && !knows_gaps { landed.tallies[first].counts.nulls } else { 0 };
+        unseen[first] = lookup.unseen + gaps;
+        changes.push(Change::categories(unit.features.clone(), lookup)?);
+    }
+    Ok((changes, unseen))
+}
+
+/// The transforms that were fitted to whole columns.
+fn transforms(recipe: &Preparation) -> impl Iterator<Item = Change> {
+    recipe.columns.iter().enumerate().filter_map(|(feature, column)| {
+        let fitted = column.transform.fitted()?.clone();
+        let to = fitted.apply(column.origin);
+        Some(Change::Fitted { feature, fitted, from: column.origin, to })
+    })
+}
+
+/// Fails with all columns that have a category or a value that the fit did not see, and whose recipe refuses such.
+fn refuse_unseen(recipe: &Preparation, counts: &[ColumnCounts]) -> Result<()> {
+    let refused = recipe.columns.iter().zip(counts).filter_map(|(column, ColumnCounts { counts, .. })| {
+        let what = match (counts.unseen, counts.outside) {
+            _ if column.unseen != Unseen::Refuse => return None,
+            (0, 0) => return None,
+            (0, outside) => format!("{outside} values outside the range of the fit"),
+            (unseen, _) => format!("{unseen} values in categories that the fit did not see"),
+        };
+        let name = column.column();
+        Some((name, format!("{name:?} has {what}; its recipe refuses unseen values (unseen)")))
+    });
+    let (columns, faults): (Vec<&str>, Vec<String>) = refused.unzip();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Error::input(faults.join("\n")).of_columns(columns).of_kind(ErrorKind::Values))
+}
