@@ -1,8 +1,8 @@
 //! What exactness costs: the near-tie certificate and integer sums, against the same pass without them, in pairs of one
 //! after the other, as machines are noisy: `cargo bench --features bare --bench exactness`.
 //!
-//! `first` adds every row to the sums; in `stable` no row moves, as in most later passes hardly any does. The ratio is the
-//! median of those of the pairs. Bounds are not kept: they would leave rows out.
+//! `first` adds every row to the sums; in `stable` no row moves, as in most later passes hardly any does. The ratio is
+//! the median of those of the pairs. Bounds are not kept: they would leave rows out.
 
 #![allow(clippy::print_stdout)]
 

@@ -1,6 +1,6 @@
 //! What can go wrong, in the user's words. Each class has an exit code; a message names the file, column, row group or
-//! value, what was expected, and the remedy. Callers that cannot read messages match on [`Error::kind`] and on the columns,
-//! file and option that an error is about.
+//! value, what was expected, and the remedy. Callers that cannot read messages match on [`Error::kind`] and on the
+//! columns, file and option that an error is about.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What a bank's auditors ask of segments: how a protected attribute is distributed across them. A survey of the protected
-//! columns; an [`AuditReport`] leaves: shares where values are few, quartiles where they are many.
+//! What a bank's auditors ask of segments: how a protected attribute is distributed across them. A survey of the
+//! protected columns; an [`AuditReport`] leaves: shares where values are few, quartiles where they are many.
 //!
 //! Memory holds a batch and the counts, whose number is bounded. Each column is counted by one thread in row order, so
 //! threads do not show. Absent on purpose: any judgement of what is fair.

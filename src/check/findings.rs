@@ -45,18 +45,18 @@ struct ColumnFacts<'a> {
 }
 
 /// Severity, kind and text of a finding.
-type Found = (Severity, &'static str, String);
-type Finder = fn(&ColumnFacts<'_>) -> Option<Found>;
+type ColumnFinding = (Severity, &'static str, String);
+type ColumnFinder = fn(&ColumnFacts<'_>) -> Option<ColumnFinding>;
 
 /// Finders for every column, in the order of the report.
-const OF_ANY_COLUMN: [Finder; 5] = [personal, protected, mistyped, absent, empty];
+const OF_ANY_COLUMN: [ColumnFinder; 5] = [personal, protected, mistyped, absent, empty];
 /// Finders for columns that have values; [`sentinel_codes`] and [`likely_id`] follow them.
-const OF_VALUES: [Finder; 6] = [mostly_missing, infinite, nan, empty_text, padded, constant];
+const OF_VALUES: [ColumnFinder; 6] = [mostly_missing, infinite, nan, empty_text, padded, constant];
 
 /// The findings about one column. `personal` is the result of [`personal_data`].
 pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Option<String>) -> Vec<Finding> {
     let facts = ColumnFacts { report, profile, personal: personal.as_deref() };
-    let mut found: Vec<Found> = OF_ANY_COLUMN.iter().filter_map(|find| find(&facts)).collect();
+    let mut found: Vec<ColumnFinding> = OF_ANY_COLUMN.iter().filter_map(|find| find(&facts)).collect();
     if profile.present() > 0 {
         found.extend(OF_VALUES.iter().filter_map(|find| find(&facts)));
         found.extend(sentinel_codes(&facts));
@@ -66,7 +66,7 @@ pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Opti
     found.into_iter().map(|(severity, kind, text)| Finding { severity, kind, column: column(), text }).collect()
 }
 
-fn personal(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn personal(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let what = facts.personal?;
     let by_name =
         personal_name(&facts.report.name).is_some() && matches!(facts.report.class, Class::Number | Class::Date);
@@ -78,56 +78,56 @@ fn personal(facts: &ColumnFacts<'_>) -> Option<Found> {
     Some((Warning, "personal_data", format!("{what}; {remedy}")))
 }
 
-fn protected(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn protected(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let attribute = protected_attribute(&facts.report.name).filter(|_| facts.personal.is_none())?;
     let text =
         format!("a protected attribute ({attribute}), by its name; a fit leaves it out unless --include names it");
     Some((Note, "protected_attribute", text))
 }
 
-fn mistyped(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn mistyped(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.mistyped)?;
     Some((Warning, "mistyped", format!("{n} rows are of files in which its type is of another kind")))
 }
 
-fn absent(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn absent(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.absent)?;
     Some((Warning, "absent", format!("{n} rows are of files without it")))
 }
 
-fn empty(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn empty(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     (facts.profile.present() == 0).then(|| (Warning, "empty", "every value is missing".into()))
 }
 
-fn mostly_missing(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn mostly_missing(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let ColumnFacts { report, profile, .. } = facts;
     let rows = profile.rows + report.absent + report.mistyped;
     let missing = report.missing() as f64 / rows.max(1) as f64;
     (missing > HALF).then(|| (Note, "mostly_missing", format!("{} of the values are missing", percent(missing))))
 }
 
-fn infinite(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn infinite(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.numbers.as_ref()?.infinite)?;
     Some((Warning, "infinite", format!("{n} infinities; a fit treats them as missing")))
 }
 
-fn nan(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn nan(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.numbers.as_ref()?.nan)?;
     Some((Note, "nan", format!("{n} NaN; a fit treats them as missing")))
 }
 
-fn empty_text(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn empty_text(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.text.as_ref()?.empty)?;
     Some((Note, "empty_text", format!("{n} empty texts that are not null")))
 }
 
-fn padded(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn padded(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.text.as_ref()?.padded)?;
     Some((Note, "padded", format!("{n} texts begin or end with a blank")))
 }
 
 /// A constant or nearly constant column.
-fn constant(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn constant(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let common = facts.report.most_common.as_ref();
     let value = |v: &Option<Value>| v.as_ref().map_or_else(|| "one value".to_owned(), tell);
     if facts.report.distinct == 1 {
@@ -140,7 +140,7 @@ fn constant(facts: &ColumnFacts<'_>) -> Option<Found> {
 }
 
 /// Codes for unknown, such as -999 or 1900-01-01.
-fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<Found> {
+fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<ColumnFinding> {
     let (ColumnValues::Numbers(n), Some(told)) = (&facts.profile.values, &facts.report.numbers) else {
         return Vec::new();
     };
@@ -159,7 +159,7 @@ fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<Found> {
     sentinels(&n.edges(), n.moments.n, &told.sorted, is_date).into_iter().map(finding).collect()
 }
 
-fn likely_id(facts: &ColumnFacts<'_>) -> Option<Found> {
+fn likely_id(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let (report, present) = (facts.report, facts.profile.present());
     let may_be_id = match report.class {
         Class::Number => report.numbers.as_ref().is_some_and(|n| n.whole),

@@ -83,8 +83,8 @@ pub struct CheckRequest {
     #[serde(rename = "report")]
     #[cfg_attr(feature = "cli", arg(long = "report", value_name = "FILE"))]
     pub page: Option<PathBuf>,
-    /// Threads, memory and scratch space. Duplicate rows are looked for where their hashes, 16 bytes a row, fit into half
-    /// of the memory.
+    /// Threads, memory and scratch space. Duplicate rows are looked for where their hashes, 16 bytes a row, fit into
+    /// half of the memory.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub resources: Resources,
 }

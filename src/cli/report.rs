@@ -63,8 +63,8 @@ pub(super) fn parts(model: &Model, labels: &Labelling) -> String {
     out.to_string()
 }
 
-/// Segment, its name if the bank is divided, customers, share, mean distance, and what sets it apart. The segments of rules
-/// stand among the parts.
+/// Segment, its name if the bank is divided, customers, share, mean distance, and what sets it apart. The segments of
+/// rules stand among the parts.
 pub(super) fn segments(model: &Model, labels: &Labelling) -> String {
     let named = model.division.is_some();
     let mut out = if named {

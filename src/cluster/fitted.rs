@@ -24,8 +24,8 @@ pub struct FittedCentroids {
     /// `n_clusters x features`: the centroids in the features' own units, with transforms undone. A back-transformed
     /// centroid is not the mean of the raw values.
     pub cluster_centers_: Vec<Vec<f64>>,
-    /// `n_clusters x features`, or x components if the preparation has any: the centroids as grid integers, which define
-    /// the labels.
+    /// `n_clusters x features`, or x components if the preparation has any: the centroids as grid integers, which
+    /// define the labels.
     pub grid_centers_: Vec<Vec<i32>>,
     /// Rows by segment.
     pub counts_: Vec<u64>,

@@ -469,8 +469,9 @@ mod tests {
         let names: StringArray = (0..3000).map(|i| (i % 11 > 0).then(|| format!("name {}", i * 2))).collect();
         table(&right, &[("id", ids(|i| i * 2)), ("double", ids(|i| i * 4)), ("name", Arc::new(names))], 450);
         for memory in [0, 1 << 30] {
-            let open =
-                || Source::open(std::slice::from_ref(&left)).unwrap().with_tables(std::slice::from_ref(&right), None);
+            let open = || {
+                Source::open(std::slice::from_ref(&left)).unwrap().with_tables(std::slice::from_ref(&right), Some("id"))
+            };
             let mut source = open().unwrap();
             let counts = source.join(&[1, 2], folder.path(), memory, Watch::none()).unwrap();
             let even = (0..3000).filter(|i| i * 7 % 3001 % 2 == 0).count() as u64;

@@ -1,5 +1,5 @@
-//! Apply: the values that a clustering sees of some customers, as a model prepares them. Rows flow through in batches of
-//! row groups, as in `assign`; the parts of a divided bank are prepared batch by batch and put back in input order.
+//! Apply: the values that a clustering sees of some customers, as a model prepares them. Rows flow through in batches
+//! of row groups, as in `assign`; the parts of a divided bank are prepared batch by batch and put back in input order.
 
 use std::ops::Range;
 use std::path::Path;
@@ -26,9 +26,9 @@ const BATCH_BYTES: u64 = 64 << 20;
 /// The column that names the part of each row, where there may be several.
 const PART_COLUMN: &str = "part";
 
-/// Writes the prepared values of all rows: the id, and one float32 column a feature, or a component, in scaled units. Of a
-/// divided bank, a column names the part of each row, and a feature that a part does not have is null there. Returns the
-/// number of rows.
+/// Writes the prepared values of all rows: the id, and one float32 column a feature, or a component, in scaled units.
+/// Of a divided bank, a column names the part of each row, and a feature that a part does not have is null there.
+/// Returns the number of rows.
 ///
 /// # Errors
 /// A model that does not verify, columns that the input lacks, values that the preparation refuses.
@@ -56,8 +56,8 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let columns = Columns::new(&model, &division, ids.as_ref())?;
     let file = publication.file(&name)?;
     let writer = TableWriter::new(file, request.out.clone(), columns.schema.clone())?;
-    let mut rows = Prepared { columns, ids, writer, next_row: 0 };
-    let job = Job { request, source: &source, model: &model, membership: &membership };
+    let mut rows = PreparedRows { columns, ids, writer, next_row: 0 };
+    let job = ApplyJob { request, source: &source, model: &model, membership: &membership };
     watch.stage(Stage::Prepare, source.rows(), "rows", || match model.parts.as_slice() {
         [part] if division.is_whole() => job.whole(part, &mut rows, watch),
         _ => job.divided(&mut rows, watch),
@@ -115,14 +115,14 @@ fn value_names(part: &PartModel) -> Vec<String> {
 }
 
 /// Prepared rows on their way to the table.
-struct Prepared<'a> {
+struct PreparedRows<'a> {
     columns: Columns,
     ids: Option<IdStream<'a>>,
     writer: TableWriter,
     next_row: i64,
 }
 
-impl Prepared<'_> {
+impl PreparedRows<'_> {
     /// Writes rows; `parts` are the numbers of their parts, if there may be several.
     fn push(&mut self, rows: usize, parts: Option<Int32Array>, values: Vec<ArrayRef>, watch: Watch<'_>) -> Result<()> {
         watch.check()?;
@@ -143,21 +143,21 @@ impl Prepared<'_> {
 }
 
 /// What both ways have in common.
-struct Job<'a> {
+struct ApplyJob<'a> {
     request: &'a ApplyRequest,
     source: &'a Source,
     model: &'a Model,
     membership: &'a Membership,
 }
 
-impl Job<'_> {
+impl ApplyJob<'_> {
     fn batch_rows(&self) -> u64 {
         let dim = self.model.parts.iter().map(|part| part.preparation.columns.len()).max().unwrap_or(1);
         (BATCH_BYTES / (4 * dim as u64)).max(1)
     }
 
     /// All rows are one part: a row group that is larger than a batch goes through a scratch file.
-    fn whole(&self, part: &PartModel, rows: &mut Prepared<'_>, watch: Watch<'_>) -> Result<()> {
+    fn whole(&self, part: &PartModel, rows: &mut PreparedRows<'_>, watch: Watch<'_>) -> Result<()> {
         let mut totals: Vec<ColumnCounts> = Vec::new();
         let most = self.batch_rows();
         for groups in batches(self.source.row_groups(), most) {
@@ -171,8 +171,9 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Rows of several parts, put back in input order a batch of row groups at a time; memory holds the values of a batch.
-    fn divided(&self, rows: &mut Prepared<'_>, watch: Watch<'_>) -> Result<()> {
+    /// Rows of several parts, put back in input order a batch of row groups at a time; memory holds the values of a
+    /// batch.
+    fn divided(&self, rows: &mut PreparedRows<'_>, watch: Watch<'_>) -> Result<()> {
         let views: Vec<_> = (0..self.model.parts.len()).map(|i| self.membership.view(self.source, i)).collect();
         let mut totals: Vec<Vec<ColumnCounts>> = vec![Vec::new(); views.len()];
         let mut numbers = self.membership.parts();
@@ -205,7 +206,7 @@ impl Job<'_> {
         &self,
         parts: &[Option<usize>],
         values: &[Vec<Vec<f32>>],
-        rows: &mut Prepared<'_>,
+        rows: &mut PreparedRows<'_>,
         watch: Watch<'_>,
     ) -> Result<()> {
         let rules = self.membership.rules.len();

@@ -41,12 +41,12 @@ pub struct AssignOutcome {
     pub stages: Vec<StageTime>,
 }
 
-/// Labels customers with a model: every row gets the segment that the rules and centroids of the model give it. Labels and
-/// manifest are published in the folder of the request.
+/// Labels customers with a model: every row gets the segment that the rules and centroids of the model give it. Labels
+/// and manifest are published in the folder of the request.
 ///
 /// # Errors
-/// A model that does not verify; columns of the model that the input lacks, all listed; and whatever a fit refuses. Then
-/// nothing is published.
+/// A model that does not verify; columns of the model that the input lacks, all listed; and whatever a fit refuses.
+/// Then nothing is published.
 ///
 /// # Examples
 /// ```no_run
@@ -76,7 +76,7 @@ pub fn assign(
 }
 
 /// What is known before the rows are divided.
-struct Opened {
+struct OpenedAssign {
     model: Model,
     source: Source,
     roles: Roles,
@@ -111,7 +111,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
 }
 
 /// Reads footers, finds the columns of the model, and plans batches.
-fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opened> {
+fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<OpenedAssign> {
     let id_column = model.provenance.id_column.as_deref();
     let columns = &request.columns;
     let source = inputs::open(&request.input, columns.id.as_deref().or(id_column), watch)?;
@@ -136,7 +136,7 @@ fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opene
         fetched: source.fetched_ahead(),
     };
     let replayer = Replayer::new(request, size, extras, watch)?;
-    Ok(Opened { model, source, roles, division, replayer })
+    Ok(OpenedAssign { model, source, roles, division, replayer })
 }
 
 /// The division of a model, on another input.
@@ -153,8 +153,8 @@ pub(super) fn division(model: &Model, path: &Path, source: &Source) -> Result<Di
 }
 
 /// Joins, and vets the ids.
-fn vet(request: &AssignRequest, opened: &mut Opened, watch: Watch<'_>) -> Result<VettedRows> {
-    let Opened { source, roles, division, .. } = opened;
+fn vet(request: &AssignRequest, opened: &mut OpenedAssign, watch: Watch<'_>) -> Result<VettedRows> {
+    let OpenedAssign { source, roles, division, .. } = opened;
     let needed = [roles.features.clone(), inputs::besides(roles), division.columns()].concat();
     let joins = inputs::join(source, &needed, &request.resources, request.output.out.as_deref(), watch)?;
     let pseudonym = ids::pseudonym(request.columns.pseudonymise.as_ref(), roles.id)?;
@@ -164,7 +164,7 @@ fn vet(request: &AssignRequest, opened: &mut Opened, watch: Watch<'_>) -> Result
 }
 
 /// Divides the rows into the parts of the model.
-fn divide(opened: &Opened, watch: Watch<'_>) -> Result<Membership> {
+fn divide(opened: &OpenedAssign, watch: Watch<'_>) -> Result<Membership> {
     let known: Vec<Option<String>> = opened.model.parts.iter().map(|part| part.value.clone()).collect();
     let membership = opened.division.divide(&opened.source, Some(&known), watch)?;
     strata::tell(&membership, watch);
@@ -172,7 +172,7 @@ fn divide(opened: &Opened, watch: Watch<'_>) -> Result<Membership> {
 }
 
 /// What was found.
-struct Found {
+struct LabelledParts {
     parts: Vec<ManifestPart>,
     labels: Labelling,
     audit: Option<AuditReport>,
@@ -181,13 +181,13 @@ struct Found {
 /// Labels every part; the labels of all are in the table afterwards.
 fn label(
     request: &AssignRequest,
-    opened: &Opened,
+    opened: &OpenedAssign,
     rows: &VettedRows,
     membership: &Membership,
     publication: &mut Publication,
     watch: Watch<'_>,
-) -> Result<Found> {
-    let Opened { model, source, roles, division, replayer } = opened;
+) -> Result<LabelledParts> {
+    let OpenedAssign { model, source, roles, division, replayer } = opened;
     let ks: Vec<usize> = model.parts.iter().map(|part| part.fitted.segments()).collect();
     let names = SegmentNames::new(membership, &ks);
     let audit = request.output.audit.then(|| Audit::new(source, &roles.protected, names.count()));
@@ -214,7 +214,7 @@ fn label(
     let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
     let labels_blake3 = destination.finish(&summaries, watch)?;
     let audit = audit.map(|riding| riding.finish()).map(|(audit, seen)| audit.report(seen, &labels_blake3));
-    Ok(Found { parts, labels: Labelling::new(membership, labels, labels_blake3), audit })
+    Ok(LabelledParts { parts, labels: Labelling::new(membership, labels, labels_blake3), audit })
 }
 
 /// blake3 of the model's file.

@@ -52,7 +52,7 @@ pub struct FitOutcome {
 }
 
 /// What is known before any value is read.
-struct Opened {
+struct OpenedFit {
     source: Source,
     roles: Roles,
     design: Design,
@@ -63,7 +63,7 @@ struct Opened {
 }
 
 /// Reads footers, finds columns, chooses the device and plans.
-fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<Opened> {
+fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let CheckedFit { request, recipe, k } = checked;
     let source = inputs::open(&request.input, request.columns.id.as_deref(), watch)?;
     let names = source.columns().iter().map(|c| c.name.as_str());
@@ -106,7 +106,7 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<Opened> {
         audit::warn_of_earlier(out, watch);
     }
     let ladder = chosen.ladder(&request.device, size, request.resources.budget())?;
-    Ok(Opened { source, roles, design, division, starts, ladder, plan })
+    Ok(OpenedFit { source, roles, design, division, starts, ladder, plan })
 }
 
 /// There are rows, and at least as many as segments.
@@ -143,8 +143,8 @@ pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Sour
     })
 }
 
-/// Fits a bank: prepares, clusters and labels every part of it, and publishes labels, model and manifest in the folder of
-/// the request; without a folder, nothing is written.
+/// Fits a bank: prepares, clusters and labels every part of it, and publishes labels, model and manifest in the folder
+/// of the request; without a folder, nothing is written.
 ///
 /// # Errors
 /// Whatever the stages refuse, or an interruption once `stop` is set; then nothing is published.
@@ -184,7 +184,7 @@ struct Vetted {
 }
 
 /// What was found.
-struct Found {
+struct FittedParts {
     parts: Vec<(Part, Vec<PassRecord>)>,
     labels: Labelling,
     audit: Option<AuditReport>,
@@ -209,16 +209,16 @@ fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         publication.text(OUTPUTS[2], &manifest.to_json()?)?;
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
-    let Found { parts, labels, audit } = found;
+    let FittedParts { parts, labels, audit } = found;
     let (device_work, passes) = parts.into_iter().map(|(part, passes)| (part.device_work, passes)).unzip();
     let stages = recorder.stages();
     Ok(FitOutcome { plan: opened.plan, roles: opened.roles, model, labels, audit, stages, passes, device_work })
 }
 
 /// Joins, vets the ids, and divides the rows.
-fn vet(checked: &CheckedFit, opened: &mut Opened, watch: Watch<'_>) -> Result<Vetted> {
+fn vet(checked: &CheckedFit, opened: &mut OpenedFit, watch: Watch<'_>) -> Result<Vetted> {
     let CheckedFit { request, k, .. } = checked;
-    let Opened { source, roles, design, division, starts, plan, .. } = opened;
+    let OpenedFit { source, roles, design, division, starts, plan, .. } = opened;
     let needed = [inputs::needed(design, roles), division.columns()].concat();
     let joins = inputs::join(source, &needed, &request.resources, request.output.out.as_deref(), watch)?;
     let pseudonym = ids::pseudonym(request.columns.pseudonymise.as_ref(), roles.id)?;
@@ -234,14 +234,14 @@ fn vet(checked: &CheckedFit, opened: &mut Opened, watch: Watch<'_>) -> Result<Ve
 /// Clusters and labels every part; the labels of all are in the table afterwards.
 fn cluster(
     checked: &CheckedFit,
-    opened: &Opened,
+    opened: &OpenedFit,
     vetted: &Vetted,
     publication: Option<&mut Publication>,
     recorder: &Recorder<'_>,
     watch: Watch<'_>,
-) -> Result<Found> {
+) -> Result<FittedParts> {
     let (request, membership) = (&checked.request, &vetted.membership);
-    let Opened { source, roles, design, division, ladder, plan, .. } = opened;
+    let OpenedFit { source, roles, design, division, ladder, plan, .. } = opened;
     let placement = plan.placement(&request.resources, request.device.simd);
     let all = Parts { checked, roles, design, placement, ladder };
     let names = SegmentNames::new(membership, &vetted.ks);
@@ -273,17 +273,17 @@ fn cluster(
         PartLabels { name: stratum.name.clone(), first_segment, labels: part.labels.clone() }
     });
     let labels = Labelling::new(membership, labels.collect(), labels_blake3);
-    Ok(Found { parts, labels, audit })
+    Ok(FittedParts { parts, labels, audit })
 }
 
 /// Makes the table of all rows: in the publication, or in a file that vanishes where nothing is published.
 fn new_table<'a>(
     request: &'a FitRequest,
-    opened: &'a Opened,
+    opened: &'a OpenedFit,
     vetted: &'a Vetted,
     mut publication: Option<&'a mut Publication>,
 ) -> NewTable<'a> {
-    let Opened { source, roles, division, .. } = opened;
+    let OpenedFit { source, roles, division, .. } = opened;
     Box::new(move || {
         let file: File = match publication.as_deref_mut() {
             Some(publication) => publication.file(OUTPUTS[0])?,
@@ -295,8 +295,8 @@ fn new_table<'a>(
     })
 }
 
-fn model(checked: &CheckedFit, opened: &Opened, vetted: &Vetted, found: &Found) -> Model {
-    let Opened { source, roles, division, .. } = opened;
+fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &FittedParts) -> Model {
+    let OpenedFit { source, roles, division, .. } = opened;
     let clustering = &checked.request.clustering;
     let column_name = |i: usize| source.columns()[i].name.clone();
     let limits = clustering.limits();
@@ -337,13 +337,13 @@ fn model(checked: &CheckedFit, opened: &Opened, vetted: &Vetted, found: &Found) 
 
 fn manifest<'a>(
     checked: &'a CheckedFit,
-    opened: &Opened,
+    opened: &OpenedFit,
     vetted: &Vetted,
-    found: &Found,
+    found: &FittedParts,
     hashes: Hashes,
     recorder: &Recorder<'_>,
 ) -> Manifest<&'a FitRequest> {
-    let Opened { source, roles, ladder, plan, .. } = opened;
+    let OpenedFit { source, roles, ladder, plan, .. } = opened;
     let parts = vetted.ks.iter().zip(&found.labels.parts).zip(&found.parts);
     let part = |((&k, labels), (part, passes)): ((&usize, &PartLabels), &(Part, Vec<PassRecord>))| ManifestPart {
         name: labels.name.clone(),

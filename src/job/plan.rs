@@ -27,8 +27,8 @@ pub(crate) const DECODER: u64 = 5 * MIB / 2;
 
 /// What an audited column holds at most: its decoder, and its counts while their table grows.
 const AUDITED: u64 = DECODER + 8 * MIB;
-/// The same with rules, whose strata are some rows of a column chunk: a batch of them is decoded with up to 60 rows between
-/// any two.
+/// The same with rules, whose strata are some rows of a column chunk: a batch of them is decoded with up to 60 rows
+/// between any two.
 const SPARSE_DECODER: u64 = 3 * DECODER;
 
 /// What a job holds beside its work.

@@ -49,8 +49,8 @@ impl Ladder {
         &self.cpu
     }
 
-    /// The backend to go on with after `fault`, which is told as a warning; None if it is not a device's fault, or none may
-    /// be tried any more.
+    /// The backend to go on with after `fault`, which is told as a warning; None if it is not a device's fault, or none
+    /// may be tried any more.
     pub(super) fn after(&self, fault: &Error, watch: Watch<'_>) -> Option<&dyn Backend> {
         let lost = match fault {
             Error::DeviceLost(_) => true,

@@ -70,7 +70,8 @@ pub(super) fn tell(membership: &Membership, watch: Watch<'_>) {
 /// The number of segments of each part; `k` where the rules say nothing. `rules` is the file of the rules.
 ///
 /// # Errors
-/// No row left to cluster, strata that are named and not there, strata with fewer rows than segments; all of a kind at once.
+/// No row left to cluster, strata that are named and not there, strata with fewer rows than segments; all of a kind at
+/// once.
 pub(super) fn segments(
     membership: &Membership,
     division: &Division,

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InputFile, Model, ModelDivision, PartModel, Provenance, envelope};
+use super::envelope;
+use super::format::{InputFile, Model, ModelDivision, PartModel, Provenance};
 use crate::cluster::{Fitted, FittedCentroids, Stop};
 use crate::prepare::Preparation;
 use crate::rules::{ColumnKind, REST, RuleBook, RuleCount};

@@ -1,5 +1,5 @@
-//! Where the labels of a bank's parts go: straight to the table where all rows are one part; else to scratch files, which
-//! are woven together once all parts are labelled.
+//! Where the labels of a bank's parts go: straight to the table where all rows are one part; else to scratch files,
+//! which are woven together once all parts are labelled.
 
 use std::path::PathBuf;
 
@@ -54,8 +54,8 @@ impl<'a> Destination<'a> {
         self.kept.extend(labels);
     }
 
-    /// Completes the table; returns the hash of all labels as little-endian i32, -1 for rows without a segment. `parts` are
-    /// the summaries of the parts, in order.
+    /// Completes the table; returns the hash of all labels as little-endian i32, -1 for rows without a segment. `parts`
+    /// are the summaries of the parts, in order.
     pub(crate) fn finish(self, parts: &[&LabelSummary], watch: Watch<'_>) -> Result<String> {
         let Destination { membership, names, is_whole, mut table, surveys, kept, .. } = self;
         match parts {

@@ -1,7 +1,8 @@
-//! Labels to Parquet: the id as it was, the segment, the distance; rows in input order; and publication, whole or not at all.
+//! Labels to Parquet: the id as it was, the segment, the distance; rows in input order; and publication, whole or not
+//! at all.
 //!
-//! The labels of a whole bank go to its table at once. Those of several parts, which come one part after the other, are kept
-//! in scratch files until all are there, and are then woven together.
+//! The labels of a whole bank go to its table at once. Those of several parts, which come one part after the other, are
+//! kept in scratch files until all are there, and are then woven together.
 
 mod destination;
 mod measure;

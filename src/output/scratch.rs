@@ -1,5 +1,5 @@
-//! The labels of one stratum, kept in a file without a name until those of all strata are there: 8 bytes a row, or 12 with
-//! margins.
+//! The labels of one stratum, kept in a file without a name until those of all strata are there: 8 bytes a row, or 12
+//! with margins.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};

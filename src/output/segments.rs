@@ -25,8 +25,9 @@ pub(crate) struct SegmentTable<'a> {
 }
 
 impl<'a> SegmentTable<'a> {
-    /// A table in `file`, which errors call `path`. `ids` are those of all rows from the first; without them the row number
-    /// takes their place. If `named`, it has the segments' names, and nulls where a row has no segment or no distance.
+    /// A table in `file`, which errors call `path`. `ids` are those of all rows from the first; without them the row
+    /// number takes their place. If `named`, it has the segments' names, and nulls where a row has no segment or no
+    /// distance.
     pub(crate) fn new(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool, named: bool) -> Result<Self> {
         let id = ids.as_ref().map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();

@@ -1,4 +1,5 @@
-//! The rows of all parts in input order: those that a rule took, and those of strata, whose labels come from scratch files.
+//! The rows of all parts in input order: those that a rule took, and those of strata, whose labels come from scratch
+//! files.
 
 use std::sync::Arc;
 

@@ -33,8 +33,8 @@ impl RuleBook {
     /// Reads a file of rules for an input.
     ///
     /// # Errors
-    /// All faults of the file at once, each with line and column: malformed TOML, keys and columns that do not exist (with
-    /// the nearest that does), conditions that are no SQL, are not supported, or do not fit the columns' types.
+    /// All faults of the file at once, each with line and column: malformed TOML, keys and columns that do not exist
+    /// (with the nearest that does), conditions that are no SQL, are not supported, or do not fit the columns' types.
     pub fn read(path: &Path, source: &Source) -> Result<(Self, Compiled)> {
         let text = TomlText::read(path)?;
         let mut reader = RulesReader { toml: TomlFaults::new(&text), conditions: Vec::new(), within: 0 };

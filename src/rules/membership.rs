@@ -47,7 +47,8 @@ pub struct Stratum {
     pub rows: u64,
 }
 
-/// The part of every row: a rule, a stratum, or none that is known. One byte a row; nothing where all rows are one part.
+/// The part of every row: a rule, a stratum, or none that is known. One byte a row; nothing where all rows are one
+/// part.
 #[derive(Debug)]
 pub struct Membership {
     /// By row group, in order; empty where all rows are one part.

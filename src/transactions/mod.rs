@@ -182,7 +182,7 @@ pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> 
 }
 
 /// With the caller's `plan`, if any.
-fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<RfmOutcome> {
+fn run(request: &RfmRequest, plan: Option<RfmPlan>, watch: Watch<'_>) -> Result<RfmOutcome> {
     let (mut publication, name) = Publication::of_table(&request.out, &request.inputs)?;
     let source = watch.stage(Stage::Open, 0, "files", || Source::open_with(&request.inputs, &request.access))?;
     let columns = request.resolve(&source)?;
@@ -191,7 +191,7 @@ fn run(request: &RfmRequest, plan: Option<Plan>, watch: Watch<'_>) -> Result<Rfm
     }
     let period = Period::new(request, &source, &columns, watch)?;
     let rules = period.rules(request, columns);
-    let plan = plan.map_or_else(|| Plan::new(&source, &rules, request), Ok)?;
+    let plan = plan.map_or_else(|| RfmPlan::new(&source, &rules, request), Ok)?;
     let Partitioned { partitions, categories, seen } = partition(request, &source, &rules, plan, watch)?;
     let columns = &rules.columns;
     vet(request, columns, &source, &seen)?;
@@ -292,7 +292,7 @@ fn partition(
     request: &RfmRequest,
     source: &Source,
     rules: &Rules,
-    plan: Plan,
+    plan: RfmPlan,
     watch: Watch<'_>,
 ) -> Result<Partitioned> {
     let ranges = reading::ranges(source, &rules.columns, plan.partitions, watch)?;
@@ -402,14 +402,14 @@ fn aggregate(
 
 /// How rows are partitioned, and what stays in memory: planned from footers alone.
 #[derive(Debug, Clone, Copy)]
-struct Plan {
+struct RfmPlan {
     partitions: usize,
     chunk_bytes: u64,
     /// Bytes of rows that stay in memory.
     resident: u64,
 }
 
-impl Plan {
+impl RfmPlan {
     fn new(source: &Source, rules: &Rules, request: &RfmRequest) -> Result<Self> {
         let threads = rayon::current_num_threads() as u64;
         // The length of text names is unknown; 16 bytes is a guess that only affects the number of partitions.
@@ -440,6 +440,6 @@ impl Plan {
         }
         let chunk_bytes = ((budget - common) / 4 / (threads * partitions)).clamp(CHUNK_BYTES.0, CHUNK_BYTES.1);
         let resident = (budget - common).saturating_sub(threads * partitions * chunk_bytes);
-        Ok(Plan { partitions: partitions as usize, chunk_bytes, resident })
+        Ok(RfmPlan { partitions: partitions as usize, chunk_bytes, resident })
     }
 }

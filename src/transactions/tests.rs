@@ -274,7 +274,7 @@ proptest! {
         let (first, second) = turned.split_at(turned.len() / 2);
         write(&path("two.parquet"), table(first, text), 7);
         write(&path("three.parquet"), table(second, text), 11);
-        let made = |inputs: &[&str], plan: Plan, threads: usize| {
+        let made = |inputs: &[&str], plan: RfmPlan, threads: usize| {
             let inputs = inputs.iter().map(|name| path(name)).collect();
             let mut request = RfmRequest::new(inputs, "customer", "time", "amount", path("out/c.parquet"));
             request.transaction = invoices.then(|| "invoice".into());
@@ -285,11 +285,11 @@ proptest! {
             let outcome = request.resources.install(|| run(&request, Some(plan), Watch::none())).unwrap();
             (outcome, std::fs::read(&request.out).unwrap(), read(&request.out))
         };
-        let plain = Plan { partitions: 1, chunk_bytes: 1 << 16, resident: u64::MAX };
+        let plain = RfmPlan { partitions: 1, chunk_bytes: 1 << 16, resident: u64::MAX };
         let (outcome, bytes, table) = made(&["one.parquet"], plain, 1);
         prop_assert_eq!(outcome.used, used.len() as u64);
         prop_assert_eq!(outcome.used + outcome.left_out.reasons().iter().map(|r| r.0).sum::<u64>(), rows.len() as u64);
-        let other = Plan { partitions, chunk_bytes: 160, resident };
+        let other = RfmPlan { partitions, chunk_bytes: 160, resident };
         let (again, same, _) = made(&["two.parquet", "three.parquet"], other, threads);
         prop_assert!(resident > 0 || again.spilled > 0);
         prop_assert!(same == bytes, "other bytes with {:?} and {} threads", other, threads);

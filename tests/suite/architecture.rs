@@ -1,5 +1,5 @@
-//! The structure that ARCHITECTURE.md describes: modules use only modules above them, files form no circles, a type name
-//! means one thing, functions fit a screen, and `unsafe` stays in the files that need it.
+//! The structure that ARCHITECTURE.md describes: modules use only modules above them, files form no circles, a type
+//! name means one thing, functions fit a screen, and `unsafe` stays in the files that need it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -45,8 +45,8 @@ const ORDER: [&str; 24] = [
     "cli",
 ];
 
-/// `synth` makes input and stands beside the flow of data: it uses only general modules, `numeric` for its hash and `output`
-/// to publish.
+/// `synth` makes input and stands beside the flow of data: it uses only general modules, `numeric` for its hash and
+/// `output` to publish.
 const SYNTH_USES: [&str; 6] = ["error", "event", "numeric", "output", "roles", "synth"];
 
 /// Type names that may stand twice, each with its reason.

@@ -1,4 +1,5 @@
-//! Inputs in an object store: the same segments as of files, few requests and many at a time, and no secret in any word.
+//! Inputs in an object store: the same segments as of files, few requests and many at a time, and no secret in any
+//! word.
 
 use std::time::Duration;
 
@@ -95,8 +96,8 @@ fn every_verb_reads_a_store() {
     assert_eq!(labels[0], labels[1]);
 }
 
-/// 40 row groups of 16 columns lie in 640 chunks: they come in a few requests, several under way at a time, and nothing but
-/// heads and ids comes twice.
+/// 40 row groups of 16 columns lie in 640 chunks: they come in a few requests, several under way at a time, and nothing
+/// but heads and ids comes twice.
 fn requests_are_merged_and_sent_ahead() {
     let (w, store) = (Workshop::new(), Store::new(true));
     let all = read(&root().join(BANK));

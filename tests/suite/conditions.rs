@@ -1,5 +1,5 @@
-//! Conditions of rules against an evaluation row by row, which shares nothing with the program: random expressions on tables
-//! with nulls, NaN, signed zeros and numbers that f64 cannot tell apart.
+//! Conditions of rules against an evaluation row by row, which shares nothing with the program: random expressions on
+//! tables with nulls, NaN, signed zeros and numbers that f64 cannot tell apart.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Delta tables as inputs: the rows that other readers see, by their names, types, versions and deletions; and logs that
-//! cannot be read. `data/delta/README.md` tells where the tables come from.
+//! Delta tables as inputs: the rows that other readers see, by their names, types, versions and deletions; and logs
+//! that cannot be read. `data/delta/README.md` tells where the tables come from.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

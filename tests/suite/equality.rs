@@ -142,7 +142,8 @@ fn skipping_changes_nothing() {
     assert!(skips.last() > Some(&19_000), "of 20,000 rows were skipped: {skips:?}");
 }
 
-/// Enough rows for a larger sample, on which the start goes on; in a mixture of two that falls into many segments slowly.
+/// Enough rows for a larger sample, on which the start goes on; in a mixture of two that falls into many segments
+/// slowly.
 fn larger_samples_are_the_same_everywhere() {
     let mut state = 1u64;
     let mut random = || {

@@ -1,4 +1,5 @@
-//! What errors say to callers that cannot read their messages: a kind, and the columns, the file and the option at fault.
+//! What errors say to callers that cannot read their messages: a kind, and the columns, the file and the option at
+//! fault.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

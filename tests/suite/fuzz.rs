@@ -1,8 +1,8 @@
 //! Small real files, changed at random: opened, prepared and examined, thousands of them.
 //!
-//! The cases run in a child, which is this binary with `HYADES_FUZZ_CHILD` set: an allocation that fails or a stack that
-//! ends takes the whole process with it. The child has little address space, keeps the case that it is working on as a
-//! file, and ends itself when a case takes too long. The suite gives it some seconds from a fixed seed;
+//! The cases run in a child, which is this binary with `HYADES_FUZZ_CHILD` set: an allocation that fails or a stack
+//! that ends takes the whole process with it. The child has little address space, keeps the case that it is working on
+//! as a file, and ends itself when a case takes too long. The suite gives it some seconds from a fixed seed;
 //! `HYADES_FUZZ_SECONDS=600` gives it longer, from a seed that the clock draws (or `HYADES_FUZZ_SEED`).
 
 use std::path::{Path, PathBuf};

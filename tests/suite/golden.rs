@@ -1,7 +1,7 @@
 //! Golden bytes: six whole jobs whose labels may never change, and whose models change only with the format.
 //!
-//! A change of `segments` is a change of answers, and needs a reason that users can read. A change of `model` is a change
-//! of the file format or of a constant in it.
+//! A change of `segments` is a change of answers, and needs a reason that users can read. A change of `model` is a
+//! change of the file format or of a constant in it.
 
 use std::path::Path;
 use std::sync::Arc;

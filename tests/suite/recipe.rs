@@ -28,7 +28,8 @@ tests!(
     roles_hold_for_recipes_too
 );
 
-/// By name, the prepared values of all rows in scaled units; fitted, and replayed by the model in batches of one row group.
+/// By name, the prepared values of all rows in scaled units; fitted, and replayed by the model in batches of one row
+/// group.
 fn prepared(w: &Workshop, input: &str, recipe: &str) -> HashMap<String, Vec<f64>> {
     let source = Source::open(&[w.path(input)]).expect("a source");
     let spec: Recipe = toml::from_str(recipe).expect("a recipe");

@@ -111,8 +111,9 @@ fn the_summary_tells_what_was_left_out() {
     table[2].1 = Arc::new((0..100).map(|i| (i != 5).then(|| broken(i))).collect::<Float64Array>());
     write(&w.path("journal.parquet"), &table);
     let ran = rfm(&w, &["--amount", "Price", "--reference-date", "1970-01-04T12:00:00", "--window", "2"]).succeeds();
-    // Of the hours 0 to 99, 49 and 99 have no customer, 5 no amount, 3 none that is a number. The reference date is hour
-    // 84, so 84 to 98 are too late; the window begins at hour 36, and 34 of the hours before are left to be too early.
+    // Of the hours 0 to 99, 49 and 99 have no customer, 5 no amount, 3 none that is a number. The reference date is
+    // hour 84, so 84 to 98 are too late; the window begins at hour 36, and 34 of the hours before are left to be too
+    // early.
     let expected = [
         "customers from 47 of 100 transactions, in ",
         "reference date 1970-01-04T12:00:00\n",

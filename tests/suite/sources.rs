@@ -36,12 +36,13 @@ pub(crate) fn texts() -> Vec<(PathBuf, String)> {
 
 /// The code of a file: without comments, and up to its unit tests.
 pub(crate) fn code(text: &str) -> String {
-    let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
     let line = |line: &str| line.find("//").map_or_else(|| line.to_owned(), |at| line[..at].to_owned());
     text[..end].lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The modules of the library and of the command line, by path. Unit tests and stand-ins for absent features are left out.
+/// The modules of the library and of the command line, by path. Unit tests and stand-ins for absent features are left
+/// out.
 pub(crate) fn modules() -> BTreeMap<Module, SourceText> {
     let mut modules = BTreeMap::new();
     for (path, text) in texts() {

@@ -1,5 +1,5 @@
-//! An object store on this machine: S3 over a folder, as a real server answers it, with signatures or without. It notes what
-//! it is asked, and can be made to fail.
+//! An object store on this machine: S3 over a folder, as a real server answers it, with signatures or without. It notes
+//! what it is asked, and can be made to fail.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! Objects of S3, Azure, GCS and plain HTTP as files: found by their URLs, and read in ranges that are planned, merged and
-//! fetched ahead.
+//! Objects of S3, Azure, GCS and plain HTTP as files: found by their URLs, and read in ranges that are planned, merged
+//! and fetched ahead.
 //!
 //! Credentials come from the environment alone, by the names of the vendors' own tools (`AWS_...`, `AZURE_...`,
 //! `GOOGLE_...`), and no message repeats them. An object that changes while it is read is refused.

@@ -117,8 +117,8 @@ impl Keys {
 
     /// Decodes the footer of a file that may be encrypted; `tail` is the file from its footer on.
     ///
-    /// What was decrypted is not walked as other footers are: the crate keeps its bytes to itself, and only who has the key
-    /// can have written them. The same holds for a footer in plain text with a signature, beside its walk.
+    /// What was decrypted is not walked as other footers are: the crate keeps its bytes to itself, and only who has the
+    /// key can have written them. The same holds for a footer in plain text with a signature, beside its walk.
     ///
     /// # Errors
     /// What the user can do about it, or that the footer is corrupt.

@@ -1,8 +1,9 @@
-//! What a user asks of a job: one definition of every option, for the command line, TOML files, Python and the manifest.
+//! What a user asks of a job: one definition of every option, for the command line, TOML files, Python and the
+//! manifest.
 //!
-//! A request is made of sections. Fields that were not given are None or empty, so that a command line can be laid over a
-//! file; [`FitRequest::check`] applies the defaults and refuses what cannot be. Secrets are named by where they are, never
-//! by what they are.
+//! A request is made of sections. Fields that were not given are None or empty, so that a command line can be laid over
+//! a file; [`FitRequest::check`] applies the defaults and refuses what cannot be. Secrets are named by where they are,
+//! never by what they are.
 
 mod assign;
 mod clustering;

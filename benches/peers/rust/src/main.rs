@@ -2,9 +2,9 @@
 //!
 //!     rivals NAME MATRIX STARTS FEATURES PASSES CENTERS
 //!
-//! Enters: raw little-endian f32 matrices, row by row; NAME is `linfa` or `fastkmeans`. Leaves: the centroids in the file
-//! CENTERS, of the same kind, and one line of JSON: seconds of the fit and of its setup, iterations, and milliseconds of
-//! each pass where the crate lets them be seen. Both stop at PASSES or when no centroid moves.
+//! Enters: raw little-endian f32 matrices, row by row; NAME is `linfa` or `fastkmeans`. Leaves: the centroids in the
+//! file CENTERS, of the same kind, and one line of JSON: seconds of the fit and of its setup, iterations, and
+//! milliseconds of each pass where the crate lets them be seen. Both stop at PASSES or when no centroid moves.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -119,8 +119,8 @@ fn rows_equal_to(starts: &Array2<f32>, values: &Array2<f32>) -> Vec<usize> {
     found
 }
 
-/// `fastkmeans-rs` takes no centroids: it draws rows. So the rows that it will draw are exchanged with the rows that the
-/// starts are, and no fit of zero passes that does not return the starts is accepted.
+/// `fastkmeans-rs` takes no centroids: it draws rows. So the rows that it will draw are exchanged with the rows that
+/// the starts are, and no fit of zero passes that does not return the starts is accepted.
 fn fastkmeans(mut values: Array2<f32>, starts: Array2<f32>, passes: usize) -> Fitted {
     let k = starts.nrows();
     let mut random = ChaCha8Rng::seed_from_u64(0);
