@@ -14,7 +14,7 @@ use hyades::Result;
 use hyades::backend::cpu::{Bare, Cpu};
 #[cfg(feature = "gpu")]
 use hyades::backend::gpu::{self, DeviceChoice, Gpu};
-use hyades::backend::{Backend, Partial, Session};
+use hyades::backend::{Backend, CentroidSums, Session};
 use hyades::event::Watch;
 
 use mixture::mixture;
@@ -54,13 +54,14 @@ fn on_cpu(cpu: &Cpu, (n, d, k): (usize, usize, usize)) -> Result<()> {
     let open = || cpu.open(&tiles, k, Watch::none());
     let first = || {
         let (mut exact, mut bare) = (open()?, Bare::new(cpu, &tiles));
-        Ok((timed(|| exact.pass(&centroids, Watch::none()))?, timed(|| bare.pass(&centroids))?))
+        Ok((timed(|| exact.centroidal().pass(&centroids, Watch::none()))?, timed(|| bare.pass(&centroids))?))
     };
     pairs(first)?.print(&format!("n{n}_d{d}_k{k}/first"));
     let (mut exact, mut bare) = (open()?, Bare::new(cpu, &tiles));
-    exact.pass(&centroids, Watch::none())?;
+    exact.centroidal().pass(&centroids, Watch::none())?;
     bare.pass(&centroids)?;
-    let stable = || Ok((timed(|| exact.pass(&centroids, Watch::none()))?, timed(|| bare.pass(&centroids))?));
+    let stable =
+        || Ok((timed(|| exact.centroidal().pass(&centroids, Watch::none()))?, timed(|| bare.pass(&centroids))?));
     pairs(stable)?.print(&format!("n{n}_d{d}_k{k}/stable"));
     Ok(())
 }
@@ -68,7 +69,7 @@ fn on_cpu(cpu: &Cpu, (n, d, k): (usize, usize, usize)) -> Result<()> {
 #[cfg(feature = "gpu")]
 fn on_gpu(exact: &Gpu, bare: &Gpu, (n, d, k): (usize, usize, usize)) -> Result<()> {
     let (tiles, centroids) = mixture(n, d, k);
-    let pass = |session: &mut dyn Session| timed(|| session.pass(&centroids, Watch::none()));
+    let pass = |session: &mut dyn Session| timed(|| session.centroidal().pass(&centroids, Watch::none()));
     let first = || {
         let (mut exact, mut bare) = (exact.open(&tiles, k, Watch::none())?, bare.open(&tiles, k, Watch::none())?);
         Ok((pass(&mut *exact)?, pass(&mut *bare)?))
@@ -98,7 +99,7 @@ impl Paired {
 }
 
 /// A pass and its seconds.
-type Timed = (Partial, f64);
+type Timed = (CentroidSums, f64);
 
 /// Times both, one after the other, until there are enough of them.
 fn pairs(mut both: impl FnMut() -> Result<(Timed, Timed)>) -> Result<Paired> {
@@ -116,7 +117,7 @@ fn pairs(mut both: impl FnMut() -> Result<(Timed, Timed)>) -> Result<Paired> {
     Ok(Paired { exact: median(exacts), bare: median(bares), ratio: median(ratios), pairs, rechecked: a.rechecked })
 }
 
-fn timed(pass: impl FnOnce() -> Result<Partial>) -> Result<Timed> {
+fn timed(pass: impl FnOnce() -> Result<CentroidSums>) -> Result<Timed> {
     let start = Instant::now();
     let partial = pass()?;
     Ok((partial, start.elapsed().as_secs_f64()))

@@ -32,12 +32,12 @@ fn passes(criterion: &mut Criterion) {
         for (name, backend) in levels.collect::<Vec<_>>().iter().chain(&gpu) {
             let open = || backend.open(&tiles, k, Watch::none()).expect("tiles in memory open");
             group.bench_function(BenchmarkId::new("first", name), |bencher| {
-                bencher.iter(|| open().pass(&centroids, Watch::none()));
+                bencher.iter(|| open().centroidal().pass(&centroids, Watch::none()));
             });
             group.bench_function(BenchmarkId::new("stable", name), |bencher| {
                 let mut session = open();
-                session.pass(&centroids, Watch::none()).expect("nothing stops the pass");
-                bencher.iter(|| session.pass(&centroids, Watch::none()));
+                session.centroidal().pass(&centroids, Watch::none()).expect("nothing stops the pass");
+                bencher.iter(|| session.centroidal().pass(&centroids, Watch::none()));
             });
         }
         group.finish();

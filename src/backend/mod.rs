@@ -15,7 +15,7 @@ pub mod reference;
 
 pub use centroids::{Centroids, MAX_K, distance2, rounded_mean};
 pub use certificate::Certificate;
-pub use partial::Partial;
+pub use partial::CentroidSums;
 
 use crate::error::Result;
 use crate::event::Watch;
@@ -36,20 +36,37 @@ pub trait Backend: Send + Sync {
     fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>>;
 }
 
-/// Passes over one set of tiles.
+/// Work on one set of tiles. What a device can do there is said by capabilities, a trait each: an algorithm asks for the one
+/// that it needs, and a device that lacks it says so by its type, not by an error in the middle of a job.
 pub trait Session {
+    /// Distances to centroids, which every device can compute.
+    fn centroidal(&mut self) -> &mut dyn Centroidal;
+
+    /// Anything about the session that a user may want to know, such as how many chunks are streamed. One line.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
+    /// The work of the device's kernels so far; None if it has none.
+    fn device_work(&self) -> Option<DeviceWork> {
+        None
+    }
+}
+
+/// Passes that label rows by their nearest centroid.
+pub trait Centroidal {
     /// Labels every row by its nearest centroid; returns the counts and sums of all rows.
     ///
     /// # Errors
     /// [`Interrupted`](crate::Error::Interrupted), [`DeviceLost`](crate::Error::DeviceLost), or an I/O error on the
     /// scratch file. The session must not be used afterwards.
-    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Partial>;
+    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<CentroidSums>;
 
     /// Labels every row and passes labels and exact squared distances to `sink`, in row order; with `margin`, also the
     /// squared distance to the second-nearest centroid.
     ///
     /// # Errors
-    /// As for [`pass`](Session::pass), and the errors of `sink`.
+    /// As for [`pass`](Centroidal::pass), and the errors of `sink`.
     fn label(
         &mut self,
         centroids: &Centroids,
@@ -61,7 +78,7 @@ pub trait Session {
     /// The farthest row of every segment, ties to the lowest row number; None if all its rows lie on the centroid.
     ///
     /// # Errors
-    /// As for [`pass`](Session::pass).
+    /// As for [`pass`](Centroidal::pass).
     fn farthest(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Vec<Option<Farthest>>> {
         let mut farthest = vec![None; centroids.k()];
         self.label(centroids, false, watch, &mut |part| {
@@ -71,16 +88,6 @@ pub trait Session {
             Ok(())
         })?;
         Ok(farthest)
-    }
-
-    /// Anything about the session that a user may want to know, such as how many chunks are streamed. One line.
-    fn remark(&self) -> Option<String> {
-        None
-    }
-
-    /// The work of the device's kernels so far; None if it has none.
-    fn device_work(&self) -> Option<DeviceWork> {
-        None
     }
 }
 

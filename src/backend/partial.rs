@@ -7,7 +7,7 @@ use super::centroids::{Centroids, rounded_mean};
 /// Nothing overflows: weights are scaled so that their total stays below 2^40 (see `prepare::weights`), without weights
 /// there are fewer than 2^40 rows, and |value| < 2^23.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partial {
+pub struct CentroidSums {
     dim: usize,
     /// Rows by segment.
     pub counts: Vec<u64>,
@@ -23,10 +23,10 @@ pub struct Partial {
     pub skipped: u64,
 }
 
-impl Partial {
+impl CentroidSums {
     /// A result without rows.
     pub fn empty(k: usize, dim: usize) -> Self {
-        Partial {
+        CentroidSums {
             dim,
             counts: vec![0; k],
             mass: vec![0; k],
@@ -62,7 +62,7 @@ impl Partial {
     }
 
     /// Adds the rows of `other`.
-    pub fn merge(&mut self, other: &Partial) {
+    pub fn merge(&mut self, other: &CentroidSums) {
         let add = |a: &mut [i64], b: &[i64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
         self.counts.iter_mut().zip(&other.counts).for_each(|(a, b)| *a += b);
         add(&mut self.mass, &other.mass);

@@ -1,7 +1,7 @@
 //! The definition: integer squared distances, compared one by one. It is deliberately simple; every other backend is
 //! tested against it.
 
-use super::{Backend, Centroids, Labels, Partial, Session, distance2};
+use super::{Backend, CentroidSums, Centroidal, Centroids, Labels, Session, distance2};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::tiles::{Buffer, Tiles};
@@ -45,8 +45,14 @@ struct ReferenceSession<'a> {
 }
 
 impl Session for ReferenceSession<'_> {
-    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Partial> {
-        let mut partial = Partial::empty(centroids.k(), self.tiles.dim());
+    fn centroidal(&mut self) -> &mut dyn Centroidal {
+        self
+    }
+}
+
+impl Centroidal for ReferenceSession<'_> {
+    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<CentroidSums> {
+        let mut partial = CentroidSums::empty(centroids.k(), self.tiles.dim());
         let mut labels = Vec::with_capacity(self.tiles.rows() as usize);
         let mut row = vec![0; self.tiles.dim()];
         let mut buffer = Buffer::default();

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::repair::move_empty;
-use crate::backend::{Centroids, Partial, Session};
+use crate::backend::{CentroidSums, Centroids, Session};
 use crate::error::{Error, Result};
 use crate::event::{Event, Watch};
 use crate::tiles::Tiles;
@@ -98,7 +98,7 @@ impl Progress {
         loop {
             watch.check()?;
             let start = Instant::now();
-            let partial = session.pass(&self.centroids, watch)?;
+            let partial = session.centroidal().pass(&self.centroids, watch)?;
             let inertia = partial.inertia(&self.centroids, tiles.sum_squares());
             let empty = partial.counts.iter().filter(|&&n| n == 0).count();
             if let Some(stop) = self.stop {
@@ -142,7 +142,7 @@ impl Progress {
         }
     }
 
-    fn converged(&self, last: Partial, inertia: u128, stop: Stop, empty: usize) -> Converged {
+    fn converged(&self, last: CentroidSums, inertia: u128, stop: Stop, empty: usize) -> Converged {
         let centroids = self.centroids.clone();
         Converged { centroids, counts: last.counts, inertia, n_iter: self.n_iter, stop, empty }
     }
@@ -154,7 +154,7 @@ fn squared_shift(a: &Centroids, b: &Centroids) -> f64 {
 }
 
 /// The mean variance of the features, in squared grid units, from the exact sums of any pass.
-fn mean_variance(partial: &Partial, sum_squares: u128) -> f64 {
+fn mean_variance(partial: &CentroidSums, sum_squares: u128) -> f64 {
     let mass: i64 = partial.mass.iter().sum();
     let (mass, dim) = (mass as f64, partial.dim());
     let mut total = vec![0i128; dim];

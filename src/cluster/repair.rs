@@ -19,7 +19,7 @@ pub(super) fn move_empty(
     next: &mut Centroids,
     watch: Watch<'_>,
 ) -> Result<usize> {
-    let farthest = session.farthest(labelled_by, watch.quiet())?;
+    let farthest = session.centroidal().farthest(labelled_by, watch.quiet())?;
     let mut farthest: Vec<_> = farthest.into_iter().flatten().map(|f| (f.distance2, Reverse(f.row))).collect();
     farthest.sort_unstable_by(|a, b| b.cmp(a));
     let empty = counts.iter().enumerate().filter(|(_, n)| **n == 0).map(|(j, _)| j);

@@ -357,7 +357,7 @@ impl BatchLabeller<'_> {
         loop {
             let mut outcome = self.ladder.backend().open(tiles, self.centroids.k(), watch.quiet());
             let result = match &mut outcome {
-                Ok(session) => session.label(self.centroids, self.margin, watch, &mut |labels| {
+                Ok(session) => session.centroidal().label(self.centroids, self.margin, watch, &mut |labels| {
                     let end = labels.first_row + labels.labels.len() as u64;
                     let fresh = labels.from_row(done);
                     done = done.max(end);
@@ -411,7 +411,7 @@ mod tests {
     use super::*;
     use crate::backend::cpu::Cpu;
     use crate::backend::reference::Reference;
-    use crate::backend::{Backend, Partial, Session};
+    use crate::backend::{Backend, CentroidSums, Centroidal, Session};
 
     /// Hands on the labels of `chunks` chunks, then is lost.
     struct Dying {
@@ -435,7 +435,13 @@ mod tests {
     }
 
     impl Session for DyingSession<'_> {
-        fn pass(&mut self, _: &Centroids, _: Watch<'_>) -> Result<Partial> {
+        fn centroidal(&mut self) -> &mut dyn Centroidal {
+            self
+        }
+    }
+
+    impl Centroidal for DyingSession<'_> {
+        fn pass(&mut self, _: &Centroids, _: Watch<'_>) -> Result<CentroidSums> {
             Err(Error::DeviceLost("lost".into()))
         }
 
@@ -447,7 +453,7 @@ mod tests {
             sink: &mut dyn FnMut(Labels) -> Result<()>,
         ) -> Result<()> {
             let mut left = self.1;
-            self.0.label(centroids, margin, watch, &mut |labels| {
+            self.0.centroidal().label(centroids, margin, watch, &mut |labels| {
                 left = left.checked_sub(1).ok_or_else(|| Error::DeviceLost("lost".into()))?;
                 sink(labels)
             })

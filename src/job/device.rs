@@ -170,7 +170,6 @@ mod gpu {
 #[cfg(not(feature = "gpu"))]
 mod gpu {
     use super::Chosen;
-    use super::request::{BackendKind, DeviceOptions};
     use crate::backend::DeviceCeilings;
     use crate::error::{Error, Result};
 

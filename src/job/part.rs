@@ -107,7 +107,7 @@ impl Parts<'_> {
         watch.stage(Stage::Labels, prepared.tiles.rows(), "rows", || {
             for last in (0..NUMBERINGS).map(|i| i + 1 == NUMBERINGS) {
                 let mut writer = LabelWriter::new(destination.open()?, weights, centroids.k(), step, margin);
-                session.label(&centroids, margin, watch, &mut |labels| writer.push(&labels))?;
+                session.centroidal().label(&centroids, margin, watch, &mut |labels| writer.push(&labels))?;
                 let labels = writer.finish()?;
                 let numbered = by_size(&centroids, &labels.0.counts);
                 if last || numbered == centroids {

@@ -4,7 +4,7 @@
 use hyades::backend::cpu::Cpu;
 use hyades::backend::gpu::{DeviceChoice, Gpu, GpuOptions};
 use hyades::backend::reference::Reference;
-use hyades::backend::{Backend, Centroids, Labels, Partial, Session};
+use hyades::backend::{Backend, CentroidSums, Centroidal, Centroids, Labels, Session};
 use hyades::event::Watch;
 use hyades::simd::SimdLevel;
 use hyades::tiles::{GRID_MAX, Tiles};
@@ -76,7 +76,7 @@ fn cases(dims: std::ops::RangeInclusive<usize>, ks: std::ops::RangeInclusive<usi
 }
 
 /// What a backend answers: a partial for every pass, then all labels, with and without margins.
-type Answer = (Vec<Partial>, Vec<Labels>);
+type Answer = (Vec<CentroidSums>, Vec<Labels>);
 
 fn answer(backend: &dyn Backend, case: &Case) -> hyades::Result<Answer> {
     let tiles = Tiles::from_rows(case.dim, &case.rows, case.weights.clone(), case.chunk_rows)?;
@@ -85,7 +85,7 @@ fn answer(backend: &dyn Backend, case: &Case) -> hyades::Result<Answer> {
     let mut session = backend.open(&tiles, sets[0].k(), Watch::none())?;
     let mut partials = Vec::new();
     for centroids in &sets {
-        let mut partial = session.pass(centroids, Watch::none())?;
+        let mut partial = session.centroidal().pass(centroids, Watch::none())?;
         // How many rows a filter could not decide is a matter of the filter.
         (partial.rechecked, partial.skipped) = (0, 0);
         partials.push(partial);
@@ -93,7 +93,7 @@ fn answer(backend: &dyn Backend, case: &Case) -> hyades::Result<Answer> {
     let mut labels = Vec::new();
     for margin in [false, true] {
         let mut all = Labels { first_row: 0, labels: vec![], distance2: vec![], second2: margin.then(Vec::new) };
-        session.label(&sets[1], margin, Watch::none(), &mut |part| {
+        session.centroidal().label(&sets[1], margin, Watch::none(), &mut |part| {
             assert_eq!(part.first_row, all.labels.len() as u64, "labels come in the order of the rows");
             all.labels.extend(part.labels);
             all.distance2.extend(part.distance2);
@@ -152,8 +152,14 @@ impl Backend for Broken {
 }
 
 impl Session for BrokenSession<'_> {
-    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> hyades::Result<Partial> {
-        self.0.pass(centroids, watch)
+    fn centroidal(&mut self) -> &mut dyn Centroidal {
+        self
+    }
+}
+
+impl Centroidal for BrokenSession<'_> {
+    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> hyades::Result<CentroidSums> {
+        self.0.centroidal().pass(centroids, watch)
     }
 
     fn label(
@@ -165,7 +171,7 @@ impl Session for BrokenSession<'_> {
     ) -> hyades::Result<()> {
         let last = centroids.k() - 1;
         let order: Vec<usize> = (0..=last).rev().collect();
-        self.0.label(&centroids.reordered(&order), margin, watch, &mut |mut part| {
+        self.0.centroidal().label(&centroids.reordered(&order), margin, watch, &mut |mut part| {
             part.labels.iter_mut().for_each(|l| *l = last as u32 - *l);
             sink(part)
         })

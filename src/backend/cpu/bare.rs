@@ -11,10 +11,10 @@ use fearless_simd::prelude::*;
 
 use super::judge::tiles;
 use super::kernel::Packed;
-use super::moves::{NONE, Sum};
+use super::moves::{NONE, SegmentSum};
 use super::pass::{Settled, keep, widened};
 use super::{Cpu, lock, resize};
-use crate::backend::{Centroids, Certificate, Partial};
+use crate::backend::{CentroidSums, Centroids, Certificate};
 use crate::error::Result;
 use crate::simd::{Dispatch, Work};
 use crate::tiles::{Chunk, TILE_ROWS, Tiles};
@@ -25,7 +25,7 @@ pub struct Bare<'a> {
     tiles: &'a Tiles,
     /// Labels of the previous pass, by chunk.
     labels: Vec<Mutex<Vec<u16>>>,
-    totals: Option<Partial>,
+    totals: Option<CentroidSums>,
 }
 
 impl<'a> Bare<'a> {
@@ -39,10 +39,10 @@ impl<'a> Bare<'a> {
     ///
     /// # Errors
     /// An I/O error on the scratch file.
-    pub fn pass(&mut self, centroids: &Centroids) -> Result<Partial> {
+    pub fn pass(&mut self, centroids: &Centroids) -> Result<CentroidSums> {
         let (k, dim) = (centroids.k(), centroids.dim());
         let first = self.totals.is_none();
-        let mut totals = self.totals.take().unwrap_or_else(|| Partial::empty(k, dim));
+        let mut totals = self.totals.take().unwrap_or_else(|| CentroidSums::empty(k, dim));
         resize(&mut totals, k);
         let packed = Packed::new(centroids, &Certificate::new(centroids));
         let workers = self.tiles.scan(
@@ -85,7 +85,7 @@ impl Work for BareChunk<'_> {
     }
 }
 
-impl Sum for f32 {
+impl SegmentSum for f32 {
     #[inline(always)]
     fn add_row<S: Simd>(simd: S, sums: &mut [f32], row: &[f32], weight: i64) {
         let lanes = S::f32s::LEN;

@@ -28,7 +28,7 @@ use self::bounds::{Drift, Spent};
 use self::judge::Judge;
 use self::label::{LabelChunk, padded};
 use self::pass::{Known, PassChunk, PassTally, PassWorker};
-use super::{Backend, Centroids, Labels, Partial, Session};
+use super::{Backend, CentroidSums, Centroidal, Centroids, Labels, Session};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::simd::{Dispatch, SimdLevel};
@@ -99,20 +99,26 @@ struct CpuSession<'a> {
     /// By chunk; only one thread works on a chunk at a time.
     known: Vec<Mutex<Known>>,
     /// Counts and sums by the labels of the previous pass.
-    totals: Option<Partial>,
+    totals: Option<CentroidSums>,
     drift: Option<Drift>,
     /// Whether bounds are kept for all chunks, or only for one in [`PROBES`].
     pays: bool,
 }
 
 impl Session for CpuSession<'_> {
-    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Partial> {
+    fn centroidal(&mut self) -> &mut dyn Centroidal {
+        self
+    }
+}
+
+impl Centroidal for CpuSession<'_> {
+    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<CentroidSums> {
         let (k, dim) = (centroids.k(), centroids.dim());
         let first = self.totals.is_none();
         if first {
             self.known.iter().for_each(|known| *lock(known) = Known::default());
         }
-        let mut totals = self.totals.take().unwrap_or_else(|| Partial::empty(k, dim));
+        let mut totals = self.totals.take().unwrap_or_else(|| CentroidSums::empty(k, dim));
         // If the number of segments changes, rows may leave segments that no longer exist: make room for both.
         let widest = k.max(totals.k());
         resize(&mut totals, widest);
@@ -180,7 +186,7 @@ impl CpuSession<'_> {
 }
 
 /// Adds empty segments, or removes segments, which must be empty.
-fn resize(totals: &mut Partial, k: usize) {
+fn resize(totals: &mut CentroidSums, k: usize) {
     let dim = totals.dim();
     totals.counts.resize(k, 0);
     totals.mass.resize(k, 0);

@@ -3,7 +3,7 @@
 use fearless_simd::prelude::*;
 
 use super::rows::{Rows, bits, stride};
-use crate::backend::Partial;
+use crate::backend::CentroidSums;
 use crate::tiles::TILE_ROWS;
 
 /// The label of a row that has none yet.
@@ -61,7 +61,7 @@ impl<T: SegmentSum> Moves<T> {
     }
 
     /// Adds the net changes to `totals`, which must have at least as many segments.
-    pub(super) fn merge_into(&self, totals: &mut Partial) {
+    pub(super) fn merge_into(&self, totals: &mut CentroidSums) {
         let dim = totals.dim();
         for (total, &moved) in totals.counts.iter_mut().zip(&self.counts) {
             *total = total.wrapping_add_signed(moved);

@@ -20,9 +20,9 @@ impl Random {
 }
 
 /// All results of some passes and two labellings.
-fn answers(backend: &dyn Backend, tiles: &Tiles, steps: &[Centroids]) -> (Vec<Partial>, [Vec<Labels>; 2]) {
+fn answers(backend: &dyn Backend, tiles: &Tiles, steps: &[Centroids]) -> (Vec<CentroidSums>, [Vec<Labels>; 2]) {
     let mut session = backend.open(tiles, 1, Watch::none()).unwrap();
-    let mut passes: Vec<_> = steps.iter().map(|step| session.pass(step, Watch::none()).unwrap()).collect();
+    let mut passes: Vec<_> = steps.iter().map(|step| session.centroidal().pass(step, Watch::none()).unwrap()).collect();
     passes.iter_mut().for_each(|partial| (partial.rechecked, partial.skipped) = (0, 0));
     let labels = [false, true].map(|margin| {
         let mut all = Vec::new();
@@ -30,7 +30,7 @@ fn answers(backend: &dyn Backend, tiles: &Tiles, steps: &[Centroids]) -> (Vec<Pa
             all.push(labels);
             Ok(())
         };
-        session.label(&steps[0], margin, Watch::none(), &mut sink).unwrap();
+        session.centroidal().label(&steps[0], margin, Watch::none(), &mut sink).unwrap();
         all
     });
     (passes, labels)
@@ -95,10 +95,10 @@ fn the_filter_leaves_ties_to_the_integers() {
     let tiles = Tiles::from_rows(1, &[5; 100], None, 64).unwrap();
     let centroids = Centroids::new(1, vec![7, 3, 900]).unwrap();
     let cpu = Cpu::new(None).unwrap();
-    let partial = cpu.open(&tiles, 3, Watch::none()).unwrap().pass(&centroids, Watch::none()).unwrap();
+    let partial = cpu.open(&tiles, 3, Watch::none()).unwrap().centroidal().pass(&centroids, Watch::none()).unwrap();
     assert_eq!((partial.rechecked, partial.counts), (100, vec![100, 0, 0]));
     let centroids = Centroids::new(1, vec![900, 5, -900]).unwrap();
-    let partial = cpu.open(&tiles, 3, Watch::none()).unwrap().pass(&centroids, Watch::none()).unwrap();
+    let partial = cpu.open(&tiles, 3, Watch::none()).unwrap().centroidal().pass(&centroids, Watch::none()).unwrap();
     assert_eq!((partial.rechecked, partial.counts), (0, vec![0, 100, 0]));
 }
 
@@ -135,7 +135,7 @@ fn the_stop_flag_stops() {
     let centroids = Centroids::new(1, vec![0]).unwrap();
     let cpu = Cpu::new(None).unwrap();
     let watch = Watch::new(&crate::event::Silent, &stop);
-    let error = cpu.open(&tiles, 1, watch).unwrap().pass(&centroids, watch).unwrap_err();
+    let error = cpu.open(&tiles, 1, watch).unwrap().centroidal().pass(&centroids, watch).unwrap_err();
     assert!(matches!(error, crate::Error::Interrupted));
 }
 
@@ -153,7 +153,7 @@ fn check_skipping(what: &str, dim: usize, rows: &[i32], weights: Option<Vec<u32>
         }
         let skips = |cpu: Cpu| -> Vec<u64> {
             let mut session = cpu.open(&tiles, 1, Watch::none()).unwrap();
-            steps.iter().map(|step| session.pass(step, Watch::none()).unwrap().skipped).collect()
+            steps.iter().map(|step| session.centroidal().pass(step, Watch::none()).unwrap().skipped).collect()
         };
         assert_eq!(skips(cpu.with_skipping(false)).iter().sum::<u64>(), 0);
         assert_eq!(skips(cpu)[0], 0, "nothing is known before the first pass");

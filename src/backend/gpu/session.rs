@@ -12,7 +12,7 @@ use super::kernels::{Cut, FAR, Kernel, MAX_GROUP_ROWS, Params, TotalCells, WORKG
 use super::pace::Pace;
 use super::results::{Champions, Results, wide};
 use super::slabs::Slabs;
-use crate::backend::{Centroids, Certificate, DeviceWork, Farthest, Labels, Partial, Session};
+use crate::backend::{CentroidSums, Centroidal, Centroids, Certificate, DeviceWork, Farthest, Labels, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{TILE_ROWS, Tiles};
@@ -35,7 +35,7 @@ pub(super) struct GpuSession<'a> {
     clock: Clock,
     model: Option<DeviceModel>,
     /// The totals of the rows, by the labels on the device.
-    running: Option<Partial>,
+    running: Option<CentroidSums>,
 }
 
 impl<'a> GpuSession<'a> {
@@ -105,7 +105,22 @@ impl<'a> GpuSession<'a> {
 }
 
 impl Session for GpuSession<'_> {
-    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Partial> {
+    fn centroidal(&mut self) -> &mut dyn Centroidal {
+        self
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.slabs.remark(&self.gpu.info.name)
+    }
+
+    fn device_work(&self) -> Option<DeviceWork> {
+        let (to_device, from_device) = self.gpu.device.traffic();
+        Some(DeviceWork { kernels: self.clock.work().to_vec(), to_device, from_device })
+    }
+}
+
+impl Centroidal for GpuSession<'_> {
+    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<CentroidSums> {
         watch.check()?;
         let mut model = self.model(centroids)?;
         let first = self.running.is_none();
@@ -118,7 +133,7 @@ impl Session for GpuSession<'_> {
         self.assign(&model, running.is_none(), watch)?;
         let totals = model.read_totals(&self.gpu.device)?;
         self.clock.settle(&self.gpu.device)?;
-        let sum = running.get_or_insert_with(|| Partial::empty(centroids.k(), centroids.dim()));
+        let sum = running.get_or_insert_with(|| CentroidSums::empty(centroids.k(), centroids.dim()));
         let rows = model.cells;
         add_totals(sum, rows, &totals);
         sum.rechecked = totals[TotalCells::RECHECKED];
@@ -210,15 +225,6 @@ impl Session for GpuSession<'_> {
         self.model = Some(model);
         Ok(farthest)
     }
-
-    fn remark(&self) -> Option<String> {
-        self.slabs.remark(&self.gpu.info.name)
-    }
-
-    fn device_work(&self) -> Option<DeviceWork> {
-        let (to_device, from_device) = self.gpu.device.traffic();
-        Some(DeviceWork { kernels: self.clock.work().to_vec(), to_device, from_device })
-    }
 }
 
 /// Fails if the device cannot bind the totals of `k` segments (the largest buffer of a model) as a whole, or cannot
@@ -284,7 +290,7 @@ impl KernelDispatch<'_> {
 }
 
 /// Adds the device's 64-bit totals, which are differences in two's complement.
-fn add_totals(sum: &mut Partial, cells: TotalCells, totals: &[u64]) {
+fn add_totals(sum: &mut CentroidSums, cells: TotalCells, totals: &[u64]) {
     let k = sum.k();
     let counts = &totals[TotalCells::COUNTS..][..k];
     let mass = if cells.mass == cells.sums { counts } else { &totals[cells.mass..][..k] };

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::Gpu;
 use super::session::GpuSession;
-use crate::backend::{Backend, Centroids, DeviceWork, Farthest, Labels, Partial, Session};
+use crate::backend::{Backend, CentroidSums, Centroidal, Centroids, DeviceWork, Farthest, Labels, Session};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{GRID_MAX, TILE_ROWS, Tiles};
@@ -128,9 +128,29 @@ struct Together<'a> {
 }
 
 impl Session for Together<'_> {
-    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<Partial> {
+    fn centroidal(&mut self) -> &mut dyn Centroidal {
+        self
+    }
+
+    fn remark(&self) -> Option<String> {
+        let tiles: u64 = self.parts.iter().map(|part| part.end - part.start).sum();
+        let share =
+            |part: &Range<u64>| format!("{:.0} %", 100.0 * (part.end - part.start) as f64 / tiles.max(1) as f64);
+        let shares: Vec<String> = self.parts.iter().map(share).collect();
+        let own = self.sessions.iter().filter_map(Session::remark);
+        let lines = std::iter::once(format!("shared by measured speed: {}", shares.join(", "))).chain(own);
+        Some(lines.collect::<Vec<_>>().join("; "))
+    }
+
+    fn device_work(&self) -> Option<DeviceWork> {
+        self.sessions.iter().filter_map(Session::device_work).reduce(DeviceWork::plus)
+    }
+}
+
+impl Centroidal for Together<'_> {
+    fn pass(&mut self, centroids: &Centroids, watch: Watch<'_>) -> Result<CentroidSums> {
         let partials = at_once(&mut self.sessions, |session| session.pass(centroids, watch))?;
-        let mut sum = Partial::empty(centroids.k(), centroids.dim());
+        let mut sum = CentroidSums::empty(centroids.k(), centroids.dim());
         partials.iter().for_each(|partial| sum.merge(partial));
         Ok(sum)
     }
@@ -156,20 +176,6 @@ impl Session for Together<'_> {
             });
         }
         Ok(farthest)
-    }
-
-    fn remark(&self) -> Option<String> {
-        let tiles: u64 = self.parts.iter().map(|part| part.end - part.start).sum();
-        let share =
-            |part: &Range<u64>| format!("{:.0} %", 100.0 * (part.end - part.start) as f64 / tiles.max(1) as f64);
-        let shares: Vec<String> = self.parts.iter().map(share).collect();
-        let own = self.sessions.iter().filter_map(Session::remark);
-        let lines = std::iter::once(format!("shared by measured speed: {}", shares.join(", "))).chain(own);
-        Some(lines.collect::<Vec<_>>().join("; "))
-    }
-
-    fn device_work(&self) -> Option<DeviceWork> {
-        self.sessions.iter().filter_map(Session::device_work).reduce(DeviceWork::plus)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::kernels::{Cut, FAR, Kernel, Params, TotalCells, WORKGROUP};
 use super::*;
 use crate::backend::reference::Reference;
-use crate::backend::{Centroids, Labels, Partial};
+use crate::backend::{CentroidSums, Centroids, Labels};
 use crate::error::Error;
 use crate::event::{Event, Observer, Silent, Stage};
 use crate::numeric::{GOLDEN, mix};
@@ -54,23 +54,26 @@ fn labels(session: &mut dyn Session, centroids: &Centroids, margin: bool) -> Lab
         }
         Ok(())
     };
-    session.label(centroids, margin, Watch::none(), &mut sink).unwrap();
+    session.centroidal().label(centroids, margin, Watch::none(), &mut sink).unwrap();
     all
 }
 
 /// Runs the passes and label calls on both, and compares everything but `rechecked` (neither skips rows). Returns the
 /// last `rechecked`.
-fn compare(gpu: &dyn Backend, tiles: &Tiles, passes: &[Centroids]) -> Partial {
+fn compare(gpu: &dyn Backend, tiles: &Tiles, passes: &[Centroids]) -> CentroidSums {
     let k = passes.iter().map(Centroids::k).max().unwrap();
     let mut ours = gpu.open(tiles, k, Watch::none()).unwrap();
     let mut truth = Reference.open(tiles, k, Watch::none()).unwrap();
     let mut last = None;
     for (i, centroids) in passes.iter().enumerate() {
-        let mut partial = ours.pass(centroids, Watch::none()).unwrap();
-        let expected = truth.pass(centroids, Watch::none()).unwrap();
+        let mut partial = ours.centroidal().pass(centroids, Watch::none()).unwrap();
+        let expected = truth.centroidal().pass(centroids, Watch::none()).unwrap();
         let rechecked = std::mem::take(&mut partial.rechecked);
         assert!(partial == expected, "pass {i}");
-        let (found, expected) = (ours.farthest(centroids, Watch::none()), truth.farthest(centroids, Watch::none()));
+        let (found, expected) = (
+            ours.centroidal().farthest(centroids, Watch::none()),
+            truth.centroidal().farthest(centroids, Watch::none()),
+        );
         assert!(found.unwrap() == expected.unwrap(), "farthest rows of pass {i}");
         for margin in [false, true] {
             let (ours, truth) = (labels(&mut *ours, centroids, margin), labels(&mut *truth, centroids, margin));
@@ -231,7 +234,7 @@ fn a_workgroup_adds_up_as_many_rows_as_it_may() {
     for (there, here) in [(0, 1), (1, 0)] {
         let mut values = vec![5; 2];
         values[here] = -GRID_MAX;
-        let partial = session.pass(&centroids(1, values), Watch::none()).unwrap();
+        let partial = session.centroidal().pass(&centroids(1, values), Watch::none()).unwrap();
         assert_eq!((partial.counts[here], partial.sums[here]), (rows as u64, -(rows as i64) * i64::from(GRID_MAX)));
         assert_eq!((partial.counts[there], partial.sums[there]), (0, 0));
     }
@@ -316,7 +319,7 @@ fn a_segment_of_more_rows_than_f32_can_count() {
     for (there, here) in [(0, 1), (1, 0)] {
         let mut values = vec![-5; 2];
         values[here] = GRID_MAX;
-        let partial = session.pass(&centroids(1, values), Watch::none()).unwrap();
+        let partial = session.centroidal().pass(&centroids(1, values), Watch::none()).unwrap();
         assert_eq!((partial.counts[here], partial.counts[there]), (rows as u64, 0));
         assert_eq!(partial.sums[here], rows as i64 * i64::from(GRID_MAX));
         assert_eq!(partial.sums[there], 0);
@@ -352,7 +355,7 @@ fn slabs_become_smaller_where_memory_is_short() {
     let pass = centroids(dim, random.grids(dim * 3, 9999));
     let answer = |gpu: &Gpu| {
         let mut session = gpu.open(&tiles, 3, Watch::none())?;
-        let mut partial = session.pass(&pass, Watch::none())?;
+        let mut partial = session.centroidal().pass(&pass, Watch::none())?;
         partial.rechecked = 0;
         Ok((partial, session.remark()))
     };
@@ -375,7 +378,7 @@ fn a_pass_moves_centroids_and_totals_over_the_bus_and_nothing_else() {
         let tiles = Tiles::from_rows(3, &random.grids(3 * rows, 9999), None, 4096).unwrap();
         let mut session = gpu.open(&tiles, 5, Watch::none()).unwrap();
         let mut pass = || {
-            session.pass(&centroids(3, random.grids(3 * 5, 9999)), Watch::none()).unwrap();
+            session.centroidal().pass(&centroids(3, random.grids(3 * 5, 9999)), Watch::none()).unwrap();
             session.device_work().unwrap()
         };
         let (before, after) = (pass(), pass());
@@ -407,7 +410,10 @@ fn more_dispatches_than_are_timed_at_a_time() {
     let pass = centroids(dim, random.grids(dim * k, 50_000));
     let mut session = gpu.open(&tiles, k, Watch::none()).unwrap();
     let mut truth = Reference.open(&tiles, k, Watch::none()).unwrap();
-    assert!(session.farthest(&pass, Watch::none()).unwrap() == truth.farthest(&pass, Watch::none()).unwrap());
+    assert!(
+        session.centroidal().farthest(&pass, Watch::none()).unwrap()
+            == truth.centroidal().farthest(&pass, Watch::none()).unwrap()
+    );
     assert!(labels(&mut *session, &pass, false) == labels(&mut *truth, &pass, false));
     let work = session.device_work().unwrap();
     let counts: Vec<_> = work.kernels.iter().map(|w| (w.kernel, w.dispatches)).collect();
@@ -423,11 +429,11 @@ fn a_lost_device_is_an_error() {
         let gpu = Gpu::open(&DeviceChoice::Index(gpu.adapter().index)).unwrap();
         let gpu = gpu.with_options(GpuOptions { slab_bytes: Some(9 << 10), resident_bytes });
         let mut session = gpu.open(&tiles, 8, Watch::none()).unwrap();
-        session.pass(&start, Watch::none()).unwrap();
+        session.centroidal().pass(&start, Watch::none()).unwrap();
         gpu.destroy();
-        let lost = session.pass(&start, Watch::none());
+        let lost = session.centroidal().pass(&start, Watch::none());
         assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
-        let lost = session.label(&start, true, Watch::none(), &mut |_| Ok(()));
+        let lost = session.centroidal().label(&start, true, Watch::none(), &mut |_| Ok(()));
         assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
         assert!(matches!(gpu.open(&tiles, 8, Watch::none()), Err(Error::DeviceLost(_))));
     }
@@ -457,7 +463,7 @@ fn a_device_may_be_lost_at_any_time() {
     for resident_bytes in [Some(0), Some(100 << 10), None] {
         let gpu = fresh(resident_bytes);
         let mut session = gpu.open(&tiles, 8, Watch::none()).unwrap();
-        let lost = session.pass(&start, Watch::new(&Saboteur(&gpu), &stop));
+        let lost = session.centroidal().pass(&start, Watch::new(&Saboteur(&gpu), &stop));
         assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
 
         let gpu = fresh(resident_bytes);
@@ -466,7 +472,7 @@ fn a_device_may_be_lost_at_any_time() {
             gpu.destroy();
             Ok(())
         };
-        let lost = session.label(&start, false, Watch::none(), &mut sink);
+        let lost = session.centroidal().label(&start, false, Watch::none(), &mut sink);
         assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
     }
     let gpu = fresh(None);
@@ -482,10 +488,10 @@ fn a_stop_is_heeded() {
     let stop = AtomicBool::new(false);
     let watch = Watch::new(&Silent, &stop);
     let mut session = gpu.open(&tiles, 2, watch).unwrap();
-    session.pass(&start, watch).unwrap();
+    session.centroidal().pass(&start, watch).unwrap();
     stop.store(true, Ordering::Relaxed);
-    assert!(matches!(session.pass(&start, watch), Err(Error::Interrupted)));
-    assert!(matches!(session.label(&start, true, watch, &mut |_| Ok(())), Err(Error::Interrupted)));
+    assert!(matches!(session.centroidal().pass(&start, watch), Err(Error::Interrupted)));
+    assert!(matches!(session.centroidal().label(&start, true, watch, &mut |_| Ok(())), Err(Error::Interrupted)));
     assert!(matches!(gpu.open(&tiles, 2, watch), Err(Error::Interrupted)));
 }
 
