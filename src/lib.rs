@@ -18,7 +18,7 @@ pub mod simd;
 
 pub mod text;
 
-pub(crate) mod numeric;
+pub mod numeric;
 
 pub mod input;
 

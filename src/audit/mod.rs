@@ -12,6 +12,7 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 pub use report::{
     Attribute, AuditCounts, AuditReport, Number, NumbersReport, Ratio, ShareLine, SharesReport, Summary, VALUES_TOLD,
@@ -21,6 +22,8 @@ use self::numbers::NumbersBySegment;
 use self::shares::Shares;
 use crate::error::{Error, Result};
 use crate::input::{Source, ValueKind, as_f64};
+use crate::numeric::Partial;
+use crate::numeric::partial::other_shape;
 use crate::roles::Protected;
 use crate::survey::{Labelled, Survey};
 
@@ -38,12 +41,14 @@ struct AuditedColumn {
 }
 
 /// What is known of some rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Audited {
     /// Rows by segment.
     rows: Vec<u64>,
     columns: Vec<Counts>,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Counts {
     Numbers(NumbersBySegment),
     Shares(Shares),
@@ -111,6 +116,23 @@ impl Survey for Audit {
                 Error::input(format!("column {:?}, a protected attribute, cannot be counted: {why}", column.name))
                     .of_columns([&column.name])
             })
+        })
+    }
+}
+
+impl Partial for Audited {
+    const NAME: &'static str = "audit";
+    const VERSION: u32 = 1;
+
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        if (self.rows.len(), self.columns.len()) != (other.rows.len(), other.columns.len()) {
+            return Err(other_shape::<Self>());
+        }
+        self.rows.iter_mut().zip(&other.rows).for_each(|(a, b)| *a += b);
+        self.columns.iter_mut().zip(&other.columns).try_for_each(|pair| match pair {
+            (Counts::Numbers(a), Counts::Numbers(b)) => a.merge(b),
+            (Counts::Shares(a), Counts::Shares(b)) => a.merge(b),
+            _ => Err(other_shape::<Self>()),
         })
     }
 }

@@ -7,20 +7,28 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::report::{AuditCounts, Number, NumbersReport, Summary, VALUES_TOLD, shares};
-use crate::numeric::{f64_of_key, key_of_f64};
+use crate::error::Result;
+use crate::numeric::partial::other_shape;
+use crate::numeric::{ExactFloats, Partial, f64_of_key, key_of_f64};
 
 /// The most pairs of a number and a segment held: some 4 MB.
 const MOST_PAIRS: usize = 1 << 16;
-/// Binary digits after the point of an f64 that can be dropped.
+/// Binary digits after the point of an f64 that can be dropped, and how many at a time.
 const DIGITS: u32 = 52;
+const STEP: u32 = 4;
 
 /// Counts of numbers in `k` segments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct NumbersBySegment {
+    /// By number and segment.
+    #[serde(with = "pairs")]
     pairs: HashMap<(u64, u32), u64>,
     /// Binary digits dropped so far.
     dropped: u32,
-    sums: Vec<f64>,
+    sums: Vec<ExactFloats>,
     known: Vec<u64>,
     missing: Vec<u64>,
 }
@@ -30,7 +38,7 @@ impl NumbersBySegment {
         NumbersBySegment {
             pairs: HashMap::new(),
             dropped: 0,
-            sums: vec![0.0; k],
+            sums: vec![ExactFloats::default(); k],
             known: vec![0; k],
             missing: vec![0; k],
         }
@@ -45,7 +53,7 @@ impl NumbersBySegment {
                 continue;
             }
             self.known[segment] += 1;
-            self.sums[segment] += v;
+            self.sums[segment].add(v);
             *self.pairs.entry((key_of_f64(v) >> self.dropped, label)).or_insert(0) += 1;
             while self.pairs.len() > MOST_PAIRS && self.dropped < DIGITS {
                 self.coarsen();
@@ -54,7 +62,6 @@ impl NumbersBySegment {
     }
 
     fn coarsen(&mut self) {
-        const STEP: u32 = 4;
         self.dropped += STEP;
         let mut pairs = HashMap::new();
         for ((key, label), n) in std::mem::take(&mut self.pairs) {
@@ -93,11 +100,58 @@ impl NumbersBySegment {
                 quartiles: (known > 0).then_some(quartiles),
             }
         };
-        let overall = summary(all.into_iter().collect(), self.sums.iter().sum(), self.missing.iter().sum());
+        let mut sum = ExactFloats::default();
+        self.sums.iter().for_each(|of_segment| sum.join(of_segment));
+        let overall = summary(all.into_iter().collect(), sum.value(), self.missing.iter().sum());
         let segments = sorted.into_iter().zip(&self.sums).zip(&self.missing);
-        let segments = segments.map(|((counts, &sum), &missing)| summary(counts, sum, missing)).collect();
+        let segments = segments.map(|((counts, sum), &missing)| summary(counts, sum.value(), missing)).collect();
         let rounding = if self.dropped == 0 { 0.0 } else { f64::powi(2.0, self.dropped as i32 - DIGITS as i32) };
         AuditCounts::Numbers(NumbersReport { rounding, overall, segments })
+    }
+}
+
+impl Partial for NumbersBySegment {
+    const NAME: &'static str = "numbers by segment";
+    const VERSION: u32 = 1;
+
+    /// As few digits are dropped as for all rows at once: those of a part are never more.
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.known.len() != other.known.len() {
+            return Err(other_shape::<Self>());
+        }
+        while self.dropped < other.dropped {
+            self.coarsen();
+        }
+        for (&(key, label), n) in &other.pairs {
+            *self.pairs.entry((key >> (self.dropped - other.dropped), label)).or_insert(0) += n;
+        }
+        while self.pairs.len() > MOST_PAIRS && self.dropped < DIGITS {
+            self.coarsen();
+        }
+        self.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| a.join(b));
+        self.known.iter_mut().zip(&other.known).for_each(|(a, b)| *a += b);
+        self.missing.iter_mut().zip(&other.missing).for_each(|(a, b)| *a += b);
+        Ok(())
+    }
+}
+
+/// Pairs as a sorted list: keys of JSON are texts.
+mod pairs {
+    use std::collections::HashMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    type Pairs = HashMap<(u64, u32), u64>;
+
+    pub(super) fn serialize<S: Serializer>(pairs: &Pairs, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list: Vec<(u64, u32, u64)> = pairs.iter().map(|(&(key, label), &n)| (key, label, n)).collect();
+        list.sort_unstable();
+        serializer.collect_seq(list)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {
+        let list = Vec::<(u64, u32, u64)>::deserialize(deserializer)?;
+        Ok(list.into_iter().map(|(key, label, n)| ((key, label), n)).collect())
     }
 }
 
@@ -116,6 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::numeric::partial::laws;
 
     fn of(values: &[f64], labels: &[u32], k: usize) -> AuditCounts {
         let mut numbers = NumbersBySegment::new(k);
@@ -153,6 +208,28 @@ mod tests {
                 prop_assert_eq!(summary, &naive(&mine));
             }
             prop_assert_eq!(found.rounding, 0.0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_may_be_cut_anywhere(
+            rows in prop::collection::vec((prop::option::weighted(0.9, -1e6..1e6f64), 0u32..4), 0..60),
+            cuts in (0usize..60, 0usize..60),
+        ) {
+            let of = |rows: &[(Option<f64>, u32)]| {
+                let mut numbers = NumbersBySegment::new(4);
+                let values: Vec<f64> = rows.iter().map(|r| r.0.unwrap_or(f64::NAN)).collect();
+                numbers.push(&values, &rows.iter().map(|r| r.1).collect::<Vec<_>>());
+                numbers
+            };
+            let (low, high) = (cuts.0.min(cuts.1).min(rows.len()), cuts.0.max(cuts.1).min(rows.len()));
+            let [a, b, c] = [&rows[..low], &rows[low..high], &rows[high..]].map(of);
+            laws::hold(&a, &b, &c);
+            let mut all = c;
+            all.merge(&a).unwrap();
+            all.merge(&b).unwrap();
+            prop_assert_eq!(all.report(false), of(&rows).report(false));
         }
     }
 

@@ -1,19 +1,25 @@
 //! Texts by segment: the count of each.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::report::{SharesReport, shares};
+use crate::error::Result;
+use crate::numeric::Partial;
+use crate::numeric::partial::other_shape;
 use crate::text::beginning;
 
 /// The most counts held; with more segments, fewer distinct texts are counted individually.
 const MOST_COUNTS: usize = 1 << 18;
 
-/// Counts of texts in `k` segments.
+/// Counts of texts in `k` segments. Which texts are counted individually depends on the order of the rows once there are
+/// more than `most`; the report says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Shares {
     most: usize,
-    at: HashMap<String, usize>,
     /// By text, then by segment.
-    counts: Vec<Vec<u64>>,
+    counts: BTreeMap<String, Vec<u64>>,
     /// Texts beyond the first `most` distinct ones.
     others: Vec<u64>,
     missing: Vec<u64>,
@@ -23,8 +29,7 @@ impl Shares {
     pub(super) fn new(k: usize) -> Self {
         Shares {
             most: (MOST_COUNTS / k.max(1)).clamp(64, 1024),
-            at: HashMap::new(),
-            counts: Vec::new(),
+            counts: BTreeMap::new(),
             others: vec![0; k],
             missing: vec![0; k],
         }
@@ -40,23 +45,44 @@ impl Shares {
             };
             // Texts with the same beginning count as one.
             let told = beginning(text);
-            match self.at.get(told.as_ref()) {
-                Some(&at) => self.counts[at][label] += 1,
-                None if self.counts.len() == self.most => self.others[label] += 1,
+            let is_full = self.counts.len() == self.most;
+            match self.counts.get_mut(told.as_ref()) {
+                Some(counts) => counts[label] += 1,
+                None if is_full => self.others[label] += 1,
                 None => {
-                    self.at.insert(told.into_owned(), self.counts.len());
-                    self.counts.push(vec![0; self.others.len()]);
-                    self.counts[self.at.len() - 1][label] += 1;
+                    let mut counts = vec![0; self.others.len()];
+                    counts[label] = 1;
+                    self.counts.insert(told.into_owned(), counts);
                 }
             }
         }
     }
 
     pub(super) fn report(self) -> SharesReport {
-        let mut counts = self.counts;
-        let named: Vec<(String, Vec<u64>)> =
-            self.at.into_iter().map(|(text, at)| (text, std::mem::take(&mut counts[at]))).collect();
-        shares(named, self.others, self.missing)
+        shares(self.counts.into_iter().collect(), self.others, self.missing)
+    }
+}
+
+impl Partial for Shares {
+    const NAME: &'static str = "texts by segment";
+    const VERSION: u32 = 1;
+
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.missing.len() != other.missing.len() {
+            return Err(other_shape::<Self>());
+        }
+        let add = |a: &mut [u64], b: &[u64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        for (text, counts) in &other.counts {
+            let is_full = self.counts.len() == self.most;
+            match self.counts.get_mut(text) {
+                Some(mine) => add(mine, counts),
+                None if is_full => add(&mut self.others, counts),
+                None => drop(self.counts.insert(text.clone(), counts.clone())),
+            }
+        }
+        add(&mut self.others, &other.others);
+        add(&mut self.missing, &other.missing);
+        Ok(())
     }
 }
 
@@ -64,6 +90,17 @@ impl Shares {
 mod tests {
     use super::super::report::VALUES_TOLD;
     use super::*;
+
+    #[test]
+    fn rows_may_be_cut_anywhere() {
+        let of = |texts: &[Option<&str>], segment: u32| {
+            let mut shares = Shares::new(3);
+            shares.push(texts.iter().copied(), &vec![segment; texts.len()]);
+            shares
+        };
+        let (a, b) = (of(&[Some("x"), None, Some("y")], 0), of(&[Some("y"), Some("z")], 2));
+        crate::numeric::partial::laws::hold(&a, &b, &of(&[Some("x"), Some("x"), None], 1));
+    }
 
     #[test]
     fn every_text_is_counted_once() {

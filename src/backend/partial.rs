@@ -1,12 +1,17 @@
 //! The result of a pass over some rows, and the only way to merge such results.
 
+use serde::{Deserialize, Serialize};
+
 use super::centroids::{Centroids, rounded_mean};
+use crate::error::Result;
+use crate::numeric::Partial;
+use crate::numeric::partial::other_shape;
 
 /// Counts and sums of some rows by segment. All are integers, so merging in any order gives the same bytes.
 ///
 /// Nothing overflows: weights are scaled so that their total stays below 2^40 (see `prepare::weights`), without weights
 /// there are fewer than 2^40 rows, and |value| < 2^23.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CentroidSums {
     dim: usize,
     /// Rows by segment.
@@ -99,5 +104,55 @@ impl CentroidSums {
         }
         debug_assert!(total >= 0);
         total as u128
+    }
+}
+
+impl Partial for CentroidSums {
+    const NAME: &'static str = "centroid sums";
+    const VERSION: u32 = 1;
+
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        if (self.dim, self.k()) != (other.dim, other.k()) {
+            return Err(other_shape::<Self>());
+        }
+        self.merge(other);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::numeric::partial::laws;
+
+    fn sums(rows: &[(usize, u32, [i32; 2])]) -> CentroidSums {
+        let mut sums = CentroidSums::empty(3, 2);
+        rows.iter().for_each(|(j, weight, row)| sums.add(*j, *weight, |f| row[f]));
+        sums.changed = (!rows.is_empty()).then_some(rows.len() as u64);
+        sums
+    }
+
+    proptest! {
+        #[test]
+        fn rows_may_be_cut_anywhere(
+            rows in prop::collection::vec((0usize..3, 0u32..1 << 20, [-(1i32 << 22)..1 << 22, -9..9]), 0..60),
+            cuts in (0usize..60, 0usize..60),
+        ) {
+            let (low, high) = (cuts.0.min(cuts.1).min(rows.len()), cuts.0.max(cuts.1).min(rows.len()));
+            let [a, b, c] = [&rows[..low], &rows[low..high], &rows[high..]].map(sums);
+            laws::hold(&a, &b, &c);
+            let mut all = c;
+            all.merge(&a);
+            all.merge(&b);
+            prop_assert_eq!(all, sums(&rows));
+        }
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        let refused = Partial::merge(&mut CentroidSums::empty(3, 2), &CentroidSums::empty(2, 2)).unwrap_err();
+        assert!(refused.to_string().contains("different shapes"), "{refused}");
     }
 }

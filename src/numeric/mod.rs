@@ -2,17 +2,23 @@
 //! two, keys with the order of floats, hashes, random numbers.
 
 mod elementary;
+mod exact_sum;
 mod lanes;
 mod mix;
 mod moments;
 mod order;
+mod ordered;
+pub(crate) mod partial;
 mod power;
 mod random;
 
 pub(crate) use self::elementary::{exp_m1, exp_m1_wide, ln_1p};
+pub(crate) use self::exact_sum::ExactFloats;
 pub(crate) use self::lanes::{LANES, lane_sum, lane_total};
 pub(crate) use self::mix::{GOLDEN, finalise, fold, mix, mix_wide};
 pub(crate) use self::moments::{MomentStream, Moments, skewness};
 pub(crate) use self::order::{f32_of_key, f64_of_key, key_of_f32, key_of_f64};
+pub use self::ordered::{Append, Ordered};
+pub use self::partial::Partial;
 pub(crate) use self::power::{exponent, power_of_two};
 pub(crate) use self::random::Random;

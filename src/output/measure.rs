@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::numeric::power_of_two;
+use crate::error::Result;
+use crate::numeric::partial::other_shape;
+use crate::numeric::{Partial, power_of_two};
 
 /// Rows that a thread measures in one go.
 const PIECE: usize = 4096;
@@ -102,5 +104,61 @@ impl WaitingRows {
             s2 => (((s2 as f64).sqrt() - (d2 as f64).sqrt()) * step) as f32,
         };
         self.distance2.par_iter().zip(&self.second2).map(gap).collect()
+    }
+}
+
+impl Partial for LabelSums {
+    const NAME: &'static str = "label sums";
+    const VERSION: u32 = 1;
+
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.counts.len() != other.counts.len() {
+            return Err(other_shape::<Self>());
+        }
+        self.merge(other);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::numeric::partial::laws;
+
+    fn sums(rows: &[(u32, u64)]) -> LabelSums {
+        let waiting = WaitingRows {
+            labels: rows.iter().map(|r| r.0).collect(),
+            distance2: rows.iter().map(|r| r.1).collect(),
+            second2: Vec::new(),
+        };
+        let mut sums = LabelSums::empty(4);
+        waiting.measure(None, 0.5, &mut sums);
+        sums
+    }
+
+    proptest! {
+        #[test]
+        fn rows_may_be_cut_anywhere(
+            rows in prop::collection::vec((0u32..4, 0u64..1 << 62), 0..60),
+            cuts in (0usize..60, 0usize..60),
+        ) {
+            let (low, high) = (cuts.0.min(cuts.1).min(rows.len()), cuts.0.max(cuts.1).min(rows.len()));
+            let [a, b, c] = [&rows[..low], &rows[low..high], &rows[high..]].map(sums);
+            laws::hold(&a, &b, &c);
+            let mut all = c;
+            all.merge(&b);
+            all.merge(&a);
+            let whole = sums(&rows);
+            prop_assert_eq!(&all, &whole);
+            for (j, mean) in whole.mean_distances(0.5).into_iter().enumerate() {
+                let distances: Vec<f64> =
+                    rows.iter().filter(|r| r.0 as usize == j).map(|r| (r.1 as f64).sqrt() * 0.5).collect();
+                let naive = distances.iter().sum::<f64>() / distances.len().max(1) as f64;
+                // Each distance is rounded to 2^-21 grid steps.
+                prop_assert!((mean - naive).abs() <= 1e-6 + naive * 1e-12, "{mean} {naive}");
+            }
+        }
     }
 }

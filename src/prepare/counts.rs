@@ -5,8 +5,11 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
+use crate::numeric::Partial;
+
 /// How many values of a column were missing, unknown to the fit, or moved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueCounts {
     /// Nulls.
     pub nulls: u64,
@@ -44,6 +47,16 @@ impl AddAssign for ValueCounts {
         self.outside += outside;
         self.winsorised += winsorised;
         self.clipped += clipped;
+    }
+}
+
+impl Partial for ValueCounts {
+    const NAME: &'static str = "value counts";
+    const VERSION: u32 = 1;
+
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        *self += *other;
+        Ok(())
     }
 }
 
@@ -107,6 +120,12 @@ mod tests {
         assert_eq!(stored(ValueCounts { sentinels: 5, winsorised: 6, ..counts }), all);
         let missing = serde_json::from_str::<Stored>(r#"{"present":9,"nan":2,"infinite":3,"clipped":4,"mean":0.1}"#);
         assert!(missing.unwrap_err().to_string().contains("missing field `nulls`"));
+    }
+
+    #[test]
+    fn they_merge_in_any_order() {
+        let of = |n| ValueCounts { nulls: n, unseen: 2 * n, outside: n * n, clipped: 1, ..ValueCounts::default() };
+        crate::numeric::partial::laws::hold(&of(1), &of(5), &of(9));
     }
 
     #[test]

@@ -7,12 +7,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fearless_simd::Simd;
+use serde::{Deserialize, Serialize};
 
 use super::preparation::{DroppedColumn, Preparation, PreparedColumn, Projection};
 use super::recipe::{Derivation, Reduce};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
-use crate::numeric::{exponent, power_of_two};
+use crate::numeric::partial::other_shape;
+use crate::numeric::{Partial, exponent, power_of_two};
 use crate::simd::{Dispatch, Work};
 use crate::tiles::{GRID_MAX, Store, TILE_ROWS};
 
@@ -80,9 +82,24 @@ impl Covariance {
 }
 
 /// Sums of values, and of products of pairs (i, j <= i).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct CovarianceSums {
     values: Vec<i128>,
     products: Vec<i128>,
+}
+
+impl Partial for CovarianceSums {
+    const NAME: &'static str = "covariance sums";
+    const VERSION: u32 = 1;
+
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.values.len() != other.values.len() {
+            return Err(other_shape::<Self>());
+        }
+        self.values.iter_mut().zip(&other.values).for_each(|(a, b)| *a += b);
+        self.products.iter_mut().zip(&other.products).for_each(|(a, b)| *a += b);
+        Ok(())
+    }
 }
 
 fn covariance(store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<Covariance> {
@@ -103,11 +120,8 @@ fn covariance(store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<Covaria
         }
         Ok(())
     })?;
-    let total = states.into_iter().fold(empty(), |mut total, state| {
-        total.values.iter_mut().zip(state.values).for_each(|(t, s)| *t += s);
-        total.products.iter_mut().zip(state.products).for_each(|(t, s)| *t += s);
-        total
-    });
+    let mut total = empty();
+    states.iter().try_for_each(|state| total.merge(state))?;
     let mut found = Covariance { dim, mean: Vec::with_capacity(dim), values: vec![0.0; dim * dim] };
     for i in 0..dim {
         found.mean.push(total.values[i] as f64 / n as f64);
@@ -357,7 +371,15 @@ fn rotate(a: &mut [f64], vectors: &mut [f64], dim: usize, p: usize, q: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numeric::partial::laws;
     use crate::tiles::Layout;
+
+    #[test]
+    fn covariance_sums_merge_in_any_order() {
+        let large = i128::MAX / 8;
+        let of = |a: i128| CovarianceSums { values: vec![a, -a], products: vec![a, large, -large] };
+        laws::hold(&of(1), &of(1 << 90), &of(-5));
+    }
 
     #[test]
     fn eigenvectors_rebuild_the_matrix() {

@@ -10,6 +10,7 @@ use arrow::array::ArrayRef;
 
 pub(crate) use self::ride::{Ride, Riders, Riding};
 use crate::error::Result;
+use crate::numeric::Partial;
 
 /// Some consecutive rows with their segments.
 pub struct Labelled<'a> {
@@ -22,7 +23,7 @@ pub struct Labelled<'a> {
 /// Something to be counted of labelled rows.
 pub trait Survey: Send + Sync {
     /// What is known of some rows.
-    type Seen: Send;
+    type Seen: Partial + Send;
 
     /// Positions in the source of the columns that it looks at.
     fn columns(&self) -> Vec<usize>;

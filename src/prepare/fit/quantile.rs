@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 
 use fearless_simd::Simd;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::event::Watch;
-use crate::numeric::{f32_of_key, key_of_f32};
+use crate::numeric::partial::other_shape;
+use crate::numeric::{Partial, f32_of_key, key_of_f32};
 use crate::simd::{Dispatch, Work};
 use crate::tiles::{Store, TILE_ROWS};
 
@@ -141,9 +143,10 @@ fn count_prefixes(
         let start = &mut starts[if known == 0 { 0 } else { (prefix >> (known - 16)) as usize }];
         *start = if start.1 == 0 { (slot as u32, slot as u32 + 1) } else { (start.0, slot as u32 + 1) };
     }
-    let new = || vec![0u64; prefixes.len() << more];
-    let states = store.scan(new, |counts, i, values| {
+    let new = || KeyCounts::new([prefixes.len() << more]);
+    let states = store.scan(new, |KeyCounts(columns), i, values| {
         watch.check()?;
+        let counts = &mut columns[0];
         let rows = layout.rows_in(i);
         for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
             let here = (rows - t * TILE_ROWS).min(TILE_ROWS);
@@ -163,10 +166,7 @@ fn count_prefixes(
         }
         Ok(())
     })?;
-    Ok(states.into_iter().fold(new(), |mut total, state| {
-        total.iter_mut().zip(state).for_each(|(t, s)| *t += s);
-        total
-    }))
+    Ok(new().gather(states)?.swap_remove(0))
 }
 
 /// The two neighbouring ranks of a quantile, and the share of the upper one.
@@ -206,6 +206,36 @@ fn locate(counts: &[u64], rank: u64) -> (usize, u64) {
     (counts.len() - 1, below)
 }
 
+/// How often keys occur, by the bits that a scan looks at, column by column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KeyCounts(Vec<Vec<u64>>);
+
+impl KeyCounts {
+    /// Zeros of these lengths.
+    fn new(sizes: impl IntoIterator<Item = usize>) -> Self {
+        KeyCounts(sizes.into_iter().map(|n| vec![0; n]).collect())
+    }
+
+    /// The counts of all workers.
+    fn gather(mut self, workers: Vec<Self>) -> Result<Vec<Vec<u64>>> {
+        workers.iter().try_for_each(|worker| self.merge(worker))?;
+        Ok(self.0)
+    }
+}
+
+impl Partial for KeyCounts {
+    const NAME: &'static str = "key counts";
+    const VERSION: u32 = 1;
+
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        if !self.0.iter().map(Vec::len).eq(other.0.iter().map(Vec::len)) {
+            return Err(other_shape::<Self>());
+        }
+        self.0.iter_mut().flatten().zip(other.0.iter().flatten()).for_each(|(a, b)| *a += b);
+        Ok(())
+    }
+}
+
 /// Calls `add` for every tile with the counters of the wanted columns (`sizes[w]` times [`HALF`]), the keys of their
 /// values, and the number of rows that are not padding.
 fn count(
@@ -217,8 +247,8 @@ fn count(
     add: impl Fn(&mut [Vec<u64>], &[[u32; TILE_ROWS]], usize) + Sync,
 ) -> Result<Vec<Vec<u64>>> {
     let layout = store.layout();
-    let new = || sizes.iter().map(|&n| vec![0u64; n * HALF]).collect::<Vec<_>>();
-    let states = store.scan(new, |counts, i, values| {
+    let new = || KeyCounts::new(sizes.iter().map(|&n| n * HALF));
+    let states = store.scan(new, |KeyCounts(counts), i, values| {
         watch.check()?;
         let mut keys = [[0; TILE_ROWS]; FEATURES_A_SCAN];
         let mut left = layout.rows_in(i);
@@ -232,10 +262,7 @@ fn count(
         }
         Ok(())
     })?;
-    Ok(states.into_iter().fold(new(), |mut total, state| {
-        total.iter_mut().flatten().zip(state.into_iter().flatten()).for_each(|(t, s)| *t += s);
-        total
-    }))
+    new().gather(states)
 }
 
 /// The keys of a tile's values.
@@ -272,6 +299,12 @@ impl Work for Any<'_> {
 mod tests {
     use super::*;
     use crate::tiles::Layout;
+
+    #[test]
+    fn key_counts_merge_in_any_order() {
+        let of = |n: u64| KeyCounts(vec![vec![n, 0, 3], vec![u64::from(n > 1)]]);
+        crate::numeric::partial::laws::hold(&of(1), &of(2), &of(7));
+    }
 
     #[test]
     fn equals_sorting() {
