@@ -14,6 +14,7 @@
 mod error;
 pub mod event;
 mod panics;
+mod run;
 pub mod simd;
 
 pub mod text;

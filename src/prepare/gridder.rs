@@ -6,8 +6,9 @@ use fearless_simd::Simd;
 
 use super::counts::ValueCounts;
 use crate::error::Result;
-use crate::event::{Stage, Watch};
-use crate::simd::{Dispatch, Work};
+use crate::event::Stage;
+use crate::run::Run;
+use crate::simd::Work;
 use crate::tiles::{Measured, Measuring, Store, TILE_ROWS};
 
 /// A column's constants, ready for use on landed values.
@@ -110,15 +111,14 @@ pub(crate) fn to_grid(
     store: &mut Store,
     grids: &[(usize, Gridder)],
     weights: Option<&[u32]>,
-    simd: Dispatch,
-    watch: Watch<'_>,
+    run: Run<'_>,
 ) -> Result<(Vec<ValueCounts>, Measured)> {
     let old = store.layout();
     let new = old.with_dim(grids.len());
-    let measuring = Measuring::new(old.rows(), weights, simd);
+    let measuring = Measuring::new(old.rows(), weights, run.simd);
     let totals = Mutex::new(vec![ValueCounts::default(); grids.len()]);
     store.rewrite(new, |i, values| {
-        watch.check()?;
+        run.watch.check()?;
         let rows = old.rows_in(i);
         let mut counts = vec![ValueCounts::default(); grids.len()];
         for t in 0..old.tiles_in(i) {
@@ -128,7 +128,8 @@ pub(crate) fn to_grid(
                 let to = (t * new.dim() + f) * TILE_ROWS;
                 // `to` is never after `from`: nothing is overwritten before it is read.
                 let mut cells = [0f32; TILE_ROWS];
-                let moved = simd.run(Grid { gridder: *gridder, landed: &values[from..from + here], cells: &mut cells });
+                let moved =
+                    run.simd.run(Grid { gridder: *gridder, landed: &values[from..from + here], cells: &mut cells });
                 values[to..to + TILE_ROWS].copy_from_slice(&cells);
                 if moved != Moved::default() {
                     counts[f] += moved.into();
@@ -139,7 +140,7 @@ pub(crate) fn to_grid(
         totals.iter_mut().zip(counts).for_each(|(total, counts)| *total += counts);
         drop(totals);
         measuring.chunk(&new, i, values);
-        watch.advance(Stage::Prepare, rows as u64);
+        run.watch.advance(Stage::Prepare, rows as u64);
         Ok(())
     })?;
     Ok((totals.into_inner().unwrap_or_else(PoisonError::into_inner), measuring.finish()))

@@ -39,7 +39,7 @@ use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{Ahead, Order, Source};
 use crate::roles::Roles;
-use crate::simd::Dispatch;
+use crate::run::Run;
 use crate::tiles::{Store, Tiles};
 
 /// The outcome of fitting a recipe.
@@ -66,13 +66,13 @@ pub fn prepare(
     placement: &Placement,
     watch: Watch<'_>,
 ) -> Result<Prepared> {
-    let simd = placement.dispatch()?;
+    let run = Run { watch, simd: placement.dispatch()? };
     let cells = source.rows() * design.columns().len() as u64;
     let ProbedRows { mut store, probed, landed } =
-        watch.stage(Stage::Decode, cells, "values", || decode(source, design, placement, simd, watch))?;
+        watch.stage(Stage::Decode, cells, "values", || decode(source, design, placement, run))?;
     watch.stage(Stage::Prepare, source.rows(), "rows", || {
         refuse(design, &landed.tallies)?;
-        let fitting = Fitting { source, design, landed: &landed, store: &mut store, simd, watch };
+        let fitting = Fitting { source, design, landed: &landed, store: &mut store, run };
         let FittedFeatures { candidates, categories } = fitting.fit(&probed, recipe)?;
         let dropped = drop_unusable(&candidates, roles, watch)?;
         let step_exponent = step_exponent(&candidates, watch);
@@ -83,11 +83,11 @@ pub fn prepare(
         let weights = roles.weight.map(|w| read_weights(source, w, watch)).transpose()?;
         let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
         let weights = weights.map(|w| w.values);
-        let (moved, measured) = to_grid(&mut store, &grids, weights.as_deref(), simd, watch)?;
+        let (moved, measured) = to_grid(&mut store, &grids, weights.as_deref(), run)?;
         columns.iter_mut().zip(moved).for_each(|(column, moved)| column.seen.counts += moved);
         let sentinels = sentinels(source, design);
         let mut fitted = Preparation { step_exponent, columns, dropped, sentinels, categories, projection: None };
-        let reduced = reduce(&mut store, &mut fitted, &recipe.reduce, simd, watch)?;
+        let reduced = reduce(&mut store, &mut fitted, &recipe.reduce, run)?;
         let tiles = if reduced { Tiles::measured(store, weights)? } else { Tiles::new(store, weights, measured) };
         Ok(Prepared { tiles, recipe: fitted, weight_exponent })
     })
@@ -101,18 +101,12 @@ struct ProbedRows {
 }
 
 /// Probes the features, then decodes and lands all rows.
-fn decode(
-    source: &Source,
-    design: &Design,
-    placement: &Placement,
-    simd: Dispatch,
-    watch: Watch<'_>,
-) -> Result<ProbedRows> {
+fn decode(source: &Source, design: &Design, placement: &Placement, run: Run<'_>) -> Result<ProbedRows> {
     let mut store = placement.store(source.rows(), design.width())?;
     let probed = probe(source, design)?;
-    let plans = LandPlan::of_design(design, simd, |f| (probed[f].transform, probed[f].origin));
+    let plans = LandPlan::of_design(design, run.simd, |f| (probed[f].transform, probed[f].origin));
     let _ahead = ahead(source, design, placement);
-    let landed = land_groups(source, source.row_groups(), &plans, &mut store, watch)?;
+    let landed = land_groups(source, source.row_groups(), &plans, &mut store, run.watch)?;
     Ok(ProbedRows { store, probed, landed })
 }
 

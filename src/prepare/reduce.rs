@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::numeric::partial::other_shape;
 use crate::numeric::{Partial, exponent, power_of_two};
-use crate::simd::{Dispatch, Work};
+use crate::run::Run;
+use crate::simd::Work;
 use crate::tiles::{GRID_MAX, Store, TILE_ROWS};
 
 /// The most features of which all pairs are compared.
@@ -25,13 +26,7 @@ const MOST_TURNED: usize = 512;
 
 /// Leaves out correlated features and computes components, as far as the recipe asks for either. The store then holds
 /// the result. Returns false if the recipe asks for neither.
-pub(crate) fn reduce(
-    store: &mut Store,
-    recipe: &mut Preparation,
-    wanted: &Reduce,
-    simd: Dispatch,
-    watch: Watch<'_>,
-) -> Result<bool> {
+pub(crate) fn reduce(store: &mut Store, recipe: &mut Preparation, wanted: &Reduce, run: Run<'_>) -> Result<bool> {
     if wanted.max_correlation.is_none() && !wanted.is_pca() {
         return Ok(false);
     }
@@ -42,10 +37,10 @@ pub(crate) fn reduce(
         ))
         .of_kind(ErrorKind::Config));
     }
-    let mut covariance = covariance(store, simd, watch)?;
+    let mut covariance = covariance(store, run)?;
     if let Some(most) = wanted.max_correlation {
         let (kept, dropped) = uncorrelated(&recipe.columns, &covariance, most);
-        dropped.iter().for_each(|d| watch.note(format!("{} is left out: {}", d.name, d.reason)));
+        dropped.iter().for_each(|d| run.watch.note(format!("{} is left out: {}", d.name, d.reason)));
         recipe.dropped.extend(dropped);
         if kept.len() < recipe.columns.len() {
             keep(store, &kept)?;
@@ -54,7 +49,7 @@ pub(crate) fn reduce(
         }
     }
     if wanted.is_pca() {
-        let projection = components(store, recipe, &covariance, wanted, watch)?;
+        let projection = components(store, recipe, &covariance, wanted, run.watch)?;
         project(store, &projection)?;
         recipe.projection = Some(projection);
     }
@@ -102,16 +97,16 @@ impl Partial for CovarianceSums {
     }
 }
 
-fn covariance(store: &Store, simd: Dispatch, watch: Watch<'_>) -> Result<Covariance> {
+fn covariance(store: &Store, run: Run<'_>) -> Result<Covariance> {
     let layout = store.layout();
     let (dim, n) = (layout.dim(), i128::from(layout.rows()));
     let pairs = dim * (dim + 1) / 2;
     let empty = || CovarianceSums { values: vec![0; dim], products: vec![0; pairs] };
     let states = store.scan(empty, |sums, i, values| {
-        watch.check()?;
+        run.watch.check()?;
         let mut products = vec![0f64; pairs];
         for tile in values[..layout.floats_in(i)].chunks_exact(dim * TILE_ROWS) {
-            simd.run(Products { tile, dim, products: &mut products });
+            run.simd.run(Products { tile, dim, products: &mut products });
             // Below 2^52: exact.
             sums.products.iter_mut().zip(&products).for_each(|(sum, &p)| *sum += p as i64 as i128);
             for (sum, values) in sums.values.iter_mut().zip(tile.chunks_exact(TILE_ROWS)) {
@@ -415,7 +410,7 @@ mod tests {
             }
             store.write(i, &chunk).unwrap();
         }
-        let found = covariance(&store, Dispatch::default(), Watch::none()).unwrap();
+        let found = covariance(&store, Run { watch: Watch::none(), simd: crate::simd::Dispatch::default() }).unwrap();
         let sum = |f: usize| (0..rows as usize).map(|r| i128::from(value(r, f))).sum::<i128>();
         for i in 0..dim {
             for j in 0..dim {

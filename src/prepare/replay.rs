@@ -12,6 +12,7 @@ use super::reduce::project;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::input::{RowGroup, Source};
+use crate::run::Run;
 use crate::tiles::Tiles;
 
 /// Prepares some consecutive row groups by a fitted recipe. `design` must be made from the same recipe.
@@ -27,6 +28,7 @@ pub fn replay(
     watch: Watch<'_>,
 ) -> Result<(Tiles, Vec<ColumnCounts>)> {
     let simd = placement.dispatch()?;
+    let run = Run { watch, simd };
     let mut store = placement.store(groups.iter().map(|g| g.rows).sum(), design.width())?;
     let fitted = |f: usize| (recipe.columns[f].transform.kind(), recipe.columns[f].origin);
     let plans = LandPlan::of_design(design, simd, fitted);
@@ -34,10 +36,10 @@ pub fn replay(
     refuse(design, &landed.tallies)?;
     let (mut changes, unseen) = encode(source, design, recipe, &landed)?;
     changes.extend(transforms(recipe));
-    change(&mut store, groups, &changes, simd, watch)?;
+    change(&mut store, groups, &changes, run)?;
     let gridder = |c: &PreparedColumn| c.watchful_gridder(recipe.step_exponent);
     let grids: Vec<(usize, Gridder)> = recipe.columns.iter().map(gridder).enumerate().collect();
-    let (moved, measured) = to_grid(&mut store, &grids, None, simd, watch)?;
+    let (moved, measured) = to_grid(&mut store, &grids, None, run)?;
     let counts = |(f, column): (usize, &PreparedColumn)| {
         let mut counts = landed.tallies[f].counts;
         counts += moved[f];

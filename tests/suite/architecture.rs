@@ -18,11 +18,12 @@ tests!(
 );
 
 /// From top to bottom. A module may use itself and those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 26] = [
     "error",
     "panics",
     "event",
     "simd",
+    "run",
     "text",
     "numeric",
     "input",
@@ -33,6 +34,7 @@ const ORDER: [&str; 24] = [
     "cluster",
     "rules",
     "model",
+    "survey",
     "output",
     "audit",
     "report",

@@ -22,9 +22,8 @@ use super::probe::Probed;
 use super::recipe::{Categories, Derivation, Missing, Recipe, Transform};
 use super::transform::FittedTransform;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Watch;
 use crate::input::Source;
-use crate::simd::Dispatch;
+use crate::run::Run;
 use crate::tiles::Store;
 
 /// All features after fitting, and the categories that some are made of.
@@ -76,8 +75,7 @@ pub(crate) struct Fitting<'a> {
     pub(crate) design: &'a Design,
     pub(crate) landed: &'a Landed,
     pub(crate) store: &'a mut Store,
-    pub(crate) simd: Dispatch,
-    pub(crate) watch: Watch<'a>,
+    pub(crate) run: Run<'a>,
 }
 
 impl<'a> Fitting<'a> {
@@ -90,12 +88,12 @@ impl<'a> Fitting<'a> {
         for feature in &mut features {
             changes.extend(self.transform(feature)?);
         }
-        change(self.store, self.source.row_groups(), &changes, self.simd, self.watch)?;
+        change(self.store, self.source.row_groups(), &changes, self.run)?;
         for feature in features.iter_mut().filter(|f| f.used) {
             self.winsorise(feature)?;
         }
         self.find_quantiles(&mut features)?;
-        let mut candidates: Vec<Candidate> = features.into_iter().map(|f| f.into_candidate(self.watch)).collect();
+        let mut candidates: Vec<Candidate> = features.into_iter().map(|f| f.into_candidate(self.run.watch)).collect();
         scale_blocks(&mut candidates);
         weigh_blocks(&mut candidates, recipe);
         Ok(FittedFeatures { candidates, categories })
@@ -136,7 +134,7 @@ impl<'a> Fitting<'a> {
             return Err(not_in_order(column, unlisted));
         }
         if unlisted > 0 {
-            self.watch.warn(format!("{column}: {unlisted} values are not in its order; they count as missing"));
+            self.run.watch.warn(format!("{column}: {unlisted} values are not in its order; they count as missing"));
             first.tally.counts.nan += unlisted;
         }
         Ok(())
@@ -152,11 +150,11 @@ impl<'a> Fitting<'a> {
         let (store, position) = (&*self.store, feature.position);
         let fitted = match transform {
             Transform::YeoJohnson => {
-                let lambda = likeliest_lambda(store, position, origin, &seen, self.simd, self.watch)?;
+                let lambda = likeliest_lambda(store, position, origin, &seen, self.run)?;
                 FittedTransform::YeoJohnson(lambda)
             }
             _ => {
-                let landed = landmarks(store, position, seen.n, self.watch)?;
+                let landed = landmarks(store, position, seen.n, self.run.watch)?;
                 FittedTransform::Quantile(landed.into_iter().map(|v| v + origin).collect())
             }
         };
@@ -169,13 +167,13 @@ impl<'a> Fitting<'a> {
     fn winsorise(&self, feature: &mut FeatureFit<'_>) -> Result<()> {
         let (store, position) = (&*self.store, feature.position);
         if feature.is_changed() {
-            feature.tally.moments = moments(store, position, None, self.simd, self.watch)?;
+            feature.tally.moments = moments(store, position, None, self.run)?;
         }
         let n = feature.tally.moments.n;
         if let Some(at) = feature.feature.recipe.winsorise.filter(|_| n > 0) {
-            let bounds = many_quantiles(store, position, n, &at, self.watch)?;
+            let bounds = many_quantiles(store, position, n, &at, self.run.watch)?;
             let bounds = (bounds[0] as f32, bounds[1] as f32);
-            feature.tally.moments = moments(store, position, Some(bounds), self.simd, self.watch)?;
+            feature.tally.moments = moments(store, position, Some(bounds), self.run)?;
             feature.winsor = Some(bounds);
         }
         Ok(())
@@ -187,7 +185,7 @@ impl<'a> Fitting<'a> {
             Some(Wanted { feature: f.position, present: f.tally.moments.n, quantiles: f.wanted_quantiles()? })
         });
         let wanted: Vec<Wanted> = wanted.collect();
-        let found = quantiles(self.store, &wanted, self.simd, self.watch)?;
+        let found = quantiles(self.store, &wanted, self.run)?;
         for (Wanted { feature, .. }, found) in wanted.iter().zip(found) {
             features[*feature].set_quantiles(&found);
         }

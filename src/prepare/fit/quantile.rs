@@ -13,7 +13,8 @@ use crate::error::Result;
 use crate::event::Watch;
 use crate::numeric::partial::other_shape;
 use crate::numeric::{Partial, f32_of_key, key_of_f32};
-use crate::simd::{Dispatch, Work};
+use crate::run::Run;
+use crate::simd::Work;
 use crate::tiles::{Store, TILE_ROWS};
 
 /// The quantiles that are wanted of a column.
@@ -41,16 +42,16 @@ pub(crate) fn quantile_bytes(features: usize) -> u64 {
 }
 
 /// The quantiles of every wanted column.
-pub(crate) fn quantiles(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
+pub(crate) fn quantiles(store: &Store, wanted: &[Wanted], run: Run<'_>) -> Result<Vec<Vec<f64>>> {
     let mut results = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(FEATURES_A_SCAN) {
-        results.extend(quantiles_of(store, some, simd, watch)?);
+        results.extend(quantiles_of(store, some, run)?);
     }
     Ok(results)
 }
 
-fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'_>) -> Result<Vec<Vec<f64>>> {
-    let upper = count(store, wanted, simd, watch, &vec![1; wanted.len()], |counts, keys, rows| {
+fn quantiles_of(store: &Store, wanted: &[Wanted], run: Run<'_>) -> Result<Vec<Vec<f64>>> {
+    let upper = count(store, wanted, run, &vec![1; wanted.len()], |counts, keys, rows| {
         // Feature by feature within a row: neighbouring values of a column often have the same key, and each addition
         // to their counter would wait for the one before.
         for row in 0..rows {
@@ -74,11 +75,11 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], simd: Dispatch, watch: Watch<'
         })
         .collect();
     let sizes: Vec<usize> = buckets.iter().map(Vec::len).collect();
-    let lower = count(store, wanted, simd, watch, &sizes, |counts, keys, rows| {
+    let lower = count(store, wanted, run, &sizes, |counts, keys, rows| {
         for ((counts, keys), buckets) in counts.iter_mut().zip(keys).zip(&buckets) {
             for (counts, &bucket) in counts.chunks_exact_mut(HALF).zip(buckets) {
                 // Few tiles have a value in a given bucket, so this check skips most of them.
-                if simd.run(Any { keys, bucket: bucket as u32 }) {
+                if run.simd.run(Any { keys, bucket: bucket as u32 }) {
                     let inside = keys[..rows].iter().filter(|&&key| (key >> 16) as usize == bucket);
                     inside.for_each(|&key| counts[(key & 0xffff) as usize] += 1);
                 }
@@ -241,22 +242,21 @@ impl Partial for KeyCounts {
 fn count(
     store: &Store,
     wanted: &[Wanted],
-    simd: Dispatch,
-    watch: Watch<'_>,
+    run: Run<'_>,
     sizes: &[usize],
     add: impl Fn(&mut [Vec<u64>], &[[u32; TILE_ROWS]], usize) + Sync,
 ) -> Result<Vec<Vec<u64>>> {
     let layout = store.layout();
     let new = || KeyCounts::new(sizes.iter().map(|&n| n * HALF));
     let states = store.scan(new, |KeyCounts(counts), i, values| {
-        watch.check()?;
+        run.watch.check()?;
         let mut keys = [[0; TILE_ROWS]; FEATURES_A_SCAN];
         let mut left = layout.rows_in(i);
         for tile in values.chunks_exact(layout.dim() * TILE_ROWS) {
             let rows = left.min(TILE_ROWS);
             left -= rows;
             for (keys, column) in keys.iter_mut().zip(wanted) {
-                simd.run(OrderKeys { values: &tile[column.feature * TILE_ROWS..][..TILE_ROWS], keys });
+                run.simd.run(OrderKeys { values: &tile[column.feature * TILE_ROWS..][..TILE_ROWS], keys });
             }
             add(counts, &keys[..wanted.len()], rows);
         }
@@ -327,7 +327,8 @@ mod tests {
             Wanted { feature: 0, present: sorted.len() as u64, quantiles: vec![0.0, 0.25, 0.5, 0.999, 1.0] },
             Wanted { feature: 1, present: rows as u64, quantiles: vec![0.5] },
         ];
-        let found = quantiles(&store, &wanted, Dispatch::default(), Watch::none()).unwrap();
+        let found =
+            quantiles(&store, &wanted, Run { watch: Watch::none(), simd: crate::simd::Dispatch::default() }).unwrap();
         for (&q, &v) in wanted[0].quantiles.iter().zip(&found[0]) {
             let at = (sorted.len() - 1) as f64 * q;
             let (low, high) = (f64::from(sorted[at.floor() as usize]), f64::from(sorted[at.ceil() as usize]));

@@ -11,7 +11,7 @@ use crate::event::Watch;
 use crate::input::RowGroup;
 use crate::numeric::Moments;
 use crate::prepare::transform::{Apply, FittedTransform, YeoJohnsonSums};
-use crate::simd::Dispatch;
+use crate::run::Run;
 use crate::tiles::{Store, TILE_ROWS};
 
 /// Steps between the landmarks of a `quantile` transform: percentiles.
@@ -37,20 +37,14 @@ impl Change {
 }
 
 /// Replaces landed values. The first row of the store is the first of `groups`.
-pub(crate) fn change(
-    store: &mut Store,
-    groups: &[RowGroup],
-    changes: &[Change],
-    simd: Dispatch,
-    watch: Watch<'_>,
-) -> Result<()> {
+pub(crate) fn change(store: &mut Store, groups: &[RowGroup], changes: &[Change], run: Run<'_>) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
     let layout = store.layout();
     let start = groups.first().map_or(0, |g| g.first_row);
     store.rewrite(layout, |i, values| {
-        watch.check()?;
+        run.watch.check()?;
         let mut left = layout.rows_in(i);
         for (t, tile) in values[..layout.floats_in(i)].chunks_exact_mut(layout.dim() * TILE_ROWS).enumerate() {
             let rows = left.min(TILE_ROWS);
@@ -60,7 +54,7 @@ pub(crate) fn change(
                 match change {
                     &Change::Fitted { feature, ref fitted, from, to } => {
                         let values = &mut tile[feature * TILE_ROWS..][..rows];
-                        simd.run(Apply { fitted, from, to, values });
+                        run.simd.run(Apply { fitted, from, to, values });
                     }
                     Change::Categories { features, lookup } => look_up(tile, features, lookup, groups, first, rows),
                 }
@@ -112,21 +106,15 @@ fn by_tile<T: Send>(
 }
 
 /// The moments of a feature's values, with those beyond `bounds` moved to the bounds. NaN is left out.
-pub(crate) fn moments(
-    store: &Store,
-    feature: usize,
-    bounds: Option<(f32, f32)>,
-    simd: Dispatch,
-    watch: Watch<'_>,
-) -> Result<Moments> {
+pub(crate) fn moments(store: &Store, feature: usize, bounds: Option<(f32, f32)>, run: Run<'_>) -> Result<Moments> {
     let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-    let tiles = by_tile(store, feature, watch, |_, values| {
+    let tiles = by_tile(store, feature, run.watch, |_, values| {
         let (mut present, mut n) = ([0f32; TILE_ROWS], 0);
         for &v in values {
             present[n] = v.clamp(low, high);
             n += usize::from(!v.is_nan());
         }
-        Moments::of_landed(&present[..n], simd)
+        Moments::of_landed(&present[..n], run.simd)
     })?;
     Ok(tiles.into_iter().fold(Moments::EMPTY, Moments::merge))
 }
@@ -150,17 +138,16 @@ pub(crate) fn likeliest_lambda(
     feature: usize,
     origin: f64,
     seen: &Moments,
-    simd: Dispatch,
-    watch: Watch<'_>,
+    run: Run<'_>,
 ) -> Result<f64> {
     let longest = (seen.max + origin).abs().max((seen.min + origin).abs());
     // exp(u t) and its square must stay finite: u is up to 2 + |lambda|.
     let limit = LARGEST_LAMBDA.min(300.0 / longest.max(1.0) - 2.0).max(0.0);
     let tiles = store.layout().rows().div_ceil(TILE_ROWS as u64);
     let derivative = |lambda: f64, stride: u64| -> Result<f64> {
-        let sums = by_tile(store, feature, watch, |tile, landed| {
+        let sums = by_tile(store, feature, run.watch, |tile, landed| {
             let counts = tile % stride == 0;
-            if counts { simd.run(YeoJohnsonSums { landed, origin, lambda }) } else { [0f64; 6] }
+            if counts { run.simd.run(YeoJohnsonSums { landed, origin, lambda }) } else { [0f64; 6] }
         })?;
         let mut total = [0f64; 6];
         sums.iter().for_each(|tile| tile.iter().zip(&mut total).for_each(|(term, sum)| *sum += term));
