@@ -1,5 +1,5 @@
-//! The cost of exactness: passes with the near-tie certificate and integer sums, compared with passes without them. They
-//! are timed in alternating pairs, since machines are noisy: `cargo bench --features bare --bench exactness`.
+//! The cost of exactness: passes with the near-tie certificate and integer sums, compared with passes without them.
+//! They are timed in alternating pairs, since machines are noisy: `cargo bench --features bare --bench exactness`.
 //!
 //! In `first` every row is added to the sums; in `stable` no row moves, as hardly any does in most later passes. The
 //! ratio is the median over the pairs. Bounds are not kept, since they would leave rows out.
