@@ -1,8 +1,8 @@
-"""Hyades from outside: runs the program, and rebuilds by numpy alone the values that it clustered.
+"""Runs Hyades, and rebuilds the values that it clustered, with numpy alone.
 
-Enters: a Parquet file and the model that Hyades fitted to it. Leaves: the grid integers of every row, by the meaning
-that `src/data/recipe/fitted.rs` gives to each constant of a model. No code of the program takes part, so an error in
-its preparation, its labels or its sums shows.
+From a Parquet file and the model that Hyades fitted to it to the grid integers of every row, by the meaning that
+`src/prepare/preparation/` gives to each constant of a model. No code of the program takes part, so an error in its
+preparation, labels or sums shows.
 """
 
 import json
@@ -122,7 +122,7 @@ def write_starts(file: Path, exclude: list[str], k: int, out: Path) -> dict[str,
 
 
 def ln_1p(x: np.ndarray) -> np.ndarray:
-    """ln(1 + x) for finite x >= 0 with the bits of `src/data/recipe/elementary.rs`; numpy's last place may differ."""
+    """ln(1 + x) for finite x >= 0 with the bits of `src/numeric/elementary.rs`; numpy's last place may differ."""
     u = 1.0 + x
     lost = np.where(u < 2.0**53, x - (u - 1.0), 0.0) / u
     split = np.uint64(0x3FE6A09E00000000)
