@@ -23,9 +23,9 @@ pub mod numeric;
 
 pub mod input;
 
-pub mod roles;
-
 pub mod tiles;
+
+pub mod roles;
 
 pub mod prepare;
 

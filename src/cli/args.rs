@@ -232,11 +232,11 @@ impl PlanArgs {
 impl BenchArgs {
     /// What to compare, and the names under which it writes to folders in `scratch`.
     pub(super) fn contenders(&self, scratch: &Path) -> Result<Vec<Contender>> {
-        let backends = self.backends();
+        let fit = over(self.request.clone(), self.config.as_deref())?;
+        let backends = self.backends(&fit);
         if let Some(prices) = &self.price_per_hour {
             prices.check(&backends)?;
         }
-        let fit = over(self.request.clone(), self.config.as_deref())?;
         let contender = |backend: BackendKind| {
             let price = self.price_per_hour.as_ref().and_then(|prices| prices.of(backend));
             Contender { fit: on(fit.clone(), backend, scratch.join(backend.name())), price }
@@ -245,11 +245,11 @@ impl BenchArgs {
     }
 
     /// By default the CPU, and a GPU if one was named or a real one is there.
-    fn backends(&self) -> Vec<BackendKind> {
+    fn backends(&self, fit: &FitRequest) -> Vec<BackendKind> {
         if !self.backends.is_empty() {
             return self.backends.clone();
         }
-        let named = self.request.device.device.is_some();
+        let named = fit.device.device.is_some();
         let gpu = named || hyades::doctor::examine().devices.iter().any(|d| d.real);
         if gpu { vec![BackendKind::Cpu, BackendKind::Gpu] } else { vec![BackendKind::Cpu] }
     }

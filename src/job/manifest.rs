@@ -51,7 +51,7 @@ pub struct ManifestTool {
 pub struct ManifestInputs {
     /// The files of the input and of joined tables, in order.
     pub files: Vec<ManifestInput>,
-    /// VettedRows of the input.
+    /// Rows of the input.
     pub rows: u64,
     /// Tables whose columns were joined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -86,9 +86,9 @@ pub struct ManifestOutcome {
     /// What each rule took; its segment is its place in this list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleCount>,
-    /// VettedRows without a segment, since the model does not know their stratum.
+    /// Rows without a segment, since the model does not know their stratum.
     pub unknown_stratum: u64,
-    /// VettedRows by segment.
+    /// Rows by segment.
     pub counts: Vec<u64>,
     /// blake3 of the labels as little-endian i32 in row order, -1 for rows without a segment.
     pub labels_blake3: String,
@@ -131,7 +131,7 @@ pub struct ManifestInput {
 pub struct ManifestPart {
     /// Its name.
     pub name: String,
-    /// VettedRows.
+    /// Rows.
     pub rows: u64,
     /// Segments.
     pub k: usize,

@@ -24,3 +24,32 @@ where
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
+
+/// Numbers that may be infinite, which JSON cannot write: infinity is the text `inf`.
+pub(crate) mod number {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Plain {
+        Number(f64),
+        Text(String),
+    }
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) if value.is_finite() => serializer.serialize_f64(*value),
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        match Option::<Plain>::deserialize(deserializer)? {
+            None => Ok(None),
+            Some(Plain::Number(value)) => Ok(Some(value)),
+            Some(Plain::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
+        }
+    }
+}

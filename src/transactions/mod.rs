@@ -19,6 +19,7 @@ mod amount;
 mod categories;
 mod customer;
 mod group;
+mod left_out;
 mod moment;
 mod money;
 mod output;
@@ -50,6 +51,7 @@ use crate::output::OUTPUT_GROUP_ROWS;
 use crate::output::Publication;
 use crate::output::TableWriter;
 
+pub use self::left_out::LeftOut;
 pub use self::request::{Filter, Returns, RfmRequest};
 
 /// Bytes of a partition that suit a core's caches; not more than so many partitions.
@@ -57,66 +59,6 @@ const PARTITION_BYTES: u64 = 2 * MIB;
 const MOST_PARTITIONS: u64 = 1024;
 /// Bytes collected for a partition before they are handed over: the least and the most.
 const CHUNK_BYTES: (u64, u64) = (4 << 10, 64 << 10);
-
-/// Transactions that were left out, each counted under the first of these reasons that applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LeftOut {
-    /// Another currency, or none.
-    pub other_currency: u64,
-    /// No customer.
-    pub no_customer: u64,
-    /// No time.
-    pub no_time: u64,
-    /// No amount, or one of its factors missing.
-    pub no_amount: u64,
-    /// An amount that is NaN, infinite, above 1e290 or below -1e290.
-    pub not_finite: u64,
-    /// No transaction name, if a column of names was given.
-    pub no_transaction: u64,
-    /// At the reference date or after it.
-    pub after_reference: u64,
-    /// Before the window.
-    pub before_window: u64,
-}
-
-impl LeftOut {
-    fn add(&mut self, other: &LeftOut) {
-        self.other_currency += other.other_currency;
-        self.no_customer += other.no_customer;
-        self.no_time += other.no_time;
-        self.no_amount += other.no_amount;
-        self.not_finite += other.not_finite;
-        self.no_transaction += other.no_transaction;
-        self.after_reference += other.after_reference;
-        self.before_window += other.before_window;
-    }
-
-    /// The reasons that applied, in words.
-    pub fn reasons(&self) -> Vec<(u64, &'static str)> {
-        let all = [
-            (self.other_currency, "of another currency"),
-            (self.no_customer, "without a customer"),
-            (self.no_time, "without a time"),
-            (self.no_amount, "without an amount"),
-            (self.not_finite, "with an amount that is NaN or infinite"),
-            (self.no_transaction, "without a transaction's name"),
-            (self.after_reference, "at the reference date or after it"),
-            (self.before_window, "before the window"),
-        ];
-        all.into_iter().filter(|(rows, _)| *rows > 0).collect()
-    }
-
-    /// Only those whose data is incomplete rather than unwanted.
-    fn incomplete(&self) -> LeftOut {
-        LeftOut {
-            no_time: self.no_time,
-            no_amount: self.no_amount,
-            not_finite: self.not_finite,
-            no_transaction: self.no_transaction,
-            ..LeftOut::default()
-        }
-    }
-}
 
 /// The result of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]

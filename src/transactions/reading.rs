@@ -13,11 +13,11 @@ use rayon::prelude::*;
 
 use super::amount::{AmountColumn, Amounts, integers, plain};
 use super::categories::{CategoryCounts, Counter, NONE};
+use super::left_out::LeftOut;
 use super::moment::TimestampUnit;
 use super::money::LARGEST;
 use super::partitions::{PartitionLayout, Partitions, Ranges, Sender};
-use super::request::{RfmColumns, values_of};
-use super::{LeftOut, Returns};
+use super::request::{Returns, RfmColumns, values_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, Order, RowGroup, Source};

@@ -90,7 +90,7 @@ fn a_recipe_is_printed() {
     let w = Workshop::new();
     let ran = w.run(["fit", &bank(), "--k", "3", "--print-recipe", "--scale", "robust", "--quiet"]).succeeds();
     let model = json(w.out().join("model.json"));
-    let columns = model["model"]["recipe"]["columns"].as_array().expect("columns");
+    let columns = model["model"]["parts"][0]["preparation"]["columns"].as_array().expect("columns");
     assert_eq!(columns.len(), 15);
     for column in columns {
         let name = column["name"].as_str().expect("a name");

@@ -1,8 +1,8 @@
 //! Results per row or per segment: labels with distances, and farthest rows. Dispatches fill the buffers, the host
 //! fetches them.
 
-use super::Gpu;
 use super::device::{Device, Mappable};
+use super::opened::Gpu;
 use crate::backend::{Farthest, Labels};
 use crate::error::Result;
 use crate::event::{Stage, Watch};

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
 
-use super::Gpu;
 use super::clock::Clock;
 use super::device::{Device, Mappable};
 use super::kernels::{Cut, FAR, Kernel, MAX_GROUP_ROWS, Params, TotalCells, WORKGROUP_ROWS, block_floats};
+use super::opened::Gpu;
 use super::pace::Pace;
 use super::results::{Champions, Results, wide};
 use super::slabs::Slabs;

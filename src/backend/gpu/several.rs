@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::Gpu;
+use super::opened::Gpu;
 use super::session::GpuSession;
 use crate::backend::{Backend, CentroidSums, Centroidal, Centroids, DeviceWork, Farthest, Labels, Session};
 use crate::error::{Error, Result};

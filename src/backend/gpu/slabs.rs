@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Gpu;
 use super::device::{Device, Mappable};
+use super::opened::{Gpu, GpuOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::tiles::{Buffer, TILE_ROWS, Tiles};
@@ -27,15 +27,6 @@ const STAGING_BUFFERS: (usize, usize) = (4, 32);
 const VALUES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
 /// Device buffers shared by streamed slabs in turn.
 const STREAM_BUFFERS: usize = 2;
-
-/// Limits on the use of device memory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct GpuOptions {
-    /// The most bytes of values in one slab; default and upper bound: 1 GiB, or what the adapter can bind.
-    pub slab_bytes: Option<u64>,
-    /// The most bytes of values that stay on the device; default: as many as fit. The rest is streamed.
-    pub resident_bytes: Option<u64>,
-}
 
 /// A run of tiles.
 pub(super) struct Slab {

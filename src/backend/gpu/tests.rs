@@ -6,6 +6,7 @@ use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::kernels::{Cut, FAR, Kernel, Params, TotalCells, WORKGROUP};
+use super::pace::Pace;
 use super::*;
 use crate::backend::reference::Reference;
 use crate::backend::{CentroidSums, Centroids, Labels};

@@ -63,6 +63,7 @@ mod tests {
         under.clustering.seed = Some(3);
         under.columns.features = vec!["a".into(), "b".into()];
         under.output.margin = true;
+        under.preparation.clip = Some(f64::INFINITY);
         let mut over = FitRequest { clustering: ClusteringOptions::of(5), ..FitRequest::default() };
         over.columns.features = vec!["c".into()];
         over.input = InputOptions::of(["x.parquet"]);
@@ -71,6 +72,7 @@ mod tests {
         assert_eq!(merged.columns.features, ["c"]);
         assert_eq!(merged.input, over.input);
         assert!(merged.output.margin);
+        assert_eq!(merged.preparation.clip, Some(f64::INFINITY), "which JSON cannot write as a number");
         assert_eq!(over.clone().or(FitRequest::default()).unwrap(), over);
         assert_eq!(FitRequest::default().or(over.clone()).unwrap(), over);
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::prepare::{ColumnChoice, Missing, Recipe, Scale, Transform};
+use crate::text::as_text;
 
 /// A recipe, or the file that it is in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +47,8 @@ pub struct PreparationOptions {
     #[cfg_attr(feature = "cli", arg(long, value_name = "HOW"))]
     pub scale: Option<Scale>,
     /// Limit of scaled values, inf for none [default: 128; inf with scale none]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "as_text::number", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
     pub clip: Option<f64>,
 }

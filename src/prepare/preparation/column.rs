@@ -113,7 +113,7 @@ impl PreparedColumn {
 
     /// The constants for gridding landed values; the grid's step is 2 to the power of `step_exponent`.
     pub(crate) fn gridder(&self, step_exponent: i32) -> Gridder {
-        let steps = self.weight * power_of_two(-step_exponent);
+        let steps = self.weight * power_of_two(step_exponent.saturating_neg());
         let limit = self.clip.map_or(f64::from(GRID_MAX), |c| (c * steps).min(f64::from(GRID_MAX)));
         let origin = self.fitted_origin();
         let winsor = self.winsor.map(|[low, high]| ((low - origin) as f32, (high - origin) as f32));

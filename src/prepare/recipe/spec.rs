@@ -38,38 +38,52 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{Encode, Missing, Scale, Transform, Unseen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::{TomlText, dates, did_you_mean, line_and_column, nearest};
+use crate::text::{TomlText, as_text, dates, did_you_mean, line_and_column, nearest};
 
 /// The choices for one column. What is absent follows the defaults.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnChoice {
     /// Default `auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub transform: Option<Transform>,
     /// Default `median`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
     /// Default `zscore`; for one-hot columns `block`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
     /// Scaled values beyond +-clip are moved there and counted; `inf` for none. Default 128, but none with scale
     /// `none`.
+    #[serde(default, with = "as_text::number", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
     pub clip: Option<f64>,
     /// Factor of the scaled values: with 2, a column counts twice in distances. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
     /// Numbers that stand for "unknown", such as 999 or -1. They become missing values.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sentinels: Option<Vec<f64>>,
     /// Whether to add a feature NAME_missing: 1 where the value is missing, else 0. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub indicator: Option<bool>,
     /// Two quantiles, such as [0.01, 0.99]: transformed values beyond them are moved to them and counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub winsorise: Option<[f64; 2]>,
     /// Turns categories, as text or as numbers, into numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub encode: Option<Encode>,
     /// With `one-hot`, how many of the most common categories get a feature of their own. Default 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
     /// With `ordinal`, the categories from the lowest to the highest.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Vec<String>>,
     /// The day, such as 2026-10-31, on which a date's age in days is taken. Without it a date is its days since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub age_at: Option<String>,
     /// What `assign` does with categories and values that the fit did not see. Default `count`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Unseen>,
 }
 
@@ -78,8 +92,10 @@ pub struct ColumnChoice {
 #[serde(deny_unknown_fields)]
 pub struct Derived {
     /// The first column divided by the second; a division by 0 is a missing value.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<[String; 2]>,
     /// The first column minus the second.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<[String; 2]>,
 }
 
@@ -103,10 +119,13 @@ fn one() -> f64 {
 #[serde(deny_unknown_fields)]
 pub struct Reduce {
     /// A feature is left out if its correlation with an earlier one is beyond this, positive or negative.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_correlation: Option<f64>,
     /// Principal components: how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<usize>,
     /// Principal components: as many as explain this share of the variance.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variance: Option<f64>,
     /// Whether every component is divided by its deviation, so that all have the same weight. Default false.
     #[serde(default)]
