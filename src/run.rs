@@ -1,7 +1,7 @@
 //! What inner work is handed down with: who watches it, and the SIMD level that it uses.
 //!
-//! Only work that needs both takes a [`Run`]; most needs a [`Watch`] alone, and says so. The number of threads is that of
-//! the rayon pool that the work runs on.
+//! Only work that needs both takes a [`Run`]; most needs a [`Watch`] alone, and says so. The number of threads is that
+//! of the rayon pool that the work runs on.
 
 use crate::event::Watch;
 use crate::simd::Dispatch;

@@ -13,8 +13,8 @@ use crate::text::beginning;
 /// The most counts held; with more segments, fewer distinct texts are counted individually.
 const MOST_COUNTS: usize = 1 << 18;
 
-/// Counts of texts in `k` segments. Which texts are counted individually depends on the order of the rows once there are
-/// more than `most`; the report says so.
+/// Counts of texts in `k` segments. Which texts are counted individually depends on the order of the rows once there
+/// are more than `most`; the report says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Shares {
     most: usize,

@@ -36,8 +36,8 @@ pub trait Backend: Send + Sync {
     fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>>;
 }
 
-/// Work on one set of tiles. What a device can do there is said by capabilities, a trait each: an algorithm asks for the one
-/// that it needs, and a device that lacks it says so by its type, not by an error in the middle of a job.
+/// Work on one set of tiles. What a device can do there is said by capabilities, a trait each: an algorithm asks for
+/// the one that it needs, and a device that lacks it says so by its type, not by an error in the middle of a job.
 pub trait Session {
     /// Distances to centroids, which every device can compute.
     fn centroidal(&mut self) -> &mut dyn Centroidal;

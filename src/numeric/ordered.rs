@@ -17,9 +17,9 @@ pub trait Append: Clone + Serialize + DeserializeOwned {
     fn append(&mut self, later: &Self);
 }
 
-/// Sums of numbered leaves (row groups, tiles, pieces), added as one fixed binary tree: leaves 2i and 2i + 1 first, then
-/// those pairs, and so on; what is left over is added from the first leaf to the last. So the bits depend on the leaves
-/// alone, and a complete sum of n leaves holds at most log2(n) + 1 states.
+/// Sums of numbered leaves (row groups, tiles, pieces), added as one fixed binary tree: leaves 2i and 2i + 1 first,
+/// then those pairs, and so on; what is left over is added from the first leaf to the last. So the bits depend on the
+/// leaves alone, and a complete sum of n leaves holds at most log2(n) + 1 states.
 ///
 /// # Examples
 /// ```

@@ -1,8 +1,8 @@
 //! Sums that can leave the process: what is known of some rows, merged with what is known of others.
 //!
-//! A [`Partial`] obeys two laws, which property tests hold for every type: merging is commutative and associative. So rows
-//! may be cut anywhere and merged in any order, by threads, processes or machines, and the bytes are the same. Sums of
-//! f64 are not associative; [`Ordered`](super::Ordered) makes a partial of them.
+//! A [`Partial`] obeys two laws, which property tests hold for every type: merging is commutative and associative. So
+//! rows may be cut anywhere and merged in any order, by threads, processes or machines, and the bytes are the same.
+//! Sums of f64 are not associative; [`Ordered`](super::Ordered) makes a partial of them.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,8 @@ pub trait Partial: Serialize + DeserializeOwned {
     /// A partial of another shape, such as one of fewer segments.
     fn merge(&mut self, other: &Self) -> Result<()>;
 
-    /// The partial as bytes. `context` says what it is about, such as the hash of a design: only partials of one context
-    /// can be read back for it.
+    /// The partial as bytes. `context` says what it is about, such as the hash of a design: only partials of one
+    /// context can be read back for it.
     ///
     /// # Errors
     /// None that is known: a partial is plain data.

@@ -263,8 +263,8 @@ impl Compiler<'_> {
     fn flag(&mut self, expr: &Expr, depth: usize) -> Option<Condition> {
         let operand = self.operand(expr, depth)?;
         if operand.kind != OperandKind::Boolean {
-            let what = format!("{} is {}, and no condition", shown(expr), operand.kind.name());
-            return self.fail(expr.span().start, format!("{what}; compare it with something"));
+            let what = format!("{} is {}, not a condition", shown(expr), operand.kind.name());
+            return self.fail(expr.span().start, format!("{what}; compare it with a value"));
         }
         Some(Condition::Is(operand.node))
     }

@@ -161,7 +161,7 @@ fn every_fault_of_a_spec_is_named() {
     let too_many = SynthSpec { files: 3, row_group_rows: 5, ..SynthSpec::new(10, "x") };
     assert!(too_many.check().unwrap_err().to_string().contains("2 row groups"));
     let too_small = SynthSpec { row_group_rows: 1, ..SynthSpec::new(100_000, "x") };
-    assert!(too_small.clone().check().unwrap_err().to_string().contains("give 4 files"));
+    assert!(too_small.clone().check().unwrap_err().to_string().contains("choose at least 4 files"));
     assert!(SynthSpec { files: 4, ..too_small }.check().is_ok());
 }
 

@@ -148,8 +148,8 @@ fn lines_fit_the_page() {
     let mut faults = Vec::new();
     for (path, text) in texts() {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| line.chars().count() > MOST_COLUMNS) {
-            let is_text = line.contains('"');
-            if !is_text {
+            // The formatter sees to code, but for macros and long texts.
+            if line.trim_start().starts_with("//") {
                 faults.push(format!("{}:{}: {} columns", path.display(), number + 1, line.chars().count()));
             }
         }

@@ -106,7 +106,7 @@ fn values_that_are_no_numbers() {
     w.refused(3, &["\"gaps\" has 1 nulls, 2 NaN and 3 infinities", "--missing"], refuse);
 
     w.run(["fit", &input, "--k", "3"]).succeeds();
-    let columns = json(w.out().join("manifest.json"))["columns"].take();
+    let columns = json(w.out().join("manifest.json"))["parts"][0]["columns"].take();
     let gaps = columns.as_array().unwrap().iter().find(|c| c["name"] == "gaps").unwrap();
     assert_eq!((&gaps["nulls"], &gaps["nan"], &gaps["infinite"]), (&1.into(), &2.into(), &3.into()));
     assert_eq!(read(&w.out().join("segments.parquet")).num_rows(), 300);

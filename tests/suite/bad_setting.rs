@@ -105,7 +105,7 @@ fn too_little_memory() {
     w.is_untouched();
     let mib: u64 = smallest.trim_end_matches("MiB").parse().expect("whole MiB");
     let less = format!("{}MiB", mib - 1);
-    let why = ["for 20000 rows of 15 features", &smallest, "are needed at least"];
+    let why = ["20000 rows of 15 features need at least", &smallest, "are allowed"];
     w.refused(4, &why, [&fit[..], &["--memory", &less]].concat());
     w.run([&fit[..], &["--memory", &smallest]].concat()).succeeds();
 }
@@ -183,13 +183,13 @@ fn damaged_models() {
     let at = digit.unwrap();
     flipped[at] = if flipped[at] == b'1' { b'2' } else { b'1' };
     refused(&flipped, &["damaged: its checksum does not agree", "fit a new model"]);
-    let newer = good.replacen("\"format_version\": 1", "\"format_version\": 3", 1);
-    refused(newer.as_bytes(), &["format version is 3", "reads up to 2", "newer hyades"]);
+    let newer = good.replacen("\"format_version\": 3", "\"format_version\": 4", 1);
+    refused(newer.as_bytes(), &["format version is 4", "reads up to 3", "newer hyades"]);
     // A format of tomorrow may hold what this program does not know: the version is what it is told about.
     let stranger = newer.replacen("\"algorithm\"", "\"something_new\": 1, \"algorithm\"", 1);
-    refused(stranger.as_bytes(), &["format version is 3"]);
+    refused(stranger.as_bytes(), &["format version is 4"]);
     let stranger = newer.replacen("\"checksum\"", "\"another_sum\"", 1);
-    refused(stranger.as_bytes(), &["format version is 3"]);
+    refused(stranger.as_bytes(), &["format version is 4"]);
     refused(
         b"{\"format\": \"recipe book\", \"format_version\": 1, \"checksum\": \"\", \"model\": {}}",
         &["not a model", "recipe book"],

@@ -165,7 +165,7 @@ fn folders_and_patterns_in_a_store() {
     w.run(["fit", on_disk.to_str().unwrap(), "--k", "6"]).succeeds();
     let expected = labels_hash(&w.out());
     let paths = || {
-        let inputs = json(w.out().join("manifest.json"))["inputs"].take();
+        let inputs = json(w.out().join("manifest.json"))["inputs"]["files"].take();
         inputs.as_array().unwrap().iter().map(|i| i["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let here = paths();

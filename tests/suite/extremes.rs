@@ -199,7 +199,7 @@ fn assign_in_little_memory() {
     };
     let (plenty, _) = labels(&[]);
     let ran = w.run(["assign", &format!("{model}/model.json"), &bank, "--memory", "1MiB"]);
-    ran.is_refused(4, &["not enough to label rows of 15 features", "--memory"]);
+    ran.is_refused(4, &["labelling rows of 15 features needs at least", "--memory"]);
     let least = ran.err.split("give --memory ").nth(1).and_then(|t| t.split(' ').next()).expect("a size").to_owned();
     let (little, said) = labels(&["--memory", &least]);
     assert_eq!(little, plenty);

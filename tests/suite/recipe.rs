@@ -399,7 +399,7 @@ fn what_the_fit_did_not_see() {
     fit("[columns.tier]\nencode = \"one-hot\"\n");
     let said = w.run(["assign", &w.text("model.json"), &w.text("b.parquet")]).succeeds();
     assert!(said.err.contains("30 of 90 rows have a category that the fit did not see"), "{}", said.err);
-    let counts = &json(w.out().join("manifest.json"))["columns"];
+    let counts = &json(w.out().join("manifest.json"))["parts"][0]["columns"];
     let of = |name: &str, key: &str| {
         counts.as_array().unwrap().iter().find(|c| c["name"] == name).unwrap_or(&counts[0])[key].clone()
     };

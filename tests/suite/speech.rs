@@ -109,7 +109,7 @@ fn a_plan_does_no_work() {
     assert!(!ran.err.contains("decode"), "values were decoded: {}", ran.err);
     w.is_untouched();
     let small = Ran::from(hyades(["plan", &bank(), "--k", "7", "--memory", "1MiB"]));
-    small.is_refused(4, &["are needed at least"]);
+    small.is_refused(4, &["need at least"]);
     Ran::from(hyades(["plan", &bank(), "--k", "0"])).is_refused(2, &["k = 0"]);
 }
 

@@ -365,7 +365,7 @@ fn slabs_become_smaller_where_memory_is_short() {
     gpu.device.largest = 2 * mib as u64;
     let (partial, remark) = answer(&gpu).unwrap();
     assert_eq!(partial, expected);
-    assert!(remark.as_ref().is_some_and(|r| r.starts_with("slabs of 2 MiB, for ")), "{remark:?}");
+    assert!(remark.as_ref().is_some_and(|r| r.starts_with("slabs of 2 MiB, since ")), "{remark:?}");
     gpu.device.largest = mib as u64 / 4;
     let full: Result<_> = answer(&gpu);
     assert!(matches!(full, Err(Error::Environment(_))), "{full:?}");
