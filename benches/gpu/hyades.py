@@ -43,7 +43,7 @@ class Hyades:
         child.run([self.program, "fit", file, "--k", "2", "--out", out, "--backend", "cpu", "-q",
                    *self.every_feature([])], self.env, 30)
         model = json.loads((out / "model.json").read_text())["model"]
-        return ",".join(column["name"] for column in model["recipe"]["columns"])
+        return ",".join(model["parts"][0]["feature_names_in_"])
 
     def every_feature(self, options: list) -> list:
         return ["--include", PROTECTED] if "--features" not in options and self.knows("--include") else []

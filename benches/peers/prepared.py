@@ -81,12 +81,31 @@ def every_number(hyades: str, file: Path, options: tuple[str, ...]) -> list[str]
     return ["--include", ",".join(f.name for f in pq.read_schema(file) if is_number(f.type) and f.name not in others)]
 
 
+def only_part(model: dict) -> dict:
+    """The model of a bank that is not divided, its result and preparation side by side; format 1 had them so."""
+    if "parts" not in model:
+        return model
+    part, = model["parts"]
+    names = part["feature_names_in_"]
+    return {**part["fitted"], "recipe": part["preparation"], "provenance": model["provenance"],
+            "feature_names_in_": names, "n_features_in_": len(names)}
+
+
+def only_run(manifest: dict) -> dict:
+    """The manifest of such a fit, its figures side by side; they were so before the request was recorded."""
+    if "outcome" not in manifest:
+        return manifest
+    part, = manifest["parts"]
+    return {**manifest["outcome"], "stages": manifest["stages"], "passes": part.get("passes", []),
+            "columns": part["columns"], "device": manifest["device"]["device"], "plan": manifest.get("plan")}
+
+
 def fit(hyades: str, file: Path, out: Path, *options: str, give_up: float | None = None) -> Fit:
     """Runs `hyades fit` and reads what it wrote."""
     done = process.timed([hyades, "fit", file, "--out", out, "-q", *options, *every_number(hyades, file, options)],
                          give_up)
     load = lambda name: json.loads((out / name).read_text())
-    model, manifest = load("model.json")["model"], load("manifest.json")
+    model, manifest = only_part(load("model.json")["model"]), only_run(load("manifest.json"))
     return Fit(model, manifest, out / "segments.parquet", done.seconds, done.peak_mib, done.others)
 
 
