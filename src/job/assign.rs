@@ -13,7 +13,7 @@ use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::AssignRequest;
 use super::{ids, inputs, plan, strata};
-use crate::audit::{Audit, AuditReport};
+use crate::audit::AuditReport;
 use crate::backend::{Centroids, Labels};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -23,7 +23,6 @@ use crate::output::{Destination, Kept, LabelSummary, LabelWriter, NewTable, Publ
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
 use crate::roles::{RoleRequest, Roles};
 use crate::rules::{Division, Membership};
-use crate::survey::{Riders, Riding};
 use crate::tiles::Tiles;
 
 const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
@@ -190,10 +189,8 @@ fn label(
     let OpenedAssign { model, source, roles, division, replayer } = opened;
     let ks: Vec<usize> = model.parts.iter().map(|part| part.fitted.segments()).collect();
     let names = SegmentNames::new(membership, &ks);
-    let audit = request.output.audit.then(|| Audit::new(source, &roles.protected, names.count()));
-    let mut audit = audit.map(|audit| Riding::new(audit, source));
-    let mut riders = Riders::default();
-    audit.iter_mut().for_each(|audit| riders.push(audit));
+    let mut surveys = audit::Surveys::new(request.output.audit, source, roles, names.count());
+    let mut riders = surveys.riders();
     let out = request.output.out.clone().unwrap_or_default();
     let table: NewTable<'_> = Box::new(move || {
         let ids = roles.id.map(|id| IdStream::new(source, id).with_pseudonym(rows.pseudonym.as_ref()));
@@ -213,7 +210,7 @@ fn label(
     }
     let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
     let labels_blake3 = destination.finish(&summaries, watch)?;
-    let audit = audit.map(|riding| riding.finish()).map(|(audit, seen)| audit.report(seen, &labels_blake3));
+    let audit = surveys.report(&labels_blake3);
     Ok(LabelledParts { parts, labels: Labelling::new(membership, labels, labels_blake3), audit })
 }
 

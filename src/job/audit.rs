@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use crate::audit::AuditReport;
+use crate::audit::{Audit, AuditReport};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{Source, agreed};
 use crate::output::Publication;
 use crate::roles::Roles;
+use crate::survey::{Riders, Riding};
 
 /// The file that an audit publishes.
 const AUDIT: &str = "audit.json";
@@ -64,4 +65,28 @@ pub(super) fn publish(audit: Option<&AuditReport>, publication: &mut Publication
     let text = serde_json::to_string_pretty(audit).map_err(|e| Error::Internal(e.to_string()))? + "\n";
     publication.text(AUDIT, &text)?;
     Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
+}
+
+/// The surveys of a label pass: an audit, if it was asked for.
+pub(super) struct Surveys<'a>(Option<Riding<'a, Audit>>);
+
+impl<'a> Surveys<'a> {
+    /// At the first row of `source`, whose rows are in so many segments.
+    pub(super) fn new(audit: bool, source: &'a Source, roles: &Roles, segments: usize) -> Self {
+        let audit = audit.then(|| Audit::new(source, &roles.protected, segments));
+        Surveys(audit.map(|audit| Riding::new(audit, source)))
+    }
+
+    /// All of them, to ride along.
+    pub(super) fn riders(&mut self) -> Riders<'_> {
+        let mut riders = Riders::default();
+        self.0.iter_mut().for_each(|audit| riders.push(audit));
+        riders
+    }
+
+    /// What the audit found; `labels_blake3` is the hash of the labels that it rode along with.
+    pub(super) fn report(self, labels_blake3: &str) -> Option<AuditReport> {
+        let (audit, seen) = self.0?.finish();
+        Some(audit.report(seen, labels_blake3))
+    }
 }

@@ -15,7 +15,7 @@ use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::{CheckedFit, FitRequest, InitRequest};
 use super::{ids, inputs, strata};
-use crate::audit::{Audit, AuditReport};
+use crate::audit::AuditReport;
 use crate::backend::DeviceWork;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -25,7 +25,6 @@ use crate::output::{Destination, Kept, LabelSummary, NewTable, Publication, Segm
 use crate::prepare::Design;
 use crate::roles::Roles;
 use crate::rules::{Division, Membership, Stratum};
-use crate::survey::{Riders, Riding};
 
 /// The files that a fit publishes, in this order.
 const OUTPUTS: [&str; 3] = ["segments.parquet", "model.json", "manifest.json"];
@@ -246,10 +245,8 @@ fn cluster(
     let all = Parts { checked, roles, design, placement, ladder };
     let names = SegmentNames::new(membership, &vetted.ks);
     let firsts: Vec<usize> = (0..vetted.ks.len()).map(|i| names.first(i)).collect();
-    let audit = request.output.audit.then(|| Audit::new(source, &roles.protected, names.count()));
-    let mut audit = audit.map(|audit| Riding::new(audit, source));
-    let mut riders = Riders::default();
-    audit.iter_mut().for_each(|audit| riders.push(audit));
+    let mut surveys = audit::Surveys::new(request.output.audit, source, roles, names.count());
+    let mut riders = surveys.riders();
     let table = new_table(request, opened, vetted, publication);
     let folder = request.resources.scratch_folder(request.output.out.as_deref());
     let mut destination = Destination::new(membership, names, table, &mut riders, folder);
@@ -268,7 +265,7 @@ fn cluster(
     }
     let summaries: Vec<&LabelSummary> = parts.iter().map(|(part, _)| &part.labels).collect();
     let labels_blake3 = destination.finish(&summaries, watch)?;
-    let audit = audit.map(|riding| riding.finish()).map(|(audit, seen)| audit.report(seen, &labels_blake3));
+    let audit = surveys.report(&labels_blake3);
     let labels = membership.strata.iter().zip(firsts).zip(&parts).map(|((stratum, first_segment), (part, _))| {
         PartLabels { name: stratum.name.clone(), first_segment, labels: part.labels.clone() }
     });
