@@ -60,6 +60,7 @@ pub enum Scale {
     None,
     /// All features of a one-hot column are divided by the same number, so that their variances sum to 1: a code then
     /// has the same weight as a balance, however many categories it has.
+    #[cfg_attr(feature = "cli", value(skip))]
     Block,
 }
 
