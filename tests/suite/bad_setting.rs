@@ -143,17 +143,17 @@ fn prices_that_are_none() {
         refused(price, &format!("invalid value '{price}' for '--price-per-hour <PRICE>': {why}\n"));
     };
     for price in ["cheap", "0,10", "2.5 EUR"] {
-        let why = format!("{price:?} is no price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
+        let why = format!("{price:?} is not a price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
         of_the_option(price, &why);
     }
-    of_the_option("cpu=1,", "\"\" is no price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
+    of_the_option("cpu=1,", "\"\" is not a price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
     for (price, amount) in [("0", "0"), ("-1", "-1"), ("cpu=-0.5", "-0.5"), ("inf", "inf"), ("cpu=nan", "NaN")] {
         of_the_option(price, &format!("a price per hour is a number above 0, not {amount}"));
     }
-    of_the_option("tpu=1", "\"tpu\" is no backend; cpu, gpu, reference and auto are");
+    of_the_option("tpu=1", "\"tpu\" is not a backend; use cpu, gpu, reference or auto");
     of_the_option("cpu=1,cpu=2", "cpu has two prices");
     let why =
-        "--price-per-hour names gpu, and what is compared is cpu; name it in --backends too, or leave its price out";
+        "--price-per-hour names gpu, but the backends compared are cpu; add it to --backends, or remove its price";
     refused("cpu=1,gpu=2", why);
 }
 
@@ -182,7 +182,7 @@ fn damaged_models() {
     let mut flipped = good.clone().into_bytes();
     let at = digit.unwrap();
     flipped[at] = if flipped[at] == b'1' { b'2' } else { b'1' };
-    refused(&flipped, &["damaged: its checksum does not agree", "fit a new model"]);
+    refused(&flipped, &["damaged: its checksum does not match", "fit a new model"]);
     let newer = good.replacen("\"format_version\": 1", "\"format_version\": 3", 1);
     refused(newer.as_bytes(), &["format version is 3", "reads up to 2", "newer hyades"]);
     // A format of tomorrow may hold what this program does not know: the version is what it is told about.
@@ -243,7 +243,7 @@ fn starting_centroids_that_do_not_fit() {
     let w = with_model();
     let input = w.text("a.parquet");
     let model = w.text("model.json");
-    w.refused(2, &["holds 3 centroids, and k is 4"], ["fit", &input, "--k", "4", "--init", &model]);
+    w.refused(2, &["has 3 centroids, but k = 4"], ["fit", &input, "--k", "4", "--init", &model]);
     let table = three_groups(3);
     write(&w.path("centers.parquet"), &table[1..2]);
     let centers = w.text("centers.parquet");

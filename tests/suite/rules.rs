@@ -338,14 +338,14 @@ fn the_same_bytes_everywhere() {
 
 fn rules_that_take_everything_or_nothing() {
     let w = with("[[rule]]\nname = \"all\"\nwhen = \"id IS NOT NULL\"\n");
-    fit(&w, &[]).is_refused(3, &["the rules take all 600 rows, and leave none to cluster"]);
+    fit(&w, &[]).is_refused(3, &["the rules take all 600 rows and leave none to cluster"]);
     w.is_untouched();
 
     let w =
         with("[[rule]]\nname = \"none\"\nwhen = \"id < 0\"\n[[rule]]\nname = \"also none\"\nwhen = \"x IS NULL\"\n");
     fit(&w, &[]).succeeds();
     let warnings = manifest(&w)["outcome"]["warnings"].take();
-    assert_eq!(warnings, serde_json::json!(["rule \"none\" matches no row", "rule \"also none\" matches no row"]));
+    assert_eq!(warnings, serde_json::json!(["rule \"none\" matches no rows", "rule \"also none\" matches no rows"]));
     let with_rules = labelled(&w.out());
     assert!(with_rules.iter().all(|(_, name)| name.starts_with("rest/")));
     // The rest is what a fit without rules clusters, and a fit without rules has no names.
@@ -360,7 +360,7 @@ fn rules_that_take_everything_or_nothing() {
     // A rule after one that takes all its rows.
     let w = with("[[rule]]\nname = \"a\"\nwhen = \"code < 5\"\n[[rule]]\nname = \"b\"\nwhen = \"code = 3\"\n");
     fit(&w, &[]).succeeds();
-    let warning = "rule \"b\" takes no row: earlier rules take all 60 that it matches";
+    let warning = "rule \"b\" takes no rows: earlier rules take all 60 that it matches";
     assert_eq!(manifest(&w)["outcome"]["warnings"], serde_json::json!([warning]));
 }
 
@@ -591,12 +591,12 @@ fn strata_that_are_refused() {
         3,
         "[strata]\nwithin = \"tier\"\nk = 200\n[strata.k_of]\nsilver = 393\n",
         "strata with fewer rows than segments: \"gold\" (196 rows, k = 200), \"silver\" (392 rows, k = 393), \
-         \"(null)\" (12 rows, k = 200); give them a smaller k in [strata.k_of], or take their rows by a rule",
+         \"(null)\" (12 rows, k = 200); set a smaller k in [strata.k_of], or take their rows with a rule",
     );
     is(
         2,
         "[strata]\nwithin = \"tier\"\n[strata.k_of]\ngolden = 2\nplatinum = 3\nsilver = 2\n",
-        "R: strata.k_of names strata without rows: \"golden\" (did you mean \"gold\"?), \"platinum\"; there are: \"gold\", \"silver\", \
+        "R: strata.k_of names strata without rows: \"golden\" (did you mean \"gold\"?), \"platinum\"; strata with rows: \"gold\", \"silver\", \
          \"(null)\"",
     );
     is(
@@ -621,10 +621,10 @@ fn options_that_do_not_go_with_rules() {
     let w = with(RULES);
     let rules = w.text("rules.toml");
     fit(&w, &["--init", &w.text("a.parquet")])
-        .is_refused(2, &["every stratum has centroids of its own; give a model with the same strata"]);
+        .is_refused(2, &["every stratum needs its own centroids; give a model with the same strata"]);
     fit(&w, &["--memory", "1MiB"]).is_refused(4, &["need at least", "give --memory"]);
     let base = ["fit", &w.text("a.parquet"), "--k", "4", "--rules", &rules];
-    w.refused(2, &["\"code\" divides into strata and cannot be a feature too"], {
+    w.refused(2, &["\"code\" defines the strata and cannot also be a feature"], {
         std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"code\"\n").unwrap();
         [&base[..], &["--features", "x,code"]].concat()
     });
@@ -632,7 +632,7 @@ fn options_that_do_not_go_with_rules() {
     w.refused(2, &["k = 0: between 1 and 4096 segments are possible"], k);
     let table = [("segment_name", i64s(0..30)), ("x", f64s(noise(1).take(30))), ("code", i64s([1; 30]))];
     write(&w.path("b.parquet"), &table);
-    let why = "the id column is named \"segment_name\", like a column that the output adds; rename it";
+    let why = "the id column is named \"segment_name\", like a column of the output; rename it";
     let id = ["fit", &w.text("b.parquet"), "--k", "2", "--rules", &rules, "--id", "segment_name"];
     w.refused(3, &[why], id);
 }
@@ -658,7 +658,7 @@ fn every_verb_knows_rules() {
     let passes = |part: &Value| part["passes"].as_array().unwrap().len();
     assert!(manifest(&w)["parts"].as_array().unwrap().iter().all(|part| passes(part) <= 2));
     std::fs::write(&rules, RULES.replace("gold = 2", "gold = 3")).unwrap();
-    let why = "start.json, stratum \"gold\" holds 2 centroids, and k is 3";
+    let why = "start.json, stratum \"gold\" has 2 centroids, but k = 3";
     fit(&w, &["--init", &w.text("start.json")]).is_refused(2, &[why]);
     std::fs::write(&rules, RULES.replace("within = \"tier\"", "within = \"code\"").replace("gold = 2", "2 = 2"))
         .unwrap();
@@ -706,7 +706,7 @@ fn models_with_rules_that_are_refused() {
         std::fs::write(&path, text).unwrap();
         w.refused(3, &[&path, part], ["assign", &path, &input]);
     };
-    let why = "damaged: its checksum does not agree with its content; copy it again, or fit a new model";
+    let why = "damaged: its checksum does not match its content; copy it again, or fit a new model";
     refused(&good.replacen("is_staff = true", "is_staff = false", 1), why);
     refused(&good.replacen("\"format_version\": 3", "\"format_version\": 1", 1), "damaged: unknown field `division`");
     refused(&good[..good.len() / 2], "not a model, or a damaged one");
@@ -728,7 +728,7 @@ fn models_with_rules_that_are_refused() {
     refused(&nonsense, "rule \"staff\": not a valid SQL condition");
     std::fs::write(&path, &good).unwrap();
     let start = ["fit", &input, "--k", "2", "--init", &path];
-    w.refused(3, &[&path, "it is a model with rules, whose strata have centroids of their own"], start);
+    w.refused(3, &[&path, "it is a model with rules, and each of its strata has its own centroids"], start);
     w.run(["assign", &path, &input]).succeeds();
 }
 
