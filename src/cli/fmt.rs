@@ -33,7 +33,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A positive value to three figures, also a cost far below the smallest coin: `0.00123`, `45.6`, `1,234`.
+/// A positive value to three figures, including costs far below the smallest coin: `0.00123`, `45.6`, `1,234`.
 pub(super) fn figures(v: f64) -> String {
     match v.log10().floor() {
         size if !(-9.0..15.0).contains(&size) => format!("{v:.2e}"),
@@ -71,7 +71,7 @@ pub(super) fn seconds(s: f64) -> String {
     }
 }
 
-/// Seconds in words that promise no precision.
+/// Seconds in words that imply no precision.
 pub(super) fn about(s: f64) -> String {
     match s {
         _ if s < 1.0 => "under a second".into(),

@@ -287,7 +287,7 @@ fn an_audit_counts_what_a_reader_would() {
     let born = of("birth_date")["numbers"]["overall"]["quartiles"][1].as_str().expect("a date").to_owned();
     assert!(born.len() == 10 && (born.starts_with("19") || born.starts_with("20")), "{born}");
     assert_eq!(report["labels_blake3"], labels_hash(&w.out()).as_str());
-    for part in ["audit of sex (sex)", "audit of nationality", "Ruritanian: ", "most frequent in comparison: "] {
+    for part in ["audit of sex (sex)", "audit of nationality", "Ruritanian: ", "most overrepresented: "] {
         assert!(said.contains(part), "no {part:?} in {said}");
     }
     // A later run without an audit says that this one is not its own.
