@@ -18,7 +18,7 @@ pub(super) fn compact(v: f64) -> String {
     }
 }
 
-/// Words in lines of at most so many characters; a longer word has a line of its own.
+/// Wraps words in lines of at most `width` characters; a longer word has its own line.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -101,7 +101,7 @@ pub struct ManifestOutcome {
     pub warnings: Vec<String>,
 }
 
-/// Hashes of the files beside the manifest.
+/// Hashes of the files next to the manifest.
 pub(super) struct Hashes {
     pub(super) model_blake3: String,
     pub(super) audit_blake3: Option<String>,

@@ -16,7 +16,7 @@ type Reopen = Box<dyn Fn() -> Result<Box<dyn Backend>>>;
 pub(super) struct Ladder {
     chosen: Box<dyn Backend>,
     reopen: Reopen,
-    anew: OnceCell<Box<dyn Backend>>,
+    reopened: OnceCell<Box<dyn Backend>>,
     cpu: Cpu,
     strict: bool,
     rung: Cell<Rung>,
@@ -25,21 +25,21 @@ pub(super) struct Ladder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rung {
     Chosen,
-    Anew,
+    Reopened,
     Cpu,
 }
 
 impl Ladder {
     /// `strict`: only the chosen backend.
     pub(super) fn new(chosen: Box<dyn Backend>, cpu: Cpu, strict: bool, reopen: Reopen) -> Self {
-        Ladder { chosen, reopen, anew: OnceCell::new(), cpu, strict, rung: Cell::new(Rung::Chosen) }
+        Ladder { chosen, reopen, reopened: OnceCell::new(), cpu, strict, rung: Cell::new(Rung::Chosen) }
     }
 
     /// The current backend.
     pub(super) fn backend(&self) -> &dyn Backend {
-        match (self.rung.get(), self.anew.get()) {
+        match (self.rung.get(), self.reopened.get()) {
             (Rung::Cpu, _) => &self.cpu,
-            (Rung::Anew, Some(anew)) => anew.as_ref(),
+            (Rung::Reopened, Some(reopened)) => reopened.as_ref(),
             _ => self.chosen.as_ref(),
         }
     }
@@ -66,8 +66,8 @@ impl Ladder {
             match (self.reopen)() {
                 Ok(device) => {
                     watch.warn(format!("{fault}; continuing on {} after reopening it", device.device()));
-                    self.rung.set(Rung::Anew);
-                    return Some(self.anew.get_or_init(|| device).as_ref());
+                    self.rung.set(Rung::Reopened);
+                    return Some(self.reopened.get_or_init(|| device).as_ref());
                 }
                 Err(e) => watch.warn(format!("the device could not be reopened: {e}")),
             }

@@ -79,7 +79,7 @@ pub struct ModelDivision {
 pub struct PartModel {
     /// Its name. With rules or strata, the names of its segments begin with it.
     pub name: String,
-    /// The value of the column of strata as text; None: null, or there is no such column.
+    /// The value of the column of strata as text; None: null, or there are no strata.
     pub value: Option<String>,
     /// Rows of the fit.
     pub rows: u64,

@@ -15,7 +15,7 @@ use crate::error::Result;
 pub struct Labelled<'a> {
     /// The segment of each row in the whole bank; the number after the last for rows without one.
     pub segments: &'a [u32],
-    /// The columns that the survey asked for, each as long as `segments`.
+    /// The columns that the survey requested, each as long as `segments`.
     pub columns: &'a [ArrayRef],
 }
 

@@ -173,7 +173,7 @@ fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
         Compression::Snappy => Codec::SNAPPY,
         Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
     };
-    // Dictionaries pay for whole numbers, of which few are large. For amounts and rates, which are nearly all unique,
+    // Dictionaries pay for whole numbers, since few of them are large. For amounts and rates, which are nearly all unique,
     // the encoder would build one and discard it.
     let mut builder = WriterProperties::builder()
         .set_compression(codec)

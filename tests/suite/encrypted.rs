@@ -220,7 +220,7 @@ fn columns_without_their_key() {
     let own = builder().with_plaintext_footer(true).with_footer_key_metadata(b"kf".to_vec());
     encrypt(&w.path("signed.parquet"), &batch(&three_groups(300)), 200, own.with_column_key("x", X.to_vec()));
     let signed = w.text("signed.parquet");
-    refused(&["column \"x\" is encrypted; give the keys by --keys FILE"], &["fit", &signed, "--k", "2"]);
+    refused(&["column \"x\" is encrypted; supply the keys with --keys FILE"], &["fit", &signed, "--k", "2"]);
     w.run(["fit", &signed, "--k", "2", "--exclude", "x"]).succeeds();
     std::fs::write(&keys, format!("ids = {{ other = {:?} }}\n", hex(FOOTER))).unwrap();
     let lacks = format!("column \"x\" is encrypted, and {keys} lacks the key (id \"kf\") that signs its file's footer");
@@ -250,9 +250,9 @@ fn keys_that_do_not_fit() {
     let file = format!("footer = {key:?}\ncolumns = {{ x = {key:?} }}");
     refused("e.parquet", &file, &["its column \"x\" cannot be decrypted with"]);
     let file = format!("footer = {key:?}\naad_prefix = \"another\"\ncolumns = {{ x = {x:?} }}");
-    refused("e.parquet", &file, &["its footer cannot be decrypted with", "the aad_prefix, is another one"]);
+    refused("e.parquet", &file, &["its footer cannot be decrypted with", "the aad_prefix is wrong"]);
     encrypt(&w.path("signed.parquet"), &table, 200, builder().with_plaintext_footer(true));
-    refused("signed.parquet", &format!("footer = {x:?}"), &["its footer is not what it was signed to be"]);
+    refused("signed.parquet", &format!("footer = {x:?}"), &["the signature of its footer does not verify"]);
     let prefixed = builder().with_aad_prefix(PREFIX.into()).with_aad_prefix_storage(false);
     encrypt(&w.path("prefixed.parquet"), &table, 200, prefixed);
     refused("prefixed.parquet", &format!("footer = {key:?}"), &["add aad_prefix = \"...\" to"]);
@@ -338,9 +338,9 @@ fn columns_that_only_claim_to_be_encrypted() {
     ParquetMetaDataWriter::new(&mut out, &forged).finish().unwrap();
     std::fs::write(w.path("forged.parquet"), out).unwrap();
     let [_, keys] = small(&w);
-    let said = "is said to be encrypted, in a file that is not";
+    let said = "claims to be encrypted in a file that is not";
     w.refused(3, &[said], ["fit", &w.text("forged.parquet"), "--k", "3", "--keys", &keys]);
-    w.refused(3, &["is encrypted; give the keys"], ["fit", &w.text("forged.parquet"), "--k", "3"]);
+    w.refused(3, &["is encrypted; supply the keys"], ["fit", &w.text("forged.parquet"), "--k", "3"]);
 }
 
 fn keys_are_told_to_nobody() {

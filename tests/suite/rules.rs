@@ -476,7 +476,7 @@ fn refused(w: &Workshop, code: i32, rules: &str, message: &str) {
 fn files_of_rules_that_are_refused() {
     let w = with("");
     let is = |rules: &str, message: &str| refused(&w, 2, rules, message);
-    is("", "R:1:1: it has neither a [[rule]] nor [strata]; leave --rules out, or write one");
+    is("", "R:1:1: it has neither [[rule]] nor [strata]; add one, or leave --rules out");
     is(
         "[[rules]]\nname = \"a\"\n[strata]\nwithin = \"tier\"\n[stratum]\n",
         "R:1:3: the file has no key \"rules\"; did you mean \"rule\"?\nR:5:2: the file has no key \"stratum\"; did you mean \"strata\"?",
@@ -494,9 +494,9 @@ fn files_of_rules_that_are_refused() {
         "[[rule]]\nname = \"\"\nwhen = \"true\"\n[[rule]]\nname = \"a/0\"\nwhen = \"true\"\n[[rule]]\nname = \"c\"\nwhen = \"true\"\n\
          [[rule]]\nname = \"c\"\nwhen = \"true\"\n[[rule]]\nname = \"(unknown stratum)\"\nwhen = \"true\"\n",
         "R:2:8: a rule's name must not be empty\n\
-         R:5:8: a rule's name must have no \"/\", which stands in the names of clustered segments; it is \"a/0\"\n\
+         R:5:8: a rule's name must not contain \"/\", which is reserved for the names of clustered segments; it is \"a/0\"\n\
          R:11:8: two rules are named \"c\"\n\
-         R:14:8: a rule's name must not be \"(unknown stratum)\": so are rows named whose stratum is not known",
+         R:14:8: a rule's name must not be \"(unknown stratum)\", which names rows of an unknown stratum",
     );
     is(
         "[strata]\nk = 0\nwithn = \"tier\"\n[strata.k_of]\ngold = 2.5\nsilver = 5000\n",
@@ -518,7 +518,7 @@ fn files_of_rules_that_are_refused() {
     std::fs::remove_file(w.path("rules.toml")).unwrap();
     fit(&w, &[]).is_refused(2, &["cannot read", "rules.toml: no such file"]);
     let many = (0..129).map(|i| format!("[[rule]]\nname = \"r{i}\"\nwhen = \"true\"\n")).collect::<String>();
-    is(&many, "R:1:1: 129 rules; at most 128 are possible");
+    is(&many, "R:1:1: 129 rules; at most 128 are supported");
 }
 
 fn conditions_that_are_refused() {
