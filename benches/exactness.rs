@@ -1,8 +1,8 @@
-//! What exactness costs: the near-tie certificate and integer sums, against the same pass without them, in pairs of one
-//! after the other, as machines are noisy: `cargo bench --features bare --bench exactness`.
+//! The cost of exactness: the near-tie certificate and integer sums, against the same pass without them, in alternating
+//! pairs, since machines are noisy: `cargo bench --features bare --bench exactness`.
 //!
 //! `first` adds every row to the sums; in `stable` no row moves, as in most later passes hardly any does. The ratio is
-//! the median of those of the pairs. Bounds are not kept: they would leave rows out.
+//! the median over the pairs. Bounds are off: they would skip rows.
 
 #![allow(clippy::print_stdout)]
 
@@ -22,7 +22,7 @@ use mixture::mixture;
 const CASES: [(usize, usize, usize); 4] =
     [(1_000_000, 16, 16), (1_000_000, 16, 64), (500_000, 32, 64), (500_000, 32, 256)];
 
-/// The fewest pairs of a median; short passes are repeated for a second.
+/// The fewest pairs for a median; short passes are repeated for a second.
 const PAIRS: usize = 15;
 
 fn main() -> Result<()> {
@@ -82,7 +82,7 @@ fn on_gpu(exact: &Gpu, bare: &Gpu, (n, d, k): (usize, usize, usize)) -> Result<(
     Ok(())
 }
 
-/// Seconds of passes, and the medians of them.
+/// Seconds of the passes, and their medians.
 struct Paired {
     exact: f64,
     bare: f64,
@@ -101,7 +101,7 @@ impl Paired {
 /// A pass and its seconds.
 type Timed = (CentroidSums, f64);
 
-/// Times both, one after the other, until there are enough of them.
+/// Times both alternately until there are enough pairs.
 fn pairs(mut both: impl FnMut() -> Result<(Timed, Timed)>) -> Result<Paired> {
     let ((a, _), (b, _)) = both()?;
     let differ: u64 = a.counts.iter().zip(&b.counts).map(|(a, b)| a.abs_diff(*b)).sum();

@@ -1,8 +1,8 @@
-//! One full pass over tiles in memory, at every SIMD level of this machine and on its GPU (a software one, if there is
-//! no other): `cargo bench --bench kernels [-- filter]`. Names carry n, d, k and the level.
+//! One full pass over tiles in memory, at every SIMD level of this machine and on its GPU (a software one if there is
+//! no other): `cargo bench --bench kernels [-- filter]`. Names contain n, d, k and the level.
 //!
-//! `first` labels rows that had no label: every row is added to the sums. `stable` is a pass in which no row moves, as
-//! most passes nearly are.
+//! `first` labels rows that had no label: every row is added to the sums. In `stable` no row moves, which is close to
+//! most passes.
 
 mod mixture;
 

@@ -1,4 +1,4 @@
-//! Rows to time passes on, the same everywhere.
+//! Rows for timing passes, the same on every machine.
 
 use hyades::backend::Centroids;
 use hyades::tiles::{Layout, Tiles};
@@ -6,7 +6,7 @@ use hyades::tiles::{Layout, Tiles};
 /// Standard deviation of a segment, in grid units.
 const SIGMA: f64 = (1 << 17) as f64;
 
-/// `n` rows about `k` centres that are spread as wide as the segments themselves, and centroids near those centres.
+/// `n` rows around `k` centres that are spread as widely as the segments themselves, and centroids near those centres.
 pub fn mixture(n: usize, d: usize, k: usize) -> (Tiles, Centroids) {
     let mut random = Random(1);
     let centres: Vec<f64> = (0..k * d).map(|_| random.normal() * 1.5 * SIGMA).collect();

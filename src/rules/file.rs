@@ -158,9 +158,9 @@ fn unfit(name: &str) -> Option<String> {
     match name {
         "" => Some("must not be empty".into()),
         UNKNOWN_STRATUM => Some(format!("must not be {name:?}, which names rows of an unknown stratum")),
-        _ if name.contains('/') => {
-            Some(format!("must not contain \"/\", which is reserved for the names of clustered segments; it is {name:?}"))
-        }
+        _ if name.contains('/') => Some(format!(
+            "must not contain \"/\", which is reserved for the names of clustered segments; it is {name:?}"
+        )),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Rules before clusters: who goes where, in which order, and what is refused.
+//! Rules applied before clustering: which customers go where, in which order; and refusals.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -178,7 +178,7 @@ fn a_stratum_is_fitted_as_if_it_were_alone() {
         let names = cast(all.column_by_name("segment_name").unwrap(), &DataType::Utf8).unwrap();
         let whole = model(&w.out());
         for (s, stratum) in ["common", "rare", "seldom"].into_iter().enumerate() {
-            // The same rows in a file of their own, in row groups of the same rows.
+            // The same rows in a separate file, in row groups of the same rows.
             let of_stratum =
                 |name: Option<&str>| name.is_some_and(|n| n.strip_prefix(stratum).is_some_and(|n| n.starts_with('/')));
             let kept: BooleanArray = names.as_string::<i32>().iter().map(|n| Some(of_stratum(n))).collect();
@@ -258,7 +258,7 @@ fn a_model_replays_what_a_fit_labelled() {
     assert_eq!(manifest["outcome"]["unknown_stratum"], 0);
     assert_eq!(manifest["command"], "assign");
     assert_eq!(manifest["parts"][1]["name"], "silver");
-    // Every row to a rule: there is nothing for the strata.
+    // Every row is taken by a rule: nothing is left for the strata.
     let zeros = batch(&[
         ("id", i64s(0..9)),
         ("x", f64s([1.0; 9])),
@@ -324,7 +324,7 @@ fn the_same_bytes_everywhere() {
         assert!(run(&["--device", &device.to_string()]) == first, "other bytes on a GPU");
     }
     assert!(run(&["--seed", "1"]) != first, "the comparison can fail");
-    // Files and row groups cut otherwise give the same rows to the same parts.
+    // Files and row groups cut differently give the same rows to the same parts.
     std::fs::create_dir(w.path("parts")).unwrap();
     for part in 0..3 {
         write_batch(&w.path(&format!("parts/{part}.parquet")), &bank().slice(part * 200, 200), 100);
@@ -348,7 +348,7 @@ fn rules_that_take_everything_or_nothing() {
     assert_eq!(warnings, serde_json::json!(["rule \"none\" matches no rows", "rule \"also none\" matches no rows"]));
     let with_rules = labelled(&w.out());
     assert!(with_rules.iter().all(|(_, name)| name.starts_with("rest/")));
-    // The rest is what a fit without rules clusters, and a fit without rules has no names.
+    // The remaining rows equal a fit without rules, which has no segment names.
     w.run(["fit", &w.text("a.parquet"), "--k", "4", "--features", "x,y"]).succeeds();
     let alone = read(&w.out().join("segments.parquet"));
     assert!(alone.column_by_name("segment_name").is_none());
@@ -376,7 +376,7 @@ fn values_that_make_strata() {
         write_batch(&w.path("a.parquet"), &batch(&table), 20);
         std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"s\"\n").unwrap();
         w.run(["fit", &w.text("a.parquet"), "--k", "2", "--rules", &w.text("rules.toml")]).succeeds();
-        // The column is the same within a stratum, and no feature.
+        // The column is constant within a stratum, and not a feature.
         assert_eq!(model(&w.out())["parts"][0]["feature_names_in_"], serde_json::json!(["x"]));
         names(&w)
     };
@@ -428,7 +428,7 @@ fn weights_pseudonyms_and_margins() {
     assert_eq!(gap.null_count(), rows.column_by_name("distance").unwrap().null_count());
     assert!(gap.null_count() > 0 && gap.null_count() < 600);
     assert!(manifest(&w)["inputs"]["pseudonym_key_check"].is_string());
-    // A customer's pseudonym is that of a fit without rules.
+    // A customer's pseudonym is the same as in a fit without rules.
     let plain = ["fit", &w.text("a.parquet"), "--k", "2", "--pseudonymise", &w.text("key"), "--features", "x"];
     w.run(plain).succeeds();
     assert_eq!(read(&w.out().join("segments.parquet")).column(0).as_ref(), rows.column(0).as_ref());
@@ -610,7 +610,7 @@ fn strata_that_are_refused() {
     std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"s\"\n").unwrap();
     let why = "strata: \"s\" contains the text \"(null)\", which names rows without a value; replace it by null or another text";
     w.refused(3, &[why], ["fit", &w.text("a.parquet"), "--k", "2", "--rules", &w.text("rules.toml")]);
-    // A fault within a stratum says in which.
+    // An error within a stratum names the stratum.
     let table = |y: ArrayRef| [("id", i64s(0..30)), ("x", y), ("s", i64s((0..30).map(|i| i % 2)))];
     write(&w.path("a.parquet"), &table(f64s((0..30).map(|i| f64::from(i % 2 * i)))));
     let why = "stratum \"0\": no column varies, so there is nothing to cluster by: \"x\": it is constant";
@@ -651,7 +651,7 @@ fn every_verb_knows_rules() {
     fit(&w, &[]).succeeds();
     let (labels, file) = (labels_hash(&w.out()), std::fs::read(w.out().join("segments.parquet")).unwrap());
     assert_eq!(bench["runs"][0]["labels_blake3"], labels.as_str());
-    // Centroids at the fixpoint stay where they are.
+    // Centroids at the fixpoint do not move.
     std::fs::copy(w.out().join("model.json"), w.path("start.json")).unwrap();
     fit(&w, &["--init", &w.text("start.json"), "--tol", "0"]).succeeds();
     assert!(std::fs::read(w.out().join("segments.parquet")).unwrap() == file);
@@ -710,7 +710,7 @@ fn models_with_rules_that_are_refused() {
     refused(&good.replacen("is_staff = true", "is_staff = false", 1), why);
     refused(&good.replacen("\"format_version\": 3", "\"format_version\": 1", 1), "damaged: unknown field `division`");
     refused(&good[..good.len() / 2], "not a model, or a damaged one");
-    // Sealed anew, but nonsense.
+    // With a valid checksum, but inconsistent.
     let sealed = |change: fn(&mut Value)| {
         let mut envelope: Value = serde_json::from_str(&good).unwrap();
         change(&mut envelope["model"]);
@@ -758,12 +758,12 @@ fn inputs_that_do_not_fit_a_model() {
   rules: \"code\" was a number when the model was made, but is now Date64";
     w.refused(3, &[&head, lines], other);
     w.refused(3, &["lacks columns that the model needs: x, y"], input(&|c| drop(c.drain(1..3))));
-    // Another type of the same kind will do.
+    // Another type of the same kind is accepted.
     w.run(input(&|c| c[5].1 = cast(&c[5].1, &DataType::Decimal128(20, 3)).unwrap())).succeeds();
     let (some, labels) = (labelled(&w.out()), labels_hash(&w.out()));
     w.run(["assign", &w.text("model.json"), &w.text("a.parquet")]).succeeds();
     assert!(labelled(&w.out()) == some && labels_hash(&w.out()) == labels);
-    // What was a number and can be compared with one, but is one no more.
+    // A number in the fit, still comparable, but no longer a number.
     let w = with("[[rule]]\nname = \"r\"\nwhen = \"code IS NULL OR code = code\"\n");
     fit(&w, &[]).is_refused(3, &["the rules take all"]);
     let w = with("[[rule]]\nname = \"r\"\nwhen = \"code IS NULL OR code < code\"\n");

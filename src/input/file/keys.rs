@@ -195,7 +195,9 @@ impl Keys {
                 format!("the signature of its footer does not verify with {name}: {OTHER}")
             }
             () if text.contains("no AAD prefix was provided") => {
-                format!("it was encrypted with an AAD prefix that is not stored in the file; add aad_prefix = \"...\" to {name}")
+                format!(
+                    "it was encrypted with an AAD prefix that is not stored in the file; add aad_prefix = \"...\" to {name}"
+                )
             }
             () if text.contains("AES_GCM_CTR_V1") => {
                 "it is encrypted with AES_GCM_CTR_V1, which is not supported; write it with AES_GCM_V1".into()

@@ -41,7 +41,7 @@ pub struct ColumnOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
     pub exclude: Vec<String>,
-    /// Additional protected attributes: never features, and included in an --audit
+    /// Additional protected attributes: not features, and included in an --audit
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
     pub protect: Vec<String>,
