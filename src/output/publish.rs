@@ -43,7 +43,8 @@ impl Publication {
                     folder.display(),
                     input.display()
                 ))
-                .of_file(folder));
+                .of_file(folder)
+                .of_option("--out"));
             }
         }
         if folder.exists() && !folder.is_dir() {
