@@ -1,5 +1,5 @@
-//! The same fit on several backends: stage by stage, beside the machine's ceilings, at its price, with proof that the
-//! answers agree.
+//! Times the same fit on several backends, stage by stage, compares it with the machine's ceilings, computes its cost,
+//! and verifies that the results agree.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::{Observer, Watch};
 use crate::job::{self, FitRequest, PassRecord, StageTime};
 
-/// A fit to time, and what the machine that does it costs.
+/// A fit to time, and the price of the machine that runs it.
 #[derive(Debug, Clone)]
 pub struct Contender {
     /// The fit.
@@ -36,13 +36,13 @@ impl Price {
         }
     }
 
-    /// What a million rows cost, when `rows` of them take `seconds`.
+    /// The cost of a million rows, if `rows` of them take `seconds`.
     pub fn per_million(self, rows: u64, seconds: f64) -> f64 {
         self.0 * (seconds / 3600.0) * (1e6 / rows as f64)
     }
 }
 
-/// What was measured.
+/// The results.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchReport {
     /// The program.
@@ -55,20 +55,20 @@ pub struct BenchReport {
     pub k: usize,
     /// Threads.
     pub threads: usize,
-    /// What this machine's processor can do at most.
+    /// The ceilings of this machine's processor.
     pub ceilings: Ceilings,
-    /// One entry a backend.
+    /// One entry per backend.
     pub runs: Vec<BenchRun>,
     /// Whether all backends gave the same labels and the same model.
     pub agree: bool,
 }
 
-/// Measured in the same run as the fits.
+/// The processor's ceilings, measured in the same run as the fits.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Ceilings {
-    /// f32 fused multiply-adds on all threads, counted as two operations.
+    /// f32 fused multiply-adds per second on all threads, counted as two operations, in GFLOP/s.
     pub gflops: f64,
-    /// Reading memory on all threads.
+    /// Memory read on all threads, in GB/s.
     pub read_gbs: f64,
 }
 
@@ -81,7 +81,7 @@ pub struct Bus {
     pub from_device: u64,
 }
 
-/// One backend's fastest fit. Of a bank that is divided, figures of a pass are those of the part with the most rows.
+/// One backend's fastest fit. For a divided bank, the figures of a pass are those of the part with the most rows.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchRun {
     /// `reference`, `cpu` or `gpu`.
@@ -94,24 +94,24 @@ pub struct BenchRun {
     pub stages: Vec<StageTime>,
     /// The full passes.
     pub passes: Vec<PassRecord>,
-    /// Median of the full passes after the first (or the first, if it is alone).
+    /// Milliseconds of a pass: the median of the full passes after the first (or the first, if it is the only one).
     pub pass_ms: f64,
-    /// Rows a second in that pass.
+    /// Rows per second in that pass.
     pub rows_a_second: f64,
-    /// Bytes of tiles read a second in that pass, in GB; of rows that were not skipped.
+    /// Bytes of tiles read per second in that pass, in GB; rows that were skipped do not count.
     pub gbs: f64,
-    /// Distance arithmetic a second in that pass, in GFLOP: `2 rows k features` of rows that were not skipped.
+    /// Distance arithmetic per second in that pass, in GFLOP: `2 rows k features`; rows that were skipped do not count.
     pub gflops: f64,
     /// What the GPU's kernels did in the whole fit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kernels: Vec<KernelWork>,
-    /// What travelled to the GPU and back in the whole fit.
+    /// Bytes copied to the GPU and back in the whole fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bus: Option<Bus>,
-    /// What the GPU can do at most; None for other backends, and where it could not be measured.
+    /// The ceilings of the GPU; None for other backends, and if they could not be measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_ceilings: Option<DeviceCeilings>,
-    /// What the whole job costs for every million customers, in the currency of the price, if one was given.
+    /// Cost of the whole job per million customers, in the currency of the price, if one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_per_million: Option<f64>,
     /// Inertia in scaled units.
@@ -164,7 +164,7 @@ pub fn run(
     })
 }
 
-/// Adds the ceilings of the GPUs, each measured once. They are open for nothing else: the fits are done.
+/// Adds the ceilings of the GPUs, each measured once. The devices are opened only for this: the fits are done.
 fn measure_devices<'a>(
     runs: &mut [BenchRun],
     fits: impl Iterator<Item = &'a FitRequest>,
@@ -177,7 +177,7 @@ fn measure_devices<'a>(
             run.device_ceilings = *ceilings;
             continue;
         }
-        // The fits are worth more than what they are compared with.
+        // A failed measurement must not discard the fits.
         run.device_ceilings = fit
             .device
             .device_ceilings()
@@ -211,7 +211,7 @@ fn measured(outcome: job::FitOutcome, seconds: f64, price: Option<Price>) -> Res
     later.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let median = later.get(later.len() / 2);
     let pass = median.map_or(f64::NAN, |p| p.seconds);
-    // What was left out would lift a pass above the ceilings.
+    // Counting skipped rows would lift a pass above the ceilings.
     let worked = rows.saturating_sub(median.map_or(0, |p| p.skipped)) as f64;
     Ok(BenchRun {
         backend: outcome.plan.backend.clone(),
@@ -234,7 +234,7 @@ fn measured(outcome: job::FitOutcome, seconds: f64, price: Option<Price>) -> Res
 }
 
 impl BenchReport {
-    /// The ceilings of what a run worked on, in GFLOP/s and GB/s: the GPU's own, or the processor's.
+    /// The ceilings for a run, in GFLOP/s and GB/s: those of its GPU, or of the processor.
     pub fn ceilings_of(&self, run: &BenchRun) -> Option<(f64, f64)> {
         match run.backend.as_str() {
             "gpu" => run.device_ceilings.map(|c| (c.gflops, c.copy_gbs)),
@@ -242,7 +242,7 @@ impl BenchReport {
         }
     }
 
-    /// Fails if the backends did not agree: that is a fault of the program.
+    /// Fails if the backends did not agree, which is a fault of the program.
     pub fn verdict(&self) -> Result<()> {
         if self.agree { Ok(()) } else { Err(Error::Internal("the backends gave different labels or models".into())) }
     }

@@ -9,7 +9,8 @@
 //!                                           labelled Parquet, model, manifest
 //! ```
 //!
-//! The modules stand in the order of the data; each uses only modules above it. ARCHITECTURE.md tells why.
+//! The modules are listed in the order of the data flow; each uses only modules above it. ARCHITECTURE.md gives the
+//! reasons.
 
 mod error;
 pub mod event;

@@ -7,8 +7,8 @@ fn main() -> std::process::ExitCode {
     cli::main()
 }
 
-/// Mesa's Vulkan drivers print an error about every process without XDG_RUNTIME_DIR, though nothing is put there: batch
-/// jobs have none, and the message would be taken for ours.
+/// Mesa's Vulkan drivers print an error in every process without XDG_RUNTIME_DIR, though they put nothing there. Batch
+/// jobs have none, and the message would look like ours.
 #[allow(unsafe_code, reason = "the environment is changed before any thread starts")]
 fn give_mesa_a_runtime_folder() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {

@@ -21,7 +21,7 @@ Exit codes:
   4  environment: device, memory, disk, permission
   5  interrupted; nothing was published";
 
-/// Written here because it would be wider than 80 columns on one line.
+/// Wrapped by hand: on one line it would be wider than 80 columns.
 const RFM_USAGE: &str = "\
 hyades features rfm [OPTIONS] --customer <COLUMN> --time <COLUMN>
            --amount <COLUMN> --out <FILE> <INPUT>...";
@@ -38,10 +38,10 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(super) struct Global {
-    /// Say nothing but errors and the result
+    /// Print only errors and the result
     #[arg(long, short, global = true, help_heading = "Messages")]
     pub(super) quiet: bool,
-    /// Say more: every pass
+    /// Print more: every pass
     #[arg(long, short, global = true, action = ArgAction::Count, help_heading = "Messages")]
     pub(super) verbose: u8,
     /// Log lines instead of progress bars
@@ -51,9 +51,9 @@ pub(super) struct Global {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
-    /// One line an event
+    /// One line per event
     Text,
-    /// One JSON object an event
+    /// One JSON object per event
     Json,
 }
 
@@ -65,25 +65,25 @@ pub(super) enum Verb {
     /// Label customers with a model
     #[command(after_help = EXIT_CODES)]
     Assign(Box<AssignRequest>),
-    /// Show what a fit would hold where, without doing it
+    /// Show the plan of a fit (memory, device, time) without running it
     #[command(after_help = EXIT_CODES)]
     Plan(Box<PlanArgs>),
-    /// Examine every column, and compare with what is expected
+    /// Examine every column, and compare it with expectations
     #[command(after_help = EXIT_CODES)]
     Check(Box<CheckRequest>),
-    /// Time the same fit on several backends and prove that they agree
+    /// Time the same fit on several backends and verify that they agree
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArgs>),
     /// Show devices, SIMD level and memory, and what is missing
     #[command(after_help = EXIT_CODES)]
     Doctor(DoctorArgs),
-    /// Make customer features of transactions
+    /// Compute customer features from transactions
     #[command(subcommand)]
     Features(FeaturesVerb),
     /// Start a recipe, or print its schema
     #[command(subcommand)]
     Recipe(RecipeVerb),
-    /// Files with the options of a job
+    /// Print the schema of files with job options
     #[command(subcommand)]
     Job(JobVerb),
     /// Write a synthetic bank
@@ -93,7 +93,7 @@ pub(super) enum Verb {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RecipeVerb {
-    /// Write a commented recipe for an input, from what check finds
+    /// Write a commented recipe for an input, based on the findings of check
     #[command(after_help = EXIT_CODES)]
     Init(InitArgs),
     /// Write the prepared values of customers, as a model's clustering sees them
@@ -111,14 +111,14 @@ pub(super) enum JobVerb {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FeaturesVerb {
-    /// Recency, frequency, monetary value and more: one row a customer
+    /// Recency, frequency, monetary value and more: one row per customer
     #[command(after_help = EXIT_CODES, override_usage = RFM_USAGE)]
     Rfm(Box<RfmArgs>),
 }
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct FitArgs {
-    /// TOML with these options in sections; what the command line says wins.
+    /// TOML with these options in sections; the command line takes precedence.
     /// `hyades job schema` prints its schema
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -131,7 +131,7 @@ pub(super) struct FitArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlanArgs {
-    /// TOML with these options in sections; what the command line says wins
+    /// TOML with these options in sections; the command line takes precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -140,21 +140,21 @@ pub(super) struct PlanArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct BenchArgs {
-    /// TOML with these options in sections; what the command line says wins
+    /// TOML with these options in sections; the command line takes precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Backends to compare, separated by commas [default: cpu, and gpu where there
-    /// is a real one]
+    /// Backends to compare, separated by commas [default: cpu, and gpu if there is
+    /// a real one]
     #[arg(long, value_name = "BACKENDS", value_delimiter = ',')]
     backends: Vec<BackendKind>,
-    /// Times each fit is done; the fastest counts
+    /// Number of runs of each fit; the fastest counts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) repeat: usize,
-    /// What an hour of the machine costs, for the cost of a million customers: a
-    /// number for all backends, or one for each, such as cpu=0.10,gpu=2.5
+    /// Price of an hour of the machine, to compute the cost of a million customers:
+    /// one number for all backends, or one for each, such as cpu=0.10,gpu=2.5
     #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     price_per_hour: Option<Prices>,
-    /// Also write the figures to this file
+    /// Also write the results to this file
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     #[command(flatten)]
@@ -163,7 +163,7 @@ pub(super) struct BenchArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct DoctorArgs {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -179,7 +179,7 @@ pub(super) struct SynthArgs {
     /// Planted segments
     #[arg(long, value_name = "N", default_value_t = 8)]
     segments: usize,
-    /// Decides every value
+    /// Seed; determines every value
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Share of nulls in nullable columns, 0 to below 1
@@ -188,7 +188,7 @@ pub(super) struct SynthArgs {
     /// Also write the planted segment, in the column true_segment
     #[arg(long)]
     truth: bool,
-    /// Files; with more than one, --out is a folder
+    /// Number of files; with more than one, --out is a folder
     #[arg(long, value_name = "N", default_value_t = 1)]
     files: usize,
     /// Rows in a row group
@@ -200,12 +200,12 @@ pub(super) struct SynthArgs {
     /// File or folder to write
     #[arg(long, short, value_name = "PATH")]
     out: PathBuf,
-    /// Threads [default: one a processor]
+    /// Threads [default: one per processor]
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
 }
 
-/// A request, laid over that of a file.
+/// A request, with missing fields taken from a file.
 fn over(request: FitRequest, config: Option<&Path>) -> Result<FitRequest> {
     match config {
         Some(path) => request.or(FitRequest::from_toml(path)?),
@@ -230,7 +230,7 @@ impl PlanArgs {
 }
 
 impl BenchArgs {
-    /// What to compare, and the names under which it writes to folders in `scratch`.
+    /// The fits to compare; each writes to a folder in `scratch` named after its backend.
     pub(super) fn contenders(&self, scratch: &Path) -> Result<Vec<Contender>> {
         let fit = over(self.request.clone(), self.config.as_deref())?;
         let backends = self.backends(&fit);
@@ -244,7 +244,7 @@ impl BenchArgs {
         Ok(backends.into_iter().map(contender).collect())
     }
 
-    /// By default the CPU, and a GPU if one was named or a real one is there.
+    /// By default the CPU, plus a GPU if one was named or a real one exists.
     fn backends(&self, fit: &FitRequest) -> Vec<BackendKind> {
         if !self.backends.is_empty() {
             return self.backends.clone();
@@ -259,7 +259,7 @@ impl BenchArgs {
 fn on(mut fit: FitRequest, backend: BackendKind, out: PathBuf) -> FitRequest {
     fit.device.backend = Some(backend);
     if backend == BackendKind::Gpu {
-        // What is measured is the GPU, not what would take its place.
+        // Time the GPU itself, not its fallback.
         fit.device.strict_device = true;
     } else {
         fit.device.device = None;

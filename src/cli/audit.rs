@@ -11,7 +11,7 @@ const LONGEST: usize = 24;
 /// Width of sentences.
 const WIDTH: usize = 80;
 
-/// One table an attribute, and what stands out.
+/// One table per attribute, and its largest deviation.
 pub(super) fn text(report: &AuditReport) -> String {
     let mut parts: Vec<String> = report.attributes.iter().map(|a| of_attribute(a, &report.segments)).collect();
     let left_out = report.left_out.iter().map(|(name, why)| format!("not audited: {}: {}", shown(name), shown(why)));
@@ -30,7 +30,7 @@ fn of_attribute(attribute: &Attribute, rows: &[u64]) -> String {
 }
 
 fn shares(found: &SharesReport, rows: &[u64]) -> String {
-    let mut out = table(&["segment", "customers", "missing", "shares of those known"], &[0, 1, 2]);
+    let mut out = table(&["segment", "customers", "missing", "shares of known values"], &[0, 1, 2]);
     let names: Vec<String> = found.values.iter().map(|v| shorter(&shown(v))).collect();
     let mut add = |name: String, rows: u64, line: &ShareLine| {
         let mut told: Vec<String> =
@@ -48,7 +48,7 @@ fn shares(found: &SharesReport, rows: &[u64]) -> String {
     let mut text = out.to_string();
     if let Some(most) = &found.largest_ratio {
         let line = format!(
-            "most frequent in comparison: {} in segment {}, {:.2} times its share of all ({} customers)",
+            "most overrepresented: {} in segment {}, {:.2} times its overall share ({} customers)",
             shorter(&shown(&most.value)),
             most.segment,
             most.ratio,
@@ -57,7 +57,7 @@ fn shares(found: &SharesReport, rows: &[u64]) -> String {
         text = format!("{text}\n{}", wrapped(&line, WIDTH).join("\n"));
     }
     if !found.complete {
-        text.push_str("\nvery many different values: those that first occur late are among the others");
+        text.push_str("\ntoo many distinct values: those that first occur late are counted as (other)");
     }
     text + "\n"
 }
@@ -83,7 +83,7 @@ fn numbers(found: &NumbersReport, rows: &[u64]) -> String {
     add("all".into(), rows.iter().sum(), &found.overall);
     let mut text = out.to_string();
     if found.rounding > 0.0 {
-        text.push_str(&format!("\nvery many different values: quartiles are right to {}", percent(found.rounding)));
+        text.push_str(&format!("\ntoo many distinct values: quartiles are accurate to {}", percent(found.rounding)));
     }
     text + "\n"
 }

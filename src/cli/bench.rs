@@ -72,7 +72,7 @@ fn kernel<'a>(run: &'a BenchRun, name: &str) -> Option<&'a KernelWork> {
     run.kernels.iter().find(|w| w.kernel == name)
 }
 
-/// Dispatches, and their time by the device's clock.
+/// Dispatches, and their time on the device's clock.
 fn time(work: &KernelWork) -> String {
     let times = format!("{} x", thousands(work.dispatches));
     work.seconds.map_or(times.clone(), |s| format!("{times} {} ms", figures(1e3 * s / work.dispatches as f64)))

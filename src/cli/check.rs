@@ -17,9 +17,9 @@ const MARGIN: usize = 9;
 /// Characters of a common value.
 const COMMON: usize = 18;
 
-/// Share of the most common among many values below which it is not told.
+/// Among many values, the share below which the most common one is not shown.
 const RARE: f64 = 0.001;
-/// Width from which numbers have room for the ends of their distribution.
+/// Width from which numbers have room for the tails of their distribution.
 const WIDE: u16 = 96;
 
 /// The whole report.
@@ -40,7 +40,7 @@ pub(super) fn text(report: &CheckReport) -> String {
     parts.join("\n")
 }
 
-/// A table whose first column is a name, tightly set.
+/// A compact table whose first column is a name.
 fn named(header: &[&str]) -> Table {
     let mut out = table(header, &(1..header.len()).collect::<Vec<_>>());
     for column in out.column_iter_mut() {
@@ -57,7 +57,7 @@ fn named(header: &[&str]) -> Table {
 fn columns(report: &CheckReport) -> String {
     let mut out = named(&["column", "type", "missing", "distinct", "most common", "share"]);
     for c in &report.columns {
-        // Where every value is rare, the most common one is nobody's business.
+        // If every value is rare, the most common one could identify a person.
         let told = c.most_common.as_ref().filter(|m| m.exact || m.share >= RARE);
         out.add_row(vec![
             shown(&c.name),
@@ -71,7 +71,7 @@ fn columns(report: &CheckReport) -> String {
     set(&out)
 }
 
-/// A table without blanks at the ends of lines.
+/// A table without trailing blanks.
 fn set(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
@@ -129,7 +129,7 @@ fn numbers(report: &CheckReport) -> Option<String> {
 
 fn number_row(c: &ColumnReport, n: &NumberReport) -> Vec<String> {
     let is_date = c.class == Class::Date;
-    // Of a date, the day is enough here.
+    // For a date, the day is precise enough.
     let tell = |v: Option<&Value>| match v {
         Some(Value::Text(date)) => date.chars().take(10).collect(),
         Some(Value::Whole(n)) if n.unsigned_abs() < 1_000_000 => {
@@ -180,7 +180,7 @@ fn texts(report: &CheckReport) -> Option<String> {
     any.then(|| set(&out))
 }
 
-/// What the signs of the tables mean, where they are used.
+/// Explains the symbols used in the tables.
 fn legend(report: &CheckReport) -> Option<String> {
     let mut parts = Vec::new();
     if report.columns.iter().any(|c| !c.distinct_exact) {
@@ -192,10 +192,10 @@ fn legend(report: &CheckReport) -> Option<String> {
     let numbers = report.columns.iter().filter_map(|c| c.numbers.as_ref());
     let worst = numbers.clone().map(|n| n.rank_error).fold(0.0, f64::max);
     if worst > 0.0 {
-        parts.push(format!("quantiles of a sample, ranks right to {:.2}%;", 100.0 * worst));
+        parts.push(format!("quantiles of a sample, ranks accurate to {:.2}%;", 100.0 * worst));
     }
     if numbers.clone().any(|n| n.transform == Some("signed-log1p")) {
-        parts.push("auto: a fit would take sign(x) ln(1 + |x|);".into());
+        parts.push("auto: a fit would use sign(x) ln(1 + |x|);".into());
     }
     let text = parts.join(" ");
     (!text.is_empty()).then(|| wrapped(text.trim_end_matches(';'), WIDTH).join("\n") + "\n")
@@ -227,7 +227,7 @@ fn pairs(report: &CheckReport) -> Option<String> {
     Some(lines.join("\n") + "\n")
 }
 
-/// A word in the margin and text beside it.
+/// A word in the margin and text next to it.
 fn sentence(word: &str, text: &str) -> Vec<String> {
     let mut word = word;
     wrapped(text, WIDTH - MARGIN)

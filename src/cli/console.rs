@@ -1,4 +1,4 @@
-//! What a verb works with: who hears of its progress, how it is stopped, where its result goes.
+//! The environment of a verb: progress, interruption, and output of the result.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -6,14 +6,14 @@ use std::sync::atomic::AtomicBool;
 use hyades::event::Observer;
 use hyades::{Error, Result};
 
-/// What a verb works with.
+/// The environment of a verb.
 pub(super) struct Console {
     pub(super) observer: Box<dyn Observer>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) quiet: bool,
 }
 
-/// A reader who has gone away is no fault of the work, which is done; a full disk is one of the result.
+/// Writes a line of the result. A closed pipe is not an error, since the work is done; a full disk is one.
 pub(super) fn to_stdout(line: std::fmt::Arguments<'_>) -> Result<()> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();

@@ -18,7 +18,7 @@ pub(super) fn compact(v: f64) -> String {
     }
 }
 
-/// Words in lines of at most so many characters; a longer word has a line of its own.
+/// Wraps words in lines of at most `width` characters; a longer word has its own line.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -33,7 +33,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A positive value to three figures, also a cost far below the smallest coin: `0.00123`, `45.6`, `1,234`.
+/// A positive value to three figures, including costs far below the smallest coin: `0.00123`, `45.6`, `1,234`.
 pub(super) fn figures(v: f64) -> String {
     match v.log10().floor() {
         size if !(-9.0..15.0).contains(&size) => format!("{v:.2e}"),
@@ -71,7 +71,7 @@ pub(super) fn seconds(s: f64) -> String {
     }
 }
 
-/// Seconds in words that promise no precision.
+/// Seconds in words that imply no precision.
 pub(super) fn about(s: f64) -> String {
     match s {
         _ if s < 1.0 => "under a second".into(),

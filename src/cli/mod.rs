@@ -1,13 +1,13 @@
 //! The command line: raw arguments become requests of the library; events become progress; outcomes become tables.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
 
 /// Writes a line of the result to stdout.
 macro_rules! say {
     ($($text:tt)*) => { crate::cli::console::to_stdout(format_args!($($text)*)) };
 }
 
-/// Writes a line for people to stderr. Whether anybody reads it is not the work's business.
+/// Writes a message to stderr, ignoring failures.
 macro_rules! tell {
     ($($text:tt)*) => {{
         use std::io::Write;
@@ -47,7 +47,7 @@ use self::observer::{Bars, Lines};
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let as_json = arguments.global.log_format == Some(LogFormat::Json) && !arguments.global.quiet;
-    // The panic hook has printed what it was; a fault of this program has the code 1.
+    // The panic hook has already printed the panic; a fault of this program exits with code 1.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(arguments)));
     match outcome.unwrap_or_else(|_| Err(Error::Internal("it panicked, see above".into()))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,7 +55,7 @@ pub(crate) fn main() -> ExitCode {
             if as_json {
                 tracing::error!("{error}");
             } else {
-                // Names of columns and files may be anything; what an error lists stands on lines of its own.
+                // Names of columns and files may contain anything; each item that an error lists is on its own line.
                 let lines: Vec<String> = error.to_string().lines().map(hyades::text::shown).collect();
                 tell!("error: {}", lines.join("\n"));
             }
@@ -94,7 +94,7 @@ fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-/// Bars on a terminal, log lines elsewhere or when asked for.
+/// Progress bars on a terminal, log lines elsewhere or on request.
 fn observer(arguments: &Arguments) -> Box<dyn Observer> {
     let global = &arguments.global;
     if global.quiet {

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::fmt::{compact, seconds, thousands};
 
-/// Progress bars with rate and time left; a line stays for every finished stage.
+/// Progress bars with rate and remaining time; every finished stage leaves a line.
 pub(super) struct Bars {
     every_pass: bool,
     bar: Mutex<Option<ProgressBar>>,
@@ -71,7 +71,7 @@ fn new_bar(stage: Stage, total: u64, unit: &str) -> ProgressBar {
     } else {
         (ProgressBar::new_spinner(), "{prefix:>12}  {spinner} {elapsed} {msg}".to_owned())
     };
-    // The templates are constants but for a unit without braces.
+    // The templates are constants except for a unit without braces.
     if let Ok(style) = ProgressStyle::with_template(&template) {
         let style = style.with_key("rate", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
             let _ = write!(w, "{}", compact(state.per_sec()));
@@ -83,13 +83,13 @@ fn new_bar(stage: Stage, total: u64, unit: &str) -> ProgressBar {
     bar
 }
 
-/// One log line an event, by tracing.
+/// One log line per event, through tracing.
 pub(super) struct Lines {
     every_pass: bool,
     state: Mutex<BarState>,
 }
 
-/// Progress of the stage under way; reported now and then.
+/// Progress of the current stage, reported periodically.
 struct BarState {
     done: u64,
     total: u64,
@@ -97,7 +97,7 @@ struct BarState {
     last: Instant,
 }
 
-/// Between two lines of progress.
+/// Time between two lines of progress.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 impl Lines {
@@ -106,9 +106,9 @@ impl Lines {
             .log_internal_errors(false)
             .with_writer(std::io::stderr)
             .with_target(false)
-            // The reader of Delta's logs tells of every step, and of errors with a backtrace; what matters is in ours.
+            // The reader of Delta logs reports every step, and errors with a backtrace; our messages have what matters.
             .with_env_filter("info,delta_kernel=off");
-        // Fails only if there is a subscriber already, which then serves as well.
+        // Fails only if there is a subscriber already, which works just as well.
         let _ = if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
         Self::with(every_pass)
     }

@@ -25,14 +25,14 @@ impl Prices {
         }
     }
 
-    /// Fails for a price that would be ignored.
+    /// Fails if a price would be ignored.
     pub(super) fn check(&self, compared: &[BackendKind]) -> Result<()> {
         let Prices::Each(prices) = self else { return Ok(()) };
         match prices.iter().find(|(backend, _)| !compared.contains(backend)) {
             None => Ok(()),
             Some((backend, _)) => Err(Error::usage(format!(
-                "--price-per-hour names {}, and what is compared is {}; name it in --backends too, or leave its price \
-                 out",
+                "--price-per-hour names {}, but the backends compared are {}; add it to --backends, or remove its \
+                 price",
                 backend.name(),
                 compared.iter().map(|b| b.name()).collect::<Vec<_>>().join(", ")
             ))),
@@ -52,7 +52,7 @@ impl FromStr for Prices {
             let (name, amount) = part.split_once('=').ok_or_else(|| no_price(part))?;
             let name = name.trim();
             let backend = BackendKind::from_str(name, true)
-                .map_err(|_| format!("{name:?} is no backend; cpu, gpu, reference and auto are"))?;
+                .map_err(|_| format!("{name:?} is not a backend; use cpu, gpu, reference or auto"))?;
             if prices.iter().any(|(b, _)| *b == backend) {
                 return Err(format!("{} has two prices", backend.name()));
             }
@@ -68,7 +68,7 @@ fn price(text: &str) -> Result<Price, String> {
 }
 
 fn no_price(text: &str) -> String {
-    format!("{text:?} is no price; write 2.5 for all backends, or cpu=0.10,gpu=2.5")
+    format!("{text:?} is not a price; write 2.5 for all backends, or cpu=0.10,gpu=2.5")
 }
 
 #[cfg(test)]
@@ -90,13 +90,13 @@ mod tests {
         assert!(each.check(&[BackendKind::Gpu, BackendKind::Auto, BackendKind::Cpu]).is_ok());
         assert!(Prices::Same(cheap).check(&[]).is_ok());
         let text = each.check(&[BackendKind::Cpu]).unwrap_err().to_string();
-        assert!(text.starts_with("--price-per-hour names gpu, and what is compared is cpu;"), "{text}");
+        assert!(text.starts_with("--price-per-hour names gpu, but the backends compared are cpu;"), "{text}");
     }
 
     #[test]
     fn nonsense_is_named() {
         let no_price =
-            |part: &str| Err(format!("{part:?} is no price; write 2.5 for all backends, or cpu=0.10,gpu=2.5"));
+            |part: &str| Err(format!("{part:?} is not a price; write 2.5 for all backends, or cpu=0.10,gpu=2.5"));
         for text in ["", "cheap", "0,10", "1 EUR"] {
             assert_eq!(parsed(text), no_price(text));
         }
@@ -108,7 +108,7 @@ mod tests {
             assert!(why.starts_with("a price per hour is a number above 0, not "), "{why}");
             assert_eq!(parsed(text), Err(why));
         }
-        assert_eq!(parsed("tpu=1"), Err("\"tpu\" is no backend; cpu, gpu, reference and auto are".into()));
+        assert_eq!(parsed("tpu=1"), Err("\"tpu\" is not a backend; use cpu, gpu, reference or auto".into()));
         assert_eq!(parsed("cpu=1,CPU=2"), Err("cpu has two prices".into()));
     }
 }

@@ -14,7 +14,7 @@ use super::fmt::thousands;
 pub(super) struct InitArgs {
     #[command(flatten)]
     input: InputOptions,
-    /// File to write, which must not be there yet [default: the standard output]
+    /// File to write, which must not exist yet [default: the standard output]
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The customers' id [default: a column named like one]
@@ -25,9 +25,9 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn init(args: &InitArgs, console: &Console) -> Result<()> {
-    // What somebody has edited is not written over.
+    // Do not overwrite a file that somebody may have edited.
     if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
-        return Err(Error::usage(format!("{} is there already; choose another name, or remove it", out.display())));
+        return Err(Error::usage(format!("{} already exists; choose another name, or remove it", out.display())));
     }
     let request = CheckRequest {
         input: args.input.clone(),

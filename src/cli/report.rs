@@ -11,9 +11,9 @@ use hyades::text::shown;
 
 use super::fmt::{about, bytes, compact, seconds, thousands};
 
-/// Features named for a segment.
+/// Number of features listed for a segment.
 const FEATURES_SHOWN: usize = 3;
-/// Standard deviations from the average from which a feature sets a segment apart.
+/// Standard deviations from the average at which a feature is listed for a segment.
 const APART: f64 = 0.25;
 
 pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
@@ -33,7 +33,7 @@ pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
     table
 }
 
-/// What each rule took, and the strata of the others.
+/// The rows of each rule, and the strata of the others.
 pub(super) fn parts(model: &Model, labels: &Labelling) -> String {
     let mut out = table(&["part", "customers", "share", "segments", "what it is"], &[1, 2, 3]);
     let book = model.division.as_ref().map(|division| &division.book);
@@ -64,7 +64,7 @@ pub(super) fn parts(model: &Model, labels: &Labelling) -> String {
 }
 
 /// Segment, its name if the bank is divided, customers, share, mean distance, and what sets it apart. The segments of
-/// rules stand among the parts.
+/// rules are listed among the parts.
 pub(super) fn segments(model: &Model, labels: &Labelling) -> String {
     let named = model.division.is_some();
     let mut out = if named {
@@ -87,7 +87,7 @@ pub(super) fn segments(model: &Model, labels: &Labelling) -> String {
     out.to_string()
 }
 
-/// What was fitted, how long it took, and how it ended.
+/// Summary of the fit, its duration, and why it stopped.
 pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
     let (model, labels) = (&outcome.model, &outcome.labels);
     let time = format!("{} in all: {}", seconds(elapsed), stages(&outcome.stages));
@@ -103,13 +103,13 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
     let part = &model.parts[0];
     let fitted = part.fitted.centroids();
     let stop = match fitted.stop {
-        Stop::Fixpoint => "nothing moved any more",
-        Stop::Inertia => "the inertia no longer fell",
-        Stop::Tolerance => "centroids moved less than --tol",
-        Stop::MaxIter => "--max-iter was reached before it converged",
+        Stop::Fixpoint => "converged: no centroid moved",
+        Stop::Inertia => "converged: the inertia no longer fell",
+        Stop::Tolerance => "converged: centroids moved less than --tol",
+        Stop::MaxIter => "not converged: --max-iter was reached",
     };
     format!(
-        "{} customers, {} features, {} segments; {} {} until {stop}; inertia {:.6e}\n{time}",
+        "{} customers, {} features, {} segments; {} {}, {stop}; inertia {:.6e}\n{time}",
         thousands(outcome.plan.rows),
         part.preparation.columns.len(),
         fitted.n_clusters,
@@ -123,7 +123,7 @@ fn share(part: u64, whole: u64) -> String {
     format!("{:.1}%", 100.0 * part as f64 / whole.max(1) as f64)
 }
 
-/// Text of unknown origin, harmless and not too long for a table.
+/// Untrusted text, escaped and cut to fit a table.
 fn brief(text: &str) -> String {
     const MOST: usize = 100;
     let mut line = shown(&text.chars().take(MOST).collect::<String>());
@@ -169,7 +169,7 @@ fn columns(preparation: &Preparation) -> String {
         &[5, 6, 7, 8],
     );
     if !out.is_tty() {
-        // Nobody's screen is too narrow, and a name that is broken in two is not found by search.
+        // Not a terminal, so width does not matter, and a name broken across lines could not be searched for.
         out.set_content_arrangement(ContentArrangement::Disabled);
     }
     for whole in [0, 2] {
@@ -202,7 +202,7 @@ fn columns(preparation: &Preparation) -> String {
     text
 }
 
-/// A value beside which `unit` is large is 0 but for rounding.
+/// A value that is tiny compared with `unit` is 0 up to rounding.
 fn beside(value: f64, unit: f64) -> String {
     if value.abs() < 1e-6 * unit { "0".into() } else { compact(value) }
 }

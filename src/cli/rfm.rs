@@ -1,4 +1,4 @@
-//! `features rfm`: its arguments, and what it says at the end.
+//! `features rfm`: its arguments and its report.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -23,7 +23,7 @@ pub(super) struct RfmArgs {
     /// hex or base64, in a FILE or in env:NAME
     #[arg(long, value_name = "FILE|env:NAME")]
     keys: Option<KeySource>,
-    /// File to write, one row a customer
+    /// File to write, one row per customer
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
@@ -48,12 +48,12 @@ struct RfmColumnArgs {
     /// The amount, or two columns to multiply, as in 'quantity*price'
     #[arg(long, value_name = "COLUMN")]
     amount: String,
-    /// The transaction, where it has several rows: purchases and returns are then
+    /// The transaction, if it has several rows: purchases and returns are then
     /// distinct transactions [default: every row is one]
     #[arg(long, value_name = "COLUMN")]
     transaction: Option<String>,
     /// What a return is: negative (an amount below zero), or column=NAME (true, or
-    /// not 0). Returns are counted apart and subtract from monetary_sum
+    /// not 0). Returns are counted separately and subtracted from monetary_sum
     #[arg(long, value_name = "HOW", default_value = "negative")]
     returns: Returns,
 }
@@ -61,14 +61,14 @@ struct RfmColumnArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Which transactions")]
 struct ChoiceArgs {
-    /// Customers are looked at as of this date or timestamp, of which only earlier
-    /// transactions count [default: the day after the newest transaction]
+    /// Reference date or timestamp; only earlier transactions count [default: the
+    /// day after the newest transaction]
     #[arg(long, value_name = "DATE")]
     reference_date: Option<String>,
-    /// Only so many days before the reference date [default: all]
+    /// Use only this many days before the reference date [default: all]
     #[arg(long, value_name = "DAYS")]
     window: Option<u32>,
-    /// Only transactions with this value, as in currency=EUR
+    /// Use only transactions with this value, as in currency=EUR
     #[arg(long, value_name = "COLUMN=VALUE")]
     currency: Option<Filter>,
     /// What to do with transactions without a time, amount or --transaction, or with
@@ -79,7 +79,7 @@ struct ChoiceArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Incomplete {
-    /// Leave them out, and say how many
+    /// Leave them out, and report how many
     LeaveOut,
     /// Refuse the input
     Refuse,
@@ -91,7 +91,7 @@ struct MoreArgs {
     /// Count and sum by the most common values of this column
     #[arg(long, value_name = "COLUMN")]
     category: Option<String>,
-    /// How many of them; the rest is other
+    /// Number of values; the rest are counted as other
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
     /// Compare the last DAYS before the reference date with the DAYS before those

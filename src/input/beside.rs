@@ -1,4 +1,4 @@
-//! The joined columns of a table, stored in the order of the input's rows.
+//! The joined columns of a table, stored in the row order of the input.
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat;
@@ -8,7 +8,7 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use super::file::RangeFile;
 use crate::error::{Error, Result};
 
-/// Columns in the order of the input's rows.
+/// Columns in the row order of the input.
 #[derive(Debug)]
 pub(crate) struct JoinedColumns {
     pub(super) file: RangeFile,

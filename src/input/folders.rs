@@ -1,4 +1,5 @@
-//! What names imply: which files in a folder are input, which folders belong to a table format, and how URLs are shown.
+//! What names imply: which files in a folder are input, which folders belong to a table format, and how URLs are
+//! displayed.
 
 use std::path::Path;
 
@@ -30,7 +31,7 @@ pub(crate) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<(S
     })
 }
 
-/// The error for a folder of a table format, which also holds files of older versions: together they are not one table.
+/// The error for a folder of a table format: it also holds files of older versions, which together are not one table.
 pub(crate) fn table_format_fault(folder: &str, kind: &str) -> Error {
     let folder = folder.trim_end_matches('/');
     Error::input(format!(

@@ -1,19 +1,19 @@
-//! Ids as numbers, by which they are compared and looked up.
+//! Ids as numbers, for comparison and lookup.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 
-/// A number for each id: that of a whole number is itself, that of anything else 128 bits of BLAKE3 of its bytes. Two
-/// of a billion ids have the same with a chance of 10^-21.
+/// A number for each id: an integer is its own number; for anything else, 128 bits of BLAKE3 of its bytes. The chance
+/// that two of a billion ids collide is 10^-21.
 pub(super) fn id_keys(ids: &ArrayRef) -> Result<Vec<Option<u128>>, ArrowError> {
     if *ids.data_type() == DataType::UInt64 {
         return Ok(ids.as_primitive::<UInt64Type>().iter().map(|v| v.map(u128::from)).collect());
     }
     if ids.data_type().is_integer() {
         let wide = cast(ids, &DataType::Int64)?;
-        // A negative number is apart from every unsigned one.
+        // Negative numbers are kept distinct from unsigned ones.
         let key = |v: i64| if v < 0 { u128::from(v as u64) | 1 << 64 } else { v as u128 };
         return Ok(wide.as_primitive::<Int64Type>().iter().map(|v| v.map(key)).collect());
     }
@@ -25,7 +25,7 @@ pub(super) fn id_keys(ids: &ArrayRef) -> Result<Vec<Option<u128>>, ArrowError> {
     Ok(id_bytes(ids)?.as_binary::<i64>().iter().map(|v| v.map(key)).collect())
 }
 
-/// The bytes of each id, as `LargeBinary`: binary ids as they are, others as text, so that 42 and "42" have the same.
+/// The bytes of each id, as `LargeBinary`: binary ids unchanged, others as text, so that 42 and "42" are equal.
 pub(super) fn id_bytes(ids: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match ids.data_type() {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {

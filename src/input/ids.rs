@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::numeric::GOLDEN;
 
-/// What was found wrong with the ids.
+/// Faults found in the ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct IdFindings {
     /// Rows without an id.

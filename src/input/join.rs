@@ -146,7 +146,7 @@ impl Source {
         Ok(counts)
     }
 
-    /// The input's own id column, by which a table is joined.
+    /// The input's own id column, used to join tables.
     fn left_id(&self, table: usize) -> Result<usize> {
         let joined = &self.joined()[table];
         let name = &joined.source.columns()[joined.id].name;
@@ -424,7 +424,7 @@ fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
     concat(&parts).map_err(|e| Error::input(format!("cannot read column {name:?}: {e}")).of_columns([name]))
 }
 
-/// Refuses a table that repeats ids, or of which no row belongs to the input.
+/// Refuses a table that repeats ids, or has no id of the input.
 fn check_matches(table: &Joined, repeated: u64, matched: u64) -> Result<()> {
     let (path, id) = (table.path.display(), &table.source.columns()[table.id].name);
     let text = if repeated > 0 {

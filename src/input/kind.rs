@@ -1,8 +1,8 @@
-//! What the values of a column are, whatever Arrow type holds them: the one classification that all modules share.
+//! The kind of a column's values, independent of their Arrow type: the one classification that all modules share.
 
 use arrow::datatypes::DataType;
 
-/// What values of an Arrow type are. Dictionaries are what their values are.
+/// The kind of the values of an Arrow type. Dictionaries have the kind of their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
     /// True or false.

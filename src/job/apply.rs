@@ -1,5 +1,5 @@
-//! Apply: the values that a clustering sees of some customers, as a model prepares them. Rows flow through in batches
-//! of row groups, as in `assign`; the parts of a divided bank are prepared batch by batch and put back in input order.
+//! Apply: writes the prepared values of customers, as a model's clustering sees them. Rows are read in batches of row
+//! groups, as in `assign`; the parts of a divided bank are prepared batch by batch and put back in input order.
 
 use std::ops::Range;
 use std::path::Path;
@@ -20,18 +20,18 @@ use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
 use crate::rules::{Division, Membership, UNKNOWN_STRATUM};
 use crate::tiles::Layout;
 
-/// Bytes of prepared values that are held at a time.
+/// Bytes of prepared values held at a time.
 const BATCH_BYTES: u64 = 64 << 20;
 
-/// The column that names the part of each row, where there may be several.
+/// The column that names the part of each row, if there can be several.
 const PART_COLUMN: &str = "part";
 
-/// Writes the prepared values of all rows: the id, and one float32 column a feature, or a component, in scaled units.
-/// Of a divided bank, a column names the part of each row, and a feature that a part does not have is null there.
+/// Writes the prepared values of all rows: the id, and one float32 column per feature or component, in scaled units.
+/// For a divided bank, another column names the part of each row, and features that a part does not have are null.
 /// Returns the number of rows.
 ///
 /// # Errors
-/// A model that does not verify, columns that the input lacks, values that the preparation refuses.
+/// A model that does not verify, columns missing from the input, or values that the preparation refuses.
 pub fn apply(request: &ApplyRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<u64> {
     let watch = Watch::new(observer, stop);
     request.resources.install(|| run(request, watch))
@@ -72,7 +72,7 @@ struct Columns {
     schema: Arc<Schema>,
     /// The names of the prepared columns, in order.
     values: Vec<String>,
-    /// The names of the parts: rules, strata, and rows whose stratum is not known; None if all rows are one part.
+    /// The names of the parts: rules, strata, and rows of an unknown stratum; None if all rows are one part.
     parts: Option<ArrayRef>,
 }
 
@@ -93,7 +93,7 @@ impl Columns {
         let taken = |name: &String| name == id.name() || (parts.is_some() && name == PART_COLUMN);
         if values.iter().any(taken) || (parts.is_some() && id.name() == PART_COLUMN) {
             let name = values.iter().find(|name| taken(name)).unwrap_or(id.name());
-            let text = format!("{name:?} would be the name of two columns; choose another id with --id");
+            let text = format!("two columns would be named {name:?}; choose another id with --id");
             return Err(Error::usage(text).of_columns([name]));
         }
         let mut fields = vec![id];
@@ -114,7 +114,7 @@ fn value_names(part: &PartModel) -> Vec<String> {
     }
 }
 
-/// Prepared rows on their way to the table.
+/// Writes prepared rows to the table.
 struct PreparedRows<'a> {
     columns: Columns,
     ids: Option<IdStream<'a>>,
@@ -123,10 +123,10 @@ struct PreparedRows<'a> {
 }
 
 impl PreparedRows<'_> {
-    /// Writes rows; `parts` are the numbers of their parts, if there may be several.
+    /// Writes rows; `parts` are the numbers of their parts, if there can be several.
     fn push(&mut self, rows: usize, parts: Option<Int32Array>, values: Vec<ArrayRef>, watch: Watch<'_>) -> Result<()> {
         watch.check()?;
-        let fail = |e| Error::Internal(format!("putting prepared values together: {e}"));
+        let fail = |e| Error::Internal(format!("assembling prepared values: {e}"));
         let mut arrays: Vec<ArrayRef> = vec![match &mut self.ids {
             Some(ids) => ids.take(rows)?,
             None => Arc::new(Int64Array::from_iter_values(self.next_row..self.next_row + rows as i64)),
@@ -142,7 +142,7 @@ impl PreparedRows<'_> {
     }
 }
 
-/// What both ways have in common.
+/// Shared by both layouts: one part, and several.
 struct ApplyJob<'a> {
     request: &'a ApplyRequest,
     source: &'a Source,
@@ -156,7 +156,7 @@ impl ApplyJob<'_> {
         (BATCH_BYTES / (4 * dim as u64)).max(1)
     }
 
-    /// All rows are one part: a row group that is larger than a batch goes through a scratch file.
+    /// All rows are one part: a row group larger than a batch goes through a scratch file.
     fn whole(&self, part: &PartModel, rows: &mut PreparedRows<'_>, watch: Watch<'_>) -> Result<()> {
         let mut totals: Vec<ColumnCounts> = Vec::new();
         let most = self.batch_rows();
@@ -171,7 +171,7 @@ impl ApplyJob<'_> {
         Ok(())
     }
 
-    /// Rows of several parts, put back in input order a batch of row groups at a time; memory holds the values of a
+    /// Rows of several parts, put back in input order one batch of row groups at a time; memory holds the values of one
     /// batch.
     fn divided(&self, rows: &mut PreparedRows<'_>, watch: Watch<'_>) -> Result<()> {
         let views: Vec<_> = (0..self.model.parts.len()).map(|i| self.membership.view(self.source, i)).collect();
@@ -228,7 +228,7 @@ impl ApplyJob<'_> {
         rows.push(parts.len(), Some(numbers), columns, watch)
     }
 
-    /// Prepares row groups of a source by the preparation of a part; a `folder` is for a scratch file.
+    /// Prepares row groups of a source with the preparation of a part; `folder` is for a scratch file.
     fn replay(
         &self,
         source: &Source,
@@ -257,7 +257,7 @@ impl ApplyJob<'_> {
     }
 }
 
-/// The row groups of a view that are some of these of the input.
+/// The row groups of a view that correspond to these row groups of the input.
 fn row_groups_within<'a>(view: &'a Source, numbers: &Range<usize>) -> &'a [RowGroup] {
     let groups = view.row_groups();
     let start = groups.partition_point(|g| g.number < numbers.start);

@@ -1,5 +1,5 @@
-//! Assign: a model on new customers. Rows flow through in batches of row groups, and a row group that is larger than a
-//! batch through a scratch file, so memory does not grow with the input.
+//! Assign: applies a model to new customers. Rows are read in batches of row groups, and a row group larger than a
+//! batch goes through a scratch file, so memory does not grow with the input.
 
 use std::path::Path;
 
@@ -34,18 +34,18 @@ pub struct AssignOutcome {
     pub model: Model,
     /// Counts, mean distances and the hash of the labels.
     pub labels: Labelling,
-    /// How protected attributes are distributed, if that was asked for.
+    /// How protected attributes are distributed, if requested.
     pub audit: Option<AuditReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
 }
 
-/// Labels customers with a model: every row gets the segment that the rules and centroids of the model give it. Labels
-/// and manifest are published in the folder of the request.
+/// Labels customers with a model: every row gets its segment from the model's rules and centroids. Labels and manifest
+/// are published in the folder of the request.
 ///
 /// # Errors
-/// A model that does not verify; columns of the model that the input lacks, all listed; and whatever a fit refuses.
-/// Then nothing is published.
+/// A model that does not verify; columns of the model that are missing from the input, all listed; and whatever a fit
+/// refuses. Nothing is published then.
 ///
 /// # Examples
 /// ```no_run
@@ -74,7 +74,7 @@ pub fn assign(
     request.resources.install(|| run(request, &recorder, watch))
 }
 
-/// What is known before the rows are divided.
+/// The state before the rows are divided.
 struct OpenedAssign {
     model: Model,
     source: Source,
@@ -138,10 +138,10 @@ fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opene
     Ok(OpenedAssign { model, source, roles, division, replayer })
 }
 
-/// The division of a model, on another input.
+/// Applies the division of a model to another input.
 ///
 /// # Errors
-/// Columns of the rules that are missing, or are of another kind than in the fit; all listed.
+/// Columns of the rules that are missing, or have another kind than in the fit; all listed.
 pub(super) fn division(model: &Model, path: &Path, source: &Source) -> Result<Division> {
     let Some(division) = &model.division else { return Ok(Division::Whole) };
     Division::again(&division.book, &division.columns, source).map_err(|why| {
@@ -151,7 +151,7 @@ pub(super) fn division(model: &Model, path: &Path, source: &Source) -> Result<Di
     })
 }
 
-/// Joins, and vets the ids.
+/// Joins tables and checks the ids.
 fn vet(request: &AssignRequest, opened: &mut OpenedAssign, watch: Watch<'_>) -> Result<VettedRows> {
     let OpenedAssign { source, roles, division, .. } = opened;
     let needed = [roles.features.clone(), inputs::besides(roles), division.columns()].concat();
@@ -170,14 +170,14 @@ fn divide(opened: &OpenedAssign, watch: Watch<'_>) -> Result<Membership> {
     Ok(membership)
 }
 
-/// What was found.
+/// The results.
 struct LabelledParts {
     parts: Vec<ManifestPart>,
     labels: Labelling,
     audit: Option<AuditReport>,
 }
 
-/// Labels every part; the labels of all are in the table afterwards.
+/// Labels every part; afterwards the table holds the labels of all.
 fn label(
     request: &AssignRequest,
     opened: &OpenedAssign,
@@ -220,17 +220,17 @@ fn file_hash(request: &AssignRequest) -> Result<String> {
     Ok(blake3::hash(&text).to_hex().to_string())
 }
 
-/// Roles as the user asks for them.
+/// The roles as requested.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) id: Option<&'a String>,
     pub(super) protect: &'a [String],
 }
 
-/// The columns' roles in the input; the id is the one asked for, else the one of the fit.
+/// The columns' roles in the input; the id is the one requested, otherwise that of the fit.
 ///
 /// # Errors
-/// Columns of the recipes that the input lacks, all listed, or about which files disagree.
+/// Columns of the recipes that the input lacks, all listed, or that differ between files.
 pub(super) fn roles(
     asked: Asked<'_>,
     recipes: &[&Preparation],
@@ -263,7 +263,7 @@ pub(super) fn roles(
     request.resolve(source)
 }
 
-/// Warns of categories and values that the fit did not see.
+/// Warns about categories and values that the fit did not see.
 pub(super) fn tell_unseen(totals: &[ColumnCounts], recipe: &Preparation, rows: u64, watch: Watch<'_>) {
     for (c, column) in totals.iter().zip(&recipe.columns).filter(|(c, _)| c.counts.unseen > 0) {
         let name = column.column();
@@ -299,7 +299,7 @@ impl Replayer {
         Ok(Replayer { batch_rows: plan.rows, ladder: chosen.ladder(&request.device, size, budget)? })
     }
 
-    /// Labels all rows of `source`, whose columns have the names of the model's.
+    /// Labels all rows of `source`, whose columns have the same names as the model's.
     fn label(
         &self,
         request: &AssignRequest,
@@ -330,7 +330,7 @@ impl Replayer {
         let (labels, kept) = writer.finish()?;
         destination.keep(kept);
         if labels.counts.iter().sum::<u64>() != source.rows() {
-            return Err(Error::Internal(format!("{} rows were read and others labelled", source.rows())));
+            return Err(Error::Internal(format!("{} rows were read but another number was labelled", source.rows())));
         }
         let transforms = preparation.columns.iter().map(|c| c.transform.name());
         let column = |(counts, transform)| ManifestColumn { counts, transform };
@@ -338,7 +338,7 @@ impl Replayer {
     }
 }
 
-/// Labels batch after batch, on whatever device is left.
+/// Labels batch after batch; if the device is lost, on the next backend of the ladder.
 struct BatchLabeller<'a> {
     centroids: &'a Centroids,
     margin: bool,
@@ -347,9 +347,9 @@ struct BatchLabeller<'a> {
 
 impl BatchLabeller<'_> {
     fn label(&self, tiles: &Tiles, watch: Watch<'_>, sink: &mut dyn FnMut(Labels) -> Result<()>) -> Result<()> {
-        // Rows of this batch that were handed on before a device was lost are not handed on again.
+        // Rows of this batch that were passed on before a device was lost are not passed on again.
         let mut done = 0;
-        // A fault of the sink, such as a full disk, is no fault of the device.
+        // An error of the sink, such as a full disk, is not a device error.
         let mut sink_fault = None;
         loop {
             let mut outcome = self.ladder.backend().open(tiles, self.centroids.k(), watch.quiet());
@@ -360,7 +360,7 @@ impl BatchLabeller<'_> {
                     done = done.max(end);
                     fresh.map_or(Ok(()), &mut *sink).map_err(|e| {
                         sink_fault = Some(e);
-                        Error::Internal("the labels could not be handed on".into())
+                        Error::Internal("the labels could not be passed on".into())
                     })
                 }),
                 Err(_) => Ok(()),
@@ -379,7 +379,7 @@ impl BatchLabeller<'_> {
     }
 }
 
-/// Consecutive row groups of up to `most` rows together; a larger one is a batch of its own.
+/// Batches of consecutive row groups with up to `most` rows in total; a larger row group is its own batch.
 pub(super) fn batches(groups: &[RowGroup], most: u64) -> impl Iterator<Item = &[RowGroup]> {
     let mut rest = groups;
     std::iter::from_fn(move || {
@@ -410,7 +410,7 @@ mod tests {
     use crate::backend::reference::Reference;
     use crate::backend::{Backend, CentroidSums, Centroidal, Session};
 
-    /// Hands on the labels of `chunks` chunks, then is lost.
+    /// Passes on the labels of `chunks` chunks, then fails as a lost device.
     struct Dying {
         chunks: usize,
     }
@@ -462,7 +462,7 @@ mod tests {
         let rows: Vec<i32> = (0..1000).map(|i| i * 7919 % 2003).collect();
         let tiles = Tiles::from_rows(2, &rows, None, 64).unwrap();
         let centroids = Centroids::new(2, vec![100, 200, 900, 1200, 1800, 300]).unwrap();
-        // A device that dies again, opened anew, after two chunks more.
+        // A device that is lost again after it was reopened, two chunks later.
         let ladder = |backend: Box<dyn Backend>| {
             let again = || -> Result<Box<dyn Backend>> { Ok(Box::new(Dying { chunks: 3 })) };
             Ladder::new(backend, Cpu::new(None).unwrap(), false, Box::new(again))
@@ -472,7 +472,7 @@ mod tests {
             let ladder = ladder(backend);
             let worker = BatchLabeller { centroids: &centroids, margin: true, ladder: &ladder };
             let mut sink = |part: Labels| {
-                assert_eq!(part.first_row, all.len() as u64, "rows are handed on once, in order");
+                assert_eq!(part.first_row, all.len() as u64, "rows are passed on once, in order");
                 let second = part.second2.unwrap();
                 all.extend((0..part.labels.len()).map(|i| (part.labels[i], part.distance2[i], second[i])));
                 Ok(())
@@ -485,7 +485,7 @@ mod tests {
         let worker = BatchLabeller { centroids: &centroids, margin: true, ladder: &dying };
         let full = |_: Labels| Err(Error::environment("the disk is full".into()));
         let fault = worker.label(&tiles, Watch::none(), &mut { full }).unwrap_err();
-        assert_eq!(fault.to_string(), "the disk is full", "a fault of the sink is not mended by another device");
+        assert_eq!(fault.to_string(), "the disk is full", "another device does not fix an error of the sink");
         assert_eq!(dying.backend().name(), "gpu");
         let (expected, _) = label(Box::new(Reference));
         assert_eq!(expected.len(), 500);

@@ -1,5 +1,5 @@
-//! What an audit of protected attributes asks of a job: attributes that can be read, and no doubt about which run an
-//! `audit.json` belongs to.
+//! Checks for an audit of protected attributes: the attributes can be read, and it is clear to which run an
+//! `audit.json` belongs.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::survey::{Riders, Riding};
 /// The file that an audit publishes.
 const AUDIT: &str = "audit.json";
 
-/// What a job publishes: `outputs`, and before the last of them, the manifest, an audit.
+/// The files that a job publishes: `outputs`, with an audit inserted before the last, the manifest.
 pub(super) fn outputs(outputs: &[&'static str], audit: bool) -> Vec<&'static str> {
     let mut names = outputs.to_vec();
     if audit {
@@ -23,26 +23,27 @@ pub(super) fn outputs(outputs: &[&'static str], audit: bool) -> Vec<&'static str
     names
 }
 
-/// Before any work.
+/// Checks the attributes before any work.
 ///
 /// # Errors
 /// No protected attribute, or files that disagree about one.
 pub(super) fn vet(source: &Source, roles: &Roles) -> Result<()> {
     if roles.protected.is_empty() {
         return Err(Error::usage(
-            "--audit: no column is named like a protected attribute; name those that are one in --protect".into(),
-        ));
+            "--audit: no column is named like a protected attribute; name the protected columns with --protect".into(),
+        )
+        .of_option("--audit"));
     }
     let columns = roles.protected.iter().map(|p| &source.columns()[p.column]);
     agreed(columns, "protected attributes", Some("leave --audit out")).map_err(|e| e.of("--audit"))
 }
 
-/// How many columns are audited.
+/// The number of audited columns.
 pub(super) fn columns(audit: bool, roles: &Roles) -> usize {
     if audit { roles.protected.len() } else { 0 }
 }
 
-/// Says which protected attributes are features.
+/// Warns about protected attributes that are features.
 pub(super) fn warn_of_features(source: &Source, roles: &Roles, watch: Watch<'_>) {
     let name = |p: &crate::roles::Protected| format!("{} ({})", source.columns()[p.column].name, p.attribute);
     let features: Vec<String> = roles.protected.iter().filter(|p| p.is_feature).map(name).collect();
@@ -51,15 +52,15 @@ pub(super) fn warn_of_features(source: &Source, roles: &Roles, watch: Watch<'_>)
     }
 }
 
-/// An earlier audit that stays in the output folder, beside segments that it says nothing about.
+/// Warns about an earlier audit in the output folder, next to segments that it does not describe.
 pub(super) fn warn_of_earlier(out: &Path, watch: Watch<'_>) {
     let path = out.join(AUDIT);
     if path.is_file() {
-        watch.warn(format!("{} is of an earlier run; --audit makes it anew", path.display()));
+        watch.warn(format!("{} is from an earlier run; pass --audit to replace it", path.display()));
     }
 }
 
-/// Adds the audit to what will be published; its hash is for the manifest.
+/// Adds the audit to the files to publish; returns its hash for the manifest.
 pub(super) fn publish(audit: Option<&AuditReport>, publication: &mut Publication) -> Result<Option<String>> {
     let Some(audit) = audit else { return Ok(None) };
     let text = serde_json::to_string_pretty(audit).map_err(|e| Error::Internal(e.to_string()))? + "\n";

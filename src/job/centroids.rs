@@ -1,4 +1,4 @@
-//! Starting centroids from a file: a model, or a Parquet file in the features' own units.
+//! Starting centroids from a file: a model, or a Parquet file in the features' original units.
 
 use std::path::Path;
 
@@ -17,14 +17,14 @@ pub(super) enum Start {
     PlusPlus,
     /// Rows at random.
     Random,
-    /// Centroids by feature, as a file has them.
+    /// Centroids by feature, as in a file.
     Given(GivenCentroids),
 }
 
-/// Starting centroids in the features' own units.
+/// Starting centroids in the features' original units.
 #[derive(Clone)]
 pub(super) struct GivenCentroids {
-    /// How messages name where they are from.
+    /// The name of their source in messages.
     name: String,
     k: usize,
     features: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) struct GivenCentroids {
 
 /// Where the centroids of all parts start.
 pub(super) enum Starts {
-    /// The same way everywhere.
+    /// The same method for all parts.
     Drawn(InitRequest),
     /// From the parts of a model.
     Model(Box<Model>, String),
@@ -43,7 +43,7 @@ pub(super) enum Starts {
 }
 
 impl Starts {
-    /// Reads what is asked for, before any work.
+    /// Reads the requested starts, before any work.
     ///
     /// # Errors
     /// A file that cannot be read or is neither a model nor Parquet.
@@ -56,15 +56,16 @@ impl Starts {
         Ok(Starts::Table(from_parquet(path, access)?))
     }
 
-    /// Makes sure that a bank that is not divided finds `k` centroids.
+    /// Checks that an undivided bank has `k` centroids.
     pub(super) fn vet_whole(&self, k: usize) -> Result<()> {
         let (name, found) = match self {
             Starts::Drawn(_) => return Ok(()),
             Starts::Model(model, name) => match model.parts.as_slice() {
                 [part] if model.division.is_none() => (name, part.fitted.segments()),
                 _ => {
-                    let text = format!("{name}: it is a model with rules, whose strata have centroids of their own");
-                    return Err(Error::input(text).of_kind(ErrorKind::Model));
+                    let text =
+                        format!("{name}: it is a model with rules, and each of its strata has its own centroids");
+                    return Err(Error::input(text).of_kind(ErrorKind::Model).of_option("--init"));
                 }
             },
             Starts::Table(named) => (&named.name, named.k),
@@ -75,7 +76,7 @@ impl Starts {
     /// The starts of every part, in order.
     ///
     /// # Errors
-    /// A file without centroids for a part, or with another number of them; all parts of a kind at once.
+    /// A file without centroids for a part, or with another number of them; all parts with the same fault at once.
     pub(super) fn of_parts(&self, parts: &[Stratum], ks: &[usize]) -> Result<Vec<Start>> {
         match self {
             Starts::Drawn(InitRequest::Random) => Ok(parts.iter().map(|_| Start::Random).collect()),
@@ -83,7 +84,7 @@ impl Starts {
             Starts::Table(named) => match parts {
                 [_] => Ok(vec![Start::Given(named.clone())]),
                 _ => Err(Error::usage(format!(
-                    "--init {}: every stratum has centroids of its own; give a model with the same strata",
+                    "--init {}: every stratum needs its own centroids; give a model with the same strata",
                     named.name
                 ))
                 .of_option("--init")),
@@ -119,14 +120,14 @@ fn vet_count(name: &str, found: usize, k: usize) -> Result<()> {
     if found == k {
         return Ok(());
     }
-    Err(Error::usage(format!("{name} holds {found} centroids, and k is {k}")).of_option("--init"))
+    Err(Error::usage(format!("{name} has {found} centroids, but k = {k}")).of_option("--init"))
 }
 
 impl Start {
-    /// On the grid of a preparation.
+    /// The start on the grid of a preparation.
     ///
     /// # Errors
-    /// Centroids that lack features (all listed), or have values that are missing.
+    /// Centroids that lack features (all listed), or have missing values.
     pub(super) fn of(&self, preparation: &Preparation) -> Result<Init> {
         match self {
             Start::PlusPlus => Ok(Init::PlusPlus),
@@ -148,11 +149,12 @@ impl GivenCentroids {
         let missing: Vec<&str> = preparation.feature_names().into_iter().filter(|name| place(name).is_none()).collect();
         if !missing.is_empty() {
             return Err(Error::input(format!(
-                "{}: starting centroids need every feature; missing: {}",
+                "{}: starting centroids must have every feature; missing: {}",
                 self.name,
                 missing.join(", ")
             ))
-            .of_columns(missing));
+            .of_columns(missing)
+            .of_option("--init"));
         }
         let k = self.k;
         let dim = preparation.columns.len();
@@ -161,14 +163,16 @@ impl GivenCentroids {
             let at = place(&column.name).unwrap_or(0);
             for (j, &raw) in self.columns[at].iter().enumerate() {
                 let grid = column.on_grid(raw, preparation.step_exponent).ok_or_else(|| {
-                    Error::input(format!("{}: centroid {j} has no usable value of {:?}", self.name, column.name))
+                    Error::input(format!("{}: centroid {j} has no usable value for {:?}", self.name, column.name))
                         .of_columns([&column.name])
+                        .of_option("--init")
                 })?;
                 values[j * dim + f] = grid;
             }
         }
         let rows: Vec<i32> = values.chunks_exact(dim).flat_map(|row| preparation.row_of(row)).collect();
-        Centroids::new(preparation.grid_dim(), rows).map_err(|e| Error::input(format!("{}: {e}", self.name)))
+        Centroids::new(preparation.grid_dim(), rows)
+            .map_err(|e| Error::input(format!("{}: {e}", self.name)).of_option("--init"))
     }
 }
 

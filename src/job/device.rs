@@ -1,4 +1,4 @@
-//! Which backend a job runs on, and why.
+//! Chooses the backend that a job runs on, and says why.
 
 use super::request::{BackendKind, DeviceOptions};
 use crate::backend::cpu::Cpu;
@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 pub(crate) struct Chosen {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) why: String,
-    /// The most bytes of tiles that the device copies into the host's memory: more than 0 for a software device only.
+    /// The most bytes of tiles that the device copies into host memory: above 0 for a software device only.
     pub(crate) host_copy: u64,
-    /// Bytes of the host's memory that the device takes for itself.
+    /// Bytes of host memory that the device uses for itself.
     pub(crate) host_fixed: u64,
 }
 
-/// The size of a job, as far as it decides what pays.
+/// The size of a job, as needed to choose a backend.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) rows: u64,
@@ -24,15 +24,15 @@ pub(crate) struct Size {
     pub(crate) k: usize,
 }
 
-/// Multiply-adds of all passes together from which a GPU makes up for starting it and copying the tiles: about two
-/// seconds' work of one CPU core.
+/// Multiply-adds of all passes together above which a GPU makes up for its startup and for copying the tiles: about two
+/// seconds of work of one CPU core.
 const GPU_PAYS: f64 = 1e11;
 
-/// Passes that a fit is expected to make.
+/// The expected number of passes of a fit.
 pub(crate) const EXPECTED_PASSES: u64 = 10;
 
 impl DeviceOptions {
-    /// The CPU, for what does not run on the backend, or no longer.
+    /// The CPU, for work that does not run on the backend, or no longer does.
     ///
     /// # Errors
     /// A SIMD level that this machine does not have.
@@ -40,10 +40,10 @@ impl DeviceOptions {
         Ok(Cpu::new(self.simd)?.with_skipping(!self.no_skipping))
     }
 
-    /// Opens the GPU that is meant, measures what it can do at most, and closes it.
+    /// Opens the selected GPU, measures its ceilings, and closes it.
     ///
     /// # Errors
-    /// A GPU that this machine does not have, or one that is lost.
+    /// A GPU that this machine does not have, or that is lost.
     pub(crate) fn device_ceilings(&self) -> Result<DeviceCeilings> {
         gpu::ceilings(self.device.as_deref())
     }
@@ -58,26 +58,29 @@ impl DeviceOptions {
         };
         match self.backend.unwrap_or_default() {
             BackendKind::Reference => {
-                Ok(Chosen { backend: Box::new(Reference), why: "asked for".into(), host_copy: 0, host_fixed: 0 })
+                Ok(Chosen { backend: Box::new(Reference), why: "requested".into(), host_copy: 0, host_fixed: 0 })
             }
             BackendKind::Cpu if self.device.is_some() => {
-                Err(Error::usage("--device names a GPU and --backend cpu excludes it; leave one of them out".into()))
+                Err(Error::usage("--device selects a GPU, but --backend cpu excludes it; leave one of them out".into())
+                    .of_option("--device"))
             }
-            BackendKind::Cpu => cpu("asked for".into()),
-            BackendKind::Gpu => gpu::open(self.device.as_deref(), "asked for".into(), budget),
+            BackendKind::Cpu => cpu("requested".into()),
+            BackendKind::Gpu => gpu::open(self.device.as_deref(), "requested".into(), budget),
             BackendKind::Auto if self.device.is_some() => {
-                gpu::open(self.device.as_deref(), "--device asks for it".into(), budget)
+                gpu::open(self.device.as_deref(), "requested with --device".into(), budget)
             }
             BackendKind::Auto => {
                 let work = size.rows as f64 * size.dim as f64 * size.k as f64 * EXPECTED_PASSES as f64;
                 if work < GPU_PAYS {
-                    return cpu("the job is too small to start a GPU for".into());
+                    return cpu("the job is too small for a GPU".into());
                 }
                 match gpu::real() {
-                    Some(name) => gpu::open(None, format!("{name} pays for a job of this size"), budget).or_else(|e| {
-                        if self.strict_device { Err(e) } else { cpu(format!("{name} could not be opened: {e}")) }
-                    }),
-                    None => cpu("no real GPU was found (hyades doctor tells more)".into()),
+                    Some(name) => {
+                        gpu::open(None, format!("{name} is faster for a job of this size"), budget).or_else(|e| {
+                            if self.strict_device { Err(e) } else { cpu(format!("{name} could not be opened: {e}")) }
+                        })
+                    }
+                    None => cpu("no real GPU was found (see hyades doctor)".into()),
                 }
             }
         }
@@ -92,9 +95,9 @@ mod gpu {
 
     use crate::backend::gpu::{AdapterKind, DeviceChoice, Gpu, GpuOptions, Gpus, adapters};
     use crate::backend::{Backend, DeviceCeilings};
-    use crate::error::{Error, Result};
+    use crate::error::{Error, ErrorKind, Result};
 
-    /// What Mesa's software driver takes for itself, with its compiler and staging buffers: 77 to 90 MiB were seen.
+    /// What Mesa's software driver uses for itself, with its compiler and staging buffers: 77 to 90 MiB were measured.
     const DRIVER_BYTES: u64 = 96 << 20;
 
     pub(super) fn open(device: Option<&str>, why: String, budget: u64) -> Result<Chosen> {
@@ -105,14 +108,14 @@ mod gpu {
         for choice in &choices {
             let gpu = Gpu::open(choice)?;
             let (gpu, host_copy, host_fixed) = match gpu.adapter().kind {
-                // A software device lives in the memory that the budget is about: a quarter of it holds resident slabs
-                // and the two that are streamed.
+                // A software device uses the memory that the budget limits: a quarter of it holds resident slabs and
+                // the two streamed ones.
                 AdapterKind::Software => {
                     let copy = share / 4;
                     let options = GpuOptions { resident_bytes: Some(copy / 2), slab_bytes: Some(copy / 4) };
                     (gpu.with_options(options), copy, DRIVER_BYTES)
                 }
-                // It shares the host's memory, of which it takes what it needs.
+                // It shares host memory and uses as much as it needs.
                 AdapterKind::Integrated => (gpu, u64::MAX, DRIVER_BYTES),
                 _ => (gpu, 0, 0),
             };
@@ -138,7 +141,7 @@ mod gpu {
         Ok(sum)
     }
 
-    /// What `--device` means: at least one choice.
+    /// The devices that `--device` selects: at least one.
     fn choices(device: Option<&str>) -> Result<Vec<DeviceChoice>> {
         let choice = |text: &str| match text.trim().parse() {
             Ok(index) => DeviceChoice::Index(index),
@@ -148,13 +151,15 @@ mod gpu {
             None => Ok(vec![DeviceChoice::Any]),
             Some("all") => {
                 let mut real: Vec<_> = adapters().into_iter().filter(|a| a.is_real()).collect();
-                // One that several drivers show is taken once.
+                // A GPU that several drivers expose is used once.
                 let mut seen = HashSet::new();
                 real.retain(|a| a.pci.is_empty() || seen.insert(a.pci.clone()));
                 if real.is_empty() {
                     return Err(Error::environment(
                         "--device all: no real GPU was found; `hyades doctor` says what is missing".into(),
-                    ));
+                    )
+                    .of_kind(ErrorKind::Device)
+                    .of_option("--device"));
                 }
                 Ok(real.into_iter().map(|a| DeviceChoice::Index(a.index)).collect())
             }
@@ -171,10 +176,11 @@ mod gpu {
 mod gpu {
     use super::Chosen;
     use crate::backend::DeviceCeilings;
-    use crate::error::{Error, Result};
+    use crate::error::{Error, ErrorKind, Result};
 
     fn absent<T>() -> Result<T> {
-        Err(Error::environment("this hyades was built without its GPU backend; build it with --features gpu".into()))
+        Err(Error::environment("this hyades was built without its GPU backend; build it with --features gpu".into())
+            .of_kind(ErrorKind::Device))
     }
 
     pub(super) fn ceilings(_: Option<&str>) -> Result<DeviceCeilings> {

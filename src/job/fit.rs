@@ -40,7 +40,7 @@ pub struct FitOutcome {
     pub model: Model,
     /// Counts, mean distances and the hash of the labels.
     pub labels: Labelling,
-    /// How protected attributes are distributed, if that was asked for.
+    /// How protected attributes are distributed, if requested.
     pub audit: Option<AuditReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
@@ -50,7 +50,7 @@ pub struct FitOutcome {
     pub device_work: Vec<Option<DeviceWork>>,
 }
 
-/// What is known before any value is read.
+/// The state before any value is read.
 struct OpenedFit {
     source: Source,
     roles: Roles,
@@ -67,7 +67,7 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let source = inputs::open(&request.input, request.columns.id.as_deref(), watch)?;
     let names = source.columns().iter().map(|c| c.name.as_str());
     let division = Division::read(request.division.rules.as_deref(), &source)?;
-    // A recipe may turn columns into numbers that are none.
+    // A recipe can encode columns that are not numbers.
     let roles = request.columns.roles(recipe.encoded(names)).resolve(&source)?;
     let roles = strata::without_strata(roles, &division, &source)?;
     strata::warn_of_protected(&division, &roles, &source, watch);
@@ -108,7 +108,7 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     Ok(OpenedFit { source, roles, design, division, starts, ladder, plan })
 }
 
-/// There are rows, and at least as many as segments.
+/// Checks that there are rows, and at least as many as segments.
 fn vet_rows(source: &Source, k: usize) -> Result<()> {
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));
@@ -119,7 +119,7 @@ fn vet_rows(source: &Source, k: usize) -> Result<()> {
     Ok(())
 }
 
-/// Notes how the id was found, and which columns are left out.
+/// Reports how the id was found, and which columns are left out.
 fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
     if let Some(id) = roles.id.filter(|_| roles.id_guessed) {
         watch.note(format!("id column: {} (by its name; --id to choose another)", source.columns()[id].name));
@@ -130,10 +130,10 @@ fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
     }
 }
 
-/// Plans a fit without doing it.
+/// Plans a fit without running it.
 ///
 /// # Errors
-/// As a fit before its work: inputs, columns, device, memory.
+/// The errors of a fit before its work: inputs, columns, device, memory.
 pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Source)> {
     let checked = request.check()?;
     request.resources.install(|| {
@@ -142,8 +142,8 @@ pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Sour
     })
 }
 
-/// Fits a bank: prepares, clusters and labels every part of it, and publishes labels, model and manifest in the folder
-/// of the request; without a folder, nothing is written.
+/// Fits a bank: prepares, clusters and labels every part, and publishes labels, model and manifest in the folder of the
+/// request; without a folder, nothing is written.
 ///
 /// # Errors
 /// Whatever the stages refuse, or an interruption once `stop` is set; then nothing is published.
@@ -172,7 +172,7 @@ pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atom
     request.resources.install(|| run(&checked, &recorder, watch))
 }
 
-/// What is known of the rows before they are clustered.
+/// The state before the rows are clustered.
 struct Vetted {
     rows: VettedRows,
     membership: Membership,
@@ -182,7 +182,7 @@ struct Vetted {
     starts: Vec<Start>,
 }
 
-/// What was found.
+/// The results.
 struct FittedParts {
     parts: Vec<(Part, Vec<PassRecord>)>,
     labels: Labelling,
@@ -214,7 +214,7 @@ fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     Ok(FitOutcome { plan: opened.plan, roles: opened.roles, model, labels, audit, stages, passes, device_work })
 }
 
-/// Joins, vets the ids, and divides the rows.
+/// Joins tables, checks the ids, and divides the rows.
 fn vet(checked: &CheckedFit, opened: &mut OpenedFit, watch: Watch<'_>) -> Result<Vetted> {
     let CheckedFit { request, k, .. } = checked;
     let OpenedFit { source, roles, design, division, starts, plan, .. } = opened;
@@ -230,7 +230,7 @@ fn vet(checked: &CheckedFit, opened: &mut OpenedFit, watch: Watch<'_>) -> Result
     Ok(Vetted { rows: VettedRows { joins, ids, pseudonym }, membership, ks, starts })
 }
 
-/// Clusters and labels every part; the labels of all are in the table afterwards.
+/// Clusters and labels every part; afterwards the table holds the labels of all.
 fn cluster(
     checked: &CheckedFit,
     opened: &OpenedFit,
@@ -273,7 +273,7 @@ fn cluster(
     Ok(FittedParts { parts, labels, audit })
 }
 
-/// Makes the table of all rows: in the publication, or in a file that vanishes where nothing is published.
+/// Creates the table of all rows: in the publication, or in a temporary file if nothing is published.
 fn new_table<'a>(
     request: &'a FitRequest,
     opened: &'a OpenedFit,
@@ -316,7 +316,7 @@ fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &Fitt
             weight_column: roles.weight.map(column_name),
             seed: clustering.seed(),
             init: match clustering.init() {
-                // The name of a file would tie the model to where it was made.
+                // The name of a file would make the model depend on where it was made.
                 InitRequest::File(_) => "given".into(),
                 drawn => drawn.to_string(),
             },

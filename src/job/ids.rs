@@ -1,18 +1,19 @@
-//! Ids are vetted before any work: a customer stands in one row.
+//! Ids are checked before any work: each customer has one row.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::input::{IdFindings, Pseudonym, Source, check_ids};
 use crate::text::KeySource;
 
-/// The key for pseudonyms, if they were asked for.
+/// The key for pseudonyms, if requested.
 ///
 /// # Errors
-/// No id column, or a key that cannot be had.
+/// No id column, or a key that cannot be read.
 pub(super) fn pseudonym(key: Option<&KeySource>, id: Option<usize>) -> Result<Option<Pseudonym>> {
     match (key, id) {
         (None, _) => Ok(None),
-        (Some(_), None) => Err(Error::usage("--pseudonymise: the input has no id column; name one with --id".into())),
+        (Some(_), None) => Err(Error::usage("--pseudonymise: the input has no id column; name one with --id".into())
+            .of_option("--pseudonymise")),
         (Some(key), Some(_)) => Pseudonym::new(key).map(Some),
     }
 }
@@ -30,17 +31,19 @@ pub(super) fn vet(
     if found == IdFindings::default() {
         return Ok(Some(found));
     }
+    let name = &source.columns()[id].name;
     let text = format!(
-        "the id column {:?} has {} nulls and {} duplicates in {} rows",
-        source.columns()[id].name,
+        "the id column {name:?} has {} nulls and {} duplicates in {} rows",
         found.nulls,
         found.duplicates,
         source.rows()
     );
     if !keep {
         return Err(Error::input(format!(
-            "{text}; each customer must stand in one row: clean the input, or pass --duplicate-ids keep"
-        )));
+            "{text}; each customer must have exactly one row: clean the input, or pass --duplicate-ids keep"
+        ))
+        .of_columns([name])
+        .of_kind(ErrorKind::Values));
     }
     watch.warn(text);
     Ok(Some(found))

@@ -1,4 +1,4 @@
-//! The input of a job: one table, to which columns of others may be joined.
+//! The input of a job: one table, optionally with columns joined from others.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use crate::input::{IdFindings, JoinCounts, Pseudonym, Source, SourceFile};
 use crate::prepare::Design;
 use crate::roles::{Roles, guess_id};
 
-/// Opens the input and the tables to join; `id` is the column to join by, if it is known.
+/// Opens the input and the tables to join; `id` is the column to join by, if known.
 pub(crate) fn open(input: &InputOptions, id: Option<&str>, watch: Watch<'_>) -> Result<Source> {
     let open = || {
         let source = Source::open_with(&input.paths, &input.access())?;
-        // A name that is not there is reported where roles are resolved, or is that of a model's own input.
+        // A missing name is reported when roles are resolved, or belongs to the input of a model's fit.
         let named = id.and_then(|id| source.position(id));
         let id = named.or_else(|| guess_id(source.columns(), &[]));
         let id = id.map(|id| source.columns()[id].name.clone());
@@ -30,7 +30,7 @@ pub(crate) fn open(input: &InputOptions, id: Option<&str>, watch: Watch<'_>) -> 
     Ok(source)
 }
 
-/// What is known of the rows before they are looked at: tables joined, ids vetted, and the key of pseudonyms.
+/// The state before rows are processed: tables joined, ids checked, and the key for pseudonyms.
 pub(super) struct VettedRows {
     pub(super) joins: Vec<JoinCounts>,
     pub(super) ids: Option<IdFindings>,
@@ -42,12 +42,12 @@ pub(super) fn needed(design: &Design, roles: &Roles) -> Vec<usize> {
     [design.columns(), besides(roles)].concat()
 }
 
-/// Those that are no features.
+/// The columns among them that are not features.
 pub(super) fn besides(roles: &Roles) -> Vec<usize> {
     roles.weight.into_iter().chain(roles.protected.iter().map(|p| p.column)).collect()
 }
 
-/// Finds the values of joined columns; an eighth of the memory that the job may use serves for it.
+/// Looks up the values of joined columns, using an eighth of the job's memory.
 pub(crate) fn join(
     source: &mut Source,
     needed: &[usize],

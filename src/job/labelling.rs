@@ -1,18 +1,18 @@
-//! What the rows of a bank were labelled as.
+//! The labels of a bank's rows, as counts and a hash.
 
 use crate::output::LabelSummary;
 use crate::rules::{Membership, RuleCount};
 
-/// Labels of all rows, in numbers.
+/// Summary of the labels of all rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labelling {
     /// Rows of the input.
     pub rows: u64,
-    /// What each rule took; its segment is its place in this list.
+    /// Rows that each rule took; a rule's segment is its index in this list.
     pub rules: Vec<RuleCount>,
     /// The parts that were clustered, in order: the strata, or all rows that no rule took.
     pub parts: Vec<PartLabels>,
-    /// Rows without a segment, since the model does not know their stratum.
+    /// Rows without a segment, because the model does not know their stratum.
     pub unknown: u64,
     /// blake3 of the labels as little-endian i32 in row order, -1 for rows without a segment.
     pub labels_blake3: String,

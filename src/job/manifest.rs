@@ -1,4 +1,4 @@
-//! The evidence of a run: what went in, how it was planned, on what it ran, how long it took, what came out.
+//! The record of a run: inputs, plan, device, times and outcome.
 
 use serde::Serialize;
 
@@ -13,18 +13,18 @@ use crate::model::{InputFile, PartModel};
 use crate::prepare::ColumnCounts;
 use crate::rules::RuleCount;
 
-/// `manifest.json`, of a job with the request `R`.
+/// `manifest.json` of a job with the request `R`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Manifest<R> {
     /// `fit` or `assign`.
     pub command: &'static str,
     /// The program.
     pub tool: ManifestTool,
-    /// What was asked for, with the defaults filled in. Secrets are named by where they are.
+    /// The request, with defaults filled in. Secrets are named by where they are.
     pub request: R,
     /// What was read.
     pub inputs: ManifestInputs,
-    /// The plan; of a fit.
+    /// The plan; only of a fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
     /// Where it was computed.
@@ -37,7 +37,7 @@ pub struct Manifest<R> {
     pub outcome: ManifestOutcome,
 }
 
-/// The program that did the job.
+/// The program that ran the job.
 #[derive(Debug, Clone, Serialize)]
 pub struct ManifestTool {
     /// Its version.
@@ -58,10 +58,10 @@ pub struct ManifestInputs {
     pub joins: Vec<JoinCounts>,
     /// Null and duplicate ids; None without an id column.
     pub ids: Option<IdFindings>,
-    /// Eight digits of the key by which ids were replaced by pseudonyms, if they were.
+    /// Eight digits that identify the key of the pseudonyms, if ids were replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pseudonym_key_check: Option<String>,
-    /// What came from object stores.
+    /// What was fetched from object stores.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched: Option<Fetched>,
     /// Columns that are not features, and why.
@@ -73,17 +73,17 @@ pub struct ManifestInputs {
 pub struct ManifestDevice {
     /// The backend's name.
     pub backend: String,
-    /// The device that did the last passes.
+    /// The device that ran the last passes.
     pub device: String,
-    /// Remarks of the device.
+    /// Remarks about the device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
 }
 
-/// What came out of a job.
+/// The outcome of a job.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ManifestOutcome {
-    /// What each rule took; its segment is its place in this list.
+    /// Rows that each rule took; a rule's segment is its index in this list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleCount>,
     /// Rows without a segment, since the model does not know their stratum.
@@ -101,7 +101,7 @@ pub struct ManifestOutcome {
     pub warnings: Vec<String>,
 }
 
-/// Hashes of the files beside the manifest.
+/// Hashes of the files next to the manifest.
 pub(super) struct Hashes {
     pub(super) model_blake3: String,
     pub(super) audit_blake3: Option<String>,
@@ -110,9 +110,9 @@ pub(super) struct Hashes {
 /// One input file.
 #[derive(Debug, Clone, Serialize)]
 pub struct ManifestInput {
-    /// Its path as it was found.
+    /// Its path, as found.
     pub path: String,
-    /// The folder of the Delta table that it belongs to, if it does.
+    /// The folder of the Delta table that it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// The version of the table that was read.
@@ -137,10 +137,10 @@ pub struct ManifestPart {
     pub k: usize,
     /// The number of its first segment.
     pub first_segment: usize,
-    /// The full passes; of a fit.
+    /// The full passes; only of a fit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<PassRecord>,
-    /// What the kernels of a device did; of a fit.
+    /// What the kernels of a device did; only of a fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_work: Option<DeviceWork>,
     /// Counts by feature.
@@ -168,7 +168,7 @@ pub struct ManifestColumn {
     /// Counts.
     #[serde(flatten)]
     pub counts: ColumnCounts,
-    /// The transform that was chosen.
+    /// The chosen transform.
     pub transform: &'static str,
 }
 
@@ -201,7 +201,7 @@ fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
 }
 
 impl<R: Serialize> Manifest<R> {
-    /// What every job can say at its end; the rest is empty. `remark` is the device's.
+    /// The fields that every job fills in at its end; the others are empty. `remark` is about the device.
     pub(super) fn of(
         command: &'static str,
         request: R,
@@ -235,7 +235,7 @@ impl<R: Serialize> Manifest<R> {
         }
     }
 
-    /// The same, with what became of the labels.
+    /// The same, with the outcome of labelling.
     pub(super) fn with_labels(mut self, labels: &Labelling, hashes: Hashes) -> Self {
         self.outcome = ManifestOutcome {
             rules: labels.rules.clone(),
@@ -249,7 +249,7 @@ impl<R: Serialize> Manifest<R> {
         self
     }
 
-    /// The same, with what was found of the rows before they were clustered.
+    /// The same, with the joins and ids that were checked before clustering.
     pub(super) fn with_rows(mut self, rows: &VettedRows, left_out: &[(String, String)]) -> Self {
         self.inputs.joins = rows.joins.clone();
         self.inputs.ids = rows.ids;

@@ -1,4 +1,4 @@
-//! Whole jobs: what the modules above do, one after the other, with a plan before and a manifest after.
+//! Whole jobs: run the modules above in sequence, with a plan first and a manifest last.
 
 mod apply;
 mod assign;

@@ -1,4 +1,4 @@
-//! One part of a bank, clustered: from rows to labels that go where they are sent, and its part of the model.
+//! Clusters one part of a bank: sends the labels of its rows to their destination, and returns its part of the model.
 
 use super::centroids::Start;
 use super::manifest::ManifestColumn;
@@ -14,14 +14,14 @@ use crate::output::{Destination, Kept, LabelSummary, LabelWriter};
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, Prepared, prepare};
 use crate::roles::Roles;
 
-/// What all parts have in common.
+/// Shared by all parts.
 pub(super) struct Parts<'a> {
     pub(super) checked: &'a CheckedFit,
     pub(super) roles: &'a Roles,
-    /// Of columns by position, which all parts share.
+    /// Columns by position; all parts share it.
     pub(super) design: &'a Design,
     pub(super) placement: Placement,
-    /// A device that fails in one part is not tried in the next.
+    /// A device that failed in one part is not tried in the next.
     pub(super) ladder: &'a Ladder,
 }
 
@@ -35,8 +35,8 @@ pub(super) struct Part {
     pub(super) device_work: Option<DeviceWork>,
 }
 
-/// Label passes that may be made until the numbering by size holds: rows that tie exactly between two centroids follow
-/// the numbering, and could change it.
+/// The most label passes until the numbering by size is stable: rows that tie exactly between two centroids depend on
+/// the numbering, and can change it.
 const NUMBERINGS: usize = 4;
 
 impl Parts<'_> {
@@ -54,7 +54,7 @@ impl Parts<'_> {
         let prepared = prepare(source, self.roles, self.design, recipe, &self.placement, watch)?;
         let Clustering::KMeans(kmeans) = self.clustering(k, start.of(&prepared.recipe)?);
         let recover = |fault: &Error| ladder.after(fault, watch);
-        // The definition starts on the definition; every other backend may start on the CPU, with the same outcome.
+        // The reference backend starts on itself; every other backend may start on the CPU, with the same result.
         let starter: &dyn Backend =
             if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
         let (fit, mut session) = kmeans.fit(&prepared.tiles, ladder.backend(), starter, &recover, watch)?;
@@ -80,7 +80,7 @@ impl Parts<'_> {
         Ok(Part { preparation: prepared.recipe, fitted, labels, columns, device_remark, device_work })
     }
 
-    /// What is asked for, of one part.
+    /// The clustering requested, for one part.
     fn clustering(&self, k: usize, init: Init) -> Clustering {
         let options = &self.checked.request.clustering;
         Clustering::KMeans(KMeans {
@@ -92,7 +92,7 @@ impl Parts<'_> {
         })
     }
 
-    /// Labels all rows, again until the numbering by size holds.
+    /// Labels all rows, repeating until the numbering by size is stable.
     fn label(
         &self,
         prepared: &Prepared,
@@ -120,7 +120,7 @@ impl Parts<'_> {
     }
 }
 
-/// What stands in the model.
+/// The part for the model.
 fn fitted(prepared: &Prepared, fit: &Fit, centroids: &Centroids, labels: &LabelSummary) -> FittedCentroids {
     let step = prepared.recipe.step();
     FittedCentroids {

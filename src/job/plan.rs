@@ -1,6 +1,6 @@
-//! The memory plan, made from footers alone: what a job will hold where, before any work.
+//! The memory plan, made from footers alone: what a job will hold in memory or on disk, before any work.
 //!
-//! The parts are upper estimates of what the code allocates; their sum is meant to bound the resident memory of the
+//! Each component is an upper estimate of what the code allocates; their sum should bound the resident memory of the
 //! process.
 
 use std::path::{Path, PathBuf};
@@ -20,25 +20,25 @@ use crate::tiles::{Layout, Store};
 
 pub(crate) const MIB: u64 = 1 << 20;
 
-/// The program itself, its threads' stacks, allocator slack.
+/// The program itself, its threads' stacks, and allocator slack.
 pub(crate) const FIXED: u64 = 48 * MIB;
-/// What decoding one column chunk holds: a compressed page, the page, a dictionary, a batch in three forms.
+/// Memory for decoding one column chunk: a compressed page, the page, a dictionary, a batch in three forms.
 pub(crate) const DECODER: u64 = 5 * MIB / 2;
 
-/// What an audited column holds at most: its decoder, and its counts while their table grows.
+/// The most that an audited column holds: its decoder, and its counts while their table grows.
 const AUDITED: u64 = DECODER + 8 * MIB;
-/// The same with rules, whose strata are some rows of a column chunk: a batch of them is decoded with up to 60 rows
-/// between any two.
+/// The same with rules, where a stratum selects some rows of a column chunk: a batch of them is decoded with up to 60
+/// rows between any two.
 const SPARSE_DECODER: u64 = 3 * DECODER;
 
-/// What a job holds beside its work.
+/// What a job holds in addition to its main work.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Extras {
-    /// Bytes, for rules.
+    /// Bytes for rules.
     pub(crate) rules: u64,
-    /// Columns that are audited.
+    /// Number of audited columns.
     pub(crate) audited: usize,
-    /// Bytes that are fetched ahead of an object store.
+    /// Bytes fetched ahead from an object store.
     pub(crate) fetched: u64,
 }
 
@@ -58,11 +58,11 @@ impl Extras {
 pub enum TilePlace {
     /// In memory.
     Memory,
-    /// In a scratch file in this folder, streamed each pass.
+    /// In a scratch file in this folder, streamed in each pass.
     Scratch(PathBuf),
 }
 
-/// What a job will do and hold.
+/// What a job will do and how much memory it needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// Rows of the input.
@@ -81,11 +81,11 @@ pub struct Plan {
     pub prepared_bytes: u64,
     /// Where the tiles live.
     pub place: TilePlace,
-    /// Bytes that the job will hold at most.
+    /// The most bytes that the job will hold.
     pub memory_bytes: u64,
     /// Bytes that it may hold.
     pub memory_budget: u64,
-    /// The smallest budget with which this job can run.
+    /// The smallest budget that this job can run with.
     pub smallest_budget: u64,
     /// The backend's name.
     pub backend: String,
@@ -95,13 +95,13 @@ pub struct Plan {
     pub why: String,
     /// Threads.
     pub threads: usize,
-    /// Full passes expected; the data decides.
+    /// Expected number of full passes; the actual number depends on the data.
     pub expected_passes: u64,
-    /// Seconds expected, very roughly.
+    /// Expected seconds, very roughly.
     pub expected_seconds: f64,
 }
 
-/// Bytes for what the CPU keeps of a chunk between passes, besides what it keeps of its rows.
+/// Bytes that the CPU keeps per chunk between passes, in addition to those per row.
 const CHUNK_RECORD: u64 = 160;
 
 /// A job to plan.
@@ -117,13 +117,13 @@ pub(crate) struct Planned<'a> {
     pub(crate) extras: Extras,
 }
 
-/// Bytes that a job needs at most.
+/// The most bytes that a job needs.
 struct Need {
-    /// Of the tiles.
+    /// For the tiles.
     prepared: u64,
-    /// Of everything, with the tiles in memory.
+    /// In total, with the tiles in memory.
     resident: u64,
-    /// Of everything, with the tiles in a scratch file.
+    /// In total, with the tiles in a scratch file.
     streamed: u64,
 }
 
@@ -134,17 +134,17 @@ impl Planned<'_> {
         let chunk_rows = self.resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim));
         let layout = Layout::new(rows, dim, chunk_rows);
         let prepared = layout.bytes();
-        // What is known of a row between passes: its label and its bound.
+        // Kept per row between passes: its label and its bound.
         let labels = rows * 7 + layout.chunks() as u64 * CHUNK_RECORD;
         let weights = if self.roles.weight.is_some() { rows * 12 } else { 0 };
-        // Columns that turn out to be constant are dropped, and with fewer columns a sample may be larger.
+        // Constant columns are dropped, and with fewer columns a sample may be larger.
         let larger = |dim| larger_samples(rows, dim, k).last().copied().unwrap_or(0) * (dim as u64 * 4 + 16);
         let larger = (1..=dim).map(larger).max().unwrap_or(0);
         let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16) + larger;
         let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
-        // Order statistics and sums are counted by every thread for itself, but not at the same time.
+        // Each thread has its own order statistics and its own sums, but not at the same time.
         let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);
-        // What is summed up tile by tile while a fitted transform or categories take the place of landed values.
+        // Sums per tile while a fitted transform or categories replace the landed values.
         let fitting = if self.design.is_refined() { rows } else { 0 };
         let extras = self.extras.bytes() + chosen.host_fixed;
         let common = FIXED + fitting + labels + weights + sample + output + counters + extras;
@@ -156,10 +156,10 @@ impl Planned<'_> {
         Need { prepared, resident, streamed }
     }
 
-    /// The plan on the current thread pool.
+    /// The plan for the current thread pool.
     ///
     /// # Errors
-    /// A budget that cannot work, with the smallest that would.
+    /// A budget that is too small, with the smallest that works.
     pub(crate) fn plan(&self, chosen: &Chosen) -> Result<Plan> {
         let Need { prepared, resident, streamed } = self.need(chosen);
         let (source, roles, k) = (self.source, self.roles, self.k);
@@ -201,22 +201,22 @@ impl Planned<'_> {
     }
 }
 
-/// How `assign` goes through its rows.
+/// How `assign` processes its rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AssignPlan {
     /// The most rows whose tiles are held in memory; a larger row group goes through a scratch file.
     pub(crate) rows: u64,
-    /// Bytes that the job will hold at most.
+    /// The most bytes that the job will hold.
     pub(crate) memory_bytes: u64,
 }
 
 /// The most rows of a batch: enough to keep any device busy.
 const BATCH_ROWS: u64 = 1 << 20;
 
-/// Plans an `assign` of `dim` features on the current thread pool.
+/// Plans an `assign` with `dim` features for the current thread pool.
 ///
 /// # Errors
-/// A budget that cannot work, with the smallest that would.
+/// A budget that is too small, with the smallest that works.
 pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, beside: Extras) -> Result<AssignPlan> {
     let threads = rayon::current_num_threads();
     let layout = Layout::new(BATCH_ROWS, dim, Layout::default_chunk_rows(dim));
@@ -224,7 +224,8 @@ pub(crate) fn batches(dim: usize, k: usize, chosen: &Chosen, budget: u64, beside
     let decoder = beside.decoder();
     let output = OUTPUT_GROUP_ROWS as u64 * 64;
     let common = FIXED + sums + output + chosen.host_fixed + threads as u64 * decoder + beside.bytes();
-    // Streaming a row group needs a decoder a column; a batch in memory needs its tiles, twice for a software device.
+    // Streaming a row group needs one decoder per column; a batch in memory needs its tiles, twice for a software
+    // device.
     let streamed = common + Store::streaming_bytes(layout, threads) + dim as u64 * decoder;
     let row = dim as u64 * if chosen.host_copy > 0 { 8 } else { 4 };
     let rows = (budget.saturating_sub(common) / row).min(BATCH_ROWS);
@@ -244,7 +245,7 @@ fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(MIB))
 }
 
-/// Rates of one thread, measured on a 2.6 GHz Zen 4 (BENCHMARKS.md); the figure is a rough guide to what to expect.
+/// Rates of one thread, measured on a 2.6 GHz Zen 4 (BENCHMARKS.md); only a rough guide.
 fn expected_seconds(rows: u64, dim: usize, k: usize, threads: usize, backend: &str) -> f64 {
     const VALUES_DECODED: f64 = 60e6;
     const ROWS_WRITTEN: f64 = 10e6;
@@ -259,7 +260,7 @@ fn expected_seconds(rows: u64, dim: usize, k: usize, threads: usize, backend: &s
 }
 
 impl Plan {
-    /// The plan in two lines: what lies where, and which device does the work.
+    /// The plan in two lines: where the tiles are, and which device does the work.
     pub fn summary(&self) -> [String; 2] {
         let place = match &self.place {
             TilePlace::Memory => "in memory".to_owned(),
@@ -278,7 +279,7 @@ impl Plan {
         ]
     }
 
-    /// Where `prepare` is to put the tiles.
+    /// Where `prepare` puts the tiles.
     pub(crate) fn placement(&self, resources: &Resources, simd: Option<SimdLevel>) -> Placement {
         let scratch = match &self.place {
             TilePlace::Memory => None,

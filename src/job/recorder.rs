@@ -1,4 +1,4 @@
-//! Remembers how long stages took, for the manifest and for benchmarks, and hands every event on.
+//! Records how long stages took, for the manifest and for benchmarks, and forwards every event.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::event::{Event, Observer, Stage};
 
-/// How long a stage took.
+/// The time of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct StageTime {
     /// The stage.
@@ -16,14 +16,14 @@ pub struct StageTime {
     pub seconds: f64,
 }
 
-/// One full pass. (The one that only counts the rows of the last centroids is not among them.)
+/// One full pass. The final pass, which only counts the rows of the last centroids, is not included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PassRecord {
     /// Its number, from 1.
     pub number: u32,
     /// Rows that changed segment; None for a first pass.
     pub changed: Option<u64>,
-    /// Rows that were not looked at because their segment could not have changed.
+    /// Rows that were skipped because their segment could not have changed.
     pub skipped: u64,
     /// Exact inertia, in squared grid steps, as the nearest f64.
     pub inertia: f64,
@@ -31,7 +31,7 @@ pub struct PassRecord {
     pub seconds: f64,
 }
 
-/// An observer that remembers and hands on.
+/// An observer that records events and forwards them.
 pub struct Recorder<'a> {
     inner: &'a dyn Observer,
     seen: Mutex<Recorded>,
@@ -45,7 +45,7 @@ struct Recorded {
 }
 
 impl<'a> Recorder<'a> {
-    /// Hands events on to `inner`.
+    /// Forwards events to `inner`.
     pub fn new(inner: &'a dyn Observer) -> Self {
         Recorder { inner, seen: Mutex::default() }
     }
@@ -54,7 +54,7 @@ impl<'a> Recorder<'a> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The stages so far, in order; a stage that ran twice stands there once, with the sum.
+    /// The stages so far, in order; a stage that ran twice is listed once, with its total time.
     pub fn stages(&self) -> Vec<StageTime> {
         self.seen().stages
     }
@@ -94,7 +94,7 @@ impl Observer for Recorder<'_> {
     }
 }
 
-/// To the microsecond: more digits would only be noise.
+/// To the microsecond; more digits would be noise.
 fn seconds(took: Duration) -> f64 {
     took.as_micros() as f64 / 1e6
 }

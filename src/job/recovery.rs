@@ -1,4 +1,4 @@
-//! What a job goes on with when its device fails: the same device opened anew, once; then the CPU.
+//! Recovery from device failure: reopen the device once, then fall back to the CPU.
 
 use std::cell::{Cell, OnceCell};
 
@@ -12,11 +12,11 @@ use crate::event::Watch;
 /// Opens the device again.
 type Reopen = Box<dyn Fn() -> Result<Box<dyn Backend>>>;
 
-/// The backends of a job, in the order in which they are tried. The answer does not depend on which of them gave it.
+/// The backends of a job, in the order in which they are tried. The results are the same on all of them.
 pub(super) struct Ladder {
     chosen: Box<dyn Backend>,
     reopen: Reopen,
-    anew: OnceCell<Box<dyn Backend>>,
+    reopened: OnceCell<Box<dyn Backend>>,
     cpu: Cpu,
     strict: bool,
     rung: Cell<Rung>,
@@ -25,32 +25,32 @@ pub(super) struct Ladder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rung {
     Chosen,
-    Anew,
+    Reopened,
     Cpu,
 }
 
 impl Ladder {
-    /// `strict`: the chosen backend or none.
+    /// `strict`: only the chosen backend.
     pub(super) fn new(chosen: Box<dyn Backend>, cpu: Cpu, strict: bool, reopen: Reopen) -> Self {
-        Ladder { chosen, reopen, anew: OnceCell::new(), cpu, strict, rung: Cell::new(Rung::Chosen) }
+        Ladder { chosen, reopen, reopened: OnceCell::new(), cpu, strict, rung: Cell::new(Rung::Chosen) }
     }
 
-    /// The backend that the job is on.
+    /// The current backend.
     pub(super) fn backend(&self) -> &dyn Backend {
-        match (self.rung.get(), self.anew.get()) {
+        match (self.rung.get(), self.reopened.get()) {
             (Rung::Cpu, _) => &self.cpu,
-            (Rung::Anew, Some(anew)) => anew.as_ref(),
+            (Rung::Reopened, Some(reopened)) => reopened.as_ref(),
             _ => self.chosen.as_ref(),
         }
     }
 
-    /// The CPU, for what does not run on the device.
+    /// The CPU, for work that does not run on the device.
     pub(super) fn cpu(&self) -> &Cpu {
         &self.cpu
     }
 
-    /// The backend to go on with after `fault`, which is told as a warning; None if it is not a device's fault, or none
-    /// may be tried any more.
+    /// The backend to continue on after `fault`, which is reported as a warning; None if it is not a device fault, or
+    /// if no backend is left to try.
     pub(super) fn after(&self, fault: &Error, watch: Watch<'_>) -> Option<&dyn Backend> {
         let lost = match fault {
             Error::DeviceLost(_) => true,
@@ -61,25 +61,25 @@ impl Ladder {
             return None;
         }
         self.backend().abandon();
-        // A device that has no room has none the second time either.
+        // A device without enough memory would not have enough the second time either.
         if lost && self.rung.get() == Rung::Chosen {
             match (self.reopen)() {
                 Ok(device) => {
-                    watch.warn(format!("{fault}; going on with {}, opened anew", device.device()));
-                    self.rung.set(Rung::Anew);
-                    return Some(self.anew.get_or_init(|| device).as_ref());
+                    watch.warn(format!("{fault}; continuing on {} after reopening it", device.device()));
+                    self.rung.set(Rung::Reopened);
+                    return Some(self.reopened.get_or_init(|| device).as_ref());
                 }
-                Err(e) => watch.warn(format!("the device could not be opened anew: {e}")),
+                Err(e) => watch.warn(format!("the device could not be reopened: {e}")),
             }
         }
-        watch.warn(format!("{fault}; going on with {}", self.cpu.device()));
+        watch.warn(format!("{fault}; continuing on {}", self.cpu.device()));
         self.rung.set(Rung::Cpu);
         Some(&self.cpu)
     }
 }
 
 impl Chosen {
-    /// The ladder of a job that begins on this backend.
+    /// The ladder of a job that starts on this backend.
     pub(super) fn ladder(self, request: &DeviceOptions, size: Size, budget: u64) -> Result<Ladder> {
         let again = DeviceOptions { backend: Some(BackendKind::Gpu), ..request.clone() };
         let reopen = Box::new(move || Ok(again.choose(size, budget)?.backend));

@@ -1,4 +1,4 @@
-//! What a division asks of a job: columns that do not contradict it, enough rows in every part, and a word to the user.
+//! Checks that a division suits a job (no conflicting columns, enough rows in every part), and reports it.
 
 use std::path::Path;
 
@@ -10,52 +10,53 @@ use crate::roles::Roles;
 use crate::rules::{Division, Membership, RuleCount, Stratum, UNKNOWN_STRATUM};
 use crate::text::did_you_mean;
 
-/// The roles without the column of the strata, which is the same for all rows of one and no feature.
+/// The roles without the column of the strata, which is constant within a stratum and so cannot be a feature.
 ///
 /// # Errors
-/// The column was asked for as a feature, or nothing else is left; an id named like a column of the output.
+/// The column was requested as a feature, or no other feature is left; an id named like a column of the output.
 pub(super) fn without_strata(mut roles: Roles, division: &Division, source: &Source) -> Result<Roles> {
     vet_id(roles.id, division, source)?;
     let Some(within) = division.within().filter(|within| roles.features.contains(within)) else { return Ok(roles) };
     let name = &source.columns()[within].name;
     if roles.features_named {
-        let text = format!("{name:?} divides into strata and cannot be a feature too");
+        let text = format!("{name:?} defines the strata and cannot also be a feature");
         return Err(Error::usage(text).of_columns([name]));
     }
     roles.features.retain(|f| *f != within);
     if roles.features.is_empty() {
-        let text = format!("no numeric column to cluster by but {name:?}, which divides into strata");
+        let text =
+            format!("the only numeric column is {name:?}, which defines the strata; there is nothing to cluster by");
         return Err(Error::input(text).of_columns([name]));
     }
-    roles.left_out.push((name.clone(), "it divides into strata".into()));
+    roles.left_out.push((name.clone(), "it defines the strata".into()));
     Ok(roles)
 }
 
-/// The output of a divided bank has a column for the names of segments.
+/// Refuses an id named like the column of segment names in the output of a divided bank.
 pub(super) fn vet_id(id: Option<usize>, division: &Division, source: &Source) -> Result<()> {
     match id.map(|id| &source.columns()[id].name) {
         Some(name) if !division.is_whole() && name == NAME_COLUMN => {
-            let text = format!("the id column is named {name:?}, like a column that the output adds; rename it");
+            let text = format!("the id column is named {name:?}, like a column of the output; rename it");
             Err(Error::input(text).of_columns([name]))
         }
         _ => Ok(()),
     }
 }
 
-/// Warns if the strata are those of a protected attribute.
+/// Warns if a protected attribute defines the strata.
 pub(super) fn warn_of_protected(division: &Division, roles: &Roles, source: &Source, watch: Watch<'_>) {
     if let Some(p) = roles.protected.iter().find(|p| Some(p.column) == division.within()) {
         let name = &source.columns()[p.column].name;
-        watch.warn(format!("the strata are those of {name}, a protected attribute ({})", p.attribute));
+        watch.warn(format!("the strata are defined by {name}, a protected attribute ({})", p.attribute));
     }
 }
 
-/// Reports what each rule took, and warns of rules that took nothing and of rows whose stratum a model does not know.
+/// Reports the rows of each rule; warns about rules that took no rows, and about rows of an unknown stratum.
 pub(super) fn tell(membership: &Membership, watch: Watch<'_>) {
     for RuleCount { name, rows, taken_before } in &membership.rules {
         match (rows, taken_before) {
-            (0, 0) => watch.warn(format!("rule {name:?} matches no row")),
-            (0, n) => watch.warn(format!("rule {name:?} takes no row: earlier rules take all {n} that it matches")),
+            (0, 0) => watch.warn(format!("rule {name:?} matches no rows")),
+            (0, n) => watch.warn(format!("rule {name:?} takes no rows: earlier rules take all {n} that it matches")),
             _ => watch.note(format!("rule {name:?}: {rows} rows; earlier rules took {taken_before} more")),
         }
     }
@@ -67,10 +68,10 @@ pub(super) fn tell(membership: &Membership, watch: Watch<'_>) {
     }
 }
 
-/// The number of segments of each part; `k` where the rules say nothing. `rules` is the file of the rules.
+/// The number of segments of each part; `k` unless the rules set one. `rules` is the file of the rules.
 ///
 /// # Errors
-/// No row left to cluster, strata that are named and not there, strata with fewer rows than segments; all of a kind at
+/// No rows left to cluster, named strata that do not exist, strata with fewer rows than segments; all of a kind at
 /// once.
 pub(super) fn segments(
     membership: &Membership,
@@ -80,7 +81,7 @@ pub(super) fn segments(
 ) -> Result<Vec<usize>> {
     if membership.strata.iter().all(|s| s.rows == 0) {
         let rows = membership.rows();
-        return Err(Error::input(format!("the rules take all {rows} rows, and leave none to cluster")));
+        return Err(Error::input(format!("the rules take all {rows} rows and leave none to cluster")));
     }
     vet_names(membership, division, rules)?;
     let ks: Vec<usize> = membership.strata.iter().map(|s| division.k_of(&s.name, k)).collect();
@@ -90,12 +91,12 @@ pub(super) fn segments(
         return Ok(ks);
     }
     Err(Error::input(format!(
-        "strata with fewer rows than segments: {}; give them a smaller k in [strata.k_of], or take their rows by a rule",
+        "strata with fewer rows than segments: {}; set a smaller k in [strata.k_of], or take their rows with a rule",
         small.join(", ")
     )))
 }
 
-/// Every stratum that the rules name has rows.
+/// Checks that every stratum that the rules name has rows.
 fn vet_names(membership: &Membership, division: &Division, rules: Option<&Path>) -> Result<()> {
     let names: Vec<&str> = membership.strata.iter().map(|s| s.name.as_str()).collect();
     let named = division.book().and_then(|book| book.strata.as_ref()).into_iter().flat_map(|s| s.k_of.keys());
@@ -109,7 +110,7 @@ fn vet_names(membership: &Membership, division: &Division, rules: Option<&Path>)
     let there: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     let path = rules.unwrap_or(Path::new("the rules"));
     let text = format!(
-        "{}: strata.k_of names strata without rows: {}; there are: {}",
+        "{}: strata.k_of names strata without rows: {}; strata with rows: {}",
         path.display(),
         strangers.join(", "),
         there.join(", ")
@@ -117,7 +118,7 @@ fn vet_names(membership: &Membership, division: &Division, rules: Option<&Path>)
     Err(Error::usage(text).of_kind(ErrorKind::Config).of_file(path))
 }
 
-/// Does the work on a part; messages and errors say which, where there may be several.
+/// Runs the work on a part; messages and errors name the part if there are several.
 pub(super) fn within<T>(
     division: &Division,
     stratum: &Stratum,

@@ -1,4 +1,4 @@
-//! The file around a model: format, version and checksum.
+//! The envelope of a model file: format, version and checksum.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ struct Envelope<M> {
     model: M,
 }
 
-/// What every version of the format has; it is read first, since the rest may have changed.
+/// The fields of every version of the format; read first, since the others may differ.
 #[derive(Deserialize)]
 struct Head {
     format: String,
@@ -50,12 +50,12 @@ pub(super) fn version(text: &str) -> Result<u32, String> {
     Ok(head.format_version)
 }
 
-/// The content of a file, if it agrees with its checksum.
+/// The content of a file, if it matches its checksum.
 pub(super) fn open<M: Serialize + DeserializeOwned>(text: &str) -> Result<M, String> {
     let outer: Envelope<serde_json::Value> = serde_json::from_str(text).map_err(|e| broken(&e))?;
     let model: M = serde_json::from_value(outer.model).map_err(|e| format!("damaged: {e}; {AGAIN}"))?;
     if checksum(&model).map_err(|e| e.to_string())? != outer.checksum {
-        return Err(format!("damaged: its checksum does not agree with its content; {AGAIN}"));
+        return Err(format!("damaged: its checksum does not match its content; {AGAIN}"));
     }
     Ok(model)
 }

@@ -1,4 +1,4 @@
-//! What is in a model, in its newest format.
+//! The content of a model, in its newest format.
 
 use std::collections::HashSet;
 
@@ -10,24 +10,24 @@ use crate::error::Result;
 use crate::prepare::Preparation;
 use crate::rules::{ColumnKind, MAX_RULES, MAX_STRATA, RuleBook, RuleCount};
 
-/// The version of the file format; this program also reads those before it.
+/// The version of the file format; this program also reads earlier versions.
 pub const FORMAT_VERSION: u32 = 3;
 
-/// Everything that labelling new customers needs, and where it came from.
+/// Everything needed to label new customers, and its provenance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// The program that made it.
     pub hyades_version: String,
-    /// Where it comes from.
+    /// Its provenance.
     pub provenance: Provenance,
-    /// The rules that come before clusters, and the strata; None: all rows were clustered together.
+    /// The rules applied before clustering, and the strata; None if all rows were clustered together.
     pub division: Option<ModelDivision>,
     /// The parts that were clustered, at least one. Their segments follow those of the rules, part by part.
     pub parts: Vec<PartModel>,
 }
 
-/// Where a model comes from.
+/// The provenance of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -67,9 +67,9 @@ pub struct InputFile {
 pub struct ModelDivision {
     /// The rules, in order, and the column of the strata.
     pub book: RuleBook,
-    /// The columns that the rules look at, and what they were.
+    /// The columns that the rules use, and their kinds in the fit.
     pub columns: Vec<ColumnKind>,
-    /// What each rule took in the fit; its segment is its place in this list.
+    /// Rows that each rule took in the fit; a rule's segment is its index in this list.
     pub counts: Vec<RuleCount>,
 }
 
@@ -79,7 +79,7 @@ pub struct ModelDivision {
 pub struct PartModel {
     /// Its name. With rules or strata, the names of its segments begin with it.
     pub name: String,
-    /// The value of the column of strata as text; None: null, or there is no such column.
+    /// The value of the column of strata as text; None: null, or there are no strata.
     pub value: Option<String>,
     /// Rows of the fit.
     pub rows: u64,
@@ -97,7 +97,7 @@ impl Model {
     /// The file's text.
     ///
     /// # Errors
-    /// None that is known: the model is plain data.
+    /// None expected: the model is plain data.
     pub fn to_json(&self) -> Result<String> {
         envelope::sealed(self, FORMAT_VERSION)
     }
@@ -112,7 +112,7 @@ impl Model {
         self.parts.iter().map(|part| part.fitted.segments()).max().unwrap_or(1)
     }
 
-    /// Whether its parts agree with each other.
+    /// Checks that its parts are consistent with each other.
     pub(super) fn check(&self) -> Result<(), String> {
         let mut next = self.division.as_ref().map_or(0, |division| division.book.rules.len());
         let mut names = HashSet::new();

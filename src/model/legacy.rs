@@ -1,5 +1,5 @@
-//! Models of earlier format versions: 1, of all rows together, and 2, with rules and a whole version 1 model a stratum.
-//! They are only read.
+//! Models of earlier format versions: 1, of all rows together, and 2, with rules and a complete version 1 model per
+//! stratum. They are read, but no longer written.
 
 use serde::{Deserialize, Serialize};
 
@@ -76,12 +76,12 @@ pub(super) fn read(text: &str, version: u32) -> Result<Model, String> {
             Ok(Model { hyades_version, provenance, division: None, parts: vec![part] })
         }
         2 => envelope::open::<ModelV2>(text)?.into_model(),
-        _ => Err(format!("its format version is {version}, which never was")),
+        _ => Err(format!("its format version is {version}, which does not exist")),
     }
 }
 
 impl ModelV1 {
-    /// The part that it is, and where it comes from.
+    /// Converts it to a part and its provenance.
     fn into_part(
         self,
         name: String,

@@ -10,7 +10,7 @@ impl Model {
     /// Reads and verifies a model.
     ///
     /// # Errors
-    /// Not a model, a newer format, damaged (the checksum does not agree), or inconsistent in itself.
+    /// Not a model, a newer format, damaged (the checksum does not match), or inconsistent.
     pub fn load(path: &Path) -> Result<Self> {
         Self::from_json(&envelope::load_text(path)?)
             .map_err(|why| Error::input(format!("{}: {why}", path.display())).of_kind(ErrorKind::Model).of_file(path))

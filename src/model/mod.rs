@@ -2,7 +2,7 @@
 //! file, versioned and checksummed.
 //!
 //! A model holds nothing that depends on the device, the time or the number of threads: the same rows, recipe and seed
-//! give the same bytes. Absent on purpose: averages of customers, which belong to a profile.
+//! give the same bytes. Deliberately absent: averages of customers, which belong to a profile.
 
 mod envelope;
 mod format;

@@ -1,5 +1,5 @@
-//! Where the labels of a bank's parts go: straight to the table where all rows are one part; else to scratch files,
-//! which are woven together once all parts are labelled.
+//! The destination of the labels: the table directly if all rows are one part; otherwise scratch files, which are
+//! merged in input order once all parts are labelled.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ use crate::event::{Stage, Watch};
 use crate::rules::Membership;
 use crate::survey::Ride;
 
-/// Makes the table of all rows, empty. Asked again, it starts anew.
+/// Creates an empty table of all rows. Each call starts over.
 pub(crate) type NewTable<'a> = Box<dyn FnMut() -> Result<SegmentTable<'a>> + 'a>;
 
-/// The labels of all parts on their way to one table.
+/// Collects the labels of all parts into one table.
 pub(crate) struct Destination<'a> {
     membership: &'a Membership,
     names: SegmentNames,
@@ -28,7 +28,7 @@ pub(crate) struct Destination<'a> {
 }
 
 impl<'a> Destination<'a> {
-    /// For parts with so many segments each.
+    /// A destination for the parts of `membership`, whose segments have these `names`.
     pub(crate) fn new(
         membership: &'a Membership,
         names: SegmentNames,
@@ -40,7 +40,7 @@ impl<'a> Destination<'a> {
         Destination { membership, names, is_whole, table, surveys, folder, kept: Vec::new() }
     }
 
-    /// The output of a label pass over the next part. Another pass over the same part starts anew.
+    /// The output of a label pass over the next part. Another pass over the same part starts over.
     pub(crate) fn open(&mut self) -> Result<Output<'_>> {
         if !self.is_whole {
             return Ok(Output::Scratch(LabelScratch::new(&self.folder)?));
@@ -49,7 +49,7 @@ impl<'a> Destination<'a> {
         Ok(Output::Table(Box::new((self.table)()?), self.surveys))
     }
 
-    /// Keeps the labels of a part until the others are there.
+    /// Keeps the labels of a part until all parts are labelled.
     pub(crate) fn keep(&mut self, labels: Option<Kept>) {
         self.kept.extend(labels);
     }

@@ -1,8 +1,8 @@
-//! Labels to Parquet: the id as it was, the segment, the distance; rows in input order; and publication, whole or not
-//! at all.
+//! Writes labels as Parquet (the id unchanged, the segment, the distance; rows in input order), and publishes outputs
+//! completely or not at all.
 //!
-//! The labels of a whole bank go to its table at once. Those of several parts, which come one part after the other, are
-//! kept in scratch files until all are there, and are then woven together.
+//! The labels of an undivided bank are written directly to its table. Those of several parts, which are labelled one
+//! after another, are kept in scratch files until all are done, and then merged.
 
 mod destination;
 mod measure;
@@ -29,10 +29,10 @@ pub use self::writer::LabelSummary;
 pub(crate) use self::writer::LabelWriter;
 use crate::error::Error;
 
-/// Rows in a row group of the output, whatever the input's are.
+/// Rows in a row group of the output, regardless of the input's.
 pub const OUTPUT_GROUP_ROWS: usize = 1 << 18;
 
-/// A fault while writing: the disk, most likely.
+/// An error while writing, most likely from the disk.
 fn write_error(path: &Path, e: &ParquetError) -> Error {
     let io = match e {
         ParquetError::External(inner) => inner.downcast_ref::<std::io::Error>(),
@@ -40,6 +40,6 @@ fn write_error(path: &Path, e: &ParquetError) -> Error {
     };
     match io {
         Some(io) => Error::io("write", path, io),
-        None => Error::environment(format!("cannot write {}: {e}", path.display())),
+        None => Error::environment(format!("cannot write {}: {e}", path.display())).of_file(path),
     }
 }

@@ -1,5 +1,6 @@
-//! Outputs appear whole or not at all: written beside their final names, synced, renamed, the manifest last. It holds
-//! the hashes of labels and model, by which files of one run are known should a machine stop between two renames.
+//! Outputs appear completely or not at all: they are written under temporary names in the same folder, synced, and
+//! renamed, the manifest last. The manifest holds the hashes of labels and model, which identify the files of one run
+//! if the machine stops between two renames.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,11 +11,11 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 use crate::error::{Error, Result};
 use crate::input::versioned;
 
-/// Files that wait to be published in one folder. Dropped without [`commit`](Self::commit), they vanish.
+/// Files to be published in one folder. If dropped without [`commit`](Self::commit), they are removed.
 #[derive(Debug)]
 pub(crate) struct Publication {
     folder: PathBuf,
-    /// Folders that were made for it, outermost first; they go again if nothing is published.
+    /// Folders created for it, outermost first; removed again if nothing is published.
     made: Vec<PathBuf>,
     files: Vec<(NamedTempFile, PathBuf)>,
 }
@@ -28,8 +29,8 @@ pub fn publish_text(path: &Path, text: &str) -> Result<()> {
 }
 
 impl Publication {
-    /// Makes the folder if it is not there, and makes sure that it can be written and that publishing `names` in it
-    /// would not touch the inputs.
+    /// Creates the folder if necessary, and checks that it is writable and that publishing `names` in it would not
+    /// touch the inputs.
     pub(crate) fn new(folder: &Path, names: &[&str], inputs: &[PathBuf]) -> Result<Self> {
         let target = canonical(folder);
         for input in inputs {
@@ -41,17 +42,23 @@ impl Publication {
                     "the output {} lies inside the input {}; choose a folder outside it",
                     folder.display(),
                     input.display()
-                )));
+                ))
+                .of_file(folder)
+                .of_option("--out"));
             }
         }
         if folder.exists() && !folder.is_dir() {
-            return Err(Error::usage(format!("the output {} is a file; --out names a folder", folder.display())));
+            return Err(Error::usage(format!("the output {} is a file; --out names a folder", folder.display()))
+                .of_file(folder)
+                .of_option("--out"));
         }
         if let Some(name) = names.iter().find(|name| target.join(name).is_dir()) {
             return Err(Error::usage(format!(
-                "the output {} is a folder, where a file is to be published; move it or choose another --out",
+                "the output {} is a folder, but a file of that name would be published; move it or choose another --out",
                 folder.join(name).display()
-            )));
+            ))
+            .of_file(&folder.join(name))
+            .of_option("--out"));
         }
         let mut made: Vec<PathBuf> = target.ancestors().take_while(|f| !f.exists()).map(Path::to_path_buf).collect();
         made.reverse();
@@ -61,14 +68,15 @@ impl Publication {
         Ok(publication)
     }
 
-    /// For one file of the user's choice, in a folder that is there; makes sure that it can be written and is no input.
+    /// For one file with a user-chosen name in an existing folder; checks that it can be written and is not an input.
     pub(crate) fn of_file(path: &Path, inputs: &[PathBuf]) -> Result<Self> {
         let target = canonical(path);
         if path.is_dir() || path.file_name().is_none() {
-            return Err(Error::usage(format!("cannot write {}: it is a folder; name a file in it", path.display())));
+            return Err(is_folder(path));
         }
         if inputs.iter().any(|input| canonical(input) == target || is_matched(input, &target)) {
-            return Err(Error::usage(format!("cannot write {}: it is an input; choose another name", path.display())));
+            let text = format!("cannot write {}: it is an input; choose another name", path.display());
+            return Err(Error::usage(text).of_file(path));
         }
         let folder = parent(path).to_path_buf();
         let publication = Publication { folder, made: Vec::new(), files: Vec::new() };
@@ -76,14 +84,15 @@ impl Publication {
         Ok(publication)
     }
 
-    /// For one file, `out`, whose folder is made if it is not there.
+    /// For one file, `out`, whose folder is created if necessary.
     pub(crate) fn of_table(out: &Path, inputs: &[PathBuf]) -> Result<(Self, String)> {
         let name = out.file_name().and_then(|name| name.to_str());
         let Some(name) = name.filter(|_| !out.as_os_str().to_string_lossy().ends_with('/')) else {
             return Err(Error::usage(format!(
-                "--out {} names no file; give one such as customers.parquet",
+                "--out {} does not name a file; give one such as customers.parquet",
                 out.display()
-            )));
+            ))
+            .of_option("--out"));
         };
         let folder = parent(out);
         if folder.exists() && !folder.is_dir() {
@@ -91,7 +100,9 @@ impl Publication {
                 "--out {}: {} is a file, not a folder; choose another path",
                 out.display(),
                 folder.display()
-            )));
+            ))
+            .of_file(folder)
+            .of_option("--out"));
         }
         Ok((Self::new(folder, &[name], inputs)?, name.to_owned()))
     }
@@ -101,7 +112,8 @@ impl Publication {
         made.map_err(|e| unwritable("write in the folder", &self.folder, &e))
     }
 
-    /// A file that will be published as `name`, after those before it. Asking again for a name starts it anew.
+    /// A file that will be published as `name`, after those requested before. Requesting a name again starts the file
+    /// over.
     pub(crate) fn file(&mut self, name: &str) -> Result<File> {
         let target = self.folder.join(name);
         self.files.retain(|(_, path)| *path != target);
@@ -117,7 +129,7 @@ impl Publication {
         self.file(name)?.write_all(text.as_bytes()).map_err(|e| Error::io("write", &path, &e))
     }
 
-    /// Publishes one text file: the `path` that this is [for](Self::of_file).
+    /// Publishes one text file: the `path` passed to [`of_file`](Self::of_file).
     pub(crate) fn commit_text(mut self, path: &Path, text: &str) -> Result<()> {
         let name = path.file_name().ok_or_else(|| Error::Internal("an output without a name".into()))?;
         self.text(&name.to_string_lossy(), text)?;
@@ -141,13 +153,13 @@ impl Drop for Publication {
     fn drop(&mut self) {
         self.files.clear();
         for folder in self.made.iter().rev() {
-            // One that somebody else has put something in stays.
+            // A folder that somebody else has put something in is kept.
             let _ = fs::remove_dir(folder);
         }
     }
 }
 
-/// A table of several files that waits to be published. Dropped without [`commit`](Self::commit), it vanishes.
+/// A table of several files to be published. If dropped without [`commit`](Self::commit), it is removed.
 #[derive(Debug)]
 pub(crate) enum PartedTable {
     /// One file.
@@ -187,7 +199,7 @@ impl PartedTable {
         }
     }
 
-    /// Puts the files, which are written and synced, in their place.
+    /// Moves the files, which are written and synced, to their final names.
     pub(crate) fn commit(self) -> Result<()> {
         let out = match self {
             PartedTable::File { file, out } => {
@@ -208,14 +220,15 @@ fn part_name(part: usize) -> String {
     format!("part-{part:05}.parquet")
 }
 
-/// Refuses a place that holds something else than earlier parts: a folder is replaced with all that is in it.
+/// Refuses a path that holds anything but earlier parts, since a folder is replaced with everything in it.
 fn check_place(out: &Path, parts: usize) -> Result<()> {
     if out.file_name().is_none() {
-        return Err(Error::usage(format!("cannot write to {}: give the name of a file or folder", out.display())));
+        let text = format!("cannot write to {}: give the name of a file or folder", out.display());
+        return Err(Error::usage(text).of_file(out));
     }
     if parts == 1 {
         return match out.is_dir() {
-            true => Err(Error::usage(format!("cannot write {}: it is a folder; name a file in it", out.display()))),
+            true => Err(is_folder(out)),
             false => Ok(()),
         };
     }
@@ -228,17 +241,23 @@ fn check_place(out: &Path, parts: usize) -> Result<()> {
         let name = entry.map_err(|e| Error::io("read", out, &e))?.file_name();
         if !name.to_str().is_some_and(|n| n.starts_with("part-") && n.ends_with(".parquet")) {
             return Err(Error::usage(format!(
-                "cannot replace the folder {}: it holds {}, which is no part of a bank; remove that or choose another \
+                "cannot replace the folder {}: it holds {}, which is not part of a bank; remove it or choose another \
                  folder",
                 out.display(),
                 name.display()
-            )));
+            ))
+            .of_file(out));
         }
     }
     Ok(())
 }
 
-/// A folder cannot be renamed over one that holds files: the earlier one steps aside and comes back on failure.
+/// The error for a folder where a file should be written.
+fn is_folder(path: &Path) -> Error {
+    Error::usage(format!("cannot write {}: it is a folder; name a file in it", path.display())).of_file(path)
+}
+
+/// A folder cannot be renamed over one that holds files: the earlier one is moved aside, and restored on failure.
 fn replace_folder(made: TempDir, out: &Path) -> io::Result<()> {
     let aside = unfinished(PRIVATE).tempdir_in(parent(out))?;
     let earlier = aside.path().join("earlier");
@@ -262,12 +281,12 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Permissions of what is made, less the user's umask: an output is as readable as any other file.
+/// Permissions of new files, before the user's umask: an output is as readable as any other file.
 const FILE: u32 = 0o666;
 const FOLDER: u32 = 0o777;
 const PRIVATE: u32 = 0o700;
 
-/// Names that start with a dot, which readers of a folder pass over.
+/// Names that start with a dot, which readers of a folder skip.
 #[cfg_attr(not(unix), expect(unused_variables, reason = "permissions are inherited there"))]
 fn unfinished(mode: u32) -> Builder<'static, 'static> {
     let mut builder = Builder::new();
@@ -277,7 +296,7 @@ fn unfinished(mode: u32) -> Builder<'static, 'static> {
     builder
 }
 
-/// Makes renames last. Only Unix can open a folder for that.
+/// Makes renames durable. Only Unix can open a folder for that.
 fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) {
         File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("sync the folder", folder, &e))?;
@@ -285,7 +304,7 @@ fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `path` without links and `..`, as far as it exists.
+/// `path` with links and `..` resolved, as far as it exists.
 fn canonical(path: &Path) -> PathBuf {
     let mut tail = Vec::new();
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
@@ -304,13 +323,13 @@ fn canonical(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether `input` is a pattern that `output` would match: the next run would take it for input.
+/// Whether `input` is a pattern that `output` would match: the next run would read the output as input.
 fn is_matched(input: &Path, output: &Path) -> bool {
     let absolute = std::path::absolute(input).unwrap_or_else(|_| input.to_path_buf());
     !input.exists() && glob::Pattern::new(&absolute.to_string_lossy()).is_ok_and(|p| p.matches_path(output))
 }
 
-/// A place that cannot be written: whatever the system calls it, the place is at fault and not the command.
+/// The error for a folder that cannot be written: never a usage error, since the command itself is correct.
 fn unwritable(action: &str, folder: &Path, source: &std::io::Error) -> Error {
     match Error::io(action, folder, source) {
         error @ Error::Usage(_) => {

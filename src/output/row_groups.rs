@@ -1,4 +1,4 @@
-//! Row groups of a Parquet file, each encoded on all threads, a column each.
+//! Row groups of a Parquet file, with their columns encoded in parallel.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(super) struct RowGroups {
     groups: usize,
 }
 
-/// What all outputs have in common.
+/// Properties of all outputs.
 pub(super) fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -71,7 +71,7 @@ impl RowGroups {
         Ok(())
     }
 
-    /// Writes the footer; returns the file's bytes, which are complete and not yet synced.
+    /// Writes the footer; returns the size of the file, which is complete but not yet synced.
     pub(super) fn finish(mut self) -> Result<u64> {
         self.file.finish().map_err(|e| write_error(&self.path, &e))?;
         Ok(self.file.bytes_written() as u64)

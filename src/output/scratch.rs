@@ -1,4 +1,4 @@
-//! The labels of one stratum, kept in a file without a name until those of all strata are there: 8 bytes a row, or 12
+//! The labels of one stratum, kept in an unnamed file until those of all strata are available: 8 bytes per row, or 12
 //! with margins.
 
 use std::fs::File;
@@ -8,22 +8,22 @@ use std::path::{Path, PathBuf};
 use super::measure::MeasuredRows;
 use crate::error::{Error, Result};
 
-/// Bytes that are written or read at a time.
+/// Bytes written or read at a time.
 const BUFFER: usize = 1 << 16;
 
-/// Takes labels.
+/// Writes labels.
 pub(crate) struct LabelScratch {
     file: BufWriter<File>,
     folder: PathBuf,
 }
 
-/// Gives them back, in order.
+/// Reads labels back, in order.
 pub(crate) struct Kept {
     file: BufReader<File>,
     folder: PathBuf,
 }
 
-/// What is known of a row.
+/// The record of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Record {
     pub(crate) label: u32,
@@ -32,7 +32,7 @@ pub(crate) struct Record {
 }
 
 impl LabelScratch {
-    /// A file in `folder`, which vanishes with the process.
+    /// An unnamed file in `folder`, which disappears with the process.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
         Ok(LabelScratch { file: BufWriter::with_capacity(BUFFER, file), folder: folder.to_path_buf() })
@@ -62,7 +62,7 @@ impl LabelScratch {
 }
 
 impl Kept {
-    /// Bytes of memory that one holds.
+    /// Bytes of memory that each one holds.
     pub(crate) const BYTES: u64 = BUFFER as u64;
 
     /// The next row.

@@ -1,4 +1,4 @@
-//! The table of all customers: encoded a row group at a time, its columns on all threads.
+//! The table of all customers: written by row group, with columns encoded in parallel.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use super::row_groups::{RowGroups, properties};
 use crate::error::Result;
 use crate::input::IdStream;
 
-/// The column of segments' names, where they have any.
+/// The column of segment names, if segments have names.
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
-/// `segments.parquet`: id, segment, distance; with rules the segment's name too; margin if asked for.
+/// `segments.parquet`: id, segment, distance; with rules also the segment's name; margin on request.
 pub(crate) struct SegmentTable<'a> {
     groups: RowGroups,
     ids: Option<IdStream<'a>>,
@@ -25,9 +25,8 @@ pub(crate) struct SegmentTable<'a> {
 }
 
 impl<'a> SegmentTable<'a> {
-    /// A table in `file`, which errors call `path`. `ids` are those of all rows from the first; without them the row
-    /// number takes their place. If `named`, it has the segments' names, and nulls where a row has no segment or no
-    /// distance.
+    /// A table in `file`, which errors call `path`. `ids` are those of all rows from the first; without them, the row
+    /// number is used. If `named`, the table has the segments' names, and nulls for rows without a segment or distance.
     pub(crate) fn new(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool, named: bool) -> Result<Self> {
         let id = ids.as_ref().map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
@@ -44,7 +43,7 @@ impl<'a> SegmentTable<'a> {
         let schema = Arc::new(Schema::new(fields));
         let (distance, gap) = (ColumnPath::from("distance"), ColumnPath::from("margin"));
         let mut properties = properties()
-            // Distances hardly repeat and hardly compress.
+            // Distances rarely repeat and hardly compress.
             .set_column_dictionary_enabled(distance.clone(), false)
             .set_column_compression(distance, Compression::UNCOMPRESSED)
             .set_column_dictionary_enabled(gap.clone(), false)

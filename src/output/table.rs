@@ -1,4 +1,4 @@
-//! A table of rows that come in batches of any size, as Parquet with row groups of one size.
+//! Writes rows from batches of any size as Parquet with row groups of one size.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::OUTPUT_GROUP_ROWS;
 use super::row_groups::{RowGroups, properties};
 use crate::error::{Error, Result};
 
-/// Writes rows as they come.
+/// Writes rows as they arrive.
 pub(crate) struct TableWriter {
     groups: RowGroups,
     waiting: Vec<RecordBatch>,
@@ -24,7 +24,7 @@ impl TableWriter {
     /// A writer to `file`, which errors call `path`.
     pub(crate) fn new(file: File, path: PathBuf, schema: SchemaRef) -> Result<Self> {
         let mut properties = properties();
-        // Counts repeat; ids, which come first, never do, and measured values hardly.
+        // Counts repeat; ids, which come first, never do, and measured values rarely do.
         for field in schema.fields().iter().enumerate().filter(|(i, f)| *i == 0 || f.data_type().is_floating()) {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.1.name().as_str()), false);
         }
@@ -32,7 +32,7 @@ impl TableWriter {
         Ok(TableWriter { groups, waiting: Vec::new(), waiting_rows: 0, rows: 0 })
     }
 
-    /// Appends rows, which come after those before.
+    /// Appends the next rows.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
         let mut rest = batch;
         while self.waiting_rows + rest.num_rows() >= OUTPUT_GROUP_ROWS {
@@ -48,19 +48,19 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Writes what waits as a row group.
+    /// Writes the waiting rows as a row group.
     fn flush(&mut self) -> Result<()> {
         let batches = std::mem::take(&mut self.waiting);
         self.waiting_rows = 0;
         let table = concat_batches(self.groups.schema(), &batches)
-            .map_err(|e| Error::Internal(format!("putting a table together: {e}")))?;
+            .map_err(|e| Error::Internal(format!("assembling a table: {e}")))?;
         drop(batches);
         self.groups.write(table.columns())?;
         self.rows += table.num_rows() as u64;
         Ok(())
     }
 
-    /// Writes the rest and the footer; the file is complete, not yet synced. Returns rows and bytes.
+    /// Writes the remaining rows and the footer; the file is then complete but not yet synced. Returns rows and bytes.
     pub(crate) fn finish(mut self) -> Result<(u64, u64)> {
         if self.waiting_rows > 0 {
             self.flush()?;

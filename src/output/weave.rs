@@ -1,5 +1,5 @@
-//! The rows of all parts in input order: those that a rule took, and those of strata, whose labels come from scratch
-//! files.
+//! Merges the rows of all parts in input order: those taken by rules, and those of strata, whose labels come from
+//! scratch files.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::event::{Stage, Watch};
 use crate::rules::{Membership, UNKNOWN_STRATUM};
 use crate::survey::Ride;
 
-/// The segments of a bank by name: first those of rules, then those of strata, stratum by stratum.
+/// The names of a bank's segments: first those of rules, then those of strata, stratum by stratum.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SegmentNames {
     names: Vec<String>,
@@ -39,7 +39,7 @@ impl SegmentNames {
         named
     }
 
-    /// Segments of all parts, and one more for rows without any, if there are such.
+    /// Segments of all parts, plus one for rows without a segment, if there are any.
     pub(crate) fn count(&self) -> usize {
         self.names.len() + usize::from(self.nameless)
     }
@@ -50,8 +50,9 @@ impl SegmentNames {
     }
 }
 
-/// Writes all rows of `membership` to `table`; `strata` are the labels of each. Returns the hash of all labels as
-/// little-endian i32, -1 for rows without. Surveys see the segments too, one beyond the last for rows without.
+/// Writes all rows of `membership` to `table`; `strata` are the labels of each stratum. Returns the hash of all labels
+/// as little-endian i32, -1 for rows without a segment. Surveys see the segments too, with the number after the last
+/// for rows without one.
 pub(super) fn weave(
     membership: &Membership,
     mut strata: Vec<Kept>,

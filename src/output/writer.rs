@@ -1,4 +1,4 @@
-//! Labelled rows on their way out: measured and hashed a row group at a time.
+//! Measures, hashes and writes labelled rows, one row group at a time.
 
 use super::OUTPUT_GROUP_ROWS;
 use super::measure::{LabelSums, MeasuredRows, WaitingRows};
@@ -8,7 +8,7 @@ use crate::backend::Labels;
 use crate::error::Result;
 use crate::survey::Ride;
 
-/// Measures labelled rows as they come, and hands them on in groups.
+/// Measures labelled rows as they arrive, and passes them on in groups.
 pub(crate) struct LabelWriter<'a> {
     output: Output<'a>,
     weights: Option<&'a [u32]>,
@@ -22,13 +22,13 @@ pub(crate) struct LabelWriter<'a> {
 
 /// Where measured rows go.
 pub(crate) enum Output<'a> {
-    /// To the table of all rows, and to the surveys that ride along.
+    /// To the table of all rows, and to the surveys of the same pass.
     Table(Box<SegmentTable<'a>>, &'a mut (dyn Ride + 'a)),
     /// To a file for one stratum's rows.
     Scratch(LabelScratch),
 }
 
-/// What was written.
+/// Summary of the written labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelSummary {
     /// Rows by segment.
@@ -56,7 +56,7 @@ impl<'a> LabelWriter<'a> {
         }
     }
 
-    /// Appends labels; they must follow the ones before.
+    /// Appends labels, which must directly follow the previous ones.
     pub(crate) fn push(&mut self, labels: &Labels) -> Result<()> {
         let mut from = 0;
         while from < labels.labels.len() {
@@ -74,7 +74,7 @@ impl<'a> LabelWriter<'a> {
         Ok(())
     }
 
-    /// Hands on what waits as a row group: measured and hashed while ids are decoded.
+    /// Passes on the waiting rows as a row group: measured and hashed while ids are decoded.
     fn flush(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
         let (rows, first_row) = (waiting.len(), self.next_row);
@@ -102,7 +102,7 @@ impl<'a> LabelWriter<'a> {
         }
     }
 
-    /// Hands on the rest; a table is then complete, not yet synced. Returns what was kept for later, too.
+    /// Passes on the remaining rows; a table is then complete but not yet synced. Also returns labels kept for later.
     pub(crate) fn finish(mut self) -> Result<(LabelSummary, Option<Kept>)> {
         self.flush()?;
         let kept = match self.output {

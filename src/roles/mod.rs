@@ -299,7 +299,7 @@ fn check_id(column: &SourceColumn) -> Result<()> {
         return Err(Error::input(text).of_columns([name]).of_option("--id"));
     }
     if OUTPUT_COLUMNS.contains(&name.as_str()) {
-        let text = format!("the id column is named {name:?}, like a column that the output adds; rename it");
+        let text = format!("the id column is named {name:?}, like a column of the output; rename it");
         return Err(Error::input(text).of_columns([name]).of_option("--id"));
     }
     Ok(())

@@ -20,7 +20,7 @@ pub struct Rule {
 pub struct Strata {
     /// The column whose values are the strata.
     pub within: String,
-    /// Segments of a stratum without a number of its own; None: as many as the fit asks for.
+    /// Number of segments of a stratum that is not in `k_of`; None: as requested for the fit.
     pub k: Option<usize>,
     /// Segments by stratum.
     pub k_of: BTreeMap<String, usize>,
@@ -30,14 +30,14 @@ pub struct Strata {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleBook {
-    /// A row goes to the first rule that matches.
+    /// The rules; a row goes to the first one that matches.
     pub rules: Vec<Rule>,
-    /// None: all other rows are clustered together.
+    /// The strata; None: all other rows are clustered together.
     pub strata: Option<Strata>,
 }
 
 impl RuleBook {
-    /// Segments of a stratum; `k` unless the file sets a number.
+    /// The number of segments of a stratum; `k` unless the file sets a number.
     pub fn k_of(&self, stratum: &str, k: usize) -> usize {
         let Some(strata) = &self.strata else { return k };
         strata.k_of.get(stratum).copied().or(strata.k).unwrap_or(k)

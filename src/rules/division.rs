@@ -1,5 +1,5 @@
-//! How a bank is divided into parts that are clustered on their own. Every bank has a division; without rules it is one
-//! part, and everything after this module treats both alike.
+//! How a bank is divided into parts that are clustered separately. Every bank has a division; without rules it is one
+//! part, and the modules below treat both alike.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::input::Source;
 pub enum Division {
     /// All rows are one part.
     Whole,
-    /// Rules take rows, and what they leave is one part, or one a stratum.
+    /// Rules take rows; the remaining rows are one part, or one per stratum.
     Ruled {
         /// The rules as they were written.
         book: RuleBook,
@@ -36,10 +36,10 @@ impl Division {
         Ok(Division::Ruled { book, rules })
     }
 
-    /// The rules of a model on another input; `columns` are those that the rules looked at in the fit.
+    /// The rules of a model on another input; `columns` are those that the rules used in the fit.
     ///
     /// # Errors
-    /// Everything that does not fit, line by line: columns that are missing, or are of another kind than in the fit.
+    /// Every mismatch, one per line: columns that are missing, or have another kind than in the fit.
     pub fn again(book: &RuleBook, columns: &[ColumnKind], source: &Source) -> Result<Self, String> {
         let rules = Compiled::again(book, source, columns)?;
         Ok(Division::Ruled { book: book.clone(), rules })
@@ -50,7 +50,7 @@ impl Division {
         matches!(self, Division::Whole)
     }
 
-    /// Positions in the source of the columns that it looks at.
+    /// Positions in the source of the columns that it uses.
     pub(crate) fn columns(&self) -> Vec<usize> {
         self.rules().map_or_else(Vec::new, Compiled::columns)
     }
@@ -60,7 +60,7 @@ impl Division {
         self.rules().and_then(Compiled::within)
     }
 
-    /// The columns that conditions look at, and what they are.
+    /// The columns that conditions use, and their kinds.
     pub(crate) fn kinds(&self) -> &[ColumnKind] {
         self.rules().map_or(&[], Compiled::kinds)
     }
@@ -73,7 +73,7 @@ impl Division {
         }
     }
 
-    /// Segments of a part; `k` where nothing else is said of it.
+    /// The number of segments of a part; `k` unless the rules set one.
     pub(crate) fn k_of(&self, part: &str, k: usize) -> usize {
         self.book().map_or(k, |book| book.k_of(part, k))
     }
@@ -83,12 +83,12 @@ impl Division {
         self.book().map_or(k, |book| book.most_segments(k))
     }
 
-    /// Bytes that it holds beside the work on a part; `kept` are those of a part whose labels wait.
+    /// Bytes that it holds in addition to the work on a part; `kept` are those for the stored labels of one part.
     pub(crate) fn bytes(&self, rows: u64, kept: u64) -> u64 {
         if self.is_whole() { 0 } else { Membership::bytes(rows) + MAX_STRATA as u64 * kept }
     }
 
-    /// Divides all rows. `known` are the strata of a model; without it, every value of the column is one.
+    /// Divides all rows. `known` are the strata of a model; if None, every value of the column is a stratum.
     ///
     /// # Errors
     /// Columns that cannot be decoded, numbers that exceed what can be calculated exactly, or too many strata.

@@ -34,7 +34,8 @@ impl RuleBook {
     ///
     /// # Errors
     /// All faults of the file at once, each with line and column: malformed TOML, keys and columns that do not exist
-    /// (with the nearest that does), conditions that are no SQL, are not supported, or do not fit the columns' types.
+    /// (with the closest existing name), conditions that are not SQL, are not supported, or do not fit the columns'
+    /// types.
     pub fn read(path: &Path, source: &Source) -> Result<(Self, Compiled)> {
         let text = TomlText::read(path)?;
         let mut reader = RulesReader { toml: TomlFaults::new(&text), conditions: Vec::new(), within: 0 };
@@ -52,10 +53,10 @@ impl RuleBook {
     }
 }
 
-/// Walks through the TOML and notes every fault.
+/// Walks the TOML and records every fault.
 struct RulesReader<'a> {
     toml: TomlFaults<'a>,
-    /// Where the condition of each rule stands.
+    /// Offset of each rule's condition.
     conditions: Vec<usize>,
     within: usize,
 }
@@ -79,10 +80,10 @@ impl RulesReader<'_> {
             }
         }
         if book.rules.is_empty() && book.strata.is_none() && self.toml.is_empty() {
-            self.toml.fault(0, "it has neither a [[rule]] nor [strata]; leave --rules out, or write one");
+            self.toml.fault(0, "it has neither [[rule]] nor [strata]; add one, or leave --rules out");
         }
         if book.rules.len() > MAX_RULES {
-            self.toml.fault(0, format!("{} rules; at most {MAX_RULES} are possible", book.rules.len()));
+            self.toml.fault(0, format!("{} rules; at most {MAX_RULES} are supported", book.rules.len()));
         }
         book
     }
@@ -152,14 +153,14 @@ impl RulesReader<'_> {
     }
 }
 
-/// Why a rule cannot have this name: no segment may have the name of another.
+/// Why a rule cannot have this name: segment names must be unique.
 fn unfit(name: &str) -> Option<String> {
     match name {
         "" => Some("must not be empty".into()),
-        UNKNOWN_STRATUM => Some(format!("must not be {name:?}: so are rows named whose stratum is not known")),
-        _ if name.contains('/') => {
-            Some(format!("must have no \"/\", which stands in the names of clustered segments; it is {name:?}"))
-        }
+        UNKNOWN_STRATUM => Some(format!("must not be {name:?}, which names rows of an unknown stratum")),
+        _ if name.contains('/') => Some(format!(
+            "must not contain \"/\", which is reserved for the names of clustered segments; it is {name:?}"
+        )),
         _ => None,
     }
 }

@@ -1,8 +1,8 @@
-//! Surveys: what looks at labelled rows while they are written. Columns enter in row order beside the segments; what a
-//! survey saw leaves as a partial that merges with those of other rows.
+//! Surveys count labelled rows while they are written. They read columns in row order, together with the segments; the
+//! counts of some rows can be merged with those of others.
 //!
-//! A label pass may start again, when segments turn out to be numbered otherwise; a survey then starts again with it.
-//! Memory holds one batch of the surveyed columns. Absent on purpose: any knowledge of what is surveyed.
+//! When segments are renumbered, a label pass starts over, and its surveys with it. Memory holds one batch of the
+//! surveyed columns. This module does not know what is surveyed.
 
 mod ride;
 
@@ -12,23 +12,23 @@ pub(crate) use self::ride::{Ride, Riders, Riding};
 use crate::error::Result;
 use crate::numeric::Partial;
 
-/// Some consecutive rows with their segments.
+/// Consecutive rows with their segments.
 pub struct Labelled<'a> {
-    /// The segment of each row in the whole bank; one beyond the last for rows without one.
+    /// The segment of each row in the whole bank; the number after the last for rows without one.
     pub segments: &'a [u32],
-    /// The columns that the survey asked for, each as long as `segments`.
+    /// The columns that the survey requested, each as long as `segments`.
     pub columns: &'a [ArrayRef],
 }
 
-/// Something to be counted of labelled rows.
+/// Counts over labelled rows.
 pub trait Survey: Send + Sync {
-    /// What is known of some rows.
+    /// The counts of some rows.
     type Seen: Partial + Send;
 
-    /// Positions in the source of the columns that it looks at.
+    /// Positions in the source of the columns that it reads.
     fn columns(&self) -> Vec<usize>;
 
-    /// What is known of no rows.
+    /// The counts of no rows.
     fn nothing(&self) -> Self::Seen;
 
     /// Adds rows.

@@ -1,4 +1,4 @@
-//! A survey on its way through the rows of a source, whatever its type.
+//! Runs surveys of any type over the rows of a source.
 
 use arrow::array::{Array, ArrayRef};
 use rayon::prelude::*;
@@ -7,12 +7,12 @@ use super::{Labelled, Survey};
 use crate::error::Result;
 use crate::input::{ColumnStream, Source};
 
-/// A survey without its type, as the writer of labels drives it.
+/// A survey with its type erased, for the writer of labels.
 pub(crate) trait Ride: Send {
-    /// Starts at the first row.
+    /// Starts over at the first row.
     fn start(&mut self);
 
-    /// Sees the segments of the next rows.
+    /// Adds the next rows, which have these segments.
     fn see(&mut self, segments: &[u32]) -> Result<()>;
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Riding<'a, S: Survey> {
 }
 
 impl<'a, S: Survey> Riding<'a, S> {
-    /// At the first row of `source`.
+    /// Starts at the first row of `source`.
     pub(crate) fn new(survey: S, source: &'a Source) -> Self {
         let seen = survey.nothing();
         let mut riding = Riding { survey, source, streams: Vec::new(), seen };
@@ -33,12 +33,12 @@ impl<'a, S: Survey> Riding<'a, S> {
         riding
     }
 
-    /// The survey, and what it saw.
+    /// The survey and its counts.
     pub(crate) fn finish(self) -> (S, S::Seen) {
         (self.survey, self.seen)
     }
 
-    /// As many of the next rows as all columns have at hand, at most `rows`.
+    /// The next rows that all columns have available, at most `rows`.
     fn next(&mut self, rows: usize) -> Result<(usize, Vec<ArrayRef>)> {
         let taken = self.streams.par_iter_mut().with_max_len(1).map(|stream| stream.next(rows));
         let mut arrays: Vec<ArrayRef> = taken.collect::<Result<_>>()?;
@@ -56,7 +56,7 @@ impl<'a, S: Survey> Riding<'a, S> {
 impl<S: Survey> Ride for Riding<'_, S> {
     fn start(&mut self) {
         let columns = self.survey.columns();
-        // The ids are read beside them.
+        // The ids are read at the same time.
         let side_by_side = 1 + columns.len();
         self.streams = columns.into_iter().map(|c| ColumnStream::new(self.source, c, side_by_side)).collect();
         self.seen = self.survey.nothing();
@@ -74,12 +74,12 @@ impl<S: Survey> Ride for Riding<'_, S> {
     }
 }
 
-/// Surveys that ride together.
+/// The surveys of one pass.
 #[derive(Default)]
 pub(crate) struct Riders<'r>(Vec<&'r mut dyn Ride>);
 
 impl<'r> Riders<'r> {
-    /// Takes a survey along.
+    /// Adds a survey.
     pub(crate) fn push(&mut self, survey: &'r mut dyn Ride) {
         self.0.push(survey);
     }

@@ -173,8 +173,8 @@ fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
         Compression::Snappy => Codec::SNAPPY,
         Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
     };
-    // Dictionaries pay for whole numbers, of which few are large. For amounts and rates, which are nearly all unique,
-    // the encoder would build one and discard it.
+    // Dictionaries suit whole numbers, few of which are large. For amounts and rates, which are nearly all unique, the
+    // encoder would build one and discard it.
     let mut builder = WriterProperties::builder()
         .set_compression(codec)
         .set_dictionary_enabled(false)

@@ -1,4 +1,4 @@
-//! Values that are written as text in TOML and JSON, by their `Display` and `FromStr`.
+//! Serialises values as text in TOML and JSON, with their `Display` and `FromStr`.
 
 use std::fmt::Display;
 use std::str::FromStr;

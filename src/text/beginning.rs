@@ -1,4 +1,4 @@
-//! Long values, cut for display.
+//! Long values, shortened for display.
 
 use std::borrow::Cow;
 

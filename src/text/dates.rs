@@ -25,7 +25,7 @@ pub(crate) fn date(days: f64) -> String {
     format!("{date} {:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// The day of `2026-10-01`; None for anything else, and for days that no month has.
+/// The day of a date such as `2026-10-01`; None for anything else, including days that do not exist.
 pub(crate) fn parse(text: &str) -> Option<f64> {
     let mut parts = text.splitn(3, '-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);

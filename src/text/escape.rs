@@ -1,7 +1,7 @@
 //! Escaping of untrusted names and texts for display.
 
-/// Text for a terminal: escapes control characters and the marks that change the direction of writing as `\u{1b}`;
-/// always a single line.
+/// Text for a terminal: escapes control characters and marks that change the writing direction as `\u{1b}`; always a
+/// single line.
 pub fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -21,7 +21,7 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", shown(text))
 }
 
-/// Characters without a shape that change how others are read: direction marks, zero-width characters, line separators.
+/// Invisible characters that change how others are read: direction marks, zero-width characters, line separators.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
 }

@@ -1,6 +1,6 @@
-//! Numbers for people.
+//! Formats numbers for display.
 
-/// A share for people: what is not none is not shown as none, and what is not all not as all.
+/// A share as a percentage. A share above 0 is never shown as 0%, and one below 1 never as 100%.
 pub fn percent(share: f64) -> String {
     match 100.0 * share {
         p if p > 0.0 && p < 0.01 => "<0.01%".into(),

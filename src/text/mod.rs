@@ -1,5 +1,4 @@
-//! Text: words of names, suggestions, dates, escaping, where a secret is kept, and the faults of TOML
-//! files.
+//! Text: words of names, suggestions, dates, escaping, locations of secrets, and faults of TOML files.
 
 pub(crate) mod as_text;
 mod beginning;

@@ -1,6 +1,7 @@
-//! Names that are not there, and the one that was probably meant.
+//! Suggests a name for one that does not exist.
 
-/// The known name that a mistyped one most likely means: one within a third of its letters, case and separators aside.
+/// The known name that a mistyped one most likely means: one that differs in at most a third of its letters, ignoring
+/// case and separators.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let fold =
         |name: &str| -> String { name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
@@ -10,7 +11,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     near.filter(|(distance, _)| distance * 3 <= letters.max(3)).min_by_key(|(distance, _)| *distance).map(|(_, k)| k)
 }
 
-/// ` (did you mean "CustomerID"?)`, or nothing where no name is near.
+/// ` (did you mean "CustomerID"?)`, or nothing if no name is close.
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, known).map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"))
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Where a secret is.
+/// The location of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A file; a line break at its end is ignored.
@@ -37,7 +37,7 @@ impl fmt::Display for KeySource {
 }
 
 impl KeySource {
-    /// The file that it is in.
+    /// Its file, if it is in one.
     pub(crate) fn path_mut(&mut self) -> Option<&mut PathBuf> {
         match self {
             KeySource::File(path) => Some(path),

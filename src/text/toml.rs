@@ -1,6 +1,6 @@
-//! TOML that a user writes: read as text, and told all its faults at once, each with its place.
+//! TOML that a user writes: read as text, with all its faults reported at once, each with line and column.
 //!
-//! serde would stop at the first fault, and could not suggest the name that was meant.
+//! serde would stop at the first fault, and could not suggest the intended name.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug)]
 pub(crate) struct TomlText {
     pub(crate) text: String,
-    /// None where the text is from the environment.
+    /// None if the text is from the environment.
     file: Option<PathBuf>,
     name: String,
 }
@@ -31,7 +31,7 @@ impl TomlText {
         Self::new(bytes, path.display().to_string(), Some(path.to_path_buf()))
     }
 
-    /// Reads a file, or a variable of the environment, that `option` asked for.
+    /// Reads a file or an environment variable, as given to `option`.
     ///
     /// # Errors
     /// It cannot be read, or is not UTF-8.
@@ -51,27 +51,27 @@ impl TomlText {
         }
     }
 
-    /// How messages name it.
+    /// Its name in messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// What is wrong with a file, as it is found.
+/// Collects the faults of a file.
 #[derive(Debug)]
 pub(crate) struct TomlFaults<'a> {
     of: &'a TomlText,
-    /// Line, column, and what is wrong there.
+    /// Line, column and message.
     faults: Vec<(usize, usize, String)>,
 }
 
 impl<'a> TomlFaults<'a> {
-    /// None so far.
+    /// No faults yet.
     pub(crate) fn new(of: &'a TomlText) -> Self {
         TomlFaults { of, faults: Vec::new() }
     }
 
-    /// The table that the file is. Malformed TOML is a fault, and there is no table then.
+    /// The file as a table. Malformed TOML is a fault, and yields None.
     pub(crate) fn table(&mut self) -> Option<DeTable<'a>> {
         match DeTable::parse(&self.of.text) {
             Ok(table) => Some(table.into_inner()),
@@ -82,19 +82,19 @@ impl<'a> TomlFaults<'a> {
         }
     }
 
-    /// Notes what is wrong at a place, in bytes from the beginning.
+    /// Records a fault at a byte offset.
     pub(crate) fn fault(&mut self, at: usize, what: impl Into<String>) {
         let (line, column) = line_and_column(&self.of.text, at);
         self.faults.push((line, column, what.into()));
     }
 
-    /// Notes a key that `of`, such as "the file", does not have.
+    /// Records a key that `of`, such as "the file", does not have.
     pub(crate) fn unknown_key(&mut self, key: &Spanned<impl AsRef<str>>, of: &str, known: &[&str]) {
         let name = key.get_ref().as_ref();
         self.fault(key.span().start, format!("{of} has no key {}; {}", quoted(name), hint(name, known)));
     }
 
-    /// Notes a key that should be the name of a `kind`, such as "column", and is not.
+    /// Records a key that should be the name of a `kind`, such as "column", but is not.
     pub(crate) fn unknown_name(&mut self, key: &Spanned<impl AsRef<str>>, kind: &str, known: &[&str]) {
         let name = key.get_ref().as_ref();
         self.fault(key.span().start, format!("no {kind} is named {}; {}", quoted(name), hint(name, known)));
@@ -127,15 +127,15 @@ impl<'a> TomlFaults<'a> {
         text
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether there are no faults yet.
     pub(crate) fn is_empty(&self) -> bool {
         self.faults.is_empty()
     }
 
-    /// `value`, if nothing was wrong.
+    /// `value`, if there are no faults.
     ///
     /// # Errors
-    /// All faults, in the order of their places, a line each.
+    /// All faults in the order of their positions, one per line.
     pub(crate) fn finish<T>(mut self, value: T) -> Result<T> {
         if self.faults.is_empty() {
             return Ok(value);
@@ -152,13 +152,13 @@ pub(crate) fn integer(value: &DeValue<'_>) -> Option<i64> {
     value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok())
 }
 
-/// Line and column of a place in a text, in bytes from its beginning; both count from 1.
+/// Line and column of a byte offset in a text; both count from 1.
 pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
 }
 
-/// The known name that was probably meant, or all of them.
+/// Suggests the closest known name, or lists all of them.
 fn hint(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean {}?", quoted(near)),

@@ -1,9 +1,9 @@
-//! The words of a column's name: what names tell of their columns is told by words, not by letters, so that
-//! `page_views` has no age in it.
+//! The words of a column's name. Column names are matched by words, not by letters, so that `page_views` is not taken
+//! for an age.
 
-/// The words in lower case, cut at everything that is no letter or digit, before a capital that begins a word, and
-/// between a word and the number behind it: `HomePhone_No2` is home, phone, no, 2; `DOBYear` is dob, year; `spend_90d`
-/// is spend, 90d.
+/// The words in lower case, split at everything that is not a letter or digit, before a capital that begins a word, and
+/// between a word and a number after it: `HomePhone_No2` is home, phone, no, 2; `DOBYear` is dob, year; `spend_90d` is
+/// spend, 90d.
 pub(crate) fn words(name: &str) -> Vec<String> {
     let chars: Vec<char> = name.chars().collect();
     let mut words = vec![String::new()];

@@ -1,5 +1,5 @@
-//! One suite for every backend: what it answers is what the definition answers, row for row. A backend that is broken
-//! on purpose must fail the same suite.
+//! One suite for every backend: its results equal those of the reference implementation, row for row. A deliberately
+//! broken backend must fail the same suite.
 
 use hyades::backend::cpu::Cpu;
 use hyades::backend::gpu::{DeviceChoice, Gpu, GpuOptions};
@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 
 use crate::harness::{gpu_test, test};
 
-/// Rows and three sets of centroids, for three passes in a row.
+/// Rows and three sets of centroids, for three consecutive passes.
 #[derive(Debug, Clone)]
 struct Case {
     dim: usize,
@@ -24,14 +24,14 @@ struct Case {
     centroids: Vec<Vec<i32>>,
 }
 
-/// What makes rows hard.
+/// What makes rows difficult.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     /// Values anywhere on the grid.
     Anywhere,
-    /// A handful of values: full of exact ties.
+    /// Few distinct values: many exact ties.
     Lattice,
-    /// Few different rows, many times each; centroids among them.
+    /// Few distinct rows, each repeated many times; centroids among them.
     Duplicates,
     /// Close together, with some rows at the end of the grid.
     Outliers,
@@ -75,7 +75,7 @@ fn cases(dims: std::ops::RangeInclusive<usize>, ks: std::ops::RangeInclusive<usi
     )
 }
 
-/// What a backend answers: a partial for every pass, then all labels, with and without margins.
+/// The results of a backend: a partial for every pass, then all labels, with and without margins.
 type Answer = (Vec<CentroidSums>, Vec<Labels>);
 
 fn answer(backend: &dyn Backend, case: &Case) -> hyades::Result<Answer> {
@@ -86,7 +86,7 @@ fn answer(backend: &dyn Backend, case: &Case) -> hyades::Result<Answer> {
     let mut partials = Vec::new();
     for centroids in &sets {
         let mut partial = session.centroidal().pass(centroids, Watch::none())?;
-        // How many rows a filter could not decide is a matter of the filter.
+        // The number of rows that a filter could not decide depends on the filter.
         (partial.rechecked, partial.skipped) = (0, 0);
         partials.push(partial);
     }

@@ -1,7 +1,7 @@
-//! Files that lie: the corpus in data/bad, a file cut off at every byte, bytes flipped.
+//! Malformed files: the corpus in data/bad, a file cut off at every byte, flipped bytes.
 //!
-//! Every case must end in an answer or a refusal. Cut-off files are tried within this process, where a panic fails the
-//! test; flipped ones in processes whose address space is limited, where a lie that asks for gigabytes fails too.
+//! Every case must end in a result or a refusal. Cut-off files are tried within this process, where a panic fails the
+//! test; flipped ones in processes with limited address space, where a claim of gigabytes fails too.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::tables::{noise, three_groups, write};
 
 tests!(the_corpus_is_refused, a_file_cut_off_at_any_byte, flipped_bytes, lies_in_the_footer);
 
-/// What stands in data/bad, and why each is refused.
+/// The files in data/bad, and why each is refused.
 const CORPUS: [(&str, &[&str]); 5] = [
     ("cut-off.parquet", &["cut-off.parquet", "cut off", "copy it again"]),
     ("empty.parquet", &["empty.parquet", "not a Parquet file", "0 bytes"]),
@@ -78,7 +78,7 @@ fn a_file_cut_off_at_any_byte() {
     }
 }
 
-/// Address space of a run, in KiB: far more than it needs, far less than a lie may ask for.
+/// Address space of a run, in KiB: far more than it needs, far less than a false claim may request.
 const ADDRESS_SPACE: u64 = 1 << 20;
 
 /// A small fit on one thread; the output folder follows.
@@ -99,7 +99,7 @@ const CAREFULLY: [&str; 14] = [
     "--out",
 ];
 
-/// Fits `path` in so many KiB of address space.
+/// Fits `path` in `kib` KiB of address space.
 fn fit_within(kib: u64, path: &Path) -> Ran {
     let out = folder();
     let script = format!("ulimit -v {kib}; exec \"$0\" \"$@\"");
@@ -112,7 +112,7 @@ fn is_answered(ran: &Ran) -> bool {
     matches!(ran.code, Some(0 | 3)) && !ran.err.contains("panicked")
 }
 
-/// Fits every one of `files`; each must be done or refused. Returns how many were refused.
+/// Fits every one of `files`; each must be processed or refused. Returns how many were refused.
 fn survives(files: impl Iterator<Item = Vec<u8>>) -> usize {
     let folder = folder();
     let path = folder.path().join("mutant.parquet");
@@ -158,7 +158,7 @@ fn lies_in_the_footer() {
     let length = u32::from_le_bytes(bytes[end..end + 4].try_into().expect("four bytes")) as usize;
     let mut random = noise(12);
     let mut upto = |n: usize| (random.next().expect("endless") * n as f64) as usize;
-    // Numbers that grow, in the footer and in the headers of pages; and footers of another length.
+    // Larger numbers in the footer and in page headers, and footers of another length.
     let mut mutants: Vec<Vec<u8>> = (0..180)
         .map(|i| {
             let mut mutant = bytes.clone();

@@ -1,4 +1,4 @@
-//! Input that must be refused: exit code, message, nothing half-written.
+//! Input that must be refused: exit code, message, no partial output.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ fn files_that_differ() {
     std::fs::create_dir(w.path("in")).unwrap();
     let mut other = three_groups(9);
     write(&w.path("in/a.parquet"), &other);
-    // x changes its type, y is gone, z is new.
+    // x changes its type, y is missing, z is new.
     other[1].1 = i64s(0..9);
     other[2] = ("z", f64s((0..9).map(f64::from)));
     write(&w.path("in/b.parquet"), &other);
@@ -139,7 +139,7 @@ fn a_large_offset_hides_nothing() {
 fn a_huge_value_among_small_ones() {
     let w = Workshop::new();
     let mut table = three_groups(300);
-    // Larger than any float32 cube, but a number: it is kept, and the other columns still count.
+    // Its cube overflows float32, but it is a number: it is kept, and the other columns still count.
     table.push(("huge", f64s((0..300).map(|i| if i == 150 { 1e38 } else { 0.0 }))));
     write(&w.path("a.parquet"), &table);
     let ran = w.run(["fit", &w.text("a.parquet"), "--k", "4"]).succeeds();
@@ -149,7 +149,7 @@ fn a_huge_value_among_small_ones() {
     let centers = part(&w.out())["cluster_centers_"].to_string();
     assert!(!centers.contains("null"), "a centroid is not finite: {centers}");
 
-    // Without a row of its own it goes to one of the groups, and f32 does not overflow on the way.
+    // Without a segment of its own it joins one of the groups, and f32 does not overflow.
     table[3].1 = Arc::new(Float32Array::from_iter_values((0..300).map(|i| if i % 2 == 0 { 3e38 } else { -3e38 })));
     write(&w.path("b.parquet"), &table);
     w.run(["fit", &w.text("b.parquet"), "--k", "2", "--transform", "none"]).succeeds();
@@ -261,7 +261,7 @@ fn names_that_do_not_exist() {
     w.refused(2, &["\"x\" is named twice"], ["fit", &input, "--k", "3", "--features", "x,y,x"]);
     w.refused(2, &["both the id and a feature"], ["fit", &input, "--k", "3", "--id", "x", "--features", "x,y"]);
 
-    // A refused run leaves no folder behind that it made.
+    // A refused run removes the folder that it created.
     let fresh = w.text("new/deep");
     let ran = crate::harness::hyades(["fit", &input, "--k", "99", "--out", &fresh]);
     assert_eq!(ran.status.code(), Some(3));

@@ -1,4 +1,4 @@
-//! Settings and surroundings that must be refused: outputs, disk, memory, devices, models, recipes, signals.
+//! Settings and environments that must be refused: outputs, disk, memory, devices, models, recipes, signals.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -70,7 +70,7 @@ fn a_full_disk() {
     let fit = ["fit", bank, "--k", "3", "--out", &out];
     with_a_limit(16, &fit).is_refused(4, &["cannot write", "segments.parquet"]);
     w.is_untouched();
-    // Room is needed for the prepared rows as well, where they go to a scratch file.
+    // Prepared rows in a scratch file need disk space as well.
     let (scratch, large) = (w.text("scratch"), w.text("large.parquet"));
     std::fs::create_dir(&scratch).unwrap();
     done(["synth", "--rows", "1000000", "--features", "12", "--out", &large]);
@@ -118,7 +118,7 @@ fn threads_and_devices() {
         [&["fit", &input, "--k", "3"], more].concat().iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()
     };
     w.refused(2, &["--threads 0", "at least one thread"], fit(&["--threads", "0"]));
-    w.refused(2, &["--device names a GPU"], fit(&["--backend", "cpu", "--device", "0"]));
+    w.refused(2, &["--device selects a GPU"], fit(&["--backend", "cpu", "--device", "0"]));
     if cfg!(feature = "gpu") {
         let why = ["looked for a GPU named \"Quantum 9\"", "found: ", "hyades doctor"];
         w.refused(4, &why, fit(&["--device", "Quantum 9"]));
@@ -143,17 +143,17 @@ fn prices_that_are_none() {
         refused(price, &format!("invalid value '{price}' for '--price-per-hour <PRICE>': {why}\n"));
     };
     for price in ["cheap", "0,10", "2.5 EUR"] {
-        let why = format!("{price:?} is no price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
+        let why = format!("{price:?} is not a price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
         of_the_option(price, &why);
     }
-    of_the_option("cpu=1,", "\"\" is no price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
+    of_the_option("cpu=1,", "\"\" is not a price; write 2.5 for all backends, or cpu=0.10,gpu=2.5");
     for (price, amount) in [("0", "0"), ("-1", "-1"), ("cpu=-0.5", "-0.5"), ("inf", "inf"), ("cpu=nan", "NaN")] {
         of_the_option(price, &format!("a price per hour is a number above 0, not {amount}"));
     }
-    of_the_option("tpu=1", "\"tpu\" is no backend; cpu, gpu, reference and auto are");
+    of_the_option("tpu=1", "\"tpu\" is not a backend; use cpu, gpu, reference or auto");
     of_the_option("cpu=1,cpu=2", "cpu has two prices");
     let why =
-        "--price-per-hour names gpu, and what is compared is cpu; name it in --backends too, or leave its price out";
+        "--price-per-hour names gpu, but the backends compared are cpu; add it to --backends, or remove its price";
     refused("cpu=1,gpu=2", why);
 }
 
@@ -182,10 +182,10 @@ fn damaged_models() {
     let mut flipped = good.clone().into_bytes();
     let at = digit.unwrap();
     flipped[at] = if flipped[at] == b'1' { b'2' } else { b'1' };
-    refused(&flipped, &["damaged: its checksum does not agree", "fit a new model"]);
+    refused(&flipped, &["damaged: its checksum does not match", "fit a new model"]);
     let newer = good.replacen("\"format_version\": 3", "\"format_version\": 4", 1);
     refused(newer.as_bytes(), &["format version is 4", "reads up to 3", "newer hyades"]);
-    // A format of tomorrow may hold what this program does not know: the version is what it is told about.
+    // A future format may hold fields that this program does not know: the message is about the version.
     let stranger = newer.replacen("\"algorithm\"", "\"something_new\": 1, \"algorithm\"", 1);
     refused(stranger.as_bytes(), &["format version is 4"]);
     let stranger = newer.replacen("\"checksum\"", "\"another_sum\"", 1);
@@ -243,7 +243,7 @@ fn starting_centroids_that_do_not_fit() {
     let w = with_model();
     let input = w.text("a.parquet");
     let model = w.text("model.json");
-    w.refused(2, &["holds 3 centroids, and k is 4"], ["fit", &input, "--k", "4", "--init", &model]);
+    w.refused(2, &["has 3 centroids, but k = 4"], ["fit", &input, "--k", "4", "--init", &model]);
     let table = three_groups(3);
     write(&w.path("centers.parquet"), &table[1..2]);
     let centers = w.text("centers.parquet");
@@ -252,7 +252,7 @@ fn starting_centroids_that_do_not_fit() {
     w.refused(2, &[&none, "no such file"], ["fit", &input, "--k", "3", "--init", &none]);
 }
 
-/// A run that a signal has not ended by then is killed; the test has failed.
+/// A run that a signal has not ended by then is killed, and the test fails.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// A run in the background whose log lines can be waited for.
@@ -283,7 +283,7 @@ impl Running {
         panic!("it ended before it said {text:?}: {}", self.said);
     }
 
-    /// Sends a signal; how long it then took, and how it ended.
+    /// Sends a signal; returns how long the run took to end, and how it ended.
     fn signal(mut self, signal: &str) -> (Duration, Option<i32>, String) {
         assert!(self.child.try_wait().expect("a state").is_none(), "it ended too early: {}", self.said);
         let start = Instant::now();
@@ -322,7 +322,7 @@ fn signals_end_a_run_and_publish_nothing() {
         assert!(said.contains("error: interrupted: nothing was published"), "{said}");
         w.is_untouched();
     }
-    // No handler runs at all: what was there is still there, and the next run is not disturbed.
+    // No handler runs at all: earlier output is still there, and the next run is not disturbed.
     let mut running = Running::start(&long);
     running.wait_for("\"prepare\"");
     let (_, code, _) = running.signal("-KILL");

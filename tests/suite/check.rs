@@ -1,4 +1,4 @@
-//! `check` as a user runs it: what it tells of a bank, of hostile files, and of files that are not as expected.
+//! `check` as a user runs it: its report on a bank, on hostile files, and on files that break expectations.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ fn bank() -> String {
     root().join("data/customers.parquet").to_str().expect("text").to_owned()
 }
 
-/// The report of an input, and what was said.
+/// The report on an input, and the output of the run.
 fn check(w: &Workshop, arguments: &[&str]) -> (Value, Ran) {
     let json = w.text("check.json");
     let ran = done([&["check", "--json", &json], arguments].concat());
@@ -48,7 +48,7 @@ fn column<'a>(report: &'a Value, name: &str) -> &'a Value {
     columns.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("no column {name}"))
 }
 
-/// The texts of the findings of a kind about a column; "" is the whole table.
+/// The texts of the findings of a kind about a column; "" stands for the whole table.
 fn findings(report: &Value, kind: &str, column: &str) -> Vec<String> {
     let of = |f: &&Value| f["kind"] == kind && f["column"].as_str().unwrap_or_default() == column;
     let found = report["findings"].as_array().expect("findings").iter().filter(of);
@@ -145,7 +145,7 @@ fn the_same_bytes_for_any_threads() {
         all.push((std::fs::read(json).unwrap(), std::fs::read(page).unwrap()));
     }
     assert!(all[0] == all[1] && all[1] == all[2], "threads change the report");
-    // Another order of rows is another input: the comparison can fail.
+    // Another order of rows is another input, so the comparison can fail.
     done(["synth", "--out", &input, "--seed", "1", "--rows", "90000"]);
     assert_ne!(check(&w, &[&input]).0.to_string().as_bytes(), all[0].0);
 }
@@ -260,12 +260,12 @@ fn findings_of_codes_people_and_ids() {
     for name in ["late", "number", "twice", "same"] {
         assert!(findings(&report, "personal_data", name).is_empty(), "{name}");
     }
-    // Who is in the file is not repeated anywhere.
+    // Personal values from the file appear nowhere else.
     let said = report.to_string() + &ran.out;
     assert!(!said.contains("example.org") && !said.contains("Ann") && ran.out.contains("(not shown)"), "{}", ran.out);
 }
 
-/// Ends, codes' neighbours, quantiles and examples of broken expectations are values of somebody.
+/// Extremes, neighbours of codes, quantiles and examples of broken expectations could identify a person.
 fn what_belongs_to_somebody_is_not_told() {
     let w = Workshop::new();
     let n = 500usize;
@@ -313,7 +313,7 @@ fn what_belongs_to_somebody_is_not_told() {
 
 fn rows_and_ids_that_repeat() {
     let w = Workshop::new();
-    // Rows 0 to 99 come again with other ids; two ids come twice.
+    // Rows 0 to 99 are repeated with other ids; two ids are repeated.
     let ids = (0..150i64).map(|i| {
         if i == 149 {
             7
@@ -339,7 +339,7 @@ fn rows_and_ids_that_repeat() {
     );
     let (named, _) = check(&w, &[&input, "--id", "t"]);
     assert_eq!((&named["duplicate_rows"], &named["id"]["duplicates"]), (&json!(0), &json!(50)));
-    // Too little memory is said, and nothing is guessed.
+    // Too little memory is reported, and nothing is guessed.
     let (short, _) = check(&w, &[&input, "--memory", "4000"]);
     assert_eq!(short["duplicate_rows"], Value::Null);
     let left_out = findings(&short, "duplicate_rows_left_out", "");
@@ -411,7 +411,7 @@ columns.flag.allowed = [false]
   \"region\", allowed: 10 values are not in the list, such as \"nrth\"
 ";
     ran.is_refused(3, &[breaches]);
-    // The report is written all the same, and tells it too.
+    // The report is still written, and lists it too.
     let breaches = read_json(&json)["expectations"]["breaches"].take();
     assert_eq!(breaches.as_array().map(Vec::len), Some(9));
     assert_eq!(
@@ -481,7 +481,7 @@ fn hostile_names_and_values() {
     let html = std::fs::read_to_string(page).unwrap();
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !html.contains("<script"), "{html}");
     assert!(!html.contains('\u{1b}') && !html.contains('\u{202e}'));
-    // JSON has them as they are.
+    // JSON has them unchanged.
     let names: Vec<Value> = read_json(&json)["columns"].as_array().unwrap().iter().map(|c| c["name"].clone()).collect();
     assert_eq!(names[..5], HOSTILE.map(Value::from));
 }
@@ -521,7 +521,7 @@ fn files_that_differ_are_reported() {
         format!("{a} has no column \"z\""),
     ];
     assert_eq!(report["schema_differences"], json!(differences));
-    // Numbers are numbers; text among numbers is set apart; a column that is not there counts as missing.
+    // Numbers are numbers; text among numbers is reported separately; a missing column counts as missing values.
     let (x, y, z) = (column(&report, "x"), column(&report, "y"), column(&report, "z"));
     assert_eq!((&x["numbers"]["max"], &x["mistyped"]), (&json!(99), &json!(0)));
     assert_eq!((&y["numbers"]["max"], &y["mistyped"]), (&json!(49), &json!(50)));
@@ -558,7 +558,7 @@ fn outputs_that_cannot_be_written() {
     let both = w.text("both");
     Ran::from(hyades(["check", &input, "--json", &both, "--report", &both])).is_refused(2, &["named for two outputs"]);
     w.is_untouched();
-    // Nothing unfinished stays behind, and an earlier report is replaced.
+    // No unfinished file stays behind, and an earlier report is replaced.
     std::fs::write(w.path("check.json"), "earlier").unwrap();
     check(&w, &[&input]);
     let names: Vec<String> = std::fs::read_dir(w.path(""))

@@ -1,4 +1,4 @@
-//! The command as a user runs it: a bank is made, segmented, and labelled again.
+//! The command as a user runs it: make a bank, segment it, and label it again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ fn from_a_bank_to_labels_and_back() {
     let text = std::fs::read(w.out().join("model.json")).unwrap();
     assert_eq!(manifest["outcome"]["model_blake3"], blake3::hash(&text).to_hex().as_str());
 
-    // The model gives the same rows the same labels; also with columns in another order and more of them.
+    // The model gives the same rows the same labels, even with columns reordered and added.
     let mut turned: Vec<(&str, ArrayRef)> = Vec::new();
     let schema = rows.schema();
     for (field, array) in schema.fields().iter().zip(rows.columns()).rev() {
@@ -108,7 +108,7 @@ fn one_file_or_seven() {
         assert_eq!(parts[key], whole[key], "{key}");
     }
     assert_eq!(json(w.out().join("manifest.json"))["inputs"]["files"].as_array().map(Vec::len), Some(7));
-    // Other rows give other labels: the comparison can fail.
+    // Other rows give other labels, so the comparison can fail.
     std::fs::remove_file(w.path("parts/6.parquet")).unwrap();
     w.run(["fit", &w.text("parts"), "--k", "6"]).succeeds();
     assert_ne!(labels_hash(&w.out()), labels);
@@ -156,7 +156,7 @@ fn starting_from_a_model_or_a_table() {
         assert_eq!(model(&w.out())["provenance"]["init"], "given");
         assert!(again["n_iter_"].as_u64().unwrap() <= 2, "a fixpoint stays: {}", again["n_iter_"]);
     }
-    // Poor starts are improved: the file is where they begin, not where they end.
+    // Poor starts are improved: the file gives only the start.
     let poor: Vec<(&str, ArrayRef)> = columns.iter().map(|(name, _)| (*name, f64s((0..5).map(f64::from)))).collect();
     write(&w.path("poor.parquet"), &poor);
     w.run(["fit", &input, "--k", "5", "--tol", "0", "--init", &w.text("poor.parquet")]).succeeds();
@@ -166,7 +166,7 @@ fn starting_from_a_model_or_a_table() {
 fn every_distance_if_asked_for() {
     let w = Workshop::new();
     let input = bank(&w);
-    // The first rows as starts, so that there are passes in which to skip.
+    // The first rows as starts, so that there are passes that skip rows.
     let names = ["age_years", "tenure_months", "current_balance"];
     let rows = read(Path::new(&input)).slice(0, 5);
     let starts: Vec<(&str, ArrayRef)> =
@@ -207,7 +207,7 @@ fn a_row_of_weight_two_counts_twice() {
     let centers = |file: &str, more: &[&str]| -> Vec<Vec<f64>> {
         w.run([&["fit", &w.text(file), "--duplicate-ids", "keep"], &plain[..], more].concat()).succeeds();
         let mut found: Vec<Vec<f64>> = serde_json::from_value(part(&w.out())["cluster_centers_"].take()).unwrap();
-        // Segments are numbered by rows, which differ.
+        // Segments are numbered by row counts, which differ.
         found.sort_by(|a, b| a[0].total_cmp(&b[0]));
         found
     };

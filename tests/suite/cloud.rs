@@ -1,5 +1,5 @@
-//! Inputs in an object store: the same segments as of files, few requests and many at a time, and no secret in any
-//! word.
+//! Inputs in an object store: the same segments as from files, few requests with many at a time, and no secret in any
+//! output.
 
 use std::time::Duration;
 
@@ -66,14 +66,14 @@ fn every_verb_reads_a_store() {
     store.run(&["assign", &model, url, "--out", out.to_str().unwrap()]).succeeds();
     assert_eq!(labels_hash(&out), hash);
     for verb in [&["check"][..], &["plan", "--k", "3"], &["recipe", "init"]] {
-        // All but the last line, which tells the time.
+        // All but the last line, which has the time.
         let told = |ran: Ran, name: &str| {
             let out = ran.succeeds().out.replace(name, "INPUT");
             out.lines().filter(|line| !line.ends_with(" ms")).map(str::to_owned).collect::<Vec<_>>()
         };
         let near = told(done([verb, &[bank]].concat()), bank);
         let far = told(store.run(&[verb, &[url]].concat()), url);
-        // What is fetched ahead takes memory, which a plan tells.
+        // Read-ahead takes memory, which a plan includes.
         assert!(near == far || verb[0] == "plan", "{verb:?}: {near:#?}\n{far:#?}");
     }
     let (near, far) = (w.text("near.parquet"), w.text("far.parquet"));
@@ -96,8 +96,8 @@ fn every_verb_reads_a_store() {
     assert_eq!(labels[0], labels[1]);
 }
 
-/// 40 row groups of 16 columns lie in 640 chunks: they come in a few requests, several under way at a time, and nothing
-/// but heads and ids comes twice.
+/// 40 row groups of 16 columns are 640 chunks: they are fetched in a few requests, several at a time, and only heads
+/// and ids are fetched twice.
 fn requests_are_merged_and_sent_ahead() {
     let (w, store) = (Workshop::new(), Store::new(true));
     let all = read(&root().join(BANK));
@@ -107,14 +107,14 @@ fn requests_are_merged_and_sent_ahead() {
     let asked = store.asked();
     assert!(asked.len() <= 40, "{} requests", asked.len());
     assert!(asked.iter().filter(|a| a.method == "GET").all(|a| a.range.is_some()), "{asked:?}");
-    // The file has one piece only if it is smaller than that; many files are many pieces.
+    // A file is a single piece only if it is smaller than that; many files are many pieces.
     for i in 0..24 {
         write_batch(&store.path(&format!("many/{i:02}.parquet")), &all.slice(i * 800, 800), 800);
     }
     store.asked();
     fit(&w, &store, &["s3://bank/many"], &["--threads", "1"]).succeeds();
     let asked = store.asked();
-    // A listing; of each file its footer, ids twice and features; of eight their heads.
+    // A listing; for each file its footer, ids twice and features; for eight files their heads.
     assert!(asked.len() <= 1 + 24 * 4 + 8, "{} requests", asked.len());
     assert!(store.most_under_way() >= 8, "{} under way", store.most_under_way());
     let ranges: u64 = asked.iter().filter_map(|a| a.range.as_deref()).map(length).sum();
@@ -129,7 +129,8 @@ fn length(range: &str) -> u64 {
     last.parse::<u64>().unwrap() - first.parse::<u64>().unwrap() + 1
 }
 
-/// Chunks of 16 MB: no request is for more than 2 MiB, the next ones are under way, and the answer is that of the file.
+/// Chunks of 16 MB: no request exceeds 2 MiB, the next ones are in progress, and the result is the same as from the
+/// file.
 fn a_large_chunk_comes_in_pieces() {
     let (w, store) = (Workshop::new(), Store::new(true));
     let rows = 2_000_000;
@@ -145,13 +146,13 @@ fn a_large_chunk_comes_in_pieces() {
     assert!(store.most_under_way() >= 4, "{} under way", store.most_under_way());
     let fetched: u64 = asked.iter().filter_map(|a| a.range.as_deref()).map(length).sum();
     let size = std::fs::metadata(&path).unwrap().len();
-    // Heads, which come with what is fetched ahead of them, and each chunk once.
+    // Heads, with the read-ahead after them, and each chunk once.
     assert!(fetched < size + size / 4, "{fetched} bytes of {size}");
     w.run(["fit", path.to_str().unwrap(), "--k", "6"]).succeeds();
     assert_eq!(labels_hash(&w.out()), hash);
 }
 
-/// Names, order and partition values are those of a disk: `-` comes before `/`, and not before the end of a name.
+/// Names, order and partition values are the same as on disk: `-` sorts before `/`, but not before the end of a name.
 fn folders_and_patterns_in_a_store() {
     let (w, store) = (Workshop::new(), Store::new(true));
     let all = read(&root().join(BANK));
@@ -216,7 +217,7 @@ fn a_store_that_is_busy_is_asked_again() {
     assert_eq!(labels_hash(&w.out()), expected);
 }
 
-/// Also where a server does not tell versions apart by a tag.
+/// Also if a server has no tags to distinguish versions.
 fn an_object_that_changes_is_refused() {
     for tags in [true, false] {
         let (other, store) = (Workshop::new(), Store::new(true));
@@ -234,7 +235,7 @@ fn an_object_that_changes_is_refused() {
     }
 }
 
-/// Neither what is written nor what is said has a key or a secret, whatever goes wrong.
+/// Neither output nor messages contain a key or a secret, whatever fails.
 fn credentials_stay_in_the_environment() {
     let (w, store) = (Workshop::new(), Store::new(true));
     store.put("customers.parquet", &root().join(BANK));

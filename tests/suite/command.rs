@@ -1,4 +1,4 @@
-//! The command as tests run it: what it said, what it published, what it must leave alone.
+//! Runs the command for tests: its messages, its outputs, and what it must not touch.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::{folder, hyades};
 
-/// What a run said, and its exit code.
+/// The messages of a run, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -41,19 +41,19 @@ impl Ran {
     }
 }
 
-/// Runs `hyades` in so many KiB of address space, for a minute at most: who takes longer ends with exit code 124.
+/// Runs `hyades` in a limited address space (KiB), for a minute at most: a longer run ends with exit code 124.
 pub(crate) fn within<S: AsRef<OsStr>>(kib: u64, arguments: impl IntoIterator<Item = S>) -> Ran {
     let script = format!("ulimit -v {kib}; exec timeout 60 \"$0\" \"$@\"");
     let mut run = std::process::Command::new("sh");
     run.args(["-c", &script, env!("CARGO_BIN_EXE_hyades")]).args(arguments).output().expect("sh runs").into()
 }
 
-/// Runs `hyades` and expects that it is done.
+/// Runs `hyades` and expects success.
 pub(crate) fn done<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
     Ran::from(hyades(arguments)).succeeds()
 }
 
-/// A folder with room for inputs and an output folder `out`, in which an earlier output lies.
+/// A folder for inputs and an output folder `out` that holds an earlier output.
 pub(crate) struct Workshop {
     folder: tempfile::TempDir,
     before: BTreeMap<String, Vec<u8>>,
@@ -91,13 +91,13 @@ impl Workshop {
         hyades(all).into()
     }
 
-    /// Runs with `--out`; it must be refused, and the earlier output must be left as it was.
+    /// Runs with `--out`; it must be refused, and the earlier output must be unchanged.
     pub(crate) fn refused<S: AsRef<OsStr>>(&self, code: i32, parts: &[&str], arguments: impl IntoIterator<Item = S>) {
         self.run(arguments).is_refused(code, parts);
         self.is_untouched();
     }
 
-    /// The earlier output is what it was, and nothing else is there.
+    /// The earlier output is unchanged, and nothing else is there.
     pub(crate) fn is_untouched(&self) {
         let now = contents(&self.out());
         assert_eq!(now.keys().collect::<Vec<_>>(), self.before.keys().collect::<Vec<_>>(), "other files in the output");

@@ -1,5 +1,5 @@
-//! Conditions of rules against an evaluation row by row, which shares nothing with the program: random expressions on
-//! tables with nulls, NaN, signed zeros and numbers that f64 cannot tell apart.
+//! Conditions of rules against an independent evaluation row by row: random expressions on tables with nulls, NaN,
+//! signed zeros and numbers that f64 cannot distinguish.
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ fn float(value: &Value) -> f64 {
     match value {
         Value::Exact(m, s) => *m as f64 / 10f64.powi(*s as i32),
         Value::Float(x) => *x,
-        other => panic!("{other:?} is no number"),
+        other => panic!("{other:?} is not a number"),
     }
 }
 
@@ -259,7 +259,7 @@ fn columns() -> impl Strategy<Value = Vec<Vec<Value>>> {
     proptest::collection::vec(row, 1..40)
 }
 
-/// The rows as a table. A float's null is a null or a NaN by turns.
+/// The rows as a table. A null float is alternately a null and a NaN.
 fn table(rows: &[Vec<Value>]) -> RecordBatch {
     let exact = |i: usize| rows.iter().map(move |r| if let Value::Exact(m, _) = r[i] { Some(m) } else { None });
     let float = |i: usize| {
@@ -314,7 +314,7 @@ fn has_column(operand: &Operand) -> bool {
     }
 }
 
-/// Three operands of one kind; the first looks at a column.
+/// Three operands of one kind; the first uses a column.
 fn operands() -> impl Strategy<Value = (Operand, Operand, Operand)> {
     let text = |t: &str| Operand::Literal(format!("'{}'", t.replace('\'', "''")), Value::Text(t.into()));
     let literals = prop_oneof![Just(""), Just("a"), Just("aB"), Just("'"), Just("line\nbreak"), Just("\u{e9}")];
@@ -390,7 +390,7 @@ fn random_conditions() {
                     let expected: Vec<bool> = rows.iter().map(|row| expr.value(row) == Some(true)).collect();
                     prop_assert_eq!(found, expected, "{}", expr.sql());
                 }
-                // Two 64-bit numbers multiplied twice may have more digits than there are, and are refused.
+                // Products of several 64-bit numbers may exceed the supported digits, and are refused.
                 Err(why) => {
                     prop_assert!(why.contains("38 digits") || why.contains("76 digits"), "{}: {why}", expr.sql())
                 }
@@ -399,7 +399,7 @@ fn random_conditions() {
         Ok(())
     });
     outcome.unwrap();
-    // The same once more, to see that the expressions tell rows apart.
+    // Once more, to check that the expressions distinguish rows.
     let mut runner = TestRunner::deterministic();
     let (mut some, mut all) = (0, 0);
     for _ in 0..200 {
@@ -485,7 +485,7 @@ fn every_operator_and_type() {
         DataType::Timestamp(arrow::datatypes::TimeUnit::Nanosecond, Some("Europe/Berlin".into())),
     ] {
         let array = match &data_type {
-            // Berlin's names are not known to this build of arrow; the instants are UTC's all the same.
+            // This build of arrow has no time zone database, so Berlin is unknown; the instants are in UTC anyway.
             DataType::Timestamp(unit, Some(zone)) => {
                 let plain = cast(&days, &DataType::Timestamp(*unit, None)).unwrap();
                 let plain = plain.as_primitive::<arrow::datatypes::TimestampNanosecondType>().clone();

@@ -1,5 +1,5 @@
-//! Delta tables as inputs: the rows that other readers see, by their names, types, versions and deletions; and logs
-//! that cannot be read. `data/delta/README.md` tells where the tables come from.
+//! Delta tables as inputs: the rows that other readers see, with names, types, versions and deletions; and logs that
+//! cannot be read. `data/delta/README.md` gives the origin of the tables.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn table(name: &str) -> String {
     root().join("data/delta").join(name).to_str().expect("text").to_owned()
 }
 
-/// A copy of a table, to change it.
+/// A copy of a table that a test can change.
 fn copy(w: &Workshop, name: &str) -> PathBuf {
     fn walk(from: &Path, to: &Path) {
         std::fs::create_dir_all(to).unwrap();
@@ -51,7 +51,7 @@ fn copy(w: &Workshop, name: &str) -> PathBuf {
     to
 }
 
-/// The report of `check`, without what concerns files.
+/// The report of `check`, without the parts about files.
 fn report(w: &Workshop, input: &str) -> Value {
     done(["check", input, "--json", &w.text("check.json")]);
     let mut report = json(w.path("check.json"));
@@ -59,7 +59,7 @@ fn report(w: &Workshop, input: &str) -> Value {
     report
 }
 
-/// What a fit gives: hash of the labels, centers, ids in order.
+/// The results of a fit: hash of the labels, centers, ids in order.
 fn fit(w: &Workshop, arguments: &[&str]) -> (String, Value, Vec<i64>) {
     w.run([&["fit"], arguments, &["--k", "3"]].concat()).succeeds();
     let ids = integers(&read(&w.out().join("segments.parquet")), "customer_id");
@@ -73,13 +73,13 @@ fn same(table: &str, export: &str) {
     assert_eq!(fit(&w, &[table]), fit(&w, &[export]), "{table}");
 }
 
-/// Where names map, numbers that a file gives its columns mean nothing; where numbers map, names do not.
+/// With mapping by name, the field ids in a file are ignored; with mapping by id, the names are.
 fn columns_mapped_by_name_or_by_number() {
     for (mode, first) in [("name", 0.0), ("id", 1000.0)] {
         let w = Workshop::new();
         let folder = w.path("mapped");
         std::fs::create_dir_all(folder.join("_delta_log")).unwrap();
-        // In the file, the second column has the number that the table gives the first.
+        // In the file, the second column has the id that the table gives the first.
         let numbered = |name: &str, id: i32| {
             let id = HashMap::from([("PARQUET:field_id".to_owned(), id.to_string())]);
             Field::new(name, DataType::Float64, true).with_metadata(id)
@@ -132,7 +132,7 @@ fn an_older_version() {
     assert_eq!(json(w.out().join("manifest.json"))["inputs"]["files"][0]["table_version"], 1);
     assert_eq!(fit(&w, &[&input(3)]), fit(&w, &[&table("appended")]));
     hyades_refuses(&input(9), &["appended, version 9", "it has no version"]);
-    // Only a table has versions.
+    // Only tables have versions.
     hyades_refuses(&table("public@v1"), &["public@v1", "no such file"]);
 }
 
@@ -144,7 +144,7 @@ fn hyades_refuses(input: &str, parts: &[&str]) {
 /// Nulls, slashes and percent signs, in columns of six types.
 fn partition_values_of_the_log() {
     same(&table("partitioned"), &table("partitioned.parquet"));
-    // The folders' names mean nothing: the values stand in the log.
+    // The folders' names are ignored: the values come from the log.
     let w = Workshop::new();
     let log = copy(&w, "partitioned").join("_delta_log/00000000000000000000.json");
     let text = std::fs::read_to_string(&log).unwrap();
@@ -158,7 +158,7 @@ fn partition_values_of_the_log() {
     hyades_refuses(&w.text("table"), &["\"tier\"", "70000", "Int16"]);
 }
 
-/// A classic checkpoint, before which the log was cleaned.
+/// A classic checkpoint, with earlier log entries removed.
 fn columns_that_older_files_lack() {
     same(&table("evolved"), &table("evolved.parquet"));
     let w = Workshop::new();
@@ -181,7 +181,7 @@ fn checkpoints_of_version_two() {
     same(&w.text("table"), &table("evolved.parquet"));
 }
 
-/// Two files; of one, the first of two row groups is deleted whole. Also beneath joins and rules.
+/// Two files; in one, the first of two row groups is deleted completely. Also with joins and rules.
 fn deleted_rows() {
     let (deleted, export) = (table("deleted"), table("deleted.parquet"));
     same(&deleted, &export);
@@ -201,7 +201,7 @@ fn deleted_rows() {
         (labels_hash(&w.out()), integers(&read(&w.out().join("segments.parquet")), "customer_id"))
     };
     assert_eq!(labels(&deleted), labels(&export));
-    // As the table that is joined.
+    // As the joined table.
     let left = w.text("beside.parquet");
     assert_eq!(fit(&w, &[&left, "--join", &deleted]), fit(&w, &[&left, "--join", &export]));
     assert_eq!(json(w.out().join("manifest.json"))["inputs"]["joins"][0]["matched"], 9);
@@ -212,7 +212,7 @@ fn range(column: &Value) -> [f64; 2] {
     ["min", "max"].map(|end| column["numbers"][end].as_f64().unwrap())
 }
 
-/// Ten rows from 0 to 9, of which a file of vectors deletes the first and the last.
+/// Ten rows from 0 to 9; a deletion vector in a file deletes the first and the last.
 fn deleted_rows_of_a_public_table() {
     let w = Workshop::new();
     let report = report(&w, &table("public/table-with-dv-small"));
@@ -221,7 +221,7 @@ fn deleted_rows_of_a_public_table() {
     assert_eq!(range(value), [1.0, 8.0]);
 }
 
-/// Mapped by numbers and by names; one file has a column of its own that the table does not name.
+/// Mapped by id and by name; one file has a column that the table does not name.
 fn names_in_the_files_are_not_the_tables() {
     let w = Workshop::new();
     let mapped = copy(&w, "public/cdf-column-mapping-id-mode");
@@ -240,14 +240,14 @@ fn names_in_the_files_are_not_the_tables() {
         assert!(before.iter().any(|(_, text)| text.contains(from)));
         before.iter().for_each(|(log, text)| std::fs::write(log, text.replace(from, to)).unwrap());
     };
-    // Numbers go before names, and names serve where numbers do not count.
+    // Field ids take precedence, and names are used where ids do not apply.
     rewrite("col-", "other-");
     check();
     rewrite("\"delta.columnMapping.mode\":\"id\"", "\"delta.columnMapping.mode\":\"name\"");
     check();
 }
 
-/// Each of the 13 changes of the protocol; the older file has the narrower types.
+/// Each of the 13 type changes of the protocol; the older file has the narrower types.
 fn types_that_were_widened() {
     let w = Workshop::new();
     let widened = table("public/type-widening");
@@ -324,7 +324,7 @@ fn logs_and_files_that_are_damaged() {
         &replaced("\"storageType\": \"i\"", "\"storageType\": \"u\""),
         &["cannot read the log of this Delta table"],
     );
-    // A row beyond the file's.
+    // A row beyond the end of the file.
     damaged(
         "deleted",
         "_delta_log/00000000000000000002.json",

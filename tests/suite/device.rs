@@ -1,4 +1,4 @@
-//! The command on a GPU: the same files as from the CPU, to the byte.
+//! The command on a GPU: the same files as from the CPU, byte for byte.
 
 use libtest_mimic::Trial;
 
@@ -61,7 +61,7 @@ fn one_device_twice_publishes_the_same_bytes(index: usize) {
     assert!(manifest["parts"][0]["device_work"]["to_device"].as_u64() > Some(20_000 * 15 * 4), "all tiles went there");
 }
 
-/// More segments and features than a software device can do: its loops end too early.
+/// More segments and features than a software device can handle: its loops end too early.
 fn what_does_not_fit_goes_on_elsewhere(index: usize) {
     let w = Workshop::new();
     let bank = w.text("bank.parquet");
@@ -81,7 +81,7 @@ fn what_does_not_fit_goes_on_elsewhere(index: usize) {
     strict.is_refused(4, &["4096 segments of 63 features are too many for ", "run on the CPU"]);
     assert_eq!(manifest["device"]["backend"], "cpu");
     let warnings = manifest["outcome"]["warnings"].to_string();
-    assert!(warnings.contains("are too many for") && warnings.contains("going on with"), "{warnings}");
+    assert!(warnings.contains("are too many for") && warnings.contains("continuing on"), "{warnings}");
 }
 
 fn a_bench_measures_the_gpu_beside_it(index: usize) {

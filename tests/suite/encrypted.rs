@@ -1,4 +1,4 @@
-//! Encrypted Parquet: read by the keys of a file, to the same labels, and with keys that nobody is told.
+//! Encrypted Parquet: read with the keys of a file, to the same labels, without revealing any key.
 
 use std::fs::File;
 use std::path::Path;
@@ -55,7 +55,7 @@ fn encrypt(path: &Path, batch: &RecordBatch, group_rows: usize, keys: Encryption
     writer.close().expect("the footer is written");
 }
 
-/// `three_groups`, its column x with a key of its own, and the keys for it.
+/// `three_groups`, with a separate key for column x, and the keys for it.
 fn small(w: &Workshop) -> [String; 2] {
     encrypt(&w.path("e.parquet"), &batch(&three_groups(300)), 200, builder().with_column_key("x", X.to_vec()));
     std::fs::write(w.path("keys.toml"), format!("footer = {:?}\n[columns]\nx = {:?}\n", hex(FOOTER), hex(X))).unwrap();
@@ -93,7 +93,7 @@ fn encrypted_files_give_the_labels_of_plain_ones() {
         (two(), of_columns.clone()),
         (two().with_plaintext_footer(true), of_columns.clone()),
         (ids(), of_ids.clone()),
-        // By the column's name where it is given, and else by the id.
+        // By the column's name if given, otherwise by the id.
         (ids().with_plaintext_footer(true), format!("{of_ids}[columns]\n{balance} = {x:?}\n")),
         (builder().with_aad_prefix(PREFIX.into()).with_aad_prefix_storage(true), format!("footer = {key:?}\n")),
         (
@@ -112,7 +112,7 @@ fn encrypted_files_give_the_labels_of_plain_ones() {
             assert_eq!(fit("e.parquet", &[&with[..], &["--rules", &w.text("rules.toml")]].concat()), ruled, "strata");
         }
     }
-    // Keys do no harm where nothing is encrypted.
+    // Keys are harmless if nothing is encrypted.
     assert_eq!(fit("plain.parquet", &["--keys", &w.text("keys.toml")]), plain);
     assert!(json(w.out().join("manifest.json"))["inputs"]["files"][0]["encrypted"].is_null());
 }
@@ -138,7 +138,7 @@ fn every_verb_takes_keys() {
     let groups = batch(&three_groups(300));
     let [input, keys] = small(&w);
     write(&w.path("plain.parquet"), &three_groups(300));
-    // The columns of a joined table by the same keys.
+    // The columns of a joined table use the same keys.
     write_batch(&w.path("ids.parquet"), &groups.project(&[0]).unwrap(), 100);
     let expected: Vec<i32> = (0..300).map(|i| i % 3).collect();
     let fit = ["fit", &w.text("ids.parquet"), "--join", &input, "--k", "3", "--keys", &keys];
@@ -206,7 +206,7 @@ fn columns_without_their_key() {
     assert!(fit.out.contains('y'), "{}", fit.out);
     let checked = done(["check", &input, "--keys", &keys]);
     assert!(checked.out.contains("1 column is encrypted and its key is missing"), "{}", checked.out);
-    // The column is named with its id, or with the master key of a key management service.
+    // The column is named with its key id, or with the master key of a key management service.
     let wrapped = br#"{"keyMaterialType":"PKMT1","masterKeyID":"balances","wrappedDEK":"AAAA"}"#;
     for (id, said) in [(&b"kx"[..], "(id \"kx\")"), (wrapped, "(wrapped with the master key \"balances\")")] {
         for plaintext in [false, true] {
@@ -216,17 +216,17 @@ fn columns_without_their_key() {
             refused(&["column \"x\"", said], &["fit", &w.text("ids.parquet"), "--k", "2", "--keys", &keys]);
         }
     }
-    // A footer in plain text opens what is not encrypted, without keys and without the footer's.
+    // With a plaintext footer, unencrypted columns are readable without keys, even without the footer's.
     let own = builder().with_plaintext_footer(true).with_footer_key_metadata(b"kf".to_vec());
     encrypt(&w.path("signed.parquet"), &batch(&three_groups(300)), 200, own.with_column_key("x", X.to_vec()));
     let signed = w.text("signed.parquet");
-    refused(&["column \"x\" is encrypted; give the keys by --keys FILE"], &["fit", &signed, "--k", "2"]);
+    refused(&["column \"x\" is encrypted; supply the keys with --keys FILE"], &["fit", &signed, "--k", "2"]);
     w.run(["fit", &signed, "--k", "2", "--exclude", "x"]).succeeds();
     std::fs::write(&keys, format!("ids = {{ other = {:?} }}\n", hex(FOOTER))).unwrap();
     let lacks = format!("column \"x\" is encrypted, and {keys} lacks the key (id \"kf\") that signs its file's footer");
     refused(&[&lacks], &["fit", &signed, "--k", "2", "--keys", &keys]);
     w.run(["fit", &signed, "--k", "2", "--exclude", "x", "--keys", &keys]).succeeds();
-    // Where a footer that is encrypted lacks its key, nothing is read.
+    // If the key of an encrypted footer is missing, nothing is read.
     encrypt(&w.path("f.parquet"), &batch(&three_groups(30)), 20, builder().with_footer_key_metadata(b"kf".to_vec()));
     let lacks = format!("its footer is encrypted with a key (id \"kf\") that {keys} lacks");
     refused(&[&lacks], &["fit", &w.text("f.parquet"), "--k", "2", "--keys", &keys]);
@@ -250,9 +250,9 @@ fn keys_that_do_not_fit() {
     let file = format!("footer = {key:?}\ncolumns = {{ x = {key:?} }}");
     refused("e.parquet", &file, &["its column \"x\" cannot be decrypted with"]);
     let file = format!("footer = {key:?}\naad_prefix = \"another\"\ncolumns = {{ x = {x:?} }}");
-    refused("e.parquet", &file, &["its footer cannot be decrypted with", "the aad_prefix, is another one"]);
+    refused("e.parquet", &file, &["its footer cannot be decrypted with", "the aad_prefix is wrong"]);
     encrypt(&w.path("signed.parquet"), &table, 200, builder().with_plaintext_footer(true));
-    refused("signed.parquet", &format!("footer = {x:?}"), &["its footer is not what it was signed to be"]);
+    refused("signed.parquet", &format!("footer = {x:?}"), &["the signature of its footer does not verify"]);
     let prefixed = builder().with_aad_prefix(PREFIX.into()).with_aad_prefix_storage(false);
     encrypt(&w.path("prefixed.parquet"), &table, 200, prefixed);
     refused("prefixed.parquet", &format!("footer = {key:?}"), &["add aad_prefix = \"...\" to"]);
@@ -303,12 +303,12 @@ fn altered_files_are_refused() {
             altered[at] ^= 0x40;
             let ran = run(&altered);
             assert!(!ran.err.contains("panicked"), "byte {at}: {}", ran.err);
-            // What nobody reads may be altered: indexes of pages, and how many bytes an encrypted page has.
+            // Unused parts may be altered: page indexes, and the size of an encrypted page.
             assert!(matches!(ran.code, Some(0 | 3)), "byte {at}: exit {:?}: {}", ran.code, ran.err);
             pages += u32::from(ran.err.contains("it cannot be decrypted: the key") && ran.err.contains("column"));
         }
         assert!(pages > 50, "{pages} altered pages were seen");
-        // The first four bytes of a chunk say how long the header of its first page is.
+        // The first four bytes of a chunk are the length of its first page header.
         let mut altered = bytes.clone();
         altered[7] = 0x7f;
         run(&altered).is_refused(3, &["the encrypted part at byte 4 claims", "expected 28 to "]);
@@ -318,7 +318,7 @@ fn altered_files_are_refused() {
     }
 }
 
-/// Pages of such a column would pass by the guard against pages that claim too much.
+/// Pages of such a column would bypass the guard against pages that claim too much.
 fn columns_that_only_claim_to_be_encrypted() {
     let w = Workshop::new();
     write(&w.path("plain.parquet"), &three_groups(300));
@@ -338,9 +338,9 @@ fn columns_that_only_claim_to_be_encrypted() {
     ParquetMetaDataWriter::new(&mut out, &forged).finish().unwrap();
     std::fs::write(w.path("forged.parquet"), out).unwrap();
     let [_, keys] = small(&w);
-    let said = "is said to be encrypted, in a file that is not";
+    let said = "claims to be encrypted in a file that is not";
     w.refused(3, &[said], ["fit", &w.text("forged.parquet"), "--k", "3", "--keys", &keys]);
-    w.refused(3, &["is encrypted; give the keys"], ["fit", &w.text("forged.parquet"), "--k", "3"]);
+    w.refused(3, &["is encrypted; supply the keys"], ["fit", &w.text("forged.parquet"), "--k", "3"]);
 }
 
 fn keys_are_told_to_nobody() {

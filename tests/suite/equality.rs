@@ -1,4 +1,4 @@
-//! The same bytes everywhere: a whole job on every backend, with any threads, tile size and placement.
+//! The same bytes everywhere: a whole job on every backend, with any number of threads, tile size and placement.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -37,7 +37,7 @@ fn outcome(request: &FitRequest) -> FitOutcome {
     outcome
 }
 
-/// Model and labels, as text that differs if one bit does.
+/// Model and labels, as text that differs if a single bit does.
 fn fingerprint(outcome: &FitOutcome) -> String {
     outcome.model.to_json().expect("a model is JSON") + &outcome.labels.labels_blake3
 }
@@ -107,7 +107,7 @@ fn streamed_equals_resident() {
     }
 }
 
-/// Remembers how many rows each pass skipped, and what was noted.
+/// Records how many rows each pass skipped, and the notes.
 #[derive(Default)]
 struct Heard {
     skips: Mutex<Vec<u64>>,
@@ -124,7 +124,7 @@ impl Observer for Heard {
     }
 }
 
-/// Skipping leaves work out, and changes nothing.
+/// Skipping saves work, and changes nothing.
 fn skipping_changes_nothing() {
     let prepared = prepared(false, None);
     let rows: Vec<i32> = (0..8).flat_map(|r| prepared.tiles.row(r).expect("a row")).collect();
@@ -142,7 +142,7 @@ fn skipping_changes_nothing() {
     assert!(skips.last() > Some(&19_000), "of 20,000 rows were skipped: {skips:?}");
 }
 
-/// Enough rows for a larger sample, on which the start goes on; in a mixture of two that falls into many segments
+/// Enough rows for a larger sample, on which seeding continues; in a mixture of two that splits into many segments
 /// slowly.
 fn larger_samples_are_the_same_everywhere() {
     let mut state = 1u64;
@@ -175,7 +175,7 @@ fn larger_samples_are_the_same_everywhere() {
     assert_eq!(fit(&tiles(Some(folder.path())), &cpu.with_skipping(false)), expected);
 }
 
-/// Scale, missing values and transforms are fitted by all threads at once: they must not show it.
+/// Scale, missing values and transforms are fitted by all threads at once, without affecting the result.
 fn every_recipe_is_the_same_with_any_threads() {
     for transform in [Transform::None, Transform::SignedLog1p, Transform::Auto] {
         for scale in ["zscore", "robust", "minmax", "none"] {
@@ -218,7 +218,7 @@ fn a_lost_device_changes_nothing(device: usize) {
     let kmeans = KMeans { init: Init::Given(start), ..kmeans() };
     let expected = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::none()).expect("fitted").0;
     assert!(expected.n_iter > 4, "{} passes are too few for this test", expected.n_iter);
-    // After the last comes one that only counts, unless it found nothing to move.
+    // The last pass is followed by one that only counts, unless the last one moved nothing.
     let kmeans = KMeans { limits: Limits { max_iter: 6, tol: 0.0 }, ..kmeans };
     let expected = kmeans.fit(&prepared.tiles, &cpu, &cpu, &|_| None, Watch::none()).expect("fitted").0;
     assert_eq!((expected.n_iter, expected.stop), (6, Stop::MaxIter));

@@ -1,5 +1,5 @@
-//! What errors say to callers that cannot read their messages: a kind, and the columns, the file and the option at
-//! fault.
+//! What errors tell callers that cannot read their messages: a kind, and the columns, the file and the option that are
+//! at fault.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -113,7 +113,7 @@ fn options_out_of_range() {
     option("gold".parse::<Filter>().unwrap_err(), "--currency");
     option(Limits { max_iter: 0, tol: 0.0 }.check().unwrap_err(), "--max-iter");
     option(Limits { max_iter: 1, tol: f64::NAN }.check().unwrap_err(), "--tol");
-    // Of the library alone: there is no option.
+    // Only in the library: there is no option.
     let error = Tiles::from_rows(2, &[1, 2, 3], None, 64).unwrap_err();
     assert_eq!(about(&error), (2, ErrorKind::Option, vec![], None, None), "{error}");
 }

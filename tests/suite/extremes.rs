@@ -1,4 +1,4 @@
-//! The far ends of what is allowed, and just beyond: weights of any size, counts that wrap, small memory, gone readers.
+//! The limits of what is allowed, and just beyond: weights of any size, counts that wrap, little memory, closed pipes.
 
 use std::process::{Command, Stdio};
 
@@ -47,7 +47,7 @@ fn weights_of_any_size() {
         let (expected, found) = (mean(&weights), weighted_mean(&w, weights));
         assert!((expected - found).abs() < 2e-6, "weights times {scale:e}: {found} is not {expected}");
     }
-    // One row far heavier than any, as a balance used as weight has them.
+    // One row far heavier than any other, as when a balance is used as weight.
     let mut weights = vec![100.0; 5000];
     weights[3] = 1e9;
     let (expected, found) = (mean(&weights), weighted_mean(&w, weights));
@@ -101,7 +101,7 @@ fn row_counts_that_wrap() {
     let honest = lie(&w, "honest.parquet", 200);
     w.run(["fit", &honest, "--k", "3"]).succeeds();
     let w = Workshop::new();
-    // Together 2^64 + 100 rows: 100, where sums wrap.
+    // Together 2^64 + 100 rows, which would wrap to 100.
     let parts = [lie(&w, "a.parquet", i64::MAX), lie(&w, "b.parquet", i64::MAX), lie(&w, "c.parquet", 102)];
     let fit = ["fit", &parts[0], &parts[1], &parts[2], "--k", "3"];
     w.refused(3, &["a.parquet", "corrupt, or too large", "1099511627776 are supported"], fit);
@@ -154,7 +154,7 @@ fn a_folder_where_a_file_is_to_be_published() {
     std::fs::write(out.join("segments.parquet"), "earlier").expect("written");
     let ran = hyades(["fit", &w.text("a.parquet"), "--k", "3", "--out", &w.text("elsewhere")]);
     assert_eq!(ran.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&ran.stderr).contains("is a folder, where a file is to be published"));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("is a folder, but a file of that name would be published"));
     assert_eq!(std::fs::read(out.join("segments.parquet")).expect("still there"), b"earlier");
 }
 
@@ -172,7 +172,7 @@ fn a_reader_who_goes_away() {
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
     assert!(contents(&w.out())["model.json"].starts_with(b"{"), "the result is published all the same");
 
-    // Nobody reads the messages, or the disk that they go to is full: the work goes on.
+    // Nobody reads the messages, or their disk is full: the work continues.
     let fit = ["fit", &w.text("a.parquet"), "--k", "3", "--out", &w.text("out2")];
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has /dev/full");
     for more in [&["-v"][..], &["--log-format", "json"], &["--log-format", "text"]] {
@@ -186,7 +186,7 @@ fn a_reader_who_goes_away() {
     assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot write the standard output"));
 }
 
-/// A row group that is larger than a batch goes through a scratch file, with the same labels.
+/// A row group larger than a batch goes through a scratch file, with the same labels.
 fn assign_in_little_memory() {
     let w = Workshop::new();
     let (bank, model) = (w.text("bank.parquet"), w.text("model"));

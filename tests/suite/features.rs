@@ -87,7 +87,7 @@ fn every_numeric_type_is_the_same_number() {
         assert!(center.iter().all(|c| *c == center[0]), "types differ: {center:?}");
     }
 
-    // Dates are features by name only.
+    // Dates are features only if named.
     w.run(["fit", &input, "--k", "2"]).succeeds();
     let left_out = json(w.out().join("manifest.json"))["inputs"]["left_out"].to_string();
     for date in ["date32", "date64", "seconds", "millis", "micros", "nanos"] {
@@ -226,7 +226,7 @@ fn every_choice_of_a_recipe() {
         assert!(grid[at("z")].as_f64().unwrap().abs() * step <= 1.0);
     }
 
-    // What may not be missing is refused, and so is a log of what has none.
+    // Missing values are refused if the recipe says so, and so is a log of values that have none.
     let mut columns = columns;
     columns[at("strict")].1 = with_gap(&v);
     columns[at("log")].1 = f64s(exponential(-1.0));
@@ -239,7 +239,7 @@ fn every_choice_of_a_recipe() {
 fn flags_and_recipe() {
     let w = Workshop::new();
     write(&w.path("a.parquet"), &three_groups(60));
-    // A flag wins over the file's defaults, not over what the file says of a column.
+    // An option overrides the file's defaults, but not what the file sets for a column.
     std::fs::write(w.path("r.toml"), "[defaults]\nscale = \"robust\"\nclip = 5\n[columns.y]\nscale = \"minmax\"\n")
         .unwrap();
     w.run(["fit", &w.text("a.parquet"), "--k", "3", "--recipe", &w.text("r.toml"), "--scale", "zscore"]).succeeds();

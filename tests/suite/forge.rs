@@ -9,24 +9,24 @@ use parquet::file::metadata::{
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::SchemaDescriptor;
 
-/// Encodings, as Parquet numbers them.
+/// Encodings, by their numbers in Parquet.
 pub(crate) const PLAIN: i32 = 0;
 pub(crate) const DELTA_LENGTHS: i32 = 6;
 pub(crate) const DELTA_STRINGS: i32 = 7;
 pub(crate) const DICTIONARY_INDICES: i32 = 8;
 
-/// A page: what its header says, and the bytes that follow.
+/// A page: its header, and the bytes that follow.
 pub(crate) struct Forged {
     pub(crate) header: Vec<u8>,
     pub(crate) body: Vec<u8>,
-    /// Where the header's general part ends.
+    /// The end of the header's general part.
     cut: usize,
 }
 
 impl Forged {
     fn new(kind: i32, unpacked: i32, body: Vec<u8>, field: u8, own: &[u8]) -> Self {
         let general = i32s(&[kind, unpacked, body.len() as i32]);
-        // `field`: where its kind's own part stands, counted from the field before.
+        // `field`: the field of the kind's own part, relative to the field before.
         let header = [&general[..], &[field << 4 | 12], own, &[0, 0]].concat();
         Forged { header, body, cut: general.len() }
     }
@@ -61,23 +61,23 @@ fn i32s(values: &[i32]) -> Vec<u8> {
     values.iter().flat_map(|&v| [vec![0x15], varint(zigzag(v))].concat()).collect()
 }
 
-/// A data page that claims so many values and bytes.
+/// A data page that claims this many values and bytes.
 pub(crate) fn data_page(values: i32, encoding: i32, unpacked: i32, body: Vec<u8>) -> Forged {
     Forged::new(0, unpacked, body, 2, &i32s(&[values, encoding, 3, 3]))
 }
 
-/// A data page of version 2, with definition levels of so many bytes, and not compressed.
+/// An uncompressed data page of version 2, with definition levels of this many bytes.
 pub(crate) fn data_page_v2(values: i32, levels: i32, unpacked: i32, body: Vec<u8>) -> Forged {
     let own = [i32s(&[values, 0, values, PLAIN, levels, 0]), vec![0x12]].concat();
     Forged::new(3, unpacked, body, 5, &own)
 }
 
-/// A dictionary that claims so many values and bytes.
+/// A dictionary that claims this many values and bytes.
 pub(crate) fn dictionary_page(values: i32, unpacked: i32, body: Vec<u8>) -> Forged {
     Forged::new(2, unpacked, body, 4, &i32s(&[values, PLAIN]))
 }
 
-/// A file of one row group with one column, as `required double x`; `unpacked` is what the footer says of its chunk.
+/// A file of one row group with one column, as `required double x`; `unpacked` is the footer's claim for its chunk.
 pub(crate) fn file(column: &str, codec: Compression, rows: i64, unpacked: i64, pages: &[Forged]) -> Vec<u8> {
     let schema = parse_message_type(&format!("message table {{ {column}; }}")).expect("a schema");
     let schema = Arc::new(SchemaDescriptor::new(Arc::new(schema)));
@@ -104,7 +104,7 @@ pub(crate) fn file(column: &str, codec: Compression, rows: i64, unpacked: i64, p
     bytes
 }
 
-/// So many zeros in the Zstandard format: a block of 128 KiB takes four bytes.
+/// Zeros in the Zstandard format: a block of 128 KiB takes four bytes.
 pub(crate) fn zstd_zeros(length: usize) -> Vec<u8> {
     let mut out = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38];
     let blocks = length.div_ceil(128 << 10);
@@ -117,7 +117,7 @@ pub(crate) fn zstd_zeros(length: usize) -> Vec<u8> {
     out
 }
 
-/// So many zeros in the Snappy format: a copy of 64 bytes takes three.
+/// Zeros in the Snappy format: a copy of 64 bytes takes three.
 pub(crate) fn snappy_zeros(length: usize) -> Vec<u8> {
     let mut out = varint(length as u64);
     out.extend([0, 0]);

@@ -1,9 +1,9 @@
 //! Small real files, changed at random: opened, prepared and examined, thousands of them.
 //!
-//! The cases run in a child, which is this binary with `HYADES_FUZZ_CHILD` set: an allocation that fails or a stack
-//! that ends takes the whole process with it. The child has little address space, keeps the case that it is working on
-//! as a file, and ends itself when a case takes too long. The suite gives it some seconds from a fixed seed;
-//! `HYADES_FUZZ_SECONDS=600` gives it longer, from a seed that the clock draws (or `HYADES_FUZZ_SEED`).
+//! The cases run in a child process, which is this binary with `HYADES_FUZZ_CHILD` set: a failed allocation or a stack
+//! overflow ends the whole process. The child has limited address space, keeps the current case as a file, and ends
+//! itself when a case takes too long. The suite runs it for some seconds from a fixed seed; `HYADES_FUZZ_SECONDS=600`
+//! runs it longer, from a seed based on the clock (or `HYADES_FUZZ_SEED`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,7 +88,7 @@ fn seeds() -> Vec<Vec<u8>> {
     kinds.into_iter().map(write).collect()
 }
 
-/// A change; places are shares of the region's length.
+/// A change; positions are shares of the region's length.
 #[derive(Debug, Clone)]
 enum Change {
     Flip(f64, u8),
@@ -98,7 +98,7 @@ enum Change {
     Overwrite(f64, Vec<u8>),
 }
 
-/// Numbers at the ends of their ranges, as Thrift and as Parquet write them.
+/// Numbers at the ends of their ranges, in the encodings of Thrift and Parquet.
 fn extreme() -> impl Strategy<Value = Vec<u8>> {
     let varints = [0, 1, 0x7f, 0x80, 0xfffe, 0xffff_fffe, 0xffff_ffff, 1 << 40, u64::MAX - 1, u64::MAX];
     prop_oneof![
@@ -119,7 +119,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// A case: a seed, where it is changed, how, and whether its end is mended so that the change is reached.
+/// A case: a seed, where and how it is changed, and whether its end is repaired so that the change is reached.
 fn case(seeds: usize) -> impl Strategy<Value = (usize, bool, Vec<Change>, bool)> {
     (0..seeds, any::<bool>(), proptest::collection::vec(change(), 1..4), prop::bool::weighted(0.7))
 }
@@ -171,7 +171,7 @@ fn resources() -> Resources {
     Resources { threads: Some(1), memory: Some(ByteSize(256 << 20)), ..Resources::default() }
 }
 
-/// Opens, prepares, fits, examines, and makes features. Returns whether all of it was done.
+/// Opens, prepares, fits, checks, and makes features. Returns whether all of it succeeded.
 fn examine(path: &Path, out: &Path) -> bool {
     let stop = AtomicBool::new(false);
     let inputs = vec![path.to_path_buf()];
@@ -188,14 +188,14 @@ fn examine(path: &Path, out: &Path) -> bool {
     let featured = rfm(&request, &Silent, &stop).map(|_| ());
     let results = [fitted, checked, featured];
     for result in &results {
-        // A count that memory cannot hold is refused as such.
+        // A count that exceeds memory is refused, not a crash.
         let answered = matches!(result, Ok(()) | Err(Error::Input(_) | Error::Usage(_) | Error::Environment(_)));
         assert!(answered, "{result:?}");
     }
     results.iter().all(Result::is_ok)
 }
 
-/// The child: works on cases until its time is over. Says how many there were, and how many were done.
+/// The child: works on cases until its time is over. Reports how many there were, and how many succeeded.
 #[allow(clippy::print_stdout, reason = "it is read by its parent")]
 pub(crate) fn child(folder: &Path) {
     let seconds = number("HYADES_FUZZ_SECONDS").unwrap_or(1);
@@ -238,7 +238,7 @@ pub(crate) fn child(folder: &Path) {
     println!("{n} cases, {done} of them read");
 }
 
-/// This process is the child, or not.
+/// Whether this process is the child.
 pub(crate) fn child_folder() -> Option<PathBuf> {
     std::env::var_os(CHILD).map(PathBuf::from)
 }

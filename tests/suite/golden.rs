@@ -50,7 +50,7 @@ fn balances() -> RecordBatch {
     ])
 }
 
-/// Runs a fit of the bank with these options in a folder that holds the files they name.
+/// Runs a fit of the bank with these options, in a folder that holds the files they name.
 fn fit_bank(options: &[&str], golden: &Golden) {
     let w = Workshop::new();
     write_batch(&w.path("bank.parquet"), &bank(), 700);

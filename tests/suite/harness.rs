@@ -1,4 +1,4 @@
-//! What the tests share: how they are listed, scratch folders, the command, the GPU.
+//! Shared by all tests: registration, scratch folders, the command, the GPU.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -15,7 +15,7 @@ pub(crate) fn test(name: &str, run: impl FnOnce() + Send + 'static) -> Trial {
     })
 }
 
-/// Lists functions of this module as tests, each under its path.
+/// Registers functions of this module as tests, each under its path.
 macro_rules! tests {
     ($($name:ident),* $(,)?) => {
         /// The tests of this module.
@@ -27,7 +27,7 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-/// The index of a device on which GPU code can be run, a software one too.
+/// The index of a device that can run GPU code, including software devices.
 pub(crate) fn gpu_device() -> Option<usize> {
     static FOUND: OnceLock<Option<usize>> = OnceLock::new();
     *FOUND.get_or_init(|| {
@@ -39,7 +39,7 @@ fn gpu_is_required() -> bool {
     std::env::var_os("HYADES_REQUIRE_GPU").is_some_and(|v| v == "1")
 }
 
-/// A test that needs a GPU: ignored where there is none, failed there if one is required.
+/// A test that needs a GPU: ignored if there is none, or failed if one is required.
 pub(crate) fn gpu_test(name: &str, run: impl FnOnce(usize) + Send + 'static) -> Trial {
     let device = gpu_device();
     let ignored = device.is_none() && !gpu_is_required();
@@ -48,14 +48,12 @@ pub(crate) fn gpu_test(name: &str, run: impl FnOnce(usize) + Send + 'static) -> 
             run(device);
             Ok(())
         }
-        None => {
-            Err(Failed::from("HYADES_REQUIRE_GPU=1, but no Vulkan device can be opened (hyades doctor tells more)"))
-        }
+        None => Err(Failed::from("HYADES_REQUIRE_GPU=1, but no Vulkan device can be opened (see hyades doctor)")),
     })
     .with_ignored_flag(ignored)
 }
 
-/// Says why GPU tests were ignored.
+/// Prints why GPU tests were ignored.
 #[allow(clippy::print_stdout, reason = "beside the harness's own lines")]
 pub(crate) fn explain_ignored() {
     if gpu_device().is_none() && !gpu_is_required() {

@@ -1,6 +1,6 @@
-//! Files made to harm: the public corpora of malformed Parquet, bombs, and pages that claim what they do not hold.
+//! Malicious files: the public corpora of malformed Parquet, decompression bombs, and pages with false claims.
 //!
-//! Every run is a process of its own with little address space and little time: it must end in an answer or a refusal.
+//! Every run is a separate process with little address space and little time: it must end in a result or a refusal.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ fn is_answered(ran: &Ran, what: &str) {
     assert!(!ran.err.contains("panicked"), "{what}: {}", ran.err);
 }
 
-/// data/bad/public/expected.tsv: file, exit code of `check`, and what it says.
+/// data/bad/public/expected.tsv: file, exit code of `check`, and its message.
 fn the_public_corpora_are_answered() {
     let corpus = root().join("data/bad/public");
     let table = std::fs::read_to_string(corpus.join("expected.tsv")).expect("a table");
@@ -81,7 +81,7 @@ fn the_public_corpora_are_answered() {
     assert_eq!(there, known, "every file in data/bad/public has a line in expected.tsv, and the other way round");
 }
 
-/// Writes a forged file; `check` and `fit` refuse it in these words, or `fit` has nothing to do with its column.
+/// Writes a forged file; `check` and `fit` refuse it with this message, or `fit` does not use its column.
 fn refused(bytes: &[u8], said: &str) {
     let w = Workshop::new();
     let path = w.text("forged.parquet");
@@ -105,7 +105,7 @@ fn pages_that_claim_too_much() {
     refused(&claims(Compression::SNAPPY, 200_000_000, 200_000_000, vec![0; 30]), ratio);
     let footer = "claims 200000000 bytes when decompressed, the footer 900 for its whole column chunk";
     refused(&claims(Compression::SNAPPY, 900, 200_000_000, vec![0; 30]), footer);
-    // Real ones: 32 KiB that become a gibibyte, and 16 MiB that become 341.
+    // Real ones: 32 KiB that expand to a gibibyte, and 16 MiB that expand to 341.
     let gibi = claims(zstd(), 1 << 30, 1 << 30, zstd_zeros(1 << 30));
     assert!(gibi.len() < 40_000);
     refused(&gibi, "claims 1073741824 bytes when decompressed; at most 268435456 are accepted");
@@ -132,7 +132,7 @@ fn dictionaries_that_claim_too_much() {
     refused(&file(X, Compression::UNCOMPRESSED, 100, 900, &[dictionary]), "claims -5 values");
 }
 
-/// A value of 200,000 bytes, which ten thousand rows repeat: 2 GB of text out of 200 KB.
+/// A value of 200,000 bytes that ten thousand rows repeat: 2 GB of text from 200 KB.
 fn values_that_are_repeated() {
     let text = |length: u32| [&length.to_le_bytes()[..], &vec![b'a'; length as usize]].concat();
     let bytes = |length: u32, rows: i32| {
@@ -169,7 +169,7 @@ fn levels_and_runs_that_go_on() {
     refused(&runs(1), "cannot be decoded");
 }
 
-/// `check` answers, with this exit code.
+/// `check` ends with this exit code.
 fn read(bytes: &[u8], code: i32) {
     let w = Workshop::new();
     let path = w.text("forged.parquet");
@@ -192,7 +192,7 @@ fn lengths_that_are_not_there() {
     let said = "claims 1099511627776 lengths for 100 values";
     refused(&page(DELTA_LENGTHS, delta_head(1 << 40)), said);
     refused(&page(DELTA_STRINGS, delta_head(1 << 40)), said);
-    // Prefixes that are sound: a hundred times nothing, in one block. Then suffixes.
+    // Valid prefixes: a hundred empty ones, in one block. Then suffixes.
     let prefixes = [delta_head(100), vec![0], vec![0; 4]].concat();
     refused(&page(DELTA_STRINGS, [prefixes.clone(), delta_head(1 << 40)].concat()), said);
     read(&page(DELTA_STRINGS, [prefixes.clone(), prefixes.clone()].concat()), 0);
@@ -223,7 +223,7 @@ fn schemas_without_a_floor() {
 }
 
 fn real_bombs_within_the_limits_are_read() {
-    // 2 KiB that become 8 million zeros, as the footer says.
+    // 2 KiB that expand to 8 million zeros, as the footer says.
     let rows = 8 << 20;
     let page = data_page(rows, PLAIN, rows * 8, zstd_zeros(rows as usize * 8));
     let bytes = file(X, zstd(), i64::from(rows), i64::from(rows) * 8, &[page]);
@@ -231,7 +231,7 @@ fn real_bombs_within_the_limits_are_read() {
     read(&bytes, 0);
 }
 
-/// The tools of this file are sound: what they make without a lie is read.
+/// The tools of this file are correct: files without false claims are read.
 fn files_made_by_hand_are_read() {
     let plain: Vec<u8> = (0..100).flat_map(|i| f64::from(i).to_le_bytes()).collect();
     let pages = |pages: &[Forged]| read(&file(X, Compression::UNCOMPRESSED, 100, 900, pages), 0);
@@ -253,7 +253,7 @@ fn checksums_are_verified() {
     let said = "row group 0, column \"x\": cannot be decoded: Parquet argument error: Parquet error: \
                 the page at byte 4 does not match its checksum (CRC); write or copy the file again";
     refused(&flipped, said);
-    // Without a checksum nobody can tell.
+    // Without a checksum, the change is undetectable.
     let mut open = file(X, Compression::UNCOMPRESSED, 100, 900, &[data_page(100, PLAIN, 800, plain)]);
     open[500] ^= 4;
     read(&open, 0);

@@ -1,4 +1,4 @@
-//! Columns of other tables joined by the id: the same segments as of one table, in any memory, and what is refused.
+//! Columns of other tables joined by the id: the same segments as from one table, in any memory; and refusals.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn rows(batch: &RecordBatch, order: &[u32]) -> RecordBatch {
     RecordBatch::try_new(batch.schema(), arrays).unwrap()
 }
 
-/// The small bank as a whole, and in three tables, two of them shuffled, with other row groups.
+/// The small bank as one table, and in three tables, two of them shuffled, with other row groups.
 fn three_tables(w: &Workshop) -> [String; 4] {
     let whole = read(&root().join("data/customers.parquet"));
     let mut order: Vec<u32> = (0..whole.num_rows() as u32).collect();
@@ -40,12 +40,12 @@ fn three_tables(w: &Workshop) -> [String; 4] {
     write_batch(&w.path("left.parquet"), &columns(&whole, |i, _| i < 6), 3000);
     write_batch(&w.path("one.parquet"), &rows(&columns(&whole, |i, _| (6..11).contains(&i)), &order), 1700);
     write_batch(&w.path("two.parquet"), &rows(&columns(&whole, |i, _| i >= 11), &order), 20_000);
-    // Row groups as those of the parts, so that the first look sees the same rows.
+    // The same row groups as the parts, so that the first look sees the same rows.
     write_batch(&w.path("whole.parquet"), &whole, 3000);
     ["whole", "left", "one", "two"].map(|name| w.text(&format!("{name}.parquet")))
 }
 
-/// What a fit would refuse is told: columns that not every file of a joined table has, or has as the same.
+/// Columns that a fit would refuse are reported: those that differ between files of a joined table, or are missing.
 fn joined_columns_about_which_files_differ() {
     let w = Workshop::new();
     std::fs::create_dir(w.path("right")).unwrap();
@@ -59,7 +59,7 @@ fn joined_columns_about_which_files_differ() {
     }
 }
 
-/// What is found of joined columns is what is found of a table that has them, and the recipe that follows.
+/// Findings about joined columns equal those of a table that has them, and so does the resulting recipe.
 fn joined_columns_are_checked() {
     let w = Workshop::new();
     let [whole, left, one, two] = three_tables(&w);
@@ -101,11 +101,11 @@ fn a_table_in_two_is_the_same_table() {
     assert!(std::fs::read(w.path("a.parquet")).unwrap() == std::fs::read(w.path("b.parquet")).unwrap());
 }
 
-/// Nulls for customers that a table does not have; its own strangers are counted; ids of another width are the same.
+/// Nulls for customers that a table lacks; its unmatched rows are counted; ids of another width match.
 fn customers_without_a_row() {
     let w = Workshop::new();
     write(&w.path("left.parquet"), &three_groups(90));
-    // The ids are 100, 103 ...: every second one is there, and ten that are nobody's, and one without an id.
+    // The ids are 100, 103 ...: every second one is present, plus ten unmatched ones, and one null.
     let ids = (0..90).step_by(2).map(|i| Some(100 + 3 * i)).chain((0..10).map(|i| Some(7000 + i))).chain([None]);
     let ids: Int32Array = ids.collect();
     let values = f64s(noise(3).take(ids.len()));
@@ -146,7 +146,7 @@ fn text_ids_and_text_columns() {
     assert_eq!(json(w.out().join("manifest.json"))["outcome"]["rules"][0]["rows"], 20);
 }
 
-/// A joined column that is named like an id is not taken for the input's.
+/// A joined column that is named like an id is not used as the input's id.
 fn the_id_is_the_inputs_own() {
     let w = Workshop::new();
     let groups = three_groups(60);

@@ -83,7 +83,7 @@ fn main() -> ExitCode {
     if arguments.list {
         return ExitCode::SUCCESS;
     }
-    // The harness says how many were ignored; this says why.
+    // The harness reports how many were ignored; this prints why.
     harness::explain_ignored();
     conclusion.exit_code()
 }

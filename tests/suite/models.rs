@@ -1,11 +1,11 @@
-//! Models of earlier format versions, kept in data/models: they label as they did.
+//! Models of earlier format versions, kept in data/models: their labels are unchanged.
 
 use crate::command::{Workshop, done, json, labels_hash};
 use crate::harness::{root, tests};
 
 tests!(version_1, version_2, what_is_written_is_the_newest);
 
-/// The hashes of the labels are those that the program gave that made the models.
+/// The hashes of the labels are those of the program that made the models.
 fn labels_as_before(name: &str, labels: &str) {
     let w = Workshop::new();
     let (models, bank) = (root().join("data/models"), root().join("data/customers.parquet"));
@@ -22,7 +22,7 @@ fn version_2() {
     labels_as_before("v2.json", "0cdb94eea615739a78b361557496170c58bc5f54f6614f2cef7aa4004fc3ad87");
 }
 
-/// The fits that made them, now: the same labels, in the newest format.
+/// The same fits now: the same labels, in the newest format.
 fn what_is_written_is_the_newest() {
     let w = Workshop::new();
     let (models, bank) = (root().join("data/models"), root().join("data/customers.parquet"));

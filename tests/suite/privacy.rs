@@ -1,4 +1,4 @@
-//! What may leave the bank: the id as it was, or a pseudonym in its place.
+//! What may leave the bank: the id unchanged, or a pseudonym instead.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -80,10 +80,10 @@ fn keys_that_cannot_be_used() {
     assert!(!said.err.contains(SECRET) && !said.out.contains(SECRET));
 }
 
-/// Values that stand nowhere else.
+/// Values that occur nowhere else.
 const PLANTED: [&str; 3] = ["Ruritanian", "Sylvanian<b>", "Borduri\u{e9}"];
 
-/// Three groups, and people: what must not be a feature unasked beside what may.
+/// Three groups with personal columns: columns that must not be features by default, next to others that may.
 fn people(rows: usize) -> Vec<(&'static str, ArrayRef)> {
     let mut table = three_groups(rows);
     let draw = |seed: u64| noise(seed).take(rows).collect::<Vec<_>>();
@@ -134,7 +134,7 @@ fn protected_and_personal_columns_are_no_features() {
     );
     assert!(ran.err.contains("customerAge (a protected attribute (age)"), "{}", ran.err);
     assert!(!ran.err.contains("WARN"), "{}", ran.err);
-    // What is named like an id of the state is no id unasked.
+    // Columns named like a national id are not used as an id by default.
     let mut table = people(90);
     table[0] = ("tax_id", i64s(500_000..500_090));
     write(&w.path("tax.parquet"), &table);
@@ -168,7 +168,7 @@ fn what_is_left_out_can_be_used_all_the_same() {
     let said = fit(&["--protect", "account_age_days", "--include", "account_age_days"]);
     assert!(said.contains("account_age_days (named in --protect)"), "{said}");
 
-    // A model asks for its features, whatever they are called.
+    // A model uses its features, whatever their names.
     fit(&["--features", "x,sex,customerAge"]);
     std::fs::copy(w.out().join("model.json"), w.path("model.json")).unwrap();
     let fitted = labels_hash(&w.out());
@@ -199,7 +199,7 @@ fn requests_that_cannot_be_met() {
     w.refused(2, &none, ["fit", &w.text("plain.parquet"), "--k", "3", "--audit"]);
 }
 
-/// Counts of values by segment, the long way.
+/// Counts of values by segment, computed directly.
 fn naive(labels: &[i32], values: &[Option<String>], k: usize) -> Vec<(u64, BTreeMap<String, u64>)> {
     let mut found = vec![(0, BTreeMap::new()); k];
     for (&label, value) in labels.iter().zip(values) {
@@ -287,12 +287,12 @@ fn an_audit_counts_what_a_reader_would() {
     let born = of("birth_date")["numbers"]["overall"]["quartiles"][1].as_str().expect("a date").to_owned();
     assert!(born.len() == 10 && (born.starts_with("19") || born.starts_with("20")), "{born}");
     assert_eq!(report["labels_blake3"], labels_hash(&w.out()).as_str());
-    for part in ["audit of sex (sex)", "audit of nationality", "Ruritanian: ", "most frequent in comparison: "] {
+    for part in ["audit of sex (sex)", "audit of nationality", "Ruritanian: ", "most overrepresented: "] {
         assert!(said.contains(part), "no {part:?} in {said}");
     }
-    // A later run without an audit says that this one is not its own.
+    // A later run without an audit reports that the existing audit is not its own.
     let ran = w.run(["fit", &input, "--k", "2"]).succeeds();
-    assert!(ran.err.contains("audit.json is of an earlier run"), "{}", ran.err);
+    assert!(ran.err.contains("audit.json is from an earlier run"), "{}", ran.err);
 }
 
 fn nothing_protected_leaves_without_an_audit() {
@@ -311,7 +311,7 @@ fn nothing_protected_leaves_without_an_audit() {
     std::fs::copy(w.out().join("model.json"), &model).unwrap();
     let ran = w.run(["assign", &model, &input]).succeeds();
     assert!(!is_there(&w, &(ran.out + &ran.err)));
-    // The search finds: with an audit they are there.
+    // The search works: with an audit, the values are found.
     let ran = w.run(["fit", &input, "--k", "3", "--audit"]).succeeds();
     assert!(is_there(&w, &(ran.out + &ran.err)));
 }

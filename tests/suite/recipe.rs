@@ -1,4 +1,5 @@
-//! Recipes: every step against its definition, replayed as it was fitted, the same with any threads and in any memory.
+//! Recipes: every step against its definition, replayed as fitted, the same with any number of threads and in any
+//! memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -133,7 +134,7 @@ columns = ["tails", "root"]
 weight = 3.0
 "#;
 
-/// Small random tables with gaps, ties and infinities; every feature by its definition, in f64.
+/// Small random tables with gaps, ties and infinities; every feature against its definition, in f64.
 fn every_step_is_its_definition() {
     let number = || {
         prop_oneof![6 => (-40i32..120).prop_map(|v| Some(f64::from(v) / 4.0)), 1 => Just(None),
@@ -149,7 +150,7 @@ fn every_step_is_its_definition() {
         prop::option::weighted(0.9, 0i32..200),
     );
     let config = Config { cases: 40, failure_persistence: None, ..Config::default() };
-    // Quantiles of ties hang by the last bit of a position: drawn tables must be the same every time.
+    // Quantiles of ties depend on the last bit of a position, so the random tables must be the same every time.
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     runner
         .run(&(prop::collection::vec(row, 40..300), 7usize..100), |(rows, group_rows)| {
@@ -174,7 +175,7 @@ fn every_step_is_its_definition() {
             let found = prepared(&w, "a.parquet", STEPS);
             let n = rows.len() as f64;
             let is = |name: &str, expected: Vec<f64>| {
-                // What is constant is left out.
+                // Constant columns are left out.
                 if variance(&expected) == 0.0 {
                     assert!(!found.contains_key(name), "{name}");
                     return;
@@ -296,7 +297,7 @@ fn components_are_the_same_rows_turned() {
             assert!(product.abs() < 1e-4, "components are not independent: {product}");
         }
     }
-    // Centroids come back to the features' own units.
+    // Centroids are converted back to the features' original units.
     let input = w.text("a.parquet");
     std::fs::write(w.path("r.toml"), "[reduce]\ncomponents = 3\n").unwrap();
     let centers = |extra: &[&str]| {
@@ -322,7 +323,7 @@ fn correlated_features_are_left_out() {
     assert!(reason.starts_with("its correlation with a is -0.98"), "{reason}");
 }
 
-/// A table with everything, in row groups of 100.
+/// A table with all of these, in row groups of 100.
 fn everything(w: &Workshop, rows: usize) -> String {
     let noisy = |seed: u64| noise(seed).take(rows).collect::<Vec<f64>>();
     let heavy = noisy(1).into_iter().map(|u| Some(1.0 / (u + 1e-4)).filter(|v| v.fract() > 0.05));
@@ -422,7 +423,7 @@ fn what_the_fit_did_not_see() {
         "[columns.x]\nunseen = \"refuse\"\n",
         &["\"x\" has", "values outside the range of the fit; its recipe refuses unseen values"],
     );
-    // A model whose column is gone says so.
+    // A model whose column is missing reports it.
     write(&w.path("c.parquet"), &three_groups(90));
     fit("[columns.tier]\nencode = \"one-hot\"\n");
     w2.refused(
@@ -486,7 +487,7 @@ fn what_makes_no_sense_is_refused() {
     w.refused(3, &why, ["fit", &w.text("ids.parquet"), "--k", "3", "--recipe", &recipe]);
 }
 
-/// Names out of nightmares, sentinels, gaps, text, a heavy tail and twins.
+/// Awkward names, sentinels, gaps, text, a heavy tail and duplicate columns.
 fn a_starting_recipe_is_taken_as_it_is() {
     let w = Workshop::new();
     let rows = 2000;
@@ -531,10 +532,10 @@ fn a_starting_recipe_is_taken_as_it_is() {
     assert_eq!(recipe_of["dropped"][0]["name"], names[4]);
     assert_eq!(recipe_of["columns"][0]["seen"]["sentinels"], 40);
     crate::command::Ran::from(crate::harness::hyades(["recipe", "init", &input, "--out", &recipe]))
-        .is_refused(2, &["r.toml is there already"]);
+        .is_refused(2, &["r.toml already exists"]);
 }
 
-/// The schema that editors use lists the choices that the program takes.
+/// The schema for editors lists the choices that the program accepts.
 fn the_schema_knows_every_choice() {
     let schema: serde_json::Value = serde_json::from_str(&done(["recipe", "schema"]).out).expect("JSON");
     let text = schema.to_string();
@@ -545,7 +546,7 @@ fn the_schema_knows_every_choice() {
     assert_eq!(sections, ["blocks", "columns", "defaults", "derived", "reduce"]);
 }
 
-/// One value and gaps, values beyond any power, gaps that the fit did not see: what is fitted can be replayed.
+/// One value and gaps, values beyond any power, gaps that the fit did not see: the fitted preparation can be replayed.
 fn odd_columns_are_fitted_and_replayed() {
     let w = Workshop::new();
     let mut columns = three_groups(60);
@@ -572,7 +573,8 @@ fn odd_columns_are_fitted_and_replayed() {
     std::fs::copy(w.out().join("model.json"), w.path("model.json")).unwrap();
     w.run(["assign", &w.text("model.json"), &w.text("a.parquet")]).succeeds();
     assert_eq!(labels_hash(&w.out()), hash);
-    // A gap where the fit had none is the median of the order, and something that a one-hot column did not see.
+    // A gap in a column that had none in the fit becomes the median order; and a category that the one-hot fit did not
+    // see.
     columns[6].1 = words(0);
     columns[7].1 = words(0);
     write(&w.path("b.parquet"), &columns);
@@ -581,7 +583,7 @@ fn odd_columns_are_fitted_and_replayed() {
     done(["recipe", "apply", &w.text("model.json"), &w.text("b.parquet"), "--out", &w.text("p.parquet")]);
     let table = read(&w.path("p.parquet"));
     let grade = table.column_by_name("grade").unwrap().as_primitive::<arrow::datatypes::Float32Type>().clone();
-    assert_eq!(grade.value(0), grade.value(1), "a gap is no middle");
+    assert_eq!(grade.value(0), grade.value(1), "a gap is not the median");
     std::fs::write(
         w.path("r.toml"),
         "[columns.grade]\nencode = \"ordinal\"\norder = [\"low\", \"high\"]\nmissing = \"refuse\"\n",
@@ -592,7 +594,7 @@ fn odd_columns_are_fitted_and_replayed() {
     w2.refused(3, &why, ["fit", &w.text("a.parquet"), "--k", "3", "--recipe", &w.text("r.toml")]);
 }
 
-/// What may be no feature may be no part of one, and no category either.
+/// Columns that may not be features may not be parts of one, nor categories.
 fn roles_hold_for_recipes_too() {
     let w = Workshop::new();
     let mut columns = three_groups(60);

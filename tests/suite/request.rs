@@ -1,4 +1,4 @@
-//! One request: what is said in a file and on the command line, and what the manifest records of it.
+//! One request: from a file and from the command line, and as the manifest records it.
 
 use serde_json::json as value;
 

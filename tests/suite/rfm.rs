@@ -1,4 +1,4 @@
-//! `features rfm` as a user runs it: a journal becomes a customer table, which is segmented; and what is refused.
+//! `features rfm` as a user runs it: a journal becomes a customer table, which is segmented; and refusals.
 
 use std::sync::Arc;
 
@@ -226,10 +226,10 @@ fn outputs_in_the_wrong_place() {
     to(&input, "in/customers.parquet").is_refused(2, &["lies inside the input", &input]);
     to(&w.text("in/*.parquet"), "in/customers.parquet").is_refused(2, &["lies inside the input"]);
     to(&w.text("in/journal.parquet"), "in/journal.parquet").is_refused(2, &["lies inside the input"]);
-    to(&input, "out").is_refused(2, &["out is a folder, where a file is to be published"]);
-    to(&input, "new/").is_refused(2, &["names no file; give one such as customers.parquet"]);
+    to(&input, "out").is_refused(2, &["out is a folder, but a file of that name would be published"]);
+    to(&input, "new/").is_refused(2, &["does not name a file; give one such as customers.parquet"]);
     to(&input, "in/journal.parquet/c.parquet").is_refused(2, &["is a file, not a folder"]);
-    // A refused run leaves no folder behind, and an earlier table as it was.
+    // A refused run leaves no folder behind, and an earlier table unchanged.
     let wrong = ["--customer", "nobody", "--time", "Booked", "--amount", "Price"];
     let fresh = w.text("fresh/c.parquet");
     let all = [&["features", "rfm", &input, "--out", &fresh][..], &wrong].concat();

@@ -1,4 +1,4 @@
-//! Rules before clusters: who goes where, in which order, and what is refused.
+//! Rules applied before clustering: which customers go where, in which order; and refusals.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -178,7 +178,7 @@ fn a_stratum_is_fitted_as_if_it_were_alone() {
         let names = cast(all.column_by_name("segment_name").unwrap(), &DataType::Utf8).unwrap();
         let whole = model(&w.out());
         for (s, stratum) in ["common", "rare", "seldom"].into_iter().enumerate() {
-            // The same rows in a file of their own, in row groups of the same rows.
+            // The same rows in a separate file, in row groups of the same rows.
             let of_stratum =
                 |name: Option<&str>| name.is_some_and(|n| n.strip_prefix(stratum).is_some_and(|n| n.starts_with('/')));
             let kept: BooleanArray = names.as_string::<i32>().iter().map(|n| Some(of_stratum(n))).collect();
@@ -258,7 +258,7 @@ fn a_model_replays_what_a_fit_labelled() {
     assert_eq!(manifest["outcome"]["unknown_stratum"], 0);
     assert_eq!(manifest["command"], "assign");
     assert_eq!(manifest["parts"][1]["name"], "silver");
-    // Every row to a rule: there is nothing for the strata.
+    // Every row is taken by a rule: nothing is left for the strata.
     let zeros = batch(&[
         ("id", i64s(0..9)),
         ("x", f64s([1.0; 9])),
@@ -324,7 +324,7 @@ fn the_same_bytes_everywhere() {
         assert!(run(&["--device", &device.to_string()]) == first, "other bytes on a GPU");
     }
     assert!(run(&["--seed", "1"]) != first, "the comparison can fail");
-    // Files and row groups cut otherwise give the same rows to the same parts.
+    // Files and row groups cut differently give the same rows to the same parts.
     std::fs::create_dir(w.path("parts")).unwrap();
     for part in 0..3 {
         write_batch(&w.path(&format!("parts/{part}.parquet")), &bank().slice(part * 200, 200), 100);
@@ -338,17 +338,17 @@ fn the_same_bytes_everywhere() {
 
 fn rules_that_take_everything_or_nothing() {
     let w = with("[[rule]]\nname = \"all\"\nwhen = \"id IS NOT NULL\"\n");
-    fit(&w, &[]).is_refused(3, &["the rules take all 600 rows, and leave none to cluster"]);
+    fit(&w, &[]).is_refused(3, &["the rules take all 600 rows and leave none to cluster"]);
     w.is_untouched();
 
     let w =
         with("[[rule]]\nname = \"none\"\nwhen = \"id < 0\"\n[[rule]]\nname = \"also none\"\nwhen = \"x IS NULL\"\n");
     fit(&w, &[]).succeeds();
     let warnings = manifest(&w)["outcome"]["warnings"].take();
-    assert_eq!(warnings, serde_json::json!(["rule \"none\" matches no row", "rule \"also none\" matches no row"]));
+    assert_eq!(warnings, serde_json::json!(["rule \"none\" matches no rows", "rule \"also none\" matches no rows"]));
     let with_rules = labelled(&w.out());
     assert!(with_rules.iter().all(|(_, name)| name.starts_with("rest/")));
-    // The rest is what a fit without rules clusters, and a fit without rules has no names.
+    // The remaining rows equal a fit without rules, which has no segment names.
     w.run(["fit", &w.text("a.parquet"), "--k", "4", "--features", "x,y"]).succeeds();
     let alone = read(&w.out().join("segments.parquet"));
     assert!(alone.column_by_name("segment_name").is_none());
@@ -360,7 +360,7 @@ fn rules_that_take_everything_or_nothing() {
     // A rule after one that takes all its rows.
     let w = with("[[rule]]\nname = \"a\"\nwhen = \"code < 5\"\n[[rule]]\nname = \"b\"\nwhen = \"code = 3\"\n");
     fit(&w, &[]).succeeds();
-    let warning = "rule \"b\" takes no row: earlier rules take all 60 that it matches";
+    let warning = "rule \"b\" takes no rows: earlier rules take all 60 that it matches";
     assert_eq!(manifest(&w)["outcome"]["warnings"], serde_json::json!([warning]));
 }
 
@@ -376,7 +376,7 @@ fn values_that_make_strata() {
         write_batch(&w.path("a.parquet"), &batch(&table), 20);
         std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"s\"\n").unwrap();
         w.run(["fit", &w.text("a.parquet"), "--k", "2", "--rules", &w.text("rules.toml")]).succeeds();
-        // The column is the same within a stratum, and no feature.
+        // The column is constant within a stratum, and not a feature.
         assert_eq!(model(&w.out())["parts"][0]["feature_names_in_"], serde_json::json!(["x"]));
         names(&w)
     };
@@ -428,7 +428,7 @@ fn weights_pseudonyms_and_margins() {
     assert_eq!(gap.null_count(), rows.column_by_name("distance").unwrap().null_count());
     assert!(gap.null_count() > 0 && gap.null_count() < 600);
     assert!(manifest(&w)["inputs"]["pseudonym_key_check"].is_string());
-    // A customer's pseudonym is that of a fit without rules.
+    // A customer's pseudonym is the same as in a fit without rules.
     let plain = ["fit", &w.text("a.parquet"), "--k", "2", "--pseudonymise", &w.text("key"), "--features", "x"];
     w.run(plain).succeeds();
     assert_eq!(read(&w.out().join("segments.parquet")).column(0).as_ref(), rows.column(0).as_ref());
@@ -476,7 +476,7 @@ fn refused(w: &Workshop, code: i32, rules: &str, message: &str) {
 fn files_of_rules_that_are_refused() {
     let w = with("");
     let is = |rules: &str, message: &str| refused(&w, 2, rules, message);
-    is("", "R:1:1: it has neither a [[rule]] nor [strata]; leave --rules out, or write one");
+    is("", "R:1:1: it has neither [[rule]] nor [strata]; add one, or leave --rules out");
     is(
         "[[rules]]\nname = \"a\"\n[strata]\nwithin = \"tier\"\n[stratum]\n",
         "R:1:3: the file has no key \"rules\"; did you mean \"rule\"?\nR:5:2: the file has no key \"stratum\"; did you mean \"strata\"?",
@@ -494,9 +494,9 @@ fn files_of_rules_that_are_refused() {
         "[[rule]]\nname = \"\"\nwhen = \"true\"\n[[rule]]\nname = \"a/0\"\nwhen = \"true\"\n[[rule]]\nname = \"c\"\nwhen = \"true\"\n\
          [[rule]]\nname = \"c\"\nwhen = \"true\"\n[[rule]]\nname = \"(unknown stratum)\"\nwhen = \"true\"\n",
         "R:2:8: a rule's name must not be empty\n\
-         R:5:8: a rule's name must have no \"/\", which stands in the names of clustered segments; it is \"a/0\"\n\
+         R:5:8: a rule's name must not contain \"/\", which is reserved for the names of clustered segments; it is \"a/0\"\n\
          R:11:8: two rules are named \"c\"\n\
-         R:14:8: a rule's name must not be \"(unknown stratum)\": so are rows named whose stratum is not known",
+         R:14:8: a rule's name must not be \"(unknown stratum)\", which names rows of an unknown stratum",
     );
     is(
         "[strata]\nk = 0\nwithn = \"tier\"\n[strata.k_of]\ngold = 2.5\nsilver = 5000\n",
@@ -518,7 +518,7 @@ fn files_of_rules_that_are_refused() {
     std::fs::remove_file(w.path("rules.toml")).unwrap();
     fit(&w, &[]).is_refused(2, &["cannot read", "rules.toml: no such file"]);
     let many = (0..129).map(|i| format!("[[rule]]\nname = \"r{i}\"\nwhen = \"true\"\n")).collect::<String>();
-    is(&many, "R:1:1: 129 rules; at most 128 are possible");
+    is(&many, "R:1:1: 129 rules; at most 128 are supported");
 }
 
 fn conditions_that_are_refused() {
@@ -591,12 +591,12 @@ fn strata_that_are_refused() {
         3,
         "[strata]\nwithin = \"tier\"\nk = 200\n[strata.k_of]\nsilver = 393\n",
         "strata with fewer rows than segments: \"gold\" (196 rows, k = 200), \"silver\" (392 rows, k = 393), \
-         \"(null)\" (12 rows, k = 200); give them a smaller k in [strata.k_of], or take their rows by a rule",
+         \"(null)\" (12 rows, k = 200); set a smaller k in [strata.k_of], or take their rows with a rule",
     );
     is(
         2,
         "[strata]\nwithin = \"tier\"\n[strata.k_of]\ngolden = 2\nplatinum = 3\nsilver = 2\n",
-        "R: strata.k_of names strata without rows: \"golden\" (did you mean \"gold\"?), \"platinum\"; there are: \"gold\", \"silver\", \
+        "R: strata.k_of names strata without rows: \"golden\" (did you mean \"gold\"?), \"platinum\"; strata with rows: \"gold\", \"silver\", \
          \"(null)\"",
     );
     is(
@@ -610,7 +610,7 @@ fn strata_that_are_refused() {
     std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"s\"\n").unwrap();
     let why = "strata: \"s\" contains the text \"(null)\", which names rows without a value; replace it by null or another text";
     w.refused(3, &[why], ["fit", &w.text("a.parquet"), "--k", "2", "--rules", &w.text("rules.toml")]);
-    // A fault within a stratum says in which.
+    // An error within a stratum names the stratum.
     let table = |y: ArrayRef| [("id", i64s(0..30)), ("x", y), ("s", i64s((0..30).map(|i| i % 2)))];
     write(&w.path("a.parquet"), &table(f64s((0..30).map(|i| f64::from(i % 2 * i)))));
     let why = "stratum \"0\": no column varies, so there is nothing to cluster by: \"x\": it is constant";
@@ -621,10 +621,10 @@ fn options_that_do_not_go_with_rules() {
     let w = with(RULES);
     let rules = w.text("rules.toml");
     fit(&w, &["--init", &w.text("a.parquet")])
-        .is_refused(2, &["every stratum has centroids of its own; give a model with the same strata"]);
+        .is_refused(2, &["every stratum needs its own centroids; give a model with the same strata"]);
     fit(&w, &["--memory", "1MiB"]).is_refused(4, &["need at least", "give --memory"]);
     let base = ["fit", &w.text("a.parquet"), "--k", "4", "--rules", &rules];
-    w.refused(2, &["\"code\" divides into strata and cannot be a feature too"], {
+    w.refused(2, &["\"code\" defines the strata and cannot also be a feature"], {
         std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"code\"\n").unwrap();
         [&base[..], &["--features", "x,code"]].concat()
     });
@@ -632,7 +632,7 @@ fn options_that_do_not_go_with_rules() {
     w.refused(2, &["k = 0: between 1 and 4096 segments are possible"], k);
     let table = [("segment_name", i64s(0..30)), ("x", f64s(noise(1).take(30))), ("code", i64s([1; 30]))];
     write(&w.path("b.parquet"), &table);
-    let why = "the id column is named \"segment_name\", like a column that the output adds; rename it";
+    let why = "the id column is named \"segment_name\", like a column of the output; rename it";
     let id = ["fit", &w.text("b.parquet"), "--k", "2", "--rules", &rules, "--id", "segment_name"];
     w.refused(3, &[why], id);
 }
@@ -651,14 +651,14 @@ fn every_verb_knows_rules() {
     fit(&w, &[]).succeeds();
     let (labels, file) = (labels_hash(&w.out()), std::fs::read(w.out().join("segments.parquet")).unwrap());
     assert_eq!(bench["runs"][0]["labels_blake3"], labels.as_str());
-    // Centroids at the fixpoint stay where they are.
+    // Centroids at the fixpoint do not move.
     std::fs::copy(w.out().join("model.json"), w.path("start.json")).unwrap();
     fit(&w, &["--init", &w.text("start.json"), "--tol", "0"]).succeeds();
     assert!(std::fs::read(w.out().join("segments.parquet")).unwrap() == file);
     let passes = |part: &Value| part["passes"].as_array().unwrap().len();
     assert!(manifest(&w)["parts"].as_array().unwrap().iter().all(|part| passes(part) <= 2));
     std::fs::write(&rules, RULES.replace("gold = 2", "gold = 3")).unwrap();
-    let why = "start.json, stratum \"gold\" holds 2 centroids, and k is 3";
+    let why = "start.json, stratum \"gold\" has 2 centroids, but k = 3";
     fit(&w, &["--init", &w.text("start.json")]).is_refused(2, &[why]);
     std::fs::write(&rules, RULES.replace("within = \"tier\"", "within = \"code\"").replace("gold = 2", "2 = 2"))
         .unwrap();
@@ -706,11 +706,11 @@ fn models_with_rules_that_are_refused() {
         std::fs::write(&path, text).unwrap();
         w.refused(3, &[&path, part], ["assign", &path, &input]);
     };
-    let why = "damaged: its checksum does not agree with its content; copy it again, or fit a new model";
+    let why = "damaged: its checksum does not match its content; copy it again, or fit a new model";
     refused(&good.replacen("is_staff = true", "is_staff = false", 1), why);
     refused(&good.replacen("\"format_version\": 3", "\"format_version\": 1", 1), "damaged: unknown field `division`");
     refused(&good[..good.len() / 2], "not a model, or a damaged one");
-    // Sealed anew, but nonsense.
+    // With a valid checksum, but inconsistent.
     let sealed = |change: fn(&mut Value)| {
         let mut envelope: Value = serde_json::from_str(&good).unwrap();
         change(&mut envelope["model"]);
@@ -728,7 +728,7 @@ fn models_with_rules_that_are_refused() {
     refused(&nonsense, "rule \"staff\": not a valid SQL condition");
     std::fs::write(&path, &good).unwrap();
     let start = ["fit", &input, "--k", "2", "--init", &path];
-    w.refused(3, &[&path, "it is a model with rules, whose strata have centroids of their own"], start);
+    w.refused(3, &[&path, "it is a model with rules, and each of its strata has its own centroids"], start);
     w.run(["assign", &path, &input]).succeeds();
 }
 
@@ -758,12 +758,12 @@ fn inputs_that_do_not_fit_a_model() {
   rules: \"code\" was a number when the model was made, but is now Date64";
     w.refused(3, &[&head, lines], other);
     w.refused(3, &["lacks columns that the model needs: x, y"], input(&|c| drop(c.drain(1..3))));
-    // Another type of the same kind will do.
+    // Another type of the same kind is accepted.
     w.run(input(&|c| c[5].1 = cast(&c[5].1, &DataType::Decimal128(20, 3)).unwrap())).succeeds();
     let (some, labels) = (labelled(&w.out()), labels_hash(&w.out()));
     w.run(["assign", &w.text("model.json"), &w.text("a.parquet")]).succeeds();
     assert!(labelled(&w.out()) == some && labels_hash(&w.out()) == labels);
-    // What was a number and can be compared with one, but is one no more.
+    // A number in the fit, still comparable, but no longer a number.
     let w = with("[[rule]]\nname = \"r\"\nwhen = \"code IS NULL OR code = code\"\n");
     fit(&w, &[]).is_refused(3, &["the rules take all"]);
     let w = with("[[rule]]\nname = \"r\"\nwhen = \"code IS NULL OR code < code\"\n");

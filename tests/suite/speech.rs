@@ -1,4 +1,4 @@
-//! What the program says: tables, plans, logs, help.
+//! The program's output: tables, plans, logs, help.
 
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ fn quiet_prints_the_table_alone() {
     assert!(loud.err.contains("id column: customer_id"), "{}", loud.err);
     assert!(loud.err.contains("age_years (a protected attribute (age); --include to use it"), "{}", loud.err);
     assert!(loud.err.contains("true_segment (the planted segment of a synthetic bank)"), "{}", loud.err);
-    // Refusals are said even so.
+    // Errors are printed even so.
     w.run(["fit", "/nowhere", "--k", "3", "--quiet"]).is_refused(2, &["/nowhere"]);
 }
 
@@ -136,7 +136,7 @@ fn a_bench_proves_agreement() {
     assert_eq!(runs[0]["outcome"]["labels_blake3"], runs[1]["outcome"]["labels_blake3"]);
     assert_eq!(runs[0]["outcome"]["model_blake3"], runs[1]["outcome"]["model_blake3"]);
     assert!(runs.iter().all(|r| r["pass_ms"].as_f64().is_some_and(|ms| ms > 0.0)));
-    // Shares of the processor's ceilings; nothing of a GPU or of money where there is neither.
+    // Shares of the processor's ceilings; none for a GPU or a price if there is none.
     for rate in ["GB/s", "GFLOP/s"] {
         let after = ran.out.split_once(rate).map_or("", |(_, after)| after);
         let line = after.lines().nth(1).unwrap_or_default();
@@ -144,7 +144,7 @@ fn a_bench_proves_agreement() {
     }
     assert!(!ran.out.contains("GPU's ceilings") && !ran.out.contains("cost per million"), "{}", ran.out);
     assert!(runs.iter().all(|r| r.get("device_ceilings").is_none() && r.get("cost_per_million").is_none()), "{runs:?}");
-    // Rows that are skipped are no work: a pass stays below the ceilings, but for the noise of a short one.
+    // Skipped rows do not count as work: a pass stays below the ceilings, except for the noise of a short one.
     for run in runs {
         let share = run["gflops"].as_f64().unwrap() / report["ceilings"]["gflops"].as_f64().unwrap();
         assert!(share < 1.2, "{share} of the ceiling: {run}");

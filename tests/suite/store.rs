@@ -1,5 +1,5 @@
-//! An object store on this machine: S3 over a folder, as a real server answers it, with signatures or without. It notes
-//! what it is asked, and can be made to fail.
+//! An object store on this machine: S3 over a folder, with a real server's responses, with or without signatures. It
+//! records its requests, and can be made to fail.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,25 +23,25 @@ use crate::harness::command;
 pub(crate) const KEY: &str = "AKIAHYADESTESTS";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY";
 
-/// What a store was asked for.
+/// A request to a store.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) range: Option<String>,
 }
 
-/// How it answers.
+/// How it responds.
 #[derive(Debug, Default)]
 pub(crate) struct Mood {
-    /// Before every answer.
+    /// Delay before every response.
     pub(crate) delay: Duration,
-    /// So many of the next requests get 503.
+    /// How many of the next requests get 503.
     pub(crate) busy: usize,
-    /// A file that is replaced by another one after so many requests.
+    /// A file that is replaced by another one after this many requests.
     pub(crate) change: Option<(usize, PathBuf, PathBuf)>,
-    /// Whether versions of a file are told apart by its time alone.
+    /// Whether versions of a file differ only in their time.
     pub(crate) no_tags: bool,
-    /// Whether parts of files are not sent: the whole comes.
+    /// Whether range requests are ignored: the whole file is sent.
     pub(crate) only_whole: bool,
 }
 
@@ -61,7 +61,7 @@ struct State {
 }
 
 impl Store {
-    /// A store with a bucket `bank`; `signed`: for those who sign with [`KEY`] and [`SECRET`] alone.
+    /// A store with a bucket `bank`; if `signed`, only for requests signed with [`KEY`] and [`SECRET`].
     pub(crate) fn new(signed: bool) -> Self {
         let folder = crate::harness::folder();
         std::fs::create_dir(folder.path().join("bank")).unwrap();
@@ -85,7 +85,7 @@ impl Store {
         Store { folder, address, state, _runtime: runtime }
     }
 
-    /// Where an object of the bucket lies on disk.
+    /// The path of an object of the bucket on disk.
     pub(crate) fn path(&self, key: &str) -> PathBuf {
         let path = self.folder.path().join("bank").join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -105,7 +105,7 @@ impl Store {
         change(&mut self.state.mood.lock().unwrap());
     }
 
-    /// What it was asked since the last call.
+    /// The requests since the last call.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.state.asked.lock().unwrap())
     }
@@ -114,7 +114,7 @@ impl Store {
         self.state.most_under_way.load(Ordering::Relaxed)
     }
 
-    /// The variables by which it is reached.
+    /// The environment variables that configure access to it.
     pub(crate) fn variables(&self) -> BTreeMap<&'static str, String> {
         BTreeMap::from([
             ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
@@ -125,7 +125,7 @@ impl Store {
         ])
     }
 
-    /// Runs `hyades` with them.
+    /// Runs `hyades` with these variables.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::from(command().args(arguments).envs(self.variables()).output().unwrap())
     }

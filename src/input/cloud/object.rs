@@ -32,7 +32,7 @@ pub(crate) struct Object {
     pub(super) input: Arc<Input>,
 }
 
-/// The version of an object in a response, by which changes are detected.
+/// The version of an object in a response, used to detect changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
     e_tag: Option<String>,

@@ -31,7 +31,7 @@ pub(crate) struct Footer {
     pub(crate) locked: BTreeMap<String, String>,
 }
 
-/// Reads and checks the footer of the file at `path`, or of the object that stands for it.
+/// Reads and checks the footer of the file at `path`, or of the object that replaces it.
 pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Option<&Arc<Keys>>) -> Result<Footer> {
     let refuse = |why: String| refused(path, &why);
     let file = RangeFile::open(path, object, tail(object.map_or(0, |o| o.size())))?;
@@ -98,7 +98,7 @@ fn refused(path: &Path, why: &str) -> Error {
     Error::input(format!("{}: {why}", path.display())).of_kind(ErrorKind::Corrupt).of_file(path)
 }
 
-/// The same error, for want of the right keys.
+/// The same error, with the remedy of supplying the right keys.
 fn needs_keys(error: Error) -> Error {
     error.of_kind(ErrorKind::Option).of_option("--keys")
 }

@@ -1,11 +1,11 @@
-//! The keys of encrypted Parquet (modular encryption), and the footers that they open.
+//! The keys of encrypted Parquet (modular encryption), and the footers that they decrypt.
 //!
 //! ```toml
 //! footer = "..."        # 16 or 32 bytes in hex or base64
-//! aad_prefix = "..."    # where the files were written with one
-//! [columns]             # columns with keys of their own; the others have the footer's
+//! aad_prefix = "..."    # if the files were written with one
+//! [columns]             # columns with keys of their own; the others use the footer's
 //! balance = "..."
-//! [ids]                 # keys by the id under which files ask for them
+//! [ids]                 # keys by the id that files refer to them by
 //! kf = "..."
 //! ```
 //!
@@ -30,10 +30,10 @@ use crate::error::Result;
 use crate::panics::guarded;
 use crate::text::{KeySource, TomlFaults, TomlText};
 
-/// How inputs are opened, beside their paths. The default opens what is not encrypted.
+/// How inputs are opened, in addition to their paths. The default opens only what is not encrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Where the keys of encrypted Parquet are: TOML, see README.md.
+    /// The location of the keys of encrypted Parquet: TOML, see README.md.
     pub keys: Option<KeySource>,
 }
 
@@ -47,10 +47,10 @@ impl Access {
     }
 }
 
-/// Keys, by what asks for them.
+/// Keys, by column and by id.
 #[derive(Default)]
 pub(crate) struct Keys {
-    /// How messages name where they are from.
+    /// The name of their source in messages.
     name: String,
     footer: Option<Vec<u8>>,
     aad_prefix: Option<Vec<u8>>,
@@ -64,15 +64,15 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// A footer that was decoded.
+/// A decoded footer.
 pub(crate) struct Decoded {
     pub(crate) metadata: ParquetMetaData,
-    /// Leaf columns that stay closed, and why, in words that follow their name.
+    /// Leaf columns that stay locked, and why, phrased to follow their name.
     pub(crate) locked: BTreeMap<usize, String>,
 }
 
 impl Decoded {
-    /// Every column that is encrypted stays closed.
+    /// Every encrypted column stays locked.
     fn closed(metadata: ParquetMetaData, why: &str) -> Self {
         let columns = metadata.row_groups().iter().flat_map(|g| g.columns().iter().enumerate());
         let encrypted = columns.filter(|(_, column)| column.crypto_metadata().is_some());
@@ -117,13 +117,14 @@ impl Keys {
 
     /// Decodes the footer of a file that may be encrypted; `tail` is the file from its footer on.
     ///
-    /// What was decrypted is not walked as other footers are: the crate keeps its bytes to itself, and only who has the
-    /// key can have written them. The same holds for a footer in plain text with a signature, beside its walk.
+    /// A decrypted footer is not walked like other footers: the crate does not expose its bytes, and only someone with
+    /// the key can have written them. A plaintext footer with a signature is protected in the same way, in addition to
+    /// its walk.
     ///
     /// # Errors
-    /// What the user can do about it, or that the footer is corrupt.
+    /// A remedy for the user, or that the footer is corrupt.
     pub(crate) fn decode(self: &Arc<Self>, tail: &Bytes) -> Result<Decoded, String> {
-        // The first time the footer's key alone: a file tells only then which other keys it needs.
+        // First with the footer's key alone: only then does a file reveal which other keys it needs.
         let asked = Arc::new(FooterKey { keys: self.clone(), found: OnceLock::new() });
         let mut first = FileDecryptionProperties::with_key_retriever(asked.clone());
         if let Some(prefix) = &self.aad_prefix {
@@ -181,9 +182,9 @@ impl Keys {
         Ok(Decoded { metadata, locked })
     }
 
-    /// The parquet crate's words, with what to do about it.
+    /// The parquet crate's message, with a remedy.
     fn told(&self, text: &str) -> String {
-        const OTHER: &str = "the key, or the aad_prefix, is another one, or the file was altered";
+        const OTHER: &str = "the key or the aad_prefix is wrong, or the file was altered";
         let name = &self.name;
         let column = text.split_once("Unable to decrypt column '").and_then(|(_, rest)| rest.rsplit_once("', "));
         match () {
@@ -191,10 +192,12 @@ impl Keys {
                 format!("its footer cannot be decrypted with {name}: {OTHER}")
             }
             () if text.contains("signature verification failed") => {
-                format!("its footer is not what it was signed to be, by {name}: {OTHER}")
+                format!("the signature of its footer does not verify with {name}: {OTHER}")
             }
             () if text.contains("no AAD prefix was provided") => {
-                format!("it was encrypted with a prefix that it does not hold; add aad_prefix = \"...\" to {name}")
+                format!(
+                    "it was encrypted with an AAD prefix that is not stored in the file; add aad_prefix = \"...\" to {name}"
+                )
             }
             () if text.contains("AES_GCM_CTR_V1") => {
                 "it is encrypted with AES_GCM_CTR_V1, which is not supported; write it with AES_GCM_V1".into()
@@ -207,18 +210,18 @@ impl Keys {
     }
 }
 
-/// A footer without keys; the columns that need one stay closed.
+/// A footer without keys; columns that need one stay locked.
 pub(crate) fn without_keys(tail: &Bytes) -> Result<Decoded, String> {
     let metadata = plain(tail).map_err(|e| format!("corrupt footer: {e}"))?;
-    Ok(Decoded::closed(metadata, "is encrypted; give the keys by --keys FILE"))
+    Ok(Decoded::closed(metadata, "is encrypted; supply the keys with --keys FILE"))
 }
 
-/// A file that asks for no key. Pages of a column that claims to be encrypted would be taken as they are.
+/// A file that needs no key. Without this check, pages of a column that claims to be encrypted would be read unchecked.
 fn unencrypted(metadata: ParquetMetaData) -> Decoded {
-    Decoded::closed(metadata, "is said to be encrypted, in a file that is not; write the file again")
+    Decoded::closed(metadata, "claims to be encrypted in a file that is not; write the file again")
 }
 
-/// A footer in plain text: without the eight bytes that end a file.
+/// A plaintext footer, without the eight bytes that end a file.
 fn plain(tail: &Bytes) -> Result<ParquetMetaData, String> {
     guarded(|| ParquetMetaDataReader::decode_metadata(&tail[..tail.len() - 8]))
 }
@@ -232,10 +235,10 @@ fn decrypted(tail: &Bytes, keys: ParquetResult<Arc<FileDecryptionProperties>>) -
     })
 }
 
-/// Gives the footer's key, which a file asks for first, and no other: a column without its key is passed over.
+/// Supplies the footer's key, which a file requests first, and no other: columns without their key are skipped.
 struct FooterKey {
     keys: Arc<Keys>,
-    /// The key, or how the id that was asked for is named.
+    /// The key, or the name of the requested id.
     found: OnceLock<Result<Vec<u8>, String>>,
 }
 
@@ -269,11 +272,11 @@ fn keys_of(what: &str, table: Option<&DeTable<'_>>, toml: &mut TomlFaults<'_>) -
     named.filter_map(|(name, value)| Some((name.clone(), key_of(&format!("{what} {name:?}"), value, toml)?))).collect()
 }
 
-/// A key. What is wrong with it is told without it.
+/// A key. Messages about it never contain it.
 fn key_of(what: &str, value: &Spanned<DeValue<'_>>, toml: &mut TomlFaults<'_>) -> Option<Vec<u8>> {
     let DeValue::String(text) = value.get_ref() else {
         let hint = match value.get_ref() {
-            DeValue::Table(_) => "; a name with a dot stands in quotes",
+            DeValue::Table(_) => "; put a name that contains a dot in quotes",
             _ => "",
         };
         toml.fault(value.span().start, format!("{what} must be text, in hex or base64{hint}"));
@@ -289,7 +292,7 @@ fn key_of(what: &str, value: &Spanned<DeValue<'_>>, toml: &mut TomlFaults<'_>) -
     None
 }
 
-/// Bytes written in hex or base64, of either alphabet. Digits that could be both are hex where as many make a key.
+/// Bytes written in hex or base64, of either alphabet. Text that could be both is hex if its length fits a key in hex.
 fn bytes_of(text: &str) -> Option<Vec<u8>> {
     if [32, 48, 64].contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect();

@@ -1,4 +1,4 @@
-//! One Parquet file: ranges of bytes, footers and pages read with distrust, encryption.
+//! One Parquet file: ranges of bytes, validation of footers and pages, encryption.
 
 mod footer;
 mod keys;
@@ -15,5 +15,5 @@ pub(crate) use self::pages::GuardedGroup;
 pub(crate) use self::positional::{read_at, write_at};
 pub(crate) use self::range::RangeFile;
 
-/// Rows decoded at a time: their f64 values stay in a core's first caches.
+/// Rows decoded at a time: their f64 values stay in a core's L1 and L2 caches.
 pub(crate) const BATCH_ROWS: usize = 8192;

@@ -1,4 +1,4 @@
-//! Which files an input means, and where each has its columns.
+//! The files of an input, and the location of each column in them.
 
 #[cfg(feature = "delta")]
 mod delta;

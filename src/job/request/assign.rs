@@ -1,4 +1,4 @@
-//! The requests that replay a model.
+//! The requests that apply a model.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub struct AssignRequest {
     pub output: OutputOptions,
 }
 
-/// What to prepare as a model's clustering sees it.
+/// What to prepare with a model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
@@ -52,7 +52,7 @@ pub struct ApplyRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub id: Option<String>,
-    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    /// Replace ids with keyed hashes; the key is read from a FILE or env:NAME
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME"))]

@@ -1,4 +1,4 @@
-//! The clustering that is asked for.
+//! Clustering options.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub enum InitRequest {
     PlusPlus,
     /// Rows of the sample at random.
     Random,
-    /// A model, or a Parquet file with one row a centroid and the features' names and units.
+    /// A model, or a Parquet file with one row per centroid in the features' names and units.
     File(PathBuf),
 }
 
@@ -29,11 +29,11 @@ pub enum InitRequest {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Clustering"))]
 pub struct ClusteringOptions {
-    /// Number of segments; with strata, of each that the rules give no other
+    /// Number of segments; with strata, the default for each stratum
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, short, value_name = "N", required_unless_present = "config"))]
     pub k: Option<usize>,
-    /// Where centroids start: k-means++, random, or a FILE: a model.json, or Parquet with one row a centroid
+    /// Starting centroids: k-means++, random, or a FILE (a model.json, or Parquet with one row per centroid)
     /// [default: k-means++]
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -43,27 +43,28 @@ pub struct ClusteringOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub n_init: Option<u32>,
-    /// Maximum number of passes over all rows; a final pass only counts [default: 300]
+    /// Maximum number of passes over all rows; a final pass only counts rows [default: 300]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub max_iter: Option<u32>,
-    /// Stop when squared moves sum to less than this share of the mean variance; 0: at the fixpoint [default: 0.0001]
+    /// Stop when squared centroid moves sum to less than this share of the mean variance; 0: only at the fixpoint
+    /// [default: 0.0001]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
     pub tol: Option<f64>,
-    /// Seed of everything that is drawn [default: 0]
+    /// Seed of all random choices [default: 0]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub seed: Option<u64>,
 }
 
 impl ClusteringOptions {
-    /// So many segments, and defaults for the rest.
+    /// `k` segments, and defaults for the rest.
     pub fn of(k: usize) -> Self {
         ClusteringOptions { k: Some(k), ..ClusteringOptions::default() }
     }
 
-    /// The same with the defaults filled in, save that of `n_init`, which depends on each part.
+    /// The same with the defaults filled in, except that of `n_init`, which depends on the part.
     ///
     /// # Errors
     /// No number of segments, or a value out of range.
@@ -89,7 +90,7 @@ impl ClusteringOptions {
         })
     }
 
-    /// Starts of a part of `k` segments.
+    /// Number of starts for a part with `k` segments.
     pub(crate) fn n_init_of(&self, k: usize) -> u32 {
         self.n_init.unwrap_or_else(|| default_n_init(k))
     }
@@ -100,7 +101,7 @@ impl ClusteringOptions {
         Limits { max_iter: self.max_iter.unwrap_or(default.max_iter), tol: self.tol.unwrap_or(default.tol) }
     }
 
-    /// Decides everything that is drawn.
+    /// The seed of all random choices.
     pub(crate) fn seed(&self) -> u64 {
         self.seed.unwrap_or(0)
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::roles::RoleRequest;
 use crate::text::{KeySource, as_text};
 
-/// What to do with rows whose id is null or not their own.
+/// What to do with rows whose id is null or a duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -14,7 +14,7 @@ pub enum DuplicateIds {
     /// Refuse the input
     #[default]
     Refuse,
-    /// Let them pass
+    /// Keep them
     Keep,
 }
 
@@ -32,7 +32,7 @@ pub struct ColumnOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
     pub features: Vec<String>,
-    /// Features beside the default ones: protected or personal columns, dates,
+    /// Features besides the default ones: protected or personal columns, dates,
     /// folder names
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
@@ -41,7 +41,7 @@ pub struct ColumnOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
     pub exclude: Vec<String>,
-    /// More protected attributes: not features, and part of an --audit
+    /// Additional protected attributes: not features, and included in an --audit
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
     pub protect: Vec<String>,
@@ -53,14 +53,14 @@ pub struct ColumnOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", hide_possible_values = false))]
     pub duplicate_ids: Option<DuplicateIds>,
-    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    /// Replace ids with keyed hashes; the key is read from a FILE or env:NAME
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME"))]
     pub pseudonymise: Option<KeySource>,
 }
 
-/// The columns of an assignment: the features are the model's.
+/// The columns of an assignment; the features are those of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Columns"))]
@@ -69,7 +69,7 @@ pub struct AssignColumns {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub id: Option<String>,
-    /// More protected attributes, for an --audit
+    /// Additional protected attributes, for an --audit
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "audit"))]
     pub protect: Vec<String>,
@@ -77,7 +77,7 @@ pub struct AssignColumns {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT"))]
     pub duplicate_ids: Option<DuplicateIds>,
-    /// Replace ids by keyed hashes; the key is in a FILE or in env:NAME
+    /// Replace ids with keyed hashes; the key is read from a FILE or env:NAME
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME"))]
@@ -85,7 +85,7 @@ pub struct AssignColumns {
 }
 
 impl ColumnOptions {
-    /// The roles that it asks for, where a recipe turns the columns `encoded` into numbers.
+    /// The requested roles, where a recipe turns the columns `encoded` into numbers.
     pub(crate) fn roles(&self, encoded: Vec<String>) -> RoleRequest {
         RoleRequest {
             id: self.id.clone(),
@@ -98,14 +98,14 @@ impl ColumnOptions {
         }
     }
 
-    /// Whether null and duplicate ids pass.
+    /// Whether null and duplicate ids are kept.
     pub(crate) fn keeps_duplicates(&self) -> bool {
         self.duplicate_ids.unwrap_or_default() == DuplicateIds::Keep
     }
 }
 
 impl AssignColumns {
-    /// Whether null and duplicate ids pass.
+    /// Whether null and duplicate ids are kept.
     pub(crate) fn keeps_duplicates(&self) -> bool {
         self.duplicate_ids.unwrap_or_default() == DuplicateIds::Keep
     }

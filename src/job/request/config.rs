@@ -1,4 +1,4 @@
-//! Requests in TOML files: read with all paths relative to the file, and laid under what the command line says.
+//! Requests in TOML files: read with all paths relative to the file, and overridden by the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub(super) fn read<R: DeserializeOwned + Rebase>(path: &Path) -> Result<R> {
     let mut request: R = toml::from_str(&text).map_err(|e| fault(format!("{}: {e}", path.display())))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for path in request.paths() {
-        // A URL stands for itself; joining leaves absolute paths as they are.
+        // A URL is not relative to anything; joining leaves absolute paths as they are.
         if !path.to_string_lossy().contains("://") {
             *path = folder.join(&*path);
         }
@@ -32,15 +32,15 @@ pub(super) fn read<R: DeserializeOwned + Rebase>(path: &Path) -> Result<R> {
     Ok(request)
 }
 
-/// `over`, with what it does not say taken from `under`.
+/// `over`, with missing fields taken from `under`.
 pub(super) fn overlay<R: Serialize + DeserializeOwned>(over: &R, under: &R) -> Result<R> {
-    let fault = |e: serde_json::Error| Error::Internal(format!("a request cannot be laid over another: {e}"));
+    let fault = |e: serde_json::Error| Error::Internal(format!("requests cannot be merged: {e}"));
     let (over, mut merged) = (serde_json::to_value(over).map_err(fault)?, serde_json::to_value(under).map_err(fault)?);
     lay(over, &mut merged);
     serde_json::from_value(merged).map_err(fault)
 }
 
-/// What was not given is not serialised, so whatever is there was given.
+/// Fields that were not given are not serialised, so whatever is present was given.
 fn lay(over: Value, under: &mut Value) {
     match (over, under) {
         (Value::Object(over), Value::Object(under)) => {

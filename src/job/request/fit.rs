@@ -39,7 +39,7 @@ pub struct FitRequest {
     /// How columns become comparable.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub preparation: PreparationOptions,
-    /// The rules that come before clusters, and the strata.
+    /// The rules applied before clustering, and the strata.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub division: DivisionOptions,
     /// How to cluster.
@@ -63,13 +63,13 @@ pub struct FitRequest {
 pub struct DivisionOptions {
     /// TOML with [[rule]] (name, when: a condition in SQL) and [strata] (within: a
     /// column; k; k_of): customers go to the first rule that matches, the others
-    /// are clustered stratum by stratum, --k of each where the file has no other
+    /// are clustered per stratum, with --k segments unless the file sets another k
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub rules: Option<PathBuf>,
 }
 
-/// A request that was checked: every default of the clustering is filled in, and the recipe was read.
+/// A checked request: every default of the clustering is filled in, and the recipe has been read.
 #[derive(Debug, Clone)]
 pub(in crate::job) struct CheckedFit {
     pub(in crate::job) request: FitRequest,
@@ -86,10 +86,10 @@ impl FitRequest {
         config::read(path)
     }
 
-    /// This request, with what it does not say taken from `other`.
+    /// This request, with missing fields taken from `other`.
     ///
     /// # Errors
-    /// None that is known: both are plain data.
+    /// None expected: both are plain data.
     pub fn or(self, other: FitRequest) -> Result<Self> {
         config::overlay(&self, &other)
     }

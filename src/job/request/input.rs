@@ -14,7 +14,7 @@ use crate::text::{KeySource, as_text};
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct InputOptions {
     /// Parquet files, folders (key=value folders too), quoted patterns; URLs and
-    /// Delta tables (table@v12 for version 12), if they were built in
+    /// Delta tables (table@v12 for version 12), if built with support for them
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(value_name = "INPUT"))]
     pub paths: Vec<PathBuf>,
@@ -32,12 +32,12 @@ pub struct InputOptions {
 }
 
 impl InputOptions {
-    /// These inputs, and nothing joined.
+    /// These inputs, with nothing joined.
     pub fn of(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         InputOptions { paths: paths.into_iter().map(Into::into).collect(), ..InputOptions::default() }
     }
 
-    /// How they are opened.
+    /// How to open them.
     pub(crate) fn access(&self) -> Access {
         Access { keys: self.keys.clone() }
     }

@@ -1,9 +1,8 @@
-//! What a user asks of a job: one definition of every option, for the command line, TOML files, Python and the
-//! manifest.
+//! Requests: one definition of every option, for the command line, TOML files, Python and the manifest.
 //!
-//! A request is made of sections. Fields that were not given are None or empty, so that a command line can be laid over
-//! a file; [`FitRequest::check`] applies the defaults and refuses what cannot be. Secrets are named by where they are,
-//! never by what they are.
+//! A request consists of sections. Fields that were not given are None or empty, so that the command line can override
+//! a file; [`FitRequest::check`] applies the defaults and refuses invalid values. Secrets are named by where they are,
+//! never by their contents.
 
 mod assign;
 mod clustering;

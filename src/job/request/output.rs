@@ -1,4 +1,4 @@
-//! What a job leaves.
+//! What a job writes.
 
 use std::path::PathBuf;
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::prepare::{ColumnChoice, Missing, Recipe, Scale, Transform};
 use crate::text::as_text;
 
-/// A recipe, or the file that it is in.
+/// A recipe, or the file that contains it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RecipeSource {
@@ -21,7 +21,7 @@ pub enum RecipeSource {
     Inline(Box<Recipe>),
 }
 
-/// The preparation of all columns; a recipe makes choices for single ones.
+/// The preparation of all columns; a recipe sets it for single columns.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(
@@ -54,7 +54,7 @@ pub struct PreparationOptions {
 }
 
 impl PreparationOptions {
-    /// The recipe, read if it is in a file. Choices for all columns win over its defaults.
+    /// The recipe, read if it is in a file. Choices for all columns override its defaults.
     ///
     /// # Errors
     /// A file that cannot be read, or malformed TOML.

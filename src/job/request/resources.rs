@@ -1,4 +1,4 @@
-//! What a job may use.
+//! The resources that a job may use.
 
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,12 @@ pub struct Resources {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub threads: Option<usize>,
-    /// Memory, such as 300MiB or 2GB; beyond it tiles are streamed [default: 4/5 of what is free]
+    /// Memory, such as 300MiB or 2GB; beyond it, tiles are streamed [default: 4/5 of free memory]
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SIZE"))]
     pub memory: Option<ByteSize>,
-    /// Folder for a scratch file, should one be needed [default: the output's]
+    /// Folder for a scratch file, if one is needed [default: the output's]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FOLDER"))]
     pub scratch: Option<PathBuf>,
@@ -36,12 +36,13 @@ impl Resources {
     /// Runs `work` on a pool of the threads allowed.
     ///
     /// # Errors
-    /// No thread allowed, or none can be started; and those of `work`.
+    /// Zero threads, threads that cannot be started, and the errors of `work`.
     pub fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         if self.threads == Some(0) {
             return Err(Error::usage(
                 "--threads 0: at least one thread is needed; leave it out to use all processors".into(),
-            ));
+            )
+            .of_option("--threads"));
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.unwrap_or(0))
@@ -54,7 +55,7 @@ impl Resources {
     /// Bytes of memory that the job may use.
     pub(crate) fn budget(&self) -> u64 {
         self.memory.map(|size| size.0).unwrap_or_else(|| {
-            // Where the system does not tell, half a gigabyte is a careful guess.
+            // If the system does not report it, half a gigabyte is a conservative guess.
             let Ok(mut system) = sysinfo::System::new() else { return 512 << 20 };
             system.refresh_memory();
             let limit = system.cgroup_limits().map_or(u64::MAX, |c| c.free_memory);
@@ -62,7 +63,7 @@ impl Resources {
         })
     }
 
-    /// The folder for a scratch file: by default the output's, since folders for temporary files may lie in memory.
+    /// The folder for a scratch file: by default the output's, since folders for temporary files may be in memory.
     pub(crate) fn scratch_folder(&self, out: Option<&Path>) -> PathBuf {
         self.scratch.clone().or_else(|| out.map(Path::to_path_buf)).unwrap_or_else(std::env::temp_dir)
     }

@@ -1,10 +1,10 @@
-//! The rivals that are Rust crates, on a prepared matrix from given centroids.
+//! The competing Rust crates, on a prepared matrix from given centroids.
 //!
 //!     rivals NAME MATRIX STARTS FEATURES PASSES CENTERS
 //!
-//! Enters: raw little-endian f32 matrices, row by row; NAME is `linfa` or `fastkmeans`. Leaves: the centroids in the
-//! file CENTERS, of the same kind, and one line of JSON: seconds of the fit and of its setup, iterations, and
-//! milliseconds of each pass where the crate lets them be seen. Both stop at PASSES or when no centroid moves.
+//! Input: raw little-endian f32 matrices, row by row; NAME is `linfa` or `fastkmeans`. Output: the centroids in the
+//! file CENTERS, in the same format, and one line of JSON: seconds of the fit and of its setup, iterations, and
+//! milliseconds of each pass if the crate exposes them. Both stop at PASSES or when no centroid moves.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -52,7 +52,7 @@ fn number(text: &str) -> usize {
     text.parse().expect("a number")
 }
 
-/// Piece by piece, so that the peak of memory is the matrix and what the rival adds to it.
+/// Reads in pieces, so that peak memory is the matrix plus what the competitor adds.
 fn read(path: &str, columns: usize) -> io::Result<Array2<f32>> {
     let mut file = fs::File::open(path)?;
     let bytes = file.metadata()?.len() as usize;
@@ -65,8 +65,8 @@ fn read(path: &str, columns: usize) -> io::Result<Array2<f32>> {
     Ok(Array2::from_shape_vec((values.len() / columns, columns), values).expect("whole rows"))
 }
 
-/// Euclidean distance that notes when it is asked for how far the centroids moved, which `KMeans::fit` does at the end
-/// of each pass and which it tells nobody.
+/// Euclidean distance that records when it is called for the movement of centroids, which `KMeans::fit` does at the end
+/// of each pass without reporting it.
 #[derive(Clone)]
 struct Watched(Arc<Mutex<Vec<Instant>>>);
 
@@ -105,7 +105,7 @@ fn linfa(values: Array2<f32>, starts: Array2<f32>, passes: usize) -> Fitted {
     Fitted { centers, iterations: passes_ms.len(), fit_seconds, setup_seconds: 0.0, passes_ms }
 }
 
-/// For each start a row of the matrix that equals it.
+/// For each start, a row of the matrix that equals it.
 fn rows_equal_to(starts: &Array2<f32>, values: &Array2<f32>) -> Vec<usize> {
     let bits = |row: ArrayView1<f32>| row.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
     let of: HashMap<_, _> = starts.rows().into_iter().enumerate().map(|(i, row)| (bits(row), i)).collect();
@@ -119,8 +119,8 @@ fn rows_equal_to(starts: &Array2<f32>, values: &Array2<f32>) -> Vec<usize> {
     found
 }
 
-/// `fastkmeans-rs` takes no centroids: it draws rows. So the rows that it will draw are exchanged with the rows that
-/// the starts are, and no fit of zero passes that does not return the starts is accepted.
+/// `fastkmeans-rs` accepts no centroids: it draws rows. So the rows that it will draw are swapped with those that equal
+/// the starts, and a fit of zero passes must return the starts to be accepted.
 fn fastkmeans(mut values: Array2<f32>, starts: Array2<f32>, passes: usize) -> Fitted {
     let k = starts.nrows();
     let mut random = ChaCha8Rng::seed_from_u64(0);

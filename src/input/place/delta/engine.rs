@@ -1,5 +1,5 @@
-//! What the kernel wants to be done for it: files listed and read, JSON and Parquet decoded, columns picked. It reads
-//! logs only, and never writes; what a log's replay does not ask for is refused.
+//! The services that the kernel needs: list and read files, decode JSON and Parquet, select columns. It reads only logs
+//! and never writes; whatever log replay does not need is refused.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use url::Url;
 use super::rows::{Cell, LogRows, path_of};
 use crate::input::file::{BATCH_ROWS, Footer, GuardedGroup, RangeFile, read_footer};
 
-/// Reads logs in local folders, on the thread that asks.
+/// Reads logs in local folders, on the calling thread.
 pub(crate) struct LocalFiles;
 
 type LogBatches = Box<dyn Iterator<Item = KernelResult<Box<dyn EngineData>>> + Send>;
@@ -106,7 +106,7 @@ impl StorageHandler for LocalFiles {
 fn list(folder: &Path, found: &mut Vec<FileMeta>) -> KernelResult<()> {
     for entry in io(folder, std::fs::read_dir(folder))? {
         let entry = io(folder, entry)?;
-        // Links are not followed to folders: they could lead in a circle.
+        // Links to folders are not followed: they could form a cycle.
         match io(folder, entry.file_type())?.is_dir() {
             true => list(&entry.path(), found)?,
             false => found.push(file_meta(&entry.path())?),
@@ -145,7 +145,7 @@ impl JsonHandler for LocalFiles {
             };
             let lines = text.split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
             let rows = lines.map(row).collect::<KernelResult<Vec<_>>>()?;
-            // A batch says by its first row which file it is of.
+            // The first row of a batch identifies its file.
             Ok((!rows.is_empty()).then(|| with_file(LogRows { schema: schema.clone(), rows }, &file.location)))
         };
         Ok(Box::new(Vec::from(files).into_iter().filter_map(move |file| read(file).transpose())))
@@ -186,7 +186,7 @@ fn footer(file: &FileMeta) -> KernelResult<(PathBuf, Footer)> {
     Ok((path, footer))
 }
 
-/// The rows of a checkpoint, batch by batch: those columns of it that the schema names.
+/// The rows of a checkpoint, batch by batch, with the columns that the schema names.
 fn batches(file: &FileMeta, schema: &SchemaRef) -> KernelResult<LogBatches> {
     let (path, Footer { metadata, .. }) = footer(file)?;
     let wrong = move |why: &dyn std::fmt::Display| KernelError::generic(format!("{}: {why}", path.display()));
@@ -202,7 +202,7 @@ fn batches(file: &FileMeta, schema: &SchemaRef) -> KernelResult<LogBatches> {
         ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, BATCH_ROWS, None)
     };
     let (schema, location) = (schema.clone(), file.location.clone());
-    // A reader that cannot be opened is an error among its batches.
+    // A reader that cannot be opened yields an error as a batch.
     let read = (0..groups).flat_map(move |group| {
         let (reader, fault) = match open(group) {
             Ok(reader) => (Some(reader), None),
@@ -217,7 +217,7 @@ fn batches(file: &FileMeta, schema: &SchemaRef) -> KernelResult<LogBatches> {
     })))
 }
 
-/// The rows with the name of their file, in the column that the kernel wants it in.
+/// The rows with the name of their file, in the column that the kernel requests it in.
 fn with_file(mut rows: LogRows, location: &Url) -> Box<dyn EngineData> {
     let spec = |field: &StructField| field.get_metadata_column_spec() == Some(MetadataColumnSpec::FilePath);
     if let Some(at) = rows.schema.fields().position(spec) {
@@ -239,7 +239,7 @@ fn is_named(schema: &StructType, path: &[String]) -> bool {
     }
 }
 
-/// A column of a checkpoint as the kernel would call it; None for types that a log does not need.
+/// A column of a checkpoint under the kernel's name; None for types that a log does not need.
 fn kernel_field(field: &arrow::datatypes::Field) -> Option<StructField> {
     Some(StructField::nullable(field.name(), kernel_type(field.data_type())?))
 }
@@ -286,7 +286,7 @@ impl EvaluationHandler for LocalFiles {
     }
 }
 
-/// Columns in another order and nesting: all that the replay of a log computes, where nobody asks for statistics.
+/// Columns reordered and renested: all that log replay computes when no statistics are requested.
 struct Picked {
     expression: ExpressionRef,
     schema: SchemaRef,
@@ -301,7 +301,7 @@ impl ExpressionEvaluator for Picked {
     }
 }
 
-/// An expression, its columns found.
+/// An expression with its columns resolved.
 enum Pick {
     Null,
     Column(Vec<usize>),

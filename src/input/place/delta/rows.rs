@@ -1,4 +1,4 @@
-//! Rows of a log as the kernel wants to look at them: cells of its own types, whatever file they come from.
+//! Rows of a log in the form that the kernel reads: cells of its own types, regardless of the file format.
 
 use std::sync::Arc;
 
@@ -33,16 +33,16 @@ pub(crate) struct LogRows {
     pub(crate) rows: Vec<Cell>,
 }
 
-/// A column that the kernel asked for.
+/// A column that the kernel requested.
 struct CellColumn<'a>(Vec<&'a Cell>);
 
 impl Cell {
-    /// A value of a JSON text. What the schema does not name is passed over.
+    /// A value of a JSON text. Fields that are not in the schema are ignored.
     pub(crate) fn of_json(value: &Value, data_type: &DataType) -> Result<Cell, String> {
         let text = |value: &Value| match value {
             Value::Null => Ok(None),
             Value::String(text) => Ok(Some(text.clone())),
-            other => Err(format!("{other} where text is due")),
+            other => Err(format!("{other} instead of text")),
         };
         Ok(match (value, data_type) {
             (Value::Null, _) => Cell::Null,
@@ -64,7 +64,7 @@ impl Cell {
                     schema.fields().map(|f| field(f.name(), f.data_type()).map_err(|e| format!("{}: {e}", f.name())));
                 Cell::Struct(cells.collect::<Result<_, _>>()?)
             }
-            (value, data_type) => return Err(format!("{value} where {data_type} is due")),
+            (value, data_type) => return Err(format!("{value} instead of {data_type}")),
         })
     }
 
@@ -110,11 +110,11 @@ impl Cell {
                 let whole = as_type(&ArrowType::Int64)?;
                 there(&|row| Cell::Whole(whole.as_primitive::<Int64Type>().value(row)))
             }
-            other => return Err(format!("{other}, which no log has")),
+            other => return Err(format!("{other}, which logs do not contain")),
         })
     }
 
-    /// The cell at a path of places in structs; null where one of them is.
+    /// The cell at a path of positions in structs; null if a struct on the path is null.
     pub(crate) fn at(&self, path: &[usize]) -> &Cell {
         path.iter().fold(self, |cell, &field| match cell {
             Cell::Struct(cells) => cells.get(field).unwrap_or(&Cell::Null),
@@ -147,7 +147,7 @@ impl StringArrayAccessor for Texts {
     }
 }
 
-/// The places in structs that lead to a column.
+/// The positions in structs that lead to a column.
 pub(crate) fn path_of(schema: &StructType, column: &ColumnName) -> Option<Vec<usize>> {
     let (mut schema, mut path) = (Some(schema), Vec::new());
     for name in column.path() {
@@ -177,14 +177,14 @@ impl EngineData for LogRows {
     }
 
     fn append_columns(&self, _: SchemaRef, _: Vec<ArrayData>) -> KernelResult<Box<dyn EngineData>> {
-        Err(KernelError::unsupported("columns beside those of a log"))
+        Err(KernelError::unsupported("columns other than those of a log"))
     }
 
     fn apply_selection_vector(self: Box<Self>, selected: Vec<bool>) -> KernelResult<Box<dyn EngineData>> {
         if selected.len() > self.rows.len() {
-            return Err(KernelError::generic("a selection of more rows than there are"));
+            return Err(KernelError::generic("a selection of more rows than exist"));
         }
-        // Rows beyond its end are selected.
+        // Rows beyond the end of the vector are selected.
         let selected = selected.into_iter().chain(std::iter::repeat(true));
         let rows = self.rows.into_iter().zip(selected).filter_map(|(row, selected)| selected.then_some(row)).collect();
         Ok(Box::new(LogRows { schema: self.schema, rows }))
