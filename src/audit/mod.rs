@@ -55,7 +55,7 @@ enum Counts {
 }
 
 impl Audit {
-    /// An audit of `protected` columns over so many segments.
+    /// An audit of `protected` columns over so many segments. Rows without a segment count to the last.
     pub fn new(source: &Source, protected: &[Protected], segments: usize) -> Self {
         let mut audit = Audit { segments, columns: Vec::new(), left_out: Vec::new() };
         for &protected in protected {
@@ -109,10 +109,12 @@ impl Survey for Audit {
     }
 
     fn see(&self, rows: &Labelled<'_>, seen: &mut Audited) -> Result<()> {
-        rows.segments.iter().for_each(|&segment| seen.rows[segment as usize] += 1);
+        let last = seen.rows.len().saturating_sub(1) as u32;
+        let segments: Vec<u32> = rows.segments.iter().map(|segment| segment.number_or(last)).collect();
+        segments.iter().for_each(|&segment| seen.rows[segment as usize] += 1);
         let columns = self.columns.par_iter().zip(rows.columns).zip(&mut seen.columns).with_max_len(1);
         columns.try_for_each(|((column, array), counts)| {
-            count(column.kind, array, rows.segments, counts).map_err(|why| {
+            count(column.kind, array, &segments, counts).map_err(|why| {
                 Error::input(format!("column {:?}, a protected attribute, cannot be counted: {why}", column.name))
                     .of_columns([&column.name])
             })

@@ -38,7 +38,7 @@ pub trait Partial: Serialize + DeserializeOwned {
     /// Bytes that are not a partial, or one of another type, version or context.
     fn from_bytes(bytes: &[u8], context: &str) -> Result<Self> {
         let refuse = |why: String| Error::input(why).of_kind(ErrorKind::Corrupt);
-        let head: Head =
+        let head: SealedHead =
             serde_json::from_slice(bytes).map_err(|e| refuse(format!("not a partial {}: {e}", Self::NAME)))?;
         let found = (head.partial.as_str(), head.version, head.context.as_str());
         if found != (Self::NAME, Self::VERSION, context) {
@@ -60,7 +60,7 @@ pub trait Partial: Serialize + DeserializeOwned {
 
 /// What every version has.
 #[derive(Deserialize)]
-struct Head {
+struct SealedHead {
     partial: String,
     version: u32,
     context: String,

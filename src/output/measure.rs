@@ -25,7 +25,6 @@ pub(super) struct WaitingRows {
 /// Rows whose distances were measured.
 #[derive(Debug, Default)]
 pub(crate) struct MeasuredRows {
-    pub(crate) labels: Vec<u32>,
     pub(crate) distances: Vec<f32>,
     pub(crate) margins: Option<Vec<f32>>,
 }

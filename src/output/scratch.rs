@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::measure::MeasuredRows;
 use crate::error::{Error, Result};
+use crate::survey::Segment;
 
 /// Bytes written or read at a time.
 const BUFFER: usize = 1 << 16;
@@ -26,7 +27,8 @@ pub(crate) struct Kept {
 /// The record of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Record {
-    pub(crate) label: u32,
+    /// The segment in its stratum.
+    pub(crate) segment: Segment,
     pub(crate) distance: f32,
     pub(crate) margin: Option<f32>,
 }
@@ -38,10 +40,10 @@ impl LabelScratch {
         Ok(LabelScratch { file: BufWriter::with_capacity(BUFFER, file), folder: folder.to_path_buf() })
     }
 
-    pub(super) fn write(&mut self, rows: &MeasuredRows) -> Result<()> {
+    pub(super) fn write(&mut self, segments: &[Segment], rows: &MeasuredRows) -> Result<()> {
         let put = |file: &mut BufWriter<File>| {
-            for (i, (label, distance)) in rows.labels.iter().zip(&rows.distances).enumerate() {
-                file.write_all(&label.to_le_bytes())?;
+            for (i, (segment, distance)) in segments.iter().zip(&rows.distances).enumerate() {
+                file.write_all(&segment.code().to_le_bytes())?;
                 file.write_all(&distance.to_le_bytes())?;
                 if let Some(margins) = &rows.margins {
                     file.write_all(&margins[i].to_le_bytes())?;
@@ -71,7 +73,7 @@ impl Kept {
         let record = &mut bytes[..if margin { 12 } else { 8 }];
         self.file.read_exact(record).map_err(|e| Error::io("read the scratch file in", &self.folder, &e))?;
         let word = |i: usize| u32::from_le_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
-        let (label, distance) = (word(0), f32::from_bits(word(4)));
-        Ok(Record { label, distance, margin: margin.then(|| f32::from_bits(word(8))) })
+        let (segment, distance) = (Segment::of_code(word(0).cast_signed()), f32::from_bits(word(4)));
+        Ok(Record { segment, distance, margin: margin.then(|| f32::from_bits(word(8))) })
     }
 }

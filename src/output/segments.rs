@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Int32Array, Int64Array};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::basic::{Compression, Encoding};
 use parquet::schema::types::ColumnPath;
 
+use super::measure::MeasuredRows;
 use super::row_groups::{RowGroups, properties};
 use crate::error::Result;
 use crate::input::IdStream;
+use crate::survey::Segment;
 
 /// The column of segment names, if segments have names.
 pub(crate) const NAME_COLUMN: &str = "segment_name";
@@ -77,19 +80,10 @@ impl<'a> SegmentTable<'a> {
     }
 
     /// Writes a row group of labelled rows.
-    pub(super) fn write(
-        &mut self,
-        ids: ArrayRef,
-        labels: &[u32],
-        distances: Vec<f32>,
-        margins: Option<Vec<f32>>,
-    ) -> Result<()> {
-        let mut columns: Vec<ArrayRef> = vec![
-            ids,
-            Arc::new(Int32Array::from_iter_values(labels.iter().map(|&label| label as i32))),
-            Arc::new(Float32Array::from(distances)),
-        ];
-        columns.extend(margins.map(|margins| Arc::new(Float32Array::from(margins)) as ArrayRef));
+    pub(super) fn write(&mut self, ids: ArrayRef, segments: &[Segment], rows: MeasuredRows) -> Result<()> {
+        let mut columns: Vec<ArrayRef> =
+            vec![ids, segment_column(segments), Arc::new(Float32Array::from(rows.distances))];
+        columns.extend(rows.margins.map(|margins| Arc::new(Float32Array::from(margins)) as ArrayRef));
         self.write_columns(columns)
     }
 
@@ -102,4 +96,11 @@ impl<'a> SegmentTable<'a> {
     pub(crate) fn finish(self) -> Result<()> {
         self.groups.finish().map(|_| ())
     }
+}
+
+/// The column of segments: null for rows without one.
+pub(super) fn segment_column(segments: &[Segment]) -> ArrayRef {
+    let has_number = |segment: &Segment| segment.number().is_some();
+    let nulls = (!segments.iter().all(has_number)).then(|| segments.iter().map(has_number).collect::<NullBuffer>());
+    Arc::new(Int32Array::new(segments.iter().map(|segment| segment.code()).collect(), nulls))
 }

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use super::OUTPUT_GROUP_ROWS;
 use super::scratch::Kept;
-use super::segments::SegmentTable;
+use super::segments::{SegmentTable, segment_column};
 use super::writer::hash;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::rules::{Membership, UNKNOWN_STRATUM};
-use crate::survey::Ride;
+use crate::survey::{Ride, Segment};
 
 /// The names of a bank's segments: first those of rules, then those of strata, stratum by stratum.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +51,7 @@ impl SegmentNames {
 }
 
 /// Writes all rows of `membership` to `table`; `strata` are the labels of each stratum. Returns the hash of all labels
-/// as little-endian i32, -1 for rows without a segment. Surveys see the segments too, with the number after the last
-/// for rows without one.
+/// as little-endian i32, -1 for rows without a segment. Surveys see the segments too.
 pub(super) fn weave(
     membership: &Membership,
     mut strata: Vec<Kept>,
@@ -65,7 +64,7 @@ pub(super) fn weave(
     let rules = membership.rules.len();
     let names = segments.names.iter().map(String::as_str).chain([UNKNOWN_STRATUM]);
     let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
-    let nameless = segments.names.len() as i32;
+    let nameless = segments.names.len() as u32;
     let mut hasher = blake3::Hasher::new();
     let mut parts = membership.parts().peekable();
     while parts.peek().is_some() {
@@ -74,31 +73,27 @@ pub(super) fn weave(
         let fill = || {
             let mut rows = Group::with_capacity(group.len());
             for part in &group {
-                let first = part.map(|part| segments.firsts[part] as i32);
                 let record = match part.and_then(|part| part.checked_sub(rules)) {
                     Some(stratum) => Some(strata[stratum].next(margin)?),
                     None => None,
                 };
-                rows.segments.push(first.map(|first| first + record.map_or(0, |r| r.label as i32)));
+                // The rows of a rule are one segment.
+                let within = record.map_or(Segment::new(0), |r| r.segment);
+                rows.segments.push(part.map_or(Segment::NONE, |part| within.after(segments.firsts[part] as u32)));
                 rows.distances.push(record.map(|r| r.distance));
                 rows.margins.push(record.and_then(|r| r.margin));
             }
-            hash(&rows.segments, |s| s.unwrap_or(-1), &mut hasher);
+            hash(&rows.segments, &mut hasher);
             Ok::<_, Error>(rows)
         };
         let (ids, rows) = rayon::join(|| table.take_ids(group.len()), fill);
         let rows = rows?;
-        let keys: Vec<i32> = rows.segments.par_iter().map(|s| s.unwrap_or(nameless)).collect();
-        let told: Vec<u32> = keys.iter().map(|&key| key as u32).collect();
-        surveys.see(&told)?;
+        surveys.see(&rows.segments)?;
+        let keys: Vec<i32> = rows.segments.par_iter().map(|s| s.number_or(nameless) as i32).collect();
         let named = DictionaryArray::try_new(Int32Array::from(keys), names.clone());
         let named = named.map_err(|e| Error::Internal(format!("the segments' names: {e}")))?;
-        let mut columns: Vec<ArrayRef> = vec![
-            ids?,
-            Arc::new(Int32Array::from(rows.segments)),
-            Arc::new(named),
-            Arc::new(Float32Array::from(rows.distances)),
-        ];
+        let mut columns: Vec<ArrayRef> =
+            vec![ids?, segment_column(&rows.segments), Arc::new(named), Arc::new(Float32Array::from(rows.distances))];
         if margin {
             columns.push(Arc::new(Float32Array::from(rows.margins)));
         }
@@ -111,7 +106,7 @@ pub(super) fn weave(
 
 /// Rows of one row group.
 struct Group {
-    segments: Vec<Option<i32>>,
+    segments: Vec<Segment>,
     distances: Vec<Option<f32>>,
     margins: Vec<Option<f32>>,
 }

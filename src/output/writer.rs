@@ -6,7 +6,7 @@ use super::scratch::{Kept, LabelScratch};
 use super::segments::SegmentTable;
 use crate::backend::Labels;
 use crate::error::Result;
-use crate::survey::Ride;
+use crate::survey::{Ride, Segment};
 
 /// Measures labelled rows as they arrive, and passes them on in groups.
 pub(crate) struct LabelWriter<'a> {
@@ -84,21 +84,22 @@ impl<'a> LabelWriter<'a> {
         self.next_row += rows as u64;
         let weights = self.weights.map(|w| &w[first_row as usize..][..rows]);
         let (step, margin, sums, hasher) = (self.step, self.margin, &mut self.sums, &mut self.hasher);
-        let measure = || {
-            let (distances, ()) =
-                rayon::join(|| waiting.measure(weights, step, sums), || hash(&waiting.labels, |&l| l as i32, hasher));
-            let margins = margin.then(|| waiting.margins(step));
-            MeasuredRows { labels: waiting.labels, distances, margins }
+        let segments: Vec<Segment> = waiting.labels.iter().map(|&label| Segment::new(label)).collect();
+        let mut measure = || {
+            let (distances, ()) = rayon::join(|| waiting.measure(weights, step, sums), || hash(&segments, hasher));
+            MeasuredRows { distances, margins: margin.then(|| waiting.margins(step)) }
         };
         match &mut self.output {
             Output::Table(table, surveys) => {
                 let (ids, measured) = rayon::join(|| table.take_ids(rows), measure);
-                let (ids, MeasuredRows { labels, distances, margins }) = (ids?, measured);
-                let (written, seen) =
-                    rayon::join(|| table.write(ids, &labels, distances, margins), || surveys.see(&labels));
+                let ids = ids?;
+                let (written, seen) = rayon::join(|| table.write(ids, &segments, measured), || surveys.see(&segments));
                 written.and(seen)
             }
-            Output::Scratch(scratch) => scratch.write(&measure()),
+            Output::Scratch(scratch) => {
+                let measured = measure();
+                scratch.write(&segments, &measured)
+            }
         }
     }
 
@@ -119,12 +120,12 @@ impl<'a> LabelWriter<'a> {
     }
 }
 
-/// Hashes labels as little-endian i32.
-pub(super) fn hash<T>(labels: &[T], label: impl Fn(&T) -> i32, hasher: &mut blake3::Hasher) {
+/// Hashes segments as little-endian i32, -1 for rows without one.
+pub(super) fn hash(segments: &[Segment], hasher: &mut blake3::Hasher) {
     let mut bytes = [0; 4096];
-    for block in labels.chunks(1024) {
+    for block in segments.chunks(1024) {
         for (out, one) in bytes.chunks_exact_mut(4).zip(block) {
-            out.copy_from_slice(&label(one).to_le_bytes());
+            out.copy_from_slice(&one.code().to_le_bytes());
         }
         hasher.update(&bytes[..block.len() * 4]);
     }

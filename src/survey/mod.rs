@@ -5,17 +5,19 @@
 //! surveyed columns. This module does not know what is surveyed.
 
 mod ride;
+mod segment;
 
 use arrow::array::ArrayRef;
 
 pub(crate) use self::ride::{Ride, Riders, Riding};
+pub use self::segment::Segment;
 use crate::error::Result;
 use crate::numeric::Partial;
 
 /// Consecutive rows with their segments.
 pub struct Labelled<'a> {
-    /// The segment of each row in the whole bank; the number after the last for rows without one.
-    pub segments: &'a [u32],
+    /// The segment of each row.
+    pub segments: &'a [Segment],
     /// The columns that the survey requested, each as long as `segments`.
     pub columns: &'a [ArrayRef],
 }

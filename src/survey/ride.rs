@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef};
 use rayon::prelude::*;
 
-use super::{Labelled, Survey};
+use super::{Labelled, Segment, Survey};
 use crate::error::Result;
 use crate::input::{ColumnStream, Source};
 
@@ -13,7 +13,7 @@ pub(crate) trait Ride: Send {
     fn start(&mut self);
 
     /// Adds the next rows, which have these segments.
-    fn see(&mut self, segments: &[u32]) -> Result<()>;
+    fn see(&mut self, segments: &[Segment]) -> Result<()>;
 }
 
 /// A survey and the columns that it reads.
@@ -62,7 +62,7 @@ impl<S: Survey> Ride for Riding<'_, S> {
         self.seen = self.survey.nothing();
     }
 
-    fn see(&mut self, segments: &[u32]) -> Result<()> {
+    fn see(&mut self, segments: &[Segment]) -> Result<()> {
         let mut rest = segments;
         while !rest.is_empty() {
             let (rows, columns) = self.next(rest.len())?;
@@ -90,7 +90,7 @@ impl Ride for Riders<'_> {
         self.0.iter_mut().for_each(|ride| ride.start());
     }
 
-    fn see(&mut self, segments: &[u32]) -> Result<()> {
+    fn see(&mut self, segments: &[Segment]) -> Result<()> {
         self.0.iter_mut().try_for_each(|ride| ride.see(segments))
     }
 }
