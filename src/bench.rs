@@ -37,7 +37,7 @@ impl Price {
     }
 
     /// What a million rows cost, when `rows` of them take `seconds`.
-    pub fn per_million(self, rows: u64, seconds: f64) -> f64 {
+    pub(crate) fn per_million(self, rows: u64, seconds: f64) -> f64 {
         self.0 * (seconds / 3600.0) * (1e6 / rows as f64)
     }
 }
@@ -250,7 +250,7 @@ impl BenchReport {
 
 impl Ceilings {
     /// Measures for about half a second, on the current thread pool.
-    pub fn measure() -> Self {
+    pub(crate) fn measure() -> Self {
         Ceilings { gflops: flops() / 1e9, read_gbs: read() / 1e9 }
     }
 }

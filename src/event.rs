@@ -96,14 +96,14 @@ impl Observer for Silent {
 }
 
 /// Forwards events to a watch, prefixing the text of notes and warnings with their subject.
-pub struct Of<'a> {
+pub(crate) struct Of<'a> {
     watch: Watch<'a>,
     what: String,
 }
 
 impl<'a> Of<'a> {
     /// Forwards events to `watch`.
-    pub fn new(watch: Watch<'a>, what: impl Into<String>) -> Self {
+    pub(crate) fn new(watch: Watch<'a>, what: impl Into<String>) -> Self {
         Of { watch, what: what.into() }
     }
 }

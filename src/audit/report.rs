@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::text::date;
 
 /// Values with a share of their own; all others are combined.
-pub const VALUES_TOLD: usize = 12;
+pub(super) const VALUES_TOLD: usize = 12;
 
 /// `audit.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -13,8 +13,9 @@ pub mod gpu;
 mod partial;
 pub mod reference;
 
-pub use centroids::{Centroids, MAX_K, distance2, rounded_mean};
-pub use certificate::Certificate;
+pub(crate) use centroids::distance2;
+pub use centroids::{Centroids, MAX_K};
+pub(crate) use certificate::Certificate;
 pub use partial::CentroidSums;
 
 use crate::error::Result;
@@ -123,7 +124,8 @@ pub struct DeviceWork {
 
 impl DeviceWork {
     /// The combined work of two devices; seconds are added.
-    pub fn plus(mut self, other: DeviceWork) -> Self {
+    #[cfg(feature = "gpu")]
+    pub(crate) fn plus(mut self, other: DeviceWork) -> Self {
         for more in other.kernels {
             match self.kernels.iter_mut().find(|w| w.kernel == more.kernel) {
                 None => self.kernels.push(more),
@@ -180,7 +182,7 @@ pub struct DeviceCeilings {
 
 impl Labels {
     /// The labels from `row` on; None if all rows come before it.
-    pub fn from_row(mut self, row: u64) -> Option<Labels> {
+    pub(crate) fn from_row(mut self, row: u64) -> Option<Labels> {
         let skip = row.saturating_sub(self.first_row);
         if skip >= self.labels.len() as u64 {
             return None;

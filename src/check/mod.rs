@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use across::MOST_COLUMNS;
+pub(crate) use across::MOST_COLUMNS;
 pub use breach::Breach;
 pub use distinct::DISTINCT_ERROR;
 pub use finding::{Finding, Severity};
@@ -74,6 +74,10 @@ pub struct CheckRequest {
     pub id: Option<String>,
     /// TOML with [table] and [columns.NAME]: what is expected; what is broken ends
     /// with exit code 3
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "brackets of TOML; the text is the help of the command line, too"
+    )]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub expect: Option<PathBuf>,
     /// Also write the report to this file, as JSON

@@ -44,7 +44,7 @@ pub struct KMeans {
 }
 
 /// Rows of the sample for `k` segments, if there are that many.
-pub fn sample_rows(k: usize) -> u64 {
+pub(crate) fn sample_rows(k: usize) -> u64 {
     (SAMPLE_ROWS_A_SEGMENT * k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1)
 }
 
@@ -62,7 +62,7 @@ pub fn larger_samples(rows: u64, dim: usize, k: usize) -> Vec<u64> {
 }
 
 /// The default number of starts: several where they are cheap.
-pub fn default_n_init(k: usize) -> u32 {
+pub(crate) fn default_n_init(k: usize) -> u32 {
     if k <= 64 { 4 } else { 1 }
 }
 
@@ -258,7 +258,7 @@ pub(crate) fn open_session<'a>(
 }
 
 /// The centroids in the order of their counts, largest first, ties by their values.
-pub fn by_size(centroids: &Centroids, counts: &[u64]) -> Centroids {
+pub(crate) fn by_size(centroids: &Centroids, counts: &[u64]) -> Centroids {
     let mut order: Vec<usize> = (0..centroids.k()).collect();
     order.sort_by(|&a, &b| counts[b].cmp(&counts[a]).then_with(|| centroids.row(a).cmp(centroids.row(b))));
     centroids.reordered(&order)

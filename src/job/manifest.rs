@@ -15,7 +15,7 @@ use crate::rules::RuleCount;
 
 /// `manifest.json`, of a job with the request `R`.
 #[derive(Debug, Clone, Serialize)]
-pub struct Manifest<R> {
+pub(super) struct Manifest<R> {
     /// `fit` or `assign`.
     pub command: &'static str,
     /// The program.
@@ -39,7 +39,7 @@ pub struct Manifest<R> {
 
 /// The program that did the job.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestTool {
+pub(super) struct ManifestTool {
     /// Its version.
     pub hyades_version: &'static str,
     /// Operating system and architecture.
@@ -48,7 +48,7 @@ pub struct ManifestTool {
 
 /// What a job read.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestInputs {
+pub(super) struct ManifestInputs {
     /// The files of the input and of joined tables, in order.
     pub files: Vec<ManifestInput>,
     /// VettedRows of the input.
@@ -70,7 +70,7 @@ pub struct ManifestInputs {
 
 /// Where a job was computed.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestDevice {
+pub(super) struct ManifestDevice {
     /// The backend's name.
     pub backend: String,
     /// The device that did the last passes.
@@ -82,7 +82,7 @@ pub struct ManifestDevice {
 
 /// What came out of a job.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct ManifestOutcome {
+pub(super) struct ManifestOutcome {
     /// What each rule took; its segment is its place in this list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleCount>,
@@ -109,7 +109,7 @@ pub(super) struct Hashes {
 
 /// One input file.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestInput {
+pub(super) struct ManifestInput {
     /// Its path as it was found.
     pub path: String,
     /// The folder of the Delta table that it belongs to, if it does.
@@ -128,7 +128,7 @@ pub struct ManifestInput {
 
 /// One part.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestPart {
+pub(super) struct ManifestPart {
     /// Its name.
     pub name: String,
     /// VettedRows.
@@ -164,7 +164,7 @@ impl ManifestPart {
 
 /// Counts of one feature.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestColumn {
+pub(super) struct ManifestColumn {
     /// Counts.
     #[serde(flatten)]
     pub counts: ColumnCounts,

@@ -30,7 +30,7 @@ pub(crate) use self::writer::LabelWriter;
 use crate::error::Error;
 
 /// Rows in a row group of the output, whatever the input's are.
-pub const OUTPUT_GROUP_ROWS: usize = 1 << 18;
+pub(crate) const OUTPUT_GROUP_ROWS: usize = 1 << 18;
 
 /// A fault while writing: the disk, most likely.
 fn write_error(path: &Path, e: &ParquetError) -> Error {

@@ -21,12 +21,10 @@ pub use self::placement::Placement;
 pub use self::preparation::{ColumnTransform, DroppedColumn, Preparation, PreparedColumn, Projection, Seen};
 pub(crate) use self::probe::choose_transform;
 pub use self::recipe::{
-    Block, Categories, ColumnChoice, DEFAULT_CLIP, Derivation, Derived, Encode, Missing, Recipe, Reduce, Scale,
-    Transform, Unseen,
+    Block, Categories, ColumnChoice, Derivation, Derived, Encode, Missing, Recipe, Reduce, Scale, Transform, Unseen,
 };
 pub use self::replay::replay;
 pub use self::transform::FittedTransform;
-pub use self::weights::{MAX_WEIGHT, TOTAL_BITS};
 
 use self::design::DecodeUnit;
 use self::fit::{Candidate, FittedFeatures, Fitting, drop_unusable, refuse, step_exponent};

@@ -12,7 +12,7 @@ pub(crate) use self::ride::{Ride, Riders, Riding};
 use crate::error::Result;
 
 /// Some consecutive rows with their segments.
-pub struct Labelled<'a> {
+pub(crate) struct Labelled<'a> {
     /// The segment of each row in the whole bank; one beyond the last for rows without one.
     pub segments: &'a [u32],
     /// The columns that the survey asked for, each as long as `segments`.
@@ -20,7 +20,7 @@ pub struct Labelled<'a> {
 }
 
 /// Something to be counted of labelled rows.
-pub trait Survey: Send + Sync {
+pub(crate) trait Survey: Send + Sync {
     /// What is known of some rows.
     type Seen: Send;
 

@@ -18,11 +18,7 @@ mod writer;
 use crate::error::Result;
 use crate::event::Watch;
 
-pub use bank::{ID_COLUMN, TRUTH_COLUMN};
-pub use segments::SEGMENT_NAMES;
-pub use spec::{
-    CheckedSpec, Compression, MAX_FEATURES, MAX_FILES, MAX_ROW_GROUP_ROWS, MAX_SEGMENTS, SynthSpec, SynthSummary,
-};
+pub use spec::{CheckedSpec, Compression, SynthSpec, SynthSummary};
 
 /// Makes the bank and publishes it when it is complete; until then `out` is unchanged.
 ///

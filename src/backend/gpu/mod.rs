@@ -21,7 +21,7 @@ mod template;
 mod tests;
 
 pub use adapter::{AdapterInfo, AdapterKind, DeviceChoice, adapters};
-pub use several::Gpus;
+pub(crate) use several::Gpus;
 pub use slabs::GpuOptions;
 
 use super::{Backend, Session};

@@ -64,6 +64,10 @@ pub struct DivisionOptions {
     /// TOML with [[rule]] (name, when: a condition in SQL) and [strata] (within: a
     /// column; k; k_of): customers go to the first rule that matches, the others
     /// are clustered stratum by stratum, --k of each where the file has no other
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "brackets of TOML; the text is the help of the command line, too"
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub rules: Option<PathBuf>,

@@ -152,7 +152,7 @@ pub(crate) struct ColumnRecipe {
 }
 
 /// Scaled values beyond this are moved to it by default. A grid of 24 bits then resolves 2^-16 of a deviation.
-pub const DEFAULT_CLIP: f64 = 128.0;
+pub(super) const DEFAULT_CLIP: f64 = 128.0;
 
 /// Categories that get a feature of their own by default.
 const DEFAULT_TOP: usize = 20;
@@ -177,7 +177,7 @@ impl Recipe {
     }
 
     /// Flags override the file's defaults, but not what the file says about a column.
-    pub fn with_flags(mut self, flags: ColumnChoice) -> Self {
+    pub(crate) fn with_flags(mut self, flags: ColumnChoice) -> Self {
         self.defaults = flags.or(self.defaults);
         self
     }
