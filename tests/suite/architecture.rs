@@ -18,7 +18,7 @@ tests!(
 );
 
 /// From top to bottom. A module may use itself and those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "error",
     "panics",
     "event",
@@ -33,6 +33,7 @@ const ORDER: [&str; 24] = [
     "cluster",
     "rules",
     "model",
+    "survey",
     "output",
     "audit",
     "report",
