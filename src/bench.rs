@@ -124,8 +124,32 @@ pub struct BenchRun {
 
 /// Runs every contender `repeat` times, in turn, and keeps each one's fastest.
 ///
+/// Each fit writes what its own request asks for: nothing, if it names no folder.
+///
 /// # Errors
 /// Those of the fits.
+///
+/// # Examples
+/// ```no_run
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::bench::{Contender, run};
+/// use hyades::event::Silent;
+/// use hyades::job::{BackendKind, ClusteringOptions, DeviceOptions, FitRequest, InputOptions};
+///
+/// let on = |backend| Contender {
+///     fit: FitRequest {
+///         input: InputOptions::of(["data/customers.parquet"]),
+///         clustering: ClusteringOptions::of(6),
+///         device: DeviceOptions { backend: Some(backend), ..DeviceOptions::default() },
+///         ..FitRequest::default()
+///     },
+///     price: None,
+/// };
+/// let report = run(&[on(BackendKind::Cpu), on(BackendKind::Gpu)], 3, &Silent, &AtomicBool::new(false))?;
+/// assert!(report.agree);
+/// # Ok::<(), hyades::Error>(())
+/// ```
 pub fn run(
     contenders: &[Contender],
     repeat: usize,

@@ -49,7 +49,7 @@ pub enum AuditCounts {
 /// The frequencies of values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SharesReport {
-    /// The most common values of all rows, at most [`VALUES_TOLD`]; equally common ones in order.
+    /// The most common values of all rows, at most 12; equally common ones in order.
     pub values: Vec<String>,
     /// For all rows.
     pub overall: ShareLine,

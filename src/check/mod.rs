@@ -96,9 +96,30 @@ pub struct CheckRequest {
 /// Checks an input and writes the requested outputs. Unmet expectations are part of the report:
 /// [`CheckReport::verdict`] turns them into an error.
 ///
+/// The outputs are the files `json` and `page` of the request, if it names any; each appears when it is complete.
+///
 /// # Errors
 /// An input that cannot be read, an expectations file that does not fit it, an output that cannot be written, or
 /// [`Error::Interrupted`].
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::check::{CheckRequest, check};
+/// use hyades::event::Silent;
+/// use hyades::job::InputOptions;
+///
+/// let folder = tempfile::tempdir()?;
+/// let page = folder.path().join("report.html");
+/// let input = InputOptions::of(["data/customers.parquet"]);
+/// let request = CheckRequest { input, page: Some(page.clone()), ..CheckRequest::default() };
+/// let report = check(&request, &Silent, &AtomicBool::new(false))?;
+/// report.verdict()?;
+/// assert_eq!(report.rows, 20_000);
+/// assert!(page.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn check(
     request: &CheckRequest,
     observer: &dyn Observer,

@@ -85,9 +85,29 @@ impl KMeans {
     /// Fits all rows of `tiles` on `backend`; starts converge on `starter`, which gives the same answer on any backend.
     /// `recover` supplies another backend if a device is lost or has no memory for the tiles.
     ///
+    /// Nothing is written.
+    ///
     /// # Errors
     /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a device fault that `recover`
     /// does not resolve.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::backend::cpu::Cpu;
+    /// use hyades::cluster::{Init, KMeans, Limits};
+    /// use hyades::event::Watch;
+    /// use hyades::tiles::Tiles;
+    ///
+    /// // Rows 0 to 749 lie near 0, and rows 750 to 999 near 9,000.
+    /// let values: Vec<i32> = (0..1000).map(|i| if i < 750 { i } else { 9000 + i }).collect();
+    /// let tiles = Tiles::from_rows(1, &values, None, 1024)?;
+    /// let kmeans = KMeans { k: 2, n_init: 1, init: Init::PlusPlus, limits: Limits::default(), seed: 0 };
+    /// let cpu = Cpu::new(None)?;
+    /// let (fit, _session) = kmeans.fit(&tiles, &cpu, &cpu, &|_| None, Watch::none())?;
+    /// // The larger segment comes first. Its mean is 374.5, which rounds to the even neighbour.
+    /// assert_eq!(fit.centroids.row(0), [374]);
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     pub fn fit<'a>(
         &self,
         tiles: &'a Tiles,

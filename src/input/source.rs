@@ -220,8 +220,20 @@ const HEAD: u64 = 256 << 10;
 impl Source {
     /// Finds the files (see the module `discover`), reads their footers on all threads and checks them as one table.
     ///
+    /// Nothing is written.
+    ///
     /// # Errors
     /// An input that does not exist, contains no Parquet, or has a footer that is inconsistent with its file.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::input::Source;
+    ///
+    /// let source = Source::open(&["data/customers.parquet".into()])?;
+    /// assert_eq!(source.rows(), 20_000);
+    /// assert_eq!(source.position("customer_id"), Some(0));
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     pub fn open(inputs: &[PathBuf]) -> Result<Self> {
         Self::with_keys(inputs, None)
     }

@@ -30,8 +30,29 @@ const PART_COLUMN: &str = "part";
 /// Of a divided bank, a column names the part of each row, and a feature that a part does not have is null there.
 /// Returns the number of rows.
 ///
+/// The table is the file `out` of the request; it appears when it is complete.
+///
 /// # Errors
 /// A model that does not verify, columns that the input lacks, values that the preparation refuses.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::event::Silent;
+/// use hyades::job::{ApplyRequest, InputOptions, apply};
+///
+/// let folder = tempfile::tempdir()?;
+/// let request = ApplyRequest {
+///     model: "data/models/v1.json".into(),
+///     input: InputOptions::of(["data/customers.parquet"]),
+///     out: folder.path().join("prepared.parquet"),
+///     ..ApplyRequest::default()
+/// };
+/// assert_eq!(apply(&request, &Silent, &AtomicBool::new(false))?, 20_000);
+/// assert!(request.out.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn apply(request: &ApplyRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<u64> {
     let watch = Watch::new(observer, stop);
     request.resources.install(|| run(request, watch))

@@ -30,6 +30,25 @@ pub use spec::{CheckedSpec, Compression, SynthSpec, SynthSummary};
 ///
 /// [`Error::Usage`] if `out` is not of the kind that `files` requires, or is a folder with other files;
 /// [`Error::Environment`] if the disk fails or is full; [`Error::Interrupted`] once `watch` is stopped.
+///
+/// [`Error::Usage`]: crate::Error::Usage
+/// [`Error::Environment`]: crate::Error::Environment
+/// [`Error::Interrupted`]: crate::Error::Interrupted
+///
+/// # Examples
+///
+/// ```
+/// use hyades::event::Watch;
+/// use hyades::synth::{SynthSpec, write};
+///
+/// let folder = tempfile::tempdir()?;
+/// let out = folder.path().join("bank.parquet");
+/// let spec = SynthSpec { segments: 4, truth: true, ..SynthSpec::new(1000, &out) }.check()?;
+/// let summary = write(&spec, Watch::none())?;
+/// assert_eq!((summary.rows, summary.segment_rows.len()), (1000, 4));
+/// assert!(out.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn write(spec: &CheckedSpec, watch: Watch<'_>) -> Result<SynthSummary> {
     writer::write(spec.spec(), watch)
 }

@@ -95,6 +95,17 @@ impl Tiles {
     ///
     /// # Errors
     /// A value outside the grid, no feature, or a number of values that is not a multiple of `dim`.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::tiles::Tiles;
+    ///
+    /// let tiles = Tiles::from_rows(2, &[1, 2, 3, 4], None, 64)?;
+    /// assert_eq!((tiles.rows(), tiles.dim()), (2, 2));
+    /// assert_eq!(tiles.row(1)?, [3, 4]);
+    /// assert_eq!(tiles.sum_squares(), 30);
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     pub fn from_rows(dim: usize, values: &[i32], weights: Option<Vec<u32>>, chunk_rows: usize) -> Result<Self> {
         if dim == 0 || !values.len().is_multiple_of(dim) {
             return Err(Error::usage(format!("{} values do not make rows of {dim} features", values.len())));
