@@ -37,7 +37,7 @@ impl Price {
     }
 
     /// The cost of a million rows, if `rows` of them take `seconds`.
-    pub fn per_million(self, rows: u64, seconds: f64) -> f64 {
+    pub(crate) fn per_million(self, rows: u64, seconds: f64) -> f64 {
         self.0 * (seconds / 3600.0) * (1e6 / rows as f64)
     }
 }
@@ -124,8 +124,32 @@ pub struct BenchRun {
 
 /// Runs every contender `repeat` times, in turn, and keeps each one's fastest.
 ///
+/// Each fit writes what its own request asks for: nothing, if it names no folder.
+///
 /// # Errors
 /// Those of the fits.
+///
+/// # Examples
+/// ```no_run
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::bench::{Contender, run};
+/// use hyades::event::Silent;
+/// use hyades::job::{BackendKind, ClusteringOptions, DeviceOptions, FitRequest, InputOptions};
+///
+/// let on = |backend| Contender {
+///     fit: FitRequest {
+///         input: InputOptions::of(["data/customers.parquet"]),
+///         clustering: ClusteringOptions::of(6),
+///         device: DeviceOptions { backend: Some(backend), ..DeviceOptions::default() },
+///         ..FitRequest::default()
+///     },
+///     price: None,
+/// };
+/// let report = run(&[on(BackendKind::Cpu), on(BackendKind::Gpu)], 3, &Silent, &AtomicBool::new(false))?;
+/// assert!(report.agree);
+/// # Ok::<(), hyades::Error>(())
+/// ```
 pub fn run(
     contenders: &[Contender],
     repeat: usize,
@@ -250,7 +274,7 @@ impl BenchReport {
 
 impl Ceilings {
     /// Measures for about half a second, on the current thread pool.
-    pub fn measure() -> Self {
+    pub(crate) fn measure() -> Self {
         Ceilings { gflops: flops() / 1e9, read_gbs: read() / 1e9 }
     }
 }

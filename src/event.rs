@@ -82,6 +82,29 @@ pub enum Event {
 }
 
 /// Receives events, from any thread.
+///
+/// # Examples
+/// ```
+/// use std::sync::Mutex;
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::event::{Event, Observer, Watch};
+///
+/// #[derive(Default)]
+/// struct Warnings(Mutex<Vec<String>>);
+///
+/// impl Observer for Warnings {
+///     fn event(&self, event: Event) {
+///         if let Event::Warning(text) = event {
+///             self.0.lock().unwrap().push(text);
+///         }
+///     }
+/// }
+///
+/// let warnings = Warnings::default();
+/// Watch::new(&warnings, &AtomicBool::new(false)).warn("12 values were clipped");
+/// assert_eq!(*warnings.0.lock().unwrap(), ["12 values were clipped"]);
+/// ```
 pub trait Observer: Sync {
     /// Handles an event; should return quickly.
     fn event(&self, event: Event);
@@ -96,14 +119,14 @@ impl Observer for Silent {
 }
 
 /// Forwards events to a watch, prefixing the text of notes and warnings with their subject.
-pub struct Of<'a> {
+pub(crate) struct Of<'a> {
     watch: Watch<'a>,
     what: String,
 }
 
 impl<'a> Of<'a> {
     /// Forwards events to `watch`.
-    pub fn new(watch: Watch<'a>, what: impl Into<String>) -> Self {
+    pub(crate) fn new(watch: Watch<'a>, what: impl Into<String>) -> Self {
         Of { watch, what: what.into() }
     }
 }
@@ -119,6 +142,20 @@ impl Observer for Of<'_> {
 }
 
 /// The observer and the stop flag, passed down through a job.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// use hyades::Error;
+/// use hyades::event::{Silent, Watch};
+///
+/// let stop = AtomicBool::new(false);
+/// let watch = Watch::new(&Silent, &stop);
+/// assert!(watch.check().is_ok());
+/// stop.store(true, Ordering::Relaxed);
+/// assert!(matches!(watch.check(), Err(Error::Interrupted)));
+/// ```
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     observer: &'a dyn Observer,

@@ -14,9 +14,7 @@ use arrow::datatypes::DataType;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use report::{
-    Attribute, AuditCounts, AuditReport, Number, NumbersReport, Ratio, ShareLine, SharesReport, Summary, VALUES_TOLD,
-};
+pub use report::{Attribute, AuditCounts, AuditReport, Number, NumbersReport, Ratio, ShareLine, SharesReport, Summary};
 
 use self::numbers::NumbersBySegment;
 use self::shares::Shares;
@@ -28,7 +26,7 @@ use crate::roles::Protected;
 use crate::survey::{Labelled, Survey};
 
 /// The protected columns of a source, and how each is counted.
-pub struct Audit {
+pub(crate) struct Audit {
     segments: usize,
     columns: Vec<AuditedColumn>,
     left_out: Vec<(String, String)>,
@@ -42,7 +40,7 @@ struct AuditedColumn {
 
 /// What is known of some rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Audited {
+pub(crate) struct Audited {
     /// Rows by segment.
     rows: Vec<u64>,
     columns: Vec<Counts>,
@@ -56,7 +54,7 @@ enum Counts {
 
 impl Audit {
     /// An audit of `protected` columns over so many segments. Rows without a segment count to the last.
-    pub fn new(source: &Source, protected: &[Protected], segments: usize) -> Self {
+    pub(crate) fn new(source: &Source, protected: &[Protected], segments: usize) -> Self {
         let mut audit = Audit { segments, columns: Vec::new(), left_out: Vec::new() };
         for &protected in protected {
             let column = &source.columns()[protected.column];
@@ -72,7 +70,7 @@ impl Audit {
     }
 
     /// The report; `labels_blake3` is the hash of the labels, which ties it to the run that it belongs to.
-    pub fn report(self, seen: Audited, labels_blake3: &str) -> AuditReport {
+    pub(crate) fn report(self, seen: Audited, labels_blake3: &str) -> AuditReport {
         let attribute = |(column, counts): (AuditedColumn, Counts)| Attribute {
             column: column.name,
             attribute: column.protected.attribute,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::text::date;
 
 /// Values with a share of their own; all others are combined.
-pub const VALUES_TOLD: usize = 12;
+pub(super) const VALUES_TOLD: usize = 12;
 
 /// `audit.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,7 +49,7 @@ pub enum AuditCounts {
 /// The frequencies of values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SharesReport {
-    /// The most common values of all rows, at most [`VALUES_TOLD`]; equally common ones in order.
+    /// The most common values of all rows, at most 12; equally common ones in order.
     pub values: Vec<String>,
     /// For all rows.
     pub overall: ShareLine,

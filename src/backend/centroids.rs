@@ -79,7 +79,7 @@ impl Centroids {
 /// A difference has at most 24 bits, its square 48, and the sum of [`MAX_DIM`] of them 60, so nothing wraps. The
 /// wrapping operations say so to the compiler: overflow checks would prevent SIMD.
 #[inline(always)]
-pub fn distance2(a: &[i32], b: &[i32]) -> u64 {
+pub(crate) fn distance2(a: &[i32], b: &[i32]) -> u64 {
     a.iter().zip(b).fold(0, |sum, (&a, &b)| {
         let difference = i64::from(a.wrapping_sub(b));
         sum.wrapping_add(difference.wrapping_mul(difference) as u64)
@@ -87,7 +87,7 @@ pub fn distance2(a: &[i32], b: &[i32]) -> u64 {
 }
 
 /// `sum / count` rounded to the nearest integer, ties to even: the mean as a centroid. `count` is positive.
-pub fn rounded_mean(sum: i64, count: i64) -> i32 {
+pub(super) fn rounded_mean(sum: i64, count: i64) -> i32 {
     let (quotient, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
     let up = match (2 * i128::from(rest)).cmp(&i128::from(count)) {
         std::cmp::Ordering::Greater => 1,

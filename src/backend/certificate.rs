@@ -46,7 +46,7 @@ use super::centroids::Centroids;
 
 /// The constants of the comparison, for one set of centroids.
 #[derive(Debug, Clone)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// Per centroid, the start value `h_j`.
     pub start: Vec<f32>,
     /// Per centroid, `slack_j`.
@@ -66,7 +66,7 @@ const COMPARISON: f64 = 1.0 + 1.0 / (1 << 20) as f64;
 
 impl Certificate {
     /// The constants for `centroids`.
-    pub fn new(centroids: &Centroids) -> Self {
+    pub(crate) fn new(centroids: &Centroids) -> Self {
         let n = (2 * centroids.dim() + 2) as f64;
         let unit = f64::from(f32::EPSILON) / 2.0;
         let g = n * unit / (1.0 - n * unit);

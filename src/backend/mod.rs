@@ -1,9 +1,9 @@
 //! Arithmetic on tiles, independent of any algorithm.
 //!
 //! A [`Backend`] opens a [`Session`] on some [`Tiles`]; the session labels rows by their nearest centroid and returns
-//! counts and sums. The result is defined by integers alone ([`reference`]): the label of a row is the centroid with
-//! the smallest integer squared distance; ties go to the lowest index. Every other backend gives the same result, row
-//! for row; [`certificate`] explains how a fast one can be certain of it.
+//! counts and sums. The result is defined by integers alone ([`mod@reference`]): the label of a row is the centroid
+//! with the smallest integer squared distance; ties go to the lowest index. Every other backend gives the same result,
+//! row for row; `certificate` explains how a fast one can be certain of it.
 
 mod centroids;
 mod certificate;
@@ -13,8 +13,9 @@ pub mod gpu;
 mod partial;
 pub mod reference;
 
-pub use centroids::{Centroids, MAX_K, distance2, rounded_mean};
-pub use certificate::Certificate;
+pub(crate) use centroids::distance2;
+pub use centroids::{Centroids, MAX_K};
+pub(crate) use certificate::Certificate;
 pub use partial::CentroidSums;
 
 use crate::error::Result;
@@ -33,6 +34,25 @@ pub trait Backend: Send + Sync {
     fn abandon(&self) {}
 
     /// Opens a session on the tiles for passes with up to `k` centroids; a GPU uploads the tiles here.
+    ///
+    /// # Errors
+    /// Too little memory, a device that refuses, or [`Interrupted`](crate::Error::Interrupted).
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::backend::reference::Reference;
+    /// use hyades::backend::{Backend, Centroids};
+    /// use hyades::event::Watch;
+    /// use hyades::tiles::Tiles;
+    ///
+    /// let tiles = Tiles::from_rows(2, &[0, 0, 2, 4, 10, 10], None, 64)?;
+    /// let centroids = Centroids::new(2, vec![0, 0, 10, 10])?;
+    /// let mut session = Reference.open(&tiles, 2, Watch::none())?;
+    /// let sums = session.centroidal().pass(&centroids, Watch::none())?;
+    /// assert_eq!(sums.counts, [2, 1]);
+    /// assert_eq!(sums.means(&centroids).row(0), [1, 2]);
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     fn open<'a>(&'a self, tiles: &'a Tiles, k: usize, watch: Watch<'_>) -> Result<Box<dyn Session + 'a>>;
 }
 
@@ -123,7 +143,8 @@ pub struct DeviceWork {
 
 impl DeviceWork {
     /// The combined work of two devices; seconds are added.
-    pub fn plus(mut self, other: DeviceWork) -> Self {
+    #[cfg(feature = "gpu")]
+    pub(crate) fn plus(mut self, other: DeviceWork) -> Self {
         for more in other.kernels {
             match self.kernels.iter_mut().find(|w| w.kernel == more.kernel) {
                 None => self.kernels.push(more),
@@ -180,7 +201,7 @@ pub struct DeviceCeilings {
 
 impl Labels {
     /// The labels from `row` on; None if all rows come before it.
-    pub fn from_row(mut self, row: u64) -> Option<Labels> {
+    pub(crate) fn from_row(mut self, row: u64) -> Option<Labels> {
         let skip = row.saturating_sub(self.first_row);
         if skip >= self.labels.len() as u64 {
             return None;

@@ -12,7 +12,7 @@ pub struct Reference;
 
 /// The nearest centroid of a row, ties to the lowest index: its index, its squared distance, and the squared distance
 /// to the second nearest (`u64::MAX` if there is only one centroid).
-pub fn nearest(row: &[i32], centroids: &Centroids) -> (u32, u64, u64) {
+pub(crate) fn nearest(row: &[i32], centroids: &Centroids) -> (u32, u64, u64) {
     let (mut label, mut best, mut second) = (0, u64::MAX, u64::MAX);
     for (j, centroid) in centroids.iter().enumerate() {
         let d = distance2(row, centroid);

@@ -12,7 +12,7 @@ use crate::numeric::{LANES, lane_sum, lane_total};
 use crate::simd::{Dispatch, Work};
 
 /// The most columns for which all pairs are computed: their number grows with the square.
-pub const MOST_COLUMNS: usize = 200;
+pub(crate) const MOST_COLUMNS: usize = 200;
 
 /// A column's batch, centred.
 pub(super) struct Centred {

@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use across::MOST_COLUMNS;
+pub(crate) use across::MOST_COLUMNS;
 pub use breach::Breach;
 pub use distinct::DISTINCT_ERROR;
 pub use finding::{Finding, Severity};
@@ -74,6 +74,10 @@ pub struct CheckRequest {
     pub id: Option<String>,
     /// TOML with [table] and [columns.NAME]: what is expected; what is broken ends
     /// with exit code 3
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "brackets of TOML; the text is the help of the command line, too"
+    )]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub expect: Option<PathBuf>,
     /// Also write the report to this file, as JSON
@@ -92,9 +96,30 @@ pub struct CheckRequest {
 /// Checks an input and writes the requested outputs. Unmet expectations are part of the report:
 /// [`CheckReport::verdict`] turns them into an error.
 ///
+/// The outputs are the files `json` and `page` of the request, if it names any; each appears when it is complete.
+///
 /// # Errors
 /// An input that cannot be read, an expectations file that does not fit it, an output that cannot be written, or
 /// [`Error::Interrupted`].
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::check::{CheckRequest, check};
+/// use hyades::event::Silent;
+/// use hyades::job::InputOptions;
+///
+/// let folder = tempfile::tempdir()?;
+/// let page = folder.path().join("report.html");
+/// let input = InputOptions::of(["data/customers.parquet"]);
+/// let request = CheckRequest { input, page: Some(page.clone()), ..CheckRequest::default() };
+/// let report = check(&request, &Silent, &AtomicBool::new(false))?;
+/// report.verdict()?;
+/// assert_eq!(report.rows, 20_000);
+/// assert!(page.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn check(
     request: &CheckRequest,
     observer: &dyn Observer,

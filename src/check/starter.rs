@@ -25,8 +25,25 @@ const PAIRS: usize = 10;
 
 /// The text of a recipe file for an input, ready for a fit.
 ///
+/// The text is only returned: it is written nowhere, and the request's outputs are those of [`check`].
+///
 /// # Errors
 /// As [`check`].
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::check::{CheckRequest, starting_recipe};
+/// use hyades::event::Silent;
+/// use hyades::job::InputOptions;
+///
+/// let request = CheckRequest { input: InputOptions::of(["data/customers.parquet"]), ..CheckRequest::default() };
+/// let recipe = starting_recipe(&request, &Silent, &AtomicBool::new(false))?;
+/// assert!(recipe.contains("[defaults]"));
+/// assert!(recipe.contains("current_balance"));
+/// # Ok::<(), hyades::Error>(())
+/// ```
 pub fn starting_recipe(
     request: &CheckRequest,
     observer: &dyn Observer,

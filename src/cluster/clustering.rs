@@ -4,7 +4,7 @@ use super::kmeans::KMeans;
 
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Clustering {
+pub(crate) enum Clustering {
     /// k-means.
     KMeans(KMeans),
 }

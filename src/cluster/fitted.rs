@@ -66,7 +66,7 @@ impl FittedCentroids {
     ///
     /// # Errors
     /// Values outside the grid, or a number of them that does not make whole centroids.
-    pub fn grid(&self) -> Result<Centroids> {
+    pub(crate) fn grid(&self) -> Result<Centroids> {
         let dim = self.grid_centers_.first().map_or(0, Vec::len);
         Centroids::new(dim, self.grid_centers_.concat())
     }

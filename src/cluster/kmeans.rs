@@ -44,7 +44,7 @@ pub struct KMeans {
 }
 
 /// Rows of the sample for `k` segments, if there are that many.
-pub fn sample_rows(k: usize) -> u64 {
+pub(crate) fn sample_rows(k: usize) -> u64 {
     (SAMPLE_ROWS_A_SEGMENT * k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1)
 }
 
@@ -62,7 +62,7 @@ pub fn larger_samples(rows: u64, dim: usize, k: usize) -> Vec<u64> {
 }
 
 /// The default number of starts: several where they are cheap.
-pub fn default_n_init(k: usize) -> u32 {
+pub(crate) fn default_n_init(k: usize) -> u32 {
     if k <= 64 { 4 } else { 1 }
 }
 
@@ -85,9 +85,29 @@ impl KMeans {
     /// Fits all rows of `tiles` on `backend`; starts converge on `starter`, which gives the same answer on any backend.
     /// `recover` supplies another backend if a device is lost or has no memory for the tiles.
     ///
+    /// Nothing is written.
+    ///
     /// # Errors
     /// k of 0, above [`MAX_K`] or above the number of distinct rows; an interruption; a device fault that `recover`
     /// does not resolve.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::backend::cpu::Cpu;
+    /// use hyades::cluster::{Init, KMeans, Limits};
+    /// use hyades::event::Watch;
+    /// use hyades::tiles::Tiles;
+    ///
+    /// // Rows 0 to 749 lie near 0, and rows 750 to 999 near 9,000.
+    /// let values: Vec<i32> = (0..1000).map(|i| if i < 750 { i } else { 9000 + i }).collect();
+    /// let tiles = Tiles::from_rows(1, &values, None, 1024)?;
+    /// let kmeans = KMeans { k: 2, n_init: 1, init: Init::PlusPlus, limits: Limits::default(), seed: 0 };
+    /// let cpu = Cpu::new(None)?;
+    /// let (fit, _session) = kmeans.fit(&tiles, &cpu, &cpu, &|_| None, Watch::none())?;
+    /// // The larger segment comes first. Its mean is 374.5, which rounds to the even neighbour.
+    /// assert_eq!(fit.centroids.row(0), [374]);
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     pub fn fit<'a>(
         &self,
         tiles: &'a Tiles,
@@ -258,7 +278,7 @@ pub(crate) fn open_session<'a>(
 }
 
 /// The centroids in the order of their counts, largest first, ties by their values.
-pub fn by_size(centroids: &Centroids, counts: &[u64]) -> Centroids {
+pub(crate) fn by_size(centroids: &Centroids, counts: &[u64]) -> Centroids {
     let mut order: Vec<usize> = (0..centroids.k()).collect();
     order.sort_by(|&a, &b| counts[b].cmp(&counts[a]).then_with(|| centroids.row(a).cmp(centroids.row(b))));
     centroids.reordered(&order)

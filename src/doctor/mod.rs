@@ -17,6 +17,15 @@ use machine::Machine;
 use observed::Observed;
 
 /// Examines everything; changes nothing.
+///
+/// Nothing is written, and nothing fails: what cannot be found out is left out, and the advice says what to do.
+///
+/// # Examples
+/// ```
+/// let found = hyades::doctor::examine();
+/// assert!(found.processors > 0);
+/// assert!(found.simd_available.contains(&found.simd));
+/// ```
 pub fn examine() -> Findings {
     let (mut total_memory, mut free_memory, mut processor) = (0, 0, String::from("unknown"));
     if let Ok(mut system) = sysinfo::System::new() {

@@ -23,7 +23,7 @@ use crate::panics::guarded;
 const SECONDS_A_DAY: f64 = 86_400.0;
 
 /// Decodes one column of one row group.
-pub struct ColumnReader<'a> {
+pub(crate) struct ColumnReader<'a> {
     source: &'a Source,
     group: RowGroup,
     column: usize,
@@ -41,7 +41,7 @@ enum ReaderKind {
 
 impl<'a> ColumnReader<'a> {
     /// Opens the column chunk; nothing is decoded yet.
-    pub fn open(source: &'a Source, group: RowGroup, column: usize) -> Result<Self> {
+    pub(crate) fn open(source: &'a Source, group: RowGroup, column: usize) -> Result<Self> {
         let description = &source.columns()[column];
         let file = &source.files()[group.file];
         let refuse = |why: &str| fault(source, group, column, why);
@@ -110,7 +110,7 @@ impl<'a> ColumnReader<'a> {
 
     /// The next array: of the file's type, or of the table's where the file belongs to one. None after the last. A
     /// folder name is an array of f64 where all names of the key are numbers, else of text.
-    pub fn next_array(&mut self) -> Result<Option<ArrayRef>> {
+    pub(crate) fn next_array(&mut self) -> Result<Option<ArrayRef>> {
         let (source, group, column) = (self.source, self.group, self.column);
         match &mut self.kind {
             ReaderKind::File(reader, range) => {

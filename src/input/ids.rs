@@ -16,7 +16,7 @@ use crate::numeric::GOLDEN;
 
 /// Faults found in the ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct IdFindings {
+pub(crate) struct IdFindings {
     /// Rows without an id.
     pub nulls: u64,
     /// Rows that repeat an id, whatever the order of the rows.
@@ -28,7 +28,7 @@ const KEY_BYTES: u64 = 512 << 20;
 
 /// Counts nulls and duplicates in the id column. Ascending ids take one pass and no memory; others are compared by
 /// sorting their keys, in as many rounds as fit `memory` bytes.
-pub fn check_ids(source: &Source, column: usize, memory: u64, watch: Watch<'_>) -> Result<IdFindings> {
+pub(crate) fn check_ids(source: &Source, column: usize, memory: u64, watch: Watch<'_>) -> Result<IdFindings> {
     watch.stage(Stage::Ids, source.rows(), "rows", || {
         if is_integer(&source.columns()[column].data_type) {
             count(source, column, memory, watch, integer_keys)
@@ -167,7 +167,7 @@ fn hashed_keys(array: &ArrayRef) -> Result<IdKeys<u128>, arrow::error::ArrowErro
 }
 
 /// The ids in row order, in pieces of any length.
-pub struct IdStream<'a> {
+pub(crate) struct IdStream<'a> {
     values: ColumnStream<'a>,
     field: Field,
     pseudonym: Option<&'a Pseudonym>,
@@ -175,7 +175,7 @@ pub struct IdStream<'a> {
 
 impl<'a> IdStream<'a> {
     /// The ids of all rows, from the first.
-    pub fn new(source: &'a Source, column: usize) -> Self {
+    pub(crate) fn new(source: &'a Source, column: usize) -> Self {
         let description = &source.columns()[column];
         let field = Field::new(&description.name, description.data_type.clone(), true);
         // Possibly together with an audited column.
@@ -183,7 +183,7 @@ impl<'a> IdStream<'a> {
     }
 
     /// Pseudonyms in place of the ids, if there is a key.
-    pub fn with_pseudonym(self, pseudonym: Option<&'a Pseudonym>) -> Self {
+    pub(crate) fn with_pseudonym(self, pseudonym: Option<&'a Pseudonym>) -> Self {
         let field = match pseudonym {
             Some(_) => Field::new(self.field.name(), DataType::Utf8, true),
             None => self.field,
@@ -192,17 +192,17 @@ impl<'a> IdStream<'a> {
     }
 
     /// The id column's name and type.
-    pub fn field(&self) -> &Field {
+    pub(crate) fn field(&self) -> &Field {
         &self.field
     }
 
     /// Whether they are pseudonyms, which neither repeat nor compress.
-    pub fn is_pseudonym(&self) -> bool {
+    pub(crate) fn is_pseudonym(&self) -> bool {
         self.pseudonym.is_some()
     }
 
     /// The next `rows` ids.
-    pub fn take(&mut self, rows: usize) -> Result<ArrayRef> {
+    pub(crate) fn take(&mut self, rows: usize) -> Result<ArrayRef> {
         let mut pieces: Vec<ArrayRef> = Vec::new();
         let mut have = 0;
         while have < rows {

@@ -34,7 +34,7 @@ use crate::numeric::mix_wide;
 
 /// The outcome of a join.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct JoinCounts {
+pub(crate) struct JoinCounts {
     /// The table, as the user named it.
     pub path: String,
     /// Its rows.

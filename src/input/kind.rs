@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 
 /// The kind of the values of an Arrow type. Dictionaries have the kind of their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueKind {
+pub(crate) enum ValueKind {
     /// True or false.
     Boolean,
     /// Integers, decimals and floating point.
@@ -25,7 +25,7 @@ pub enum ValueKind {
 
 impl ValueKind {
     /// The kind of a type.
-    pub fn of(data_type: &DataType) -> Self {
+    pub(crate) fn of(data_type: &DataType) -> Self {
         use DataType as T;
         match data_type {
             T::Boolean => ValueKind::Boolean,
@@ -44,7 +44,7 @@ impl ValueKind {
     }
 
     /// Whether a value can be read as f64: booleans as 0 and 1, dates as days since 1970.
-    pub fn is_numeric(self) -> bool {
+    pub(crate) fn is_numeric(self) -> bool {
         matches!(self, ValueKind::Boolean | ValueKind::Number | ValueKind::Date)
     }
 

@@ -26,7 +26,7 @@ const BATCH: usize = 1 << 12;
 
 /// Turns ids into pseudonyms.
 #[derive(Clone)]
-pub struct Pseudonym {
+pub(crate) struct Pseudonym {
     key: [u8; 32],
 }
 
@@ -36,7 +36,7 @@ impl Pseudonym {
     /// # Errors
     /// A file that cannot be read, a variable that is not set, a secret that is too short. Messages never show the
     /// secret.
-    pub fn new(source: &KeySource) -> Result<Self> {
+    pub(crate) fn new(source: &KeySource) -> Result<Self> {
         let (secret, name) = source.read("--pseudonymise")?;
         let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
         let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
@@ -51,7 +51,7 @@ impl Pseudonym {
     }
 
     /// Eight digits that show whether two runs used the same key, without revealing it.
-    pub fn key_check(&self) -> String {
+    pub(crate) fn key_check(&self) -> String {
         blake3::keyed_hash(&self.key, b"\0the key itself").to_hex()[..8].to_owned()
     }
 

@@ -16,7 +16,7 @@ use super::place::{ColumnPlace, FileColumn, FoundFile, TableVersion, discover};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
-pub const MAX_ROWS: u64 = 1 << 40;
+pub(super) const MAX_ROWS: u64 = 1 << 40;
 
 /// The input as one table, or some of its rows. Made from footers alone; no value has been read.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ impl SourceFile {
     }
 
     /// blake3 of its footer.
-    pub fn footer_hash(&self) -> &str {
+    pub(crate) fn footer_hash(&self) -> &str {
         &self.footer.hash
     }
 
@@ -105,7 +105,7 @@ impl SourceFile {
     }
 
     /// Whether it has a readable column of this name, from its schema, its folders or its table.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.columns
             .iter()
             .any(|c| c.field.name() == name && !matches!(c.place, ColumnPlace::Unfit(_) | ColumnPlace::Locked(_)))
@@ -196,7 +196,7 @@ pub(crate) struct Joined {
 
 /// What was fetched from object stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Completed requests.
     pub requests: u64,
     /// Their bytes.
@@ -220,8 +220,20 @@ const HEAD: u64 = 256 << 10;
 impl Source {
     /// Finds the files (see the module `discover`), reads their footers on all threads and checks them as one table.
     ///
+    /// Nothing is written.
+    ///
     /// # Errors
     /// An input that does not exist, contains no Parquet, or has a footer that is inconsistent with its file.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::input::Source;
+    ///
+    /// let source = Source::open(&["data/customers.parquet".into()])?;
+    /// assert_eq!(source.rows(), 20_000);
+    /// assert_eq!(source.position("customer_id"), Some(0));
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     pub fn open(inputs: &[PathBuf]) -> Result<Self> {
         Self::with_keys(inputs, None)
     }
@@ -387,7 +399,7 @@ impl Source {
     }
 
     /// Compressed bytes of the given columns, which have to be read.
-    pub fn compressed_bytes(&self, columns: &[usize]) -> u64 {
+    pub(crate) fn compressed_bytes(&self, columns: &[usize]) -> u64 {
         let names: std::collections::HashSet<&str> = columns.iter().map(|&c| self.columns[c].name.as_str()).collect();
         let of_file = |file: &SourceFile| -> u64 {
             let mut read = vec![false; file.footer.metadata.schema().fields().len()];

@@ -30,8 +30,29 @@ const PART_COLUMN: &str = "part";
 /// For a divided bank, another column names the part of each row, and features that a part does not have are null.
 /// Returns the number of rows.
 ///
+/// The table is the file `out` of the request; it appears when it is complete.
+///
 /// # Errors
 /// A model that does not verify, columns missing from the input, or values that the preparation refuses.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::event::Silent;
+/// use hyades::job::{ApplyRequest, InputOptions, apply};
+///
+/// let folder = tempfile::tempdir()?;
+/// let request = ApplyRequest {
+///     model: "data/models/v1.json".into(),
+///     input: InputOptions::of(["data/customers.parquet"]),
+///     out: folder.path().join("prepared.parquet"),
+///     ..ApplyRequest::default()
+/// };
+/// assert_eq!(apply(&request, &Silent, &AtomicBool::new(false))?, 20_000);
+/// assert!(request.out.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn apply(request: &ApplyRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<u64> {
     let watch = Watch::new(observer, stop);
     request.resources.install(|| run(request, watch))

@@ -132,8 +132,27 @@ fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
 
 /// Plans a fit without running it.
 ///
+/// Reads footers only, and writes nothing.
+///
 /// # Errors
 /// The errors of a fit before its work: inputs, columns, device, memory.
+///
+/// # Examples
+/// ```
+/// use hyades::event::Watch;
+/// use hyades::job::{ClusteringOptions, FitRequest, InputOptions, plan};
+///
+/// let request = FitRequest {
+///     input: InputOptions::of(["data/customers.parquet"]),
+///     clustering: ClusteringOptions::of(6),
+///     ..FitRequest::default()
+/// };
+/// let (plan, roles, source) = plan(&request, Watch::none())?;
+/// assert_eq!((plan.rows, plan.k), (20_000, 6));
+/// assert!(plan.memory_bytes <= plan.memory_budget);
+/// assert_eq!(roles.id.map(|id| source.columns()[id].name.as_str()), Some("customer_id"));
+/// # Ok::<(), hyades::Error>(())
+/// ```
 pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Source)> {
     let checked = request.check()?;
     request.resources.install(|| {

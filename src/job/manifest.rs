@@ -15,7 +15,7 @@ use crate::rules::RuleCount;
 
 /// `manifest.json` of a job with the request `R`.
 #[derive(Debug, Clone, Serialize)]
-pub struct Manifest<R> {
+pub(super) struct Manifest<R> {
     /// `fit` or `assign`.
     pub command: &'static str,
     /// The program.
@@ -39,7 +39,7 @@ pub struct Manifest<R> {
 
 /// The program that ran the job.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestTool {
+pub(super) struct ManifestTool {
     /// Its version.
     pub hyades_version: &'static str,
     /// Operating system and architecture.
@@ -48,7 +48,7 @@ pub struct ManifestTool {
 
 /// What a job read.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestInputs {
+pub(super) struct ManifestInputs {
     /// The files of the input and of joined tables, in order.
     pub files: Vec<ManifestInput>,
     /// Rows of the input.
@@ -70,7 +70,7 @@ pub struct ManifestInputs {
 
 /// Where a job was computed.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestDevice {
+pub(super) struct ManifestDevice {
     /// The backend's name.
     pub backend: String,
     /// The device that ran the last passes.
@@ -82,8 +82,8 @@ pub struct ManifestDevice {
 
 /// The outcome of a job.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct ManifestOutcome {
-    /// Rows that each rule took; a rule's segment is its index in this list.
+/// Rows that each rule took; a rule's segment is its index in this list.
+pub(super) struct ManifestOutcome {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleCount>,
     /// Rows without a segment, since the model does not know their stratum.
@@ -109,8 +109,8 @@ pub(super) struct Hashes {
 
 /// One input file.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestInput {
-    /// Its path, as found.
+/// Its path, as found.
+pub(super) struct ManifestInput {
     pub path: String,
     /// The folder of the Delta table that it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +128,7 @@ pub struct ManifestInput {
 
 /// One part.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestPart {
+pub(super) struct ManifestPart {
     /// Its name.
     pub name: String,
     /// Rows.
@@ -164,7 +164,7 @@ impl ManifestPart {
 
 /// Counts of one feature.
 #[derive(Debug, Clone, Serialize)]
-pub struct ManifestColumn {
+pub(super) struct ManifestColumn {
     /// Counts.
     #[serde(flatten)]
     pub counts: ColumnCounts,

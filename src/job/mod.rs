@@ -21,10 +21,9 @@ pub use apply::apply;
 pub use assign::{AssignOutcome, assign};
 pub use fit::{FitOutcome, fit, plan};
 pub use labelling::{Labelling, PartLabels};
-pub use manifest::{Manifest, ManifestColumn, ManifestPart};
 pub(crate) use plan::{DECODER, FIXED, MIB};
 pub use plan::{Plan, TilePlace};
-pub use recorder::{PassRecord, Recorder, StageTime};
+pub use recorder::{PassRecord, StageTime};
 pub use request::{
     ApplyRequest, AssignColumns, AssignRequest, BackendKind, ClusteringOptions, ColumnOptions, DeviceOptions,
     DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, OutputOptions, PreparationOptions,

@@ -32,7 +32,7 @@ pub struct PassRecord {
 }
 
 /// An observer that records events and forwards them.
-pub struct Recorder<'a> {
+pub(super) struct Recorder<'a> {
     inner: &'a dyn Observer,
     seen: Mutex<Recorded>,
 }
@@ -46,7 +46,7 @@ struct Recorded {
 
 impl<'a> Recorder<'a> {
     /// Forwards events to `inner`.
-    pub fn new(inner: &'a dyn Observer) -> Self {
+    pub(super) fn new(inner: &'a dyn Observer) -> Self {
         Recorder { inner, seen: Mutex::default() }
     }
 
@@ -55,17 +55,17 @@ impl<'a> Recorder<'a> {
     }
 
     /// The stages so far, in order; a stage that ran twice is listed once, with its total time.
-    pub fn stages(&self) -> Vec<StageTime> {
+    pub(super) fn stages(&self) -> Vec<StageTime> {
         self.seen().stages
     }
 
     /// The full passes so far.
-    pub fn passes(&self) -> Vec<PassRecord> {
+    pub(super) fn passes(&self) -> Vec<PassRecord> {
         self.seen().passes
     }
 
     /// The warnings so far.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<String> {
         self.seen().warnings
     }
 }

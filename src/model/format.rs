@@ -11,7 +11,7 @@ use crate::prepare::Preparation;
 use crate::rules::{ColumnKind, MAX_RULES, MAX_STRATA, RuleBook, RuleCount};
 
 /// The version of the file format; this program also reads earlier versions.
-pub const FORMAT_VERSION: u32 = 3;
+pub(super) const FORMAT_VERSION: u32 = 3;
 
 /// Everything needed to label new customers, and its provenance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,7 +108,7 @@ impl Model {
     }
 
     /// The most segments of a part.
-    pub fn largest_part(&self) -> usize {
+    pub(crate) fn largest_part(&self) -> usize {
         self.parts.iter().map(|part| part.fitted.segments()).max().unwrap_or(1)
     }
 

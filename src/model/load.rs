@@ -9,8 +9,20 @@ use crate::error::{Error, ErrorKind, Result};
 impl Model {
     /// Reads and verifies a model.
     ///
+    /// Nothing is written.
+    ///
     /// # Errors
     /// Not a model, a newer format, damaged (the checksum does not match), or inconsistent.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::model::Model;
+    ///
+    /// let model = Model::load("data/models/v1.json".as_ref())?;
+    /// assert_eq!(model.segments(), 6);
+    /// assert_eq!(model.parts[0].feature_names_in_[0], "current_balance");
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     pub fn load(path: &Path) -> Result<Self> {
         Self::from_json(&envelope::load_text(path)?)
             .map_err(|why| Error::input(format!("{}: {why}", path.display())).of_kind(ErrorKind::Model).of_file(path))

@@ -9,4 +9,4 @@ mod format;
 mod legacy;
 mod load;
 
-pub use self::format::{FORMAT_VERSION, InputFile, Model, ModelDivision, PartModel, Provenance};
+pub use self::format::{InputFile, Model, ModelDivision, PartModel, Provenance};

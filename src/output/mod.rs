@@ -30,7 +30,7 @@ pub(crate) use self::writer::LabelWriter;
 use crate::error::Error;
 
 /// Rows in a row group of the output, regardless of the input's.
-pub const OUTPUT_GROUP_ROWS: usize = 1 << 18;
+pub(crate) const OUTPUT_GROUP_ROWS: usize = 1 << 18;
 
 /// An error while writing, most likely from the disk.
 fn write_error(path: &Path, e: &ParquetError) -> Error {

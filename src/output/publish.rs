@@ -24,6 +24,17 @@ pub(crate) struct Publication {
 ///
 /// # Errors
 /// It cannot be written.
+///
+/// # Examples
+/// ```
+/// use hyades::output::publish_text;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("recipe.toml");
+/// publish_text(&path, "[defaults]\n")?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "[defaults]\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn publish_text(path: &Path, text: &str) -> Result<()> {
     Publication::of_file(path, &[])?.commit_text(path, text)
 }

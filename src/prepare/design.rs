@@ -232,7 +232,7 @@ impl Design {
     }
 
     /// Whether values change between landing and the grid.
-    pub fn is_refined(&self) -> bool {
+    pub(crate) fn is_refined(&self) -> bool {
         let categories = self.units.iter().any(|u| u.encode.is_some());
         categories || self.features.iter().any(|f| f.recipe.transform.is_fitted() || f.recipe.winsorise.is_some())
     }

@@ -21,12 +21,10 @@ pub use self::placement::Placement;
 pub use self::preparation::{ColumnTransform, DroppedColumn, Preparation, PreparedColumn, Projection, Seen};
 pub(crate) use self::probe::choose_transform;
 pub use self::recipe::{
-    Block, Categories, ColumnChoice, DEFAULT_CLIP, Derivation, Derived, Encode, Missing, Recipe, Reduce, Scale,
-    Transform, Unseen,
+    Block, Categories, ColumnChoice, Derivation, Derived, Encode, Missing, Recipe, Reduce, Scale, Transform, Unseen,
 };
 pub use self::replay::replay;
 pub use self::transform::FittedTransform;
-pub use self::weights::{MAX_WEIGHT, TOTAL_BITS};
 
 use self::design::DecodeUnit;
 use self::fit::{Candidate, FittedFeatures, Fitting, drop_unusable, refuse, step_exponent};
@@ -55,9 +53,30 @@ pub struct Prepared {
 
 /// Decodes the features of all rows, fits the recipe, and puts the rows on the grid.
 ///
+/// The tiles are held in memory, or in an unnamed scratch file in the folder that `placement` names; nothing else is
+/// written.
+///
 /// # Errors
 /// Missing values where the policy refuses them, values outside a transform's domain, columns asked for by name that
 /// are constant or empty, no column that varies, weights that are not valid.
+///
+/// # Examples
+/// ```
+/// use hyades::event::Watch;
+/// use hyades::input::Source;
+/// use hyades::prepare::{Design, Placement, Recipe, prepare};
+/// use hyades::roles::RoleRequest;
+///
+/// let source = Source::open(&["data/customers.parquet".into()])?;
+/// let features = vec!["age_years".to_owned(), "tenure_months".to_owned()];
+/// let roles = RoleRequest { features, ..RoleRequest::default() }.resolve(&source)?;
+/// let recipe = Recipe::default();
+/// let design = Design::new(&source, &roles, &recipe)?;
+/// let prepared = prepare(&source, &roles, &design, &recipe, &Placement::default(), Watch::none())?;
+/// assert_eq!((prepared.tiles.rows(), prepared.tiles.dim()), (20_000, 2));
+/// assert_eq!(prepared.recipe.columns[0].name, "age_years");
+/// # Ok::<(), hyades::Error>(())
+/// ```
 pub fn prepare(
     source: &Source,
     roles: &Roles,

@@ -17,8 +17,28 @@ use crate::tiles::Tiles;
 
 /// Prepares some consecutive row groups by a fitted recipe. `design` must be made from the same recipe.
 ///
+/// The tiles are held where `placement` says, as by [`prepare`](super::prepare); nothing else is written.
+///
 /// # Errors
 /// Missing values, categories or values where the recipe refuses them, or values outside a transform's domain.
+///
+/// # Examples
+/// ```
+/// use hyades::event::Watch;
+/// use hyades::input::Source;
+/// use hyades::model::Model;
+/// use hyades::prepare::{Design, Placement, replay};
+///
+/// let model = Model::load("data/models/v1.json".as_ref())?;
+/// let fitted = &model.parts[0].preparation;
+/// let source = Source::open(&["data/customers.parquet".into()])?;
+/// let design = Design::of_recipe(&source, fitted)?;
+/// let placement = Placement::default();
+/// let (tiles, counts) = replay(&source, &design, fitted, source.row_groups(), &placement, Watch::none())?;
+/// assert_eq!((tiles.rows(), tiles.dim()), (20_000, 5));
+/// assert_eq!(counts[0].name, "current_balance");
+/// # Ok::<(), hyades::Error>(())
+/// ```
 pub fn replay(
     source: &Source,
     design: &Design,

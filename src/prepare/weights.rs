@@ -12,9 +12,9 @@ use crate::input::{BATCH_ROWS, ColumnReader, Order, RowGroup, Source};
 use crate::numeric::{exponent, power_of_two};
 
 /// The largest integer weight.
-pub const MAX_WEIGHT: u32 = u32::MAX;
+pub(super) const MAX_WEIGHT: u32 = u32::MAX;
 /// Bits of the largest total.
-pub const TOTAL_BITS: u32 = 40;
+pub(super) const TOTAL_BITS: u32 = 40;
 
 /// The range of the largest weight: far enough from the ends of f64 for a weighted inertia.
 const LARGEST: (f64, f64) = (1e-250, 1e250);

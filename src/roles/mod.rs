@@ -13,7 +13,7 @@ use crate::input::{Source, SourceColumn, ValueKind, agreed};
 use crate::text::did_you_mean;
 
 /// The column of planted segments in a synthetic bank; never a feature by default.
-pub const TRUTH_COLUMN: &str = "true_segment";
+pub(crate) const TRUTH_COLUMN: &str = "true_segment";
 
 /// Roles as requested by the user, by name.
 #[derive(Debug, Clone, Default)]
@@ -275,7 +275,7 @@ impl RoleRequest {
 }
 
 /// Names of the columns that the output adds.
-pub const OUTPUT_COLUMNS: [&str; 3] = ["segment", "distance", "margin"];
+pub(crate) const OUTPUT_COLUMNS: [&str; 3] = ["segment", "distance", "margin"];
 
 fn check_id(column: &SourceColumn) -> Result<()> {
     let name = &column.name;

@@ -44,7 +44,7 @@ impl RuleBook {
     }
 
     /// The most segments that a stratum can have.
-    pub fn most_segments(&self, k: usize) -> usize {
+    pub(crate) fn most_segments(&self, k: usize) -> usize {
         let Some(strata) = &self.strata else { return k };
         strata.k_of.values().copied().fold(strata.k.unwrap_or(k), usize::max)
     }

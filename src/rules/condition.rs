@@ -83,7 +83,7 @@ impl Compiled {
     ///
     /// # Errors
     /// All mismatches, one per line: columns that are missing, or whose kind has changed since the fit.
-    pub fn again(book: &RuleBook, source: &Source, kinds: &[ColumnKind]) -> Result<Self, String> {
+    pub(crate) fn again(book: &RuleBook, source: &Source, kinds: &[ColumnKind]) -> Result<Self, String> {
         let (compiled, faults) = Self::new(book, source);
         let mut lines: Vec<String> = faults
             .into_iter()
@@ -101,17 +101,17 @@ impl Compiled {
     }
 
     /// The columns that conditions use.
-    pub fn kinds(&self) -> &[ColumnKind] {
+    pub(crate) fn kinds(&self) -> &[ColumnKind] {
         &self.kinds
     }
 
     /// Positions in the source of all columns in use.
-    pub fn columns(&self) -> Vec<usize> {
+    pub(crate) fn columns(&self) -> Vec<usize> {
         self.columns.iter().copied().chain(self.within).collect()
     }
 
     /// The column of the strata: its position in the source.
-    pub fn within(&self) -> Option<usize> {
+    pub(crate) fn within(&self) -> Option<usize> {
         self.within
     }
 }

@@ -12,6 +12,21 @@ use crate::event::Watch;
 use crate::input::Source;
 
 /// A division that fits a source.
+///
+/// # Examples
+/// ```
+/// use hyades::event::Watch;
+/// use hyades::input::Source;
+/// use hyades::rules::Division;
+///
+/// let source = Source::open(&["data/customers.parquet".into()])?;
+/// let division = Division::read(Some("data/models/rules.toml".as_ref()), &source)?;
+/// let membership = division.divide(&source, None, Watch::none())?;
+/// assert_eq!(membership.rules[0].name, "large balances");
+/// let strata: u64 = membership.strata.iter().map(|stratum| stratum.rows).sum();
+/// assert_eq!(membership.rules[0].rows + strata, 20_000);
+/// # Ok::<(), hyades::Error>(())
+/// ```
 #[derive(Debug)]
 pub enum Division {
     /// All rows are one part.

@@ -36,6 +36,20 @@ impl RuleBook {
     /// All faults of the file at once, each with line and column: malformed TOML, keys and columns that do not exist
     /// (with the closest existing name), conditions that are not SQL, are not supported, or do not fit the columns'
     /// types.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::input::Source;
+    /// use hyades::rules::RuleBook;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("rules.toml");
+    /// std::fs::write(&path, "[[rule]]\nname = \"young\"\nwhen = \"age_years < 25\"\n")?;
+    /// let source = Source::open(&["data/customers.parquet".into()])?;
+    /// let (book, _) = RuleBook::read(&path, &source)?;
+    /// assert_eq!(book.rules[0].name, "young");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read(path: &Path, source: &Source) -> Result<(Self, Compiled)> {
         let text = TomlText::read(path)?;
         let mut reader = RulesReader { toml: TomlFaults::new(&text), conditions: Vec::new(), within: 0 };

@@ -21,17 +21,18 @@ mod operand;
 mod sql;
 
 pub use book::{Rule, RuleBook, Strata};
-pub use condition::ColumnKind;
+pub use condition::{ColumnKind, Compiled};
 pub use division::Division;
 pub use membership::{Membership, RuleCount, Stratum};
+pub use operand::OperandKind;
 
 /// The most rules of a file.
-pub const MAX_RULES: usize = 128;
+pub(crate) const MAX_RULES: usize = 128;
 /// The most strata: a column with more values is hardly a tier.
-pub const MAX_STRATA: usize = 64;
+pub(crate) const MAX_STRATA: usize = 64;
 /// The name of the stratum of rows without a value.
-pub const NULL_STRATUM: &str = "(null)";
+pub(crate) const NULL_STRATUM: &str = "(null)";
 /// The name for rows whose stratum is unknown to the model.
 pub const UNKNOWN_STRATUM: &str = "(unknown stratum)";
 /// The name for all rows that no rule takes, if there are no strata.
-pub const REST: &str = "rest";
+pub(crate) const REST: &str = "rest";

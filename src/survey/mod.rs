@@ -10,12 +10,12 @@ mod segment;
 use arrow::array::ArrayRef;
 
 pub(crate) use self::ride::{Ride, Riders, Riding};
-pub use self::segment::Segment;
+pub(crate) use self::segment::Segment;
 use crate::error::Result;
 use crate::numeric::Partial;
 
 /// Consecutive rows with their segments.
-pub struct Labelled<'a> {
+pub(crate) struct Labelled<'a> {
     /// The segment of each row.
     pub segments: &'a [Segment],
     /// The columns that the survey requested, each as long as `segments`.
@@ -23,7 +23,7 @@ pub struct Labelled<'a> {
 }
 
 /// Counts over labelled rows.
-pub trait Survey: Send + Sync {
+pub(crate) trait Survey: Send + Sync {
     /// The counts of some rows.
     type Seen: Partial + Send;
 

@@ -3,11 +3,11 @@
 /// The segment of a row in the whole bank. A row may have none: its stratum is unknown to the model, or an algorithm
 /// leaves it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment(i32);
+pub(crate) struct Segment(i32);
 
 impl Segment {
     /// No segment.
-    pub const NONE: Segment = Segment(-1);
+    pub(crate) const NONE: Segment = Segment(-1);
 
     /// The segment of this number. There are fewer than 2^31 of them, since each has centroids in memory.
     pub(crate) fn new(number: u32) -> Self {
@@ -15,12 +15,12 @@ impl Segment {
     }
 
     /// Its number; None without a segment.
-    pub fn number(self) -> Option<u32> {
+    pub(crate) fn number(self) -> Option<u32> {
         u32::try_from(self.0).ok()
     }
 
     /// Its number, or `none` without a segment.
-    pub fn number_or(self, none: u32) -> u32 {
+    pub(crate) fn number_or(self, none: u32) -> u32 {
         self.number().unwrap_or(none)
     }
 

@@ -14,10 +14,10 @@ use super::random::{Stream, exp2};
 use super::segments::{FACTORS, Segments, WITHIN};
 use super::spec::SynthSpec;
 
-pub use crate::roles::TRUTH_COLUMN;
+pub(super) use crate::roles::TRUTH_COLUMN;
 
 /// The name of the column of customer numbers.
-pub const ID_COLUMN: &str = "customer_id";
+pub(super) const ID_COLUMN: &str = "customer_id";
 
 /// Ids start here and advance by 1 to 13, 7 on average.
 const FIRST_ID: i64 = 1_000_003;

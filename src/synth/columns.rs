@@ -153,7 +153,7 @@ mod tests {
             let line = format!("| `{name}` | {kind} | {} |", if nullable { "yes" } else { "no" });
             assert!(dictionary.contains(&line), "{line}");
         }
-        for name in super::super::SEGMENT_NAMES {
+        for name in super::super::segments::SEGMENT_NAMES {
             assert!(dictionary.contains(name), "{name}");
         }
     }

@@ -18,11 +18,7 @@ mod writer;
 use crate::error::Result;
 use crate::event::Watch;
 
-pub use bank::{ID_COLUMN, TRUTH_COLUMN};
-pub use segments::SEGMENT_NAMES;
-pub use spec::{
-    CheckedSpec, Compression, MAX_FEATURES, MAX_FILES, MAX_ROW_GROUP_ROWS, MAX_SEGMENTS, SynthSpec, SynthSummary,
-};
+pub use spec::{CheckedSpec, Compression, SynthSpec, SynthSummary};
 
 /// Makes the bank and publishes it when it is complete; until then `out` is unchanged.
 ///
@@ -34,6 +30,25 @@ pub use spec::{
 ///
 /// [`Error::Usage`] if `out` is not of the kind that `files` requires, or is a folder with other files;
 /// [`Error::Environment`] if the disk fails or is full; [`Error::Interrupted`] once `watch` is stopped.
+///
+/// [`Error::Usage`]: crate::Error::Usage
+/// [`Error::Environment`]: crate::Error::Environment
+/// [`Error::Interrupted`]: crate::Error::Interrupted
+///
+/// # Examples
+///
+/// ```
+/// use hyades::event::Watch;
+/// use hyades::synth::{SynthSpec, write};
+///
+/// let folder = tempfile::tempdir()?;
+/// let out = folder.path().join("bank.parquet");
+/// let spec = SynthSpec { segments: 4, truth: true, ..SynthSpec::new(1000, &out) }.check()?;
+/// let summary = write(&spec, Watch::none())?;
+/// assert_eq!((summary.rows, summary.segment_rows.len()), (1000, 4));
+/// assert!(out.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn write(spec: &CheckedSpec, watch: Watch<'_>) -> Result<SynthSummary> {
     writer::write(spec.spec(), watch)
 }

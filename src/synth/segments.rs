@@ -19,7 +19,7 @@ const DORMANT_SHARE: f64 = 0.5;
 const DECAY_DOUBLINGS: f64 = 4.0;
 
 /// Descriptions of the first segments, by index. Later ones have no name: their means are random.
-pub const SEGMENT_NAMES: [&str; 8] = [
+pub(super) const SEGMENT_NAMES: [&str; 8] = [
     "dormant",
     "everyday banking",
     "young and digital",

@@ -7,13 +7,13 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 
 /// Most features that a bank can have.
-pub const MAX_FEATURES: usize = 4096;
+pub(super) const MAX_FEATURES: usize = 4096;
 /// Most segments that a bank can have.
-pub const MAX_SEGMENTS: usize = 4096;
+pub(super) const MAX_SEGMENTS: usize = 4096;
 /// Most files of a bank: their names have five digits.
-pub const MAX_FILES: usize = 100_000;
+pub(super) const MAX_FILES: usize = 100_000;
 /// Most rows in a row group.
-pub const MAX_ROW_GROUP_ROWS: usize = 1 << 24;
+pub(super) const MAX_ROW_GROUP_ROWS: usize = 1 << 24;
 /// Parquet numbers the row groups of a file with 16 bits.
 const MAX_ROW_GROUPS: u64 = i16::MAX as u64;
 

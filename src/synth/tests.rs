@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
+use super::bank::{ID_COLUMN, TRUTH_COLUMN};
 use super::*;
 use crate::error::Error;
 use crate::event::{Event, Observer};

@@ -31,8 +31,8 @@ pub(crate) mod number {
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Plain {
+    #[serde(untagged, expecting = "expected a number or \"inf\"")]
+    enum NumberOrText {
         Number(f64),
         Text(String),
     }
@@ -46,10 +46,10 @@ pub(crate) mod number {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-        match Option::<Plain>::deserialize(deserializer)? {
+        match Option::<NumberOrText>::deserialize(deserializer)? {
             None => Ok(None),
-            Some(Plain::Number(value)) => Ok(Some(value)),
-            Some(Plain::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
+            Some(NumberOrText::Number(value)) => Ok(Some(value)),
+            Some(NumberOrText::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
         }
     }
 }

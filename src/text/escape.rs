@@ -2,6 +2,11 @@
 
 /// Text for a terminal: escapes control characters and marks that change the writing direction as `\u{1b}`; always a
 /// single line.
+///
+/// # Examples
+/// ```
+/// assert_eq!(hyades::text::shown("two\nlines"), "two\\nlines");
+/// ```
 pub fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,6 +1,14 @@
 //! Formats numbers for display.
 
 /// A share as a percentage. A share above 0 is never shown as 0%, and one below 1 never as 100%.
+///
+/// # Examples
+/// ```
+/// use hyades::text::percent;
+///
+/// assert_eq!(percent(0.125), "12.5%");
+/// assert_eq!(percent(0.00001), "<0.01%");
+/// ```
 pub fn percent(share: f64) -> String {
     match 100.0 * share {
         p if p > 0.0 && p < 0.01 => "<0.01%".into(),
@@ -11,6 +19,11 @@ pub fn percent(share: f64) -> String {
 }
 
 /// 12345678 as `12,345,678`.
+///
+/// # Examples
+/// ```
+/// assert_eq!(hyades::text::thousands(12_345_678), "12,345,678");
+/// ```
 pub fn thousands(n: u64) -> String {
     grouped(&n.to_string())
 }

@@ -7,6 +7,16 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 
 /// The location of a secret.
+///
+/// # Examples
+/// ```
+/// use hyades::text::KeySource;
+///
+/// let key: KeySource = "env:BANK_KEY".parse()?;
+/// assert_eq!(key, KeySource::Variable("BANK_KEY".into()));
+/// assert_eq!(key.to_string(), "env:BANK_KEY");
+/// # Ok::<(), hyades::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A file; a line break at its end is ignored.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// A number of bytes.
 ///
+/// # Examples
 /// ```
 /// use hyades::text::ByteSize;
 ///

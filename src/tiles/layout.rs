@@ -6,14 +6,14 @@
 //! `f` is at `(tile * dim + f) * TILE_ROWS + r % TILE_ROWS`.
 
 /// Rows in a tile: four AVX-512 registers of f32, or two waves of a GPU with 32 lanes.
-pub const TILE_ROWS: usize = 64;
+pub(crate) const TILE_ROWS: usize = 64;
 
 /// The most features of a row; with it every squared distance fits 62 bits.
 pub const MAX_DIM: usize = 4096;
 
 /// A chunk read from a file, aligned to a cache line so that no SIMD load straddles two.
 #[derive(Debug, Default)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     values: Vec<f32>,
     start: usize,
     len: usize,
@@ -88,7 +88,7 @@ impl Layout {
     }
 
     /// The same rows with another number of features.
-    pub fn with_dim(&self, dim: usize) -> Self {
+    pub(crate) fn with_dim(&self, dim: usize) -> Self {
         Layout { dim, ..*self }
     }
 
@@ -103,12 +103,12 @@ impl Layout {
     }
 
     /// Rows in a chunk.
-    pub fn rows_in(&self, chunk: usize) -> usize {
+    pub(crate) fn rows_in(&self, chunk: usize) -> usize {
         (self.rows - self.first_row(chunk)).min(self.chunk_rows as u64) as usize
     }
 
     /// Tiles in a chunk, including the padded one.
-    pub fn tiles_in(&self, chunk: usize) -> usize {
+    pub(crate) fn tiles_in(&self, chunk: usize) -> usize {
         self.rows_in(chunk).div_ceil(TILE_ROWS)
     }
 
@@ -118,7 +118,7 @@ impl Layout {
     }
 
     /// f32 values in a full chunk.
-    pub fn chunk_floats(&self) -> usize {
+    pub(crate) fn chunk_floats(&self) -> usize {
         self.chunk_rows * self.dim
     }
 

@@ -10,7 +10,8 @@ mod layout;
 mod store;
 
 pub(crate) use self::landing::{Landing, LandingColumn};
-pub use self::layout::{Buffer, Layout, MAX_DIM, TILE_ROWS};
+pub(crate) use self::layout::{Buffer, TILE_ROWS};
+pub use self::layout::{Layout, MAX_DIM};
 pub(crate) use self::store::Store;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,7 +38,7 @@ pub struct Tiles {
 
 /// A run of whole tiles, as a backend sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct Chunk<'a> {
+pub(crate) struct Chunk<'a> {
     /// Number of the chunk.
     pub index: usize,
     /// Row number of the first row.
@@ -56,7 +57,7 @@ pub struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     /// The tiles, each `dim x TILE_ROWS` values, with its number of rows without padding.
-    pub fn tiles(&self) -> impl Iterator<Item = (&'a [f32], usize)> + use<'a> {
+    pub(crate) fn tiles(&self) -> impl Iterator<Item = (&'a [f32], usize)> + use<'a> {
         let rows = self.rows;
         let tile = self.dim * TILE_ROWS;
         self.values
@@ -66,19 +67,19 @@ impl<'a> Chunk<'a> {
     }
 
     /// The value of one feature of a row of this chunk.
-    pub fn value(&self, row: usize, feature: usize) -> i32 {
+    pub(crate) fn value(&self, row: usize, feature: usize) -> i32 {
         self.values[((row / TILE_ROWS) * self.dim + feature) * TILE_ROWS + row % TILE_ROWS] as i32
     }
 
     /// Copies a row's values to `out`, which holds `dim` of them.
-    pub fn copy_row(&self, row: usize, out: &mut [i32]) {
+    pub(crate) fn copy_row(&self, row: usize, out: &mut [i32]) {
         for (feature, out) in out.iter_mut().enumerate() {
             *out = self.value(row, feature);
         }
     }
 
     /// The weight of a row.
-    pub fn weight(&self, row: usize) -> u32 {
+    pub(crate) fn weight(&self, row: usize) -> u32 {
         self.weights.map_or(1, |w| w[row])
     }
 }
@@ -94,6 +95,17 @@ impl Tiles {
     ///
     /// # Errors
     /// A value outside the grid, no feature, or a number of values that is not a multiple of `dim`.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::tiles::Tiles;
+    ///
+    /// let tiles = Tiles::from_rows(2, &[1, 2, 3, 4], None, 64)?;
+    /// assert_eq!((tiles.rows(), tiles.dim()), (2, 2));
+    /// assert_eq!(tiles.row(1)?, [3, 4]);
+    /// assert_eq!(tiles.sum_squares(), 30);
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     pub fn from_rows(dim: usize, values: &[i32], weights: Option<Vec<u32>>, chunk_rows: usize) -> Result<Self> {
         if dim == 0 || !values.len().is_multiple_of(dim) {
             return Err(Error::usage(format!("{} values do not make rows of {dim} features", values.len())));
@@ -209,7 +221,8 @@ impl Tiles {
     }
 
     /// Per tile, an upper bound of the squared norm of its rows.
-    pub fn norms(&self) -> &[f32] {
+    #[cfg(any(test, feature = "gpu"))]
+    pub(crate) fn norms(&self) -> &[f32] {
         &self.norms
     }
 
@@ -235,13 +248,13 @@ impl Tiles {
     }
 
     /// Reads one chunk; `buffer` is used if it comes from the scratch file.
-    pub fn read<'a>(&'a self, index: usize, buffer: &'a mut Buffer) -> Result<Chunk<'a>> {
+    pub(crate) fn read<'a>(&'a self, index: usize, buffer: &'a mut Buffer) -> Result<Chunk<'a>> {
         Ok(self.chunk(index, self.store.read(index, buffer)?))
     }
 
     /// Calls `work` for every chunk, on all threads, in no particular order. Each worker owns a state made by `init`;
     /// the states are returned, to be merged by a commutative operation.
-    pub fn scan<T: Send>(
+    pub(crate) fn scan<T: Send>(
         &self,
         init: impl Fn() -> T + Sync,
         work: impl Fn(&mut T, Chunk<'_>) -> Result<()> + Sync,
@@ -251,7 +264,7 @@ impl Tiles {
 
     /// Calls `map` for every chunk on all threads and `sink` with the results in row order. Only a few chunks' results
     /// wait at a time.
-    pub fn map_ordered<T: Send>(
+    pub(crate) fn map_ordered<T: Send>(
         &self,
         map: impl Fn(Chunk<'_>) -> Result<T> + Sync,
         mut sink: impl FnMut(T) -> Result<()>,

@@ -16,7 +16,7 @@ const READ_AHEAD: usize = 2;
 
 /// The chunks of a [`Layout`], in memory or in a scratch file.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     layout: Layout,
     place: Backing,
 }
@@ -32,28 +32,28 @@ impl Store {
     ///
     /// # Errors
     /// The system refuses that much memory.
-    pub fn memory(layout: Layout) -> Result<Self> {
+    pub(crate) fn memory(layout: Layout) -> Result<Self> {
         Ok(Store { layout, place: Backing::Memory(Arena::new(layout)?) })
     }
 
     /// An unnamed file in `folder`, which disappears when it is closed, even if the process is killed.
-    pub fn scratch(layout: Layout, folder: &Path) -> Result<Self> {
+    pub(crate) fn scratch(layout: Layout, folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
         Ok(Store { layout, place: Backing::Scratch { file, folder: folder.to_path_buf() } })
     }
 
     /// The layout of the values.
-    pub fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> Layout {
         self.layout
     }
 
     /// Whether the chunks are in memory.
-    pub fn is_resident(&self) -> bool {
+    pub(crate) fn is_resident(&self) -> bool {
         matches!(self.place, Backing::Memory(_))
     }
 
     /// Bytes of memory that the chunks hold at one time, including read-ahead.
-    pub fn streaming_bytes(layout: Layout, threads: usize) -> u64 {
+    pub(crate) fn streaming_bytes(layout: Layout, threads: usize) -> u64 {
         (layout.chunk_floats() * 4 * (threads + READ_AHEAD + 1)) as u64
     }
 

@@ -117,6 +117,34 @@ pub struct RfmOutcome {
 /// [`Error::Input`]: a column of an unsuitable type; no usable transaction; incomplete transactions if they are to be
 /// refused; an exact amount of more than 63 bits. [`Error::Environment`]: the memory limit is too low, with the lowest
 /// that suffices; the disk. [`Error::Interrupted`] once `stop` is set.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::AtomicBool;
+///
+/// use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch};
+/// use hyades::event::Silent;
+/// use hyades::transactions::{RfmRequest, rfm};
+/// use parquet::arrow::ArrowWriter;
+///
+/// let folder = tempfile::tempdir()?;
+/// let (payments, out) = (folder.path().join("payments.parquet"), folder.path().join("customers.parquet"));
+/// let customers: ArrayRef = Arc::new(Int64Array::from(vec![1, 1, 2]));
+/// let days: ArrayRef = Arc::new(Date32Array::from(vec![20_000, 20_010, 20_005]));
+/// let amounts: ArrayRef = Arc::new(Float64Array::from(vec![10.0, 20.0, 5.0]));
+/// let table = RecordBatch::try_from_iter([("customer", customers), ("day", days), ("amount", amounts)])?;
+/// let mut writer = ArrowWriter::try_new(std::fs::File::create(&payments)?, table.schema(), None)?;
+/// writer.write(&table)?;
+/// writer.close()?;
+///
+/// let request = RfmRequest::new(vec![payments], "customer", "day", "amount", &out);
+/// let outcome = rfm(&request, &Silent, &AtomicBool::new(false))?;
+/// assert_eq!((outcome.customers, outcome.transactions, outcome.used), (2, 3, 3));
+/// assert!(out.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<RfmOutcome> {
     request.check()?;
     let watch = Watch::new(observer, stop);

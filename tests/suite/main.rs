@@ -21,6 +21,7 @@ mod encrypted;
 mod equality;
 mod errors;
 mod extremes;
+mod facade;
 mod features;
 mod forge;
 mod fuzz;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let tests = [
         architecture::tests(),
+        facade::tests(),
         backends::tests(),
         equality::tests(),
         cli::tests(),

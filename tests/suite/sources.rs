@@ -87,6 +87,13 @@ pub(crate) fn uses(modules: &BTreeMap<Module, SourceText>) -> BTreeMap<Module, B
     named.iter().map(of).collect()
 }
 
+/// The names that a file re-exports to everyone; a glob as `*`.
+pub(crate) fn exported(code: &str) -> Vec<String> {
+    let code = format!("\n{code}");
+    let trees = code.split("\npub use ").skip(1).filter_map(|rest| rest.split_once(';'));
+    trees.flat_map(|(tree, _)| flatten(tree, &[])).map(|(_, name)| name).collect()
+}
+
 /// The `use` declarations of a file, and the rest of it.
 fn split_uses(code: &str) -> (Vec<(bool, String)>, String) {
     let (mut declarations, mut body, mut open) = (Vec::new(), String::new(), None::<(bool, String)>);

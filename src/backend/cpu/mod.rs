@@ -1,7 +1,7 @@
 //! The CPU backend: SIMD on all cores.
 //!
 //! Input: chunks of tiles. Output: the results of [`reference`](super::reference), bit for bit. An f32 filter
-//! (`kernel`) labels the rows of a tile; integers (`exact`) decide the rows that its [`Certificate`] leaves open.
+//! (`kernel`) labels the rows of a tile; integers (`exact`) decide the rows that its `Certificate` leaves open.
 //! Labels are kept between passes: rows that cannot have changed are skipped (`bounds`, `gathered`), and only rows that
 //! moved update the sums (`moves`). One source serves all instruction sets; only `simd` knows them.
 

@@ -23,7 +23,7 @@ mod tests;
 
 pub use adapter::{AdapterInfo, AdapterKind, DeviceChoice, adapters};
 pub use opened::{Gpu, GpuOptions};
-pub use several::Gpus;
+pub(crate) use several::Gpus;
 
 use super::{Backend, Session};
 use crate::error::Result;

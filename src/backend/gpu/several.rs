@@ -20,7 +20,7 @@ use crate::tiles::{GRID_MAX, TILE_ROWS, Tiles};
 const PROBE_TILES: u64 = 1 << 12;
 
 /// Two or more GPUs.
-pub struct Gpus {
+pub(crate) struct Gpus {
     members: Vec<Gpu>,
     /// Speeds measured so far, by features and segments.
     speeds: Mutex<HashMap<(usize, usize), Vec<f64>>>,
@@ -28,7 +28,7 @@ pub struct Gpus {
 
 impl Gpus {
     /// The devices, in the order of their shares.
-    pub fn new(members: Vec<Gpu>) -> Self {
+    pub(crate) fn new(members: Vec<Gpu>) -> Self {
         Gpus { members, speeds: Mutex::default() }
     }
 

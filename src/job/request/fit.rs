@@ -64,6 +64,10 @@ pub struct DivisionOptions {
     /// TOML with [[rule]] (name, when: a condition in SQL) and [strata] (within: a
     /// column; k; k_of): customers go to the first rule that matches, the others
     /// are clustered per stratum, with --k segments unless the file sets another k
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "brackets of TOML; the text is the help of the command line, too"
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub rules: Option<PathBuf>,
@@ -82,6 +86,19 @@ impl FitRequest {
     ///
     /// # Errors
     /// A file that cannot be read, malformed TOML, or a key that does not exist, with line and column.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::job::FitRequest;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("fit.toml");
+    /// std::fs::write(&path, "[input]\npaths = [\"bank.parquet\"]\n[clustering]\nk = 8\n")?;
+    /// let request = FitRequest::from_toml(&path)?;
+    /// assert_eq!(request.clustering.k, Some(8));
+    /// assert_eq!(request.input.paths, [folder.path().join("bank.parquet")]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_toml(path: &Path) -> Result<Self> {
         config::read(path)
     }
@@ -90,11 +107,33 @@ impl FitRequest {
     ///
     /// # Errors
     /// None expected: both are plain data.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::job::{ClusteringOptions, FitRequest, InputOptions};
+    ///
+    /// let file = FitRequest {
+    ///     input: InputOptions::of(["bank.parquet"]),
+    ///     clustering: ClusteringOptions::of(8),
+    ///     ..FitRequest::default()
+    /// };
+    /// let flags = FitRequest { clustering: ClusteringOptions::of(4), ..FitRequest::default() };
+    /// let request = flags.or(file)?;
+    /// assert_eq!(request.clustering.k, Some(4));
+    /// assert_eq!(request.input, InputOptions::of(["bank.parquet"]));
+    /// # Ok::<(), hyades::Error>(())
+    /// ```
     pub fn or(self, other: FitRequest) -> Result<Self> {
         config::overlay(&self, &other)
     }
 
     /// The JSON Schema of request files, for editors.
+    ///
+    /// # Examples
+    /// ```
+    /// let schema = hyades::job::FitRequest::schema();
+    /// assert!(schema["properties"]["clustering"].is_object());
+    /// ```
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(FitRequest).to_value()
     }

@@ -25,6 +25,10 @@ pub struct InputOptions {
     pub join: Vec<PathBuf>,
     /// Keys of encrypted files: TOML with footer, [columns] and [ids], each key in
     /// hex or base64, in a FILE or in env:NAME
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "brackets of TOML; the text is the help of the command line, too"
+    )]
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME", help_heading = "Columns"))]

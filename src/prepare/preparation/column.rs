@@ -144,12 +144,12 @@ impl PreparedColumn {
     }
 
     /// The value in the column's own unit that a grid value stands for.
-    pub fn original(&self, grid: f64, step_exponent: i32) -> f64 {
+    pub(crate) fn original(&self, grid: f64, step_exponent: i32) -> f64 {
         self.raw(self.transformed_from_grid(grid, step_exponent))
     }
 
     /// The grid integer of a raw value; None if it is not finite or outside the transform's domain.
-    pub fn on_grid(&self, raw: f64, step_exponent: i32) -> Option<i32> {
+    pub(crate) fn on_grid(&self, raw: f64, step_exponent: i32) -> Option<i32> {
         let mut landed = Vec::with_capacity(1);
         land(self.transform.kind(), self.origin, &[raw], &mut landed, Dispatch::default());
         if let Some(fitted) = self.transform.fitted() {

@@ -66,7 +66,7 @@ impl Preparation {
     }
 
     /// Whether its parts agree. A model is read from a file that anyone may have written.
-    pub fn is_consistent(&self) -> bool {
+    pub(crate) fn is_consistent(&self) -> bool {
         let dim = self.columns.len();
         let exponent = |e: i32| (-1022..=1023).contains(&e);
         let projection = self.projection.as_ref().is_none_or(|p| {
@@ -92,12 +92,12 @@ impl Preparation {
     }
 
     /// Whether a column of the input is encoded as categories, whatever its type.
-    pub fn encodes(&self, column: &str) -> bool {
+    pub(crate) fn encodes(&self, column: &str) -> bool {
         self.categories.iter().any(|c| c.column == column)
     }
 
     /// The columns of the input that the features are derived from, each once.
-    pub fn source_columns(&self) -> Vec<String> {
+    pub(crate) fn source_columns(&self) -> Vec<String> {
         let columns = self.columns.iter();
         let names = columns.flat_map(|c| c.from.as_ref().map_or_else(|| vec![c.name.as_str()], Derivation::columns));
         let mut seen = BTreeSet::new();
@@ -111,7 +111,7 @@ impl Preparation {
     }
 
     /// A row as it is clustered, from its features on their grid.
-    pub fn row_of(&self, features: &[i32]) -> Vec<i32> {
+    pub(crate) fn row_of(&self, features: &[i32]) -> Vec<i32> {
         self.projection.as_ref().map_or_else(|| features.to_vec(), |p| p.row_of(features))
     }
 }

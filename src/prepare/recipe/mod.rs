@@ -7,4 +7,4 @@ mod spec;
 pub use self::choice::{Encode, Missing, Scale, Transform, Unseen};
 pub use self::derivation::{Categories, Derivation};
 pub(crate) use self::spec::ColumnRecipe;
-pub use self::spec::{Block, ColumnChoice, DEFAULT_CLIP, Derived, Recipe, Reduce};
+pub use self::spec::{Block, ColumnChoice, Derived, Recipe, Reduce};

@@ -132,7 +132,8 @@ pub struct Reduce {
     pub whiten: bool,
 }
 
-/// The choices for all columns. Made by [`Recipe::from_toml`] or from flags; [`Recipe::column`] resolves one.
+/// The choices for all columns. Made by [`Recipe::from_toml`] or from flags; [`Design::new`](super::super::Design::new)
+/// resolves those of every column.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -171,7 +172,7 @@ pub(crate) struct ColumnRecipe {
 }
 
 /// Scaled values beyond this are moved to it by default. A grid of 24 bits then resolves 2^-16 of a deviation.
-pub const DEFAULT_CLIP: f64 = 128.0;
+pub(super) const DEFAULT_CLIP: f64 = 128.0;
 
 /// Categories that get a feature of their own by default.
 const DEFAULT_TOP: usize = 20;
@@ -181,6 +182,19 @@ impl Recipe {
     ///
     /// # Errors
     /// The file cannot be read; the TOML is malformed or has an unknown key, with line and column.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::prepare::{Recipe, Transform};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("recipe.toml");
+    /// std::fs::write(&path, "[columns.balance]\ntransform = \"signed-log1p\"\nweight = 2.0\n")?;
+    /// let recipe = Recipe::from_toml(&path)?;
+    /// assert_eq!(recipe.columns["balance"].transform, Some(Transform::SignedLog1p));
+    /// assert_eq!(recipe.columns["balance"].weight, Some(2.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_toml(path: &Path) -> Result<Self> {
         let text = TomlText::read(path)?.text;
         let recipe: Recipe = toml::from_str(&text).map_err(|e| {
@@ -196,7 +210,7 @@ impl Recipe {
     }
 
     /// Flags override the file's defaults, but not what the file says about a column.
-    pub fn with_flags(mut self, flags: ColumnChoice) -> Self {
+    pub(crate) fn with_flags(mut self, flags: ColumnChoice) -> Self {
         self.defaults = flags.or(self.defaults);
         self
     }
