@@ -187,7 +187,7 @@ fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {
         return Err(Error::usage(text).of_columns([name]).of_option("--id"));
     }
     agreed([column], "the id", None)
-        .map_err(|e| Error::input(shown(&e.to_string())).of_columns([name]).of_option("--id"))?;
+        .map_err(|e| Error::input(shown(&e.to_string())).of_columns([name]).of_option(e.option().unwrap_or("--id")))?;
     Ok(Some(at))
 }
 

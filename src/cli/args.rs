@@ -232,6 +232,9 @@ impl PlanArgs {
 impl BenchArgs {
     /// The fits to compare; each writes to a folder in `scratch` named after its backend.
     pub(super) fn contenders(&self, scratch: &Path) -> Result<Vec<Contender>> {
+        if self.request.output.out.is_some() {
+            return Err(Error::usage("bench keeps no labels: leave --out out".into()));
+        }
         let fit = over(self.request.clone(), self.config.as_deref())?;
         let backends = self.backends(&fit);
         if let Some(prices) = &self.price_per_hour {

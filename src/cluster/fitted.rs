@@ -18,6 +18,7 @@ pub enum Fitted {
 
 /// Centroids. Names follow scikit-learn's attributes where it has one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FittedCentroids {
     /// Segments.
     pub n_clusters: usize,

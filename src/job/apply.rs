@@ -78,10 +78,10 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let file = publication.file(&name)?;
     let writer = TableWriter::new(file, request.out.clone(), columns.schema.clone())?;
     let mut rows = PreparedRows { columns, ids, writer, next_row: 0 };
-    let job = ApplyJob { request, source: &source, model: &model, membership: &membership };
+    let job = ApplyJob { request, source: &source, model: &model, membership: &membership, watch };
     watch.stage(Stage::Prepare, source.rows(), "rows", || match model.parts.as_slice() {
-        [part] if division.is_whole() => job.whole(part, &mut rows, watch),
-        _ => job.divided(&mut rows, watch),
+        [part] if division.is_whole() => job.whole(part, &mut rows),
+        _ => job.divided(&mut rows),
     })?;
     let (written, _) = rows.writer.finish()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
@@ -169,6 +169,7 @@ struct ApplyJob<'a> {
     source: &'a Source,
     model: &'a Model,
     membership: &'a Membership,
+    watch: Watch<'a>,
 }
 
 impl ApplyJob<'_> {
@@ -178,34 +179,36 @@ impl ApplyJob<'_> {
     }
 
     /// All rows are one part: a row group larger than a batch goes through a scratch file.
-    fn whole(&self, part: &PartModel, rows: &mut PreparedRows<'_>, watch: Watch<'_>) -> Result<()> {
+    fn whole(&self, part: &PartModel, rows: &mut PreparedRows<'_>) -> Result<()> {
         let mut totals: Vec<ColumnCounts> = Vec::new();
         let most = self.batch_rows();
         for groups in batches(self.source.row_groups(), most) {
             let folder = (groups[0].rows > most).then(|| self.request.out.parent()).flatten();
             self.replay(self.source, part, groups, folder, &mut totals, &mut |values| {
                 let n = values.first().map_or(0, Array::len);
-                rows.push(n, None, values.into_iter().map(|v| Arc::new(v) as ArrayRef).collect(), watch)
+                rows.push(n, None, values.into_iter().map(|v| Arc::new(v) as ArrayRef).collect(), self.watch)
             })?;
         }
-        tell_unseen(&totals, &part.preparation, self.source.rows(), watch);
+        tell_unseen(&totals, &part.preparation, self.source.rows(), self.watch);
         Ok(())
     }
 
-    /// Rows of several parts, put back in input order one batch of row groups at a time; memory holds the values of one
-    /// batch.
-    fn divided(&self, rows: &mut PreparedRows<'_>, watch: Watch<'_>) -> Result<()> {
+    /// Rows of several parts, put back in input order one batch of row groups at a time. Memory holds the prepared values
+    /// of one batch, which has at least one row group.
+    fn divided(&self, rows: &mut PreparedRows<'_>) -> Result<()> {
         let views: Vec<_> = (0..self.model.parts.len()).map(|i| self.membership.view(self.source, i)).collect();
         let mut totals: Vec<Vec<ColumnCounts>> = vec![Vec::new(); views.len()];
         let mut numbers = self.membership.parts();
-        for groups in batches(self.source.row_groups(), self.batch_rows()) {
+        let most = self.batch_rows();
+        for groups in batches(self.source.row_groups(), most) {
+            let folder = (groups[0].rows > most).then(|| self.request.out.parent()).flatten();
             let within = groups[0].number..groups[groups.len() - 1].number + 1;
             let mut values = Vec::new();
             for ((part, view), totals) in self.model.parts.iter().zip(&views).zip(&mut totals) {
                 let mut columns: Vec<Vec<f32>> = vec![Vec::new(); value_names(part).len()];
                 let here = row_groups_within(view, &within);
                 if !here.is_empty() {
-                    self.replay(view, part, here, None, totals, &mut |arrays| {
+                    self.replay(view, part, here, folder, totals, &mut |arrays| {
                         columns.iter_mut().zip(&arrays).for_each(|(c, array)| c.extend_from_slice(array.values()));
                         Ok(())
                     })?;
@@ -214,22 +217,16 @@ impl ApplyJob<'_> {
             }
             let n = groups.iter().map(|g| g.rows as usize).sum();
             let parts: Vec<Option<usize>> = numbers.by_ref().take(n).collect();
-            self.weave(&parts, &values, rows, watch)?;
+            self.weave(&parts, &values, rows)?;
         }
         for ((part, view), totals) in self.model.parts.iter().zip(&views).zip(&totals) {
-            tell_unseen(totals, &part.preparation, view.rows(), watch);
+            tell_unseen(totals, &part.preparation, view.rows(), self.watch);
         }
         Ok(())
     }
 
     /// Writes rows of several parts; `values` are the prepared columns of each stratum.
-    fn weave(
-        &self,
-        parts: &[Option<usize>],
-        values: &[Vec<Vec<f32>>],
-        rows: &mut PreparedRows<'_>,
-        watch: Watch<'_>,
-    ) -> Result<()> {
+    fn weave(&self, parts: &[Option<usize>], values: &[Vec<Vec<f32>>], rows: &mut PreparedRows<'_>) -> Result<()> {
         let rules = self.membership.rules.len();
         let unknown = rules + values.len();
         let numbers = Int32Array::from_iter_values(parts.iter().map(|part| part.unwrap_or(unknown) as i32));
@@ -246,7 +243,7 @@ impl ApplyJob<'_> {
             Arc::new(parts.iter().map(value).collect::<Float32Array>())
         };
         let columns = rows.columns.values.iter().map(column).collect();
-        rows.push(parts.len(), Some(numbers), columns, watch)
+        rows.push(parts.len(), Some(numbers), columns, self.watch)
     }
 
     /// Prepares row groups of a source with the preparation of a part; `folder` is for a scratch file.
@@ -266,7 +263,7 @@ impl ApplyJob<'_> {
             chunk_rows: Some(Layout::default_chunk_rows(design.width())),
             simd: None,
         };
-        let (tiles, counts) = replay(source, &design, &part.preparation, groups, &placement, Watch::none())?;
+        let (tiles, counts) = replay(source, &design, &part.preparation, groups, &placement, self.watch.quiet())?;
         add_counts(totals, counts);
         tiles.map_ordered(
             |chunk| {

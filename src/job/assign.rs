@@ -100,7 +100,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let audit_blake3 = audit::publish(found.audit.as_ref(), &mut publication)?;
     let manifest = Manifest {
         parts: found.parts,
-        ..Manifest::of("assign", request, &opened.source, (&opened.replayer.ladder, None), recorder)
+        ..Manifest::of("assign", request.clone(), &opened.source, (&opened.replayer.ladder, None), recorder)
     }
     .with_rows(&rows, &[])
     .with_labels(&found.labels, Hashes { model_blake3, audit_blake3 });

@@ -1,15 +1,13 @@
 //! Starting centroids from a file: a model, or a Parquet file in the features' original units.
 
-use std::path::Path;
-
 use super::request::InitRequest;
 use crate::backend::Centroids;
 use crate::cluster::Init;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{Access, ColumnReader, Source};
+use crate::input::{Access, ColumnReader, Source, ValueKind};
 use crate::model::{Model, PartModel};
 use crate::prepare::Preparation;
-use crate::rules::Stratum;
+use crate::rules::{Division, Stratum};
 
 /// Where the centroids of a part start.
 pub(super) enum Start {
@@ -17,8 +15,17 @@ pub(super) enum Start {
     PlusPlus,
     /// Rows at random.
     Random,
-    /// Centroids by feature, as in a file.
+    /// Centroids of a model's part.
     Given(GivenCentroids),
+    /// Centroids in a table, one per row.
+    Table(CentroidTable),
+}
+
+/// A Parquet file of centroids in the features' original units. Only its footer has been read.
+#[derive(Clone)]
+pub(super) struct CentroidTable {
+    name: String,
+    source: Source,
 }
 
 /// Starting centroids in the features' original units.
@@ -39,7 +46,7 @@ pub(super) enum Starts {
     /// From the parts of a model.
     Model(Box<Model>, String),
     /// From a Parquet file, for the only part.
-    Table(GivenCentroids),
+    Table(CentroidTable),
 }
 
 impl Starts {
@@ -53,24 +60,28 @@ impl Starts {
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
             return Ok(Starts::Model(Box::new(Model::load(path)?), name));
         }
-        Ok(Starts::Table(from_parquet(path, access)?))
+        Ok(Starts::Table(CentroidTable { name, source: Source::open_with(&[path.to_path_buf()], access)? }))
     }
 
-    /// Checks that an undivided bank has `k` centroids.
-    pub(super) fn vet_whole(&self, k: usize) -> Result<()> {
-        let (name, found) = match self {
-            Starts::Drawn(_) => return Ok(()),
+    /// Checks what is known before rows are divided: the kind of file, and the number of centroids.
+    ///
+    /// # Errors
+    /// A model with rules for a bank without, a table for a bank with strata, or not `k` centroids.
+    pub(super) fn vet(&self, division: &Division, k: usize) -> Result<()> {
+        match self {
+            Starts::Drawn(_) => Ok(()),
+            Starts::Table(table) if division.within().is_some() => Err(table.unfit_for_strata()),
+            Starts::Table(table) => table.vet(k),
+            Starts::Model(..) if !division.is_whole() => Ok(()),
             Starts::Model(model, name) => match model.parts.as_slice() {
-                [part] if model.division.is_none() => (name, part.fitted.segments()),
+                [part] if model.division.is_none() => vet_count(name, part.fitted.segments() as u64, k),
                 _ => {
                     let text =
                         format!("{name}: it is a model with rules, and each of its strata has its own centroids");
-                    return Err(Error::input(text).of_kind(ErrorKind::Model).of_option("--init"));
+                    Err(Error::input(text).of_kind(ErrorKind::Model).of_option("--init"))
                 }
             },
-            Starts::Table(named) => (&named.name, named.k),
-        };
-        vet_count(name, found, k)
+        }
     }
 
     /// The starts of every part, in order.
@@ -81,13 +92,9 @@ impl Starts {
         match self {
             Starts::Drawn(InitRequest::Random) => Ok(parts.iter().map(|_| Start::Random).collect()),
             Starts::Drawn(_) => Ok(parts.iter().map(|_| Start::PlusPlus).collect()),
-            Starts::Table(named) => match parts {
-                [_] => Ok(vec![Start::Given(named.clone())]),
-                _ => Err(Error::usage(format!(
-                    "--init {}: every stratum needs its own centroids; give a model with the same strata",
-                    named.name
-                ))
-                .of_option("--init")),
+            Starts::Table(table) => match parts {
+                [_] => Ok(vec![Start::Table(table.clone())]),
+                _ => Err(table.unfit_for_strata()),
             },
             Starts::Model(model, name) => of_model(model, name, parts, ks),
         }
@@ -110,14 +117,14 @@ fn of_model(model: &Model, name: &str, parts: &[Stratum], ks: &[usize]) -> Resul
     found
         .map(|(part, (stratum, &k))| {
             let what = if parts.len() > 1 { format!("{name}, stratum {:?}", stratum.name) } else { name.to_owned() };
-            vet_count(&what, part.fitted.segments(), k)?;
+            vet_count(&what, part.fitted.segments() as u64, k)?;
             Ok(Start::Given(GivenCentroids::of(part, what)))
         })
         .collect()
 }
 
-fn vet_count(name: &str, found: usize, k: usize) -> Result<()> {
-    if found == k {
+fn vet_count(name: &str, found: u64, k: usize) -> Result<()> {
+    if found == k as u64 {
         return Ok(());
     }
     Err(Error::usage(format!("{name} has {found} centroids, but k = {k}")).of_option("--init"))
@@ -133,6 +140,7 @@ impl Start {
             Start::PlusPlus => Ok(Init::PlusPlus),
             Start::Random => Ok(Init::Random),
             Start::Given(named) => named.on_grid(preparation).map(Init::Given),
+            Start::Table(table) => table.read(preparation)?.on_grid(preparation).map(Init::Given),
         }
     }
 }
@@ -176,15 +184,30 @@ impl GivenCentroids {
     }
 }
 
-/// All numeric columns of a small table.
-fn from_parquet(path: &Path, access: &Access) -> Result<GivenCentroids> {
-    let source = Source::open_with(&[path.to_path_buf()], access)?;
-    let (mut features, mut columns) = (Vec::new(), Vec::new());
-    for (position, column) in source.columns().iter().enumerate() {
-        if crate::input::ValueKind::of(&column.data_type).is_numeric() {
-            features.push(column.name.clone());
-            columns.push(ColumnReader::read_all(&source, position)?);
-        }
+impl CentroidTable {
+    fn vet(&self, k: usize) -> Result<()> {
+        vet_count(&self.name, self.source.rows(), k)
     }
-    Ok(GivenCentroids { name: path.display().to_string(), k: source.rows() as usize, features, columns })
+
+    fn unfit_for_strata(&self) -> Error {
+        Error::usage(format!(
+            "--init {}: every stratum needs its own centroids; give a model with the same strata",
+            self.name
+        ))
+        .of_option("--init")
+    }
+
+    /// The columns that a preparation asks for, as far as the table has them as numbers.
+    fn read(&self, preparation: &Preparation) -> Result<GivenCentroids> {
+        let (mut features, mut columns) = (Vec::new(), Vec::new());
+        for name in preparation.feature_names() {
+            let position = self.source.position(name);
+            let is_numeric = |&at: &usize| ValueKind::of(&self.source.columns()[at].data_type).is_numeric();
+            if let Some(position) = position.filter(is_numeric) {
+                features.push(name.to_owned());
+                columns.push(ColumnReader::read_all(&self.source, position)?);
+            }
+        }
+        Ok(GivenCentroids { name: self.name.clone(), k: self.source.rows() as usize, features, columns })
+    }
 }

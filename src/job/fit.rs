@@ -78,9 +78,7 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let most = division.most_segments(*k);
     vet_rows(&source, most)?;
     let starts = Starts::read(&request.clustering.init(), &request.input.access())?;
-    if division.is_whole() {
-        starts.vet_whole(*k)?;
-    }
+    starts.vet(&division, *k)?;
     tell_roles(&source, &roles, watch);
     let size = Size { rows: source.rows(), dim: design.width(), k: most };
     let chosen = request.device.choose(size, request.resources.budget())?;
@@ -358,7 +356,7 @@ fn manifest<'a>(
     found: &FittedParts,
     hashes: Hashes,
     recorder: &Recorder<'_>,
-) -> Manifest<&'a FitRequest> {
+) -> Manifest<FitRequest> {
     let OpenedFit { source, roles, ladder, plan, .. } = opened;
     let parts = vetted.ks.iter().zip(&found.labels.parts).zip(&found.parts);
     let part = |((&k, labels), (part, passes)): ((&usize, &PartLabels), &(Part, Vec<PassRecord>))| ManifestPart {
@@ -374,7 +372,7 @@ fn manifest<'a>(
     Manifest {
         plan: Some(plan.clone()),
         parts: parts.map(part).collect(),
-        ..Manifest::of("fit", &checked.request, source, (ladder, remark), recorder)
+        ..Manifest::of("fit", checked.request.clone(), source, (ladder, remark), recorder)
     }
     .with_rows(&vetted.rows, &roles.left_out)
     .with_labels(&found.labels, hashes)

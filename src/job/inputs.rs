@@ -3,14 +3,20 @@
 use std::path::Path;
 
 use super::{InputOptions, Resources};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::input::{IdFindings, JoinCounts, Pseudonym, Source, SourceFile};
 use crate::prepare::Design;
 use crate::roles::{Roles, guess_id};
 
 /// Opens the input and the tables to join; `id` is the column to join by, if known.
+///
+/// # Errors
+/// No input, or one that cannot be opened.
 pub(crate) fn open(input: &InputOptions, id: Option<&str>, watch: Watch<'_>) -> Result<Source> {
+    if input.paths.is_empty() {
+        return Err(Error::usage("no input: name Parquet files, folders or patterns".into()));
+    }
     let open = || {
         let source = Source::open_with(&input.paths, &input.access())?;
         // A missing name is reported when roles are resolved, or belongs to the input of a model's fit.

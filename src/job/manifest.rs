@@ -7,6 +7,7 @@ use super::labelling::Labelling;
 use super::plan::Plan;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
+use super::request::HasPaths;
 use crate::backend::DeviceWork;
 use crate::input::{Fetched, IdFindings, JoinCounts, Pseudonym, Source, SourceFile};
 use crate::model::{InputFile, PartModel};
@@ -20,7 +21,8 @@ pub(super) struct Manifest<R> {
     pub command: &'static str,
     /// The program.
     pub tool: ManifestTool,
-    /// The request, with defaults filled in. Secrets are named by where they are.
+    /// The request. That of a fit has the defaults of its clustering, device and ids filled in. Secrets are named by
+    /// where they are.
     pub request: R,
     /// What was read.
     pub inputs: ManifestInputs,
@@ -200,7 +202,7 @@ fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
     files(source).zip(input_files(source)).map(input).collect()
 }
 
-impl<R: Serialize> Manifest<R> {
+impl<R: Serialize + HasPaths> Manifest<R> {
     /// The fields that every job fills in at its end; the others are empty. `remark` is about the device.
     pub(super) fn of(
         command: &'static str,
@@ -213,7 +215,7 @@ impl<R: Serialize> Manifest<R> {
         Manifest {
             command,
             tool: ManifestTool { hyades_version: env!("CARGO_PKG_VERSION"), platform },
-            request,
+            request: request.readable(),
             inputs: ManifestInputs {
                 files: manifest_inputs(source),
                 rows: source.rows(),

@@ -26,7 +26,7 @@ pub trait Partial: Serialize + DeserializeOwned {
     /// context can be read back for it.
     ///
     /// # Errors
-    /// None that is known: a partial is plain data.
+    /// None expected: a partial is plain data. Its floats must be finite, since JSON has no others.
     fn to_bytes(&self, context: &str) -> Result<Vec<u8>> {
         let sealed = Sealed { partial: Self::NAME.into(), version: Self::VERSION, context: context.into(), body: self };
         serde_json::to_vec(&sealed).map_err(|e| Error::Internal(format!("a partial {} as bytes: {e}", Self::NAME)))

@@ -25,12 +25,10 @@ pub(crate) struct Riding<'a, S: Survey> {
 }
 
 impl<'a, S: Survey> Riding<'a, S> {
-    /// Starts at the first row of `source`.
+    /// Reads nothing until it starts.
     pub(crate) fn new(survey: S, source: &'a Source) -> Self {
         let seen = survey.nothing();
-        let mut riding = Riding { survey, source, streams: Vec::new(), seen };
-        riding.start();
-        riding
+        Riding { survey, source, streams: Vec::new(), seen }
     }
 
     /// The survey and its counts.

@@ -248,6 +248,8 @@ fn starting_centroids_that_do_not_fit() {
     write(&w.path("centers.parquet"), &table[1..2]);
     let centers = w.text("centers.parquet");
     w.refused(3, &[&centers, "missing: y"], ["fit", &input, "--k", "3", "--init", &centers]);
+    // Found in the footer, before the table's values or the bank's are read.
+    w.refused(2, &[&input, "centroids, but k = 3"], ["fit", &input, "--k", "3", "--init", &input]);
     let none = w.text("nothing.parquet");
     w.refused(2, &[&none, "no such file"], ["fit", &input, "--k", "3", "--init", &none]);
 }

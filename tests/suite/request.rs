@@ -6,7 +6,15 @@ use crate::command::{Workshop, done, json, labels_hash};
 use crate::harness::{hyades, tests};
 use crate::tables::{three_groups, write};
 
-tests!(a_file_says_what_flags_say, flags_win, faults_of_a_file, the_manifest_records_the_request, the_schema);
+tests!(
+    a_file_says_what_flags_say,
+    flags_win,
+    faults_of_a_file,
+    the_manifest_records_the_request,
+    names_that_are_not_utf8,
+    every_job_wants_an_input,
+    the_schema,
+);
 
 const CONFIG: &str = "
 [input]
@@ -77,7 +85,12 @@ fn faults_of_a_file() {
     refused(&CONFIG.replace("paths = [\"a.parquet\"]", ""), &["no input: name Parquet files"]);
     refused(&CONFIG.replace("out = \"out\"", ""), &["the output is missing: name a folder with --out"]);
     refused(&CONFIG.replace("\"1GiB\"", "\"much\""), &["\"much\" is not a size"]);
+    let misspelt = CONFIG.replace("weight = 2.0", "wieght = 2.0");
+    refused(&misspelt, &["fit.toml", "unknown field `wieght`", "`weight`"]);
+    refused(&CONFIG.replace("weight = 2.0", "weight = inf"), &["weight", "inf"]);
     let w = with(CONFIG);
+    // Not a number is no reason to fall back to the default.
+    w.refused(2, &["tol"], ["fit", "--config", &w.text("fit.toml"), "--tol", "nan"]);
     w.refused(2, &["no such file"], ["fit", "--config", &w.text("gone.toml")]);
 }
 
@@ -103,11 +116,47 @@ fn the_manifest_records_the_request() {
     assert_eq!(labels_hash(&w.path("again")), labels);
 }
 
+fn names_that_are_not_utf8() {
+    #[cfg(unix)]
+    {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let w = with(CONFIG);
+        let (input, out) = (w.path("").join(OsStr::from_bytes(b"caf\xe9.parquet")), w.path("out"));
+        std::fs::rename(w.path("a.parquet"), &input).unwrap();
+        let words = ["fit", "--k", "3", "--out"].map(OsStr::new);
+        let ran = hyades(words.into_iter().chain([out.as_os_str(), input.as_os_str()]));
+        crate::command::Ran::from(ran).succeeds();
+        let paths = json(out.join("manifest.json"))["request"]["input"]["paths"].take();
+        assert!(paths[0].as_str().unwrap().ends_with("caf\u{fffd}.parquet"), "{paths}");
+    }
+}
+
+fn every_job_wants_an_input() {
+    let w = with(CONFIG);
+    done(["fit", "--config", &w.text("fit.toml")]);
+    let model = w.out().join("model.json").display().to_string();
+    let (other, table) = (w.text("other"), w.text("t.parquet"));
+    let jobs: [&[&str]; 5] = [
+        &["fit", "--k", "3", "--out", &other],
+        &["check"],
+        &["recipe", "init"],
+        &["assign", &model, "--out", &other],
+        &["recipe", "apply", &model, "--out", &table],
+    ];
+    for job in jobs {
+        let ran = crate::command::Ran::from(hyades(job.iter().copied()));
+        ran.is_refused(2, &["no input: name Parquet files, folders or patterns"]);
+    }
+    assert!(!w.path("other").exists() && !w.path("t.parquet").exists());
+}
+
 fn the_schema() {
     let schema: serde_json::Value = serde_json::from_str(&done(["job", "schema"]).out).unwrap();
     let sections = schema["properties"].as_object().unwrap();
     let expected = ["clustering", "columns", "device", "division", "input", "output", "preparation", "resources"];
     assert_eq!(sections.keys().collect::<Vec<_>>(), expected);
     let text = schema.to_string();
-    assert!(text.contains("\"tol\"") && text.contains("Greedy") || text.contains("k-means++"), "{text}");
+    assert!(text.contains("\"tol\"") && text.contains("k-means++"), "{text}");
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::config::HasPaths;
 use super::{AssignColumns, DeviceOptions, InputOptions, OutputOptions, Resources};
 use crate::text::{KeySource, as_text};
 
@@ -31,6 +32,19 @@ pub struct AssignRequest {
     /// What to write.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub output: OutputOptions,
+}
+
+impl HasPaths for AssignRequest {
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths: Vec<&mut PathBuf> = vec![&mut self.model];
+        paths.extend(self.input.paths.iter_mut().chain(&mut self.input.join));
+        for source in [&mut self.input.keys, &mut self.columns.pseudonymise].into_iter().flatten() {
+            paths.extend(source.path_mut());
+        }
+        paths.extend(&mut self.resources.scratch);
+        paths.extend(&mut self.output.out);
+        paths
+    }
 }
 
 /// What to prepare with a model.

@@ -49,7 +49,8 @@ pub struct ClusteringOptions {
     pub max_iter: Option<u32>,
     /// Stop when squared centroid moves sum to less than this share of the mean variance; 0: only at the fixpoint
     /// [default: 0.0001]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "as_text::number", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
     pub tol: Option<f64>,
     /// Seed of all random choices [default: 0]

@@ -9,13 +9,23 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A request with paths in it.
-pub(super) trait Rebase {
+pub(in crate::job) trait HasPaths: Sized {
     /// All paths that may be relative.
     fn paths(&mut self) -> Vec<&mut PathBuf>;
+
+    /// The same request for a manifest, which is text: bytes of paths that are not UTF-8 are replaced.
+    fn readable(mut self) -> Self {
+        for path in self.paths() {
+            if path.to_str().is_none() {
+                *path = path.to_string_lossy().into_owned().into();
+            }
+        }
+        self
+    }
 }
 
 /// Reads a request.
-pub(super) fn read<R: DeserializeOwned + Rebase>(path: &Path) -> Result<R> {
+pub(super) fn read<R: DeserializeOwned + HasPaths>(path: &Path) -> Result<R> {
     let fault = |text: String| Error::usage(text).of_kind(ErrorKind::Config).of_file(path);
     let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::InvalidData => fault(format!("{}: it is not text", path.display())),
@@ -34,7 +44,8 @@ pub(super) fn read<R: DeserializeOwned + Rebase>(path: &Path) -> Result<R> {
 
 /// `over`, with missing fields taken from `under`.
 pub(super) fn overlay<R: Serialize + DeserializeOwned>(over: &R, under: &R) -> Result<R> {
-    let fault = |e: serde_json::Error| Error::Internal(format!("requests cannot be merged: {e}"));
+    let fault =
+        |e: serde_json::Error| Error::usage(format!("options and a configuration file cannot be combined: {e}"));
     let (over, mut merged) = (serde_json::to_value(over).map_err(fault)?, serde_json::to_value(under).map_err(fault)?);
     lay(over, &mut merged);
     serde_json::from_value(merged).map_err(fault)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config;
+use super::config::{self, HasPaths};
 use super::{
     ClusteringOptions, ColumnOptions, DeviceOptions, InitRequest, InputOptions, OutputOptions, PreparationOptions,
     RecipeSource, Resources,
@@ -106,7 +106,7 @@ impl FitRequest {
     /// This request, with missing fields taken from `other`.
     ///
     /// # Errors
-    /// None expected: both are plain data.
+    /// A path that is not UTF-8.
     ///
     /// # Examples
     /// ```
@@ -123,8 +123,12 @@ impl FitRequest {
     /// assert_eq!(request.input, InputOptions::of(["bank.parquet"]));
     /// # Ok::<(), hyades::Error>(())
     /// ```
-    pub fn or(self, other: FitRequest) -> Result<Self> {
-        config::overlay(&self, &other)
+    pub fn or(mut self, mut other: FitRequest) -> Result<Self> {
+        // A recipe is taken as a whole; its infinite numbers cannot be written as JSON.
+        let (own, others) = (self.preparation.recipe.take(), other.preparation.recipe.take());
+        let mut merged = config::overlay(&self, &other)?;
+        merged.preparation.recipe = own.or(others);
+        Ok(merged)
     }
 
     /// The JSON Schema of request files, for editors.
@@ -157,7 +161,7 @@ impl FitRequest {
     }
 }
 
-impl config::Rebase for FitRequest {
+impl HasPaths for FitRequest {
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         let mut paths: Vec<&mut PathBuf> = self.input.paths.iter_mut().chain(&mut self.input.join).collect();
         if let Some(RecipeSource::File(path)) = &mut self.preparation.recipe {

@@ -18,6 +18,7 @@ mod resources;
 pub use assign::{ApplyRequest, AssignRequest};
 pub use clustering::{ClusteringOptions, InitRequest};
 pub use columns::{AssignColumns, ColumnOptions, DuplicateIds};
+pub(super) use config::HasPaths;
 pub use device::{BackendKind, DeviceOptions};
 pub(super) use fit::CheckedFit;
 pub use fit::{DivisionOptions, FitRequest};

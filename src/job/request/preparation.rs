@@ -5,20 +5,47 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::Result;
 use crate::prepare::{ColumnChoice, Missing, Recipe, Scale, Transform};
 use crate::text::as_text;
 
 /// A recipe, or the file that contains it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RecipeSource {
     /// A TOML file.
     File(PathBuf),
     /// The recipe itself.
     Inline(Box<Recipe>),
+}
+
+/// Derived, it would only report that no variant matches; this reports what is wrong with a recipe.
+impl<'de> Deserialize<'de> for RecipeSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = RecipeSource;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a recipe, or the name of its file")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<Self::Value, E> {
+                Ok(RecipeSource::File(path.into()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Recipe::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(RecipeSource::Inline)
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 /// The preparation of all columns; a recipe sets it for single columns.

@@ -27,6 +27,7 @@ use crate::numeric::power_of_two;
 
 /// A fitted recipe: what `assign` needs to prepare new rows exactly as the rows of the fit were.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Preparation {
     /// The grid's step is 2 to this power, in scaled units; the same for all columns.
     pub step_exponent: i32,
@@ -47,6 +48,7 @@ pub struct Preparation {
 
 /// A column that the fit left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DroppedColumn {
     /// Its name.
     pub name: String,

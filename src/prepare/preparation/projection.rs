@@ -7,6 +7,7 @@ use crate::tiles::GRID_MAX;
 
 /// How features on their grid become components on theirs, and back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Projection {
     /// The step of the components' grid is 2 to this power.
     pub step_exponent: i32,

@@ -7,6 +7,7 @@ use crate::prepare::recipe::{Derivation, Missing, Scale, Transform, Unseen};
 
 /// The fields of a column in the order of the file, which the checksum of a model depends on.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StoredColumn {
     pub(super) name: String,
     pub(super) data_type: String,

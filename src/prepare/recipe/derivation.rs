@@ -38,6 +38,7 @@ pub enum Derivation {
 
 /// The categories of a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Categories {
     /// The column.
     pub column: String,
