@@ -6,7 +6,7 @@
 
 #![allow(clippy::print_stdout)]
 
-mod mixture;
+mod generated;
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use hyades::backend::gpu::{self, DeviceChoice, Gpu};
 use hyades::backend::{Backend, CentroidSums, Session};
 use hyades::event::Watch;
 
-use mixture::mixture;
+use generated::generated;
 
 const CASES: [(usize, usize, usize); 4] =
     [(1_000_000, 16, 16), (1_000_000, 16, 64), (500_000, 32, 64), (500_000, 32, 256)];
@@ -50,7 +50,7 @@ fn header(device: &str) {
 }
 
 fn on_cpu(cpu: &Cpu, (n, d, k): (usize, usize, usize)) -> Result<()> {
-    let (tiles, centroids) = mixture(n, d, k);
+    let (tiles, centroids) = generated(n, d, k);
     let open = || cpu.open(&tiles, k, Watch::none());
     let first = || {
         let (mut exact, mut bare) = (open()?, Bare::new(cpu, &tiles));
@@ -68,7 +68,7 @@ fn on_cpu(cpu: &Cpu, (n, d, k): (usize, usize, usize)) -> Result<()> {
 
 #[cfg(feature = "gpu")]
 fn on_gpu(exact: &Gpu, bare: &Gpu, (n, d, k): (usize, usize, usize)) -> Result<()> {
-    let (tiles, centroids) = mixture(n, d, k);
+    let (tiles, centroids) = generated(n, d, k);
     let pass = |session: &mut dyn Session| timed(|| session.centroidal().pass(&centroids, Watch::none()));
     let first = || {
         let (mut exact, mut bare) = (exact.open(&tiles, k, Watch::none())?, bare.open(&tiles, k, Watch::none())?);

@@ -4,7 +4,7 @@
 //! `first` labels rows that had no label, so every row is added to the sums. In `stable` no row moves, which is nearly
 //! true of most passes.
 
-mod mixture;
+mod generated;
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use hyades::backend::gpu::{DeviceChoice, Gpu, adapters};
 use hyades::event::Watch;
 use hyades::simd::SimdLevel;
 
-use mixture::mixture;
+use generated::generated;
 
 const CASES: [(usize, usize, usize); 5] =
     [(1_000_000, 16, 16), (1_000_000, 16, 64), (500_000, 32, 64), (500_000, 32, 256), (1_000_000, 8, 5)];
@@ -23,7 +23,7 @@ const CASES: [(usize, usize, usize); 5] =
 fn passes(criterion: &mut Criterion) {
     let gpu = any_gpu();
     for (n, d, k) in CASES {
-        let (tiles, centroids) = mixture(n, d, k);
+        let (tiles, centroids) = generated(n, d, k);
         let mut group = criterion.benchmark_group(format!("pass/n{n}_d{d}_k{k}"));
         group.throughput(Throughput::Elements(n as u64)).measurement_time(Duration::from_secs(3)).sample_size(20);
         let levels = SimdLevel::available().map(|level| {

@@ -211,10 +211,11 @@ impl<'a> IdStream<'a> {
             pieces.push(piece);
         }
         let parts: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        let ids = arrow::compute::concat(&parts).map_err(|e| unreadable(self.field.name(), &e))?;
-        match self.pseudonym {
-            Some(pseudonym) => pseudonym.of(&ids),
-            None => Ok(ids),
-        }
+        let ids = arrow::compute::concat(&parts);
+        let shown = match self.pseudonym {
+            Some(pseudonym) => ids.and_then(|ids| pseudonym.of(&ids)),
+            None => ids,
+        };
+        shown.map_err(|e| unreadable(self.field.name(), &e))
     }
 }

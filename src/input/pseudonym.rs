@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::buffer::OffsetBuffer;
+use arrow::error::ArrowError;
 use rayon::prelude::*;
 
 use super::id_keys::id_bytes;
@@ -56,9 +57,11 @@ impl Pseudonym {
     }
 
     /// The pseudonyms of ids; nulls stay nulls.
-    pub(crate) fn of(&self, ids: &ArrayRef) -> Result<ArrayRef> {
-        let unreadable = |e| Error::input(format!("ids cannot be read: {e}"));
-        let bytes = id_bytes(ids).map_err(unreadable)?;
+    ///
+    /// # Errors
+    /// Ids of a type that has no bytes.
+    pub(crate) fn of(&self, ids: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
+        let bytes = id_bytes(ids)?;
         let bytes = bytes.as_binary::<i64>();
         // All have the same length, so each thread knows where to write.
         let mut digits = vec![0u8; DIGITS * bytes.len()];
@@ -69,7 +72,7 @@ impl Pseudonym {
             }
         });
         let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(DIGITS, bytes.len()));
-        let pseudonyms = StringArray::try_new(offsets, digits.into(), bytes.nulls().cloned()).map_err(unreadable)?;
+        let pseudonyms = StringArray::try_new(offsets, digits.into(), bytes.nulls().cloned())?;
         Ok(Arc::new(pseudonyms))
     }
 

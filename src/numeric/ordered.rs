@@ -6,7 +6,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::partial::{Partial, other_shape};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// More leaves than there can be rows; no arithmetic on them overflows.
+const MOST_LEAVES: u64 = 1 << 62;
 
 /// A sum to which only the sum of the rows right after its own may be added.
 pub trait Append: Clone + Serialize + DeserializeOwned {
@@ -47,11 +50,28 @@ pub trait Append: Clone + Serialize + DeserializeOwned {
 /// # Ok::<(), hyades::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(bound = "P: Append")]
+#[serde(bound = "P: Append", try_from = "StoredRuns<P>")]
 pub struct Ordered<P> {
     /// Complete subtrees by their first leaf, with their height: each of 2^height leaves, and starting at a multiple of
     /// it.
     runs: BTreeMap<u64, (u32, P)>,
+}
+
+/// Subtrees as they were stored, not yet checked.
+#[derive(Deserialize)]
+#[serde(bound = "P: Append", deny_unknown_fields)]
+struct StoredRuns<P> {
+    runs: BTreeMap<u64, (u32, P)>,
+}
+
+impl<P: Append> TryFrom<StoredRuns<P>> for Ordered<P> {
+    type Error = Error;
+
+    fn try_from(stored: StoredRuns<P>) -> Result<Self> {
+        let mut ordered = Ordered::default();
+        stored.runs.into_iter().try_for_each(|(first, (height, sum))| ordered.insert_run(first, height, sum))?;
+        Ok(ordered)
+    }
 }
 
 impl<P> Default for Ordered<P> {
@@ -64,7 +84,7 @@ impl<P: Append> Ordered<P> {
     /// Adds the sum of a leaf.
     ///
     /// # Errors
-    /// A leaf that is there already.
+    /// A leaf that is there already, or one beyond 2^62.
     pub fn insert(&mut self, leaf: u64, sum: P) -> Result<()> {
         self.insert_run(leaf, 0, sum)
     }
@@ -79,8 +99,10 @@ impl<P: Append> Ordered<P> {
 
     fn insert_run(&mut self, mut first: u64, mut height: u32, mut sum: P) -> Result<()> {
         let overlaps = |(&start, (height, _)): (&u64, &(u32, P))| start + (1 << height) > first;
+        let is_aligned = |span: &u64| first % span == 0 && first <= MOST_LEAVES && *span <= MOST_LEAVES - first;
+        let span = 1u64.checked_shl(height).filter(is_aligned).ok_or_else(other_shape::<Self>)?;
         let before = self.runs.range(..=first).next_back().is_some_and(overlaps);
-        if before || self.runs.range(first..first + (1 << height)).next().is_some() {
+        if before || self.runs.range(first..first + span).next().is_some() {
             return Err(other_shape::<Self>());
         }
         // As long as the sibling is there, the two are one subtree.
@@ -167,5 +189,12 @@ mod tests {
         assert!(sum.insert(2, Sum(1.0)).is_err(), "it is in a subtree");
         assert!(sum.clone().merge(&sum).is_err());
         assert_eq!(sum.total(), Some(Sum(4.0)));
+        assert!(sum.insert(u64::MAX, Sum(1.0)).is_err());
+        for runs in
+            ["\"0\":[64,1.0]", "\"1\":[1,1.0]", "\"4611686018427387904\":[62,1.0]", "\"0\":[1,1.0],\"1\":[0,1.0]"]
+        {
+            let read: Result<Ordered<Sum>, _> = serde_json::from_str(&format!("{{\"runs\":{{{runs}}}}}"));
+            assert!(read.is_err(), "{runs}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use hyades::tiles::{Layout, Tiles};
 const SIGMA: f64 = (1 << 17) as f64;
 
 /// `n` rows about `k` centres that are spread as widely as the segments themselves, and centroids near those centres.
-pub(crate) fn mixture(n: usize, d: usize, k: usize) -> (Tiles, Centroids) {
+pub(crate) fn generated(n: usize, d: usize, k: usize) -> (Tiles, Centroids) {
     let mut random = Random(1);
     let centres: Vec<f64> = (0..k * d).map(|_| random.normal() * 1.5 * SIGMA).collect();
     let mut rows = Vec::with_capacity(n * d);
