@@ -193,8 +193,8 @@ impl ApplyJob<'_> {
         Ok(())
     }
 
-    /// Rows of several parts, put back in input order one batch of row groups at a time. Memory holds the prepared values
-    /// of one batch, which has at least one row group.
+    /// Rows of several parts, put back in input order one batch of row groups at a time. Memory holds the prepared
+    /// values of one batch, which has at least one row group.
     fn divided(&self, rows: &mut PreparedRows<'_>) -> Result<()> {
         let views: Vec<_> = (0..self.model.parts.len()).map(|i| self.membership.view(self.source, i)).collect();
         let mut totals: Vec<Vec<ColumnCounts>> = vec![Vec::new(); views.len()];

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_device_is_opened_anew_once() {
+    fn a_lost_device_is_reopened_once() {
         let ladder = ladder(false, true);
         assert_eq!(ladder.after(&lost(), Watch::none()).map(Backend::name), Some("gpu"));
         assert_eq!(ladder.backend().name(), "gpu");

@@ -87,7 +87,7 @@ fn faults_of_a_file() {
     refused(&CONFIG.replace("\"1GiB\"", "\"much\""), &["\"much\" is not a size"]);
     let misspelt = CONFIG.replace("weight = 2.0", "wieght = 2.0");
     refused(&misspelt, &["fit.toml", "unknown field `wieght`", "`weight`"]);
-    refused(&CONFIG.replace("weight = 2.0", "weight = inf"), &["weight", "inf"]);
+    refused(&CONFIG.replace("weight = 2.0", "weight = inf"), &["x: weight must be above 0 and at most 1e6"]);
     let w = with(CONFIG);
     // Not a number is no reason to fall back to the default.
     w.refused(2, &["tol"], ["fit", "--config", &w.text("fit.toml"), "--tol", "nan"]);
