@@ -201,7 +201,7 @@ pub struct DeviceCeilings {
 
 impl Labels {
     /// The labels from `row` on; None if all rows come before it.
-    pub(crate) fn from_row(mut self, row: u64) -> Option<Labels> {
+    pub(crate) fn since(mut self, row: u64) -> Option<Labels> {
         let skip = row.saturating_sub(self.first_row);
         if skip >= self.labels.len() as u64 {
             return None;

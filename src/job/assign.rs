@@ -356,7 +356,7 @@ impl BatchLabeller<'_> {
             let result = match &mut outcome {
                 Ok(session) => session.centroidal().label(self.centroids, self.margin, watch, &mut |labels| {
                     let end = labels.first_row + labels.labels.len() as u64;
-                    let fresh = labels.from_row(done);
+                    let fresh = labels.since(done);
                     done = done.max(end);
                     fresh.map_or(Ok(()), &mut *sink).map_err(|e| {
                         sink_fault = Some(e);

@@ -349,8 +349,8 @@ fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &Fitt
     }
 }
 
-fn manifest<'a>(
-    checked: &'a CheckedFit,
+fn manifest(
+    checked: &CheckedFit,
     opened: &OpenedFit,
     vetted: &Vetted,
     found: &FittedParts,

@@ -99,7 +99,8 @@ impl<P: Append> Ordered<P> {
 
     fn insert_run(&mut self, mut first: u64, mut height: u32, mut sum: P) -> Result<()> {
         let overlaps = |(&start, (height, _)): (&u64, &(u32, P))| start + (1 << height) > first;
-        let is_aligned = |span: &u64| first % span == 0 && first <= MOST_LEAVES && *span <= MOST_LEAVES - first;
+        let is_aligned =
+            |span: &u64| first.is_multiple_of(*span) && first <= MOST_LEAVES && *span <= MOST_LEAVES - first;
         let span = 1u64.checked_shl(height).filter(is_aligned).ok_or_else(other_shape::<Self>)?;
         let before = self.runs.range(..=first).next_back().is_some_and(overlaps);
         if before || self.runs.range(first..first + span).next().is_some() {

@@ -189,7 +189,7 @@ fn resolve(
 ) -> Module {
     let mut here = Module::new();
     for (i, part) in path.iter().enumerate() {
-        let child = [here.as_slice(), &[part.clone()]].concat();
+        let child = [here.as_slice(), std::slice::from_ref(part)].concat();
         if modules.contains_key(&child) {
             here = child;
             continue;
