@@ -1,7 +1,7 @@
 //! Groups the rows of a partition by customer, in ascending order: counted first, then moved once.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 use super::partitions::{PartitionChunk, PartitionLayout, name_at};
 use crate::error::{Error, Result};
@@ -88,8 +88,8 @@ impl Slots {
         let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
         check(rows)?;
         let (least, most) = keys().fold((u64::MAX, 0), |(a, b), key| (a.min(key), b.max(key)));
-        let mut of_row = Vec::with_capacity(rows);
         if rows > 0 && (most - least) / SPARSE < rows as u64 + 64 {
+            let mut of_row = Vec::with_capacity(rows);
             let mut counts = vec![0u32; (most - least) as usize + 1];
             for key in keys() {
                 let slot = (key - least) as u32;
@@ -100,9 +100,32 @@ impl Slots {
             let ids = Ids::Numbers(order.iter().map(|&slot| least + u64::from(slot)).collect());
             return Ok(Slots { of_row, counts, ids, order });
         }
-        let mut slots: HashMap<u64, u32, BuildHasherDefault<Spread>> = HashMap::default();
-        let (mut counts, mut names): (Vec<u32>, Vec<u64>) = (Vec::new(), Vec::new());
-        for key in keys() {
+        let slots = HashMap::<u64, u32, BuildHasherDefault<Spread>>::default();
+        Ok(Slots::hashed(keys(), slots, rows, Ids::Numbers))
+    }
+
+    fn of_texts(chunks: &[PartitionChunk], layout: PartitionLayout) -> Result<Self> {
+        let width = layout.words();
+        let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
+        check(rows)?;
+        // Names stay in place; the table refers to them. Its hash has a random key, so nobody can choose names that
+        // collide; no result depends on it.
+        let names =
+            chunks.iter().flat_map(|chunk| chunk.words.chunks_exact(width).map(|row| name_at(&chunk.bytes, row[1])));
+        let owned = |names: Vec<&[u8]>| Ids::Texts(names.into_iter().map(Into::into).collect());
+        Ok(Slots::hashed(names, HashMap::<&[u8], u32>::new(), rows, owned))
+    }
+
+    /// Slots in order of appearance, found in the empty table `slots`; `ids` makes ids of the sorted keys.
+    fn hashed<K: Copy + Hash + Ord, S: BuildHasher>(
+        keys: impl Iterator<Item = K>,
+        mut slots: HashMap<K, u32, S>,
+        rows: usize,
+        ids: impl FnOnce(Vec<K>) -> Ids,
+    ) -> Self {
+        let (mut of_row, mut counts): (Vec<u32>, Vec<u32>) = (Vec::with_capacity(rows), Vec::new());
+        let mut names: Vec<K> = Vec::new();
+        for key in keys {
             let slot = *slots.entry(key).or_insert_with(|| {
                 names.push(key);
                 counts.push(0);
@@ -113,35 +136,8 @@ impl Slots {
         }
         let mut order: Vec<u32> = (0..names.len() as u32).collect();
         order.sort_unstable_by_key(|&slot| names[slot as usize]);
-        let ids = Ids::Numbers(order.iter().map(|&slot| names[slot as usize]).collect());
-        Ok(Slots { of_row, counts, ids, order })
-    }
-
-    fn of_texts(chunks: &[PartitionChunk], layout: PartitionLayout) -> Result<Self> {
-        let width = layout.words();
-        let rows: usize = chunks.iter().map(|chunk| chunk.words.len() / width).sum();
-        check(rows)?;
-        // Names stay in place; the table refers to them. Its hash has a random key, so nobody can choose names that
-        // collide; no result depends on it.
-        let mut slots: HashMap<&[u8], u32> = HashMap::new();
-        let mut of_row = Vec::with_capacity(rows);
-        let (mut counts, mut names): (Vec<u32>, Vec<&[u8]>) = (Vec::new(), Vec::new());
-        for chunk in chunks {
-            for row in chunk.words.chunks_exact(width) {
-                let name = name_at(&chunk.bytes, row[1]);
-                let slot = *slots.entry(name).or_insert_with(|| {
-                    names.push(name);
-                    counts.push(0);
-                    names.len() as u32 - 1
-                });
-                counts[slot as usize] += 1;
-                of_row.push(slot);
-            }
-        }
-        let mut order: Vec<u32> = (0..names.len() as u32).collect();
-        order.sort_unstable_by_key(|&slot| names[slot as usize]);
-        let ids = Ids::Texts(order.iter().map(|&slot| names[slot as usize].into()).collect());
-        Ok(Slots { of_row, counts, ids, order })
+        let ids = ids(order.iter().map(|&slot| names[slot as usize]).collect());
+        Slots { of_row, counts, ids, order }
     }
 }
 
