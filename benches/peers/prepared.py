@@ -106,7 +106,7 @@ def fit(hyades: str, file: Path, out: Path, *options: str, give_up: float | None
                          give_up)
     load = lambda name: json.loads((out / name).read_text())
     model, manifest = only_part(load("model.json")["model"]), only_run(load("manifest.json"))
-    return Fit(model, manifest, out / "segments.parquet", done.seconds, done.peak_mib, done.others)
+    return Fit(model, manifest, out / "segments/part-00000.parquet", done.seconds, done.peak_mib, done.others)
 
 
 def raw(file: Path, name: str) -> np.ndarray:

@@ -30,7 +30,7 @@ pub(super) fn fit(args: FitArgs, console: &Console) -> Result<()> {
         say!("labels blake3 {}", outcome.labels.labels_blake3)?;
         let out = request.output.out.unwrap_or_default();
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
-        say!("{}: segments.parquet, model.json, {audit}manifest.json", out.display())?;
+        say!("{}: segments/, model.json, {audit}manifest.json", out.display())?;
         say!("label new customers: hyades assign {} INPUT --out FOLDER", out.join("model.json").display())?;
     }
     Ok(())
@@ -56,7 +56,7 @@ pub(super) fn assign(request: &AssignRequest, console: &Console) -> Result<()> {
         say!("labels blake3 {}", outcome.labels.labels_blake3)?;
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         let out = request.output.out.clone().unwrap_or_default();
-        say!("{}: segments.parquet, {audit}manifest.json", out.display())?;
+        say!("{}: segments/, {audit}manifest.json", out.display())?;
     }
     Ok(())
 }

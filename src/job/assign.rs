@@ -25,7 +25,7 @@ use crate::roles::{RoleRequest, Roles};
 use crate::rules::{Division, Membership};
 use crate::tiles::Tiles;
 
-const OUTPUTS: [&str; 2] = ["segments.parquet", "manifest.json"];
+const OUTPUTS: [&str; 2] = ["segments/part-00000.parquet", "manifest.json"];
 
 /// Finished labels.
 #[derive(Debug)]

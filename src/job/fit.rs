@@ -27,7 +27,7 @@ use crate::roles::Roles;
 use crate::rules::{Division, Membership, Stratum};
 
 /// The files that a fit publishes, in this order.
-const OUTPUTS: [&str; 3] = ["segments.parquet", "model.json", "manifest.json"];
+const OUTPUTS: [&str; 3] = ["segments/part-00000.parquet", "model.json", "manifest.json"];
 
 /// A finished fit.
 #[derive(Debug)]

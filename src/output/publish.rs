@@ -154,6 +154,8 @@ impl Publication {
         }
         self.made.clear();
         for (file, path) in std::mem::take(&mut self.files) {
+            let folder = parent(&path);
+            fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
             file.persist(&path).map_err(|e| Error::io("publish", &path, &e.error))?;
         }
         sync_folder(&self.folder)

@@ -19,7 +19,7 @@ use crate::survey::Segment;
 /// The column of segment names, if segments have names.
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
-/// `segments.parquet`: id, segment, distance; with rules also the segment's name; margin on request.
+/// `segments/part-00000.parquet`: id, segment, distance; with rules also the segment's name; margin on request.
 pub(crate) struct SegmentTable<'a> {
     groups: RowGroups,
     ids: Option<IdStream<'a>>,

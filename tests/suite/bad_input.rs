@@ -109,12 +109,12 @@ fn values_that_are_no_numbers() {
     let columns = json(w.out().join("manifest.json"))["parts"][0]["columns"].take();
     let gaps = columns.as_array().unwrap().iter().find(|c| c["name"] == "gaps").unwrap();
     assert_eq!((&gaps["nulls"], &gaps["nan"], &gaps["infinite"]), (&1.into(), &2.into(), &3.into()));
-    assert_eq!(read(&w.out().join("segments.parquet")).num_rows(), 300);
+    assert_eq!(read(&w.out().join("segments/part-00000.parquet")).num_rows(), 300);
 }
 
 /// Whether rows of one of the three groups, and only they, have the same segment.
 fn groups_are_found(w: &Workshop) -> bool {
-    let found = segments(&w.out().join("segments.parquet"));
+    let found = segments(&w.out().join("segments/part-00000.parquet"));
     let first: Vec<i32> = found[..3].to_vec();
     let distinct = first[0] != first[1] && first[1] != first[2] && first[0] != first[2];
     distinct && found.iter().enumerate().all(|(i, s)| *s == first[i % 3])
@@ -144,7 +144,7 @@ fn a_huge_value_among_small_ones() {
     write(&w.path("a.parquet"), &table);
     let ran = w.run(["fit", &w.text("a.parquet"), "--k", "4"]).succeeds();
     assert!(!ran.err.contains("panicked"));
-    let found = segments(&w.out().join("segments.parquet"));
+    let found = segments(&w.out().join("segments/part-00000.parquet"));
     assert_eq!(found.iter().filter(|s| **s == found[150]).count(), 1, "the huge value is not alone");
     let centers = part(&w.out())["cluster_centers_"].to_string();
     assert!(!centers.contains("null"), "a centroid is not finite: {centers}");
@@ -153,7 +153,7 @@ fn a_huge_value_among_small_ones() {
     table[3].1 = Arc::new(Float32Array::from_iter_values((0..300).map(|i| if i % 2 == 0 { 3e38 } else { -3e38 })));
     write(&w.path("b.parquet"), &table);
     w.run(["fit", &w.text("b.parquet"), "--k", "2", "--transform", "none"]).succeeds();
-    let found = segments(&w.out().join("segments.parquet"));
+    let found = segments(&w.out().join("segments/part-00000.parquet"));
     assert_eq!(found.len(), 300);
 }
 
@@ -184,7 +184,7 @@ fn one_segment() {
     let w = Workshop::new();
     write(&w.path("a.parquet"), &three_groups(30));
     w.run(["fit", &w.text("a.parquet"), "--k", "1", "--margin"]).succeeds();
-    assert!(segments(&w.out().join("segments.parquet")).iter().all(|s| *s == 0));
+    assert!(segments(&w.out().join("segments/part-00000.parquet")).iter().all(|s| *s == 0));
     let x: f64 = noise(1).take(30).enumerate().map(|(i, u)| [0.0, 10.0, 20.0][i % 3] + u - 0.5).sum::<f64>() / 30.0;
     let center = part(&w.out())["cluster_centers_"][0][0].as_f64().unwrap();
     assert!((center - x).abs() < 1e-4, "{center} is not the mean {x}");
@@ -204,7 +204,7 @@ fn duplicate_and_null_ids() {
     w.refused(3, &why, ["fit", &input, "--k", "3"]);
     let ran = w.run(["fit", &input, "--k", "3", "--duplicate-ids", "keep"]).succeeds();
     assert!(ran.err.contains("WARN the id column \"id\" has 1 nulls and 2 duplicates"), "{}", ran.err);
-    let kept = read(&w.out().join("segments.parquet"));
+    let kept = read(&w.out().join("segments/part-00000.parquet"));
     assert_eq!(kept.column(0).as_ref(), &Int64Array::from(ids) as &dyn Array);
 
     let model = w.text("out/model.json");
@@ -221,7 +221,7 @@ fn ids_of_text() {
     table[0].1 = Arc::new(StringArray::from(ids.clone()));
     write(&w.path("a.parquet"), &table);
     w.run(["fit", &w.text("a.parquet"), "--k", "3"]).succeeds();
-    let kept = column(&read(&w.out().join("segments.parquet")), "id");
+    let kept = column(&read(&w.out().join("segments/part-00000.parquet")), "id");
     assert_eq!(kept.as_ref(), &StringArray::from(ids.clone()) as &dyn Array);
 
     let w = Workshop::new();

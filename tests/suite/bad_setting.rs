@@ -48,7 +48,7 @@ fn outputs_inside_the_input() {
     for (input, out) in [(&folder, &folder), (&folder, &inside), (&pattern, &folder)] {
         run(input, out).is_refused(2, &[out, "lies inside the input", input, "choose a folder outside it"]);
     }
-    let over = w.text("in/segments.parquet");
+    let over = w.text("in/model.json");
     std::fs::rename(w.path("in/a.parquet"), &over).unwrap();
     run(&over, &folder).is_refused(2, &["lies inside the input", &over]);
     std::fs::rename(&over, w.path("in/a.parquet")).unwrap();
@@ -68,7 +68,7 @@ fn a_full_disk() {
     let (bank, out) = (root().join("data/customers.parquet"), w.text("out"));
     let bank = bank.to_str().unwrap();
     let fit = ["fit", bank, "--k", "3", "--out", &out];
-    with_a_limit(16, &fit).is_refused(4, &["cannot write", "segments.parquet"]);
+    with_a_limit(16, &fit).is_refused(4, &["cannot write", "segments/part-00000.parquet"]);
     w.is_untouched();
     // Prepared rows in a scratch file need disk space as well.
     let (scratch, large) = (w.text("scratch"), w.text("large.parquet"));
@@ -83,7 +83,7 @@ fn a_full_disk() {
     assert!(contents(&w.path("scratch")).is_empty(), "a scratch file was left behind");
 
     let before = contents(&w.out());
-    let target = w.text("out/segments.parquet");
+    let target = w.text("out/segments/part-00000.parquet");
     with_a_limit(64, &["synth", "--rows", "20000", "--out", &target]).is_refused(4, &["cannot write"]);
     assert!(contents(&w.out()) == before, "an earlier file was changed");
 }
@@ -330,7 +330,7 @@ fn signals_end_a_run_and_publish_nothing() {
     let (_, code, _) = running.signal("-KILL");
     assert_eq!(code, None);
     let after = contents(&w.out());
-    for name in ["segments.parquet", "model.json", "manifest.json"] {
+    for name in ["segments/part-00000.parquet", "model.json"] {
         assert_eq!(after[name], format!("the earlier {name}").into_bytes());
     }
     w.run(["fit", &starts, "--k", "2"]).succeeds();

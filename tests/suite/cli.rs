@@ -47,7 +47,7 @@ fn from_a_bank_to_labels_and_back() {
     let input = bank(&w);
     w.run(["fit", &input, "--k", "5", "--margin"]).succeeds();
     let rows = read(Path::new(&input));
-    let labelled = read(&w.out().join("segments.parquet"));
+    let labelled = read(&w.out().join("segments/part-00000.parquet"));
     let names = |margin: bool| {
         let mut names = vec![
             ("customer_id".to_owned(), DataType::Int64),
@@ -59,13 +59,13 @@ fn from_a_bank_to_labels_and_back() {
     };
     assert_eq!(schema_of(&labelled), names(true));
     assert_eq!(integers(&labelled, "customer_id"), integers(&rows, "customer_id"));
-    let labels = segments(&w.out().join("segments.parquet"));
+    let labels = segments(&w.out().join("segments/part-00000.parquet"));
     let manifest = json(w.out().join("manifest.json"));
     assert_eq!(hash_of(&labels), labels_hash(&w.out()));
     let counts: Vec<u64> = (0..5).map(|s| labels.iter().filter(|l| **l == s).count() as u64).collect();
     assert_eq!(manifest["outcome"]["counts"], serde_json::json!(counts));
     assert!(counts.is_sorted_by(|a, b| a >= b), "the largest segment comes first: {counts:?}");
-    let (margin, distance) = (column(&labelled, "margin"), distances(&w.out().join("segments.parquet")));
+    let (margin, distance) = (column(&labelled, "margin"), distances(&w.out().join("segments/part-00000.parquet")));
     assert!(margin.as_primitive::<Float32Type>().values().iter().all(|m| *m >= 0.0));
     assert!(distance.iter().all(|d| *d >= 0.0 && d.is_finite()) && distance.iter().any(|d| *d > 0.1));
     let text = std::fs::read(w.out().join("model.json")).unwrap();
@@ -84,7 +84,7 @@ fn from_a_bank_to_labels_and_back() {
         let labelled_again = Workshop::new();
         labelled_again.run(["assign", &w.text("out/model.json"), again]).succeeds();
         assert_eq!(labels_hash(&labelled_again.out()), labels_hash(&w.out()), "{again}");
-        let file = labelled_again.out().join("segments.parquet");
+        let file = labelled_again.out().join("segments/part-00000.parquet");
         assert_eq!(schema_of(&read(&file)), names(false));
         assert_eq!(integers(&read(&file), "customer_id"), integers(&rows, "customer_id"));
         assert!(distances(&file) == distance, "{again}: other distances");
@@ -250,7 +250,7 @@ fn rows_without_an_id() {
     let w = Workshop::new();
     write_batch(&w.path("a.parquet"), &batch(&three_groups(90)[1..]), 20);
     w.run(["fit", &w.text("a.parquet"), "--k", "3"]).succeeds();
-    let labelled = read(&w.out().join("segments.parquet"));
+    let labelled = read(&w.out().join("segments/part-00000.parquet"));
     assert_eq!(labelled.schema().field(0).name(), "row");
     assert_eq!(integers(&labelled, "row"), (0..90).collect::<Vec<_>>());
     // A column that is not named like an id, but asked for.
@@ -258,5 +258,8 @@ fn rows_without_an_id() {
     table[0] = ("kunde", i64s((0..90).rev()));
     write(&w.path("b.parquet"), &table);
     w.run(["fit", &w.text("b.parquet"), "--k", "3", "--id", "kunde"]).succeeds();
-    assert_eq!(integers(&read(&w.out().join("segments.parquet")), "kunde"), (0..90).rev().collect::<Vec<_>>());
+    assert_eq!(
+        integers(&read(&w.out().join("segments/part-00000.parquet")), "kunde"),
+        (0..90).rev().collect::<Vec<_>>()
+    );
 }

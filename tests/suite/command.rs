@@ -63,10 +63,13 @@ impl Workshop {
     pub(crate) fn new() -> Self {
         let folder = folder();
         let out = folder.path().join("out");
-        std::fs::create_dir(&out).expect("a folder for the output");
-        for name in ["segments.parquet", "model.json", "manifest.json"] {
+        std::fs::create_dir_all(out.join("segments")).expect("a folder for the output");
+        for name in ["segments/part-00000.parquet", "model.json"] {
             std::fs::write(out.join(name), format!("the earlier {name}")).expect("an earlier output");
         }
+        let files = r#"["segments/part-00000.parquet", "model.json", "manifest.json"]"#;
+        let manifest = format!("{{\"command\": \"fit\", \"files\": {files}}}\n");
+        std::fs::write(out.join("manifest.json"), manifest).expect("an earlier output");
         let before = contents(&out);
         Workshop { folder, before }
     }
@@ -105,10 +108,19 @@ impl Workshop {
     }
 }
 
-/// The files of a folder, by name.
+/// The files of a folder and of those in it, by name.
 pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
-    entries.map(|e| (e.file_name().to_string_lossy().into_owned(), std::fs::read(e.path()).expect("a file"))).collect()
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() {
+            found
+                .extend(contents(&entry.path()).into_iter().map(|(within, bytes)| (format!("{name}/{within}"), bytes)));
+        } else {
+            found.insert(name, std::fs::read(entry.path()).expect("a file"));
+        }
+    }
+    found
 }
 
 /// A JSON file.

@@ -62,7 +62,7 @@ fn report(w: &Workshop, input: &str) -> Value {
 /// The results of a fit: hash of the labels, centers, ids in order.
 fn fit(w: &Workshop, arguments: &[&str]) -> (String, Value, Vec<i64>) {
     w.run([&["fit"], arguments, &["--k", "3"]].concat()).succeeds();
-    let ids = integers(&read(&w.out().join("segments.parquet")), "customer_id");
+    let ids = integers(&read(&w.out().join("segments/part-00000.parquet")), "customer_id");
     (labels_hash(&w.out()), part(&w.out())["grid_centers_"].take(), ids)
 }
 
@@ -198,7 +198,7 @@ fn deleted_rows() {
     );
     let labels = |input: &str| {
         w.run([&["fit", input, "--k", "2", "--rules", &w.text("rules.toml")][..], &beside].concat()).succeeds();
-        (labels_hash(&w.out()), integers(&read(&w.out().join("segments.parquet")), "customer_id"))
+        (labels_hash(&w.out()), integers(&read(&w.out().join("segments/part-00000.parquet")), "customer_id"))
     };
     assert_eq!(labels(&deleted), labels(&export));
     // As the joined table.

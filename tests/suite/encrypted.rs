@@ -143,7 +143,7 @@ fn every_verb_takes_keys() {
     let expected: Vec<i32> = (0..300).map(|i| i % 3).collect();
     let fit = ["fit", &w.text("ids.parquet"), "--join", &input, "--k", "3", "--keys", &keys];
     w.run(fit).succeeds();
-    assert_eq!(segments(&w.out().join("segments.parquet")), expected);
+    assert_eq!(segments(&w.out().join("segments/part-00000.parquet")), expected);
     let manifest = json(w.out().join("manifest.json"));
     let encrypted: Vec<_> =
         manifest["inputs"]["files"].as_array().unwrap().iter().map(|i| i["encrypted"].as_bool()).collect();
@@ -152,7 +152,7 @@ fn every_verb_takes_keys() {
     let fitted = w.text("model.json");
     std::fs::copy(w.out().join("model.json"), &fitted).unwrap();
     w.run(["assign", &fitted, &input, "--keys", &keys]).succeeds();
-    assert_eq!(segments(&w.out().join("segments.parquet")), expected);
+    assert_eq!(segments(&w.out().join("segments/part-00000.parquet")), expected);
     done(["plan", &input, "--k", "3", "--keys", &keys]);
     done(["bench", &input, "--k", "3", "--backends", "cpu", "--keys", &keys]);
     let checked = done(["check", &input, "--keys", &keys]);
@@ -181,7 +181,7 @@ fn every_verb_takes_keys() {
     // Starting centroids are an input too.
     encrypt(&w.path("c.parquet"), &groups.slice(0, 3), 200, builder());
     w.run(["fit", &input, "--k", "3", "--keys", &keys, "--init", &w.text("c.parquet")]).succeeds();
-    assert_eq!(segments(&w.out().join("segments.parquet")), expected);
+    assert_eq!(segments(&w.out().join("segments/part-00000.parquet")), expected);
     // Keys from the environment.
     let checked = std::process::Command::new(env!("CARGO_BIN_EXE_hyades"))
         .args(["check", &input, "--keys", "env:BANK_KEYS"])
@@ -374,9 +374,9 @@ fn files_of_pyarrow() {
         let w = Workshop::new();
         w.refused(3, &["its footer is encrypted"], ["fit", &at("parquet"), "--k", "3"]);
         w.run(["fit", &at("parquet"), "--k", "3", "--keys", &at("toml")]).succeeds();
-        let labelled = read(&w.out().join("segments.parquet"));
+        let labelled = read(&w.out().join("segments/part-00000.parquet"));
         assert_eq!(labelled.column_by_name("id").unwrap(), &i64s((0..300).map(|i| 100 + 3 * i)));
         let expected: Vec<i32> = (0..300).map(|i| i % 3).collect();
-        assert_eq!(segments(&w.out().join("segments.parquet")), expected, "{name}");
+        assert_eq!(segments(&w.out().join("segments/part-00000.parquet")), expected, "{name}");
     }
 }

@@ -151,11 +151,12 @@ fn a_folder_where_a_file_is_to_be_published() {
     write(&w.path("a.parquet"), &three_groups(60));
     let out = w.path("elsewhere");
     std::fs::create_dir_all(out.join("model.json")).expect("a folder");
-    std::fs::write(out.join("segments.parquet"), "earlier").expect("written");
+    std::fs::create_dir_all(out.join("segments")).expect("a folder");
+    std::fs::write(out.join("segments/part-00000.parquet"), "earlier").expect("written");
     let ran = hyades(["fit", &w.text("a.parquet"), "--k", "3", "--out", &w.text("elsewhere")]);
     assert_eq!(ran.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&ran.stderr).contains("is a folder, but a file of that name would be published"));
-    assert_eq!(std::fs::read(out.join("segments.parquet")).expect("still there"), b"earlier");
+    assert_eq!(std::fs::read(out.join("segments/part-00000.parquet")).expect("still there"), b"earlier");
 }
 
 fn a_reader_who_goes_away() {

@@ -80,11 +80,11 @@ fn compare(out: &Path, golden: &Golden) {
         let bytes = std::fs::read(out.join(name)).unwrap();
         blake3::hash(&bytes).to_hex()[..16].to_owned()
     };
-    let (segments, model) = (hash("segments.parquet"), hash("model.json"));
+    let (segments, model) = (hash("segments/part-00000.parquet"), hash("model.json"));
     assert_eq!(
         (segments.as_str(), model.as_str()),
         (golden.segments, golden.model),
-        "(segments.parquet, model.json) now and before"
+        "(segments/part-00000.parquet, model.json) now and before"
     );
 }
 

@@ -119,7 +119,7 @@ fn customers_without_a_row() {
     let column = &part(&w.out())["preparation"]["columns"][2];
     assert_eq!((&column["name"], &column["seen"]["nulls"]), (&"z".into(), &45.into()));
     // Rows stay in the order of the input.
-    assert_eq!(read(&w.out().join("segments.parquet")).column(0).len(), 90);
+    assert_eq!(read(&w.out().join("segments/part-00000.parquet")).column(0).len(), 90);
 }
 
 fn text_ids_and_text_columns() {
@@ -155,7 +155,7 @@ fn the_id_is_the_inputs_own() {
     write(&w.path("right.parquet"), &[("account_id", ids.clone()), ("customer_id", ids), groups[2].clone()]);
     let (left, right) = (w.text("left.parquet"), w.text("right.parquet"));
     w.run(["fit", &left, "--k", "3", "--join", &right]).succeeds();
-    assert_eq!(read(&w.out().join("segments.parquet")).schema().field(0).name(), "account_id");
+    assert_eq!(read(&w.out().join("segments/part-00000.parquet")).schema().field(0).name(), "account_id");
     let why = ["\"customer_id\" belongs to a joined table and cannot be the id"];
     let w2 = Workshop::new();
     w2.refused(2, &why, ["fit", &left, "--k", "3", "--join", &right, "--id", "customer_id"]);

@@ -35,9 +35,9 @@ fn pseudonyms_take_the_place_of_ids() {
     let (input, key) = (w.text("a.parquet"), w.text("key"));
     let fit = ["fit", &input, "--k", "3"];
     w.run(fit).succeeds();
-    let plain = segments(&w.out().join("segments.parquet"));
+    let plain = segments(&w.out().join("segments/part-00000.parquet"));
     w.run([&fit[..], &["--pseudonymise", &key]].concat()).succeeds();
-    let labelled = w.out().join("segments.parquet");
+    let labelled = w.out().join("segments/part-00000.parquet");
     assert_eq!(segments(&labelled), plain, "the rows are the same, in the same order");
     let fitted = pseudonyms(&labelled);
     assert_eq!(fitted.iter().collect::<HashSet<_>>().len(), 300);
@@ -57,7 +57,7 @@ fn pseudonyms_take_the_place_of_ids() {
         .output()
         .unwrap();
     Ran::from(again).succeeds();
-    assert_eq!(pseudonyms(&assigned.join("segments.parquet")), fitted);
+    assert_eq!(pseudonyms(&assigned.join("segments/part-00000.parquet")), fitted);
     assert_eq!(
         json(assigned.join("manifest.json"))["inputs"]["pseudonym_key_check"],
         manifest["inputs"]["pseudonym_key_check"]
@@ -139,7 +139,7 @@ fn protected_and_personal_columns_are_no_features() {
     table[0] = ("tax_id", i64s(500_000..500_090));
     write(&w.path("tax.parquet"), &table);
     w.run(["fit", &w.text("tax.parquet"), "--k", "3"]).succeeds();
-    assert_eq!(read(&w.out().join("segments.parquet")).schema().field(0).name(), "row");
+    assert_eq!(read(&w.out().join("segments/part-00000.parquet")).schema().field(0).name(), "row");
 }
 
 fn what_is_left_out_can_be_used_all_the_same() {
@@ -230,7 +230,7 @@ fn an_audit_counts_what_a_reader_would() {
     assert_eq!(run(&["assign", &w.text("model.json"), &input], "2").0, text, "assign audits the same");
 
     let report = json(w.out().join("audit.json"));
-    let labels = segments(&w.out().join("segments.parquet"));
+    let labels = segments(&w.out().join("segments/part-00000.parquet"));
     let table = people(700);
     let of = |name: &str| {
         let attributes = report["attributes"].as_array().expect("attributes").iter();

@@ -354,7 +354,10 @@ fn the_same_bytes_in_any_surroundings() {
     let recipe = w.text("all.toml");
     let outcome = |extra: &[&str]| {
         w.run([&["fit", &input, "--k", "4", "--recipe", &recipe][..], extra].concat()).succeeds();
-        (std::fs::read(w.out().join("model.json")).unwrap(), std::fs::read(w.out().join("segments.parquet")).unwrap())
+        (
+            std::fs::read(w.out().join("model.json")).unwrap(),
+            std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap(),
+        )
     };
     let expected = outcome(&[]);
     let hash = labels_hash(&w.out());

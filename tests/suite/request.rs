@@ -47,12 +47,12 @@ fn a_file_says_what_flags_say() {
     // Paths are relative to the file.
     let w = with(CONFIG);
     done(["fit", "--config", &w.text("fit.toml")]);
-    let by_file = std::fs::read(w.out().join("segments.parquet")).unwrap();
+    let by_file = std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap();
     std::fs::write(w.path("recipe.toml"), "[columns.x]\nweight = 2.0\n").unwrap();
     let input = ["fit", &w.text("a.parquet"), "--features", "x,y", "--scale", "robust", "--k", "3", "--seed", "7"];
     let more = ["--recipe", &w.text("recipe.toml"), "--margin", "--out", &w.text("flags")];
     done([&input[..], &more].concat());
-    assert!(std::fs::read(w.path("flags").join("segments.parquet")).unwrap() == by_file);
+    assert!(std::fs::read(w.path("flags").join("segments/part-00000.parquet")).unwrap() == by_file);
     assert_eq!(
         std::fs::read(w.path("flags").join("model.json")).unwrap(),
         std::fs::read(w.out().join("model.json")).unwrap()

@@ -72,7 +72,7 @@ fn from_transactions_to_segments() {
     let ends = ["Kind_rent_count", "Kind_rent_sum", "Kind_other_count", "Kind_other_sum"];
     assert_eq!(names[names.len() - 4..], ends, "rows 1 and 2 of 3 are rent");
     w.run(["fit", &w.text("customers.parquet"), "--k", "4", "--id", "Customer"]).succeeds();
-    let labelled = read(&w.out().join("segments.parquet"));
+    let labelled = read(&w.out().join("segments/part-00000.parquet"));
     assert_eq!(integers(&labelled, "Customer"), ids);
 }
 

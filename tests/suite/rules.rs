@@ -81,7 +81,7 @@ fn fit(w: &Workshop, more: &[&str]) -> Ran {
 
 /// Segment and name of every row.
 fn labelled(out: &Path) -> Vec<(Option<i32>, String)> {
-    let rows = read(&out.join("segments.parquet"));
+    let rows = read(&out.join("segments/part-00000.parquet"));
     let segments = rows.column_by_name("segment").unwrap().as_primitive::<Int32Type>().clone();
     let names = rows.column_by_name("segment_name").unwrap();
     assert_eq!(*names.data_type(), DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)));
@@ -96,7 +96,7 @@ fn manifest(w: &Workshop) -> Value {
 fn the_first_rule_that_matches_takes_a_row() {
     let w = with(RULES);
     let ran = fit(&w, &[]).succeeds();
-    let rows = read(&w.out().join("segments.parquet"));
+    let rows = read(&w.out().join("segments/part-00000.parquet"));
     let names: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
     assert_eq!(names, ["id", "segment", "segment_name", "distance"]);
     assert_eq!(integers(&rows, "id"), (0..600).map(|i| 10_000 - i).collect::<Vec<_>>(), "rows in input order");
@@ -174,7 +174,7 @@ fn a_stratum_is_fitted_as_if_it_were_alone() {
     for more in [&["--row-weight", "w"][..], &["--exclude", "w", "--margin"]] {
         let base = ["fit", &w.text("a.parquet"), "--k", "5", "--rules", &w.text("rules.toml")];
         w.run([&base[..], more].concat()).succeeds();
-        let all = read(&w.out().join("segments.parquet"));
+        let all = read(&w.out().join("segments/part-00000.parquet"));
         let names = cast(all.column_by_name("segment_name").unwrap(), &DataType::Utf8).unwrap();
         let whole = model(&w.out());
         for (s, stratum) in ["common", "rare", "seldom"].into_iter().enumerate() {
@@ -196,7 +196,7 @@ fn a_stratum_is_fitted_as_if_it_were_alone() {
             done([&["fit", &w.text("alone.parquet"), "--k", "5", "--out", &alone], more].concat());
             let alone = w.path("alone");
             let mine = filter_record_batch(&all, &kept).unwrap();
-            let theirs = read(&alone.join("segments.parquet"));
+            let theirs = read(&alone.join("segments/part-00000.parquet"));
             let first = whole["parts"][s]["first_segment"].as_i64().unwrap() as i32;
             let segments = |rows: &RecordBatch| -> Vec<i32> {
                 rows.column_by_name("segment").unwrap().as_primitive::<Int32Type>().values().to_vec()
@@ -244,13 +244,14 @@ fn a_model_replays_what_a_fit_labelled() {
     let w = with(RULES);
     for margin in [&["--margin"][..], &[]] {
         fit(&w, margin).succeeds();
-        let (labels, file) = (labels_hash(&w.out()), std::fs::read(w.out().join("segments.parquet")).unwrap());
+        let (labels, file) =
+            (labels_hash(&w.out()), std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap());
         std::fs::copy(w.out().join("model.json"), w.path("model.json")).unwrap();
         for more in [&[][..], &["--memory", "110MiB"]] {
             let base = ["assign", &w.text("model.json"), &w.text("a.parquet")];
             let ran = w.run([&base[..], margin, more].concat()).succeeds();
             assert_eq!(labels_hash(&w.out()), labels);
-            assert!(std::fs::read(w.out().join("segments.parquet")).unwrap() == file, "other bytes");
+            assert!(std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap() == file, "other bytes");
             assert!(ran.out.contains("gold/1"), "{}", ran.out);
         }
     }
@@ -350,7 +351,7 @@ fn rules_that_take_everything_or_nothing() {
     assert!(with_rules.iter().all(|(_, name)| name.starts_with("rest/")));
     // The remaining rows equal a fit without rules, which has no segment names.
     w.run(["fit", &w.text("a.parquet"), "--k", "4", "--features", "x,y"]).succeeds();
-    let alone = read(&w.out().join("segments.parquet"));
+    let alone = read(&w.out().join("segments/part-00000.parquet"));
     assert!(alone.column_by_name("segment_name").is_none());
     assert!(model(&w.out())["division"].is_null() && json(w.out().join("model.json"))["format_version"] == 3);
     let alone = alone.column_by_name("segment").unwrap().as_primitive::<Int32Type>().clone();
@@ -420,7 +421,7 @@ fn weights_pseudonyms_and_margins() {
     let w = with(RULES);
     std::fs::write(w.path("key"), "0123456789abcdef0123456789abcdef").unwrap();
     fit(&w, &["--row-weight", "code", "--pseudonymise", &w.text("key"), "--margin"]).succeeds();
-    let rows = read(&w.out().join("segments.parquet"));
+    let rows = read(&w.out().join("segments/part-00000.parquet"));
     let names: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
     assert_eq!(names, ["id", "segment", "segment_name", "distance", "margin"]);
     assert_eq!(rows.column(0).as_string::<i32>().value(0).len(), 32);
@@ -431,7 +432,7 @@ fn weights_pseudonyms_and_margins() {
     // A customer's pseudonym is the same as in a fit without rules.
     let plain = ["fit", &w.text("a.parquet"), "--k", "2", "--pseudonymise", &w.text("key"), "--features", "x"];
     w.run(plain).succeeds();
-    assert_eq!(read(&w.out().join("segments.parquet")).column(0).as_ref(), rows.column(0).as_ref());
+    assert_eq!(read(&w.out().join("segments/part-00000.parquet")).column(0).as_ref(), rows.column(0).as_ref());
 }
 
 fn hostile_names() {
@@ -649,12 +650,12 @@ fn every_verb_knows_rules() {
     let bench = json(&json_path);
     assert_eq!((&bench["agree"], bench["runs"].as_array().unwrap().len()), (&Value::Bool(true), 2));
     fit(&w, &[]).succeeds();
-    let (labels, file) = (labels_hash(&w.out()), std::fs::read(w.out().join("segments.parquet")).unwrap());
+    let (labels, file) = (labels_hash(&w.out()), std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap());
     assert_eq!(bench["runs"][0]["labels_blake3"], labels.as_str());
     // Centroids at the fixpoint do not move.
     std::fs::copy(w.out().join("model.json"), w.path("start.json")).unwrap();
     fit(&w, &["--init", &w.text("start.json"), "--tol", "0"]).succeeds();
-    assert!(std::fs::read(w.out().join("segments.parquet")).unwrap() == file);
+    assert!(std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap() == file);
     let passes = |part: &Value| part["passes"].as_array().unwrap().len();
     assert!(manifest(&w)["parts"].as_array().unwrap().iter().all(|part| passes(part) <= 2));
     std::fs::write(&rules, RULES.replace("gold = 2", "gold = 3")).unwrap();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 pub struct OutputOptions {
-    /// Folder for segments.parquet, model.json (of a fit) and manifest.json
+    /// Folder for segments/ (labels), model.json (of a fit) and manifest.json
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, short, value_name = "FOLDER"))]
     pub out: Option<PathBuf>,
