@@ -65,7 +65,7 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let mut source = inputs::open(&request.input, request.id.as_deref().or(id_column), watch)?;
     let division = division(&model, &request.model, &source)?;
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
-    let asked = Asked { id: request.id.as_ref(), protect: &[] };
+    let asked = Asked { id: request.id.as_ref(), protect: &[], outcomes: &[] };
     let roles = roles(asked, &preparations, id_column, &source)?;
     let needed = [roles.features, division.columns()].concat();
     inputs::join(&mut source, &needed, &request.resources, request.out.parent(), watch)?;

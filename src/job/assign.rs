@@ -116,7 +116,7 @@ fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opene
     let source = inputs::open(&request.input, columns.id.as_deref().or(id_column), watch)?;
     let division = division(&model, &request.model, &source)?;
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
-    let asked = Asked { id: columns.id.as_ref(), protect: &columns.protect };
+    let asked = Asked { id: columns.id.as_ref(), protect: &columns.protect, outcomes: &columns.outcome };
     let roles = roles(asked, &preparations, id_column, &source)?;
     strata::vet_id(roles.id, &division, &source)?;
     if source.rows() == 0 {
@@ -225,6 +225,7 @@ fn file_hash(request: &AssignRequest) -> Result<String> {
 pub(super) struct Asked<'a> {
     pub(super) id: Option<&'a String>,
     pub(super) protect: &'a [String],
+    pub(super) outcomes: &'a [String],
 }
 
 /// The columns' roles in the input; the id is the one requested, otherwise that of the fit.
@@ -258,6 +259,7 @@ pub(super) fn roles(
         encoded: columns.iter().filter(|name| recipes.iter().any(|r| r.encodes(name))).cloned().collect(),
         features: columns,
         protect: asked.protect.to_vec(),
+        outcomes: asked.outcomes.to_vec(),
         ..RoleRequest::default()
     };
     request.resolve(source)

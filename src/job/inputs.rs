@@ -50,7 +50,8 @@ pub(super) fn needed(design: &Design, roles: &Roles) -> Vec<usize> {
 
 /// The columns among them that are not features.
 pub(super) fn besides(roles: &Roles) -> Vec<usize> {
-    roles.weight.into_iter().chain(roles.protected.iter().map(|p| p.column)).collect()
+    let protected = roles.protected.iter().map(|p| p.column);
+    roles.weight.into_iter().chain(protected).chain(roles.outcomes.iter().map(|o| o.column)).collect()
 }
 
 /// Looks up the values of joined columns, using an eighth of the job's memory.

@@ -1,8 +1,10 @@
 //! The role of each column: the id, the features, the weight; and why the others are left out.
 
+mod outcome;
 mod personal;
 mod protected;
 
+use self::outcome::is_outcome;
 pub(crate) use self::personal::personal_data;
 pub(crate) use self::protected::protected_attribute;
 
@@ -29,6 +31,8 @@ pub struct RoleRequest {
     pub exclude: Vec<String>,
     /// Columns that are protected attributes, in addition to those named like one.
     pub protect: Vec<String>,
+    /// Columns that are outcomes, in addition to those named like one.
+    pub outcomes: Vec<String>,
     /// The column of row weights.
     pub weight: Option<String>,
     /// Columns that a recipe turns into numbers, whatever their type.
@@ -52,6 +56,17 @@ pub struct Roles {
     pub left_out: Vec<(String, String)>,
     /// Protected attributes, by name or by request, whatever their role, in the order of the input.
     pub protected: Vec<Protected>,
+    /// Outcomes, such as whether a customer left, by name or by request, in the order of the input; never features.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// A column that is an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its position.
+    pub column: usize,
+    /// Whether it was guessed by its name.
+    pub guessed: bool,
 }
 
 /// A column that is a protected attribute.
@@ -81,8 +96,8 @@ impl RoleRequest {
         self.no_contradiction()?;
         let weight = self.weight.as_ref().and_then(position);
         let id = self.id.as_ref().and_then(position);
-        let features_asked = [&self.features[..], &self.include].concat();
-        let guessed = if id.is_none() { guess_id(columns, &features_asked) } else { None };
+        let taken = [&self.features[..], &self.include, &self.outcomes].concat();
+        let guessed = if id.is_none() { guess_id(columns, &taken) } else { None };
         let id = id.or(guessed);
         if let Some(id) = id {
             check_id(&columns[id])?;
@@ -94,6 +109,8 @@ impl RoleRequest {
         if let Some(weight) = weight {
             check_weight(&columns[weight])?;
         }
+        let outcomes: Vec<usize> = self.outcomes.iter().filter_map(position).collect();
+        outcomes.iter().try_for_each(|&i| check_outcome(&columns[i]))?;
         let mut left_out = Vec::new();
         let features: Vec<usize> = if self.features.is_empty() {
             let reason = |i: usize, c: &SourceColumn| self.reason_to_leave_out(c, Some(i) == weight);
@@ -112,9 +129,10 @@ impl RoleRequest {
             self.features.iter().filter_map(position).collect()
         };
         self.check_features(columns, &features, id, weight)?;
-        let in_use = features.iter().copied().chain(id).chain(weight);
+        let in_use = features.iter().copied().chain(id).chain(weight).chain(outcomes);
         agreed(in_use.map(|i| &columns[i]), "columns in use", Some("leave the column out with --exclude"))?;
         let protected = self.protected(columns, id, &features);
+        let outcomes = self.outcomes(columns, &[&features[..], id.as_slice(), weight.as_slice()].concat());
         Ok(Roles {
             id,
             id_guessed: guessed.is_some(),
@@ -123,6 +141,7 @@ impl RoleRequest {
             weight,
             left_out,
             protected,
+            outcomes,
         })
     }
 
@@ -136,13 +155,24 @@ impl RoleRequest {
             .collect()
     }
 
+    /// The outcomes: those requested, and those named like one that have no other role and can be read.
+    fn outcomes(&self, columns: &[SourceColumn], with_role: &[usize]) -> Vec<Outcome> {
+        let outcome = |(column, c): (usize, &SourceColumn)| {
+            let asked = self.outcomes.contains(&c.name);
+            let is_free = !with_role.contains(&column) && !self.exclude.contains(&c.name);
+            let guessed = is_free && is_outcome(&c.name) && c.conflicts.is_empty() && may_be_outcome(c);
+            (asked || guessed).then_some(Outcome { column, guessed: !asked })
+        };
+        columns.iter().enumerate().filter_map(outcome).collect()
+    }
+
     /// The protected attribute of a column with this name.
     fn attribute(&self, name: &String) -> Option<&'static str> {
         protected_attribute(name).or_else(|| self.protect.contains(name).then_some(BY_REQUEST))
     }
 
     fn all_exist(&self, source: &Source) -> Result<()> {
-        let lists = [&self.features, &self.include, &self.exclude, &self.protect];
+        let lists = [&self.features, &self.include, &self.exclude, &self.protect, &self.outcomes];
         let asked = lists.into_iter().flatten().chain(&self.id).chain(&self.weight);
         let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
         let missing: Vec<&String> = asked.filter(|name| source.position(name).is_none()).collect();
@@ -161,6 +191,8 @@ impl RoleRequest {
         let pairs = [
             ("--features", &self.features, "--exclude", &self.exclude),
             ("--include", &self.include, "--exclude", &self.exclude),
+            ("--features", &self.features, "--outcome", &self.outcomes),
+            ("--include", &self.include, "--outcome", &self.outcomes),
         ];
         for (first, these, second, those) in pairs {
             let both = these.iter().filter(|name| those.contains(name));
@@ -172,8 +204,10 @@ impl RoleRequest {
                     .into(),
             );
         }
-        let both = self.id.iter().chain(&self.weight).filter(|name| self.include.contains(name));
-        faults.extend(both.map(|name| format!("{name:?} has another role and cannot be in --include")));
+        for (option, list) in [("--include", &self.include), ("--outcome", &self.outcomes)] {
+            let both = self.id.iter().chain(&self.weight).filter(|name| list.contains(name));
+            faults.extend(both.map(|name| format!("{name:?} has another role and cannot be in {option}")));
+        }
         if faults.is_empty() { Ok(()) } else { Err(Error::usage(faults.join("; "))) }
     }
 
@@ -192,6 +226,12 @@ impl RoleRequest {
             let usable = kind.unusable().is_none() || self.encoded.contains(&column.name);
             let include = if !usable { "" } else { "--include to use it, " };
             return Some(format!("a protected attribute ({attribute}); {include}--audit to see its share by segment"));
+        }
+        if self.outcomes.contains(&column.name) {
+            return Some("an outcome".into());
+        }
+        if is_outcome(&column.name) {
+            return Some("likely an outcome, by its name; --include to use it".into());
         }
         if column.name == TRUTH_COLUMN {
             return Some("the planted segment of a synthetic bank".into());
@@ -303,6 +343,22 @@ fn check_id(column: &SourceColumn) -> Result<()> {
         return Err(Error::input(text).of_columns([name]).of_option("--id"));
     }
     Ok(())
+}
+
+/// Whether values can be counted by segment.
+fn may_be_outcome(column: &SourceColumn) -> bool {
+    matches!(ValueKind::of(&column.data_type), ValueKind::Boolean | ValueKind::Number | ValueKind::Text)
+}
+
+fn check_outcome(column: &SourceColumn) -> Result<()> {
+    if may_be_outcome(column) {
+        return Ok(());
+    }
+    let text = format!(
+        "the outcome {:?} is neither a number nor a truth value nor text: its type is {}",
+        column.name, column.data_type
+    );
+    Err(Error::input(text).of_columns([&column.name]).of_option("--outcome"))
 }
 
 fn check_weight(column: &SourceColumn) -> Result<()> {

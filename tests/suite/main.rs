@@ -12,6 +12,7 @@ mod check;
 mod cli;
 #[cfg(feature = "cloud")]
 mod cloud;
+mod columns;
 mod command;
 mod conditions;
 #[cfg(feature = "delta")]
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         backends::tests(),
         equality::tests(),
         cli::tests(),
+        columns::tests(),
         check::tests(),
         features::tests(),
         join::tests(),

@@ -45,6 +45,11 @@ pub struct ColumnOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
     pub protect: Vec<String>,
+    /// Outcomes, such as whether a customer left: never features, reported by segment
+    /// [default: columns named like one]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub outcome: Vec<String>,
     /// Column of row weights, 0 or more [default: every row weighs 1]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
@@ -73,6 +78,11 @@ pub struct AssignColumns {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "audit"))]
     pub protect: Vec<String>,
+    /// Outcomes, such as whether a customer left: never features, reported by segment
+    /// [default: columns named like one]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub outcome: Vec<String>,
     /// What to do with null and duplicate ids [default: refuse]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT"))]
@@ -93,6 +103,7 @@ impl ColumnOptions {
             include: self.include.clone(),
             exclude: self.exclude.clone(),
             protect: self.protect.clone(),
+            outcomes: self.outcome.clone(),
             weight: self.row_weight.clone(),
             encoded,
         }
