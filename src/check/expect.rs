@@ -17,7 +17,12 @@
 //!
 //! [columns.snapshot]
 //! newest_at_least = "2026-10-01"
+//!
+//! [columns.paid_at]
+//! range = ["2026-10-01", "2026-10-31T18:00:00Z"]
 //! ```
+//!
+//! A day as the end of a range includes the whole day. Times without an offset are UTC, as those of columns are.
 //!
 //! Missing means null, NaN, or a column that a file does not have; missing values break only `not_null` and
 //! `max_null_share`. Infinities lie outside every range.
@@ -34,7 +39,7 @@ use super::piece::{Class, key_of_number, key_of_text};
 use super::profile::{ColumnLimits, ColumnShape, ColumnValues, Profile};
 use crate::error::Result;
 use crate::input::Source;
-use crate::text::{TomlFaults, TomlText, date, integer, parse_date, quoted, shown};
+use crate::text::{TomlFaults, TomlText, date, integer, parse_date, parse_time, quoted, shown};
 
 const TABLE_KEYS: [&str; 1] = ["row_count"];
 const COLUMN_KEYS: [&str; 6] = ["not_null", "unique", "range", "allowed", "max_null_share", "newest_at_least"];
@@ -148,8 +153,12 @@ impl Expected {
 
     fn range_breach(&self, profile: &Profile, class: Class) -> Option<Broken> {
         let (low, high) = self.limits.range.filter(|_| profile.outside > 0)?;
-        let show = |v: f64| if class == Class::Date { date(v) } else { v.to_string() };
-        let text = format!("{} values lie outside {} to {}", profile.outside, show(low), show(high));
+        let is_date = class == Class::Date;
+        let show = |v: f64| if is_date { date(v) } else { v.to_string() };
+        // The end of a day is shown as the day.
+        let ends_a_day = is_date && high.next_up().fract() == 0.0 && high.fract() != 0.0;
+        let last = if ends_a_day { high.floor() } else { high };
+        let text = format!("{} values lie outside {} to {}", profile.outside, show(low), show(last));
         Some(("range", Some(profile.outside), text))
     }
 
@@ -216,7 +225,8 @@ impl ExpectationsReader<'_> {
                 continue;
             }
             found.count += 1;
-            let pair = pair(value.get_ref(), |v| number(v).filter(|n| *n >= 0.0 && n.trunc() == *n));
+            let whole = |v: &DeValue<'_>| number(v).filter(|n| *n >= 0.0 && n.trunc() == *n);
+            let pair = pair(value.get_ref(), whole, whole);
             match pair {
                 Some((least, most)) if least <= most => found.row_count = Some((least as u64, most as u64)),
                 _ => self.toml.fault(value.span().start, "row_count must be [least, most], whole numbers of rows"),
@@ -274,15 +284,21 @@ impl ExpectationsReader<'_> {
             "newest_at_least" if class != Class::Date => {
                 return Err(format!("needs dates; it is {}", column.data_type));
             }
-            "newest_at_least" => expected.newest = Some(day(value).ok_or("must be a date such as \"2026-10-01\"")?),
+            "newest_at_least" => {
+                let what = "must be a date such as \"2026-10-01\", or a time such as \"2026-10-01T12:00:00Z\"";
+                expected.newest = Some(moment(value).ok_or(what)?);
+            }
             "range" => {
-                let read = match class {
-                    Class::Number => number,
-                    Class::Date => day,
+                let (ends, what) = match class {
+                    Class::Number => (pair(value, number, number), "must be [least, most], both included"),
+                    Class::Date => (
+                        pair(value, moment, end),
+                        "must be [first, last], both included: dates such as \"2026-10-01\", of which the last counts to \
+                         its end, or times such as \"2026-10-01T12:00:00Z\"",
+                    ),
                     _ => return Err(format!("needs numbers or dates; it is {}", column.data_type)),
                 };
-                let ends = pair(value, read).filter(|(low, high)| low <= high);
-                expected.limits.range = Some(ends.ok_or("must be [least, most], both included")?);
+                expected.limits.range = Some(ends.filter(|(low, high)| low <= high).ok_or(what)?);
             }
             _ => {
                 let DeValue::Array(list) = value else { return Err("must be a list of values".into()) };
@@ -300,7 +316,7 @@ fn key_of(value: &DeValue<'_>, shape: ColumnShape) -> Option<u64> {
         (Class::Text, DeValue::String(text)) => Some(key_of_text(text)),
         (Class::Number, value) => Some(shape.key(number(value)?)),
         (Class::Boolean, DeValue::Boolean(yes)) => Some(key_of_number(f64::from(u8::from(*yes)))),
-        (Class::Date, value) => Some(key_of_number(day(value)?)),
+        (Class::Date, value) => Some(key_of_number(moment(value)?)),
         _ => None,
     }
 }
@@ -312,16 +328,32 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-fn day(value: &DeValue<'_>) -> Option<f64> {
+fn moment(value: &DeValue<'_>) -> Option<f64> {
+    parse_time(&written(value)?)
+}
+
+/// The last moment of a day, or the moment that is given.
+fn end(value: &DeValue<'_>) -> Option<f64> {
+    let text = written(value)?;
+    parse_date(&text).map(|day| (day + 1.0).next_down()).or_else(|| parse_time(&text))
+}
+
+/// The text of a date or time, quoted or not.
+fn written<'a>(value: &'a DeValue<'_>) -> Option<Cow<'a, str>> {
     match value {
-        DeValue::String(text) => parse_date(text),
-        DeValue::Datetime(datetime) => parse_date(&datetime.to_string()),
+        DeValue::String(text) => Some(Cow::Borrowed(text)),
+        DeValue::Datetime(datetime) => Some(Cow::Owned(datetime.to_string())),
         _ => None,
     }
 }
 
-fn pair(value: &DeValue<'_>, read: impl Fn(&DeValue<'_>) -> Option<f64>) -> Option<(f64, f64)> {
+/// The ends of a range, each read in its own way.
+fn pair(
+    value: &DeValue<'_>,
+    low: impl Fn(&DeValue<'_>) -> Option<f64>,
+    high: impl Fn(&DeValue<'_>) -> Option<f64>,
+) -> Option<(f64, f64)> {
     let DeValue::Array(list) = value else { return None };
-    let [low, high] = &list[..] else { return None };
-    Some((read(low.get_ref())?, read(high.get_ref())?))
+    let [first, last] = &list[..] else { return None };
+    Some((low(first.get_ref())?, high(last.get_ref())?))
 }

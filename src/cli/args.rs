@@ -148,7 +148,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "BACKENDS", value_delimiter = ',')]
     backends: Vec<BackendKind>,
     /// Number of runs of each fit; the fastest counts
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1)]
     pub(super) repeat: usize,
     /// Price of an hour of the machine, to compute the cost of a million customers:
     /// one number for all backends, or one for each, such as cpu=0.10,gpu=2.5
@@ -171,28 +171,28 @@ pub(super) struct DoctorArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct SynthArgs {
     /// Customers
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     rows: u64,
     /// Feature columns
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 16)]
     features: usize,
     /// Planted segments
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 8)]
     segments: usize,
     /// Seed; determines every value
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0)]
     seed: u64,
     /// Share of nulls in nullable columns, 0 to below 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, default_value_t = 0.0)]
     nulls: f64,
     /// Also write the planted segment, in the column true_segment
     #[arg(long)]
     truth: bool,
     /// Number of files; with more than one, --out is a folder
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1)]
     files: usize,
     /// Rows in a row group
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     row_group_rows: Option<usize>,
     /// Codec: none, snappy or zstd
     #[arg(long, value_name = "CODEC", default_value = "snappy")]
@@ -201,7 +201,7 @@ pub(super) struct SynthArgs {
     #[arg(long, short, value_name = "PATH")]
     out: PathBuf,
     /// Threads [default: one per processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) threads: Option<usize>,
 }
 

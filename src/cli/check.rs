@@ -6,7 +6,7 @@ use hyades::check::{
 };
 use hyades::text::{percent, shown};
 
-use super::fmt::{compact, thousands, wrapped};
+use super::fmt::{apart, compact, thousands, wrapped};
 use super::report::table;
 
 /// Pairs of columns that are listed.
@@ -129,14 +129,25 @@ fn numbers(report: &CheckReport) -> Option<String> {
 
 fn number_row(c: &ColumnReport, n: &NumberReport) -> Vec<String> {
     let is_date = c.class == Class::Date;
+    let points = [n.min.as_ref(), n.quantiles.get(1), n.quantiles.get(3), n.quantiles.get(5), n.max.as_ref()];
+    let number_of = |v: Option<&Value>| match v {
+        Some(Value::Whole(n)) => Some(*n as f64),
+        Some(Value::Number(x)) => Some(*x),
+        _ => None,
+    };
+    let mut apart = apart(&points.map(|v| number_of(v).unwrap_or(f64::NAN))).into_iter();
     // For a date, the day is precise enough.
-    let tell = |v: Option<&Value>| match v {
-        Some(Value::Text(date)) => date.chars().take(10).collect(),
-        Some(Value::Whole(n)) if n.unsigned_abs() < 1_000_000 => {
-            format!("{}{}", if *n < 0 { "-" } else { "" }, thousands(n.unsigned_abs()))
+    let mut tell = |v: Option<&Value>| {
+        let apart = apart.next().unwrap_or_default();
+        match v {
+            Some(Value::Text(date)) => date.chars().take(10).collect(),
+            Some(Value::Whole(n)) if n.unsigned_abs() < 1_000_000 => {
+                format!("{}{}", if *n < 0 { "-" } else { "" }, thousands(n.unsigned_abs()))
+            }
+            Some(Value::Whole(_) | Value::Number(_)) => apart,
+            Some(v) => value(v),
+            None => String::new(),
         }
-        Some(v) => value(v),
-        None => String::new(),
     };
     let number = |v: Option<f64>| v.filter(|_| !is_date).map_or_else(String::new, compact);
     let skewness = n.skewness.map(|s| if s.abs() < 0.005 { 0.0 } else { s });
@@ -146,11 +157,11 @@ fn number_row(c: &ColumnReport, n: &NumberReport) -> Vec<String> {
     };
     vec![
         shown(&c.name),
-        tell(n.min.as_ref()),
-        tell(n.quantiles.get(1)),
-        tell(n.quantiles.get(3)),
-        tell(n.quantiles.get(5)),
-        tell(n.max.as_ref()),
+        tell(points[0]),
+        tell(points[1]),
+        tell(points[2]),
+        tell(points[3]),
+        tell(points[4]),
         number(n.mean),
         if is_date {
             n.deviation.map_or_else(String::new, |d| format!("{} d", compact(d)))

@@ -66,7 +66,7 @@ struct ChoiceArgs {
     #[arg(long, value_name = "DATE")]
     reference_date: Option<String>,
     /// Use only this many days before the reference date [default: all]
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true)]
     window: Option<u32>,
     /// Use only transactions with this value, as in currency=EUR
     #[arg(long, value_name = "COLUMN=VALUE")]
@@ -92,10 +92,10 @@ struct MoreArgs {
     #[arg(long, value_name = "COLUMN")]
     category: Option<String>,
     /// Number of values; the rest are counted as other
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 10)]
     top: usize,
     /// Compare the last DAYS before the reference date with the DAYS before those
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true)]
     trend: Option<u32>,
 }
 

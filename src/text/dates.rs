@@ -25,6 +25,45 @@ pub(crate) fn date(days: f64) -> String {
     format!("{date} {:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// The days of a date, or of a date and time such as `2026-10-01T13:05:09.5Z`: with `T` or a space between, seconds and
+/// their fraction optional, and an offset from UTC if wanted. None for anything else.
+pub(crate) fn parse_time(text: &str) -> Option<f64> {
+    let Some(day) = text.get(..10).filter(|_| text.len() > 10) else { return parse(text) };
+    let time = text[10..].strip_prefix(['T', 't', ' '])?;
+    let (clock, offset) = match time.find(['Z', 'z', '+', '-']) {
+        None => (time, 0.0),
+        Some(at) if time[at..].eq_ignore_ascii_case("z") => (&time[..at], 0.0),
+        Some(at) => {
+            let sign = if time[at..].starts_with('-') { -1.0 } else { 1.0 };
+            (&time[..at], sign * clock_seconds(&time[at + 1..]).filter(|_| time[at + 1..].len() == 5)?)
+        }
+    };
+    Some(parse(day)? + (clock_seconds(clock)? - offset) / 86_400.0)
+}
+
+/// The seconds of `13:05`, `13:05:09` or `13:05:09.25`.
+fn clock_seconds(text: &str) -> Option<f64> {
+    let mut parts = text.splitn(3, ':');
+    let two = |part: Option<&str>, most: u8| {
+        let part = part.filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_digit()))?;
+        part.parse::<u8>().ok().filter(|n| *n <= most).map(f64::from)
+    };
+    let (hours, minutes) = (two(parts.next(), 23)?, two(parts.next(), 59)?);
+    let seconds = match parts.next() {
+        None => 0.0,
+        Some(seconds) => {
+            let (whole, fraction) = seconds.split_once('.').map_or((seconds, None), |(whole, f)| (whole, Some(f)));
+            let is_fraction = |f: &str| !f.is_empty() && f.bytes().all(|b| b.is_ascii_digit());
+            let fraction = match fraction {
+                None => 0.0,
+                Some(digits) => format!("0.{digits}").parse::<f64>().ok().filter(|_| is_fraction(digits))?,
+            };
+            two(Some(whole), 59)? + fraction
+        }
+    };
+    Some(hours * 3600.0 + minutes * 60.0 + seconds)
+}
+
 /// The day of a date such as `2026-10-01`; None for anything else, including days that do not exist.
 pub(crate) fn parse(text: &str) -> Option<f64> {
     let mut parts = text.splitn(3, '-');
@@ -63,5 +102,27 @@ mod tests {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(date(f64::NAN), "day NaN");
+    }
+
+    #[test]
+    fn times_of_a_day() {
+        for (text, days) in [
+            ("1970-01-02", 1.0),
+            ("1970-01-02T12:00", 1.5),
+            ("1970-01-02 06:00:00", 1.25),
+            ("1970-01-02T18:00:00Z", 1.75),
+            ("1970-01-02T12:00:00+06:00", 1.25),
+            ("1970-01-01T23:00:00-01:00", 1.0),
+            ("1970-01-01T00:00:00.500", 0.5 / 86_400.0),
+            ("9999-12-31T00:00:00Z", 2_932_896.0),
+        ] {
+            assert_eq!(parse_time(text), Some(days), "{text}");
+        }
+        for text in ["1970-01-02T", "1970-01-02T24:00", "1970-01-02T12", "1970-01-02T12:00:60", "1970-01-02x12:00"] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
+        for text in ["1970-02-30T12:00", "1970-01-02T12:00:00+6", "1970-01-02T12:00:00.", "1970-01-02é", "noon"] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
     }
 }

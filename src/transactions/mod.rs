@@ -165,6 +165,9 @@ fn run(request: &RfmRequest, plan: Option<RfmPlan>, watch: Watch<'_>) -> Result<
     let Partitioned { partitions, categories, seen } = partition(request, &source, &rules, plan, watch)?;
     let columns = &rules.columns;
     vet(request, columns, &source, &seen)?;
+    if request.reference.is_none() {
+        warn_of_future(columns, &seen, watch);
+    }
     let top = request.category.clone().map(|column| (column, categories.top(&seen.counts, request.top)));
     let names = top.as_ref().map_or_else(Vec::new, |(_, top)| top.names.clone());
     let shape = CustomerShape {
@@ -230,6 +233,7 @@ impl Period {
             },
             from: window.map_or(i64::MIN, |(at, days)| at.saturating_sub(ticks(&columns, days))),
             before: self.given,
+            now: columns.unit.now(),
             returns: request.returns.clone(),
             columns,
         }
@@ -278,6 +282,22 @@ fn partition(
 fn publication_folder(request: &RfmRequest) -> std::path::PathBuf {
     let parent = request.out.parent().filter(|p| !p.as_os_str().is_empty());
     request.resources.scratch_folder(Some(parent.unwrap_or(std::path::Path::new("."))))
+}
+
+/// Warns if transactions that have not happened yet decide about the reference date.
+fn warn_of_future(columns: &RfmColumns, seen: &PassFindings, watch: Watch<'_>) {
+    let Some(newest) = seen.newest.filter(|_| seen.future > 0) else { return };
+    let (rows, are) = (seen.future, if seen.future == 1 { "transaction lies" } else { "transactions lie" });
+    let remedy = seen.newest_past.and_then(|past| columns.unit.next_day(past)).map_or_else(String::new, |day| {
+        format!(
+            "; to leave them out, set --reference-date {}, the day after the newest of the others",
+            columns.unit.format(day)
+        )
+    });
+    watch.warn(format!(
+        "{rows} {are} in the future, and the newest, {}, determines the reference date{remedy}",
+        columns.unit.format(newest)
+    ));
 }
 
 fn day_after(columns: &RfmColumns, newest: i64) -> Result<i64> {

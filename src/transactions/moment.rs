@@ -1,5 +1,7 @@
 //! Times as whole ticks in the unit of their column: nothing is rounded before the final division.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
@@ -53,6 +55,12 @@ impl TimestampUnit {
             .of_option("--reference-date"));
         }
         Ok(nanos / nanos_a_tick)
+    }
+
+    /// The tick of a day from now: whatever its time zone, a later time has not come yet.
+    pub(super) fn now(self) -> i64 {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()) + 86_400;
+        (i128::from(seconds) * i128::from(self.ticks_a_day) / 86_400) as i64
     }
 
     /// The beginning of the day after `tick`.

@@ -37,6 +37,8 @@ pub(super) struct Rules {
     /// The first tick of used transactions, and the tick before which they lie.
     pub(super) from: i64,
     pub(super) before: Option<i64>,
+    /// Times after this one have not come yet.
+    pub(super) now: i64,
     pub(super) returns: Returns,
 }
 
@@ -47,6 +49,9 @@ pub(super) struct PassFindings {
     pub(super) used: u64,
     /// The newest time of all rows.
     pub(super) newest: Option<i64>,
+    /// Rows whose time has not come yet, and the newest time of the others.
+    pub(super) future: u64,
+    pub(super) newest_past: Option<i64>,
     /// Purchases by category number, one list per worker.
     pub(super) counts: Vec<Vec<u64>>,
 }
@@ -56,6 +61,8 @@ impl PassFindings {
         self.left_out.add(&other.left_out);
         self.used += other.used;
         self.newest = self.newest.max(other.newest);
+        self.future += other.future;
+        self.newest_past = self.newest_past.max(other.newest_past);
         self.counts.extend(other.counts);
         self
     }
@@ -192,8 +199,22 @@ impl ReadWorker<'_> {
         Ok(())
     }
 
+    /// Records the newest time, and times that have not come yet.
+    fn note_times(&mut self, times: &Int64Array) {
+        let (newest, now) = (max(times), self.rules.now);
+        self.seen.newest = self.seen.newest.max(newest);
+        if newest.is_none_or(|newest| newest <= now) {
+            self.seen.newest_past = self.seen.newest_past.max(newest);
+            return;
+        }
+        for time in times.iter().flatten() {
+            self.seen.future += u64::from(time > now);
+            self.seen.newest_past = self.seen.newest_past.max((time <= now).then_some(time));
+        }
+    }
+
     fn send(&mut self, batch: &TransactionBatch) -> Result<()> {
-        self.seen.newest = self.seen.newest.max(max(&batch.times));
+        self.note_times(&batch.times);
         let layout = self.rules.layout;
         let (key_words, value_words) = (layout.key_words(), layout.value_words());
         let by_column = matches!(self.rules.returns, Returns::Column(_));

@@ -41,6 +41,7 @@ mod speech;
 #[cfg(feature = "cloud")]
 mod store;
 mod tables;
+mod values;
 
 use std::process::ExitCode;
 
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         bad_setting::tests(),
         device::tests(),
         extremes::tests(),
+        values::tests(),
     ];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
     if arguments.list {

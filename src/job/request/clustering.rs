@@ -31,7 +31,10 @@ pub enum InitRequest {
 pub struct ClusteringOptions {
     /// Number of segments; with strata, the default for each stratum
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, short, value_name = "N", required_unless_present = "config"))]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, short, value_name = "N", allow_negative_numbers = true, required_unless_present = "config")
+    )]
     pub k: Option<usize>,
     /// Starting centroids: k-means++, random, or a FILE (a model.json, or Parquet with one row per centroid)
     /// [default: k-means++]
@@ -41,21 +44,21 @@ pub struct ClusteringOptions {
     pub init: Option<InitRequest>,
     /// Starts tried on the sample; the lowest inertia wins [default: 4; 1 above 64 segments]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub n_init: Option<u32>,
     /// Maximum number of passes over all rows; a final pass only counts rows [default: 300]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub max_iter: Option<u32>,
     /// Stop when squared centroid moves sum to less than this share of the mean variance; 0: only at the fixpoint
     /// [default: 0.0001]
     #[serde(with = "as_text::number", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
     pub tol: Option<f64>,
     /// Seed of all random choices [default: 0]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub seed: Option<u64>,
 }
 

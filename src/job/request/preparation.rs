@@ -67,7 +67,7 @@ pub struct PreparationOptions {
     pub transform: Option<Transform>,
     /// Missing values become median, mean, zero or a NUMBER; or refuse [default: median]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "HOW"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "HOW", allow_negative_numbers = true))]
     pub missing: Option<Missing>,
     /// Scale [default: zscore]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,7 +76,7 @@ pub struct PreparationOptions {
     /// Limit of scaled values, inf for none [default: 128; inf with scale none]
     #[serde(with = "as_text::number", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
     pub clip: Option<f64>,
 }
 

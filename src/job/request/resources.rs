@@ -15,7 +15,7 @@ use crate::text::{ByteSize, as_text};
 pub struct Resources {
     /// Threads [default: one per processor]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub threads: Option<usize>,
     /// Memory, such as 300MiB or 2GB; beyond it, tiles are streamed [default: 4/5 of free memory]
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
@@ -28,20 +28,32 @@ pub struct Resources {
     pub scratch: Option<PathBuf>,
     /// Rows in a chunk of tiles; results do not depend on it
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N", hide = true))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true, hide = true))]
     pub chunk_rows: Option<usize>,
+}
+
+/// The most threads: many more than processors only wait for each other, and do not hear a signal while they start.
+fn most_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).saturating_mul(4).max(256)
 }
 
 impl Resources {
     /// Runs `work` on a pool of the threads allowed.
     ///
     /// # Errors
-    /// Zero threads, threads that cannot be started, and the errors of `work`.
+    /// Zero threads or more than 256 and four per processor, threads that cannot be started, and the errors of `work`.
     pub fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         if self.threads == Some(0) {
             return Err(Error::usage(
                 "--threads 0: at least one thread is needed; leave it out to use all processors".into(),
             )
+            .of_option("--threads"));
+        }
+        let most = most_threads();
+        if let Some(threads) = self.threads.filter(|&n| n > most) {
+            return Err(Error::usage(format!(
+                "--threads {threads}: at most {most} are possible here; leave it out to use all processors"
+            ))
             .of_option("--threads"));
         }
         let pool = rayon::ThreadPoolBuilder::new()

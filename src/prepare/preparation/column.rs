@@ -143,8 +143,12 @@ impl PreparedColumn {
         grid * power_of_two(step_exponent) / self.weight * self.unit + self.center
     }
 
-    /// The value in the column's own unit that a grid value stands for.
+    /// The value in the column's own unit that a grid value stands for; exactly 0 where 0 rounds to it.
     pub(crate) fn original(&self, grid: f64, step_exponent: i32) -> f64 {
+        let at_limit = grid.abs() >= self.gridder(step_exponent).limit.floor();
+        if !at_limit && self.on_grid(0.0, step_exponent).is_some_and(|zero| (f64::from(zero) - grid).abs() < 0.5) {
+            return 0.0;
+        }
         self.raw(self.transformed_from_grid(grid, step_exponent))
     }
 
