@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 /// use hyades::{Error, ErrorKind};
 ///
 /// let error = hyades::input::Source::open(&["no/such/file.parquet".into()]).unwrap_err();
-/// assert!(matches!(error, Error::Usage(_)));
+/// assert!(matches!(error, Error::Absent(_)));
 /// assert_eq!(error.kind(), ErrorKind::NotFound);
-/// assert_eq!(error.exit_code(), 2);
+/// assert_eq!(error.exit_code(), 8);
 /// assert!(error.file().is_some_and(|file| file.ends_with("file.parquet")));
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The command, an option or a recipe is wrong. Exit code 2.
+    /// An option, a column that it names, a model, a recipe or rules are wrong. Exit code 2.
     #[error("{0}")]
     Usage(Box<Fault>),
-    /// The input was read and refused: schema, values, a model that does not verify. Exit code 3.
+    /// The input was read and refused (schema, values, no rows), or breaks expectations. Exit code 3.
     #[error("{0}")]
     Input(Box<Fault>),
     /// Something around the program: device, memory, disk, permission. Exit code 4.
@@ -34,6 +34,12 @@ pub enum Error {
     /// Stopped by a signal. Exit code 5.
     #[error("interrupted: nothing was published, and an earlier output is untouched")]
     Interrupted,
+    /// A limit that the user set is exceeded, such as `--max-disparity`. Nothing was published. Exit code 6.
+    #[error("{0}")]
+    Limit(Box<Fault>),
+    /// An input path, a pattern or a version of a table that matches nothing; it may appear later. Exit code 8.
+    #[error("{0}")]
+    Absent(Box<Fault>),
     /// A broken invariant: a fault of this program. Exit code 1.
     #[error("internal fault: {0}; please report it with the command that was run")]
     Internal(String),
@@ -66,6 +72,8 @@ pub enum ErrorKind {
     DiskFull,
     /// Too little memory.
     Memory,
+    /// A limit that the user set is exceeded.
+    Limit,
     /// A device that is missing, refuses, or was lost.
     Device,
     /// Any other failure of the system.
@@ -109,6 +117,11 @@ impl Error {
         Error::Input(Fault::new(message, ErrorKind::Values))
     }
 
+    /// A result beyond a limit that the user set.
+    pub fn limit(message: String) -> Self {
+        Error::Limit(Fault::new(message, ErrorKind::Limit))
+    }
+
     /// A failure of what surrounds the program.
     pub fn environment(message: String) -> Self {
         Error::Environment(Fault::new(message, ErrorKind::System))
@@ -122,16 +135,17 @@ impl Error {
             Error::Input(_) => 3,
             Error::Environment(_) | Error::DeviceLost(_) => 4,
             Error::Interrupted => 5,
+            Error::Limit(_) => 6,
+            Error::Absent(_) => 8,
         }
     }
 
     /// What it is about.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::Usage(fault) | Error::Input(fault) | Error::Environment(fault) => fault.kind,
             Error::DeviceLost(_) => ErrorKind::Device,
             Error::Interrupted => ErrorKind::Interrupted,
-            Error::Internal(_) => ErrorKind::Internal,
+            _ => self.fault().map_or(ErrorKind::Internal, |fault| fault.kind),
         }
     }
 
@@ -152,16 +166,33 @@ impl Error {
 
     fn fault(&self) -> Option<&Fault> {
         match self {
-            Error::Usage(fault) | Error::Input(fault) | Error::Environment(fault) => Some(fault),
-            _ => None,
+            Error::Usage(fault)
+            | Error::Input(fault)
+            | Error::Environment(fault)
+            | Error::Limit(fault)
+            | Error::Absent(fault) => Some(fault),
+            Error::DeviceLost(_) | Error::Interrupted | Error::Internal(_) => None,
         }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Fault)) -> Self {
-        if let Error::Usage(fault) | Error::Input(fault) | Error::Environment(fault) = &mut self {
-            change(fault);
+        match &mut self {
+            Error::Usage(fault)
+            | Error::Input(fault)
+            | Error::Environment(fault)
+            | Error::Limit(fault)
+            | Error::Absent(fault) => change(fault),
+            Error::DeviceLost(_) | Error::Interrupted | Error::Internal(_) => {}
         }
         self
+    }
+
+    /// The same error, about an input: what was not found may appear later.
+    pub(crate) fn awaited(self) -> Self {
+        match self {
+            Error::Usage(fault) | Error::Input(fault) if fault.kind == ErrorKind::NotFound => Error::Absent(fault),
+            other => other,
+        }
     }
 
     /// The same error, of this kind.

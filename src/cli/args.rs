@@ -16,10 +16,12 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  a fault of this program
-  2  usage or configuration
-  3  input refused: schema, values, a damaged model
+  2  usage: options, columns that they name, model, recipe, rules
+  3  input refused: schema, values, no rows; expectations not met
   4  environment: device, memory, disk, permission
-  5  interrupted; nothing was published";
+  5  interrupted; nothing was published
+  6  a limit such as --max-disparity is exceeded; nothing was published
+  8  an input path, pattern or table version matches nothing (yet)";
 
 /// Wrapped by hand: on one line it would be wider than 80 columns.
 const RFM_USAGE: &str = "\

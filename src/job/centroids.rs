@@ -78,7 +78,7 @@ impl Starts {
                 _ => {
                     let text =
                         format!("{name}: it is a model with rules, and each of its strata has its own centroids");
-                    Err(Error::input(text).of_kind(ErrorKind::Model).of_option("--init"))
+                    Err(Error::usage(text).of_kind(ErrorKind::Model).of_option("--init"))
                 }
             },
         }
@@ -156,7 +156,7 @@ impl GivenCentroids {
         let place = |name: &str| self.features.iter().position(|n| n == name);
         let missing: Vec<&str> = preparation.feature_names().into_iter().filter(|name| place(name).is_none()).collect();
         if !missing.is_empty() {
-            return Err(Error::input(format!(
+            return Err(Error::usage(format!(
                 "{}: starting centroids must have every feature; missing: {}",
                 self.name,
                 missing.join(", ")
@@ -171,7 +171,7 @@ impl GivenCentroids {
             let at = place(&column.name).unwrap_or(0);
             for (j, &raw) in self.columns[at].iter().enumerate() {
                 let grid = column.on_grid(raw, preparation.step_exponent).ok_or_else(|| {
-                    Error::input(format!("{}: centroid {j} has no usable value for {:?}", self.name, column.name))
+                    Error::usage(format!("{}: centroid {j} has no usable value for {:?}", self.name, column.name))
                         .of_columns([&column.name])
                         .of_option("--init")
                 })?;
@@ -180,7 +180,7 @@ impl GivenCentroids {
         }
         let rows: Vec<i32> = values.chunks_exact(dim).flat_map(|row| preparation.row_of(row)).collect();
         Centroids::new(preparation.grid_dim(), rows)
-            .map_err(|e| Error::input(format!("{}: {e}", self.name)).of_option("--init"))
+            .map_err(|e| Error::usage(format!("{}: {e}", self.name)).of_option("--init"))
     }
 }
 

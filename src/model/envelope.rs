@@ -30,7 +30,7 @@ struct Head {
 
 pub(super) fn load_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => Error::input(format!("{}: not a model: it is not text", path.display()))
+        std::io::ErrorKind::InvalidData => Error::usage(format!("{}: not a model: it is not text", path.display()))
             .of_kind(ErrorKind::Model)
             .of_file(path),
         _ => Error::io("read", path, &e),

@@ -25,7 +25,7 @@ impl Model {
     /// ```
     pub fn load(path: &Path) -> Result<Self> {
         Self::from_json(&envelope::load_text(path)?)
-            .map_err(|why| Error::input(format!("{}: {why}", path.display())).of_kind(ErrorKind::Model).of_file(path))
+            .map_err(|why| Error::usage(format!("{}: {why}", path.display())).of_kind(ErrorKind::Model).of_file(path))
     }
 
     fn from_json(text: &str) -> Result<Self, String> {

@@ -271,7 +271,7 @@ impl RoleRequest {
             .collect();
         if !unusable.is_empty() {
             let (names, list): (Vec<&String>, Vec<String>) = unusable.into_iter().unzip();
-            return Err(Error::input(format!(
+            return Err(Error::usage(format!(
                 "not usable as features: {}; a recipe can encode categories (encode)",
                 list.join("; ")
             ))
@@ -336,7 +336,7 @@ fn check_id(column: &SourceColumn) -> Result<()> {
     if column.data_type.is_nested() || column.data_type == DataType::Null {
         let text =
             format!("{name:?} cannot be the id: its type is {}; choose another column with --id", column.data_type);
-        return Err(Error::input(text).of_columns([name]).of_option("--id"));
+        return Err(Error::usage(text).of_columns([name]).of_option("--id"));
     }
     if OUTPUT_COLUMNS.contains(&name.as_str()) {
         let text = format!("the id column is named {name:?}, like a column of the output; rename it");
@@ -364,7 +364,7 @@ fn check_outcome(column: &SourceColumn) -> Result<()> {
 fn check_weight(column: &SourceColumn) -> Result<()> {
     match ValueKind::of(&column.data_type) {
         ValueKind::Number | ValueKind::Boolean => Ok(()),
-        _ => Err(Error::input(format!(
+        _ => Err(Error::usage(format!(
             "the weight column {:?} is not numeric: its type is {}",
             column.name, column.data_type
         ))

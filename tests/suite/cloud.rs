@@ -203,7 +203,7 @@ fn files_by_plain_http() {
     assert_eq!(labels_hash(&w.out()), expected);
     let w = Workshop::new();
     w.refused(2, &["plain HTTP cannot list files; name each file"], ["fit", &store.http(""), "--k", "6"]);
-    w.refused(2, &["there is no such object"], ["fit", &store.http("none.parquet"), "--k", "6"]);
+    w.refused(8, &["there is no such object"], ["fit", &store.http("none.parquet"), "--k", "6"]);
     store.set(|mood| mood.only_whole = true);
     w.refused(4, &["does not support HTTP range requests"], ["fit", &url, "--k", "6"]);
 }
@@ -279,8 +279,8 @@ fn places_that_cannot_be_read() {
         store.run(&["fit", url, "--k", "2", "--out", &w.text("out")]).is_refused(code, parts);
         w.is_untouched();
     };
-    refused(2, "s3://bank/none", &["s3://bank/none: there is no such object, and no Parquet file below it"]);
-    refused(2, "s3://bank/in/*.pq", &["no object matches s3://bank/in/*.pq"]);
+    refused(8, "s3://bank/none", &["s3://bank/none: there is no such object, and no Parquet file below it"]);
+    refused(8, "s3://bank/in/*.pq", &["no object matches s3://bank/in/*.pq"]);
     refused(3, "s3://bank/in/cut.parquet", &["s3://bank/in/cut.parquet: not a Parquet file"]);
     refused(2, "ftp://bank/x.parquet", &["ftp://bank/x.parquet: unsupported URL scheme; supported are s3://"]);
     refused(2, "file:///etc/passwd", &["unsupported URL scheme"]);

@@ -131,14 +131,17 @@ fn an_older_version() {
     assert_eq!(ids, (1000..1006).chain(2000..2006).collect::<Vec<_>>());
     assert_eq!(json(w.out().join("manifest.json"))["inputs"]["files"][0]["table_version"], 1);
     assert_eq!(fit(&w, &[&input(3)]), fit(&w, &[&table("appended")]));
-    hyades_refuses(&input(9), &["appended, version 9", "it has no version"]);
+    hyades_refuses(&input(9), &["appended: this Delta table has no version 9"]);
     // Only tables have versions.
     hyades_refuses(&table("public@v1"), &["public@v1", "no such file"]);
 }
 
 fn hyades_refuses(input: &str, parts: &[&str]) {
     let ran: crate::command::Ran = hyades(["check", input]).into();
-    ran.is_refused(if parts.iter().any(|p| p.contains("no such file")) { 2 } else { 3 }, parts);
+    ran.is_refused(
+        if parts.iter().any(|p| p.contains("no such file") || p.contains("no version")) { 8 } else { 3 },
+        parts,
+    );
 }
 
 /// Nulls, slashes and percent signs, in columns of six types.

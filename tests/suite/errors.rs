@@ -60,10 +60,10 @@ fn missing_inputs() {
     for name in ["none.parquet", "*.parquet"] {
         let path = folder.path().join(name);
         let error = open(&path).unwrap_err();
-        assert_eq!(about(&error), (2, ErrorKind::NotFound, vec![], Some(path.as_path()), None), "{error}");
+        assert_eq!(about(&error), (8, ErrorKind::NotFound, vec![], Some(path.as_path()), None), "{error}");
     }
     let error = open(folder.path()).unwrap_err();
-    assert_eq!(about(&error), (3, ErrorKind::NotFound, vec![], Some(folder.path()), None), "{error}");
+    assert_eq!(about(&error), (8, ErrorKind::NotFound, vec![], Some(folder.path()), None), "{error}");
 }
 
 fn damaged_files() {
@@ -94,10 +94,10 @@ fn columns_of_the_wrong_type() {
     let source = open(&bank(folder.path())).unwrap();
     let request = RoleRequest { features: vec!["x".into(), "name".into()], ..RoleRequest::default() };
     let error = request.resolve(&source).unwrap_err();
-    assert_eq!(about(&error), (3, ErrorKind::Column, vec!["name"], None, None), "{error}");
+    assert_eq!(about(&error), (2, ErrorKind::Column, vec!["name"], None, None), "{error}");
     let request = RoleRequest { weight: Some("name".into()), ..RoleRequest::default() };
     let error = request.resolve(&source).unwrap_err();
-    assert_eq!(about(&error), (3, ErrorKind::Column, vec!["name"], None, Some("--row-weight")), "{error}");
+    assert_eq!(about(&error), (2, ErrorKind::Column, vec!["name"], None, Some("--row-weight")), "{error}");
     let request = RoleRequest { features: vec!["x".into(), "x".into()], ..RoleRequest::default() };
     let error = request.resolve(&source).unwrap_err();
     assert_eq!(about(&error), (2, ErrorKind::Column, vec!["x"], None, Some("--features")), "{error}");

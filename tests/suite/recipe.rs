@@ -479,7 +479,7 @@ fn what_makes_no_sense_is_refused() {
         &["\"y\" has", "negative values, for which sqrt is undefined; use yeo-johnson"],
     );
     w.refused(
-        3,
+        2,
         &["\"tier\" is text (Utf8)", "a recipe can encode"],
         ["fit", &w.text("a.parquet"), "--k", "3", "--features", "tier"],
     );

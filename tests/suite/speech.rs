@@ -29,7 +29,16 @@ fn help_fits_80_columns_and_documents_exit_codes() {
             let wide = ran.out.lines().find(|line| line.chars().count() > 80);
             assert_eq!(wide, None, "hyades {verb} {flag}");
             assert!(ran.out.contains("Usage: hyades"));
-            for code in ["Exit codes:", "0  done", "2  usage", "3  input refused", "4  environment", "5  interrupted"] {
+            for code in [
+                "Exit codes:",
+                "0  done",
+                "2  usage:",
+                "3  input refused:",
+                "4  environment:",
+                "5  interrupted;",
+                "6  a limit",
+                "8  an input path",
+            ] {
                 assert!(ran.out.contains(code), "hyades {verb} {flag} does not say {code:?}");
             }
         }
@@ -80,7 +89,7 @@ fn json_lines() {
     assert!(passes > 0);
 
     let refused = w.run(["fit", "/nowhere", "--k", "3", "--log-format", "json"]);
-    assert_eq!(refused.code, Some(2));
+    assert_eq!(refused.code, Some(8));
     let last = lines(&refused.err).pop().expect("a line");
     assert_eq!(last["level"], "ERROR");
     assert!(last["fields"]["message"].as_str().is_some_and(|m| m.contains("/nowhere")), "{last}");

@@ -12,7 +12,14 @@ use crate::input::folders::{is_parquet, is_skipped, table_format, table_format_f
 
 /// The files that `inputs` stand for. Folders are walked in name order; only `.parquet`, `.parq` and `.pq` files in
 /// them count, and names that begin with `.` or `_` are skipped, as in Spark and Hive.
+///
+/// # Errors
+/// [`Error::Absent`] if a path, a pattern or a version matches nothing.
 pub(crate) fn discover(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
+    find(inputs).map_err(Error::awaited)
+}
+
+fn find(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
     let mut found = Vec::new();
     let mut finder = Finder::default();
     for input in inputs {

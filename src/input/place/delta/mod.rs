@@ -44,7 +44,15 @@ pub(crate) fn files(folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile
         .of_kind(ErrorKind::Corrupt)
         .of_file(folder)
     };
-    let found = guarded(|| read(&root, folder, version).map_err(plain)).map_err(refuse)?;
+    let found = guarded(|| match read(&root, folder, version) {
+        Err(error) if is_missing_version(&error) => Ok(None),
+        found => found.map(Some).map_err(plain),
+    });
+    let Some(found) = found.map_err(refuse)? else {
+        let version = version.unwrap_or_default();
+        let text = format!("{}: this Delta table has no version {version}", folder.display());
+        return Err(Error::input(text).of_kind(ErrorKind::NotFound).of_file(folder));
+    };
     if found.is_empty() {
         return Err(Error::input(format!(
             "{}: this version of the Delta table is empty: it has no files",
@@ -60,8 +68,15 @@ fn plain(error: KernelError) -> String {
     match error {
         KernelError::Backtraced { source, .. } => plain(*source),
         KernelError::Generic(text) => text,
-        KernelError::MissingVersion(version) => format!("it has no version {version}"),
         other => other.to_string(),
+    }
+}
+
+fn is_missing_version(error: &KernelError) -> bool {
+    match error {
+        KernelError::Backtraced { source, .. } => is_missing_version(source),
+        KernelError::MissingVersion(_) => true,
+        _ => false,
     }
 }
 
