@@ -154,6 +154,7 @@ pub fn check(
             (0..source.columns().len()).filter(|&c| source.columns()[c].conflicts.is_empty()).collect();
         inputs::join(&mut source, &all, &request.resources, None, watch)?;
         let report = examine(&source, id, expectations.as_ref(), request.resources.budget(), watch)?;
+        source.vet_unchanged()?;
         if let Some((publication, path)) = json {
             let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
             publication.commit_text(path, &(text + "\n"))?;

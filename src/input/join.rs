@@ -406,7 +406,7 @@ impl TableLookup<'_> {
             }
         }
         writer.close().map_err(fail)?;
-        let file = RangeFile::of(file).map_err(|e| Error::io("read the scratch file in", folder, &e))?;
+        let file = RangeFile::of(file, folder).map_err(|e| Error::io("read the scratch file in", folder, &e))?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(fail)?;
         Ok(JoinedColumns { file, metadata })
     }

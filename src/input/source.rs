@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::beside::JoinedColumns;
 use super::cloud;
 use super::cloud::{Ahead, Object};
-use super::file::{Access, Footer, Keys, RangeFile, read_footer, tail};
+use super::file::{Access, Footer, Keys, RangeFile, gone, read_footer, tail, vet_unchanged};
 use super::place::{ColumnPlace, FileColumn, FoundFile, TableVersion, discover};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -169,7 +169,13 @@ impl SourceFile {
     /// Opens the file to read a column of a row group, by the column's position in the file.
     pub(crate) fn open_column(&self, group: usize, root: usize) -> Result<RangeFile> {
         let extent = self.object.as_ref().map_or(0..0, |_| self.extent(group, root));
-        RangeFile::open(&self.path, self.object.as_ref(), extent)
+        let opened = RangeFile::open(&self.path, self.object.as_ref(), extent).map_err(|e| gone(&self.path, e))?;
+        opened.unchanged_since(self.footer.stamp)
+    }
+
+    /// Fails unless a local file is still the one whose footer was read.
+    fn vet_unchanged(&self) -> Result<()> {
+        self.footer.stamp.as_ref().map_or(Ok(()), |stamp| vet_unchanged(&self.path, stamp))
     }
 
     /// The bytes of a column in a row group.
@@ -281,6 +287,16 @@ impl Source {
     /// Opens another table with the same keys.
     pub(crate) fn open_beside(&self, path: &Path) -> Result<Self> {
         Self::with_keys(&[path.to_path_buf()], self.keys.clone())
+    }
+
+    /// Fails if a file of the input or of a joined table was changed since its footer was read. Called when everything
+    /// has been read, before anything is published. (Objects are compared by each request.)
+    ///
+    /// # Errors
+    /// A file that was replaced, overwritten, extended or removed.
+    pub(crate) fn vet_unchanged(&self) -> Result<()> {
+        let files: Vec<&SourceFile> = self.files.iter().chain(self.joined_files()).collect();
+        files.into_par_iter().try_for_each(SourceFile::vet_unchanged)
     }
 
     /// Announces that columns of row groups will be read, each once and in about this order: data in object stores is

@@ -84,6 +84,7 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
         _ => job.divided(&mut rows),
     })?;
     let (written, _) = rows.writer.finish()?;
+    source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     Ok(written)
 }

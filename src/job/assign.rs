@@ -105,6 +105,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     .with_rows(&rows, &[])
     .with_labels(&found.labels, Hashes { model_blake3, audit_blake3 });
     publication.text(OUTPUTS[1], &manifest.to_json()?)?;
+    opened.source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     Ok(AssignOutcome { model: opened.model, labels: found.labels, audit: found.audit, stages: recorder.stages() })
 }

@@ -215,6 +215,7 @@ fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     opened.plan.summary().into_iter().for_each(|line| watch.note(line));
     let vetted = vet(checked, &mut opened, watch)?;
     let found = cluster(checked, &opened, &vetted, publication.as_mut(), recorder, watch)?;
+    opened.source.vet_unchanged()?;
     let model = model(checked, &opened, &vetted, &found);
     if let Some(mut publication) = publication {
         let text = model.to_json()?;

@@ -185,6 +185,7 @@ fn run(request: &RfmRequest, plan: Option<RfmPlan>, watch: Watch<'_>) -> Result<
         aggregate(&partitions, &shape, columns.numbers, &schema, &mut writer, watch)
     })?;
     let (customers, bytes) = writer.finish()?;
+    source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     Ok(RfmOutcome {
         customers,

@@ -8,6 +8,7 @@ mod backends;
 mod bad_files;
 mod bad_input;
 mod bad_setting;
+mod changes;
 mod check;
 mod cli;
 #[cfg(feature = "cloud")]
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         equality::tests(),
         cli::tests(),
         columns::tests(),
+        changes::tests(),
         check::tests(),
         features::tests(),
         join::tests(),

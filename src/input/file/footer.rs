@@ -10,6 +10,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::keys::{Decoded, Keys, without_keys};
 use super::range::RangeFile;
+use super::stamp::Stamp;
 use super::thrift;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Object;
@@ -23,6 +24,8 @@ const TAIL: u64 = 64 << 10;
 pub(crate) struct Footer {
     pub(crate) metadata: ArrowReaderMetadata,
     pub(crate) size: u64,
+    /// The state of a local file when the footer was read.
+    pub(crate) stamp: Option<Stamp>,
     /// blake3 of the footer's bytes: identifies the file's content without reading it.
     pub(crate) hash: String,
     /// Whether the footer or a column is encrypted.
@@ -90,7 +93,8 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
     }
     let metadata = guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()))
         .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    Ok(Footer { metadata, size, hash: blake3::hash(&bytes).to_hex().to_string(), encrypted, locked })
+    let (stamp, hash) = (file.stamp(), blake3::hash(&bytes).to_hex().to_string());
+    Ok(Footer { metadata, size, stamp, hash, encrypted, locked })
 }
 
 /// The error for a file that is not what it claims to be.

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::stamp::{Stamp, changed};
 use crate::error::{Error, Result};
 use crate::input::cloud::{Object, Reading};
 
@@ -21,8 +22,18 @@ pub(crate) struct RangeFile {
 
 #[derive(Debug, Clone)]
 enum Origin {
-    File(Arc<File>),
+    File(Arc<LocalFile>),
     Object(Arc<Reading>),
+}
+
+#[derive(Debug)]
+struct LocalFile {
+    file: File,
+    path: PathBuf,
+    /// When it was opened.
+    stamp: Stamp,
+    /// The last failure to read it.
+    failed: Mutex<Option<std::io::Error>>,
 }
 
 impl RangeFile {
@@ -33,14 +44,34 @@ impl RangeFile {
                 let origin = Origin::Object(Reading::open(object, extent));
                 Ok(RangeFile { origin, size: object.size() })
             }
-            None => File::open(path).and_then(Self::of).map_err(|e| Error::io("read", path, &e)),
+            None => File::open(path).and_then(|f| Self::of(f, path)).map_err(|e| Error::io("read", path, &e)),
         }
     }
 
-    /// From an open file.
-    pub(crate) fn of(file: File) -> std::io::Result<Self> {
-        let size = file.metadata()?.len();
-        Ok(RangeFile { origin: Origin::File(Arc::new(file)), size })
+    /// From an open file; `path` is for messages.
+    pub(crate) fn of(file: File, path: &Path) -> std::io::Result<Self> {
+        let meta = file.metadata()?;
+        let local = LocalFile { file, path: path.to_path_buf(), stamp: Stamp::of(&meta), failed: Mutex::default() };
+        Ok(RangeFile { origin: Origin::File(Arc::new(local)), size: meta.len() })
+    }
+
+    /// The state of a local file when it was opened.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        match &self.origin {
+            Origin::File(local) => Some(local.stamp),
+            Origin::Object(_) => None,
+        }
+    }
+
+    /// The same file, if its state is `before`.
+    ///
+    /// # Errors
+    /// A file that has been replaced, overwritten or extended since.
+    pub(crate) fn unchanged_since(self, before: Option<Stamp>) -> Result<Self> {
+        match &self.origin {
+            Origin::File(local) if before.is_some_and(|before| before != local.stamp) => Err(changed(&local.path)),
+            _ => Ok(self),
+        }
     }
 
     /// The end of the bytes that may be read ahead from an offset: beyond its range, an object was not requested.
@@ -54,9 +85,27 @@ impl RangeFile {
     /// Why the last read failed, if not because of the file's content.
     pub(crate) fn fault(&self) -> Option<Error> {
         match &self.origin {
-            Origin::File(_) => None,
+            Origin::File(local) => local.fault(),
             Origin::Object(reading) => reading.fault(),
         }
+    }
+}
+
+impl LocalFile {
+    fn read(&self, bytes: &mut [u8], start: u64) -> std::io::Result<()> {
+        super::positional::read_at(&self.file, bytes, start).inspect_err(|e| {
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(std::io::Error::new(e.kind(), e.to_string()));
+        })
+    }
+
+    /// What explains bytes that cannot be read or decoded: a change of the file, or a failure of the system.
+    fn fault(&self) -> Option<Error> {
+        if self.file.metadata().is_ok_and(|now| Stamp::of(&now) != self.stamp) {
+            return Some(changed(&self.path));
+        }
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().map(|e| Error::io("read", &self.path, e))
     }
 }
 
@@ -86,7 +135,7 @@ impl ChunkReader for RangeFile {
         match &self.origin {
             Origin::File(file) => {
                 let mut bytes = vec![0; length];
-                super::positional::read_at(file, &mut bytes, start)?;
+                file.read(&mut bytes, start)?;
                 Ok(bytes.into())
             }
             Origin::Object(reading) => reading.bytes(start, length),
