@@ -81,8 +81,7 @@ pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Optio
         decoded.map_err(|why| if sealed { needs_keys(refuse(why)) } else { refuse(why) })?;
     let locked_leaf = |leaf| locked.contains_key(&leaf);
     check_extents(&metadata, size - 8 - length, locked_leaf).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    let encrypted =
-        sealed || metadata.row_groups().iter().flat_map(|g| g.columns()).any(|c| c.crypto_metadata().is_some());
+    let encrypted = sealed || has_sealed_columns(&metadata);
     let root = |leaf| metadata.file_metadata().schema_descr().get_column_root(leaf).name().to_owned();
     let mut locked: BTreeMap<String, String> = locked.into_iter().map(|(leaf, why)| (root(leaf), why)).collect();
     if encrypted {
@@ -110,6 +109,10 @@ fn needs_keys(error: Error) -> Error {
 /// The range in which the footer of a file of `size` bytes usually lies.
 pub(crate) fn tail(size: u64) -> std::ops::Range<u64> {
     size.saturating_sub(TAIL)..size
+}
+
+fn has_sealed_columns(metadata: &ParquetMetaData) -> bool {
+    metadata.row_groups().iter().flat_map(|g| g.columns()).any(|c| c.crypto_metadata().is_some())
 }
 
 /// Columns with both encrypted and unencrypted fields.
