@@ -12,6 +12,10 @@ use crate::error::{Error, Result};
 pub enum Stage {
     /// Reading footers, checking the schema.
     Open,
+    /// Finding the types of CSV columns from all rows.
+    CsvTypes,
+    /// Converting CSV files.
+    CsvValues,
     /// Evaluating rules for every row.
     Rules,
     /// Reading ids and checking them for nulls and duplicates.
@@ -45,6 +49,8 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Stage::Open => "open",
+            Stage::CsvTypes => "csv types",
+            Stage::CsvValues => "csv values",
             Stage::Rules => "rules",
             Stage::Ids => "ids",
             Stage::Join => "join",

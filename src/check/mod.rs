@@ -168,7 +168,7 @@ pub fn check(
 
 /// The input with the columns of joined tables, whose values have not been looked up yet.
 fn open(request: &CheckRequest, watch: Watch<'_>) -> Result<Source> {
-    inputs::open(&request.input, request.id.as_deref(), watch)
+    inputs::open(&request.input, request.id.as_deref(), (&request.resources, None), watch)
 }
 
 fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {

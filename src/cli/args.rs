@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::check::CheckRequest;
-use hyades::job::{ApplyRequest, AssignRequest, BackendKind, FitRequest};
+use hyades::job::{ApplyRequest, AssignRequest, BackendKind, ConvertRequest, FitRequest};
 use hyades::{Error, Result, synth};
 
 use super::price::Prices;
@@ -28,7 +28,7 @@ const RFM_USAGE: &str = "\
 hyades features rfm [OPTIONS] --customer <COLUMN> --time <COLUMN>
            --amount <COLUMN> --out <FILE> <INPUT>...";
 
-/// Segments a bank's customers: Parquet in, labelled Parquet out, the same bytes on CPU and GPU.
+/// Segments a bank's customers: Parquet or CSV in, labelled Parquet out, the same bytes on CPU and GPU.
 #[derive(Debug, Parser)]
 #[command(name = "hyades", version, max_term_width = 80, after_help = EXIT_CODES, propagate_version = true)]
 pub(super) struct Arguments {
@@ -73,6 +73,9 @@ pub(super) enum Verb {
     /// Examine every column, and compare it with expectations
     #[command(after_help = EXIT_CODES)]
     Check(Box<CheckRequest>),
+    /// Write CSV files as Parquet
+    #[command(after_help = EXIT_CODES)]
+    Convert(Box<ConvertRequest>),
     /// Time the same fit on several backends and verify that they agree
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArgs>),

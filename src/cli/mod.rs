@@ -21,6 +21,7 @@ mod bench;
 mod check;
 mod commands;
 mod console;
+mod convert;
 mod fmt;
 mod observer;
 mod price;
@@ -84,6 +85,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Assign(request) => commands::assign(&request, &console),
         Verb::Plan(args) => commands::plan(*args, &console),
         Verb::Check(request) => commands::check(&request, &console),
+        Verb::Convert(request) => convert::convert(&request, &console),
         Verb::Bench(args) => commands::bench(*args, &console),
         Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &console),
         Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &console),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use hyades::Result;
-use hyades::input::Access;
+use hyades::input::{Access, CsvOptions};
 use hyades::job::Resources;
 use hyades::text::KeySource;
 use hyades::transactions::{self, Filter, Returns, RfmOutcome, RfmRequest};
@@ -15,8 +15,8 @@ use super::fmt::{bytes, seconds, thousands};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct RfmArgs {
-    /// Parquet files with transactions, folders, quoted patterns, URLs or Delta
-    /// tables
+    /// Parquet or CSV files with transactions, folders, quoted patterns, URLs or
+    /// Delta tables
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Keys of encrypted files: TOML with footer, [columns] and [ids], each key in
@@ -32,6 +32,8 @@ pub(super) struct RfmArgs {
     choice: ChoiceArgs,
     #[command(flatten)]
     more: MoreArgs,
+    #[command(flatten)]
+    csv: CsvOptions,
     #[command(flatten)]
     resources: Resources,
 }
@@ -103,7 +105,7 @@ impl RfmArgs {
     fn request(self) -> RfmRequest {
         RfmRequest {
             inputs: self.inputs,
-            access: Access { keys: self.keys },
+            access: Access { keys: self.keys, csv: self.csv },
             customer: self.columns.customer,
             time: self.columns.time,
             amount: self.columns.amount,

@@ -15,6 +15,24 @@ pub(crate) fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|e| ["parquet", "parq", "pq"].iter().any(|p| e.eq_ignore_ascii_case(p)))
 }
 
+/// Whether a file's name says that it is CSV.
+pub(crate) fn is_csv(path: &Path) -> bool {
+    ends_in(path, &["csv", "tsv", "txt"])
+}
+
+/// The same for a file in a folder, where text can be anything.
+pub(crate) fn is_csv_in_folder(path: &Path) -> bool {
+    ends_in(path, &["csv", "tsv"])
+}
+
+/// Whether a name has one of these endings, also before `.gz`.
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    let is = |name: &Path, ending: &str| name.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
+    let unpacked = path.with_extension("");
+    let name = if is(path, "gz") { unpacked.as_path() } else { path };
+    endings.iter().any(|ending| is(name, ending))
+}
+
 /// The first folder of a table format among paths below another folder: its path with a trailing `/`, and the format.
 pub(crate) fn table_format(mut paths: impl Iterator<Item = String>) -> Option<(String, &'static str)> {
     paths.find_map(|path| {

@@ -27,7 +27,7 @@ use super::column::ColumnReader;
 use super::file::RangeFile;
 use super::id_keys::id_keys;
 use super::ids::unreadable;
-use super::source::{Joined, Order, RowGroup, Source, SourceColumn};
+use super::source::{Joined, Opening, Order, RowGroup, Source, SourceColumn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::numeric::mix_wide;
@@ -62,7 +62,7 @@ impl Source {
     ///
     /// # Errors
     /// A table without the id, with an id of another kind, or with a column whose name is already taken.
-    pub(crate) fn with_tables(mut self, tables: &[PathBuf], id: Option<&str>) -> Result<Self> {
+    pub(crate) fn with_tables(mut self, tables: &[PathBuf], id: Option<&str>, opening: Opening<'_>) -> Result<Self> {
         if tables.is_empty() {
             return Ok(self);
         }
@@ -79,7 +79,7 @@ impl Source {
         let (mut columns, mut joined) = (self.columns().to_vec(), Vec::new());
         let mut faults = Vec::new();
         for path in tables {
-            let source = self.open_beside(path)?;
+            let source = self.open_beside(path, opening)?;
             let at = path.display();
             let Some(right) = source.position(id) else {
                 faults.push(format!("{at} has no column {id:?} to join by"));
@@ -469,10 +469,10 @@ mod tests {
         let names: StringArray = (0..3000).map(|i| (i % 11 > 0).then(|| format!("name {}", i * 2))).collect();
         table(&right, &[("id", ids(|i| i * 2)), ("double", ids(|i| i * 4)), ("name", Arc::new(names))], 450);
         for memory in [0, 1 << 30] {
-            let open = || {
-                Source::open(std::slice::from_ref(&left)).unwrap().with_tables(std::slice::from_ref(&right), Some("id"))
-            };
-            let mut source = open().unwrap();
+            let access = crate::input::Access::default();
+            let opening = Opening { access: &access, scratch: folder.path(), watch: Watch::none() };
+            let source = Source::open(std::slice::from_ref(&left)).unwrap();
+            let mut source = source.with_tables(std::slice::from_ref(&right), Some("id"), opening).unwrap();
             let counts = source.join(&[1, 2], folder.path(), memory, Watch::none()).unwrap();
             let even = (0..3000).filter(|i| i * 7 % 3001 % 2 == 0).count() as u64;
             assert_eq!((counts[0].matched, counts[0].unmatched, counts[0].unused), (even, 3000 - even, 3000 - even));

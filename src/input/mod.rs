@@ -8,6 +8,7 @@ mod cloud;
 #[path = "no_cloud.rs"]
 mod cloud;
 mod column;
+mod csv;
 mod file;
 mod folders;
 mod id_keys;
@@ -21,6 +22,8 @@ mod stream;
 
 pub(crate) use self::cloud::Ahead;
 pub(crate) use self::column::{ColumnReader, as_f64, fault};
+pub(crate) use self::csv::CsvInput;
+pub use self::csv::{CsvHeader, CsvOptions};
 pub use self::file::Access;
 pub(crate) use self::file::{BATCH_ROWS, read_at, write_at};
 pub(crate) use self::ids::{IdFindings, IdStream, check_ids};
@@ -28,6 +31,6 @@ pub(crate) use self::join::JoinCounts;
 pub(crate) use self::kind::ValueKind;
 pub(crate) use self::place::versioned;
 pub(crate) use self::pseudonym::Pseudonym;
-pub(crate) use self::source::{Fetched, Order, agreed};
+pub(crate) use self::source::{Fetched, Opening, Order, agreed};
 pub use self::source::{RowGroup, Source, SourceColumn, SourceFile};
 pub(crate) use self::stream::ColumnStream;

@@ -11,9 +11,13 @@ use rayon::prelude::*;
 use super::beside::JoinedColumns;
 use super::cloud;
 use super::cloud::{Ahead, Object};
-use super::file::{Access, Footer, Keys, RangeFile, gone, read_footer, tail, vet_unchanged};
+use super::csv::convert;
+use super::file::{
+    Access, Footer, Keys, RangeFile, gone, read_footer, read_footer_of, tail, vet_unchanged,
+};
 use super::place::{ColumnPlace, FileColumn, FoundFile, TableVersion, discover};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Stage, Watch};
 
 /// The most rows of an input: 2^40. Sums of as many grid integers fit 63 bits.
 pub(super) const MAX_ROWS: u64 = 1 << 40;
@@ -39,6 +43,8 @@ pub struct SourceFile {
     /// Where it is: a path or a URL.
     pub path: PathBuf,
     object: Option<Arc<Object>>,
+    /// What is read instead of a file in another format than Parquet.
+    converted: Option<RangeFile>,
     pub(crate) footer: Footer,
     columns: Vec<FileColumn>,
     /// The rows of each row group that are not deleted; empty: none are deleted.
@@ -127,7 +133,7 @@ impl SourceFile {
     }
 
     fn open(found: FoundFile, keys: Option<&Arc<Keys>>) -> Result<Self> {
-        let FoundFile { path, object, partitions, member } = found;
+        let FoundFile { path, object, partitions, member, converted } = found;
         if let Some(member) = member.as_ref().filter(|_| !path.exists()) {
             return Err(Error::input(format!(
                 "{}: its file {} is gone; copy tables as a whole, and note that VACUUM removes files that older versions need",
@@ -137,7 +143,15 @@ impl SourceFile {
             .of_kind(ErrorKind::NotFound)
             .of_file(&path));
         }
-        let footer = read_footer(&path, object.as_ref(), keys);
+        let footer = match &converted {
+            Some(converted) => read_footer_of(&converted.file, &path, None).map(|footer| {
+                // What identifies the file is its own size and content.
+                let (size, hash) = (converted.size, converted.hash.clone());
+                Footer { size, hash, stamp: Some(converted.stamp), ..footer }
+            }),
+            None => read_footer(&path, object.as_ref(), keys),
+        };
+        let converted = converted.map(|converted| converted.file);
         let (footer, mut columns, live) = match &member {
             None => {
                 let footer = footer?;
@@ -163,11 +177,14 @@ impl SourceFile {
                 column.place = ColumnPlace::Locked(why.clone());
             }
         }
-        Ok(SourceFile { path, object, footer, columns, live, table: member.map(|member| member.table) })
+        Ok(SourceFile { path, object, converted, footer, columns, live, table: member.map(|member| member.table) })
     }
 
     /// Opens the file to read a column of a row group, by the column's position in the file.
     pub(crate) fn open_column(&self, group: usize, root: usize) -> Result<RangeFile> {
+        if let Some(converted) = &self.converted {
+            return Ok(converted.clone());
+        }
         let extent = self.object.as_ref().map_or(0..0, |_| self.extent(group, root));
         let opened = RangeFile::open(&self.path, self.object.as_ref(), extent).map_err(|e| gone(&self.path, e))?;
         opened.unchanged_since(self.footer.stamp)
@@ -209,6 +226,15 @@ pub(crate) struct Fetched {
     pub bytes: u64,
 }
 
+/// How files are opened.
+#[derive(Clone, Copy)]
+pub(crate) struct Opening<'a> {
+    pub(crate) access: &'a Access,
+    /// The folder of a scratch file, for files that are not Parquet.
+    pub(crate) scratch: &'a Path,
+    pub(crate) watch: Watch<'a>,
+}
+
 /// In which order column chunks will be read, and by how many readers at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -229,7 +255,7 @@ impl Source {
     /// Nothing is written.
     ///
     /// # Errors
-    /// An input that does not exist, contains no Parquet, or has a footer that is inconsistent with its file.
+    /// An input that does not exist, contains neither Parquet nor CSV, or has a footer that is inconsistent with its file.
     ///
     /// # Examples
     /// ```
@@ -241,7 +267,7 @@ impl Source {
     /// # Ok::<(), hyades::Error>(())
     /// ```
     pub fn open(inputs: &[PathBuf]) -> Result<Self> {
-        Self::with_keys(inputs, None)
+        Self::open_with(inputs, &Access::default())
     }
 
     /// Like [`Source::open`], for files that need more than a path.
@@ -249,11 +275,23 @@ impl Source {
     /// # Errors
     /// As [`Source::open`], and unusable keys. A column whose key is missing is an error only when it is used.
     pub fn open_with(inputs: &[PathBuf], access: &Access) -> Result<Self> {
-        Self::with_keys(inputs, access.keys()?)
+        Self::open_as(inputs, Opening { access, scratch: &std::env::temp_dir(), watch: Watch::none() })
     }
 
-    fn with_keys(inputs: &[PathBuf], keys: Option<Arc<Keys>>) -> Result<Self> {
-        let found = discover(inputs)?;
+    /// Like [`Source::open_with`], with progress.
+    pub(crate) fn open_as(inputs: &[PathBuf], opening: Opening<'_>) -> Result<Self> {
+        Self::with_keys(inputs, opening.access.keys()?, opening)
+    }
+
+    fn with_keys(inputs: &[PathBuf], keys: Option<Arc<Keys>>, opening: Opening<'_>) -> Result<Self> {
+        let Opening { access, scratch, watch } = opening;
+        let found = watch.stage(Stage::Open, 0, "files", || discover(inputs))?;
+        let found = convert(found, &access.csv, scratch, watch)?;
+        watch.stage(Stage::Open, 0, "files", || Self::of_files(found, keys))
+    }
+
+    /// Reads footers and checks them as one table.
+    fn of_files(found: Vec<FoundFile>, keys: Option<Arc<Keys>>) -> Result<Self> {
         let tails = found.iter().filter_map(|f| f.object.as_ref()).map(|object| (object, 0, tail(object.size())));
         let ahead = cloud::ahead(tails.collect(), rayon::current_num_threads(), 1);
         let open = |found| SourceFile::open(found, keys.as_ref());
@@ -285,8 +323,8 @@ impl Source {
     }
 
     /// Opens another table with the same keys.
-    pub(crate) fn open_beside(&self, path: &Path) -> Result<Self> {
-        Self::with_keys(&[path.to_path_buf()], self.keys.clone())
+    pub(crate) fn open_beside(&self, path: &Path, opening: Opening<'_>) -> Result<Self> {
+        Self::with_keys(&[path.to_path_buf()], self.keys.clone(), opening)
     }
 
     /// Fails if a file of the input or of a joined table was changed since its footer was read. Called when everything

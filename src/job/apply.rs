@@ -62,7 +62,12 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let model = Model::load(&request.model)?;
     let (mut publication, name) = Publication::of_table(&request.out, &request.input.all())?;
     let id_column = model.provenance.id_column.as_deref();
-    let mut source = inputs::open(&request.input, request.id.as_deref().or(id_column), watch)?;
+    let mut source = inputs::open(
+        &request.input,
+        request.id.as_deref().or(id_column),
+        (&request.resources, request.out.parent()),
+        watch,
+    )?;
     let division = division(&model, &request.model, &source)?;
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
     let asked = Asked { id: request.id.as_ref(), protect: &[], outcomes: &[] };

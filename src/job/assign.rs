@@ -114,7 +114,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
 fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<OpenedAssign> {
     let id_column = model.provenance.id_column.as_deref();
     let columns = &request.columns;
-    let source = inputs::open(&request.input, columns.id.as_deref().or(id_column), watch)?;
+    let place = (&request.resources, request.output.out.as_deref());
+    let source = inputs::open(&request.input, columns.id.as_deref().or(id_column), place, watch)?;
     let division = division(&model, &request.model, &source)?;
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
     let asked = Asked { id: columns.id.as_ref(), protect: &columns.protect, outcomes: &columns.outcome };

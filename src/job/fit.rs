@@ -64,7 +64,12 @@ struct OpenedFit {
 /// Reads footers, finds columns, chooses the device and plans.
 fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let CheckedFit { request, recipe, k } = checked;
-    let source = inputs::open(&request.input, request.columns.id.as_deref(), watch)?;
+    let source = inputs::open(
+        &request.input,
+        request.columns.id.as_deref(),
+        (&request.resources, request.output.out.as_deref()),
+        watch,
+    )?;
     let names = source.columns().iter().map(|c| c.name.as_str());
     let division = Division::read(request.division.rules.as_deref(), &source)?;
     // A recipe can encode columns that are not numbers.

@@ -4,28 +4,33 @@ use std::path::Path;
 
 use super::{InputOptions, Resources};
 use crate::error::{Error, Result};
-use crate::event::{Stage, Watch};
-use crate::input::{IdFindings, JoinCounts, Pseudonym, Source, SourceFile};
+use crate::event::Watch;
+use crate::input::{IdFindings, JoinCounts, Opening, Pseudonym, Source, SourceFile};
 use crate::prepare::Design;
 use crate::roles::{Roles, guess_id};
 
-/// Opens the input and the tables to join; `id` is the column to join by, if known.
+/// Opens the input and the tables to join; `id` is the column to join by, if known. A scratch file lies where the job
+/// will have others.
 ///
 /// # Errors
 /// No input, or one that cannot be opened.
-pub(crate) fn open(input: &InputOptions, id: Option<&str>, watch: Watch<'_>) -> Result<Source> {
+pub(crate) fn open(
+    input: &InputOptions,
+    id: Option<&str>,
+    (resources, out): (&Resources, Option<&Path>),
+    watch: Watch<'_>,
+) -> Result<Source> {
     if input.paths.is_empty() {
-        return Err(Error::usage("no input: name Parquet files, folders or patterns".into()));
+        return Err(Error::usage("no input: name Parquet or CSV files, folders or patterns".into()));
     }
-    let open = || {
-        let source = Source::open_with(&input.paths, &input.access())?;
-        // A missing name is reported when roles are resolved, or belongs to the input of a model's fit.
-        let named = id.and_then(|id| source.position(id));
-        let id = named.or_else(|| guess_id(source.columns(), &[]));
-        let id = id.map(|id| source.columns()[id].name.clone());
-        source.with_tables(&input.join, id.as_deref())
-    };
-    let source = watch.stage(Stage::Open, 0, "files", open)?;
+    let (access, scratch) = (input.access(), resources.existing_scratch_folder(out));
+    let opening = Opening { access: &access, scratch: &scratch, watch };
+    let source = Source::open_as(&input.paths, opening)?;
+    // A missing name is reported when roles are resolved, or belongs to the input of a model's fit.
+    let named = id.and_then(|id| source.position(id));
+    let id = named.or_else(|| guess_id(source.columns(), &[]));
+    let id = id.map(|id| source.columns()[id].name.clone());
+    let source = source.with_tables(&input.join, id.as_deref(), opening)?;
     let mut told: Option<(&Path, u64)> = None;
     for table in source.files().iter().chain(source.joined_files()).filter_map(SourceFile::table) {
         if told != Some(table) {

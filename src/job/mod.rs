@@ -4,6 +4,7 @@ mod apply;
 mod assign;
 mod audit;
 mod centroids;
+mod convert;
 mod device;
 mod fit;
 mod ids;
@@ -19,13 +20,14 @@ mod strata;
 
 pub use apply::apply;
 pub use assign::{AssignOutcome, assign};
+pub use convert::{ConvertOutcome, convert};
 pub use fit::{FitOutcome, fit, plan};
 pub use labelling::{Labelling, PartLabels};
 pub(crate) use plan::{DECODER, FIXED, MIB};
 pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, StageTime};
 pub use request::{
-    ApplyRequest, AssignColumns, AssignRequest, BackendKind, ClusteringOptions, ColumnOptions, DeviceOptions,
-    DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, OutputOptions, PreparationOptions,
-    RecipeSource, Resources,
+    ApplyRequest, AssignColumns, AssignRequest, BackendKind, ClusteringOptions, ColumnOptions, ConvertRequest,
+    DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, OutputOptions,
+    PreparationOptions, RecipeSource, Resources,
 };

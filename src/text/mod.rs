@@ -14,7 +14,7 @@ mod words;
 #[cfg(test)]
 pub(crate) use self::beginning::LONGEST_SHOWN;
 pub(crate) use self::beginning::beginning;
-pub(crate) use self::dates::{date, parse as parse_date, parse_time};
+pub(crate) use self::dates::{date, day_of, parse as parse_date, parse_time};
 pub(crate) use self::escape::quoted;
 pub use self::escape::shown;
 pub(crate) use self::figures::grouped;

@@ -45,7 +45,7 @@ use self::reading::{PassFindings, Rules};
 use self::request::{RfmColumns, values_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::input::Source;
+use crate::input::{Opening, Source};
 use crate::job::{DECODER, FIXED, MIB};
 use crate::output::OUTPUT_GROUP_ROWS;
 use crate::output::Publication;
@@ -154,7 +154,8 @@ pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> 
 /// With the caller's `plan`, if any.
 fn run(request: &RfmRequest, plan: Option<RfmPlan>, watch: Watch<'_>) -> Result<RfmOutcome> {
     let (mut publication, name) = Publication::of_table(&request.out, &request.inputs)?;
-    let source = watch.stage(Stage::Open, 0, "files", || Source::open_with(&request.inputs, &request.access))?;
+    let scratch = request.resources.existing_scratch_folder(request.out.parent());
+    let source = Source::open_as(&request.inputs, Opening { access: &request.access, scratch: &scratch, watch })?;
     let columns = request.resolve(&source)?;
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));

@@ -16,6 +16,7 @@ mod cloud;
 mod columns;
 mod command;
 mod conditions;
+mod csv;
 #[cfg(feature = "delta")]
 mod delta;
 mod device;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         request::tests(),
         rfm::tests(),
         conditions::tests(),
+        csv::tests(),
         #[cfg(feature = "delta")]
         delta::tests(),
         rules::tests(),

@@ -36,8 +36,13 @@ pub(crate) struct Footer {
 
 /// Reads and checks the footer of the file at `path`, or of the object that replaces it.
 pub(crate) fn read_footer(path: &Path, object: Option<&Arc<Object>>, keys: Option<&Arc<Keys>>) -> Result<Footer> {
-    let refuse = |why: String| refused(path, &why);
     let file = RangeFile::open(path, object, tail(object.map_or(0, |o| o.size())))?;
+    read_footer_of(&file, path, keys)
+}
+
+/// Reads and checks the footer of an open file, which errors call `path`.
+pub(crate) fn read_footer_of(file: &RangeFile, path: &Path, keys: Option<&Arc<Keys>>) -> Result<Footer> {
+    let refuse = |why: String| refused(path, &why);
     let size = file.len();
     if size < 12 {
         return Err(refuse(format!("not a Parquet file: {size} bytes are too few for one")));

@@ -27,6 +27,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::Result;
+use crate::input::csv::CsvOptions;
 use crate::panics::guarded;
 use crate::text::{KeySource, TomlFaults, TomlText};
 
@@ -35,6 +36,8 @@ use crate::text::{KeySource, TomlFaults, TomlText};
 pub struct Access {
     /// The location of the keys of encrypted Parquet: TOML, see README.md.
     pub keys: Option<KeySource>,
+    /// How CSV files are written. Default: found from the files.
+    pub csv: CsvOptions,
 }
 
 impl Access {

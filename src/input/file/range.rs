@@ -17,6 +17,8 @@ use crate::input::cloud::{Object, Reading};
 #[derive(Debug, Clone)]
 pub(crate) struct RangeFile {
     origin: Origin,
+    /// Where it begins in a local file.
+    start: u64,
     size: u64,
 }
 
@@ -42,7 +44,7 @@ impl RangeFile {
         match object {
             Some(object) => {
                 let origin = Origin::Object(Reading::open(object, extent));
-                Ok(RangeFile { origin, size: object.size() })
+                Ok(RangeFile { origin, start: 0, size: object.size() })
             }
             None => File::open(path).and_then(|f| Self::of(f, path)).map_err(|e| Error::io("read", path, &e)),
         }
@@ -52,7 +54,7 @@ impl RangeFile {
     pub(crate) fn of(file: File, path: &Path) -> std::io::Result<Self> {
         let meta = file.metadata()?;
         let local = LocalFile { file, path: path.to_path_buf(), stamp: Stamp::of(&meta), failed: Mutex::default() };
-        Ok(RangeFile { origin: Origin::File(Arc::new(local)), size: meta.len() })
+        Ok(RangeFile { origin: Origin::File(Arc::new(local)), start: 0, size: meta.len() })
     }
 
     /// The state of a local file when it was opened.
@@ -72,6 +74,11 @@ impl RangeFile {
             Origin::File(local) if before.is_some_and(|before| before != local.stamp) => Err(changed(&local.path)),
             _ => Ok(self),
         }
+    }
+
+    /// `size` bytes of it from `start` on, as a file of their own.
+    pub(crate) fn part(&self, start: u64, size: u64) -> Self {
+        RangeFile { origin: self.origin.clone(), start: self.start + start, size }
     }
 
     /// The end of the bytes that may be read ahead from an offset: beyond its range, an object was not requested.
@@ -135,7 +142,7 @@ impl ChunkReader for RangeFile {
         match &self.origin {
             Origin::File(file) => {
                 let mut bytes = vec![0; length];
-                file.read(&mut bytes, start)?;
+                file.read(&mut bytes, self.start + start)?;
                 Ok(bytes.into())
             }
             Origin::Object(reading) => reading.bytes(start, length),

@@ -46,7 +46,7 @@ pub(crate) fn vet_unchanged(path: &Path, stamp: &Stamp) -> Result<(), Error> {
 }
 
 /// The error for a file that is not the one whose footer was read.
-pub(super) fn changed(path: &Path) -> Error {
+pub(crate) fn changed(path: &Path) -> Error {
     refused(path, "was changed")
 }
 

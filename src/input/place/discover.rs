@@ -8,10 +8,11 @@ use super::delta::files as delta_files;
 use super::table::FoundFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Finder;
-use crate::input::folders::{is_parquet, is_skipped, table_format, table_format_fault};
+use crate::input::folders::{is_csv_in_folder, is_parquet, is_skipped, table_format, table_format_fault};
 
 /// The files that `inputs` stand for. Folders are walked in name order; only `.parquet`, `.parq` and `.pq` files in
-/// them count, and names that begin with `.` or `_` are skipped, as in Spark and Hive.
+/// them count, or `.csv` and `.tsv` files (also with `.gz`) where there is no Parquet. Names that begin with `.` or `_`
+/// are skipped, as in Spark and Hive.
 ///
 /// # Errors
 /// [`Error::Absent`] if a path, a pattern or a version matches nothing.
@@ -27,7 +28,7 @@ fn find(inputs: &[PathBuf]) -> Result<Vec<FoundFile>> {
         if text.contains("://") {
             let of = |(path, object): (PathBuf, _)| {
                 let partitions = partitions(&path);
-                FoundFile { path, object: Some(object), partitions, member: None }
+                FoundFile { path, object: Some(object), partitions, member: None, converted: None }
             };
             found.extend(finder.find(input)?.into_iter().map(of));
         } else if let (table, version @ Some(_)) = versioned(input) {
@@ -63,7 +64,8 @@ fn add(input: &Path, path: &Path, found: &mut Vec<FoundFile>) -> Result<()> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io("read", path, &e))?;
     if meta.is_file() {
         let partitions = partitions(path);
-        found.push(FoundFile { path: path.to_path_buf(), object: None, partitions, member: None });
+        let path = path.to_path_buf();
+        found.push(FoundFile { path, object: None, partitions, member: None, converted: None });
         return Ok(());
     }
     if !meta.is_dir() {
@@ -84,13 +86,19 @@ fn add(input: &Path, path: &Path, found: &mut Vec<FoundFile>) -> Result<()> {
         if is_skipped(&name) {
             continue;
         }
-        if entry.is_dir() || is_parquet(&entry) {
+        if entry.is_dir() || is_parquet(&entry) || is_csv_in_folder(&entry) {
             add(input, &entry, found)?;
         }
     }
+    if input == path && found[before..].iter().any(|file| is_parquet(&file.path)) {
+        // The same table may lie there in both formats.
+        let parquet = found.split_off(before).into_iter().filter(|file| !is_csv_in_folder(&file.path));
+        found.extend(parquet);
+    }
     if input == path && found.len() == before {
         return Err(Error::input(format!(
-            "{} holds no Parquet file (*.parquet, *.parq, *.pq; names that begin with . or _ are skipped)",
+            "{} holds neither Parquet (*.parquet, *.parq, *.pq) nor CSV (*.csv, *.tsv, also with .gz); names that begin with \
+             . or _ are skipped",
             path.display()
         ))
         .of_kind(ErrorKind::NotFound)

@@ -6,4 +6,4 @@ mod discover;
 mod table;
 
 pub(crate) use self::discover::{discover, versioned};
-pub(crate) use self::table::{ColumnPlace, FileColumn, FoundFile, TableVersion};
+pub(crate) use self::table::{ColumnPlace, ConvertedFile, FileColumn, FoundFile, TableVersion};

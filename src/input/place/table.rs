@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Object;
-use crate::input::file::Footer;
+use crate::input::file::{Footer, RangeFile, Stamp};
 
 /// The most rows of a row group with deleted rows: each takes a bit of memory.
 const MOST_ROWS: u64 = 1 << 31;
@@ -27,6 +27,20 @@ pub(crate) struct FoundFile {
     pub(crate) partitions: Vec<(String, String)>,
     /// What the log of its table says; folder names are then ignored.
     pub(crate) member: Option<Member>,
+    /// What is read instead, if it is not Parquet.
+    pub(crate) converted: Option<ConvertedFile>,
+}
+
+/// Parquet that was made of a file in another format.
+#[derive(Debug)]
+pub(crate) struct ConvertedFile {
+    pub(crate) file: RangeFile,
+    /// Bytes of the file that it was made of.
+    pub(crate) size: u64,
+    /// blake3 of that file.
+    pub(crate) hash: String,
+    /// Its state when it was opened.
+    pub(crate) stamp: Stamp,
 }
 
 /// A column as a file has it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::input::Access;
+use crate::input::{Access, CsvOptions};
 use crate::text::{KeySource, as_text};
 
 /// What to read.
@@ -13,8 +13,8 @@ use crate::text::{KeySource, as_text};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct InputOptions {
-    /// Parquet files, folders (key=value folders too), quoted patterns; URLs and
-    /// Delta tables (table@v12 for version 12), if built with support for them
+    /// Parquet or CSV files, folders (key=value folders too), quoted patterns; URLs
+    /// and Delta tables (table@v12 for version 12), if built with support for them
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(value_name = "INPUT"))]
     pub paths: Vec<PathBuf>,
@@ -33,6 +33,15 @@ pub struct InputOptions {
     #[schemars(with = "Option<String>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME", help_heading = "Columns"))]
     pub keys: Option<KeySource>,
+    /// How CSV files are written.
+    #[serde(skip_serializing_if = "is_default")]
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub csv: CsvOptions,
+}
+
+/// Whether nothing was said about CSV files.
+fn is_default(csv: &CsvOptions) -> bool {
+    *csv == CsvOptions::default()
 }
 
 impl InputOptions {
@@ -43,7 +52,7 @@ impl InputOptions {
 
     /// How to open them.
     pub(crate) fn access(&self) -> Access {
-        Access { keys: self.keys.clone() }
+        Access { keys: self.keys.clone(), csv: self.csv.clone() }
     }
 
     /// All files, folders and patterns that are read.

@@ -79,4 +79,14 @@ impl Resources {
     pub(crate) fn scratch_folder(&self, out: Option<&Path>) -> PathBuf {
         self.scratch.clone().or_else(|| out.map(Path::to_path_buf)).unwrap_or_else(std::env::temp_dir)
     }
+
+    /// The same before the output's folder is made: the nearest folder above it that exists.
+    pub(crate) fn existing_scratch_folder(&self, out: Option<&Path>) -> PathBuf {
+        let folder = self.scratch_folder(out.map(|out| if out.as_os_str().is_empty() { Path::new(".") } else { out }));
+        if self.scratch.is_some() {
+            return folder;
+        }
+        let absolute = std::path::absolute(&folder).unwrap_or(folder);
+        absolute.ancestors().find(|f| f.is_dir()).map_or_else(std::env::temp_dir, Path::to_path_buf)
+    }
 }

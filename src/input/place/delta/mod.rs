@@ -103,7 +103,7 @@ fn read(root: &Url, folder: &Path, version: Option<u64>) -> Result<Vec<FoundFile
         // By the protocol, an empty text is null too.
         let values = file.partition_values.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         let member = Some(Member { table: table.clone(), values, deleted });
-        Ok(FoundFile { path, object: None, partitions: Vec::new(), member })
+        Ok(FoundFile { path, object: None, partitions: Vec::new(), member, converted: None })
     };
     let mut found = files.into_par_iter().map(found).collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|a, b| a.path.cmp(&b.path));
