@@ -255,7 +255,8 @@ impl Source {
     /// Nothing is written.
     ///
     /// # Errors
-    /// An input that does not exist, contains neither Parquet nor CSV, or has a footer that is inconsistent with its file.
+    /// An input that does not exist, contains neither Parquet nor CSV, or has a footer that is inconsistent with its
+    /// file.
     ///
     /// # Examples
     /// ```

@@ -82,7 +82,7 @@ fn faults_of_a_file() {
     refused("[clustering]\nclusters = 3\n", &["fit.toml", "line 2, column 1", "unknown field `clusters`", "`k`"]);
     refused("[clustering]\nk = \"five\"\n", &["fit.toml", "line 2", "invalid type: string \"five\""]);
     refused(&CONFIG.replace("k = 3", ""), &["the number of segments is missing: give --k, or k in [clustering]"]);
-    refused(&CONFIG.replace("paths = [\"a.parquet\"]", ""), &["no input: name Parquet files"]);
+    refused(&CONFIG.replace("paths = [\"a.parquet\"]", ""), &["no input: name Parquet or CSV files"]);
     refused(&CONFIG.replace("out = \"out\"", ""), &["the output is missing: name a folder with --out"]);
     refused(&CONFIG.replace("\"1GiB\"", "\"much\""), &["\"much\" is not a size"]);
     let misspelt = CONFIG.replace("weight = 2.0", "wieght = 2.0");
@@ -147,7 +147,7 @@ fn every_job_wants_an_input() {
     ];
     for job in jobs {
         let ran = crate::command::Ran::from(hyades(job.iter().copied()));
-        ran.is_refused(2, &["no input: name Parquet files, folders or patterns"]);
+        ran.is_refused(2, &["no input: name Parquet or CSV files, folders or patterns"]);
     }
     assert!(!w.path("other").exists() && !w.path("t.parquet").exists());
 }

@@ -30,6 +30,14 @@ pub(super) struct Dialect {
 }
 
 impl Dialect {
+    /// The separator as users name it.
+    pub(super) fn separator_name(&self) -> String {
+        match self.separator {
+            b'\t' => "tab".into(),
+            byte => char::from(byte).into(),
+        }
+    }
+
     /// Of a file in `encoding`, after the `skipped` bytes of its mark.
     ///
     /// # Errors
@@ -43,12 +51,12 @@ impl Dialect {
         let line_end = if text.contains('\n') || !text.contains('\r') { b'\n' } else { b'\r' };
         let named = format.separator.as_slice();
         let candidates = if named.is_empty() { &SEPARATORS[..] } else { named };
-        let looks: Vec<Look> = candidates.iter().map(|s| Look::of(&text, *s, is_whole, format)).collect();
+        let looks: Vec<SampleLook> = candidates.iter().map(|s| SampleLook::of(&text, *s, is_whole, format)).collect();
         // Among equals, the first.
         let best = looks.iter().rev().max_by(|a, b| a.rank().cmp(&b.rank()));
         let (separator, first) = match best {
             Some(look) if look.first.len() > 1 || candidates.len() == 1 => (look.separator, look.first.clone()),
-            _ => (candidates[0], Look::of(&text, candidates[0], is_whole, format).first),
+            _ => (candidates[0], SampleLook::of(&text, candidates[0], is_whole, format).first),
         };
         if first.is_empty() {
             let why = match is_whole {
@@ -64,7 +72,7 @@ impl Dialect {
 }
 
 /// What the beginning of a file looks like with one separator.
-struct Look {
+struct SampleLook {
     separator: u8,
     /// The fields of the first record.
     first: Vec<String>,
@@ -76,9 +84,9 @@ struct Look {
     typed: usize,
 }
 
-impl Look {
+impl SampleLook {
     fn of(text: &str, separator: u8, is_whole: bool, format: &CsvFormat) -> Self {
-        let mut look = Look { separator, first: Vec::new(), records: 0, alike: 0, fields: 0, typed: 0 };
+        let mut look = SampleLook { separator, first: Vec::new(), records: 0, alike: 0, fields: 0, typed: 0 };
         records(text, separator, is_whole, |fields| {
             if look.records == 0 {
                 look.first = fields.iter().map(|f| (*f).to_owned()).collect();

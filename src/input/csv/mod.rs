@@ -29,7 +29,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 pub use self::options::{CsvHeader, CsvOptions};
 use self::pass::{CsvTable, SurveyedTable};
 use self::report::tell;
-use self::seen::{ColumnSeen, CsvType, TextReason};
+use self::seen::{ColumnSeen, CsvType, SettledColumn, SettledColumns};
 use self::write::{FileEnd, ParquetUse, RowWriter};
 use super::file::RangeFile;
 use super::folders::is_csv;
@@ -37,21 +37,12 @@ use super::place::{ConvertedFile, FoundFile, discover};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 
-/// A settled column.
-struct SettledColumn {
-    csv_type: CsvType,
-    reason: Option<TextReason>,
-}
-
-/// The columns of all files, by name.
-type Settled = HashMap<String, SettledColumn>;
-
 /// CSV files whose types are known.
 pub(crate) struct CsvInput {
     tables: Vec<SurveyedTable>,
     /// The columns that the folders of each file stand for.
     folders: Vec<Vec<(String, String)>>,
-    settled: Settled,
+    settled: SettledColumns,
 }
 
 /// Where Parquet is written: a file from a place on, and what errors call it.

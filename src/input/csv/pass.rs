@@ -135,7 +135,7 @@ impl CsvTable {
         let fields = ragged.fields;
         let (s, first) =
             (if fields == 1 { "" } else { "s" }, if self.dialect.has_header { "header" } else { "first line" });
-        let separator = super::report::separator(self.dialect.separator);
+        let separator = self.dialect.separator_name();
         self.source.refuse(&format!(
             "line {line} has {fields} field{s}, the {first} has {columns}; fields that contain the separator \
              {separator} or a line end must be quoted; --csv-separator names another separator"

@@ -1,26 +1,17 @@
 //! What users are told about CSV: how it was read, and what may need a word from them.
 
-use super::Settled;
 use super::moment::DayOrder;
 use super::pass::SurveyedTable;
-use super::seen::{CsvType, TextReason};
+use super::seen::{CsvType, SettledColumns, TextReason};
 use crate::event::Watch;
 use crate::text::{quoted, thousands};
 
 /// Columns that are named of each type.
 const NAMED: usize = 8;
 
-/// The name of a separator.
-pub(super) fn separator(byte: u8) -> String {
-    match byte {
-        b'\t' => "tab".into(),
-        byte => char::from(byte).into(),
-    }
-}
-
 /// One note about the files and the types of their columns, and a warning for each column that is text by a few values
 /// or by doubt.
-pub(super) fn tell(tables: &[SurveyedTable], settled: &Settled, watch: Watch<'_>) {
+pub(super) fn tell(tables: &[SurveyedTable], settled: &SettledColumns, watch: Watch<'_>) {
     let Some(first) = tables.first() else { return };
     for table in tables.iter().filter(|table| table.is_guess) {
         watch.warn(format!(
@@ -39,7 +30,7 @@ pub(super) fn tell(tables: &[SurveyedTable], settled: &Settled, watch: Watch<'_>
     let encoding = first.table.encoding.0.name();
     watch.note(format!(
         "{files}: {encoding}, separated by {}, {header}; types from all {} rows: {}",
-        separator(dialect.separator),
+        dialect.separator_name(),
         thousands(rows),
         types(tables, settled)
     ));
@@ -59,7 +50,7 @@ fn names(tables: &[SurveyedTable]) -> Vec<&str> {
 }
 
 /// `integer: a, b; text: c`.
-fn types(tables: &[SurveyedTable], settled: &Settled) -> String {
+fn types(tables: &[SurveyedTable], settled: &SettledColumns) -> String {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for name in names(tables) {
         let Some(column) = settled.get(name) else { continue };

@@ -1,6 +1,8 @@
 //! What the fields of a column look like, over all rows, and the type that follows. Counts and masks merge in any
 //! order; only the first odd value is that of the first block.
 
+use std::collections::HashMap;
+
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::moment::may_be_date;
@@ -52,6 +54,17 @@ pub(super) enum CsvType {
     Moment(usize, bool),
     Text,
 }
+
+/// A column of all files.
+#[derive(Debug)]
+pub(super) struct SettledColumn {
+    pub(super) csv_type: CsvType,
+    /// Why it is text, if there is more to it.
+    pub(super) reason: Option<TextReason>,
+}
+
+/// The columns of all files, by name.
+pub(super) type SettledColumns = HashMap<String, SettledColumn>;
 
 /// Why a column of numbers or dates is text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -47,7 +47,7 @@ pub(super) struct CsvBlock {
 }
 
 /// The bytes of a file in order.
-struct Raw {
+struct RawBytes {
     file: Arc<File>,
     at: u64,
     size: u64,
@@ -55,8 +55,8 @@ struct Raw {
 }
 
 enum Unpacked {
-    Plain(Raw),
-    Gzip(Box<MultiGzDecoder<Raw>>),
+    Plain(RawBytes),
+    Gzip(Box<MultiGzDecoder<RawBytes>>),
 }
 
 /// Reads a file in blocks.
@@ -102,7 +102,7 @@ impl CsvFile {
     }
 
     fn unpacked(&self) -> Unpacked {
-        let raw = Raw { file: self.file.clone(), at: 0, size: self.size, hash: blake3::Hasher::new() };
+        let raw = RawBytes { file: self.file.clone(), at: 0, size: self.size, hash: blake3::Hasher::new() };
         match self.is_gzip {
             false => Unpacked::Plain(raw),
             true => Unpacked::Gzip(Box::new(MultiGzDecoder::new(raw))),
@@ -145,7 +145,7 @@ impl CsvFile {
     }
 }
 
-impl Read for Raw {
+impl Read for RawBytes {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = (out.len() as u64).min(self.size - self.at) as usize;
         read_at(&self.file, &mut out[..n], self.at)?;
@@ -172,7 +172,7 @@ impl Unpacked {
         Ok(n)
     }
 
-    fn raw(&mut self) -> &mut Raw {
+    fn raw(&mut self) -> &mut RawBytes {
         match self {
             Unpacked::Plain(raw) => raw,
             Unpacked::Gzip(gzip) => gzip.get_mut(),

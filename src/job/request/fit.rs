@@ -149,7 +149,7 @@ impl FitRequest {
     pub(in crate::job) fn check(&self) -> Result<CheckedFit> {
         let mut request = self.clone();
         if request.input.paths.is_empty() {
-            let text = "no input: name Parquet files, folders or patterns, or give paths in [input]";
+            let text = "no input: name Parquet or CSV files, folders or patterns, or give paths in [input]";
             return Err(Error::usage(text.into()));
         }
         request.clustering = request.clustering.check()?;
