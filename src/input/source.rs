@@ -12,9 +12,7 @@ use super::beside::JoinedColumns;
 use super::cloud;
 use super::cloud::{Ahead, Object};
 use super::csv::convert;
-use super::file::{
-    Access, Footer, Keys, RangeFile, gone, read_footer, read_footer_of, tail, vet_unchanged,
-};
+use super::file::{Access, Footer, Keys, RangeFile, gone, read_footer, read_footer_of, tail, vet_unchanged};
 use super::place::{ColumnPlace, FileColumn, FoundFile, TableVersion, discover};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};

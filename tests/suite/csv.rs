@@ -9,10 +9,10 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use encoding_rs::{Encoding, GB18030, WINDOWS_1252};
+use hyades::Error;
 use hyades::event::{Event, Observer, Stage};
 use hyades::input::Source;
 use hyades::job::{self, ConvertRequest, FitRequest, InputOptions};
-use hyades::Error;
 
 use crate::command::{Ran, Workshop, done, json, labels_hash};
 use crate::harness::{hyades, root, tests};
