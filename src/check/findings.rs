@@ -9,6 +9,7 @@ use super::profile::{ColumnValues, Profile};
 use super::report::ColumnReport;
 use super::sentinel::{Codes, sentinels};
 use super::value::Value;
+use super::written::{Written, are_days, as_text};
 use crate::roles::{personal_data as personal_name, protected_attribute};
 use crate::text::{date, percent, quoted};
 
@@ -51,7 +52,10 @@ type ColumnFinder = fn(&ColumnFacts<'_>) -> Option<ColumnFinding>;
 /// Finders for every column, in the order of the report.
 const OF_ANY_COLUMN: [ColumnFinder; 5] = [personal, protected, mistyped, absent, empty];
 /// Finders for columns that have values; [`sentinel_codes`] and [`likely_id`] follow them.
-const OF_VALUES: [ColumnFinder; 6] = [mostly_missing, infinite, nan, empty_text, padded, constant];
+const OF_VALUES: [ColumnFinder; 7] = [mostly_missing, infinite, nan, empty_text, padded, constant, written_otherwise];
+
+/// Kinds of findings about text that is neither a category nor an id.
+pub(super) const AS_TEXT: [&str; 3] = ["number_as_text", "percentage_as_text", "date_as_text"];
 
 /// The findings about one column. `personal` is the result of [`personal_data`].
 pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Option<String>) -> Vec<Finding> {
@@ -60,7 +64,9 @@ pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Opti
     if profile.present() > 0 {
         found.extend(OF_VALUES.iter().filter_map(|find| find(&facts)));
         found.extend(sentinel_codes(&facts));
-        found.extend(likely_id(&facts));
+        // What is a number or a date is no name.
+        let is_value = found.iter().any(|(_, kind, _)| AS_TEXT.contains(kind));
+        found.extend(likely_id(&facts).filter(|_| !is_value));
     }
     let column = || Some(report.name.clone());
     found.into_iter().map(|(severity, kind, text)| Finding { severity, kind, column: column(), text }).collect()
@@ -137,6 +143,38 @@ fn constant(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let c = common.filter(|c| c.share >= NEARLY)?;
     let text = format!("nearly constant: {} in {} of the rows", value(&c.value), percent(c.share));
     Some((Note, "nearly_constant", text))
+}
+
+/// Numbers or dates in a type that a fit does not read as such.
+fn written_otherwise(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
+    let name = quoted(&facts.report.name);
+    let (kind, what, example, remedy) = match &facts.profile.values {
+        ColumnValues::Text(text) if facts.personal.is_none() => {
+            let (written, example) = as_text(&text.sample)?;
+            let number = format!("a fit does not use text: write {name} as a number, with a decimal point");
+            let (kind, what, remedy) = match written {
+                Written::Digits => {
+                    let remedy = "a fit does not use text: if they count or measure something, write them as numbers; a \
+                                  recipe can encode codes";
+                    return Some((Note, "digits_as_text", format!("whole numbers as text ({example:?}); {remedy}")));
+                }
+                Written::Number => ("number_as_text", "numbers as text", number),
+                Written::Percentage => ("percentage_as_text", "percentages as text", number),
+                Written::Date => {
+                    ("date_as_text", "dates as text", format!("write {name} as a date, which --include then uses"))
+                }
+            };
+            (kind, what, format!("{example:?}"), remedy)
+        }
+        ColumnValues::Numbers(n) if facts.report.class == Class::Number && are_days(&n.sample) => {
+            let example = n.sample.iter().find(|v| v.is_finite() && **v != 0.0)?;
+            let remedy =
+                format!("their differences are not days: write {name} as a date, or leave it out with --exclude");
+            ("date_as_number", "dates as whole numbers", example.to_string(), remedy)
+        }
+        _ => return None,
+    };
+    Some((Warning, kind, format!("{what} ({example}); {remedy}")))
 }
 
 /// Codes for unknown, such as -999 or 1900-01-01.

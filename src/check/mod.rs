@@ -26,6 +26,7 @@ mod sentinel;
 mod starter;
 mod text;
 mod value;
+mod written;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -52,7 +53,7 @@ use self::pass::{PassOutcome, pass};
 use self::profile::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
-use crate::input::{IdFindings, Source, agreed, check_ids};
+use crate::input::{IdFindings, Source, SourceColumn, agreed, check_ids};
 use crate::job::{InputOptions, Resources, inputs};
 use crate::output::Publication;
 use crate::roles::guess_id;
@@ -222,7 +223,7 @@ fn examine(
         duplicate_rows,
         columns: described.reports,
         correlations: pairs.map(|pairs| correlations(source, &pairs, &paired)),
-        schema_differences: source.columns().iter().flat_map(|c| c.conflicts.iter().cloned()).collect(),
+        schema_differences: source.columns().iter().flat_map(SourceColumn::differences).collect(),
         findings: Vec::new(),
         expectations,
     };
@@ -308,7 +309,7 @@ fn of_table(report: &CheckReport, numbers: usize, locked: usize) -> Vec<Finding>
         };
         add(Warning, "locked", text);
     } else if !report.schema_differences.is_empty() {
-        let text = format!("the files disagree about their columns in {} places", report.schema_differences.len());
+        let text = format!("the files differ about their columns in {} places", report.schema_differences.len());
         add(Warning, "schema", text);
     }
     if let Some(id) = &report.id {

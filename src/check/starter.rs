@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::findings::tell;
+use super::findings::{AS_TEXT, tell};
 use super::piece::Class;
 use super::report::{CheckReport, ColumnReport, QUANTILES};
 use super::value::Value;
@@ -87,6 +87,7 @@ fn is_category(report: &CheckReport, column: &ColumnReport) -> bool {
         && (2..=CATEGORIES).contains(&column.distinct)
         && !finding("personal_data")
         && !finding("likely_id")
+        && !AS_TEXT.into_iter().any(finding)
 }
 
 /// A column in one line.

@@ -10,13 +10,13 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{CastOptions, cast, cast_with_options, take};
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
-use parquet::schema::types::SchemaDescriptor;
 
-use super::file::{BATCH_ROWS, GuardedGroup, RangeFile, sealed};
+use super::file::{BATCH_ROWS, GuardedGroup, RangeFile, is_int96, sealed};
 use super::place::ColumnPlace;
 use super::source::{RowGroup, Source};
+use super::widen::is_within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::panics::guarded;
 
@@ -31,12 +31,14 @@ pub(crate) struct ColumnReader<'a> {
 }
 
 enum ReaderKind {
-    File(Box<ParquetRecordBatchReader>, RangeFile),
-    /// One value for all rows, as an array of length 1: a folder's name, or what a table's log says.
-    Constant {
-        value: ArrayRef,
-        left: u64,
+    File {
+        reader: Box<ParquetRecordBatchReader>,
+        range: RangeFile,
+        /// Whether arrays are converted to the column's type.
+        converts: bool,
     },
+    /// One value for all rows, as an array of length 1: a folder's name, or what a table's log says.
+    Constant { value: ArrayRef, left: u64 },
 }
 
 impl<'a> ColumnReader<'a> {
@@ -45,28 +47,22 @@ impl<'a> ColumnReader<'a> {
         let description = &source.columns()[column];
         let file = &source.files()[group.file];
         let refuse = |why: &str| fault(source, group, column, why);
-        // Joined columns are in a separate file with matching row groups.
-        let (range, metadata, index, root, live) = match description.joined {
-            Some((table, _)) => {
-                let beside = source.joined()[table]
-                    .beside
-                    .as_ref()
-                    .ok_or_else(|| Error::Internal(format!("{:?} is read before it is joined", description.name)))?;
-                let root = beside.metadata.schema().index_of(&description.name).map_err(|e| refuse(&e.to_string()))?;
-                (beside.file.clone(), beside.metadata.clone(), group.number, root, None)
-            }
+        let everywhere = |value: ArrayRef| {
+            let kind = ReaderKind::Constant { value, left: group.rows };
+            Ok(ColumnReader { source, group, column, kind })
+        };
+        let chunk = match description.joined {
+            Some((table, _)) => StoredChunk::joined(source, group, (table, &description.name))?,
             None => match file.column(&description.name).map(|c| &c.place) {
-                Some(ColumnPlace::Root(root)) => (
-                    file.open_column(group.index, *root)?,
-                    file.footer.metadata.clone(),
-                    group.index,
-                    *root,
-                    file.live(group.index),
-                ),
+                Some(ColumnPlace::Root(root)) => StoredChunk {
+                    range: file.open_column(group.index, *root)?,
+                    metadata: file.footer.metadata.clone(),
+                    group: group.index,
+                    root: *root,
+                    live: file.live(group.index),
+                },
                 Some(ColumnPlace::Folder(text) | ColumnPlace::Log(text)) => {
-                    let value = constant(text.as_deref(), &description.data_type).map_err(|why| refuse(&why))?;
-                    let kind = ReaderKind::Constant { value, left: group.rows };
-                    return Ok(ColumnReader { source, group, column, kind });
+                    return everywhere(constant(text.as_deref(), &description.data_type).map_err(|why| refuse(&why))?);
                 }
                 Some(ColumnPlace::Unfit(why)) => return Err(refuse(why)),
                 Some(ColumnPlace::Locked(why)) => {
@@ -74,27 +70,17 @@ impl<'a> ColumnReader<'a> {
                     let error = Error::input(format!("{path}: column {:?} {why}", description.name));
                     return Err(error.of_columns([&description.name]).of_file(&file.path).of_option("--keys"));
                 }
-                None => return Err(refuse("the file does not have it")),
+                None => return everywhere(new_null_array(&description.data_type, 1)),
             },
         };
-        let reader = guarded(|| {
-            let mask = ProjectionMask::roots(metadata.parquet_schema(), [root]);
-            let batch = BATCH_ROWS.min(group.rows as usize);
-            let kept = match (live, source.kept(&group)) {
-                (Some(live), Some(kept)) => Some(within(live, kept)),
-                (live, kept) => live.or(kept).cloned(),
-            };
-            let kept = kept.map(RowSelection::from_boolean_buffer);
-            if sealed::is_sealed(&metadata, index, &mask)? {
-                return Ok(sealed::open(range.clone(), metadata, index, mask, batch, kept)?);
-            }
-            let fields = hints(metadata.schema().fields(), metadata.parquet_schema(), root, &description.data_type);
-            let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(&fields))?;
-            let pages = GuardedGroup::new(range.clone(), metadata.metadata().clone(), index);
-            Ok::<_, ArrowError>(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
-        });
-        let reader = reader.map_err(|why| range.fault().unwrap_or_else(|| refuse(&why)))?;
-        let kind = ReaderKind::File(Box::new(reader), range);
+        let (own, wanted) = (chunk.data_type(), &description.data_type);
+        if *own == DataType::Null && *wanted != DataType::Null {
+            return everywhere(new_null_array(wanted, 1));
+        }
+        let converts = *own != *wanted && (file.table().is_some() || chunk.can_become(wanted));
+        let reader = guarded(|| chunk.decode(BATCH_ROWS.min(group.rows as usize), source.kept(&group)));
+        let reader = reader.map_err(|why| chunk.range.fault().unwrap_or_else(|| refuse(&why)))?;
+        let kind = ReaderKind::File { reader: Box::new(reader), range: chunk.range, converts };
         Ok(ColumnReader { source, group, column, kind })
     }
 
@@ -108,14 +94,14 @@ impl<'a> ColumnReader<'a> {
         Ok(values)
     }
 
-    /// The next array: of the file's type, or of the table's where the file belongs to one. None after the last. A
-    /// folder name is an array of f64 where all names of the key are numbers, else of text.
+    /// The next array, of the column's type; of the file's own where the files do not agree about the type. None after
+    /// the last.
     pub(crate) fn next_array(&mut self) -> Result<Option<ArrayRef>> {
         let (source, group, column) = (self.source, self.group, self.column);
         match &mut self.kind {
-            ReaderKind::File(reader, range) => {
+            ReaderKind::File { reader, range, converts } => {
                 let next = || match reader.next().transpose()? {
-                    Some(batch) if source.files()[group.file].table().is_some() => {
+                    Some(batch) if *converts => {
                         converted(batch.column(0), &source.columns()[column].data_type).map(Some)
                     }
                     batch => Ok(batch.map(|b| b.column(0).clone())),
@@ -144,18 +130,54 @@ impl<'a> ColumnReader<'a> {
     }
 }
 
-/// Types that the decoder should produce. Only INT96 needs this: as nanoseconds, it ends in the year 2262.
-fn hints(fields: &Fields, schema: &SchemaDescriptor, root: usize, wanted: &DataType) -> Fields {
-    let parquet = &schema.root_schema().get_fields()[root];
-    let is_int96 = parquet.is_primitive() && parquet.get_physical_type() == parquet::basic::Type::INT96;
-    if !is_int96 || !matches!(wanted, DataType::Timestamp(..)) {
-        return fields.clone();
+/// A column of a row group of a Parquet file.
+struct StoredChunk<'a> {
+    range: RangeFile,
+    metadata: ArrowReaderMetadata,
+    group: usize,
+    root: usize,
+    /// The rows that are not deleted; None: all.
+    live: Option<&'a BooleanBuffer>,
+}
+
+impl StoredChunk<'_> {
+    /// A column of a joined table, by the table's number and the name: in a file with the row groups of the input.
+    fn joined(source: &Source, group: RowGroup, (table, name): (usize, &str)) -> Result<Self> {
+        let beside = source.joined()[table].beside.as_ref();
+        let beside = beside.ok_or_else(|| Error::Internal(format!("{name:?} is read before it is joined")))?;
+        let root = beside.metadata.schema().index_of(name);
+        let root = root.map_err(|e| Error::Internal(format!("a joined column is gone: {e}")))?;
+        let (range, metadata) = (beside.file.clone(), beside.metadata.clone());
+        Ok(StoredChunk { range, metadata, group: group.number, root, live: None })
     }
-    let hinted = |(i, field): (usize, &FieldRef)| match i == root {
-        true => Arc::new(field.as_ref().clone().with_data_type(wanted.clone())),
-        false => field.clone(),
-    };
-    fields.iter().enumerate().map(hinted).collect()
+
+    fn data_type(&self) -> &DataType {
+        self.metadata.schema().field(self.root).data_type()
+    }
+
+    /// Whether its values can be read as another type.
+    fn can_become(&self, wanted: &DataType) -> bool {
+        let is_moment = matches!(wanted, DataType::Timestamp(..)) && is_int96(self.metadata.metadata(), self.root);
+        is_moment || is_within(self.data_type(), wanted)
+    }
+
+    /// A decoder of its rows, or of the `kept` ones among those that are not deleted.
+    fn decode(&self, batch: usize, kept: Option<&BooleanBuffer>) -> Result<ParquetRecordBatchReader, ArrowError> {
+        let (metadata, group) = (&self.metadata, self.group);
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), [self.root]);
+        let kept = match (self.live, kept) {
+            (Some(live), Some(kept)) => Some(within(live, kept)),
+            (live, kept) => live.or(kept).cloned(),
+        };
+        let kept = kept.map(RowSelection::from_boolean_buffer);
+        if sealed::is_sealed(metadata, group, &mask)? {
+            return Ok(sealed::open(self.range.clone(), metadata.clone(), group, mask, batch, kept)?);
+        }
+        let fields = metadata.schema().fields();
+        let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(fields))?;
+        let pages = GuardedGroup::new(self.range.clone(), metadata.metadata().clone(), group);
+        Ok(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, kept)?)
+    }
 }
 
 /// The rows of `live` that are also in `kept`, which has a bit for each of them.
@@ -184,15 +206,38 @@ fn converted(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowEr
         return Ok(array.clone());
     }
     let options = CastOptions { safe: false, ..Default::default() };
-    match data_type {
-        // Arrow has no time zone table here; in Delta tables the zone is UTC, so the numbers are those without a zone.
-        DataType::Timestamp(TimeUnit::Microsecond, zone @ Some(_)) => {
-            let plain = cast_with_options(array, &DataType::Timestamp(TimeUnit::Microsecond, None), &options)?;
-            let micros = plain.as_primitive::<TimestampMicrosecondType>().clone();
-            Ok(Arc::new(micros.with_timezone_opt(zone.clone())))
+    match (array.data_type(), data_type) {
+        (DataType::Timestamp(..), DataType::Timestamp(..)) => retimed(array, data_type),
+        (DataType::Date32 | DataType::Date64 | DataType::Utf8, DataType::Timestamp(..)) => {
+            let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+            retimed(&cast_with_options(array, &micros, &options)?, data_type)
+        }
+        (own, DataType::Float64) if own.is_numeric() => {
+            let mut values = Vec::with_capacity(array.len());
+            append_f64(array, &mut values)?;
+            Ok(Arc::new(Float64Array::new(values.into(), array.nulls().cloned())))
         }
         _ => cast_with_options(array, data_type, &options),
     }
+}
+
+/// Timestamps in another unit and zone, which stand for the same moments. Digits that a coarser unit lacks are cut off.
+fn retimed(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    let per_second = |data_type: &DataType| match data_type {
+        DataType::Timestamp(TimeUnit::Second, _) => 1i64,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000_000,
+        _ => 1_000_000_000,
+    };
+    let (from, per) = (per_second(array.data_type()), per_second(to));
+    let ticks = cast(array, &DataType::Int64)?;
+    let ticks = ticks.as_primitive::<Int64Type>();
+    let unfit = |v: i64| ArrowError::ComputeError(format!("the time {v} (of {from} a second) does not fit {to}"));
+    let changed: PrimitiveArray<Int64Type> = match per >= from {
+        true => ticks.try_unary(|v| v.checked_mul(per / from).ok_or_else(|| unfit(v)))?,
+        false => ticks.unary(|v| v.div_euclid(from / per)),
+    };
+    cast(&changed, to)
 }
 
 /// The values of a numeric, boolean or date array as f64, appended to `out`: nulls as NaN, dates and timestamps in days

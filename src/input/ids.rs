@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, UInt64Type};
 use rayon::prelude::*;
 
 use super::column::ColumnReader;
-use super::id_keys::id_keys;
+use super::id_keys::{id_keys, id_type, whole_ids};
 use super::pseudonym::Pseudonym;
 use super::source::{Order, RowGroup, Source};
 use super::stream::ColumnStream;
@@ -24,13 +24,13 @@ pub(crate) struct IdFindings {
 }
 
 /// Most bytes of keys held at a time when ids are compared.
-const KEY_BYTES: u64 = 512 << 20;
+pub(super) const KEY_BYTES: u64 = 512 << 20;
 
 /// Counts nulls and duplicates in the id column. Ascending ids take one pass and no memory; others are compared by
 /// sorting their keys, in as many rounds as fit `memory` bytes.
 pub(crate) fn check_ids(source: &Source, column: usize, memory: u64, watch: Watch<'_>) -> Result<IdFindings> {
     watch.stage(Stage::Ids, source.rows(), "rows", || {
-        if is_integer(&source.columns()[column].data_type) {
+        if is_integer(&id_type(&source.columns()[column].data_type)) {
             count(source, column, memory, watch, integer_keys)
         } else {
             count(source, column, memory, watch, hashed_keys)
@@ -120,21 +120,29 @@ fn look<K: Ord + Copy>(
     Ok(look)
 }
 
-fn each_array(
+/// Works on the ids of a row group, batch by batch.
+pub(super) fn each_array(
     source: &Source,
     group: RowGroup,
     column: usize,
     mut work: impl FnMut(&ArrayRef) -> Result<(), arrow::error::ArrowError>,
 ) -> Result<()> {
     let mut reader = ColumnReader::open(source, group, column)?;
+    let mut row = group.first_row;
     while let Some(array) = reader.next_array()? {
-        work(&array).map_err(|e| unreadable(&source.columns()[column].name, &e))?;
+        let done = whole_ids(&array, row).and_then(|ids| work(&ids));
+        done.map_err(|e| unreadable(&source.columns()[column].name, &e))?;
+        row += array.len() as u64;
     }
     Ok(())
 }
 
 /// The error for ids that cannot be converted.
 pub(super) fn unreadable(column: &str, why: &arrow::error::ArrowError) -> Error {
+    let why = match why {
+        arrow::error::ArrowError::ComputeError(text) => text.clone(),
+        other => other.to_string(),
+    };
     Error::input(format!("cannot read the ids in column {column:?}: {why}")).of_columns([column])
 }
 
@@ -169,6 +177,8 @@ fn hashed_keys(array: &ArrayRef) -> Result<IdKeys<u128>, arrow::error::ArrowErro
 /// The ids in row order, in pieces of any length.
 pub(crate) struct IdStream<'a> {
     values: ColumnStream<'a>,
+    /// The number of the next row.
+    row: u64,
     field: Field,
     pseudonym: Option<&'a Pseudonym>,
 }
@@ -177,9 +187,9 @@ impl<'a> IdStream<'a> {
     /// The ids of all rows, from the first.
     pub(crate) fn new(source: &'a Source, column: usize) -> Self {
         let description = &source.columns()[column];
-        let field = Field::new(&description.name, description.data_type.clone(), true);
+        let field = Field::new(&description.name, id_type(&description.data_type), true);
         // Possibly together with an audited column.
-        IdStream { values: ColumnStream::new(source, column, 2), field, pseudonym: None }
+        IdStream { values: ColumnStream::new(source, column, 2), row: 0, field, pseudonym: None }
     }
 
     /// Pseudonyms in place of the ids, if there is a key.
@@ -211,7 +221,8 @@ impl<'a> IdStream<'a> {
             pieces.push(piece);
         }
         let parts: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        let ids = arrow::compute::concat(&parts);
+        let ids = arrow::compute::concat(&parts).and_then(|ids| whole_ids(&ids, self.row));
+        self.row += rows as u64;
         let shown = match self.pseudonym {
             Some(pseudonym) => ids.and_then(|ids| pseudonym.of(&ids)),
             None => ids,

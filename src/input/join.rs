@@ -25,9 +25,10 @@ use rayon::prelude::*;
 use super::beside::JoinedColumns;
 use super::column::ColumnReader;
 use super::file::RangeFile;
-use super::id_keys::id_keys;
+use super::id_keys::{id_keys, is_whole_id, whole_ids};
 use super::ids::unreadable;
-use super::source::{Joined, Opening, Order, RowGroup, Source, SourceColumn};
+use super::schema::SourceColumn;
+use super::source::{Joined, Opening, Order, RowGroup, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::numeric::mix_wide;
@@ -86,10 +87,11 @@ impl Source {
                 continue;
             };
             let right_type = &source.columns()[right].data_type;
-            if left_type.is_integer() != right_type.is_integer() {
+            if is_whole_id(&left_type) != is_whole_id(right_type) {
                 faults.push(format!("{at} has {id:?} as {right_type}, the input as {left_type}; convert one of them"));
             }
-            faults.extend(source.columns()[right].conflicts.iter().cloned());
+            let id_column = &source.columns()[right];
+            faults.extend(id_column.conflicts.iter().cloned().chain(id_column.lacks()));
             for (c, column) in source.columns().iter().enumerate().filter(|(c, _)| *c != right) {
                 if columns.iter().any(|other| other.name == column.name) {
                     let name = &column.name;
@@ -342,7 +344,8 @@ impl TableLookup<'_> {
         self.watch.check()?;
         let right = &self.table.source;
         let ids = whole(right, group, self.table.id)?;
-        let keys = id_keys(&ids).map_err(|e| unreadable(&right.columns()[self.table.id].name, &e))?;
+        let keys = whole_ids(&ids, group.first_row).and_then(|ids| id_keys(&ids));
+        let keys = keys.map_err(|e| unreadable(&right.columns()[self.table.id].name, &e))?;
         let mask: BooleanArray = keys.iter().map(|key| Some(key.is_some_and(|key| number.has(key)))).collect();
         let column = |&c: &usize| {
             let array = whole(right, group, c)?;
@@ -358,7 +361,8 @@ impl TableLookup<'_> {
         let mut found: Vec<Option<u32>> = Vec::with_capacity(group.rows as usize);
         let mut reader = ColumnReader::open(self.source, group, self.left)?;
         while let Some(array) = reader.next_array()? {
-            let keys = id_keys(&array).map_err(|e| unreadable(&self.source.columns()[self.left].name, &e))?;
+            let keys = whole_ids(&array, group.first_row + found.len() as u64).and_then(|ids| id_keys(&ids));
+            let keys = keys.map_err(|e| unreadable(&self.source.columns()[self.left].name, &e))?;
             found.extend(keys.into_iter().map(|key| held.find(key?)));
         }
         if found.len() as u64 != group.rows {

@@ -14,6 +14,7 @@ use super::cloud::{Ahead, Object};
 use super::csv::convert;
 use super::file::{Access, Footer, Keys, RangeFile, gone, read_footer, read_footer_of, tail, vet_unchanged};
 use super::place::{ColumnPlace, FileColumn, FoundFile, TableVersion, discover};
+use super::schema::{SchemaOfFile, SourceColumn, unify};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 
@@ -48,25 +49,6 @@ pub struct SourceFile {
     /// The rows of each row group that are not deleted; empty: none are deleted.
     live: Vec<BooleanBuffer>,
     table: Option<Arc<TableVersion>>,
-}
-
-/// One column of a [`Source`].
-#[derive(Debug, Clone)]
-pub struct SourceColumn {
-    /// Its name.
-    pub name: String,
-    /// Its type in the first file that has it.
-    pub data_type: DataType,
-    /// Whether it comes from `key=value` folder names.
-    pub is_partition: bool,
-    /// How files disagree about it, or which lack its key: one line per file.
-    pub conflicts: Vec<String>,
-    /// Whether its key is missing for any file.
-    pub is_locked: bool,
-    /// Whether its values come from folder names, of the input or of a joined table.
-    pub(crate) from_folder: bool,
-    /// The joined table that it comes from, and its position there.
-    pub(crate) joined: Option<(usize, usize)>,
 }
 
 /// A run of rows that are decoded together.
@@ -118,6 +100,10 @@ impl SourceFile {
     /// The folder and version of the table that it belongs to, if any.
     pub fn table(&self) -> Option<(&Path, u64)> {
         self.table.as_ref().map(|table| (table.folder.as_path(), table.version))
+    }
+
+    fn schema(&self) -> SchemaOfFile<'_> {
+        SchemaOfFile { path: &self.path, footer: &self.footer, columns: &self.columns }
     }
 
     /// Where a column is.
@@ -317,7 +303,7 @@ impl Source {
                 }
             }
         }
-        let columns = unify(&files).into();
+        let columns = unify(&files.iter().map(SourceFile::schema).collect::<Vec<_>>()).into();
         Ok(Source { files: files.into(), columns, row_groups, kept: Vec::new(), rows, joined: Arc::new([]), keys })
     }
 
@@ -404,6 +390,16 @@ impl Source {
         self.kept.get(at)
     }
 
+    /// The same table, where columns of nulls that have no type have the one that `wanted` has for their name.
+    pub(crate) fn with_types_of_nulls(mut self, wanted: impl Fn(&str) -> Option<DataType>) -> Source {
+        let mut columns = self.columns.to_vec();
+        for column in columns.iter_mut().filter(|c| c.data_type == DataType::Null) {
+            column.data_type = wanted(&column.name).unwrap_or(DataType::Null);
+        }
+        self.columns = columns.into();
+        self
+    }
+
     /// The tables whose columns are joined.
     pub(crate) fn joined(&self) -> &[Joined] {
         &self.joined
@@ -471,84 +467,4 @@ impl Source {
         };
         self.files.iter().map(of_file).sum()
     }
-}
-
-/// Fails if files disagree about a column, or its key is missing; `what` describes the columns, `without` how to do
-/// without.
-pub(crate) fn agreed<'a>(
-    columns: impl IntoIterator<Item = &'a SourceColumn>,
-    what: &str,
-    without: Option<&str>,
-) -> Result<()> {
-    let columns: Vec<&SourceColumn> = columns.into_iter().filter(|c| !c.conflicts.is_empty()).collect();
-    if columns.is_empty() {
-        return Ok(());
-    }
-    let (problem, remedy) = if columns.iter().any(|c| c.is_locked) {
-        (format!("{what} cannot be read"), "supply the missing keys with --keys")
-    } else {
-        (format!("the files do not agree about {what}"), "use files with the same schema")
-    };
-    let lines: Vec<&str> = columns.iter().flat_map(|c| &c.conflicts).map(String::as_str).collect();
-    let without = without.map(|without| format!(", or {without}")).unwrap_or_default();
-    let error = Error::input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  ")));
-    let error = error.of_columns(columns.iter().map(|c| &c.name));
-    Err(if columns.iter().any(|c| c.is_locked) { error.of_option("--keys") } else { error })
-}
-
-/// One list of columns from all files, with each disagreement recorded at its column.
-fn unify(files: &[SourceFile]) -> Vec<SourceColumn> {
-    let mut columns: Vec<SourceColumn> = Vec::new();
-    let mut first: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
-    for column in files.iter().flat_map(|file| &file.columns) {
-        let is_partition = matches!(column.place, ColumnPlace::Folder(_));
-        first.entry(column.field.name().clone()).or_insert_with(|| {
-            columns.push(SourceColumn {
-                name: column.field.name().clone(),
-                data_type: column.field.data_type().clone(),
-                is_partition,
-                conflicts: Vec::new(),
-                is_locked: false,
-                from_folder: is_partition,
-                joined: None,
-            });
-            columns.len() - 1
-        });
-    }
-    for column in &mut columns {
-        let mut home: Option<&Path> = None;
-        for file in files {
-            let at = file.path.display();
-            let (folders, own): (Vec<&FileColumn>, Vec<&FileColumn>) = file
-                .columns
-                .iter()
-                .filter(|c| *c.field.name() == column.name)
-                .partition(|c| matches!(c.place, ColumnPlace::Folder(_)));
-            match own.as_slice() {
-                [] if column.is_partition && !folders.is_empty() => {}
-                [] => column.conflicts.push(format!("{at} has no column {:?}", column.name)),
-                [FileColumn { place: ColumnPlace::Locked(why), .. }] => {
-                    column.conflicts.push(format!("{at}: column {:?} {why}", column.name));
-                    column.is_locked = true;
-                }
-                [FileColumn { place: ColumnPlace::Unfit(why), .. }] => column.conflicts.push(format!("{at} has {why}")),
-                [c] if *c.field.data_type() == column.data_type => home = home.or(Some(&file.path)),
-                [c] => column.conflicts.push(format!(
-                    "{at} has {:?} as {}, {} as {}",
-                    column.name,
-                    c.field.data_type(),
-                    home.unwrap_or(&files[0].path).display(),
-                    column.data_type
-                )),
-                _ => column.conflicts.push(format!("{at} has {} columns named {:?}", own.len(), column.name)),
-            }
-        }
-    }
-    let is_number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
-    for column in columns.iter_mut().filter(|c| c.is_partition) {
-        if files.iter().all(|f| f.partition(&column.name).is_none_or(is_number)) {
-            column.data_type = DataType::Float64;
-        }
-    }
-    columns
 }

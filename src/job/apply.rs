@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, DictionaryArray, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::assign::{Asked, add_counts, batches, division, roles, tell_unseen};
+use super::assign::{Asked, add_counts, batches, division, roles, tell_unseen, typed};
 use super::request::ApplyRequest;
 use super::{ids, inputs, strata};
 use crate::error::{Error, Result};
@@ -62,14 +62,15 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let model = Model::load(&request.model)?;
     let (mut publication, name) = Publication::of_table(&request.out, &request.input.all())?;
     let id_column = model.provenance.id_column.as_deref();
-    let mut source = inputs::open(
+    let source = inputs::open(
         &request.input,
         request.id.as_deref().or(id_column),
         (&request.resources, request.out.parent()),
         watch,
     )?;
-    let division = division(&model, &request.model, &source)?;
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
+    let mut source = typed(source, &preparations);
+    let division = division(&model, &request.model, &source)?;
     let asked = Asked { id: request.id.as_ref(), protect: &[], outcomes: &[] };
     let roles = roles(asked, &preparations, id_column, &source)?;
     let needed = [roles.features, division.columns()].concat();

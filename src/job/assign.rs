@@ -3,11 +3,14 @@
 
 use std::path::Path;
 
+use arrow::datatypes::DataType;
+
 use super::audit;
 use super::device::Size;
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Hashes, Manifest, ManifestColumn, ManifestPart};
+use super::missing::{MAX_MISSING, MissingValues};
 use super::plan::Extras;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
@@ -89,6 +92,11 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         .out
         .as_deref()
         .ok_or_else(|| Error::usage("the output is missing: name a folder with --out".into()).of_option("--out"))?;
+    let limit = request.columns.max_missing.unwrap_or(MAX_MISSING);
+    if !(0.0..=1.0).contains(&limit) {
+        let text = format!("--max-missing {limit}: expected a share from 0 to 1, such as 0.2");
+        return Err(Error::usage(text).of_option("--max-missing"));
+    }
     let model = Model::load(&request.model)?;
     let model_blake3 = file_hash(request)?;
     let outputs = audit::outputs(&OUTPUTS, request.output.audit);
@@ -116,14 +124,17 @@ fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opene
     let columns = &request.columns;
     let place = (&request.resources, request.output.out.as_deref());
     let source = inputs::open(&request.input, columns.id.as_deref().or(id_column), place, watch)?;
-    let division = division(&model, &request.model, &source)?;
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
+    let source = typed(source, &preparations);
+    let division = division(&model, &request.model, &source)?;
     let asked = Asked { id: columns.id.as_ref(), protect: &columns.protect, outcomes: &columns.outcome };
     let roles = roles(asked, &preparations, id_column, &source)?;
     strata::vet_id(roles.id, &division, &source)?;
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));
     }
+    let used = [roles.features.clone(), inputs::besides(&roles), division.columns()].concat();
+    inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
     match (request.output.audit, request.output.out.as_deref()) {
         (true, _) => audit::vet(&source, &roles)?,
         (false, Some(out)) => audit::warn_of_earlier(out, watch),
@@ -201,15 +212,17 @@ fn label(
     });
     let folder = request.resources.scratch_folder(request.output.out.as_deref());
     let mut destination = Destination::new(membership, names, table, &mut riders, folder);
-    let (mut parts, mut labels) = (Vec::new(), Vec::new());
+    let (mut parts, mut labels, mut missing) = (Vec::new(), Vec::new(), MissingValues::default());
     for (i, (part, stratum)) in model.parts.iter().zip(&membership.strata).enumerate() {
         let view = membership.view(source, i);
         let label = |watch: Watch<'_>| replayer.label(request, part, &view, &mut destination, watch);
         let (summary, columns) = strata::within(division, stratum, watch, label)?;
+        missing.add(part, view.rows(), &columns);
         parts.push(ManifestPart::assigned(part, view.rows(), columns));
         let (name, first_segment) = (part.name.clone(), part.first_segment);
         labels.push(PartLabels { name, first_segment, labels: summary });
     }
+    missing.check(request.columns.max_missing.unwrap_or(MAX_MISSING), watch)?;
     let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
     let labels_blake3 = destination.finish(&summaries, watch)?;
     let audit = surveys.report(&labels_blake3);
@@ -228,6 +241,14 @@ pub(super) struct Asked<'a> {
     pub(super) id: Option<&'a String>,
     pub(super) protect: &'a [String],
     pub(super) outcomes: &'a [String],
+}
+
+/// The source, in which columns of nulls without a type have the kind that the recipes expect.
+pub(super) fn typed(source: Source, recipes: &[&Preparation]) -> Source {
+    source.with_types_of_nulls(|name| match recipes.iter().any(|r| r.encodes(name)) {
+        true => Some(DataType::Utf8),
+        false => recipes.iter().any(|r| r.source_columns().iter().any(|c| c == name)).then_some(DataType::Float64),
+    })
 }
 
 /// The columns' roles in the input; the id is the one requested, otherwise that of the fit.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::audit::{Audit, AuditReport};
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::input::{Source, agreed};
+use crate::input::{Source, agreed_where_present};
 use crate::output::Publication;
 use crate::roles::Roles;
 use crate::survey::{Riders, Riding};
@@ -35,7 +35,7 @@ pub(super) fn vet(source: &Source, roles: &Roles) -> Result<()> {
         .of_option("--audit"));
     }
     let columns = roles.protected.iter().map(|p| &source.columns()[p.column]);
-    agreed(columns, "protected attributes", Some("leave --audit out")).map_err(|e| e.of("--audit"))
+    agreed_where_present(columns, "protected attributes", Some("leave --audit out")).map_err(|e| e.of("--audit"))
 }
 
 /// The number of audited columns.

@@ -85,6 +85,8 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let starts = Starts::read(&request.clustering.init(), &request.input.access())?;
     starts.vet(&division, *k)?;
     tell_roles(&source, &roles, watch);
+    let used = [inputs::needed(&design, &roles), division.columns()].concat();
+    inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
     let size = Size { rows: source.rows(), dim: design.width(), k: most };
     let chosen = request.device.choose(size, request.resources.budget())?;
     audit::warn_of_features(&source, &roles, watch);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
-use crate::input::{IdFindings, Pseudonym, Source, check_ids};
+use crate::input::{IdFindings, Pseudonym, Source, check_ids, overlap};
 use crate::text::KeySource;
 
 /// The key for pseudonyms, if requested.
@@ -39,6 +39,10 @@ pub(super) fn vet(
         source.rows()
     );
     if !keep {
+        let text = match overlap(source, id, memory, watch)?.filter(|_| found.duplicates > 0) {
+            Some(both) => format!("{text}: {both}"),
+            None => text,
+        };
         return Err(Error::input(format!(
             "{text}; each customer must have exactly one row: clean the input, or pass --duplicate-ids keep"
         ))

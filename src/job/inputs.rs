@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{InputOptions, Resources};
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::input::{IdFindings, JoinCounts, Opening, Pseudonym, Source, SourceFile};
+use crate::input::{IdFindings, JoinCounts, Opening, Pseudonym, Source, SourceFile, differences};
 use crate::prepare::Design;
 use crate::roles::{Roles, guess_id};
 
@@ -57,6 +57,14 @@ pub(super) fn needed(design: &Design, roles: &Roles) -> Vec<usize> {
 pub(super) fn besides(roles: &Roles) -> Vec<usize> {
     let protected = roles.protected.iter().map(|p| p.column);
     roles.weight.into_iter().chain(protected).chain(roles.outcomes.iter().map(|o| o.column)).collect()
+}
+
+/// Says how files differ about columns in use, where values are converted or missing.
+pub(super) fn tell_differences(source: &Source, columns: impl IntoIterator<Item = usize>, watch: Watch<'_>) {
+    let columns: std::collections::BTreeSet<usize> = columns.into_iter().collect();
+    if let Some(line) = differences(columns.into_iter().map(|c| &source.columns()[c])) {
+        watch.note(line);
+    }
 }
 
 /// Looks up the values of joined columns, using an eighth of the job's memory.

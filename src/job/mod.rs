@@ -11,6 +11,7 @@ mod ids;
 pub(crate) mod inputs;
 mod labelling;
 mod manifest;
+mod missing;
 mod part;
 mod plan;
 mod recorder;

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use super::preparation::Preparation;
 use super::recipe::{ColumnRecipe, Derivation, Encode, Recipe};
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{Source, ValueKind, agreed};
+use crate::input::{Source, ValueKind, agreed_where_present};
 use crate::roles::{Roles, personal_data};
 use crate::text::dates;
 use crate::tiles::MAX_DIM;
@@ -125,7 +125,7 @@ impl Design {
             ))
             .of_kind(ErrorKind::Config));
         }
-        agreed(self.columns().iter().map(|&c| &source.columns()[c]), "columns of the recipe", None)
+        agreed_where_present(self.columns().iter().map(|&c| &source.columns()[c]), "columns of the recipe", None)
     }
 
     /// The features of a fitted preparation.

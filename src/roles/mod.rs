@@ -11,7 +11,7 @@ pub(crate) use self::protected::protected_attribute;
 use arrow::datatypes::DataType;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{Source, SourceColumn, ValueKind, agreed};
+use crate::input::{Source, SourceColumn, ValueKind, agreed, agreed_where_present, any_present};
 use crate::text::did_you_mean;
 
 /// The column of planted segments in a synthetic bank; never a feature by default.
@@ -129,8 +129,10 @@ impl RoleRequest {
             self.features.iter().filter_map(position).collect()
         };
         self.check_features(columns, &features, id, weight)?;
-        let in_use = features.iter().copied().chain(id).chain(weight).chain(outcomes);
-        agreed(in_use.map(|i| &columns[i]), "columns in use", Some("leave the column out with --exclude"))?;
+        let without = Some("leave the column out with --exclude");
+        agreed_where_present(features.iter().chain(&outcomes).map(|&i| &columns[i]), "columns in use", without)?;
+        any_present(features.iter().map(|&i| &columns[i]))?;
+        agreed(id.into_iter().chain(weight).map(|i| &columns[i]), "columns in use", without)?;
         let protected = self.protected(columns, id, &features);
         let outcomes = self.outcomes(columns, &[&features[..], id.as_slice(), weight.as_slice()].concat());
         Ok(Roles {

@@ -8,7 +8,7 @@ use super::book::RuleBook;
 use super::evaluate::{Comparison, Condition};
 use super::operand::{Calculation, Form, Node, Operand, OperandKind, kind};
 use super::sql::{calculation, chain, comparison, cut, parse, shown};
-use crate::input::{Source, SourceColumn, agreed};
+use crate::input::{Source, SourceColumn, agreed_where_present};
 use crate::text::nearest;
 
 const SUPPORTED: &str = "a condition is made of AND, OR, NOT, =, <>, <, <=, >, >=, IN, BETWEEN, LIKE, IS NULL, + - * /, columns, \
@@ -126,7 +126,7 @@ fn position(source: &Source, name: &str) -> Result<usize, String> {
         };
         return Err(format!("no column is named {name:?}; {hint}"));
     };
-    match agreed([&source.columns()[at]], &format!("{name:?}"), None) {
+    match agreed_where_present([&source.columns()[at]], &format!("{name:?}"), None) {
         Err(why) => Err(why.to_string()),
         Ok(()) => Ok(at),
     }

@@ -29,7 +29,6 @@ impl AmountColumn {
             T::Decimal32(_, scale) | T::Decimal64(_, scale) | T::Decimal128(_, scale) if (0..=22).contains(scale) => {
                 Some(AmountColumn::Exact { scale: scale.unsigned_abs() })
             }
-            T::Dictionary(_, values) => AmountColumn::of(values),
             _ => None,
         }
     }
@@ -95,17 +94,8 @@ fn too_large() -> ArrowError {
     ArrowError::ComputeError("an amount or a factor of it has more than 18 digits; convert the column to double".into())
 }
 
-/// The values of a dictionary, row by row; other arrays unchanged.
-pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    match array.data_type() {
-        DataType::Dictionary(_, values) => cast(array, values),
-        _ => Ok(array.clone()),
-    }
-}
-
 /// Whole numbers as i64, decimals in units of their last digit.
 pub(super) fn integers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
-    let array = plain(array)?;
     match array.data_type() {
         DataType::Decimal32(..) => Ok(array.as_primitive::<Decimal32Type>().unary(i64::from)),
         DataType::Decimal64(..) => Ok(array.as_primitive::<Decimal64Type>().unary(|v| v)),
@@ -114,19 +104,18 @@ pub(super) fn integers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
             .try_unary::<_, Int64Type, _>(|v| i64::try_from(v).map_err(|_| too_large())),
         _ => {
             let options = CastOptions { safe: false, ..CastOptions::default() };
-            let wide = cast_with_options(&array, &DataType::Int64, &options).map_err(|_| too_large())?;
+            let wide = cast_with_options(array, &DataType::Int64, &options).map_err(|_| too_large())?;
             Ok(wide.as_primitive::<Int64Type>().clone())
         }
     }
 }
 
 fn floats(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
-    let array = plain(array)?;
     match AmountColumn::of(array.data_type()) {
         Some(numbers @ AmountColumn::Exact { scale: 1.. }) => {
             let unit = numbers.unit();
-            Ok(integers(&array)?.unary(|v| v as f64 / unit))
+            Ok(integers(array)?.unary(|v| v as f64 / unit))
         }
-        _ => Ok(cast(&array, &DataType::Float64)?.as_primitive::<Float64Type>().clone()),
+        _ => Ok(cast(array, &DataType::Float64)?.as_primitive::<Float64Type>().clone()),
     }
 }

@@ -42,10 +42,10 @@ use self::group::Grouped;
 use self::money::{ExactSum, Rounded};
 use self::partitions::{PartitionLayout, Partitions};
 use self::reading::{PassFindings, Rules};
-use self::request::{RfmColumns, values_of};
+use self::request::RfmColumns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::input::{Opening, Source};
+use crate::input::{Opening, Source, id_type};
 use crate::job::{DECODER, FIXED, MIB};
 use crate::output::OUTPUT_GROUP_ROWS;
 use crate::output::Publication;
@@ -346,7 +346,7 @@ fn vet(request: &RfmRequest, columns: &RfmColumns, source: &Source, seen: &PassF
 /// The output's columns.
 fn schema(source: &Source, columns: &RfmColumns, shape: &CustomerShape) -> Result<SchemaRef> {
     let customer = &source.columns()[columns.customer];
-    let data_type = if columns.text { DataType::LargeUtf8 } else { values_of(&customer.data_type).clone() };
+    let data_type = if columns.text { DataType::LargeUtf8 } else { id_type(&customer.data_type) };
     let mut fields = vec![Field::new(&customer.name, data_type, false)];
     fields.extend(shape.fields());
     let mut seen = std::collections::HashSet::new();

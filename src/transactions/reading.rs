@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeStringArray};
 use arrow::buffer::NullBuffer;
-use arrow::compute::{cast, max};
+use arrow::compute::{CastOptions, cast, cast_with_options, max};
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 use rayon::prelude::*;
 
-use super::amount::{AmountColumn, Amounts, integers, plain};
+use super::amount::{AmountColumn, Amounts};
 use super::categories::{CategoryCounts, Counter, NONE};
 use super::left_out::LeftOut;
 use super::moment::TimestampUnit;
 use super::money::LARGEST;
 use super::partitions::{PartitionLayout, Partitions, Ranges, Sender};
-use super::request::{Returns, RfmColumns, values_of};
+use super::request::{Returns, RfmColumns};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
-use crate::input::{ColumnReader, Order, RowGroup, Source};
+use crate::input::{ColumnReader, Order, RowGroup, Source, whole_ids};
 
 /// Evenly spaced row groups that are sampled for the ranges of partitions.
 const SAMPLED_GROUPS: usize = 32;
@@ -106,10 +106,12 @@ pub(super) fn ranges(source: &Source, columns: &RfmColumns, partitions: usize, w
             watch.check()?;
             let mut reader = ColumnReader::open(source, group, columns.customer)?;
             let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+            let mut row = group.first_row;
             for _ in 0..SAMPLED_BATCHES {
                 let Some(array) = reader.next_array()? else { break };
                 let fail = |e: ArrowError| unreadable(source, group, columns.customer, &e);
-                let names = Names::new(&array, columns.text).map_err(fail)?;
+                let names = Names::new(&array, columns.text, row).map_err(fail)?;
+                row += array.len() as u64;
                 let rows = (0..array.len()).step_by(array.len().div_ceil(SAMPLED_A_BATCH).max(1));
                 for i in rows.filter(|&i| names.is_valid(i)) {
                     match &names {
@@ -189,7 +191,8 @@ impl ReadWorker<'_> {
                     unreadable(self.source, group, column, &why)
                 })?);
             }
-            let batch = self.rules.batch(&arrays).map_err(|(i, why)| {
+            let first = group.first_row + rows;
+            let batch = self.rules.batch(&arrays, first).map_err(|(i, why)| {
                 unreadable(self.source, group, columns.get(i).copied().unwrap_or_default(), &why)
             })?;
             self.send(&batch)?;
@@ -276,8 +279,9 @@ struct TransactionBatch {
 }
 
 impl Rules {
-    /// A batch from the arrays in the order of [`RfmColumns::all`]; an error has the index of the array.
-    fn batch(&self, arrays: &[ArrayRef]) -> Result<TransactionBatch, (usize, ArrowError)> {
+    /// A batch from the arrays in the order of [`RfmColumns::all`]; `first` is the number of its first row. An error
+    /// has the index of the array.
+    fn batch(&self, arrays: &[ArrayRef], first: u64) -> Result<TransactionBatch, (usize, ArrowError)> {
         let columns = &self.columns;
         let factors = columns.factors.len();
         let mut at = 2 + factors;
@@ -294,10 +298,12 @@ impl Rules {
         let wanted = columns.currency.as_ref().map_or("", |(_, value)| value.as_str());
         Ok(TransactionBatch {
             rows: arrays[0].len(),
-            names: Names::new(&arrays[0], columns.text).map_err(in_column(0))?,
+            names: Names::new(&arrays[0], columns.text, first).map_err(in_column(0))?,
             times: TimestampUnit::ticks(&arrays[1]).map_err(in_column(1))?,
             amounts: Amounts::new(&arrays[2..2 + factors], columns.numbers).map_err(in_column(2))?,
-            transactions: transaction.map(|i| Transactions::new(&arrays[i]).map_err(in_column(i))).transpose()?,
+            transactions: transaction
+                .map(|i| Transactions::new(&arrays[i], first).map_err(in_column(i)))
+                .transpose()?,
             returns: returns.map(|i| marks(&arrays[i]).map_err(in_column(i))).transpose()?,
             currency: currency
                 .map(|i| Ok(texts(&arrays[i]).map_err(in_column(i))?.iter().map(|v| Some(v == Some(wanted))).collect()))
@@ -359,16 +365,18 @@ enum Names {
 }
 
 impl Names {
-    fn new(array: &ArrayRef, text: bool) -> Result<Self, ArrowError> {
+    /// `first` is the number of the first row.
+    fn new(array: &ArrayRef, text: bool, first: u64) -> Result<Self, ArrowError> {
         if text {
             return Ok(Names::Texts(texts(array)?));
         }
+        let array = whole_ids(array, first)?;
         let nulls = array.logical_nulls();
-        let array = plain(array)?;
         let keys = if *array.data_type() == DataType::UInt64 {
             array.as_primitive::<UInt64Type>().values().to_vec()
         } else {
-            integers(&array)?.values().iter().map(|&v| v as u64 ^ 1 << 63).collect()
+            let wide = cast_with_options(&array, &DataType::Int64, &CastOptions { safe: false, ..Default::default() })?;
+            wide.as_primitive::<Int64Type>().values().iter().map(|&v| v as u64 ^ 1 << 63).collect()
         };
         Ok(Names::Numbers(keys, nulls))
     }
@@ -388,16 +396,19 @@ enum Transactions {
 }
 
 impl Transactions {
-    fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
-        match values_of(array.data_type()) {
+    /// `first` is the number of the first row.
+    fn new(array: &ArrayRef, first: u64) -> Result<Self, ArrowError> {
+        let array = &whole_ids(array, first)?;
+        match array.data_type() {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(Transactions::Texts(texts(array)?)),
             DataType::UInt64 => {
                 let nulls = array.logical_nulls();
-                Ok(Transactions::Numbers(plain(array)?.as_primitive::<UInt64Type>().values().to_vec(), nulls))
+                Ok(Transactions::Numbers(array.as_primitive::<UInt64Type>().values().to_vec(), nulls))
             }
             _ => {
                 let nulls = array.logical_nulls();
-                let wide = cast(&plain(array)?, &DataType::Int64)?;
+                let wide =
+                    cast_with_options(array, &DataType::Int64, &CastOptions { safe: false, ..Default::default() })?;
                 let numbers = wide.as_primitive::<Int64Type>().values().iter().map(|&v| v as u64).collect();
                 Ok(Transactions::Numbers(numbers, nulls))
             }
@@ -434,11 +445,11 @@ fn text_word(text: &[u8]) -> u128 {
 }
 
 fn texts(array: &ArrayRef) -> Result<LargeStringArray, ArrowError> {
-    Ok(cast(&plain(array)?, &DataType::LargeUtf8)?.as_string::<i64>().clone())
+    Ok(cast(array, &DataType::LargeUtf8)?.as_string::<i64>().clone())
 }
 
 fn marks(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
-    Ok(cast(&plain(array)?, &DataType::Boolean)?.as_boolean().clone())
+    Ok(cast(array, &DataType::Boolean)?.as_boolean().clone())
 }
 
 /// An error with its location in the data.

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use super::amount::AmountColumn;
 use super::moment::TimestampUnit;
 use crate::error::{Error, Result};
-use crate::input::{Access, Source, SourceColumn, agreed};
+use crate::input::{Access, Source, SourceColumn, agreed, is_whole_id};
 use crate::job::Resources;
 use crate::text::did_you_mean;
 
@@ -244,8 +244,8 @@ impl RfmColumns {
                 refused.push(name);
             }
         };
-        let kind = |column: usize| values_of(&columns[column].data_type);
-        let whole_or_text = |column| kind(column).is_integer() || is_text(kind(column));
+        let kind = |column: usize| &columns[column].data_type;
+        let whole_or_text = |column| is_whole_id(kind(column)) || is_text(kind(column));
         let named = |column| whole_or_text(column) || TimestampUnit::of(kind(column)).is_some();
         expect(self.customer, "the customer", whole_or_text(self.customer), "whole numbers or text");
         let is_time = TimestampUnit::of(&columns[self.time].data_type).is_some();
@@ -275,16 +275,8 @@ impl RfmColumns {
     }
 }
 
-/// The type of the values, also for dictionaries.
-pub(super) fn values_of(data_type: &DataType) -> &DataType {
-    match data_type {
-        DataType::Dictionary(_, values) => values,
-        other => other,
-    }
-}
-
 fn is_text(data_type: &DataType) -> bool {
-    matches!(values_of(data_type), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 fn all_exist(source: &Source, asked: &[&str]) -> Result<()> {

@@ -516,7 +516,7 @@ fn files_that_differ_are_reported() {
     let (report, ran) = check(&w, &[&w.text("in")]);
     let (a, b) = (w.text("in/a.parquet"), w.text("in/b.parquet"));
     let differences = [
-        format!("{b} has \"x\" as Int64, {a} as Float64"),
+        format!("\"x\" is Float64 in {a}, Int64 in {b}: read as Float64"),
         format!("{b} has \"y\" as LargeUtf8, {a} as Int64").replace("LargeUtf8", "Utf8"),
         format!("{a} has no column \"z\""),
     ];
@@ -527,7 +527,7 @@ fn files_that_differ_are_reported() {
     assert_eq!((&y["numbers"]["max"], &y["mistyped"]), (&json!(49), &json!(50)));
     assert_eq!((&z["absent"], &z["distinct"]), (&json!(50), &json!(50)));
     assert_eq!(report["duplicate_rows"], 0);
-    assert!(ran.out.contains("the files disagree about their columns in 3 places"), "{}", ran.out);
+    assert!(ran.out.contains("the files differ about their columns in 3 places"), "{}", ran.out);
 }
 
 fn more_columns_than_are_paired() {

@@ -43,6 +43,7 @@ mod speech;
 #[cfg(feature = "cloud")]
 mod store;
 mod tables;
+mod types;
 mod values;
 
 use std::process::ExitCode;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         bad_setting::tests(),
         device::tests(),
         extremes::tests(),
+        types::tests(),
         values::tests(),
     ];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());

@@ -175,8 +175,10 @@ fn columns_that_are_not_there() {
 
 fn columns_of_the_wrong_type() {
     let w = Workshop::new();
-    write(&w.path("journal.parquet"), &journal(60));
-    let swapped = ["--time", "Price", "--amount", "Kind", "--transaction", "Price", "--returns", "column=Kind"];
+    let mut table = journal(60);
+    table.push(("Late", Arc::new(arrow::array::BooleanArray::from(vec![true; 60]))));
+    write(&w.path("journal.parquet"), &table);
+    let swapped = ["--time", "Price", "--amount", "Kind", "--transaction", "Late", "--returns", "column=Kind"];
     let input = w.text("journal.parquet");
     let out = w.text("customers.parquet");
     let all = [&["features", "rfm", &input, "--out", &out, "--customer", "Booked"][..], &swapped].concat();
@@ -186,7 +188,7 @@ fn columns_of_the_wrong_type() {
             "\"Booked\" cannot be the customer: its type is Timestamp(ms), expected whole numbers or text; ",
             "\"Price\" cannot be the time: its type is Float64, expected a date or a timestamp; convert the column; ",
             "\"Kind\" cannot be the amount: its type is Utf8, expected whole numbers, decimals",
-            "\"Price\" cannot be the transaction: its type is Float64",
+            "\"Late\" cannot be the transaction: its type is Boolean",
             "\"Kind\" cannot be the mark of returns: its type is Utf8, expected boolean or whole numbers",
         ],
     );

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
@@ -12,6 +13,7 @@ use super::keys::{Decoded, Keys, without_keys};
 use super::range::RangeFile;
 use super::stamp::Stamp;
 use super::thrift;
+use super::types::reader_metadata;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Object;
 use crate::panics::guarded;
@@ -79,11 +81,10 @@ pub(crate) fn read_footer_of(file: &RangeFile, path: &Path, keys: Option<&Arc<Ke
     };
     let bytes = ending.slice(..length as usize);
     // For an encrypted footer, this is the part before it: the algorithm and the key.
-    thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
-    let decoded = keys.map_or_else(|| without_keys(&ending), |keys| keys.decode(&ending));
+    let edited = thrift::check(&bytes).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     // An encrypted footer that cannot be decoded most likely lacks its key, or has the wrong one.
     let Decoded { metadata, locked } =
-        decoded.map_err(|why| if sealed { needs_keys(refuse(why)) } else { refuse(why) })?;
+        decode(&ending, edited, keys).map_err(|why| if sealed { needs_keys(refuse(why)) } else { refuse(why) })?;
     let locked_leaf = |leaf| locked.contains_key(&leaf);
     check_extents(&metadata, size - 8 - length, locked_leaf).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     let encrypted = sealed || has_sealed_columns(&metadata);
@@ -95,10 +96,22 @@ pub(crate) fn read_footer_of(file: &RangeFile, path: &Path, keys: Option<&Arc<Ke
             locked.entry(name).or_insert(why.into());
         }
     }
-    let metadata = guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()))
-        .map_err(|why| refuse(format!("corrupt footer: {why}")))?;
+    let metadata = guarded(|| reader_metadata(metadata)).map_err(|why| refuse(format!("corrupt footer: {why}")))?;
     let (stamp, hash) = (file.stamp(), blake3::hash(&bytes).to_hex().to_string());
     Ok(Footer { metadata, size, stamp, hash, encrypted, locked })
+}
+
+/// Decodes a footer, which the last eight bytes of `ending` follow; `edited` replaces it where it has foreign fields.
+fn decode(ending: &Bytes, edited: Option<Vec<u8>>, keys: Option<&Arc<Keys>>) -> Result<Decoded, String> {
+    match (keys, edited) {
+        // A signature covers the footer as it is.
+        (Some(keys), _) => keys.decode(ending),
+        (None, None) => without_keys(ending),
+        (None, Some(edited)) => {
+            let length = (edited.len() as u32).to_le_bytes();
+            without_keys(&[&edited, &length[..], &ending[ending.len() - 4..]].concat().into())
+        }
+    }
 }
 
 /// The error for a file that is not what it claims to be.

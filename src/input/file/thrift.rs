@@ -2,6 +2,8 @@
 //! are bytes left. Decoders reserve memory for what a list claims, so ten forged bytes could request gigabytes. The
 //! claims of a page's header are recorded, since a decoder relies on them before it has seen a value.
 
+use std::ops::Range;
+
 /// Most levels of nested structures; real footers have eight.
 const MAX_DEPTH: usize = 32;
 
@@ -9,13 +11,53 @@ const MAX_DEPTH: usize = 32;
 /// returned.
 const MAX_SCHEMA_DEPTH: usize = 64;
 
-/// Walks a footer (`FileMetaData`).
+/// Walks a footer (`FileMetaData`). Returns the footer to decode, if it is another: without fields that a vendor added
+/// under numbers which Parquet has since given to fields of other types, and without dictionaries at byte 0, which some
+/// writers write for none. Decoders go by the number alone.
 ///
 /// # Errors
 /// The inconsistency, phrased to follow "corrupt footer:".
-pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
+pub(crate) fn check(bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let mut schema = SchemaDepth::default();
-    Walker { bytes, at: 0, path: Vec::new() }.structure(&mut |path, _, value| schema.see(path, value))
+    let mut walker = Walker { bytes, at: 0, path: Vec::new(), is_foreign: is_foreign_in_footer, edits: Vec::new() };
+    walker.structure(&mut |path, _, value| schema.see(path, value))?;
+    if walker.edits.is_empty() {
+        return Ok(None);
+    }
+    let (mut kept, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    for (place, header) in &walker.edits {
+        kept.extend_from_slice(&bytes[at..place.start]);
+        kept.extend_from_slice(header);
+        at = place.end;
+    }
+    kept.extend_from_slice(&bytes[at..]);
+    Ok(Some(kept))
+}
+
+/// The types of the fields of the structures in a footer, from field 1 on.
+const FILE_FIELDS: &[u8] = &[I32, LIST, I64, LIST, LIST, BINARY, LIST, STRUCT, BINARY];
+const SCHEMA_FIELDS: &[u8] = &[I32, I32, I32, BINARY, I32, I32, I32, I32, I32, STRUCT];
+const GROUP_FIELDS: &[u8] = &[LIST, I64, I64, LIST, I64, I64, I16];
+const CHUNK_FIELDS: &[u8] = &[BINARY, I64, STRUCT, I64, I32, I64, I32, STRUCT, BINARY];
+const COLUMN_FIELDS: &[u8] =
+    &[I32, LIST, LIST, I32, I64, I64, I64, LIST, I64, I64, I64, STRUCT, LIST, I64, I32, STRUCT, STRUCT];
+
+/// The place of a dictionary in its file.
+const DICTIONARY_OFFSET: [i64; 4] = [4, 1, 3, 11];
+
+/// Whether a field of a footer is not what Parquet has under its number.
+fn is_foreign_in_footer(path: &[i64], kind: u8, value: i64) -> bool {
+    let Some((id, above)) = path.split_last() else { return false };
+    let fields = match above {
+        [] => FILE_FIELDS,
+        [2] => SCHEMA_FIELDS,
+        [4] => GROUP_FIELDS,
+        [4, 1] => CHUNK_FIELDS,
+        [4, 1, 3] => COLUMN_FIELDS,
+        _ => return false,
+    };
+    let expected = usize::try_from(*id).ok().and_then(|id| fields.get(id.checked_sub(1)?));
+    expected.is_some_and(|&expected| kind != expected) || path == DICTIONARY_OFFSET && value == 0
 }
 
 /// What the header of a page claims.
@@ -46,7 +88,7 @@ pub(crate) const DATA_V2: i64 = 3;
 /// The inconsistency, or that the header does not end within `bytes`.
 pub(crate) fn page_claims(bytes: &[u8]) -> Result<PageClaims, String> {
     let mut claims = PageClaims::default();
-    let mut walker = Walker { bytes, at: 0, path: Vec::new() };
+    let mut walker = Walker { bytes, at: 0, path: Vec::new(), is_foreign: |_, _, _| false, edits: Vec::new() };
     walker.structure(&mut |path, kind, value| {
         let (place, expected) = match path {
             [1] => (&mut claims.kind, I32),
@@ -101,7 +143,11 @@ impl SchemaDepth {
 
 /// Types of the compact protocol that matter here; `END` marks the end of a structure.
 const END: u8 = 0;
+const I16: u8 = 4;
 const I32: u8 = 5;
+const I64: u8 = 6;
+const BINARY: u8 = 8;
+const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
 /// In a path: the end of a structure. No field has this number (they have 16 bits).
@@ -112,6 +158,11 @@ struct Walker<'a> {
     at: usize,
     /// Numbers of the fields on the path to here.
     path: Vec<i64>,
+    /// Whether a field, by its path, type and value, is to be removed.
+    is_foreign: fn(&[i64], u8, i64) -> bool,
+    /// Bytes to replace, in order: fields to remove, and the headers of those that follow, which count from the field
+    /// before.
+    edits: Vec<(Range<usize>, Vec<u8>)>,
 }
 
 /// Called for every field outside maps, with its path, its type, and its value if it is an integer. Elements of a list
@@ -209,7 +260,9 @@ impl Walker<'_> {
     fn structure_at(&mut self, depth: usize, see: &mut See<'_>) -> Result<(), String> {
         self.deep(depth)?;
         let mut id = 0;
+        let mut is_after_gap = false;
         loop {
+            let start = self.at;
             let head = self.byte()?;
             if head == END {
                 return self.tell(ELEMENT_END, END, 0, see);
@@ -219,10 +272,20 @@ impl Walker<'_> {
                 // Field numbers have 16 bits; larger ones belong to no field.
                 step => i64::wrapping_add(id, i64::from(step)),
             };
+            let (kind, body, edits) = (head & 15, self.at, self.edits.len());
             self.path.push(id);
-            let value = self.value(head & 15, depth, see);
+            let value = self.value(kind, depth, see);
+            let is_foreign = value.as_ref().is_ok_and(|value| (self.is_foreign)(&self.path, kind, *value));
             self.path.pop();
-            self.tell(id, head & 15, value?, see)?;
+            if is_foreign {
+                self.edits.truncate(edits);
+                self.edits.push((start..self.at, Vec::new()));
+            } else if is_after_gap {
+                let number = (id << 1 ^ id >> 63) as u64;
+                self.edits.insert(edits, (start..body, [&[kind][..], &varint_bytes(number)].concat()));
+            }
+            is_after_gap = is_foreign;
+            self.tell(id, kind, value?, see)?;
         }
     }
 
@@ -235,5 +298,32 @@ impl Walker<'_> {
 
     fn deep(&self, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH { Err("it is nested too deeply".into()) } else { Ok(()) }
+    }
+}
+
+fn varint_bytes(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_fields_are_cut_out() {
+        // Field 1 (I32) = 2; field 3 as a list of two I32, where Parquet has an I64; field 4, an empty list; field 40.
+        let footer = [0x15, 4, 0x29, 0x25, 2, 4, 0x19, 0x0c, 0x05, 80, 6, 0x00];
+        let kept = [0x15, 4, 0x09, 8, 0x0c, 0x05, 80, 6, 0x00];
+        assert_eq!(check(&footer).unwrap().as_deref(), Some(&kept[..]));
+        assert_eq!(check(&kept).unwrap(), None);
+        // Two in a row: fields 3 and 4 are I32.
+        let footer = [0x15, 4, 0x25, 2, 0x15, 2, 0x19, 0x0c, 0x00];
+        assert_eq!(check(&footer).unwrap().as_deref(), Some(&[0x15, 4, 0x09, 10, 0x0c, 0x00][..]));
     }
 }

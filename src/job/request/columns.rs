@@ -87,6 +87,11 @@ pub struct AssignColumns {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT"))]
     pub duplicate_ids: Option<DuplicateIds>,
+    /// How much larger the share of missing values in a feature may be than in the
+    /// fit, 0 to 1 [default: 0.5]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
+    pub max_missing: Option<f64>,
     /// Replace ids with keyed hashes; the key is read from a FILE or env:NAME
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]

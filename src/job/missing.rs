@@ -1,0 +1,83 @@
+//! Missing values in the features of new rows, beside those of the fit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::manifest::ManifestColumn;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Watch;
+use crate::model::PartModel;
+use crate::text::percent;
+
+/// A feature may miss this share of its values beyond its share in the fit, unless requested otherwise.
+pub(super) const MAX_MISSING: f64 = 0.5;
+/// A warning is due beyond this share.
+const WORTH_A_WARNING: f64 = 0.1;
+
+/// How many values are missing by column, over all parts.
+#[derive(Debug, Default)]
+pub(super) struct MissingValues<'a> {
+    columns: BTreeMap<&'a str, MissingShare>,
+}
+
+#[derive(Debug, Default)]
+struct MissingShare {
+    rows: u64,
+    missing: u64,
+    /// Values that would be missing if the shares were those of the fit.
+    as_in_fit: f64,
+}
+
+impl MissingShare {
+    fn of(&self, count: f64) -> f64 {
+        count / self.rows.max(1) as f64
+    }
+
+    /// The share that is missing beyond that of the fit.
+    fn beyond(&self) -> f64 {
+        self.of(self.missing as f64) - self.of(self.as_in_fit)
+    }
+}
+
+impl<'a> MissingValues<'a> {
+    /// Adds what was counted in `rows` rows of a part.
+    pub(super) fn add(&mut self, part: &'a PartModel, rows: u64, counts: &[ManifestColumn]) {
+        // Features of one column of categories share its gaps.
+        let mut seen = BTreeSet::new();
+        for (column, found) in part.preparation.columns.iter().zip(counts) {
+            if seen.insert(column.column()) {
+                let share = self.columns.entry(column.column()).or_default();
+                share.rows += rows;
+                share.missing += found.counts.counts.missing();
+                let in_fit = column.seen.counts.missing() as f64 / part.rows.max(1) as f64;
+                share.as_in_fit += in_fit * rows as f64;
+            }
+        }
+    }
+
+    /// Warns of columns that miss more than in the fit.
+    ///
+    /// # Errors
+    /// Columns that miss a share which exceeds that of the fit by more than `limit`; all listed.
+    pub(super) fn check(&self, limit: f64, watch: Watch<'_>) -> Result<()> {
+        let line = |(name, share): (&&str, &MissingShare)| {
+            let (now, fit) = (share.of(share.missing as f64), share.of(share.as_in_fit));
+            let missing = format!("{} of {} rows ({})", share.missing, share.rows, percent(now));
+            format!("{name:?} has no value in {missing}, in the fit in {}", percent(fit))
+        };
+        let beyond = |limit: f64| self.columns.iter().filter(move |(_, share)| share.beyond() > limit);
+        let refused: Vec<String> = beyond(limit).map(line).collect();
+        if refused.is_empty() {
+            beyond(WORTH_A_WARNING).map(line).for_each(|line| watch.warn(line));
+            return Ok(());
+        }
+        Err(Error::limit(format!(
+            "features miss more of their values than in the fit, by more than {}:\n  {}\nrows without a value get what the fit \
+             filled in, and their segment means little; supply the values, or allow the share with --max-missing",
+            percent(limit),
+            refused.join("\n  ")
+        ))
+        .of_columns(beyond(limit).map(|(name, _)| *name))
+        .of_kind(ErrorKind::Limit)
+        .of_option("--max-missing"))
+    }
+}
