@@ -38,6 +38,8 @@ pub enum Stage {
     Passes,
     /// The final labels and distances.
     Labels,
+    /// Describing segments by the values of their rows.
+    Profile,
     /// Completing and publishing outputs.
     Write,
     /// Examining every column, in a check.
@@ -62,6 +64,7 @@ impl Stage {
             Stage::SampleFit => "sample fit",
             Stage::Passes => "full passes",
             Stage::Labels => "labels",
+            Stage::Profile => "profile",
             Stage::Write => "write",
             Stage::Check => "check",
         }

@@ -88,6 +88,8 @@ pub mod output;
 
 pub mod audit;
 
+pub mod profile;
+
 pub(crate) mod report;
 
 pub mod job;

@@ -273,6 +273,8 @@ fn on(mut fit: FitRequest, backend: BackendKind, out: PathBuf) -> FitRequest {
         fit.device.device = None;
     }
     fit.output.out = Some(out);
+    // The time of the fit itself.
+    fit.output.no_profile = true;
     fit
 }
 

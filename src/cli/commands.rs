@@ -7,6 +7,7 @@ use hyades::check::CheckRequest;
 use hyades::event::Watch;
 use hyades::job::{self, AssignRequest, Labelling};
 use hyades::model::Model;
+use hyades::profile::ProfileReport;
 use hyades::{Result, bench as benchmark, check as examine, doctor as examination, synth as bank};
 
 use super::args::{BenchArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
@@ -24,24 +25,35 @@ pub(super) fn fit(args: FitArgs, console: &Console) -> Result<()> {
             say!("{}", report::preparation(&outcome.model, part))?;
         }
     }
-    tables(&outcome.model, &outcome.labels, outcome.audit.as_ref())?;
+    let profile = (outcome.profile.as_ref(), None);
+    tables(&outcome.model, &outcome.labels, profile, outcome.audit.as_ref())?;
     if !console.quiet {
         say!("{}", report::closing(&outcome, start.elapsed().as_secs_f64()))?;
         say!("labels blake3 {}", outcome.labels.labels_blake3)?;
         let out = request.output.out.unwrap_or_default();
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
-        say!("{}: segments/, model.json, {audit}manifest.json", out.display())?;
+        let profile = if outcome.profile.is_some() { "profile.json, " } else { "" };
+        say!("{}: segments/, model.json, {audit}{profile}manifest.json", out.display())?;
         say!("label new customers: hyades assign {} INPUT --out FOLDER", out.join("model.json").display())?;
     }
     Ok(())
 }
 
-/// The segments, and how protected attributes are distributed across them.
-fn tables(model: &Model, labels: &Labelling, audit: Option<&AuditReport>) -> Result<()> {
+/// The segments, and how protected attributes are distributed across them. `profile` is that of the rows at hand, and
+/// that of the fit's.
+fn tables(
+    model: &Model,
+    labels: &Labelling,
+    profile: (Option<&ProfileReport>, Option<&ProfileReport>),
+    audit: Option<&AuditReport>,
+) -> Result<()> {
     if model.division.is_some() {
         say!("{}", report::parts(model, labels))?;
     }
-    say!("{}", report::segments(model, labels))?;
+    match profile {
+        (Some(here), fit) => say!("{}", super::profile::segments(here, fit))?,
+        (None, _) => say!("{}", report::segments(model, labels))?,
+    }
     match audit {
         Some(audit) => say!("{}", super::audit::text(audit).trim_end()),
         None => Ok(()),
@@ -50,13 +62,15 @@ fn tables(model: &Model, labels: &Labelling, audit: Option<&AuditReport>) -> Res
 
 pub(super) fn assign(request: &AssignRequest, console: &Console) -> Result<()> {
     let outcome = job::assign(request, console.observer.as_ref(), &console.stop)?;
-    tables(&outcome.model, &outcome.labels, outcome.audit.as_ref())?;
+    let profile = (outcome.profile.as_ref(), outcome.fit_profile.as_ref());
+    tables(&outcome.model, &outcome.labels, profile, outcome.audit.as_ref())?;
     if !console.quiet {
         say!("{} customers in {}", thousands(outcome.labels.rows), report::stages(&outcome.stages))?;
         say!("labels blake3 {}", outcome.labels.labels_blake3)?;
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         let out = request.output.out.clone().unwrap_or_default();
-        say!("{}: segments/, {audit}manifest.json", out.display())?;
+        let profile = if outcome.profile.is_some() { "profile.json, " } else { "" };
+        say!("{}: segments/, {audit}{profile}manifest.json", out.display())?;
     }
     Ok(())
 }

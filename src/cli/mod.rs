@@ -25,6 +25,7 @@ mod convert;
 mod fmt;
 mod observer;
 mod price;
+mod profile;
 mod recipe;
 mod report;
 mod rfm;

@@ -11,11 +11,6 @@ use hyades::text::shown;
 
 use super::fmt::{about, bytes, compact, seconds, thousands};
 
-/// Number of features listed for a segment.
-const FEATURES_SHOWN: usize = 3;
-/// Standard deviations from the average at which a feature is listed for a segment.
-const APART: f64 = 0.25;
-
 pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
     table
@@ -63,24 +58,21 @@ pub(super) fn parts(model: &Model, labels: &Labelling) -> String {
     out.to_string()
 }
 
-/// Segment, its name if the bank is divided, customers, share, mean distance, and what sets it apart. The segments of
-/// rules are listed among the parts.
+/// Segment, its name if the bank is divided, customers, share, mean distance: all that is known without a profile. The
+/// segments of rules are listed among the parts.
 pub(super) fn segments(model: &Model, labels: &Labelling) -> String {
     let named = model.division.is_some();
-    let mut out = if named {
-        let apart = "set apart by (deviations from its stratum)";
-        table(&["segment", "name", "customers", "share", "mean distance", apart], &[0, 2, 3, 4])
-    } else {
-        let apart = "set apart by (deviations from average)";
-        table(&["segment", "customers", "share", "mean distance", apart], &[0, 1, 2, 3])
+    let mut out = match named {
+        true => table(&["segment", "name", "customers", "share", "mean distance"], &[0, 2, 3, 4]),
+        false => table(&["segment", "customers", "share", "mean distance"], &[0, 1, 2, 3]),
     };
-    for (part, of) in labels.parts.iter().zip(&model.parts) {
+    for part in &labels.parts {
         for (j, (&n, &distance)) in part.labels.counts.iter().zip(&part.labels.mean_distance).enumerate() {
             let mut row = vec![(part.first_segment + j).to_string()];
             if named {
                 row.push(format!("{}/{j}", brief(&part.name)));
             }
-            row.extend([thousands(n), share(n, labels.rows), format!("{distance:.2}"), apart(of, j)]);
+            row.extend([thousands(n), share(n, labels.rows), format!("{distance:.2}")]);
             out.add_row(row);
         }
     }
@@ -119,42 +111,18 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
     )
 }
 
-fn share(part: u64, whole: u64) -> String {
+pub(super) fn share(part: u64, whole: u64) -> String {
     format!("{:.1}%", 100.0 * part as f64 / whole.max(1) as f64)
 }
 
 /// Untrusted text, escaped and cut to fit a table.
-fn brief(text: &str) -> String {
+pub(super) fn brief(text: &str) -> String {
     const MOST: usize = 100;
     let mut line = shown(&text.chars().take(MOST).collect::<String>());
     if text.chars().count() > MOST {
         line.push_str("...");
     }
     line
-}
-
-/// The features in which a segment's centroid is farthest from the average, in standard deviations of the transformed
-/// values, with the centroid's value in the feature's own unit.
-fn apart(part: &PartModel, j: usize) -> String {
-    let (preparation, fitted) = (&part.preparation, part.fitted.centroids());
-    let features = preparation.features_of(&fitted.grid_centers_[j]);
-    let deviation = |f: usize| {
-        let c = &preparation.columns[f];
-        let transformed = c.transformed_from_grid(features[f], preparation.step_exponent);
-        if c.seen.deviation > 0.0 { (transformed - c.seen.mean) / c.seen.deviation } else { 0.0 }
-    };
-    let mut order: Vec<usize> = (0..preparation.columns.len()).collect();
-    order.sort_by(|&a, &b| deviation(b).abs().total_cmp(&deviation(a).abs()).then(a.cmp(&b)));
-    let far: Vec<String> = order
-        .into_iter()
-        .take(FEATURES_SHOWN)
-        .filter(|&f| deviation(f).abs() >= APART)
-        .map(|f| {
-            let value = compact(fitted.cluster_centers_[j][f]);
-            format!("{} {value} ({:+.1})", shown(&part.feature_names_in_[f]), deviation(f))
-        })
-        .collect();
-    if far.is_empty() { "close to the average".into() } else { far.join(", ") }
 }
 
 /// The fitted preparation of a part.

@@ -12,10 +12,11 @@ use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Hashes, Manifest, ManifestColumn, ManifestPart};
 use super::missing::{MAX_MISSING, MissingValues};
 use super::plan::Extras;
+use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::AssignRequest;
-use super::{ids, inputs, plan, strata};
+use super::{ids, inputs, plan, profile, strata};
 use crate::audit::AuditReport;
 use crate::backend::{Centroids, Labels};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,8 +25,10 @@ use crate::input::{IdStream, RowGroup, Source};
 use crate::model::{Model, PartModel};
 use crate::output::{Destination, Kept, LabelSummary, LabelWriter, NewTable, Publication, SegmentNames, SegmentTable};
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
+use crate::profile::ProfileReport;
 use crate::roles::{RoleRequest, Roles};
 use crate::rules::{Division, Membership};
+use crate::survey::SegmentLog;
 use crate::tiles::Tiles;
 
 const OUTPUTS: [&str; 2] = ["segments/part-00000.parquet", "manifest.json"];
@@ -39,6 +42,10 @@ pub struct AssignOutcome {
     pub labels: Labelling,
     /// How protected attributes are distributed, if requested.
     pub audit: Option<AuditReport>,
+    /// What is true of each segment's rows, unless left out.
+    pub profile: Option<ProfileReport>,
+    /// The profile of the fit's rows, where it lies beside the model.
+    pub fit_profile: Option<ProfileReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
 }
@@ -100,22 +107,27 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let model = Model::load(&request.model)?;
     let model_blake3 = file_hash(request)?;
     let outputs = audit::outputs(&OUTPUTS, request.output.audit);
+    let outputs = profile::outputs(outputs, !request.output.no_profile);
+    // Read first: the outputs may replace it.
+    let fit_profile = profile::of_fit(&request.model, &model);
     let mut publication = Publication::new(out, &outputs, &request.input.all())?;
     let mut opened = open(request, model, watch)?;
     let rows = vet(request, &mut opened, watch)?;
     let membership = divide(&opened, watch)?;
     let found = label(request, &opened, &rows, &membership, &mut publication, watch)?;
     let audit_blake3 = audit::publish(found.audit.as_ref(), &mut publication)?;
+    let profile_blake3 = profile::publish(found.profile.as_ref(), &mut publication)?;
     let manifest = Manifest {
-        parts: found.parts,
+        parts: found.parts.clone(),
         ..Manifest::of("assign", request.clone(), &opened.source, (&opened.replayer.ladder, None), recorder)
     }
     .with_rows(&rows, &[])
-    .with_labels(&found.labels, Hashes { model_blake3, audit_blake3 });
+    .with_labels(&found.labels, Hashes { model_blake3, audit_blake3, profile_blake3 });
     publication.text(OUTPUTS[1], &manifest.to_json()?)?;
     opened.source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    Ok(AssignOutcome { model: opened.model, labels: found.labels, audit: found.audit, stages: recorder.stages() })
+    let LabelledParts { labels, audit, profile, .. } = found;
+    Ok(AssignOutcome { model: opened.model, labels, audit, profile, fit_profile, stages: recorder.stages() })
 }
 
 /// Reads footers, finds the columns of the model, and plans batches.
@@ -188,6 +200,7 @@ struct LabelledParts {
     parts: Vec<ManifestPart>,
     labels: Labelling,
     audit: Option<AuditReport>,
+    profile: Option<ProfileReport>,
 }
 
 /// Labels every part; afterwards the table holds the labels of all.
@@ -202,15 +215,18 @@ fn label(
     let OpenedAssign { model, source, roles, division, replayer } = opened;
     let ks: Vec<usize> = model.parts.iter().map(|part| part.fitted.segments()).collect();
     let names = SegmentNames::new(membership, &ks);
+    let folder = request.resources.scratch_folder(request.output.out.as_deref());
+    let (segments, titles) = (names.names().len(), (!division.is_whole()).then(|| names.names().to_vec()));
+    let mut log = (!request.output.no_profile).then(|| SegmentLog::new(&folder, segments)).transpose()?;
     let mut surveys = audit::Surveys::new(request.output.audit, source, roles, names.count());
     let mut riders = surveys.riders();
+    log.iter_mut().for_each(|log| riders.push(log));
     let out = request.output.out.clone().unwrap_or_default();
     let table: NewTable<'_> = Box::new(move || {
         let ids = roles.id.map(|id| IdStream::new(source, id).with_pseudonym(rows.pseudonym.as_ref()));
         let (file, path) = (publication.file(OUTPUTS[0])?, out.join(OUTPUTS[0]));
         SegmentTable::new(file, path, ids, request.output.margin, !division.is_whole())
     });
-    let folder = request.resources.scratch_folder(request.output.out.as_deref());
     let mut destination = Destination::new(membership, names, table, &mut riders, folder);
     let (mut parts, mut labels, mut missing) = (Vec::new(), Vec::new(), MissingValues::default());
     for (i, (part, stratum)) in model.parts.iter().zip(&membership.strata).enumerate() {
@@ -226,7 +242,13 @@ fn label(
     let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
     let labels_blake3 = destination.finish(&summaries, watch)?;
     let audit = surveys.report(&labels_blake3);
-    Ok(LabelledParts { parts, labels: Labelling::new(membership, labels, labels_blake3), audit })
+    let profiled = log.as_ref().map(|log| {
+        let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3 };
+        let columns = profile::shown_of_model(source, &model.parts, &roles.outcomes)?;
+        profile::describe(source, columns, labels, request.resources.budget(), watch)
+    });
+    let profile = profiled.transpose()?;
+    Ok(LabelledParts { parts, labels: Labelling::new(membership, labels, labels_blake3), audit, profile })
 }
 
 /// blake3 of the model's file.

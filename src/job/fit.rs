@@ -11,10 +11,11 @@ use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Hashes, Manifest, ManifestPart, input_files};
 use super::part::{Part, Parts};
 use super::plan::{Extras, Plan, Planned};
+use super::profile::ProfiledLabels;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::{CheckedFit, FitRequest, InitRequest};
-use super::{ids, inputs, strata};
+use super::{ids, inputs, profile, strata};
 use crate::audit::AuditReport;
 use crate::backend::DeviceWork;
 use crate::error::{Error, Result};
@@ -23,8 +24,10 @@ use crate::input::{IdStream, Source};
 use crate::model::{Model, ModelDivision, PartModel, Provenance};
 use crate::output::{Destination, Kept, LabelSummary, NewTable, Publication, SegmentNames, SegmentTable};
 use crate::prepare::Design;
+use crate::profile::ProfileReport;
 use crate::roles::Roles;
 use crate::rules::{Division, Membership, Stratum};
+use crate::survey::SegmentLog;
 
 /// The files that a fit publishes, in this order.
 const OUTPUTS: [&str; 3] = ["segments/part-00000.parquet", "model.json", "manifest.json"];
@@ -42,6 +45,8 @@ pub struct FitOutcome {
     pub labels: Labelling,
     /// How protected attributes are distributed, if requested.
     pub audit: Option<AuditReport>,
+    /// What is true of each segment's rows, unless left out.
+    pub profile: Option<ProfileReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
     /// The full passes over each part.
@@ -211,11 +216,13 @@ struct FittedParts {
     parts: Vec<(Part, Vec<PassRecord>)>,
     labels: Labelling,
     audit: Option<AuditReport>,
+    profile: Option<ProfileReport>,
 }
 
 fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
     let request = &checked.request;
     let outputs = audit::outputs(&OUTPUTS, request.output.audit);
+    let outputs = profile::outputs(outputs, !request.output.no_profile);
     let publish = |out: &PathBuf| Publication::new(out, &outputs, &request.input.all());
     let mut publication = request.output.out.as_ref().map(publish).transpose()?;
     let mut opened = open(checked, watch)?;
@@ -228,15 +235,18 @@ fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         let text = model.to_json()?;
         publication.text(OUTPUTS[1], &text)?;
         let audit_blake3 = audit::publish(found.audit.as_ref(), &mut publication)?;
+        let profile_blake3 = profile::publish(found.profile.as_ref(), &mut publication)?;
         let model_blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
-        let manifest = manifest(checked, &opened, &vetted, &found, Hashes { model_blake3, audit_blake3 }, recorder);
+        let hashes = Hashes { model_blake3, audit_blake3, profile_blake3 };
+        let manifest = manifest(checked, &opened, &vetted, &found, hashes, recorder);
         publication.text(OUTPUTS[2], &manifest.to_json()?)?;
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
-    let FittedParts { parts, labels, audit } = found;
+    let FittedParts { parts, labels, audit, profile } = found;
     let (device_work, passes) = parts.into_iter().map(|(part, passes)| (part.device_work, passes)).unzip();
     let stages = recorder.stages();
-    Ok(FitOutcome { plan: opened.plan, roles: opened.roles, model, labels, audit, stages, passes, device_work })
+    let OpenedFit { plan, roles, .. } = opened;
+    Ok(FitOutcome { plan, roles, model, labels, audit, profile, stages, passes, device_work })
 }
 
 /// Joins tables, checks the ids, and divides the rows.
@@ -270,10 +280,13 @@ fn cluster(
     let all = Parts { checked, roles, design, placement, ladder };
     let names = SegmentNames::new(membership, &vetted.ks);
     let firsts: Vec<usize> = (0..vetted.ks.len()).map(|i| names.first(i)).collect();
+    let folder = request.resources.scratch_folder(request.output.out.as_deref());
+    let (segments, titles) = (names.names().len(), (!division.is_whole()).then(|| names.names().to_vec()));
+    let mut log = (!request.output.no_profile).then(|| SegmentLog::new(&folder, segments)).transpose()?;
     let mut surveys = audit::Surveys::new(request.output.audit, source, roles, names.count());
     let mut riders = surveys.riders();
+    log.iter_mut().for_each(|log| riders.push(log));
     let table = new_table(request, opened, vetted, publication);
-    let folder = request.resources.scratch_folder(request.output.out.as_deref());
     let mut destination = Destination::new(membership, names, table, &mut riders, folder);
     let mut parts = Vec::new();
     for (i, stratum) in membership.strata.iter().enumerate() {
@@ -294,8 +307,13 @@ fn cluster(
     let labels = membership.strata.iter().zip(firsts).zip(&parts).map(|((stratum, first_segment), (part, _))| {
         PartLabels { name: stratum.name.clone(), first_segment, labels: part.labels.clone() }
     });
+    let profiled = log.as_ref().map(|log| {
+        let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3 };
+        profile::describe(source, profile::shown(source, [design], &roles.outcomes), labels, plan.memory_budget, watch)
+    });
+    let profile = profiled.transpose()?;
     let labels = Labelling::new(membership, labels.collect(), labels_blake3);
-    Ok(FittedParts { parts, labels, audit })
+    Ok(FittedParts { parts, labels, audit, profile })
 }
 
 /// Creates the table of all rows: in the publication, or in a temporary file if nothing is published.

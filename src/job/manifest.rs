@@ -97,6 +97,9 @@ pub(super) struct ManifestOutcome {
     /// blake3 of `audit.json`, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_blake3: Option<String>,
+    /// blake3 of `profile.json`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile_blake3: Option<String>,
     /// blake3 of the model file.
     pub model_blake3: String,
     /// Warnings.
@@ -107,6 +110,7 @@ pub(super) struct ManifestOutcome {
 pub(super) struct Hashes {
     pub(super) model_blake3: String,
     pub(super) audit_blake3: Option<String>,
+    pub(super) profile_blake3: Option<String>,
 }
 
 /// One input file.
@@ -245,6 +249,7 @@ impl<R: Serialize + HasPaths> Manifest<R> {
             counts: labels.counts(),
             labels_blake3: labels.labels_blake3.clone(),
             audit_blake3: hashes.audit_blake3,
+            profile_blake3: hashes.profile_blake3,
             model_blake3: hashes.model_blake3,
             warnings: self.outcome.warnings,
         };

@@ -14,6 +14,7 @@ mod manifest;
 mod missing;
 mod part;
 mod plan;
+mod profile;
 mod recorder;
 mod recovery;
 mod request;

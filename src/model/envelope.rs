@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 const FORMAT: &str = "hyades-model";
 
+/// Readers take centroids for means, which they are not where values are transformed.
+const CENTERS: &str = "centroids in prepared units, transformed back; not means of the rows, which are in profile.json";
+
 const AGAIN: &str = "copy it again, or fit a new model";
 
 /// What is in the file.
@@ -18,6 +21,9 @@ struct Envelope<M> {
     format_version: u32,
     /// blake3 of the model as compact JSON.
     checksum: String,
+    /// What `cluster_centers_` is; a remark, not part of the model.
+    #[serde(default)]
+    cluster_centers_are: String,
     model: M,
 }
 
@@ -62,7 +68,13 @@ pub(super) fn open<M: Serialize + DeserializeOwned>(text: &str) -> Result<M, Str
 
 /// The text of a file.
 pub(super) fn sealed(model: &impl Serialize, format_version: u32) -> Result<String> {
-    let envelope = Envelope { format: FORMAT.into(), format_version, checksum: checksum(model)?, model };
+    let envelope = Envelope {
+        format: FORMAT.into(),
+        format_version,
+        checksum: checksum(model)?,
+        cluster_centers_are: CENTERS.into(),
+        model,
+    };
     let mut text = serde_json::to_string_pretty(&envelope).map_err(|e| Error::Internal(e.to_string()))?;
     text.push('\n');
     Ok(text)

@@ -11,6 +11,7 @@ mod ordered;
 pub(crate) mod partial;
 mod power;
 mod random;
+mod wide_sum;
 
 pub(crate) use self::elementary::{exp_m1, exp_m1_wide, ln_1p};
 pub(crate) use self::exact_sum::ExactFloats;
@@ -22,3 +23,4 @@ pub use self::ordered::{Append, Ordered};
 pub use self::partial::Partial;
 pub(crate) use self::power::{exponent, power_of_two};
 pub(crate) use self::random::Random;
+pub(crate) use self::wide_sum::WideSum;

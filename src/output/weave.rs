@@ -44,6 +44,11 @@ impl SegmentNames {
         self.names.len() + usize::from(self.nameless)
     }
 
+    /// The names of all segments, by number.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The first segment of a stratum.
     pub(crate) fn first(&self, stratum: usize) -> usize {
         self.firsts[self.firsts.len() - self.strata + stratum]

@@ -4,11 +4,13 @@
 //! When segments are renumbered, a label pass starts over, and its surveys with it. Memory holds one batch of the
 //! surveyed columns. This module does not know what is surveyed.
 
+mod log;
 mod ride;
 mod segment;
 
 use arrow::array::ArrayRef;
 
+pub(crate) use self::log::SegmentLog;
 pub(crate) use self::ride::{Ride, Riders, Riding};
 pub(crate) use self::segment::Segment;
 use crate::error::Result;

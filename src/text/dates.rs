@@ -64,6 +64,16 @@ fn clock_seconds(text: &str) -> Option<f64> {
     Some(hours * 3600.0 + minutes * 60.0 + seconds)
 }
 
+/// The day of a number of days since 1970, without its time.
+///
+/// # Examples
+/// ```
+/// assert_eq!(hyades::text::day(20_727.75), "2026-10-01");
+/// ```
+pub fn day(days: f64) -> String {
+    date(days.floor())
+}
+
 /// The day of a date such as `2026-10-01`; None for anything else, including days that do not exist.
 pub(crate) fn parse(text: &str) -> Option<f64> {
     let mut parts = text.splitn(3, '-');

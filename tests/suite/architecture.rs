@@ -18,7 +18,7 @@ tests!(
 );
 
 /// From top to bottom. A module may use itself and those before it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "error",
     "panics",
     "event",
@@ -37,6 +37,7 @@ const ORDER: [&str; 26] = [
     "survey",
     "output",
     "audit",
+    "profile",
     "report",
     "job",
     "bench",

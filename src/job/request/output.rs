@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 pub struct OutputOptions {
-    /// Folder for segments/ (labels), model.json (of a fit) and manifest.json
+    /// Folder for segments/ (labels), model.json (of a fit), profile.json and
+    /// manifest.json
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, short, value_name = "FOLDER"))]
     pub out: Option<PathBuf>,
@@ -22,4 +23,9 @@ pub struct OutputOptions {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "cli", arg(long))]
     pub audit: bool,
+    /// Do not describe segments by means, medians and shares: no profile.json, and one
+    /// decoding of the columns less
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub no_profile: bool,
 }

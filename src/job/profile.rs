@@ -1,0 +1,98 @@
+//! The profile of a job: which columns it shows, and `profile.json`.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::input::Source;
+use crate::model::{Model, PartModel};
+use crate::output::Publication;
+use crate::prepare::Design;
+use crate::profile::{ColumnRole, ProfileReport, Profiling, ShownColumn};
+use crate::roles::Outcome;
+use crate::survey::SegmentLog;
+
+/// The file that a profile publishes.
+pub(super) const PROFILE: &str = "profile.json";
+
+/// Segments of fewer customers get no figures.
+pub(super) const SMALL_CELLS: u64 = 10;
+
+/// The files that a job publishes: `outputs`, with the profile inserted before the last, the manifest.
+pub(super) fn outputs(mut outputs: Vec<&'static str>, has_profile: bool) -> Vec<&'static str> {
+    if has_profile {
+        outputs.insert(outputs.len() - 1, PROFILE);
+    }
+    outputs
+}
+
+/// The columns that the features of designs are computed from, in the order of the input, each once; then the outcomes.
+pub(super) fn shown<'d>(
+    source: &Source,
+    designs: impl IntoIterator<Item = &'d Design>,
+    outcomes: &[Outcome],
+) -> Vec<ShownColumn> {
+    let mut shown: Vec<ShownColumn> = Vec::new();
+    for unit in designs.into_iter().flat_map(|design| &design.units) {
+        for (&column, codes) in unit.columns.iter().zip(&unit.sentinels) {
+            let of = ShownColumn::new(source, column, unit.encode.is_some(), ColumnRole::Feature);
+            let is_new = shown.iter().all(|other| other.column != column);
+            shown.extend(of.filter(|_| is_new).map(|of| of.with_codes(codes.clone())));
+        }
+    }
+    shown.sort_by_key(|shown| shown.column);
+    let outcome = |outcome: &Outcome| ShownColumn::new(source, outcome.column, false, ColumnRole::Outcome);
+    shown.extend(outcomes.iter().filter_map(outcome));
+    shown
+}
+
+/// The columns of a model, and outcomes.
+pub(super) fn shown_of_model(source: &Source, parts: &[PartModel], outcomes: &[Outcome]) -> Result<Vec<ShownColumn>> {
+    let designs = parts.iter().map(|part| Design::of_recipe(source, &part.preparation));
+    Ok(shown(source, &designs.collect::<Result<Vec<_>>>()?, outcomes))
+}
+
+/// What a profile of labels needs besides the columns.
+pub(super) struct ProfiledLabels<'a> {
+    pub(super) log: &'a SegmentLog,
+    pub(super) segments: usize,
+    pub(super) names: Option<Vec<String>>,
+    pub(super) labels_blake3: &'a str,
+}
+
+/// Describes the segments of all rows, holding at most about `memory` bytes.
+pub(super) fn describe(
+    source: &Source,
+    columns: Vec<ShownColumn>,
+    labels: ProfiledLabels<'_>,
+    memory: u64,
+    watch: Watch<'_>,
+) -> Result<ProfileReport> {
+    let ProfiledLabels { log, segments, names, labels_blake3 } = labels;
+    let profiling = Profiling { source, columns, log, segments, names, small_cells: SMALL_CELLS, memory };
+    profiling.report(labels_blake3, watch)
+}
+
+/// The report as text.
+pub(super) fn as_json(report: &ProfileReport) -> Result<String> {
+    Ok(serde_json::to_string_pretty(report).map_err(|e| Error::Internal(e.to_string()))? + "\n")
+}
+
+/// Adds the profile to the files to publish; returns its hash for the manifest.
+pub(super) fn publish(profile: Option<&ProfileReport>, publication: &mut Publication) -> Result<Option<String>> {
+    let Some(profile) = profile else { return Ok(None) };
+    let text = as_json(profile)?;
+    publication.text(PROFILE, &text)?;
+    Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
+}
+
+/// The profile of the fit that made a model, where it lies beside the model and belongs to it.
+pub(super) fn of_fit(path: &Path, model: &Model) -> Option<ProfileReport> {
+    let text = std::fs::read_to_string(path.with_file_name(PROFILE)).ok()?;
+    let profile: ProfileReport = serde_json::from_str(&text).ok()?;
+    let rules = model.division.iter().flat_map(|division| division.counts.iter().map(|rule| rule.rows));
+    let segments = model.parts.iter().flat_map(|part| part.fitted.centroids().counts_.iter().copied());
+    let found = profile.segments.iter().filter(|s| s.segment.is_some()).map(|s| s.customers);
+    let fits = profile.rows == model.provenance.rows && found.eq(rules.chain(segments));
+    fits.then_some(profile)
+}

@@ -1,0 +1,121 @@
+//! Which columns say the same: correlations over rows drawn by their number.
+
+use rayon::prelude::*;
+
+use crate::numeric::mix;
+
+/// The most rows that are drawn. The error of a correlation of 0.9 is then below 0.001.
+const MOST_ROWS: u64 = 1 << 16;
+/// The most products that are added up.
+const MOST_PRODUCTS: u64 = 1 << 28;
+
+/// Rows for correlations: one of every `stride`, at a place that follows from their number; with a stride of 1 all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DrawnRows {
+    stride: u64,
+}
+
+impl DrawnRows {
+    /// Of `rows` rows, with so many columns.
+    pub(super) fn new(rows: u64, columns: usize) -> Self {
+        let pairs = (columns * columns.saturating_sub(1) / 2).max(1) as u64;
+        DrawnRows { stride: rows.div_ceil(MOST_ROWS.min(MOST_PRODUCTS / pairs).max(1)).max(1) }
+    }
+
+    /// Appends to `out` the drawn ones of consecutive values that start at `first_row`.
+    pub(super) fn draw(self, first_row: u64, values: &[f64], out: &mut Vec<f64>) {
+        let end = first_row + values.len() as u64;
+        for block in first_row / self.stride..end.div_ceil(self.stride) {
+            let row = block * self.stride + mix(block) % self.stride;
+            if (first_row..end).contains(&row) {
+                out.push(values[(row - first_row) as usize]);
+            }
+        }
+    }
+}
+
+/// Pairs of columns whose correlation, of values or of ranks, is at least `least` either way: both positions, and the
+/// stronger of the two. NaN is missing; rows where either is missing are left out. A column without values is empty.
+pub(super) fn correlated(columns: &[Vec<f64>], least: f64) -> Vec<(usize, usize, f64)> {
+    let ranks: Vec<Vec<f64>> = columns.par_iter().map(|values| ranks(values)).collect();
+    let pairs: Vec<(usize, usize)> = (0..columns.len()).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
+    let strongest = |&(a, b): &(usize, usize)| {
+        let r = [pearson(&columns[a], &columns[b]), pearson(&ranks[a], &ranks[b])];
+        let r = r.into_iter().flatten().max_by(|x, y| x.abs().total_cmp(&y.abs()))?;
+        (r.abs() >= least).then_some((a, b, r))
+    };
+    pairs.par_iter().filter_map(strongest).collect()
+}
+
+/// Pearson's coefficient; None where either does not vary.
+fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
+    let both = || a.iter().zip(b).filter(|(x, y)| !x.is_nan() && !y.is_nan());
+    let (mut n, mut sum_a, mut sum_b) = (0.0, 0.0, 0.0);
+    for (x, y) in both() {
+        n += 1.0;
+        sum_a += x;
+        sum_b += y;
+    }
+    let (mean_a, mean_b) = (sum_a / n, sum_b / n);
+    let (mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0);
+    for (x, y) in both() {
+        let (x, y) = (x - mean_a, y - mean_b);
+        aa += x * x;
+        bb += y * y;
+        ab += x * y;
+    }
+    let r = ab / (aa.sqrt() * bb.sqrt());
+    r.is_finite().then_some(r.clamp(-1.0, 1.0))
+}
+
+/// Ranks, the mean of them where values are equal; NaN keeps none.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).filter(|&i| !values[i].is_nan()).collect();
+    order.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]).then(i.cmp(&j)));
+    let mut ranks = vec![f64::NAN; values.len()];
+    let mut from = 0;
+    while from < order.len() {
+        let equal = order[from..].iter().take_while(|&&i| values[i] == values[order[from]]).count();
+        order[from..from + equal].iter().for_each(|&i| ranks[i] = from as f64 + (equal - 1) as f64 / 2.0);
+        from += equal;
+    }
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_drawn_from_few_and_one_of_each_block_from_many() {
+        let all = DrawnRows::new(1000, 20);
+        let values: Vec<f64> = (0..1000).map(f64::from).collect();
+        let mut drawn = Vec::new();
+        all.draw(0, &values, &mut drawn);
+        assert_eq!(drawn, values);
+        let few = DrawnRows { stride: 10 };
+        let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+        few.draw(0, &values, &mut whole);
+        for (i, piece) in values.chunks(7).enumerate() {
+            few.draw(7 * i as u64, piece, &mut pieces);
+        }
+        assert_eq!((whole.len(), &whole), (100, &pieces), "however rows are cut");
+        assert!(whole.iter().enumerate().all(|(i, v)| (*v / 10.0) as usize == i));
+        assert!(DrawnRows::new(1 << 30, 2).stride == 1 << 14);
+    }
+
+    #[test]
+    fn values_and_ranks_correlate() {
+        let x: Vec<f64> = (0..100).map(f64::from).collect();
+        let wild: Vec<f64> = x.iter().map(|v| (v / 4.0).exp()).collect();
+        let down: Vec<f64> = x.iter().map(|v| -2.0 * v).collect();
+        let other: Vec<f64> = x.iter().map(|v| v * 37.0 % 100.0).collect();
+        let mut gaps = x.clone();
+        gaps[7] = f64::NAN;
+        let found = correlated(&[x, wild, down, other, gaps, vec![1.0; 100]], 0.9);
+        let pairs: Vec<(usize, usize, bool)> = found.iter().map(|&(a, b, r)| (a, b, r > 0.0)).collect();
+        let expected = [(0, 1, true), (0, 2, false), (1, 2, false), (0, 4, true), (1, 4, true), (2, 4, false)];
+        assert_eq!(pairs, expected);
+        assert_eq!(pearson(&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]), Some(0.5));
+    }
+}

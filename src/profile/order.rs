@@ -1,0 +1,296 @@
+//! Order statistics by segment: exact from the values themselves, or from counts of buckets.
+//!
+//! A bucket is all values with the same sign, exponent and first [`DIGITS`] binary digits: at most 2^-10 of the value
+//! wide. Counts merge by addition, so they are the same for any order of the rows. Rejected: KLL and t-digest, whose
+//! result depends on the order, and whose error is one of ranks.
+
+use crate::numeric::{f64_of_key, key_of_f64};
+
+/// The quantiles of a profile.
+pub(super) const SHOWN_QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+
+/// Binary digits after the point that a bucket keeps.
+const DIGITS: u32 = 10;
+/// Bits of a key that a bucket does not keep.
+const DROPPED: u32 = 52 - DIGITS;
+const SLOTS: usize = 1 << DIGITS;
+/// Signs and exponents.
+const OCTAVES: usize = 1 << 12;
+/// The largest relative error of an order statistic from buckets.
+pub(super) const BUCKET_ERROR: f64 = 1.0 / SLOTS as f64;
+
+/// What is known of the order of some values, by segment.
+#[derive(Debug)]
+pub(super) enum ValueOrder {
+    /// The values themselves.
+    Values(Vec<Vec<f64>>),
+    /// Counts.
+    Buckets(BucketCounts),
+}
+
+/// Counts of values by segment and bucket. Memory is taken for the octaves that occur in a segment, 4 KiB each.
+#[derive(Debug)]
+pub(super) struct BucketCounts {
+    /// By segment and octave: the number of its page, from 1.
+    pages: Vec<u32>,
+    counts: Vec<u32>,
+    /// Values counted since the last spill; fewer than 2^32, so that no count overflows.
+    counted: u64,
+    spilled: Vec<Buckets>,
+}
+
+/// Buckets with their counts.
+type Buckets = Vec<(u32, u64)>;
+
+impl BucketCounts {
+    fn new(segments: usize) -> Self {
+        let spilled = vec![Vec::new(); segments];
+        BucketCounts { pages: vec![0; segments * OCTAVES], counts: Vec::new(), counted: 0, spilled }
+    }
+
+    fn push(&mut self, values: &[f64], segments: &[u32]) {
+        if self.counted + values.len() as u64 > u64::from(u32::MAX) {
+            self.spill();
+        }
+        self.counted += values.len() as u64;
+        for (&value, &segment) in values.iter().zip(segments) {
+            let key = key_of_f64(value);
+            let page = &mut self.pages[segment as usize * OCTAVES + (key >> 52) as usize];
+            if *page == 0 {
+                self.counts.resize(self.counts.len() + SLOTS, 0);
+                *page = (self.counts.len() / SLOTS) as u32;
+            }
+            let slot = (key >> DROPPED) as usize & (SLOTS - 1);
+            let count = &mut self.counts[(*page as usize - 1) * SLOTS + slot];
+            // Fewer than 2^32 values are counted.
+            *count = count.wrapping_add(1);
+        }
+    }
+
+    /// Moves all counts to the lists.
+    fn spill(&mut self) {
+        for (spilled, pages) in self.spilled.iter_mut().zip(self.pages.chunks(OCTAVES)) {
+            for (octave, &page) in pages.iter().enumerate().filter(|(_, page)| **page > 0) {
+                let counts = &self.counts[(page as usize - 1) * SLOTS..][..SLOTS];
+                let bucket = |slot: usize| (octave << DIGITS | slot) as u32;
+                let some = counts.iter().enumerate().filter(|(_, n)| **n > 0);
+                spilled.extend(some.map(|(slot, &n)| (bucket(slot), u64::from(n))));
+            }
+        }
+        self.pages.fill(0);
+        self.counts.clear();
+        self.counted = 0;
+    }
+}
+
+impl ValueOrder {
+    /// Of no values, in so many segments.
+    pub(super) fn new(segments: usize, is_exact: bool) -> Self {
+        match is_exact {
+            true => ValueOrder::Values(vec![Vec::new(); segments]),
+            false => ValueOrder::Buckets(BucketCounts::new(segments)),
+        }
+    }
+
+    /// Adds finite values with their segments.
+    pub(super) fn push(&mut self, values: &[f64], segments: &[u32]) {
+        match self {
+            // -0 is 0.
+            ValueOrder::Values(all) => {
+                values.iter().zip(segments).for_each(|(v, &segment)| all[segment as usize].push(v + 0.0));
+            }
+            ValueOrder::Buckets(counts) => counts.push(values, segments),
+        }
+    }
+
+    /// Adds the values of another of the same kind.
+    pub(super) fn join(&mut self, other: Self) {
+        match (self, other) {
+            (ValueOrder::Values(mine), ValueOrder::Values(theirs)) => {
+                mine.iter_mut().zip(theirs).for_each(|(mine, mut theirs)| mine.append(&mut theirs));
+            }
+            (ValueOrder::Buckets(mine), ValueOrder::Buckets(mut theirs)) => {
+                theirs.spill();
+                mine.spilled.iter_mut().zip(theirs.spilled).for_each(|(mine, mut theirs)| mine.append(&mut theirs));
+            }
+            // A pass makes only one kind.
+            (ValueOrder::Values(_), ValueOrder::Buckets(_)) | (ValueOrder::Buckets(_), ValueOrder::Values(_)) => {}
+        }
+    }
+
+    /// The quantiles of every segment, then those of all; None without values. `is_whole`: every value is a whole
+    /// number, and so is what stands for a bucket.
+    pub(super) fn quantiles(self, is_whole: bool) -> Vec<Option<[f64; 5]>> {
+        match self {
+            ValueOrder::Values(mut values) => {
+                let mut found: Vec<_> = values.iter_mut().map(|values| of_values(values)).collect();
+                found.push(of_values(&mut values.concat()));
+                found
+            }
+            ValueOrder::Buckets(mut counts) => {
+                counts.spill();
+                let mut found: Vec<_> = Vec::with_capacity(counts.spilled.len() + 1);
+                for buckets in &mut counts.spilled {
+                    sum_up(buckets);
+                    found.push(of_buckets(buckets, is_whole));
+                }
+                let mut all = counts.spilled.concat();
+                sum_up(&mut all);
+                found.push(of_buckets(&all, is_whole));
+                found
+            }
+        }
+    }
+}
+
+/// The two ranks, from 0, between which a quantile of `n` values is interpolated, and how far from the first.
+fn ranks(n: u64, quantile: f64) -> (u64, u64, f64) {
+    let at = (n - 1) as f64 * quantile;
+    (at.floor() as u64, at.ceil() as u64, at - at.floor())
+}
+
+/// Interpolated as DuckDB's quantile_cont.
+fn between(low: f64, high: f64, part: f64) -> f64 {
+    if low == high { low } else { low + (high - low) * part }
+}
+
+/// The quantiles of `values`, which are reordered.
+fn of_values(values: &mut [f64]) -> Option<[f64; 5]> {
+    if values.is_empty() {
+        return None;
+    }
+    let (n, mut start) = (values.len() as u64, 0);
+    Some(SHOWN_QUANTILES.map(|quantile| {
+        let (low, high, part) = ranks(n, quantile);
+        // All before `start` are at most the rest.
+        let (_, &mut first, later) = values[start..].select_nth_unstable_by(low as usize - start, f64::total_cmp);
+        let second = if high == low { first } else { later.iter().copied().fold(f64::INFINITY, f64::min) };
+        start = low as usize;
+        between(first, second, part)
+    }))
+}
+
+/// Sorts buckets, and adds up those that occur several times.
+fn sum_up(buckets: &mut Buckets) {
+    buckets.sort_unstable_by_key(|(bucket, _)| *bucket);
+    buckets.dedup_by(|later, first| {
+        let same = later.0 == first.0;
+        if same {
+            first.1 += later.1;
+        }
+        same
+    });
+}
+
+/// The quantiles of sorted buckets.
+fn of_buckets(buckets: &Buckets, is_whole: bool) -> Option<[f64; 5]> {
+    let n = buckets.iter().map(|(_, n)| n).sum::<u64>();
+    if n == 0 {
+        return None;
+    }
+    let at = |rank: u64| {
+        let mut below = 0;
+        let found = buckets.iter().find(|(_, n)| {
+            below += n;
+            below > rank
+        });
+        found.map_or(f64::NAN, |(bucket, _)| middle(*bucket, is_whole))
+    };
+    Some(SHOWN_QUANTILES.map(|quantile| {
+        let (low, high, part) = ranks(n, quantile);
+        between(at(low), at(high), part)
+    }))
+}
+
+/// The value that stands for a bucket: its middle, or a whole number next to it.
+fn middle(bucket: u32, is_whole: bool) -> f64 {
+    let key = u64::from(bucket) << DROPPED;
+    let (low, high) = (f64_of_key(key), f64_of_key(key | ((1 << DROPPED) - 1)));
+    if low == 0.0 {
+        return 0.0;
+    }
+    let half = |low: f64, high: f64| low + (high - low) / 2.0;
+    if is_whole { half(low.ceil(), high.floor()).floor() + 0.0 } else { half(low, high) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// By sorting.
+    fn naive(values: &[f64]) -> Option<[f64; 5]> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len().checked_sub(1)?;
+        Some(SHOWN_QUANTILES.map(|q| {
+            let at = q * last as f64;
+            let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+            low + (high - low) * (at - at.floor())
+        }))
+    }
+
+    fn found(rows: &[(f64, u32)], is_exact: bool, cut: usize) -> Vec<Option<[f64; 5]>> {
+        let mut order = ValueOrder::new(3, is_exact);
+        let mut later = ValueOrder::new(3, is_exact);
+        let push = |order: &mut ValueOrder, rows: &[(f64, u32)]| {
+            let (values, segments): (Vec<f64>, Vec<u32>) = rows.iter().copied().unzip();
+            order.push(&values, &segments);
+        };
+        let (a, b) = rows.split_at(cut.min(rows.len()));
+        push(&mut later, b);
+        push(&mut order, a);
+        order.join(later);
+        order.quantiles(rows.iter().all(|(v, _)| v.fract() == 0.0))
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_are_those_of_sorted_values(
+            rows in prop::collection::vec((-1e4..1e6f64, 0u32..3), 1..300),
+            whole in any::<bool>(),
+            cut in 0usize..300,
+        ) {
+            let rows: Vec<(f64, u32)> = rows.into_iter().map(|(v, s)| (if whole { v.round() } else { v }, s)).collect();
+            let of = |segment: Option<u32>| {
+                let mine = rows.iter().filter(|(_, s)| segment.is_none_or(|segment| *s == segment));
+                naive(&mine.map(|(v, _)| *v).collect::<Vec<_>>())
+            };
+            let expected = [of(Some(0)), of(Some(1)), of(Some(2)), of(None)];
+            prop_assert_eq!(&found(&rows, true, cut)[..], &expected[..]);
+            let close = found(&rows, false, cut);
+            for (close, exact) in close.iter().zip(&expected) {
+                prop_assert_eq!(close.is_some(), exact.is_some());
+                for (close, exact) in close.iter().flatten().zip(exact.iter().flatten()) {
+                    // Where the two neighbours differ in sign, the error is relative to the larger.
+                    let scale = exact.abs().max(if close * exact <= 0.0 { 1e4 } else { 0.0 });
+                    prop_assert!((close - exact).abs() <= BUCKET_ERROR * scale.max(1e-300) * 1.5, "{close} {exact}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_bucket_stands_for_its_values() {
+        for value in [1.0, -1.0, 1023.0, -37.0, 0.0, 123_456_789.0, 1e300, -1e-300, 0.1] {
+            let bucket = (key_of_f64(value) >> DROPPED) as u32;
+            let error = |is_whole| (middle(bucket, is_whole) - value).abs() / value.abs().max(1e-310);
+            assert!(error(false) <= BUCKET_ERROR, "{value}");
+            if value.fract() == 0.0 && value.abs() < 2048.0 {
+                assert_eq!(middle(bucket, true), value, "small whole numbers have a bucket each");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_that_would_overflow_are_moved() {
+        let mut counts = BucketCounts::new(1);
+        counts.push(&[2.0, 3.0], &[0, 0]);
+        counts.counted = u64::from(u32::MAX);
+        counts.push(&[2.0], &[0]);
+        assert_eq!(counts.spilled[0].len(), 2);
+        let quantiles = ValueOrder::Buckets(counts).quantiles(true);
+        assert_eq!(quantiles[0].map(|q| q[2]), Some(2.0));
+    }
+}

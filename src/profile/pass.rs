@@ -1,0 +1,276 @@
+//! The pass: columns go in waves, as many at a time as keep all threads busy and fit into memory.
+
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::apart::{apart, case_of, is_skewed};
+use super::column::DescribedRows;
+use super::correlation::{DrawnRows, correlated};
+use super::numbers::{NumbersFound, NumbersSeen};
+use super::order::BUCKET_ERROR;
+use super::report::{
+    ColumnFigures, Correlated, GroupProfile, OutcomeRate, ProfileReport, ProfiledColumn, QuantileKind,
+};
+use super::shown::{ColumnRole, ShownColumn, ShownKind};
+use crate::error::Result;
+use crate::event::{Stage, Watch};
+use crate::input::{Order, RowGroup, Source};
+use crate::simd::SimdLevel;
+use crate::survey::SegmentLog;
+
+/// The most rows whose quantiles are exact.
+const EXACT_ROWS: u64 = 1_000_000;
+/// Tasks for each thread in a wave, so that threads end at about the same time.
+const TASKS: usize = 8;
+/// Bytes of counts for a segment of a column, from some 24 powers of two.
+const COUNTED_SEGMENT: u64 = (4096 + 24 * 1024) * 4;
+/// Columns correlate if their coefficient is above this.
+const CORRELATE: f64 = 0.9;
+/// The normal quantile of a 95 % interval.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// What to describe.
+pub(crate) struct Profiling<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) columns: Vec<ShownColumn>,
+    /// The segment of every row of the source.
+    pub(crate) log: &'a SegmentLog,
+    /// The segments; their names, if they have any.
+    pub(crate) segments: usize,
+    pub(crate) names: Option<Vec<String>>,
+    /// Segments of fewer rows get no figures.
+    pub(crate) small_cells: u64,
+    /// Bytes that may be held.
+    pub(crate) memory: u64,
+}
+
+/// A column with its figures: by segment from 1, first those of rows without a segment, last those of all rows.
+struct Described {
+    column: ProfiledColumn,
+    figures: Vec<ColumnFigures>,
+    /// The values drawn for correlations; empty for categories.
+    drawn: Vec<f64>,
+}
+
+impl Profiling<'_> {
+    /// Decodes the columns and describes every segment. `labels_blake3` is the hash of the labels.
+    pub(crate) fn report(&self, labels_blake3: &str, watch: Watch<'_>) -> Result<ProfileReport> {
+        let cells = self.source.rows() * self.columns.len() as u64;
+        watch.stage(Stage::Profile, cells, "values", || {
+            let counts = self.count()?;
+            let described = self.described(watch)?;
+            let (columns, figures): (Vec<ProfiledColumn>, Vec<_>) =
+                described.into_iter().map(|d| (d.column, (d.figures, d.drawn))).unzip();
+            let (figures, drawn): (Vec<Vec<ColumnFigures>>, Vec<Vec<f64>>) = figures.into_iter().unzip();
+            let name = |i: usize| columns[i].name.clone();
+            let correlated: Vec<Correlated> = correlated(&drawn, CORRELATE)
+                .into_iter()
+                .map(|(a, b, r)| Correlated { columns: [name(a), name(b)], r })
+                .collect();
+            let group = |place: usize| self.group(&columns, &figures, &counts, place);
+            let all = group(self.segments + 1);
+            let mut segments: Vec<GroupProfile> = (1..=self.segments).map(group).collect();
+            segments.extend((counts[0] > 0).then(|| group(0)));
+            for segment in segments.iter_mut().filter(|s| !s.withheld && s.customers > 0) {
+                segment.apart = apart(&columns, &correlated, &all, segment);
+            }
+            Ok(ProfileReport {
+                profile_version: 1,
+                rows: self.source.rows(),
+                weighted: false,
+                quantiles: match self.is_exact() {
+                    true => QuantileKind::Exact,
+                    false => QuantileKind::RelativeError(BUCKET_ERROR),
+                },
+                small_cells: self.small_cells,
+                labels_blake3: labels_blake3.to_owned(),
+                columns,
+                correlated,
+                all,
+                segments,
+            })
+        })
+    }
+
+    fn is_exact(&self) -> bool {
+        self.source.rows() <= EXACT_ROWS
+    }
+
+    /// Rows without a segment, then by segment, then all.
+    fn count(&self) -> Result<Vec<u64>> {
+        const BLOCK: u64 = 1 << 16;
+        let mut counts = vec![0; self.segments + 2];
+        let mut codes = vec![0; BLOCK as usize];
+        for first in (0..self.source.rows()).step_by(BLOCK as usize) {
+            codes.truncate((self.source.rows() - first).min(BLOCK) as usize);
+            self.log.read(first, &mut codes)?;
+            codes.iter().for_each(|&code| counts[code as usize] += 1);
+        }
+        counts[self.segments + 1] = self.source.rows();
+        Ok(counts)
+    }
+
+    /// All columns, in order.
+    fn described(&self, watch: Watch<'_>) -> Result<Vec<Described>> {
+        let (source, columns) = (self.source, &self.columns);
+        let drawn = DrawnRows::new(source.rows(), columns.len());
+        let rows = DescribedRows { source, log: self.log, drawn, simd: SimdLevel::auto().dispatch()?, watch };
+        let mut described: Vec<Described> = Vec::with_capacity(columns.len());
+        for wave in columns.chunks(self.wave()) {
+            let positions: Vec<usize> = wave.iter().map(|shown| shown.column).collect();
+            let order = Order::Together(rayon::current_num_threads());
+            let _ahead = source.ahead(source.row_groups(), &positions, order);
+            let numbers = self.numbers(wave, rows)?;
+            let finish = |(shown, seen): (&ShownColumn, Vec<NumbersSeen>)| match seen.into_iter().reduce(joined) {
+                Some(seen) => Ok(self.of_numbers(shown, seen.finish())),
+                None => {
+                    let (names, figures) = rows.categories(shown, self.segments + 1)?.finish();
+                    let figures = figures.into_iter().map(ColumnFigures::Categories).collect();
+                    let column = ProfiledColumn { categories: names, ..self.column(shown) };
+                    Ok(Described { column, figures, drawn: Vec::new() })
+                }
+            };
+            let wave: Vec<Described> =
+                wave.par_iter().zip(numbers).with_max_len(1).map(finish).collect::<Result<_>>()?;
+            described.extend(wave);
+        }
+        Ok(described)
+    }
+
+    /// How many columns go at a time.
+    fn wave(&self) -> usize {
+        let threads = rayon::current_num_threads();
+        let groups = self.source.row_groups().len().max(1);
+        let each = match self.is_exact() {
+            true => self.source.rows() * 16,
+            false => threads.min(groups) as u64 * (self.segments as u64 + 1) * COUNTED_SEGMENT,
+        };
+        let fit = (self.memory / 2 / each.max(1)).min(1 << 16) as usize;
+        (threads * TASKS).div_ceil(groups).min(fit).max(1)
+    }
+
+    /// What is known of the numbers of each column, in parts; none of a column of categories.
+    fn numbers(&self, wave: &[ShownColumn], rows: DescribedRows<'_>) -> Result<Vec<Vec<NumbersSeen>>> {
+        let parts: Vec<Mutex<Vec<NumbersSeen>>> = wave.iter().map(|_| Mutex::default()).collect();
+        let is_number = |(_, shown): &(usize, &ShownColumn)| shown.kind != ShownKind::Category;
+        let tasks: Vec<(usize, RowGroup)> = (wave.iter().enumerate().filter(is_number))
+            .flat_map(|(i, _)| self.source.row_groups().iter().map(move |&group| (i, group)))
+            .collect();
+        tasks.par_iter().with_max_len(1).try_for_each(|&(i, group)| {
+            // At most as many parts as threads: each takes one that nobody uses.
+            let part = || parts[i].lock().unwrap_or_else(PoisonError::into_inner);
+            let waiting = part().pop();
+            let mut seen = waiting.unwrap_or_else(|| NumbersSeen::new(self.segments + 1, self.is_exact()));
+            rows.numbers(&wave[i], group, &mut seen)?;
+            part().push(seen);
+            Ok::<_, crate::Error>(())
+        })?;
+        Ok(parts.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
+    }
+
+    fn of_numbers(&self, shown: &ShownColumn, found: NumbersFound) -> Described {
+        let is_number = shown.kind == ShownKind::Number;
+        let kind = if is_number && found.is_binary { ShownKind::Boolean } else { shown.kind };
+        let skewed = kind == ShownKind::Number && found.figures.last().is_some_and(is_skewed);
+        let deviation = Some(found.deviation).filter(|d| d.is_finite());
+        let column = ProfiledColumn { kind, deviation, skewed, ..self.column(shown) };
+        let figures = found.figures.into_iter().map(ColumnFigures::Numbers).collect();
+        Described { column, figures, drawn: found.drawn }
+    }
+
+    fn column(&self, shown: &ShownColumn) -> ProfiledColumn {
+        let column = &self.source.columns()[shown.column];
+        ProfiledColumn {
+            name: column.name.clone(),
+            data_type: column.data_type.to_string(),
+            kind: shown.kind,
+            role: shown.role,
+            missing_codes: shown.codes.clone(),
+            deviation: None,
+            skewed: false,
+            categories: Vec::new(),
+        }
+    }
+
+    /// The group at a place of the figures.
+    fn group(
+        &self,
+        columns: &[ProfiledColumn],
+        figures: &[Vec<ColumnFigures>],
+        counts: &[u64],
+        place: usize,
+    ) -> GroupProfile {
+        let customers = counts[place];
+        let withheld = customers > 0 && customers < self.small_cells;
+        let number = place.checked_sub(1).filter(|number| *number < self.segments);
+        let name = |number: Option<usize>| self.names.as_ref()?.get(number?).cloned();
+        let last = self.segments + 1;
+        let outcomes = columns.iter().zip(figures).filter(|(column, _)| column.role == ColumnRole::Outcome);
+        let rates = outcomes.filter_map(|(column, figures)| rate(column, &figures[place], &figures[last]));
+        GroupProfile {
+            segment: number.map(|number| number as u32),
+            name: name(number),
+            customers,
+            share: customers as f64 / self.source.rows().max(1) as f64,
+            withheld,
+            columns: if withheld { Vec::new() } else { figures.iter().map(|of| of[place].clone()).collect() },
+            apart: Vec::new(),
+            outcomes: if withheld { Vec::new() } else { rates.collect() },
+        }
+    }
+}
+
+fn joined(mut a: NumbersSeen, b: NumbersSeen) -> NumbersSeen {
+    a.join(b);
+    a
+}
+
+/// How often an outcome of two values occurs; None for one of more.
+fn rate(column: &ProfiledColumn, here: &ColumnFigures, all: &ColumnFigures) -> Option<OutcomeRate> {
+    let ((value, cases, known), (_, all_cases, all_known)) = (cases(column, here, all)?, cases(column, all, all)?);
+    let part = |n: u64, of: u64| (of > 0).then(|| n as f64 / of as f64);
+    let rate = part(cases, known);
+    let lift = rate.zip(part(all_cases, all_known).filter(|rate| *rate > 0.0)).map(|(here, all)| here / all);
+    let interval = rate.map(|rate| wilson(rate, known as f64));
+    Some(OutcomeRate { column: column.name.clone(), value, cases, known, rate, interval, lift })
+}
+
+/// The value that an outcome is about, rows that have it, and rows whose outcome is known.
+fn cases(column: &ProfiledColumn, here: &ColumnFigures, all: &ColumnFigures) -> Option<(String, u64, u64)> {
+    match (here, all) {
+        (ColumnFigures::Numbers(here), _) if column.kind == ShownKind::Boolean => {
+            let value = if column.data_type == "Boolean" { "true" } else { "1" };
+            let cases = here.non_zero_share.map_or(0, |share| (share * here.known as f64).round() as u64);
+            Some((value.to_owned(), cases, here.known))
+        }
+        (ColumnFigures::Categories(here), ColumnFigures::Categories(all)) => {
+            let case = case_of(&column.categories, all)?;
+            Some((column.categories[case].clone(), here.counts[case], here.known()))
+        }
+        _ => None,
+    }
+}
+
+/// Wilson's score interval at 95 % (E. B. Wilson, "Probable inference, the law of succession, and statistical
+/// inference", 1927).
+fn wilson(rate: f64, n: f64) -> [f64; 2] {
+    let z2 = Z * Z / n;
+    let middle = (rate + z2 / 2.0) / (1.0 + z2);
+    let half = Z / (1.0 + z2) * (rate * (1.0 - rate) / n + z2 / (4.0 * n)).sqrt();
+    [(middle - half).max(0.0), (middle + half).min(1.0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_wilsons() {
+        // Newcombe 1998, table I: 81 of 263 and 1 of 29.
+        let close = |found: [f64; 2], expected: [f64; 2]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 5e-5);
+        assert!(close(wilson(81.0 / 263.0, 263.0), [0.2553, 0.3662]));
+        assert!(close(wilson(1.0 / 29.0, 29.0), [0.0061, 0.1718]));
+        assert_eq!(wilson(0.0, 20.0)[0], 0.0);
+    }
+}

@@ -1,0 +1,206 @@
+//! The report: `profile.json`.
+
+use serde::{Deserialize, Serialize};
+
+use super::shown::{ColumnRole, ShownKind};
+
+/// What is true of every segment and of all rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProfileReport {
+    /// The version of this shape: 1.
+    pub profile_version: u32,
+    /// Rows of the input.
+    pub rows: u64,
+    /// Always false: every row counts once, whatever its weight.
+    pub weighted: bool,
+    /// How order statistics were found.
+    pub quantiles: QuantileKind,
+    /// Segments of fewer customers have no figures.
+    pub small_cells: u64,
+    /// blake3 of the labels as little-endian i32 in row order, -1 for rows without a segment.
+    pub labels_blake3: String,
+    /// The columns, in the order of every list of figures.
+    pub columns: Vec<ProfiledColumn>,
+    /// Pairs of columns that say nearly the same: correlations above 0.9, of values or of ranks.
+    pub correlated: Vec<Correlated>,
+    /// All rows.
+    pub all: GroupProfile,
+    /// Every segment, by number; then the rows without one, if there are any.
+    pub segments: Vec<GroupProfile>,
+}
+
+/// How order statistics were found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuantileKind {
+    /// From the values, interpolated as DuckDB's `quantile_cont`.
+    Exact,
+    /// From counts of buckets: the values between which they are interpolated have at most this relative error.
+    RelativeError(f64),
+}
+
+/// A column of a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProfiledColumn {
+    /// Its name.
+    pub name: String,
+    /// Its Arrow type.
+    pub data_type: String,
+    /// How its values are described.
+    pub kind: ShownKind,
+    /// Why it is shown.
+    pub role: ColumnRole,
+    /// Numbers that count as missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_codes: Vec<f64>,
+    /// Standard deviation of all values (that of the population); None for categories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<f64>,
+    /// Whether the median describes it better than the mean: they are apart by more than a quarter of the
+    /// interquartile range.
+    #[serde(default)]
+    pub skewed: bool,
+    /// The most common values of a category, in the order of the counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+}
+
+/// Two columns that say nearly the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Correlated {
+    /// Their names.
+    pub columns: [String; 2],
+    /// The coefficient of their values or of their ranks, whichever is stronger.
+    pub r: f64,
+}
+
+/// What is true of some rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupProfile {
+    /// The segment; None for all rows, and for rows without a segment.
+    pub segment: Option<u32>,
+    /// Its name, if segments have names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Rows.
+    pub customers: u64,
+    /// Their share of all rows.
+    pub share: f64,
+    /// Whether figures are left out because there are too few customers.
+    #[serde(default)]
+    pub withheld: bool,
+    /// By column; empty where they are withheld.
+    pub columns: Vec<ColumnFigures>,
+    /// What sets it apart from all rows, the largest effect first; at most three columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart: Vec<Mark>,
+    /// Rates of the outcomes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<OutcomeRate>,
+}
+
+/// One thing that sets a segment apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The column.
+    pub column: String,
+    /// What is compared.
+    #[serde(flatten)]
+    pub statistic: Statistic,
+    /// Its value in the segment.
+    pub here: f64,
+    /// Its value over all rows.
+    pub all: f64,
+    /// The difference in units of spread.
+    pub effect: f64,
+}
+
+/// A statistic that is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "statistic", content = "value")]
+pub enum Statistic {
+    /// The mean.
+    Mean,
+    /// The median.
+    Median,
+    /// The share of true values.
+    ShareTrue,
+    /// The share of values that are not 0.
+    ShareNotZero,
+    /// The share of missing values.
+    ShareMissing,
+    /// The share of one category.
+    ShareOf(String),
+}
+
+/// The figures of one column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ColumnFigures {
+    /// Numbers, booleans as 0 and 1, dates in days since 1970-01-01.
+    Numbers(NumberFigures),
+    /// Categories.
+    Categories(CategoryFigures),
+}
+
+/// Figures of numbers. Values that are null or not finite are missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NumberFigures {
+    /// Values that are not missing.
+    pub known: u64,
+    /// Share of rows whose value is missing.
+    pub missing_share: Option<f64>,
+    /// Mean.
+    pub mean: Option<f64>,
+    /// The value below which 5 % lie.
+    pub p5: Option<f64>,
+    /// The first quartile.
+    pub p25: Option<f64>,
+    /// The median.
+    pub median: Option<f64>,
+    /// The third quartile.
+    pub p75: Option<f64>,
+    /// The value below which 95 % lie.
+    pub p95: Option<f64>,
+    /// Share of the known values that are not 0.
+    pub non_zero_share: Option<f64>,
+}
+
+/// Counts of categories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CategoryFigures {
+    /// Rows by category, in the order of the column's `categories`.
+    pub counts: Vec<u64>,
+    /// Rows of other categories.
+    pub others: u64,
+    /// Rows whose value is missing.
+    pub missing: u64,
+}
+
+impl CategoryFigures {
+    /// Rows whose value is not missing.
+    pub fn known(&self) -> u64 {
+        self.counts.iter().sum::<u64>() + self.others
+    }
+}
+
+/// How often an outcome occurs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeRate {
+    /// The column.
+    pub column: String,
+    /// The value that is counted.
+    pub value: String,
+    /// Rows that have it.
+    pub cases: u64,
+    /// Rows whose outcome is known.
+    pub known: u64,
+    /// Cases among the known; None without any.
+    pub rate: Option<f64>,
+    /// Wilson's interval of the rate, at 95 %.
+    pub interval: Option<[f64; 2]>,
+    /// The rate divided by that of all rows.
+    pub lift: Option<f64>,
+}
