@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::check::CheckRequest;
-use hyades::job::{ApplyRequest, AssignRequest, BackendKind, ConvertRequest, FitRequest};
+use hyades::job::{ApplyRequest, AssignRequest, BackendKind, ConvertRequest, FitRequest, ProfileRequest};
 use hyades::{Error, Result, synth};
 
 use super::price::Prices;
@@ -67,6 +67,9 @@ pub(super) enum Verb {
     /// Label customers with a model
     #[command(after_help = EXIT_CODES)]
     Assign(Box<AssignRequest>),
+    /// Describe segments: means, medians and shares beside those of all rows
+    #[command(after_help = EXIT_CODES)]
+    Profile(Box<ProfileRequest>),
     /// Show the plan of a fit (memory, device, time) without running it
     #[command(after_help = EXIT_CODES)]
     Plan(Box<PlanArgs>),

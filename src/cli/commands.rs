@@ -1,11 +1,12 @@
 //! The verbs: request, run, report.
 
+use std::path::Path;
 use std::time::Instant;
 
 use hyades::audit::AuditReport;
 use hyades::check::CheckRequest;
 use hyades::event::Watch;
-use hyades::job::{self, AssignRequest, Labelling};
+use hyades::job::{self, AssignRequest, Labelling, ProfileRequest};
 use hyades::model::Model;
 use hyades::profile::ProfileReport;
 use hyades::{Result, bench as benchmark, check as examine, doctor as examination, synth as bank};
@@ -73,6 +74,19 @@ pub(super) fn assign(request: &AssignRequest, console: &Console) -> Result<()> {
         say!("{}: segments/, {audit}{profile}manifest.json", out.display())?;
     }
     Ok(())
+}
+
+pub(super) fn profile(request: &ProfileRequest, console: &Console) -> Result<()> {
+    let report = job::profile(request, console.observer.as_ref(), &console.stop)?;
+    if request.json.as_deref().is_some_and(|path| path == Path::new("-")) {
+        let text = serde_json::to_string_pretty(&report).map_err(|e| hyades::Error::Internal(e.to_string()))?;
+        return say!("{text}");
+    }
+    say!("{}", super::profile::segments(&report, None))?;
+    match &request.json {
+        Some(path) if !console.quiet => say!("{}", path.display()),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn plan(args: PlanArgs, console: &Console) -> Result<()> {

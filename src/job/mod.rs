@@ -5,8 +5,10 @@ mod assign;
 mod audit;
 mod centroids;
 mod convert;
+mod describe;
 mod device;
 mod fit;
+mod given;
 mod ids;
 pub(crate) mod inputs;
 mod labelling;
@@ -23,6 +25,7 @@ mod strata;
 pub use apply::apply;
 pub use assign::{AssignOutcome, assign};
 pub use convert::{ConvertOutcome, convert};
+pub use describe::profile;
 pub use fit::{FitOutcome, fit, plan};
 pub use labelling::{Labelling, PartLabels};
 pub(crate) use plan::{DECODER, FIXED, MIB};
@@ -31,5 +34,5 @@ pub use recorder::{PassRecord, StageTime};
 pub use request::{
     ApplyRequest, AssignColumns, AssignRequest, BackendKind, ClusteringOptions, ColumnOptions, ConvertRequest,
     DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, OutputOptions,
-    PreparationOptions, RecipeSource, Resources,
+    PreparationOptions, ProfileColumns, ProfileRequest, RecipeSource, Resources,
 };

@@ -34,6 +34,7 @@ mod hostile;
 mod join;
 mod models;
 mod privacy;
+mod profile;
 mod recipe;
 mod request;
 mod rfm;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         backends::tests(),
         equality::tests(),
         cli::tests(),
+        profile::tests(),
         columns::tests(),
         changes::tests(),
         check::tests(),

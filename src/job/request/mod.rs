@@ -14,6 +14,7 @@ mod fit;
 mod input;
 mod output;
 mod preparation;
+mod profile;
 mod resources;
 
 pub use assign::{ApplyRequest, AssignRequest};
@@ -27,4 +28,5 @@ pub use fit::{DivisionOptions, FitRequest};
 pub use input::InputOptions;
 pub use output::OutputOptions;
 pub use preparation::{PreparationOptions, RecipeSource};
+pub use profile::{ProfileColumns, ProfileRequest};
 pub use resources::Resources;

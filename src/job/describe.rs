@@ -1,0 +1,176 @@
+//! Describe: the profile of rows whose labels are in a table.
+
+use std::path::{Path, PathBuf};
+
+use super::given::GivenLabels;
+use super::profile::{ProfiledLabels, as_json, describe, shown_of_model};
+use super::request::ProfileRequest;
+use super::{InputOptions, inputs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Observer, Watch};
+use crate::input::{Source, agreed};
+use crate::model::Model;
+use crate::output::Publication;
+use crate::profile::{ColumnRole, ProfileReport, ShownColumn};
+use crate::roles::{RoleRequest, guess_id};
+use crate::text::did_you_mean;
+
+/// The column of labels by default: as a fit writes it.
+const SEGMENT: &str = "segment";
+
+/// Describes the segments of rows whose labels are in another table, or in the input itself. Writes the file `json` of
+/// the request, if it names one other than `-`.
+///
+/// # Errors
+/// An input or labels that cannot be read, no column of labels, or labels that match no row.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::event::Silent;
+/// use hyades::job::{InputOptions, ProfileRequest, profile};
+///
+/// let request = ProfileRequest {
+///     input: InputOptions::of(["data/customers.parquet"]),
+///     label_column: Some("true_segment".into()),
+///     ..ProfileRequest::default()
+/// };
+/// let report = profile(&request, &Silent, &AtomicBool::new(false))?;
+/// assert_eq!((report.rows, report.segments.len()), (20_000, 6));
+/// # Ok::<(), hyades::Error>(())
+/// ```
+pub fn profile(
+    request: &ProfileRequest,
+    observer: &dyn Observer,
+    stop: &std::sync::atomic::AtomicBool,
+) -> Result<ProfileReport> {
+    let watch = Watch::new(observer, stop);
+    request.resources.install(|| run(request, watch))
+}
+
+fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
+    let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
+    let arguments = [request.input.all(), request.labels.iter().cloned().collect()].concat();
+    let publication = json.map(|path| Publication::of_file(path, &arguments)).transpose()?;
+    let model = request.labels.as_ref().map(|labels| labels.join("model.json")).filter(|path| path.is_file());
+    let model = model.map(|path| Model::load(&path)).transpose()?;
+    let mut rows = LabelledRows::open(request, model.as_ref(), watch)?;
+    let columns = rows.columns(request, model.as_ref())?;
+    let needed = columns.iter().map(|shown| shown.column).chain(rows.beside.is_none().then_some(rows.label));
+    let needed: Vec<usize> = needed.collect();
+    inputs::join(&mut rows.source, &needed, &request.resources, json.and_then(Path::parent), watch)?;
+    let folder = request.resources.scratch_folder(json.and_then(Path::parent));
+    let labels = GivenLabels::read(rows.beside.as_ref().unwrap_or(&rows.source), rows.label, &folder)?;
+    let of = ProfiledLabels {
+        log: &labels.log,
+        segments: labels.segments,
+        names: labels.names.clone(),
+        labels_blake3: &labels.blake3,
+    };
+    let report = describe(&rows.source, columns, of, request.resources.budget(), watch)?;
+    if let (Some(publication), Some(path)) = (publication, json) {
+        publication.commit_text(path, &as_json(&report)?)?;
+    }
+    Ok(report)
+}
+
+/// Rows, and where their labels are.
+struct LabelledRows {
+    source: Source,
+    id: Option<String>,
+    /// A table whose rows are in the same order; None: the labels are a column of the source.
+    beside: Option<Source>,
+    /// The column of labels there.
+    label: usize,
+    /// Columns that came with the labels: never described.
+    with_labels: Vec<String>,
+}
+
+impl LabelledRows {
+    fn open(request: &ProfileRequest, model: Option<&Model>, watch: Watch<'_>) -> Result<Self> {
+        let wanted = request.label_column.as_deref().unwrap_or(SEGMENT);
+        let asked = request.columns.id.as_deref();
+        let source = inputs::open(&request.input, asked, watch)?;
+        let remembered = model.and_then(|model| model.provenance.id_column.as_deref());
+        let named = asked.or(remembered.filter(|id| source.position(id).is_some())).map(str::to_owned);
+        let guessed = || guess_id(source.columns(), &[]).map(|id| source.columns()[id].name.clone());
+        let id = named.or_else(guessed);
+        let Some(path) = request.labels.as_deref().map(of_folder) else {
+            let label = position(&source, wanted, "the input")?;
+            return Ok(LabelledRows { source, id, beside: None, label, with_labels: vec![wanted.to_owned()] });
+        };
+        let labels = Source::open_with(std::slice::from_ref(&path), &request.input.access())?;
+        let at = format!("{}", path.display());
+        let label = position(&labels, wanted, &at)?;
+        if id.as_deref().and_then(|id| labels.position(id)).is_none() {
+            if labels.rows() != source.rows() {
+                return Err(Error::input(format!(
+                    "{at} has no column {} to find rows by, and {} rows where the input has {}; name the id with --id",
+                    id.map_or_else(|| "of ids".into(), |id| format!("{id:?}")),
+                    labels.rows(),
+                    source.rows()
+                ))
+                .of_option("--labels"));
+            }
+            agreed([&labels.columns()[label]], "labels", None)?;
+            return Ok(LabelledRows { source, id, beside: Some(labels), label, with_labels: Vec::new() });
+        }
+        let join = [request.input.join.clone(), vec![path]].concat();
+        let input = InputOptions { join, ..request.input.clone() };
+        let joined = inputs::open(&input, id.as_deref(), watch.quiet());
+        let joined = joined.map_err(|e| Error::input(e.to_string().replace("--join", "--labels")).of_kind(e.kind()))?;
+        let label = position(&joined, wanted, &at)?;
+        let names = labels.columns().iter().map(|c| c.name.clone()).filter(|name| Some(name) != id.as_ref());
+        Ok(LabelledRows { source: joined, with_labels: names.collect(), id, beside: None, label })
+    }
+
+    /// The columns to describe.
+    fn columns(&self, request: &ProfileRequest, model: Option<&Model>) -> Result<Vec<ShownColumn>> {
+        let asked = &request.columns;
+        let is_default = asked.features.is_empty() && asked.include.is_empty() && asked.exclude.is_empty();
+        let model = model.filter(|_| is_default);
+        let of_model = |model: &Model| -> Vec<String> {
+            model.parts.iter().flat_map(|part| part.preparation.source_columns()).collect()
+        };
+        let features = model.map_or_else(|| asked.features.clone(), of_model);
+        let encoded = |name: &String| model.is_some_and(|m| m.parts.iter().any(|part| part.preparation.encodes(name)));
+        let roles = RoleRequest {
+            id: self.id.clone(),
+            encoded: features.iter().filter(|name| encoded(name)).cloned().collect(),
+            features,
+            include: asked.include.clone(),
+            exclude: [asked.exclude.clone(), self.with_labels.clone()].concat(),
+            outcomes: asked.outcome.clone(),
+            ..RoleRequest::default()
+        }
+        .resolve(&self.source)?;
+        let mut outcomes = roles.outcomes;
+        outcomes.retain(|outcome| !self.with_labels.contains(&self.source.columns()[outcome.column].name));
+        match model {
+            Some(model) => shown_of_model(&self.source, &model.parts, &outcomes),
+            None => {
+                let features = roles.features.into_iter().map(|column| (column, ColumnRole::Feature));
+                let all = features.chain(outcomes.into_iter().map(|outcome| (outcome.column, ColumnRole::Outcome)));
+                Ok(all.filter_map(|(column, role)| ShownColumn::new(&self.source, column, false, role)).collect())
+            }
+        }
+    }
+}
+
+/// Where the labels are in the folder of a fit or an assign.
+fn of_folder(path: &Path) -> PathBuf {
+    let places = [path.join("segments"), path.join("segments.parquet")];
+    places.into_iter().find(|place| place.exists()).unwrap_or_else(|| path.to_path_buf())
+}
+
+fn position(source: &Source, name: &str, at: &str) -> Result<usize> {
+    source.position(name).ok_or_else(|| {
+        let names = || source.columns().iter().map(|c| c.name.as_str());
+        let text = format!(
+            "{at} has no column of labels {name:?}{}; name it with --label-column, or the labels with --labels",
+            did_you_mean(name, names())
+        );
+        Error::usage(text).of_kind(ErrorKind::Column).of_columns([name]).of_option("--label-column")
+    })
+}

@@ -1,0 +1,134 @@
+//! Labels that come from a table, as the segment of every row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+
+use crate::error::{Error, Result};
+use crate::input::{ColumnStream, Source, ValueKind, as_f64};
+use crate::survey::{Ride, Segment, SegmentLog};
+
+/// The most different labels.
+const MOST_LABELS: usize = 10_000;
+/// Rows read at a time.
+const ROWS: usize = 1 << 16;
+
+/// The segments of all rows.
+pub(super) struct GivenLabels {
+    pub(super) log: SegmentLog,
+    pub(super) segments: usize,
+    /// The labels, unless they are numbers from 0.
+    pub(super) names: Option<Vec<String>>,
+    /// blake3 of the segments as little-endian i32 in row order, -1 for rows without one.
+    pub(super) blake3: String,
+}
+
+/// A label.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Label {
+    Number(i64),
+    Text(String),
+}
+
+impl Label {
+    fn text(&self) -> String {
+        match self {
+            Label::Number(number) => number.to_string(),
+            Label::Text(text) => text.clone(),
+        }
+    }
+}
+
+impl GivenLabels {
+    /// Reads the labels in a column twice: which there are, then that of each row. Negative numbers and nulls are rows
+    /// without a segment.
+    ///
+    /// # Errors
+    /// More labels than segments can be, or none.
+    pub(super) fn read(source: &Source, column: usize, folder: &Path) -> Result<Self> {
+        let name = &source.columns()[column].name;
+        let mut labels = BTreeSet::new();
+        each(source, column, |found| {
+            labels.extend(found.into_iter().flatten());
+            if labels.len() <= MOST_LABELS {
+                return Ok(());
+            }
+            let text = format!(
+                "column {name:?} has more than {MOST_LABELS} different values, so it is not one of labels; name that \
+                 with --label-column"
+            );
+            Err(Error::usage(text).of_columns([name]).of_option("--label-column"))
+        })?;
+        let largest = match labels.last() {
+            None => {
+                let text = format!("column {name:?} has no label: every value is missing or negative");
+                return Err(Error::input(text).of_columns([name]).of_option("--label-column"));
+            }
+            Some(Label::Number(number)) => usize::try_from(*number).unwrap_or(usize::MAX),
+            Some(Label::Text(_)) => usize::MAX,
+        };
+        // Some segments may be empty.
+        let numbered = largest < 2 * labels.len();
+        let segments = if numbered { largest + 1 } else { labels.len() };
+        let names = (!numbered).then(|| labels.iter().map(Label::text).collect());
+        let number = |(i, label): (usize, Label)| match label {
+            Label::Number(number) if numbered => (Label::Number(number), number as u32),
+            label => (label, i as u32),
+        };
+        let numbers: BTreeMap<Label, u32> = labels.into_iter().enumerate().map(number).collect();
+        let mut log = SegmentLog::new(folder, segments)?;
+        let mut hasher = blake3::Hasher::new();
+        each(source, column, |found| {
+            let segment = |label: Option<Label>| {
+                label.and_then(|label| numbers.get(&label)).map_or(Segment::NONE, |&n| Segment::new(n))
+            };
+            let rows: Vec<Segment> = found.into_iter().map(segment).collect();
+            for segment in &rows {
+                hasher.update(&segment.code().to_le_bytes());
+            }
+            log.see(&rows)
+        })?;
+        Ok(GivenLabels { log, segments, names, blake3: hasher.finalize().to_hex().to_string() })
+    }
+}
+
+/// Calls `work` with the labels of all rows, in order.
+fn each(source: &Source, column: usize, mut work: impl FnMut(Vec<Option<Label>>) -> Result<()>) -> Result<()> {
+    let mut stream = ColumnStream::new(source, column, 1);
+    let mut left = source.rows();
+    while left > 0 {
+        let array = stream.next(left.min(ROWS as u64) as usize)?;
+        left -= array.len() as u64;
+        let name = &source.columns()[column].name;
+        let found = labels(&array).map_err(|why| {
+            Error::input(format!("cannot read the labels in column {name:?}: {why}")).of_columns([name])
+        })?;
+        work(found)?;
+    }
+    Ok(())
+}
+
+fn labels(array: &ArrayRef) -> Result<Vec<Option<Label>>, String> {
+    let cast = |data_type: &DataType| cast(array, data_type).map_err(|e| e.to_string());
+    let number = |v: i64| (v >= 0).then_some(Label::Number(v));
+    if array.data_type().is_integer() {
+        let numbers = cast(&DataType::Int64)?;
+        return Ok(numbers.as_primitive::<Int64Type>().iter().map(|v| v.and_then(number)).collect());
+    }
+    if ValueKind::of(array.data_type()) == ValueKind::Number {
+        // pandas makes doubles of integers where one is missing.
+        let mut values = Vec::with_capacity(array.len());
+        as_f64(array, &mut values)?;
+        let label = |v: f64| match v {
+            v if v.is_nan() => None,
+            v if v.fract() == 0.0 && v.abs() < 1e15 => number(v as i64),
+            v => Some(Label::Text(v.to_string())),
+        };
+        return Ok(values.into_iter().map(label).collect());
+    }
+    let texts = cast(&DataType::LargeUtf8)?;
+    Ok(texts.as_string::<i64>().iter().map(|text| text.map(|text| Label::Text(text.to_owned()))).collect())
+}

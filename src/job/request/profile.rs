@@ -1,0 +1,66 @@
+//! The request that describes segments.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{InputOptions, Resources};
+
+/// Which rows to describe, and by which labels.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct ProfileRequest {
+    /// Which tables to read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub input: InputOptions,
+    /// The folder of a fit or of an assign, or any Parquet with labels: rows are found
+    /// by the id, or by their order if it has none [default: the input has the labels]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PATH"))]
+    pub labels: Option<PathBuf>,
+    /// The column of labels [default: segment]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
+    pub label_column: Option<String>,
+    /// Also write the profile to this file, as JSON; - is the standard output
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub json: Option<PathBuf>,
+    /// What the columns are for.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub columns: ProfileColumns,
+    /// Threads, memory and scratch space.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub resources: Resources,
+}
+
+/// The columns of a profile.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Columns"))]
+pub struct ProfileColumns {
+    /// The customers' id [default: the model's, or a column named like one]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
+    pub id: Option<String>,
+    /// Columns to describe, separated by commas [default: those of the model beside the
+    /// labels, or every column that would be a feature of a fit]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub features: Vec<String>,
+    /// Columns besides the default ones
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub include: Vec<String>,
+    /// Columns that are not described
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub exclude: Vec<String>,
+    /// Outcomes, such as whether a customer left: reported by segment
+    /// [default: columns named like one]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    pub outcome: Vec<String>,
+}

@@ -1,0 +1,199 @@
+//! What is true of segments: profile.json and the table, against values computed here.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use serde_json::Value;
+
+use crate::command::{Workshop, done, json};
+use crate::harness::tests;
+use crate::tables::{batch, f64s, i64s, noise, segments, some_f64s, write_batch};
+
+tests!(
+    figures_are_those_of_the_rows,
+    the_table_prints_what_is_true,
+    nothing_depends_on_threads_or_streaming,
+    an_assignment_describes_its_own_rows,
+    segments_of_few_customers_have_no_figures,
+    without_a_profile_nothing_is_decoded_again,
+    a_model_says_what_its_centroids_are,
+);
+
+const ROWS: usize = 1200;
+
+/// Three groups: amounts with a heavy tail, twice; a column that is mostly 0, one with nulls, and an outcome.
+fn skewed(rows: usize) -> Vec<(&'static str, Vec<Option<f64>>)> {
+    let heavy = |i: usize, u: f64| (3.0 * u + [2.0, 6.0, 9.0][i % 3]).exp().round();
+    let amount: Vec<f64> = noise(1).take(rows).enumerate().map(|(i, u)| heavy(i, u)).collect();
+    let twice = amount.iter().zip(noise(2)).map(|(a, u)| 2.0 * a + u);
+    let rare = noise(3).take(rows).enumerate().map(|(i, u)| if u < [0.02, 0.1, 0.9][i % 3] { 500.0 * u } else { 0.0 });
+    let gaps = noise(4).take(rows).enumerate().map(|(i, u)| (u > 0.2).then_some(10.0 * (i % 3) as f64 + u));
+    let left = noise(5).take(rows).enumerate().map(|(i, u)| f64::from(u8::from(u < [0.5, 0.1, 0.2][i % 3])));
+    vec![
+        ("amount", amount.iter().copied().map(Some).collect()),
+        ("twice", twice.map(Some).collect()),
+        ("rare", rare.map(Some).collect()),
+        ("gaps", gaps.collect()),
+        ("churned", left.map(Some).collect()),
+    ]
+}
+
+fn write(path: &Path, rows: usize) -> Vec<(&'static str, Vec<Option<f64>>)> {
+    let table = skewed(rows);
+    let mut columns: Vec<(&str, ArrayRef)> = vec![("customer_id", i64s((0..rows as i64).map(|i| 7 * i)))];
+    columns.extend(table.iter().map(|(name, values)| (*name, some_f64s(values.iter().copied()))));
+    write_batch(path, &batch(&columns), 500);
+    table
+}
+
+fn fit<'a>(w: &'a Workshop, more: &[&'a str]) -> String {
+    let input = w.text("in.parquet");
+    let mut arguments = vec!["fit", &input, "--k", "3", "--n-init", "1"];
+    arguments.extend(more);
+    w.run(arguments).succeeds().out
+}
+
+/// Sorted known values of some rows.
+fn sorted(values: impl Iterator<Item = Option<f64>>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.flatten().collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// As DuckDB's quantile_cont.
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let at = (sorted.len() - 1) as f64 * q;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    low + (high - low) * (at - at.floor())
+}
+
+fn labels(out: &Path) -> Vec<i32> {
+    segments(&out.join("segments/part-00000.parquet"))
+}
+
+fn figures_are_those_of_the_rows() {
+    let w = Workshop::new();
+    let table = write(&w.path("in.parquet"), ROWS);
+    fit(&w, &[]);
+    let profile = json(w.out().join("profile.json"));
+    let manifest = json(w.out().join("manifest.json"));
+    assert_eq!(profile["labels_blake3"], manifest["outcome"]["labels_blake3"]);
+    let text = std::fs::read(w.out().join("profile.json")).unwrap();
+    assert_eq!(manifest["outcome"]["profile_blake3"], blake3::hash(&text).to_hex().as_str());
+    assert_eq!((&profile["quantiles"], &profile["weighted"]), (&"exact".into(), &false.into()));
+    let labels = labels(&w.out());
+    let names: Vec<&str> = profile["columns"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["amount", "twice", "rare", "gaps", "churned"], "the outcome comes last");
+    for group in profile["segments"].as_array().unwrap().iter().chain([&profile["all"]]) {
+        let segment = group["segment"].as_i64();
+        let mine: Vec<usize> = (0..ROWS).filter(|&i| segment.is_none_or(|s| i64::from(labels[i]) == s)).collect();
+        assert_eq!(group["customers"], mine.len());
+        for (found, (name, values)) in group["columns"].as_array().unwrap().iter().zip(&table) {
+            let known = sorted(mine.iter().map(|&i| values[i]));
+            let number = |field: &str| found[field].as_f64().unwrap_or(f64::NAN);
+            let mean = known.iter().sum::<f64>() / known.len() as f64;
+            assert!((number("mean") - mean).abs() <= 1e-12 * mean.abs(), "{name}: {} is not {mean}", number("mean"));
+            for (field, q) in [("p5", 0.05), ("p25", 0.25), ("median", 0.5), ("p75", 0.75), ("p95", 0.95)] {
+                assert_eq!(number(field), quantile(&known, q), "{name} {field}");
+            }
+            let part = |n: usize, of: usize| n as f64 / of as f64;
+            assert_eq!(number("missing_share"), part(mine.len() - known.len(), mine.len()));
+            let not_zero = known.iter().filter(|v| **v != 0.0).count();
+            assert_eq!(number("non_zero_share"), part(not_zero, known.len()));
+        }
+        let cases = mine.iter().filter(|&&i| table[4].1[i] == Some(1.0)).count();
+        assert_eq!((&group["outcomes"][0]["cases"], &group["outcomes"][0]["value"]), (&cases.into(), &"1".into()));
+    }
+}
+
+fn the_table_prints_what_is_true() {
+    let w = Workshop::new();
+    let table = write(&w.path("in.parquet"), ROWS);
+    let out = fit(&w, &[]);
+    let labels = labels(&w.out());
+    let medians: Vec<String> = (0..3)
+        .map(|s| quantile(&sorted((0..ROWS).filter(|&i| labels[i] == s).map(|i| table[0].1[i])), 0.5))
+        .chain([quantile(&sorted(table[0].1.iter().copied()), 0.5)])
+        .map(|median| hyades::text::thousands(median.round() as u64))
+        .collect();
+    let line = |text: &'static str| out.lines().filter(move |line| line.contains(text));
+    // A heavy tail is described by its median; what says the same is not named beside it.
+    let of_amount: Vec<&str> = line("amount, median").collect();
+    assert!(!of_amount.is_empty(), "{out}");
+    for line in &of_amount {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let all = words.iter().position(|word| *word == medians[3]).unwrap_or_else(|| panic!("{line}: {medians:?}"));
+        assert!(medians[..3].contains(&words[all - 1].to_owned()), "{line}: {medians:?}");
+    }
+    assert_eq!(line("twice").count(), 0, "it correlates with amount: {out}");
+    assert!(line("rare, not 0").next().is_some_and(|line| line.contains('%')), "{out}");
+    // The outcome: a rate with an interval and a lift for each segment and for all.
+    assert!(line("churned = 1").any(|line| line.contains("rate") && line.contains("lift")), "{out}");
+    assert!(line(" to ").count() == 4, "{out}");
+}
+
+fn nothing_depends_on_threads_or_streaming() {
+    let w = Workshop::new();
+    write(&w.path("in.parquet"), ROWS);
+    let profile = |more: &[&str]| {
+        fit(&w, more);
+        std::fs::read(w.out().join("profile.json")).unwrap()
+    };
+    let one = profile(&["--threads", "1"]);
+    assert!(one == profile(&["--threads", "3", "--chunk-rows", "256"]));
+}
+
+fn an_assignment_describes_its_own_rows() {
+    let w = Workshop::new();
+    write(&w.path("in.parquet"), ROWS);
+    fit(&w, &[]);
+    let mut later = skewed(ROWS);
+    later[0].1.iter_mut().for_each(|v| *v = v.map(|v| 2.0 * v));
+    let columns: Vec<(&str, ArrayRef)> =
+        later.iter().map(|(name, values)| (*name, some_f64s(values.iter().copied()))).collect();
+    write_batch(&w.path("later.parquet"), &batch(&columns), 500);
+    let (model, later_path) = (w.text("out/model.json"), w.text("later.parquet"));
+    let ran = done(["assign", &model, &later_path, "--out", &w.text("november")]);
+    assert!(ran.out.contains("at the fit"), "{}", ran.out);
+    let (fit, now) = (json(w.out().join("profile.json")), json(w.path("november/profile.json")));
+    let median = |profile: &Value| profile["all"]["columns"][0]["median"].as_f64().unwrap();
+    assert_eq!(median(&now), 2.0 * median(&fit));
+    // A profile that does not belong to the model is not beside it.
+    let text = std::fs::read_to_string(w.out().join("profile.json")).unwrap();
+    std::fs::write(w.out().join("profile.json"), text.replacen("\"rows\": 1200", "\"rows\": 1201", 1)).unwrap();
+    let ran = done(["assign", &model, &later_path, "--out", &w.text("december")]);
+    assert!(!ran.out.contains("at the fit"), "{}", ran.out);
+}
+
+fn segments_of_few_customers_have_no_figures() {
+    let w = Workshop::new();
+    let values: Vec<f64> = noise(1).take(300).enumerate().map(|(i, u)| if i < 4 { 900.0 + u } else { u }).collect();
+    let groups: ArrayRef = Arc::new(StringArray::from_iter_values((0..300).map(|i| if i < 4 { "a" } else { "b" })));
+    write_batch(&w.path("in.parquet"), &batch(&[("x", f64s(values)), ("churned", groups)]), 100);
+    let out = w.run(["fit", &w.text("in.parquet"), "--k", "2", "--transform", "none"]).succeeds().out;
+    assert!(out.contains("fewer than 10 customers: no figures"), "{out}");
+    let profile = json(w.out().join("profile.json"));
+    let small = &profile["segments"][1];
+    assert_eq!((&small["customers"], &small["withheld"]), (&4.into(), &true.into()));
+    assert_eq!(small["columns"].as_array().map(Vec::len), Some(0));
+    assert!(small["outcomes"].is_null() && small["apart"].is_null());
+    assert_eq!(profile["all"]["outcomes"][0]["value"], "a", "of two values, the rarer one");
+}
+
+fn without_a_profile_nothing_is_decoded_again() {
+    let w = Workshop::new();
+    write(&w.path("in.parquet"), ROWS);
+    let out = fit(&w, &["--no-profile"]);
+    assert!(out.contains("mean distance") && !out.contains("of all"), "{out}");
+    let stages = json(w.out().join("manifest.json"))["stages"].to_string();
+    assert!(!stages.contains("\"profile\"") && !w.out().join("profile.json").exists(), "{stages}");
+}
+
+fn a_model_says_what_its_centroids_are() {
+    let w = Workshop::new();
+    write(&w.path("in.parquet"), ROWS);
+    fit(&w, &[]);
+    let model = json(w.out().join("model.json"));
+    assert!(model["cluster_centers_are"].as_str().is_some_and(|text| text.contains("not means of the rows")));
+}
