@@ -3,10 +3,14 @@
 use hyades::profile::{GroupProfile, Mark, OutcomeRate, ProfileReport, ProfiledColumn, ShownKind, Statistic};
 use hyades::text::{day, percent, shown, thousands};
 
+use super::fmt::wrapped;
 use super::report::{brief, share, table};
 
 /// Below this width, a segment is a block of lines.
 const NARROW: u16 = 72;
+/// What the numbers are.
+const CAPTION: &str =
+    "Means, medians of skewed columns, and shares: of a segment's customers (here), and of all customers.";
 
 /// Segments with what sets them apart: values of the rows at hand beside those of all rows, and of the segment in the
 /// fit if there is one. Then the rates of outcomes.
@@ -28,8 +32,11 @@ fn apart(report: &ProfileReport, fit: Option<&ProfileReport>) -> String {
     header.extend(fit.map(|_| "at the fit"));
     let right: Vec<usize> = [0, first, first + 1].into_iter().chain(first + 3..header.len()).collect();
     let mut out = table(&header, &right);
-    if out.width().is_some_and(|width| width < NARROW) {
-        return blocks(report, fit);
+    let width = out.width().unwrap_or(100);
+    let mut text = wrapped(CAPTION, width.into()).join("\n");
+    text.push('\n');
+    if width < NARROW {
+        return text + &blocks(report, fit);
     }
     for segment in &report.segments {
         let at_fit = fit.and_then(|fit| fit.segments.iter().find(|s| s.segment == segment.segment).map(|s| (fit, s)));
@@ -50,7 +57,7 @@ fn apart(report: &ProfileReport, fit: Option<&ProfileReport>) -> String {
             out.add_row(row);
         }
     }
-    out.to_string()
+    text + &out.to_string()
 }
 
 /// One block of lines for each segment.
@@ -138,20 +145,26 @@ fn number(v: f64) -> String {
     }
 }
 
-/// The ratio of two values of the same sign, else their difference.
+/// The ratio of two values that are not negative, else their difference.
 fn compared(column: Option<&ProfiledColumn>, mark: &Mark) -> String {
     let Mark { here, all, .. } = *mark;
     if column.is_some_and(|column| column.kind == ShownKind::Date) && !mark.statistic.is_share() {
         return format!("{:+.0} days", here - all);
     }
     match here / all {
+        // A ratio of negative values reads as its opposite.
+        _ if all <= 0.0 || here < 0.0 => format!("{}{}", if here > all { "+" } else { "" }, difference(mark)),
         ratio if ratio >= 10.0 => format!("{ratio:.0}x"),
         ratio if ratio >= 0.1 => format!("{ratio:.1}x"),
-        ratio if ratio > 0.0 => format!("{ratio:.2}x"),
-        _ if here == 0.0 => "0x".into(),
-        _ if mark.statistic.is_share() => format!("+{}", percent(here - all)),
-        _ => format!("{}{}", if here > all { "+" } else { "" }, number(here - all)),
+        ratio if ratio >= 0.01 => format!("{ratio:.2}x"),
+        ratio if ratio > 0.0 => "<0.01x".into(),
+        _ => "0x".into(),
     }
+}
+
+fn difference(mark: &Mark) -> String {
+    let difference = mark.here - mark.all;
+    if mark.statistic.is_share() { percent(difference) } else { number(difference) }
 }
 
 /// How often an outcome occurs, by segment.

@@ -46,7 +46,7 @@ impl Statistic {
         let mut candidates = match (column.kind, all) {
             (ShownKind::Category, _) => column.categories.iter().cloned().map(Statistic::ShareOf).collect(),
             (ShownKind::Boolean, _) => vec![Statistic::ShareTrue],
-            (_, ColumnFigures::Numbers(numbers)) if numbers.non_zero_share.is_some_and(|share| share < 0.5) => {
+            (_, ColumnFigures::Numbers(numbers)) if is_mostly_zero(numbers) => {
                 vec![column.centre(), Statistic::ShareNotZero]
             }
             _ => vec![column.centre()],
@@ -71,6 +71,11 @@ impl ProfiledColumn {
     pub fn centre(&self) -> Statistic {
         if self.skewed { Statistic::Median } else { Statistic::Mean }
     }
+}
+
+/// Whether numbers are amounts or counts that most rows do not have.
+fn is_mostly_zero(all: &NumberFigures) -> bool {
+    all.non_zero_share.is_some_and(|share| share < 0.5) && all.p5 >= Some(0.0)
 }
 
 /// Whether the median describes numbers better than the mean.
