@@ -91,7 +91,8 @@ impl LabelledRows {
     fn open(request: &ProfileRequest, model: Option<&Model>, watch: Watch<'_>) -> Result<Self> {
         let wanted = request.label_column.as_deref().unwrap_or(SEGMENT);
         let asked = request.columns.id.as_deref();
-        let source = inputs::open(&request.input, asked, watch)?;
+        let place = (&request.resources, request.json.as_deref().and_then(Path::parent));
+        let source = inputs::open(&request.input, asked, place, watch)?;
         let remembered = model.and_then(|model| model.provenance.id_column.as_deref());
         let named = asked.or(remembered.filter(|id| source.position(id).is_some())).map(str::to_owned);
         let guessed = || guess_id(source.columns(), &[]).map(|id| source.columns()[id].name.clone());
@@ -118,7 +119,7 @@ impl LabelledRows {
         }
         let join = [request.input.join.clone(), vec![path]].concat();
         let input = InputOptions { join, ..request.input.clone() };
-        let joined = inputs::open(&input, id.as_deref(), watch.quiet());
+        let joined = inputs::open(&input, id.as_deref(), place, watch.quiet());
         let joined = joined.map_err(|e| Error::input(e.to_string().replace("--join", "--labels")).of_kind(e.kind()))?;
         let label = position(&joined, wanted, &at)?;
         let names = labels.columns().iter().map(|c| c.name.clone()).filter(|name| Some(name) != id.as_ref());

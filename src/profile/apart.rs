@@ -1,7 +1,7 @@
 //! What sets a segment apart from all rows, ranked by the size of the effect.
 //!
-//! Effects are differences in units of spread: of means in standard deviations; of medians, where a column is skewed, in
-//! interquartile ranges divided by 1.349, which is the standard deviation of a normal distribution; of shares in
+//! Effects are differences in units of spread: of means in standard deviations; of medians, where a column is skewed,
+//! in interquartile ranges divided by 1.349, which is the standard deviation of a normal distribution; of shares in
 //! standard deviations of 0 and 1. Significance is of no use here: with millions of rows everything is.
 
 use super::report::{

@@ -120,7 +120,7 @@ fn twice_the_same_bytes() {
     let run = |more: &[&str]| {
         w.run([&["fit", &input, "--k", "6", "--margin"], more].concat()).succeeds();
         let mut published = contents(&w.out());
-        assert_eq!(published.len(), 3, "{:?}", published.keys());
+        assert_eq!(published.len(), 4, "{:?}", published.keys());
         // Times differ, as they should.
         published.remove("manifest.json");
         published

@@ -308,7 +308,7 @@ fn the_same_bytes_everywhere() {
     let run = |more: &[&str]| {
         fit(&w, &[&["--margin"], more].concat()).succeeds();
         let mut published = contents(&w.out());
-        assert_eq!(published.len(), 3, "{:?}", published.keys());
+        assert_eq!(published.len(), 4, "{:?}", published.keys());
         published.remove("manifest.json");
         published
     };
