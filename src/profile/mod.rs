@@ -1,8 +1,8 @@
 //! What is true of each segment: the customers, means, quantiles and shares of the columns shown, beside those of all
 //! rows. Rows with their segments enter ([`SegmentLog`](crate::survey::SegmentLog)); a [`ProfileReport`] leaves.
 //!
-//! A pass of its own, after the labels: every column is decoded once more, by row group on all threads. Sums are exact,
-//! order statistics are values of rows or counts of buckets, and what has an order is merged in that of the file, so the
+//! A pass of its own, after the labels: every column is decoded once more, by row group on all threads. Sums are exact;
+//! order statistics are values of rows, or counts of buckets; what has an order is merged in that of the file. So the
 //! report has the same bytes for any number of threads. Rows count once, whatever their weight. Absent on purpose: any
 //! number of the prepared scale.
 

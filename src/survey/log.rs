@@ -8,7 +8,7 @@ use super::{Ride, Segment};
 use crate::error::{Error, Result};
 use crate::input::{read_at, write_at};
 
-/// Segments by row, as numbers of 1, 2 or 4 bytes, as few as the number of segments needs; 0 is a row without a segment.
+/// Segments by row, as numbers of 1, 2 or 4 bytes, as few as the number of segments needs; 0 is a row without one.
 #[derive(Debug)]
 pub(crate) struct SegmentLog {
     file: File,

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, StringArray};
 use serde_json::Value;
 
 use crate::command::{Workshop, done, json};
-use crate::harness::tests;
+use crate::harness::{hyades, tests};
 use crate::tables::{batch, f64s, i64s, noise, segments, some_f64s, write_batch};
 
 tests!(
@@ -18,6 +18,9 @@ tests!(
     segments_of_few_customers_have_no_figures,
     without_a_profile_nothing_is_decoded_again,
     a_model_says_what_its_centroids_are,
+    labels_of_a_fit_give_its_profile,
+    labels_of_any_origin_are_found_by_id_or_by_order,
+    what_is_no_label_is_refused,
 );
 
 const ROWS: usize = 1200;
@@ -196,4 +199,64 @@ fn a_model_says_what_its_centroids_are() {
     fit(&w, &[]);
     let model = json(w.out().join("model.json"));
     assert!(model["cluster_centers_are"].as_str().is_some_and(|text| text.contains("not means of the rows")));
+}
+
+fn labels_of_a_fit_give_its_profile() {
+    let w = Workshop::new();
+    write(&w.path("in.parquet"), ROWS);
+    fit(&w, &[]);
+    let (input, out, there) = (w.text("in.parquet"), w.out(), w.text("again.json"));
+    let ran = done(["profile", &input, "--labels", out.to_str().unwrap(), "--json", &there]);
+    assert!(ran.out.contains("amount, median"), "{}", ran.out);
+    assert!(std::fs::read(there).unwrap() == std::fs::read(out.join("profile.json")).unwrap());
+    let printed = done(["profile", &input, "--labels", out.to_str().unwrap(), "--json", "-", "--features", "gaps"]);
+    let printed: Value = serde_json::from_str(&printed.out).unwrap();
+    let names: Vec<&str> = printed["columns"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["gaps", "churned"]);
+}
+
+fn labels_of_any_origin_are_found_by_id_or_by_order() {
+    let w = Workshop::new();
+    let table = write(&w.path("in.parquet"), 90);
+    // Backwards, for two thirds of the customers; without the ids, for all in order.
+    let kept: Vec<i64> = (0..90).rev().filter(|i| i % 3 > 0).collect();
+    let name = |i: &i64| if i % 3 == 1 { "loyal" } else { "new" };
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(kept.iter().map(name)));
+    let by_id = [("customer_id", i64s(kept.iter().map(|i| 7 * i))), ("label", names)];
+    write_batch(&w.path("by_id.parquet"), &batch(&by_id), 50);
+    write_batch(&w.path("by_order.parquet"), &batch(&[("label", i64s((0..90).map(|i| i % 3 - 1)))]), 50);
+    let profile = |labels: &str| {
+        let (input, labels) = (w.text("in.parquet"), w.text(labels));
+        let ran = done(["profile", &input, "--labels", &labels, "--label-column", "label", "--json", "-", "--quiet"]);
+        serde_json::from_str::<Value>(&ran.out).unwrap()
+    };
+    let (by_id, by_order) = (profile("by_id.parquet"), profile("by_order.parquet"));
+    let segments = |profile: &Value| -> Vec<(Value, Value, Value)> {
+        let of = |s: &Value| (s["segment"].clone(), s["name"].clone(), s["customers"].clone());
+        profile["segments"].as_array().unwrap().iter().map(of).collect()
+    };
+    let (loyal, new) = ((0.into(), "loyal".into(), 30.into()), (1.into(), "new".into(), 30.into()));
+    assert_eq!(segments(&by_id), [loyal, new, (Value::Null, Value::Null, 30.into())]);
+    let median = quantile(&sorted((0..90).filter(|i| i % 3 == 1).map(|i| table[0].1[i])), 0.5);
+    for profile in [&by_id, &by_order] {
+        assert_eq!(profile["segments"][0]["columns"][0]["median"].as_f64(), Some(median));
+    }
+    let numbered = |number: i64| (number.into(), Value::Null, 30.into());
+    assert_eq!(segments(&by_order), [numbered(0), numbered(1), (Value::Null, Value::Null, 30.into())]);
+}
+
+fn what_is_no_label_is_refused() {
+    let w = Workshop::new();
+    write(&w.path("in.parquet"), 30);
+    write_batch(&w.path("short.parquet"), &batch(&[("segment", i64s(0..20))]), 50);
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        let input = w.text("in.parquet");
+        let ran = crate::command::Ran::from(hyades([&["profile", &input], arguments].concat()));
+        let message = ran.err.split_once("error: ").map_or("", |(_, message)| message);
+        assert!(parts.iter().all(|part| message.contains(part)) && !ran.err.contains("panicked"), "{}", ran.err);
+    };
+    refused(&[], &["no column of labels \"segment\"", "--label-column"]);
+    refused(&["--labels", &w.text("short.parquet")], &["20 rows where the input has 30", "--id"]);
+    let json = w.text("in.parquet");
+    refused(&["--label-column", "churned", "--json", &json], &["it is an input"]);
 }
