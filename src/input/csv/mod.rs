@@ -63,6 +63,13 @@ pub(crate) fn convert(
     folder: &Path,
     watch: Watch<'_>,
 ) -> Result<Vec<FoundFile>> {
+    if let Some(remote) = found.iter().find(|file| file.object.is_some() && is_csv(&file.path)) {
+        return Err(Error::usage(format!(
+            "{} is CSV in an object store, and CSV is read from disk only; copy it to a local folder, or store Parquet",
+            remote.path.display()
+        ))
+        .of_file(&remote.path));
+    }
     let csv: Vec<&mut FoundFile> = found.iter_mut().filter(|file| holds_csv(file)).collect();
     if csv.is_empty() {
         return Ok(found);

@@ -69,8 +69,14 @@ pub(super) fn look(text: &[u8], styles: &[NumberStyle]) -> Option<NumberLook> {
         b'i' | b'I' if is_infinite(digits) => return Some(NumberLook { styles: u8::MAX, real: u8::MAX, ..look }),
         _ => return None,
     }
-    if let Some(whole) = pointed(digits) {
-        return look_at_point(digits, whole, styles);
+    let whole = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+    match digits.get(whole) {
+        Some(b'.') if digits.len() > 1 && digits[whole + 1..].iter().all(u8::is_ascii_digit) => {
+            return look_at_point(digits, whole, styles);
+        }
+        // Dates and most texts end here.
+        Some(byte) if !matches!(byte, b'.' | b',' | b'e' | b'E' | b'\'' | b' ' | 0xC2 | 0xE2) => return None,
+        _ => {}
     }
     for (i, style) in styles.iter().enumerate() {
         if let Some(shape) = NumberShape::of(digits, *style) {
@@ -81,13 +87,6 @@ pub(super) fn look(text: &[u8], styles: &[NumberStyle]) -> Option<NumberLook> {
         }
     }
     (look.styles != 0).then_some(look)
-}
-
-/// Digits before the only point of a text of digits; None: it is none.
-fn pointed(digits: &[u8]) -> Option<usize> {
-    let whole = digits.iter().take_while(|b| b.is_ascii_digit()).count();
-    let rest = digits[whole..].strip_prefix(b".")?;
-    (digits.len() > 1 && rest.iter().all(u8::is_ascii_digit)).then_some(whole)
 }
 
 /// The most common case, for speed: digits with one point, after `whole` of them.

@@ -128,6 +128,8 @@ pub(super) struct MissingCodes {
     anywhere: Vec<Vec<u8>>,
     /// Only where the other values are no text: `NA` may be Namibia, `None` an answer.
     among_numbers: &'static [&'static str],
+    /// The bytes with which codes begin: few values need to be compared with all codes.
+    first: Box<[bool; 256]>,
 }
 
 /// Codes of databases: no text means them.
@@ -138,26 +140,28 @@ const AMONG_NUMBERS: [&str; 14] =
 
 impl MissingCodes {
     fn new(named: &[String]) -> Self {
-        match named {
-            [] => MissingCodes {
-                anywhere: ANYWHERE.iter().map(|code| code.as_bytes().to_vec()).collect(),
-                among_numbers: &AMONG_NUMBERS,
-            },
-            named => MissingCodes {
-                anywhere: named.iter().map(|code| code.as_bytes().to_vec()).collect(),
-                among_numbers: &[],
-            },
-        }
+        let (anywhere, among_numbers): (Vec<Vec<u8>>, &[&str]) = match named {
+            [] => (ANYWHERE.iter().map(|code| code.as_bytes().to_vec()).collect(), &AMONG_NUMBERS),
+            named => (named.iter().map(|code| code.as_bytes().to_vec()).collect(), &[]),
+        };
+        let mut first = Box::new([false; 256]);
+        let codes = anywhere.iter().map(Vec::as_slice).chain(among_numbers.iter().map(|code| code.as_bytes()));
+        codes.filter_map(|code| code.first()).for_each(|byte| first[usize::from(*byte)] = true);
+        MissingCodes { anywhere, among_numbers, first }
     }
 
     /// Whether a field is missing whatever its column has.
     pub(super) fn is_missing(&self, field: &[u8]) -> bool {
-        field.is_empty() || self.anywhere.iter().any(|code| code == field)
+        match field.first() {
+            None => true,
+            Some(byte) => self.first[usize::from(*byte)] && self.anywhere.iter().any(|code| code == field),
+        }
     }
 
     /// Whether a field is missing in a column of numbers or dates.
     pub(super) fn is_missing_number(&self, field: &[u8]) -> bool {
-        self.among_numbers.iter().any(|code| code.as_bytes() == field)
+        field.first().is_some_and(|byte| self.first[usize::from(*byte)])
+            && self.among_numbers.iter().any(|code| code.as_bytes() == field)
     }
 }
 
