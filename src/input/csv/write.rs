@@ -58,6 +58,7 @@ pub(super) struct RowWriter {
     factory: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
     path: PathBuf,
+    purpose: ParquetUse,
     group_rows: usize,
     open: Vec<ArrowColumnWriter>,
     /// Rows of the open row group.
@@ -88,11 +89,11 @@ impl RowWriter {
                 .set_encoding(PageEncoding::PLAIN)
                 .set_statistics_enabled(EnabledStatistics::None),
         };
-        let fail = |e: ParquetError| write_fault(path, &e);
+        let fail = |e: ParquetError| write_fault(purpose, path, &e);
         let writer = ArrowWriter::try_new(end, schema.clone(), Some(properties.build())).map_err(fail)?;
         let (file, factory) = writer.into_serialized_writer().map_err(fail)?;
         let path = path.to_path_buf();
-        Ok(RowWriter { file, factory, schema, path, group_rows, open: Vec::new(), rows: 0, groups: 0 })
+        Ok(RowWriter { file, factory, schema, path, purpose, group_rows, open: Vec::new(), rows: 0, groups: 0 })
     }
 
     /// Appends batches of rows: for each the arrays of all columns.
@@ -121,7 +122,7 @@ impl RowWriter {
         if spans.is_empty() {
             return Ok(());
         }
-        let fail = |e: ParquetError| write_fault(&self.path, &e);
+        let fail = |e: ParquetError| write_fault(self.purpose, &self.path, &e);
         if self.open.is_empty() {
             self.open = self.factory.create_column_writers(self.groups).map_err(fail)?;
         }
@@ -141,7 +142,7 @@ impl RowWriter {
 
     /// Ends the open row group.
     fn close(&mut self) -> Result<()> {
-        let fail = |e: ParquetError| write_fault(&self.path, &e);
+        let fail = |e: ParquetError| write_fault(self.purpose, &self.path, &e);
         let writers = std::mem::take(&mut self.open);
         self.rows = 0;
         if writers.is_empty() {
@@ -165,19 +166,23 @@ impl RowWriter {
     /// Writes the rest and the footer; returns the bytes of the whole.
     pub(super) fn finish(mut self) -> Result<u64> {
         self.close()?;
-        self.file.finish().map_err(|e| write_fault(&self.path, &e))?;
+        self.file.finish().map_err(|e| write_fault(self.purpose, &self.path, &e))?;
         Ok(self.file.bytes_written() as u64)
     }
 }
 
 /// An error while writing, most likely from the disk.
-fn write_fault(path: &Path, e: &ParquetError) -> Error {
+fn write_fault(purpose: ParquetUse, path: &Path, e: &ParquetError) -> Error {
+    let action = match purpose {
+        ParquetUse::Scratch => "write the scratch file in",
+        ParquetUse::Kept => "write",
+    };
     let io = match e {
         ParquetError::External(inner) => inner.downcast_ref::<io::Error>(),
         _ => None,
     };
     match io {
-        Some(io) => Error::io("write", path, io),
-        None => Error::environment(format!("cannot write {}: {e}", path.display())).of_file(path),
+        Some(io) => Error::io(action, path, io),
+        None => Error::environment(format!("cannot {action} {}: {e}", path.display())).of_file(path),
     }
 }
