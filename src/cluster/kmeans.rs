@@ -3,6 +3,7 @@
 use super::lloyd::{Converged, Limits, Progress, Stop};
 use super::repair::{distinct_rows, too_few};
 use super::sample::{Sample, sample, sample_tiles};
+use super::second_look::SecondLook;
 use super::seed::{at_random, plus_plus};
 use crate::backend::{Backend, Centroids, MAX_K, Session};
 use crate::error::{Error, Result};
@@ -191,6 +192,7 @@ impl KMeans {
         if sample.rows() == 0 {
             return Ok((starts.into_iter().next().ok_or_else(|| Error::Internal("no start".into()))?, 0));
         }
+        let sampled_rows = sample.rows() as u64;
         let larger = larger_samples(tiles.rows(), tiles.dim(), self.k);
         let fits = (starts.len() + larger.len()) as u64;
         let best = watch.stage(Stage::SampleFit, fits, "fits", || {
@@ -218,9 +220,13 @@ impl KMeans {
                 }
                 watch.advance(Stage::SampleFit, 1);
             }
-            Ok(best)
+            if self.init != Init::PlusPlus || self.k == 1 {
+                return Ok(best.centroids);
+            }
+            let look = SecondLook { tiles, starter, limits: self.limits, seed: self.seed, watch };
+            look.improve(best.centroids, sample)
         })?;
-        Ok((best.centroids, sample.rows() as u64))
+        Ok((best, sampled_rows))
     }
 
     /// Lloyd's iteration over a sample.

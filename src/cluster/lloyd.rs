@@ -77,7 +77,7 @@ pub(super) struct Converged {
     /// Passes made, except one that only counted.
     pub(super) n_iter: u32,
     pub(super) stop: Stop,
-    /// Segments without rows.
+    /// Segments without rows of a weight above 0.
     pub(super) empty: usize,
 }
 
@@ -100,13 +100,14 @@ impl Progress {
             let start = Instant::now();
             let partial = session.centroidal().pass(&self.centroids, watch)?;
             let inertia = partial.inertia(&self.centroids, tiles.sum_squares());
-            let empty = partial.counts.iter().filter(|&&n| n == 0).count();
+            // A segment whose rows all weigh 0 has no mean, and counts as empty.
+            let empty = partial.mass.iter().filter(|&&mass| mass == 0).count();
             if let Some(stop) = self.stop {
                 return Ok(self.converged(partial, inertia, stop, empty));
             }
             let mut next = partial.means(&self.centroids);
             let moved = if empty > 0 {
-                move_empty(tiles, session, &self.centroids, &partial.counts, &mut next, watch)?
+                move_empty(tiles, session, &self.centroids, &partial.mass, &mut next, watch)?
             } else {
                 0
             };

@@ -6,6 +6,7 @@ mod kmeans;
 mod lloyd;
 mod repair;
 mod sample;
+mod second_look;
 mod seed;
 
 pub(crate) use clustering::Clustering;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::backend::{Centroids, Session};
+use crate::backend::{Centroids, Farthest, Session};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::tiles::{Buffer, Tiles};
@@ -15,14 +15,17 @@ pub(super) fn move_empty(
     tiles: &Tiles,
     session: &mut dyn Session,
     labelled_by: &Centroids,
-    counts: &[u64],
+    mass: &[i64],
     next: &mut Centroids,
     watch: Watch<'_>,
 ) -> Result<usize> {
-    let farthest = session.centroidal().farthest(labelled_by, watch.quiet())?;
+    let farthest = match tiles.weights().filter(|w| w.contains(&0)) {
+        None => session.centroidal().farthest(labelled_by, watch.quiet())?,
+        Some(weights) => farthest_of_weight(session, labelled_by, weights, watch)?,
+    };
     let mut farthest: Vec<_> = farthest.into_iter().flatten().map(|f| (f.distance2, Reverse(f.row))).collect();
     farthest.sort_unstable_by(|a, b| b.cmp(a));
-    let empty = counts.iter().enumerate().filter(|(_, n)| **n == 0).map(|(j, _)| j);
+    let empty = mass.iter().enumerate().filter(|(_, n)| **n == 0).map(|(j, _)| j);
     let mut moved = 0;
     for (j, (_, Reverse(row))) in empty.zip(farthest) {
         next.set_row(j, &tiles.row(row)?);
@@ -31,7 +34,26 @@ pub(super) fn move_empty(
     Ok(moved)
 }
 
-/// The first `k` distinct rows; fewer if there are no more.
+/// The farthest row of every segment among those of a weight above 0.
+fn farthest_of_weight(
+    session: &mut dyn Session,
+    centroids: &Centroids,
+    weights: &[u32],
+    watch: Watch<'_>,
+) -> Result<Vec<Option<Farthest>>> {
+    let mut farthest = vec![None; centroids.k()];
+    session.centroidal().label(centroids, false, watch.quiet(), &mut |part| {
+        for (row, (&label, &distance2)) in (part.first_row..).zip(part.labels.iter().zip(&part.distance2)) {
+            if weights[row as usize] > 0 {
+                Farthest { distance2, row }.offer_to(&mut farthest[label as usize]);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(farthest)
+}
+
+/// The first `k` distinct rows of a weight above 0; fewer if there are no more.
 pub(super) fn distinct_rows(tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result<Vec<Vec<i32>>> {
     let mut seen = HashSet::new();
     let mut distinct = Vec::new();
@@ -39,7 +61,7 @@ pub(super) fn distinct_rows(tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result
     for i in 0..tiles.layout().chunks() {
         watch.check()?;
         let chunk = tiles.read(i, &mut buffer)?;
-        for r in 0..chunk.rows {
+        for r in (0..chunk.rows).filter(|&r| chunk.weight(r) > 0) {
             chunk.copy_row(r, &mut row);
             if !seen.contains(&row) {
                 seen.insert(row.clone());

@@ -19,38 +19,47 @@ pub(super) struct Sample {
 /// About `wanted` rows of `tiles`; all of them if there are no more.
 pub(super) fn sample(tiles: &Tiles, seed: u64, wanted: u64, watch: Watch<'_>) -> Result<Sample> {
     let key = mix(seed ^ 0x5a4d_504c);
-    let threshold = threshold(wanted, tiles.rows());
+    let threshold = threshold(wanted, tiles.counted_rows());
     let dim = tiles.dim();
-    let mut all = Sample { dim, values: Vec::new(), weights: tiles.weights().map(|_| Vec::new()), hashes: Vec::new() };
+    let before = counted_before(tiles);
+    let mut all = Sample::empty(dim, tiles.weights().is_some());
     tiles.map_ordered(
         |chunk| {
             watch.check()?;
-            let mut picked =
-                Sample { dim, values: Vec::new(), weights: chunk.weights.map(|_| Vec::new()), hashes: Vec::new() };
+            let mut picked = Sample::empty(dim, chunk.weights.is_some());
             let mut row = vec![0; dim];
-            for r in 0..chunk.rows {
-                let hash = mix(key ^ (chunk.first_row + r as u64));
+            let mut number = before.as_ref().map_or(chunk.first_row, |before| before[chunk.index]);
+            // Rows of weight 0 have no number.
+            for r in (0..chunk.rows).filter(|&r| chunk.weight(r) > 0) {
+                let hash = mix(key ^ number);
+                number += 1;
                 if hash <= threshold {
                     chunk.copy_row(r, &mut row);
-                    picked.values.extend_from_slice(&row);
-                    picked.hashes.push(hash);
-                    if let Some(weights) = &mut picked.weights {
-                        weights.push(chunk.weight(r));
-                    }
+                    picked.push(&row, chunk.weight(r), hash);
                 }
             }
             Ok(picked)
         },
         |picked| {
-            all.values.extend(picked.values);
-            all.hashes.extend(picked.hashes);
-            if let (Some(all), Some(picked)) = (&mut all.weights, picked.weights) {
-                all.extend(picked);
-            }
+            all.append(picked);
             Ok(())
         },
     )?;
     Ok(all)
+}
+
+/// How many rows of a weight above 0 come before each chunk; None if all rows have one.
+fn counted_before(tiles: &Tiles) -> Option<Vec<u64>> {
+    let layout = tiles.layout();
+    let weights = tiles.weights().filter(|w| w.contains(&0))?;
+    let mut rows = 0;
+    let mut of = |i: usize| {
+        let here = &weights[layout.first_row(i) as usize..][..layout.rows_in(i)];
+        let before = rows;
+        rows += here.iter().filter(|w| **w > 0).count() as u64;
+        before
+    };
+    Some((0..layout.chunks()).map(&mut of).collect())
 }
 
 /// About `wanted` rows of `tiles`, in whole tiles: much faster than row by row, and sufficient to refine good
@@ -67,6 +76,46 @@ fn threshold(wanted: u64, of: u64) -> u64 {
 }
 
 impl Sample {
+    /// No rows, which will have weights or none.
+    pub(super) fn empty(dim: usize, weighted: bool) -> Sample {
+        Sample { dim, values: Vec::new(), weights: weighted.then(Vec::new), hashes: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, row: &[i32], weight: u32, hash: u64) {
+        self.values.extend_from_slice(row);
+        self.hashes.push(hash);
+        if let Some(weights) = &mut self.weights {
+            weights.push(weight);
+        }
+    }
+
+    /// Adds the rows of `other`.
+    pub(super) fn append(&mut self, other: Sample) {
+        self.values.extend(other.values);
+        self.hashes.extend(other.hashes);
+        if let (Some(mine), Some(theirs)) = (&mut self.weights, other.weights) {
+            mine.extend(theirs);
+        }
+    }
+
+    /// The rows that `keep` accepts.
+    pub(super) fn filtered(&self, keep: impl Fn(&[i32]) -> bool) -> Sample {
+        let mut kept = Sample::empty(self.dim, self.weights.is_some());
+        let rows = (0..self.rows()).filter(|&i| keep(self.row(i)));
+        rows.for_each(|i| kept.push(self.row(i), self.weight(i), self.hashes[i]));
+        kept
+    }
+
+    /// The sum of the weights.
+    pub(super) fn mass(&self) -> u64 {
+        (0..self.rows()).map(|i| u64::from(self.weight(i))).sum()
+    }
+
+    /// The largest weight.
+    pub(super) fn heaviest(&self) -> u32 {
+        self.weights.as_ref().map_or(1, |w| w.iter().copied().max().unwrap_or(0))
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.hashes.len()
     }

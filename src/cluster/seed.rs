@@ -60,7 +60,7 @@ pub(super) fn at_random(sample: &Sample, k: usize, random: &mut Random) -> Vec<u
 }
 
 /// A position drawn with probabilities proportional to `chances`; None if all are zero.
-fn draw(chances: &[u128], random: &mut Random) -> Option<usize> {
+pub(super) fn draw(chances: &[u128], random: &mut Random) -> Option<usize> {
     let total: u128 = chances.iter().sum();
     if total == 0 {
         return None;
@@ -100,7 +100,7 @@ impl Work for Lower<'_> {
 }
 
 /// The weighted sum of squared distances after adding each of the candidates.
-fn potentials(sample: &Sample, nearest: &[u64], candidates: &[usize]) -> Vec<u128> {
+pub(super) fn potentials(sample: &Sample, nearest: &[u64], candidates: &[usize]) -> Vec<u128> {
     let (simd, candidates) = (Dispatch::default(), candidates.iter().map(|&i| sample.row(i)).collect::<Vec<_>>());
     let none = || vec![0u128; candidates.len()];
     nearest

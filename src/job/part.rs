@@ -107,9 +107,17 @@ impl Parts<'_> {
         watch.stage(Stage::Labels, prepared.tiles.rows(), "rows", || {
             for last in (0..NUMBERINGS).map(|i| i + 1 == NUMBERINGS) {
                 let mut writer = LabelWriter::new(destination.open()?, weights, centroids.k(), step, margin);
-                session.centroidal().label(&centroids, margin, watch, &mut |labels| writer.push(&labels))?;
+                let mut sizes = weights.filter(|w| w.contains(&0)).map(|w| (w, vec![0u64; centroids.k()]));
+                session.centroidal().label(&centroids, margin, watch, &mut |labels| {
+                    if let Some((weights, sizes)) = &mut sizes {
+                        let rows = labels.labels.iter().zip(&weights[labels.first_row as usize..]);
+                        rows.for_each(|(&label, &weight)| sizes[label as usize] += u64::from(weight > 0));
+                    }
+                    writer.push(&labels)
+                })?;
                 let labels = writer.finish()?;
-                let numbered = by_size(&centroids, &labels.0.counts);
+                // Rows of weight 0 do not decide about the numbers of segments.
+                let numbered = by_size(&centroids, sizes.as_ref().map_or(&labels.0.counts, |(_, sizes)| sizes));
                 if last || numbered == centroids {
                     return Ok((centroids, labels));
                 }

@@ -7,15 +7,19 @@
 
 use fearless_simd::Simd;
 
-use super::lanes::{LANES, lane_sum};
+use super::lanes::{LANES, lane_sum, lane_total};
 use crate::simd::{Dispatch, Work};
 
 pub(crate) const BLOCK: usize = 1024;
 
-/// Moments of some values: `m2` and `m3` are sums of powers of deviations from the mean.
+/// Moments of some values: `m2` and `m3` are sums of powers of deviations from the mean. A value of weight w counts as
+/// w values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Moments {
+    /// Values of a weight above 0.
     pub(crate) n: u64,
+    /// The sum of their weights: whole and below 2^53, so exact.
+    mass: f64,
     pub(crate) mean: f64,
     m2: f64,
     m3: f64,
@@ -25,11 +29,24 @@ pub(crate) struct Moments {
 
 impl Moments {
     pub(crate) const EMPTY: Moments =
-        Moments { n: 0, mean: 0.0, m2: 0.0, m3: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
+        Moments { n: 0, mass: 0.0, mean: 0.0, m2: 0.0, m3: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
 
     /// The moments of `n` equal values.
     pub(crate) fn repeated(n: u64, value: f64) -> Self {
-        if n == 0 { Self::EMPTY } else { Moments { n, mean: value, m2: 0.0, m3: 0.0, min: value, max: value } }
+        if n == 0 {
+            return Self::EMPTY;
+        }
+        Moments { n, mass: n as f64, mean: value, m2: 0.0, m3: 0.0, min: value, max: value }
+    }
+
+    /// The sum of the weights; the number of values where each weighs 1.
+    pub(crate) fn mass(&self) -> u64 {
+        self.mass as u64
+    }
+
+    /// The moments of landed values with weights above 0, at most a block.
+    pub(crate) fn of_weighted(values: &[f32], weights: &[u32], simd: Dispatch) -> Self {
+        if values.is_empty() { Self::EMPTY } else { simd.run(WeightedBlock(values, weights)) }
     }
 
     /// The moments of finite `values`, in blocks of [`BLOCK`] from the first.
@@ -52,7 +69,26 @@ impl Moments {
         // No value is NaN, so a comparison is enough, and compiles to SIMD.
         let min = extreme(values, above, |a, b| a < b);
         let max = extreme(values, below, |a, b| a > b);
-        Moments { n: values.len() as u64, mean, m2, m3, min, max }
+        Moments { n: values.len() as u64, mass: n, mean, m2, m3, min, max }
+    }
+
+    /// The same in the same lanes, so that weights of 1 change no bit.
+    #[inline(always)]
+    fn of_weighted_block(values: &[f32], weights: &[u32]) -> Self {
+        let sum = |term: &dyn Fn(f64) -> f64| {
+            let mut lanes = [0.0; LANES];
+            for (i, (&v, &w)) in values.iter().zip(weights).enumerate() {
+                lanes[i % LANES] += f64::from(w) * term(f64::from(v));
+            }
+            lane_total(lanes)
+        };
+        let mass = sum(&|_| 1.0);
+        let mean = sum(&|v| v) / mass;
+        let m2 = sum(&|v| (v - mean) * (v - mean));
+        let m3 = sum(&|v| (v - mean) * (v - mean) * (v - mean));
+        let min = extreme(values, f32::INFINITY, |a, b| a < b);
+        let max = extreme(values, f32::NEG_INFINITY, |a, b| a > b);
+        Moments { n: values.len() as u64, mass, mean, m2, m3, min, max }
     }
 
     /// These values followed by those of `other`.
@@ -63,11 +99,12 @@ impl Moments {
         if other.n == 0 {
             return self;
         }
-        let (a, b) = (self.n as f64, other.n as f64);
+        let (a, b) = (self.mass, other.mass);
         let n = a + b;
         let delta = other.mean - self.mean;
         Moments {
             n: self.n + other.n,
+            mass: n,
             mean: self.mean + delta * (b / n),
             m2: self.m2 + other.m2 + delta * delta * (a * b / n),
             m3: self.m3
@@ -81,30 +118,32 @@ impl Moments {
 
     /// Standard deviation of the population (ddof = 0, as scikit-learn's StandardScaler).
     pub(crate) fn deviation(&self) -> f64 {
-        if self.n == 0 { 0.0 } else { (self.m2 / self.n as f64).sqrt() }
+        if self.n == 0 { 0.0 } else { (self.m2 / self.mass).sqrt() }
     }
 
     /// Fisher-Pearson skewness; None where nothing varies.
     pub(crate) fn skewness(&self) -> Option<f64> {
-        let variance = self.m2 / self.n.max(1) as f64;
-        (variance > 0.0).then(|| standardised(self.n as f64, self.m2, self.m3))
+        let variance = self.m2 / self.mass.max(1.0);
+        (variance > 0.0).then(|| standardised(self.mass, self.m2, self.m3))
     }
 }
 
-/// Fisher-Pearson skewness of values of any size; None where nothing varies, NaN where deviations overflow.
-pub(crate) fn skewness(values: &[f64]) -> Option<f64> {
-    let n = values.len() as f64;
-    let mean = values.iter().map(|v| v / n).sum::<f64>();
+/// Fisher-Pearson skewness of values of any size; None where nothing varies, NaN where deviations overflow. `weights`,
+/// one for each value and 1 at most, are empty where each is 1.
+pub(crate) fn skewness(values: &[f64], weights: &[f64]) -> Option<f64> {
+    let weights = || weights.iter().copied().chain(std::iter::repeat_n(1.0, values.len() - weights.len()));
+    let n = weights().sum::<f64>();
+    let mean = values.iter().zip(weights()).map(|(v, w)| v * w / n).sum::<f64>();
     let largest = values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max);
     if !(largest > 0.0) {
         return None;
     }
     // Dividing by the largest deviation keeps the powers from overflowing.
     let (mut m2, mut m3) = (0.0, 0.0);
-    for v in values {
+    for (v, w) in values.iter().zip(weights()) {
         let d = (v - mean) / largest;
-        m2 += d * d;
-        m3 += d * d * d;
+        m2 += w * (d * d);
+        m3 += w * (d * d * d);
     }
     Some(standardised(n, m2, m3))
 }
@@ -141,6 +180,18 @@ impl Work for MomentBlock<'_> {
     }
 }
 
+/// The same of values with weights.
+struct WeightedBlock<'a>(&'a [f32], &'a [u32]);
+
+impl Work for WeightedBlock<'_> {
+    type Output = Moments;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> Moments {
+        Moments::of_weighted_block(self.0, self.1)
+    }
+}
+
 /// The same of f64.
 struct WideBlock<'a>(&'a [f64]);
 
@@ -158,6 +209,8 @@ impl Work for WideBlock<'_> {
 pub(crate) struct MomentStream {
     /// The first `waiting` values belong to a block that is not full yet.
     block: Box<[f32; BLOCK]>,
+    /// The weights of the block, where values have any.
+    weights: Vec<u32>,
     waiting: usize,
     total: Moments,
     simd: Dispatch,
@@ -165,7 +218,7 @@ pub(crate) struct MomentStream {
 
 impl MomentStream {
     pub(crate) fn new(simd: Dispatch) -> Self {
-        MomentStream { block: Box::new([0.0; BLOCK]), waiting: 0, total: Moments::EMPTY, simd }
+        MomentStream { block: Box::new([0.0; BLOCK]), weights: Vec::new(), waiting: 0, total: Moments::EMPTY, simd }
     }
 
     /// `any_nan`: whether there may be NaN among the values.
@@ -198,9 +251,28 @@ impl MomentStream {
         }
     }
 
+    /// The same with weights; values of weight 0 are left out, as NaN is.
+    pub(crate) fn push_weighted(&mut self, values: &[f32], weights: &[u32]) {
+        for (&v, &w) in values.iter().zip(weights).filter(|(v, w)| !v.is_nan() && **w > 0) {
+            self.block[self.waiting] = v;
+            self.weights.push(w);
+            self.waiting += 1;
+            if self.waiting == BLOCK {
+                self.close();
+            }
+        }
+    }
+
     fn close(&mut self) {
         if self.waiting > 0 {
-            self.total = self.total.merge(self.simd.run(MomentBlock(&self.block[..self.waiting])));
+            let block = &self.block[..self.waiting];
+            let moments = if self.weights.is_empty() {
+                self.simd.run(MomentBlock(block))
+            } else {
+                self.simd.run(WeightedBlock(block, &self.weights))
+            };
+            self.total = self.total.merge(moments);
+            self.weights.clear();
             self.waiting = 0;
         }
     }
@@ -233,6 +305,36 @@ mod tests {
             all.chunks(size).for_each(|c| parts.push(c, true));
             assert_eq!(parts.finish(), whole, "batches of {size}");
         }
+    }
+
+    #[test]
+    fn a_weight_counts_as_so_many_values() {
+        let simd = Dispatch::default();
+        let all = values();
+        let plain = |values: &[f32]| {
+            let mut stream = MomentStream::new(simd);
+            stream.push(values, true);
+            stream.finish()
+        };
+        let weighted = |values: &[f32], weights: &[u32]| {
+            let mut stream = MomentStream::new(simd);
+            stream.push_weighted(values, weights);
+            stream.finish()
+        };
+        assert_eq!(weighted(&all, &vec![1; all.len()]), plain(&all), "weights of 1 change no bit");
+        let some: Vec<f32> = all.iter().enumerate().filter(|(i, _)| i % 3 > 0).map(|(_, &v)| v).collect();
+        let zero_or_one: Vec<u32> = (0..all.len()).map(|i| u32::from(i % 3 > 0)).collect();
+        assert_eq!(weighted(&all, &zero_or_one), plain(&some), "weights of 0 leave values out");
+        let weights: Vec<u32> = (0..all.len() as u32).map(|i| i % 4).collect();
+        let repeated: Vec<f32> =
+            all.iter().zip(&weights).flat_map(|(&v, &w)| std::iter::repeat_n(v, w as usize)).collect();
+        let (one, other) = (weighted(&all, &weights), plain(&repeated));
+        assert_eq!((one.mass(), one.min, one.max), (other.n, other.min, other.max));
+        assert!((one.mean - other.mean).abs() < 1e-12 && (one.deviation() - other.deviation()).abs() < 1e-12);
+        assert!((one.skewness().unwrap() - other.skewness().unwrap()).abs() < 1e-9);
+        let (values, w) = ([1.0, 2.0, 10.0], [0.5, 1.0, 0.25]);
+        let repeated = skewness(&[1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 10.0], &[]).unwrap();
+        assert!((skewness(&values, &w).unwrap() - repeated).abs() < 1e-12);
     }
 
     #[test]

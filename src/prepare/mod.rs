@@ -29,9 +29,10 @@ pub use self::transform::FittedTransform;
 use self::design::DecodeUnit;
 use self::fit::{Candidate, FittedFeatures, Fitting, drop_unusable, refuse, step_exponent};
 use self::gridder::{Gridder, to_grid};
-use self::land::{LandPlan, Landed, land_groups};
+use self::land::{LandPlan, LandRows, Landed, land_groups};
 use self::probe::{Probed, probe};
 use self::reduce::reduce;
+use self::transform::Ground;
 use self::weights::read_weights;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
@@ -87,11 +88,15 @@ pub fn prepare(
 ) -> Result<Prepared> {
     let run = Run { watch, simd: placement.dispatch()? };
     let cells = source.rows() * design.columns().len() as u64;
+    let weights = roles.weight.map(|w| read_weights(source, w, watch)).transpose()?;
+    let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
+    let weights = weights.map(|w| w.values);
     let ProbedRows { mut store, probed, landed } =
-        watch.stage(Stage::Decode, cells, "values", || decode(source, design, placement, run))?;
+        watch.stage(Stage::Decode, cells, "values", || decode(source, design, placement, weights.as_deref(), run))?;
     watch.stage(Stage::Prepare, source.rows(), "rows", || {
         refuse(design, &landed.tallies)?;
-        let fitting = Fitting { source, design, landed: &landed, store: &mut store, run };
+        let weighing = weights.as_deref();
+        let fitting = Fitting { source, design, landed: &landed, store: &mut store, weights: weighing, run };
         let FittedFeatures { candidates, categories } = fitting.fit(&probed, recipe)?;
         let dropped = drop_unusable(&candidates, roles, watch)?;
         let step_exponent = step_exponent(&candidates, watch);
@@ -99,14 +104,11 @@ pub fn prepare(
         let (features, mut columns): (Vec<usize>, Vec<PreparedColumn>) = kept.unzip();
         let gridders = columns.iter().map(|c| c.gridder(step_exponent));
         let grids: Vec<(usize, Gridder)> = features.into_iter().zip(gridders).collect();
-        let weights = roles.weight.map(|w| read_weights(source, w, watch)).transpose()?;
-        let weight_exponent = weights.as_ref().map_or(0, |w| w.exponent);
-        let weights = weights.map(|w| w.values);
         let (moved, measured) = to_grid(&mut store, &grids, weights.as_deref(), run)?;
         columns.iter_mut().zip(moved).for_each(|(column, moved)| column.seen.counts += moved);
         let sentinels = sentinels(source, design);
         let mut fitted = Preparation { step_exponent, columns, dropped, sentinels, categories, projection: None };
-        let reduced = reduce(&mut store, &mut fitted, &recipe.reduce, run)?;
+        let reduced = reduce(&mut store, &mut fitted, &recipe.reduce, weights.as_deref(), run)?;
         let tiles = if reduced { Tiles::measured(store, weights)? } else { Tiles::new(store, weights, measured) };
         Ok(Prepared { tiles, recipe: fitted, weight_exponent })
     })
@@ -120,12 +122,23 @@ struct ProbedRows {
 }
 
 /// Probes the features, then decodes and lands all rows.
-fn decode(source: &Source, design: &Design, placement: &Placement, run: Run<'_>) -> Result<ProbedRows> {
+fn decode(
+    source: &Source,
+    design: &Design,
+    placement: &Placement,
+    weights: Option<&[u32]>,
+    run: Run<'_>,
+) -> Result<ProbedRows> {
     let mut store = placement.store(source.rows(), design.width())?;
-    let probed = probe(source, design)?;
-    let plans = LandPlan::of_design(design, run.simd, |f| (probed[f].transform, probed[f].origin));
+    let probed = probe(source, design, weights)?;
+    let ground = |f: usize| {
+        let Probed { transform, origin, grain, .. } = probed[f];
+        Ground { transform, origin, grain }
+    };
+    let plans = LandPlan::of_design(design, run.simd, ground);
     let _ahead = ahead(source, design, placement);
-    let landed = land_groups(source, source.row_groups(), &plans, &mut store, run.watch)?;
+    let rows = LandRows { source, groups: source.row_groups(), weights };
+    let landed = land_groups(rows, &plans, &mut store, run.watch)?;
     Ok(ProbedRows { store, probed, landed })
 }
 

@@ -26,7 +26,13 @@ const MOST_TURNED: usize = 512;
 
 /// Leaves out correlated features and computes components, as far as the recipe asks for either. The store then holds
 /// the result. Returns false if the recipe asks for neither.
-pub(crate) fn reduce(store: &mut Store, recipe: &mut Preparation, wanted: &Reduce, run: Run<'_>) -> Result<bool> {
+pub(crate) fn reduce(
+    store: &mut Store,
+    recipe: &mut Preparation,
+    wanted: &Reduce,
+    weights: Option<&[u32]>,
+    run: Run<'_>,
+) -> Result<bool> {
     if wanted.max_correlation.is_none() && !wanted.is_pca() {
         return Ok(false);
     }
@@ -37,7 +43,7 @@ pub(crate) fn reduce(store: &mut Store, recipe: &mut Preparation, wanted: &Reduc
         ))
         .of_kind(ErrorKind::Config));
     }
-    let mut covariance = covariance(store, run)?;
+    let mut covariance = covariance(store, weights, run)?;
     if let Some(most) = wanted.max_correlation {
         let (kept, dropped) = uncorrelated(&recipe.columns, &covariance, most);
         dropped.iter().for_each(|d| run.watch.note(format!("{} is left out: {}", d.name, d.reason)));
@@ -49,7 +55,8 @@ pub(crate) fn reduce(store: &mut Store, recipe: &mut Preparation, wanted: &Reduc
         }
     }
     if wanted.is_pca() {
-        let projection = components(store, recipe, &covariance, wanted, run.watch)?;
+        let mut projection = components(recipe, &covariance, wanted, run.watch)?;
+        projection.step_exponent = component_step(farthest(store, weights, &projection, run.watch)?);
         project(store, &projection)?;
         recipe.projection = Some(projection);
     }
@@ -83,6 +90,24 @@ struct CovarianceSums {
     products: Vec<i128>,
 }
 
+impl CovarianceSums {
+    /// Adds the rows of a tile, each as often as it weighs. A product is below 2^78.
+    fn add_weighted(&mut self, tile: &[f32], weights: &[u32]) {
+        let value = |f: usize, row: usize| i64::from(tile[f * TILE_ROWS + row] as i32);
+        let dim = self.values.len();
+        for (row, &weight) in weights.iter().enumerate().filter(|(_, w)| **w > 0) {
+            let mut products = self.products.iter_mut();
+            for i in 0..dim {
+                let heavy = value(i, row) * i64::from(weight);
+                self.values[i] += i128::from(heavy);
+                for (j, product) in (0..=i).zip(&mut products) {
+                    *product += i128::from(heavy) * i128::from(value(j, row));
+                }
+            }
+        }
+    }
+}
+
 impl Partial for CovarianceSums {
     const NAME: &'static str = "covariance sums";
     const VERSION: u32 = 1;
@@ -97,15 +122,21 @@ impl Partial for CovarianceSums {
     }
 }
 
-fn covariance(store: &Store, run: Run<'_>) -> Result<Covariance> {
+fn covariance(store: &Store, weights: Option<&[u32]>, run: Run<'_>) -> Result<Covariance> {
     let layout = store.layout();
-    let (dim, n) = (layout.dim(), i128::from(layout.rows()));
+    let mass = |w: &[u32]| w.iter().map(|&w| i128::from(w)).sum::<i128>();
+    let (dim, n) = (layout.dim(), weights.map_or(i128::from(layout.rows()), mass));
     let pairs = dim * (dim + 1) / 2;
     let empty = || CovarianceSums { values: vec![0; dim], products: vec![0; pairs] };
     let states = store.scan(empty, |sums, i, values| {
         run.watch.check()?;
         let mut products = vec![0f64; pairs];
-        for tile in values[..layout.floats_in(i)].chunks_exact(dim * TILE_ROWS) {
+        for (t, tile) in values[..layout.floats_in(i)].chunks_exact(dim * TILE_ROWS).enumerate() {
+            if let Some(weights) = weights {
+                let rows = (layout.rows_in(i) - t * TILE_ROWS).min(TILE_ROWS);
+                sums.add_weighted(tile, &weights[layout.first_row(i) as usize + t * TILE_ROWS..][..rows]);
+                continue;
+            }
             run.simd.run(Products { tile, dim, products: &mut products });
             // Below 2^52: exact.
             sums.products.iter_mut().zip(&products).for_each(|(sum, &p)| *sum += p as i64 as i128);
@@ -201,14 +232,8 @@ fn keep(store: &mut Store, kept: &[usize]) -> Result<()> {
     })
 }
 
-/// Principal components of the covariance, with a grid that has room for all rows.
-fn components(
-    store: &Store,
-    recipe: &Preparation,
-    covariance: &Covariance,
-    wanted: &Reduce,
-    watch: Watch<'_>,
-) -> Result<Projection> {
+/// Principal components of the covariance; the step of their grid is not known yet.
+fn components(recipe: &Preparation, covariance: &Covariance, wanted: &Reduce, watch: Watch<'_>) -> Result<Projection> {
     let dim = covariance.dim;
     if dim > MOST_TURNED {
         return Err(Error::usage(format!(
@@ -235,19 +260,17 @@ fn components(
     let count = count.min(real.max(1));
     let step = power_of_two(recipe.step_exponent);
     let unit = |j: usize| if wanted.whiten { 1.0 / values[j].sqrt() } else { step };
-    let mut projection = Projection {
+    Ok(Projection {
         step_exponent: 0,
         mean: covariance.mean.clone(),
         components: vectors.into_iter().take(count).collect(),
         unit: (0..count).map(unit).collect(),
         explained_variance_ratio: ratios[..count].to_vec(),
-    };
-    projection.step_exponent = component_step(farthest(store, &projection, watch)?);
-    Ok(projection)
+    })
 }
 
-/// The largest absolute value of any component of any row, in scaled units.
-fn farthest(store: &Store, projection: &Projection, watch: Watch<'_>) -> Result<f64> {
+/// The largest absolute value of any component of any row of a weight above 0, in scaled units.
+fn farthest(store: &Store, weights: Option<&[u32]>, projection: &Projection, watch: Watch<'_>) -> Result<f64> {
     let layout = store.layout();
     // The bits of positive f64 have the order of the values.
     let farthest = AtomicU64::new(f64::MIN_POSITIVE.to_bits());
@@ -255,8 +278,11 @@ fn farthest(store: &Store, projection: &Projection, watch: Watch<'_>) -> Result<
         || (),
         |(), i, values| {
             watch.check()?;
-            each_component(projection, &values[..layout.floats_in(i)], layout.rows_in(i), |_, _, _, v| {
-                farthest.fetch_max(v.abs().to_bits(), Ordering::Relaxed);
+            each_component(projection, &values[..layout.floats_in(i)], layout.rows_in(i), |t, _, row, v| {
+                let row = layout.first_row(i) as usize + t * TILE_ROWS + row;
+                if weights.is_none_or(|w| w[row] > 0) {
+                    farthest.fetch_max(v.abs().to_bits(), Ordering::Relaxed);
+                }
             });
             Ok(())
         },
@@ -410,7 +436,10 @@ mod tests {
             }
             store.write(i, &chunk).unwrap();
         }
-        let found = covariance(&store, Run { watch: Watch::none(), simd: crate::simd::Dispatch::default() }).unwrap();
+        let run = Run { watch: Watch::none(), simd: crate::simd::Dispatch::default() };
+        let found = covariance(&store, None, run).unwrap();
+        let ones = covariance(&store, Some(&vec![1; rows as usize]), run).unwrap();
+        assert_eq!((&ones.mean, &ones.values), (&found.mean, &found.values), "weights of 1");
         let sum = |f: usize| (0..rows as usize).map(|r| i128::from(value(r, f))).sum::<i128>();
         for i in 0..dim {
             for j in 0..dim {

@@ -4,7 +4,7 @@ use super::counts::ColumnCounts;
 use super::design::Design;
 use super::fit::{Change, Lookup, change, not_in_order, refuse};
 use super::gridder::{Gridder, to_grid};
-use super::land::{LandPlan, Landed, land_groups};
+use super::land::{LandPlan, LandRows, Landed, land_groups};
 use super::placement::Placement;
 use super::preparation::{Preparation, PreparedColumn};
 use super::recipe::{Derivation, Missing, Unseen};
@@ -50,9 +50,9 @@ pub fn replay(
     let simd = placement.dispatch()?;
     let run = Run { watch, simd };
     let mut store = placement.store(groups.iter().map(|g| g.rows).sum(), design.width())?;
-    let fitted = |f: usize| (recipe.columns[f].transform.kind(), recipe.columns[f].origin);
-    let plans = LandPlan::of_design(design, simd, fitted);
-    let landed = land_groups(source, groups, &plans, &mut store, watch)?;
+    let plans = LandPlan::of_design(design, simd, |f| recipe.columns[f].ground());
+    let rows = LandRows { source, groups, weights: None };
+    let landed = land_groups(rows, &plans, &mut store, watch)?;
     refuse(design, &landed.tallies)?;
     let (mut changes, unseen) = encode(source, design, recipe, &landed)?;
     changes.extend(transforms(recipe));
@@ -109,7 +109,7 @@ fn transforms(recipe: &Preparation) -> impl Iterator<Item = Change> {
     recipe.columns.iter().enumerate().filter_map(|(feature, column)| {
         let fitted = column.transform.fitted()?.clone();
         let to = fitted.apply(column.origin);
-        Some(Change::Fitted { feature, fitted, from: column.origin, to })
+        Some(Change::Fitted { feature, fitted, grain: column.ground().grain, from: column.origin, to })
     })
 }
 

@@ -7,7 +7,7 @@
 use fearless_simd::Simd;
 
 use super::recipe::Transform;
-use crate::numeric::{LANES, exp_m1, exp_m1_wide, lane_total, ln_1p};
+use crate::numeric::{LANES, exp_m1, exp_m1_wide, exponent, lane_total, ln_1p, power_of_two};
 use crate::simd::{Dispatch, Work};
 
 impl Transform {
@@ -158,17 +158,36 @@ fn rank(t: f64, landmarks: &[f64]) -> f64 {
     ((below - 1) as f64 + (t - low) / (high - low)) / steps
 }
 
-/// Lands values that may be NaN (missing) or infinite: appends differences from `origin` to `out` as f32, with NaN for
-/// missing values. Returns how many are NaN.
-pub(crate) fn land(transform: Transform, origin: f64, values: &[f64], out: &mut Vec<f32>, simd: Dispatch) -> u64 {
+/// Exponents beyond which differences from the origin do not land in their own unit: far from the ends of f32, so that
+/// values which the probe has not seen find room.
+const ORDINARY: i32 = 60;
+
+/// The unit in which a column lands whose differences from the origin reach as far as `spread`: 1, or a power of two
+/// where f32 would overflow or lose digits. Dividing by it changes no digit.
+pub(crate) fn grain(spread: f64) -> f64 {
+    let exponent = exponent(spread);
+    let is_ordinary = exponent.abs() <= ORDINARY || !(spread > 0.0 && spread.is_finite());
+    if is_ordinary { 1.0 } else { power_of_two(exponent.clamp(-1000, 1000)) }
+}
+
+/// Where a column lands: values become differences from the origin in units of the grain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ground {
+    pub(crate) transform: Transform,
+    pub(crate) origin: f64,
+    pub(crate) grain: f64,
+}
+
+/// Lands values that may be NaN (missing) or infinite: appends them to `out` as f32, with NaN for missing values.
+/// Returns how many are NaN.
+pub(crate) fn land(ground: Ground, values: &[f64], out: &mut Vec<f32>, simd: Dispatch) -> u64 {
     let start = out.len();
     out.resize(start + values.len(), 0.0);
-    simd.run(Land { transform: transform.landing(), origin, values, out: &mut out[start..] })
+    simd.run(Land { ground, values, out: &mut out[start..] })
 }
 
 struct Land<'a> {
-    transform: Transform,
-    origin: f64,
+    ground: Ground,
     values: &'a [f64],
     out: &'a mut [f32],
 }
@@ -179,7 +198,7 @@ impl Work for Land<'_> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) -> u64 {
         // A separate loop for each transform, which the compiler turns into SIMD.
-        match self.transform {
+        match self.ground.transform.landing() {
             Transform::SignedLog1p => self.each(
                 #[inline(always)]
                 |x| ln_1p(x.abs()).copysign(x),
@@ -188,11 +207,19 @@ impl Work for Land<'_> {
                 #[inline(always)]
                 |x| Transform::Log1p.apply(x),
             ),
-            Transform::Sqrt => self.each(
+            Transform::Sqrt if self.ground.grain == 1.0 => self.each(
                 #[inline(always)]
                 |x| x.sqrt(),
             ),
-            _ => self.each(
+            Transform::Sqrt => self.each_in_grains(
+                #[inline(always)]
+                |x| x.sqrt(),
+            ),
+            _ if self.ground.grain == 1.0 => self.each(
+                #[inline(always)]
+                |x| x,
+            ),
+            _ => self.each_in_grains(
                 #[inline(always)]
                 |x| x,
             ),
@@ -207,12 +234,24 @@ impl Land<'_> {
         let mut missing = 0u64;
         for (out, &x) in self.out.iter_mut().zip(self.values) {
             // x * 0 is 0 for every finite x and NaN otherwise: adding it turns infinities into NaN without a branch.
-            let landed = transformed(x) + x * 0.0 - self.origin;
+            let landed = transformed(x) + x * 0.0 - self.ground.origin;
             *out = landed.clamp(-limit, limit) as f32;
             // At most the number of values. Wrapping additions let the compiler use SIMD.
             missing = missing.wrapping_add(u64::from(landed.is_nan()));
         }
         missing
+    }
+
+    /// The same for differences beyond the range of f32.
+    #[inline(always)]
+    fn each_in_grains(self, transformed: impl Fn(f64) -> f64) -> u64 {
+        let shrink = 1.0 / self.ground.grain;
+        // Shrunk before the difference is taken, which could overflow.
+        let ground = Ground { origin: self.ground.origin * shrink, ..self.ground };
+        Land { ground, ..self }.each(
+            #[inline(always)]
+            |x| transformed(x) * shrink,
+        )
     }
 }
 
@@ -220,6 +259,7 @@ impl Land<'_> {
 /// `yeo-johnson` value and its derivative by lambda, as differences from those of `origin`.
 pub(crate) struct YeoJohnsonSums<'a> {
     pub(crate) landed: &'a [f32],
+    pub(crate) weights: Option<&'a [u32]>,
     pub(crate) origin: f64,
     pub(crate) lambda: f64,
 }
@@ -229,9 +269,25 @@ impl Work for YeoJohnsonSums<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, _: S) -> [f64; 6] {
+        match self.weights {
+            None => self.sums(
+                #[inline(always)]
+                |_| 1.0,
+            ),
+            Some(weights) => self.sums(
+                #[inline(always)]
+                |row| weights.get(row).map_or(0.0, |&w| f64::from(w)),
+            ),
+        }
+    }
+}
+
+impl YeoJohnsonSums<'_> {
+    #[inline(always)]
+    fn sums(&self, weight: impl Fn(usize) -> f64) -> [f64; 6] {
         let center = yeo_johnson(self.origin, self.lambda);
         let mut sums = [[0f64; LANES]; 6];
-        for block in self.landed.chunks(LANES) {
+        for (b, block) in self.landed.chunks(LANES).enumerate() {
             // Missing values and the padding of the last block add nothing.
             let mut values = [f32::NAN; LANES];
             values[..block.len()].copy_from_slice(block);
@@ -240,8 +296,9 @@ impl Work for YeoJohnsonSums<'_> {
                 let t = f64::from(if there { values[lane] } else { 0.0 }) + self.origin;
                 let (y, z) = yeo_johnson(t, self.lambda);
                 let (y, z) = (y - center.0, z - center.1);
+                let weight = weight(b * LANES + lane);
                 for (sum, term) in sums.iter_mut().zip([1.0, t, y, z, y * y, y * z]) {
-                    sum[lane] += if there { term } else { 0.0 };
+                    sum[lane] += if there { term * weight } else { 0.0 };
                 }
             }
         }
@@ -249,9 +306,10 @@ impl Work for YeoJohnsonSums<'_> {
     }
 }
 
-/// Replaces landed values by those of a fitted transform: `fitted(landed + from) - to`.
+/// Replaces landed values by those of a fitted transform: `fitted(landed * grain + from) - to`.
 pub(crate) struct Apply<'a> {
     pub(crate) fitted: &'a FittedTransform,
+    pub(crate) grain: f64,
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) values: &'a mut [f32],
@@ -270,7 +328,7 @@ impl Work for Apply<'_> {
             }
             FittedTransform::Quantile(landmarks) => {
                 for v in self.values {
-                    *v = (rank(f64::from(*v) + self.from, landmarks) - self.to) as f32;
+                    *v = (rank(f64::from(*v) * self.grain + self.from, landmarks) - self.to) as f32;
                 }
             }
         }

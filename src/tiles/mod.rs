@@ -220,8 +220,17 @@ impl Tiles {
         self.weights.as_deref()
     }
 
+    /// The sum of the weights; the number of rows where each weighs 1.
+    pub(crate) fn mass(&self) -> u64 {
+        self.weights.as_ref().map_or(self.rows(), |w| w.iter().map(|&w| u64::from(w)).sum())
+    }
+
+    /// Rows of a weight above 0.
+    pub(crate) fn counted_rows(&self) -> u64 {
+        self.weights.as_ref().map_or(self.rows(), |w| w.iter().filter(|w| **w > 0).count() as u64)
+    }
+
     /// Per tile, an upper bound of the squared norm of its rows.
-    #[cfg(any(test, feature = "gpu"))]
     pub(crate) fn norms(&self) -> &[f32] {
         &self.norms
     }

@@ -50,7 +50,8 @@ pub struct ColumnOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
     pub outcome: Vec<String>,
-    /// Column of row weights, 0 or more [default: every row weighs 1]
+    /// Column of row weights, 0 or more: a row of weight 2 counts as two rows, one of
+    /// weight 0 only gets a segment [default: every row weighs 1]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub row_weight: Option<String>,

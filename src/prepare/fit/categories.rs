@@ -22,10 +22,12 @@ const LONGEST: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     numbers: HashMap<Box<str>, u32>,
-    /// By number.
+    /// Rows by number.
     counts: Vec<u64>,
-    /// Rows without a category.
-    missing: u64,
+    /// The sum of the rows' weights by number; empty where each weighs 1.
+    masses: Vec<u64>,
+    /// Whether a row of a weight above 0 has no category.
+    has_gaps: bool,
 }
 
 impl Dictionary {
@@ -33,13 +35,20 @@ impl Dictionary {
     ///
     /// # Errors
     /// Too many categories, or one that is too long.
-    pub(crate) fn land(&mut self, array: &ArrayRef, out: &mut Vec<f32>) -> Result<u64, String> {
+    pub(crate) fn land(
+        &mut self,
+        array: &ArrayRef,
+        weights: Option<&[u32]>,
+        out: &mut Vec<f32>,
+    ) -> Result<u64, String> {
         let text = as_text(array)?;
         let mut last: Option<(&str, u32)> = None;
         let mut missing = 0;
-        for value in text.as_string::<i64>() {
+        let weight = |row: usize| weights.and_then(|w| w.get(row)).map_or(1, |&w| u64::from(w));
+        for (row, value) in text.as_string::<i64>().iter().enumerate() {
             let Some(value) = value else {
                 missing += 1;
+                self.has_gaps |= weight(row) > 0;
                 out.push(f32::NAN);
                 continue;
             };
@@ -53,10 +62,13 @@ impl Dictionary {
             };
             last = Some((value, number));
             self.counts[number as usize] += 1;
+            if weights.is_some() {
+                self.masses.resize(self.counts.len(), 0);
+                self.masses[number as usize] += weight(row);
+            }
             // Exact: there are fewer than 2^24.
             out.push(number as f32);
         }
-        self.missing += missing;
         Ok(missing)
     }
 
@@ -74,6 +86,11 @@ impl Dictionary {
         self.numbers.insert(value.into(), number);
         self.counts.push(0);
         Ok(number)
+    }
+
+    /// By number: how much the rows of each category weigh.
+    fn masses(&self) -> &[u64] {
+        if self.masses.is_empty() { &self.counts } else { &self.masses }
     }
 
     /// The categories in the order of their numbers.
@@ -109,8 +126,8 @@ fn too_many() -> String {
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) categories: Categories,
-    /// Rows without a category.
-    pub(crate) missing: u64,
+    /// Whether any row has no category.
+    pub(crate) has_gaps: bool,
     /// Rows whose category is not in a given order.
     pub(crate) unlisted: u64,
 }
@@ -119,7 +136,7 @@ pub(crate) struct Merged {
 pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encoding) -> Result<Merged> {
     let mut counts: HashMap<&str, u64> = HashMap::new();
     for dictionary in dictionaries {
-        for (name, n) in dictionary.names().into_iter().zip(&dictionary.counts) {
+        for (name, n) in dictionary.names().into_iter().zip(dictionary.masses()) {
             *counts.entry(name).or_default() += n;
         }
     }
@@ -128,15 +145,18 @@ pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encodi
             .of_columns([column])
             .of_kind(ErrorKind::Values));
     }
-    let missing = dictionaries.iter().map(|d| d.missing).sum();
+    let has_gaps = dictionaries.iter().any(|d| d.has_gaps);
     if let Encoding::Ordinal(order) = encoding {
         let of = |name: &String| counts.get(name.as_str()).copied().unwrap_or(0);
         let listed: Vec<u64> = order.iter().map(of).collect();
-        let unlisted = counts.values().sum::<u64>() - listed.iter().sum::<u64>();
+        let is_unlisted = |name: &str| !order.iter().any(|listed| listed == name);
+        let rows = dictionaries.iter().flat_map(|d| d.names().into_iter().zip(&d.counts));
+        let unlisted = rows.filter(|(name, _)| is_unlisted(name)).map(|(_, n)| n).sum();
         let categories = Categories { column: column.to_owned(), names: order.clone(), counts: listed, own: 0 };
-        return Ok(Merged { categories, missing, unlisted });
+        return Ok(Merged { categories, has_gaps, unlisted });
     }
-    let mut sorted: Vec<(&str, u64)> = counts.into_iter().collect();
+    // A category that only rows of weight 0 have is one that the fit did not see.
+    let mut sorted: Vec<(&str, u64)> = counts.into_iter().filter(|(_, n)| *n > 0).collect();
     sorted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let own = match encoding {
         // If only one category is left over, it gets its own feature instead of one for "all others".
@@ -150,7 +170,7 @@ pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encodi
         counts: sorted.iter().map(|(_, n)| *n).collect(),
         own,
     };
-    Ok(Merged { categories, missing, unlisted: 0 })
+    Ok(Merged { categories, has_gaps, unlisted: 0 })
 }
 
 /// The values of the features of a column of categories, by the number of the category in each row group.
@@ -229,7 +249,7 @@ mod tests {
             let mut dictionary = Dictionary::default();
             let array: ArrayRef = Arc::new(StringArray::from(values.clone()));
             let mut landed = Vec::new();
-            let missing = dictionary.land(&array, &mut landed).unwrap();
+            let missing = dictionary.land(&array, None, &mut landed).unwrap();
             assert_eq!(missing, values.iter().filter(|v| v.is_none()).count() as u64);
             assert_eq!(landed.len(), values.len());
             dictionary
@@ -241,9 +261,20 @@ mod tests {
     fn the_most_common_come_first_and_equals_by_name() {
         let merged = merge("x", &two_groups(), &Encoding::OneHot(2)).unwrap();
         assert_eq!(merged.categories.names, ["a", "b", "c", "d"]);
-        assert_eq!((merged.categories.counts.as_slice(), merged.missing), ([3, 2, 1, 1].as_slice(), 1));
+        assert_eq!((merged.categories.counts.as_slice(), merged.has_gaps), ([3, 2, 1, 1].as_slice(), true));
         assert_eq!(merged.categories.own, 2);
         assert_eq!(merge("x", &two_groups(), &Encoding::OneHot(3)).unwrap().categories.own, 4, "one left over");
+    }
+
+    #[test]
+    fn weights_decide_which_are_common() {
+        let mut dictionary = Dictionary::default();
+        let array: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), Some("a"), Some("b"), Some("c"), None]));
+        let missing = dictionary.land(&array, Some(&[1, 1, 5, 0, 0]), &mut Vec::new()).unwrap();
+        assert_eq!(missing, 1);
+        let merged = merge("x", &[dictionary], &Encoding::OneHot(2)).unwrap();
+        assert_eq!((merged.categories.names, merged.has_gaps), (vec!["b".to_owned(), "a".into()], false));
+        assert_eq!(merged.categories.counts, [5, 2]);
     }
 
     #[test]
@@ -270,8 +301,8 @@ mod tests {
     fn numbers_are_the_same_category_in_every_type() {
         let of = |array: ArrayRef| {
             let mut dictionary = Dictionary::default();
-            dictionary.land(&array, &mut Vec::new()).unwrap();
-            (dictionary.names().into_iter().map(str::to_owned).collect::<Vec<_>>(), dictionary.missing)
+            let missing = dictionary.land(&array, None, &mut Vec::new()).unwrap();
+            (dictionary.names().into_iter().map(str::to_owned).collect::<Vec<_>>(), missing)
         };
         let floats = of(Arc::new(Float64Array::from(vec![Some(1.0), Some(-20.0), None, Some(f64::NAN), Some(2.5)])));
         assert_eq!(floats, (vec!["1".to_owned(), "-20".into(), "2.5".into()], 2));
@@ -282,9 +313,11 @@ mod tests {
     fn what_is_no_category() {
         let mut dictionary = Dictionary::default();
         let ids: ArrayRef = Arc::new(Int32Array::from_iter_values(0..MOST_CATEGORIES as i32 + 1));
-        assert!(dictionary.land(&ids, &mut Vec::new()).unwrap_err().contains("more than 100000 different values"));
+        assert!(
+            dictionary.land(&ids, None, &mut Vec::new()).unwrap_err().contains("more than 100000 different values")
+        );
         let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(2000)]));
-        let fault = Dictionary::default().land(&text, &mut Vec::new()).unwrap_err();
+        let fault = Dictionary::default().land(&text, None, &mut Vec::new()).unwrap_err();
         assert!(fault.contains("a value of 2000 bytes"), "{fault}");
     }
 }

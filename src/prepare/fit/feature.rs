@@ -21,9 +21,12 @@ pub(super) struct FeatureFit<'a> {
     pub(super) used: bool,
     pub(super) probed: Probed,
     pub(super) fitted: Option<FittedTransform>,
-    /// Values in the store are differences from this.
+    /// Values in the store are differences from this, in units of the grain.
     pub(super) origin: f64,
+    pub(super) grain: f64,
     pub(super) tally: FeatureTally,
+    /// The sum of the weights of all rows, if they have any.
+    mass: Option<u64>,
     pub(super) winsor: Option<(f32, f32)>,
     pub(super) quartiles: Option<[f64; 3]>,
 }
@@ -37,7 +40,13 @@ struct Scaling {
 }
 
 impl<'a> FeatureFit<'a> {
-    pub(super) fn new(position: usize, feature: &'a Feature, probed: Probed, tally: FeatureTally) -> Self {
+    pub(super) fn new(
+        position: usize,
+        feature: &'a Feature,
+        probed: Probed,
+        tally: FeatureTally,
+        mass: Option<u64>,
+    ) -> Self {
         FeatureFit {
             position,
             feature,
@@ -47,7 +56,9 @@ impl<'a> FeatureFit<'a> {
             probed,
             fitted: None,
             origin: probed.origin,
+            grain: probed.grain,
             tally,
+            mass,
             winsor: None,
             quartiles: None,
         }
@@ -96,6 +107,17 @@ impl<'a> FeatureFit<'a> {
         Candidate { feature, name, column, unusable, is_derived, reach }
     }
 
+    /// The transformed value of a value in the store.
+    fn raised(&self, landed: f64) -> f64 {
+        landed * self.grain + self.origin
+    }
+
+    /// How many values are missing; with weights, the sum of theirs.
+    fn missing(&self) -> u64 {
+        let missing = |mass: u64| mass - self.tally.moments.mass();
+        self.mass.map_or_else(|| self.tally.counts.missing(), missing)
+    }
+
     /// What a missing value becomes, in transformed units.
     fn fill(&self) -> Option<f64> {
         let transformed = |raw: f64| {
@@ -104,8 +126,8 @@ impl<'a> FeatureFit<'a> {
         };
         match self.feature.recipe.missing {
             // If nothing is missing, the fill matters only to later rows: the median of the probed rows will do.
-            Missing::Median => Some(self.quartiles.map_or(0.0, |q| q[1]) + self.origin),
-            Missing::Mean => Some(self.tally.moments.mean + self.origin),
+            Missing::Median => Some(self.raised(self.quartiles.map_or(0.0, |q| q[1]))),
+            Missing::Mean => Some(self.raised(self.tally.moments.mean)),
             Missing::Zero => Some(transformed(0.0)),
             Missing::Constant(v) => Some(transformed(v)),
             Missing::Refuse => None,
@@ -114,7 +136,7 @@ impl<'a> FeatureFit<'a> {
 
     /// Fill and scale, or why there is none.
     fn scaling(&self, watch: Watch<'_>) -> Result<Scaling, &'static str> {
-        let (seen, origin) = (self.tally.moments, self.origin);
+        let (seen, origin, grain) = (self.tally.moments, self.origin, self.grain);
         if seen.n == 0 {
             return Err("every value is missing");
         }
@@ -123,7 +145,7 @@ impl<'a> FeatureFit<'a> {
             return Err("its constant for missing values is outside the domain of its transform");
         }
         // As in scikit-learn, missing values are filled before the statistics for scaling are taken.
-        let filled = seen.merge(Moments::repeated(self.tally.counts.missing(), fill.map_or(0.0, |f| f - origin)));
+        let filled = seen.merge(Moments::repeated(self.missing(), fill.map_or(0.0, |f| (f - origin) / grain)));
         if !(filled.max > filled.min) {
             return Err("it is constant");
         }
@@ -132,10 +154,10 @@ impl<'a> FeatureFit<'a> {
             return Err("its deviation is too small or too large to scale by");
         }
         let reach = (filled.max - center).abs().max((filled.min - center).abs()) / unit;
-        Ok(Scaling { fill, center: center + origin, unit, reach })
+        Ok(Scaling { fill, center: self.raised(center), unit: unit * grain, reach })
     }
 
-    /// The value that becomes 0, relative to the origin, and the length of a scaled unit.
+    /// The value that becomes 0, and the length of a scaled unit, both as they stand in the store.
     fn center_and_unit(&self, filled: &Moments, watch: Watch<'_>) -> (f64, f64) {
         match (self.feature.recipe.scale, self.quartiles) {
             (Scale::Robust, Some([low, median, high])) if high > low => (median, high - low),
@@ -147,18 +169,20 @@ impl<'a> FeatureFit<'a> {
             // The unit of a block is known once all of its features are.
             (Scale::Zscore | Scale::Block, _) => (filled.mean, filled.deviation()),
             (Scale::Minmax, _) => (filled.mean, filled.max - filled.min),
-            (Scale::None, _) => (filled.mean, 1.0),
+            (Scale::None, _) => (filled.mean, 1.0 / self.grain),
         }
     }
 
     fn into_column(self, Scaling { fill, center, unit, .. }: Scaling) -> PreparedColumn {
-        let (recipe, seen, origin) = (&self.feature.recipe, self.tally.moments, self.origin);
+        let (recipe, seen, grain) = (&self.feature.recipe, self.tally.moments, self.grain);
+        let winsor = self.winsor.map(|(low, high)| [low, high].map(|v| self.raised(f64::from(v))));
+        let [mean, min, max] = [seen.mean, seen.min, seen.max].map(|v| self.raised(v));
         PreparedColumn {
             name: self.name,
             data_type: self.feature.data_type.clone(),
             from: self.from,
             transform: ColumnTransform::new(self.probed.transform, self.fitted),
-            winsor: self.winsor.map(|(low, high)| [f64::from(low) + origin, f64::from(high) + origin]),
+            winsor,
             missing: recipe.missing,
             fill,
             scale: recipe.scale,
@@ -172,12 +196,12 @@ impl<'a> FeatureFit<'a> {
             seen: Seen {
                 present: seen.n,
                 counts: self.tally.counts,
-                mean: seen.mean + origin,
-                deviation: seen.deviation(),
+                mean,
+                deviation: seen.deviation() * grain,
                 skewness: seen.skewness(),
                 raw_skewness: self.probed.raw_skewness,
-                min: seen.min + origin,
-                max: seen.max + origin,
+                min,
+                max,
             },
         }
     }

@@ -14,8 +14,8 @@ pub(crate) use self::refine::{Change, change};
 use self::candidate::{scale_blocks, weigh_blocks};
 use self::categories::{Merged, merge};
 use self::feature::FeatureFit;
-use self::quantile::{Wanted, many_quantiles, quantiles};
-use self::refine::{landmarks, likeliest_lambda, moments};
+use self::quantile::{Wanted, quantiles};
+use self::refine::{LandedValues, likeliest_lambda};
 use super::design::{DecodeUnit, Design, Encoding, Feature};
 use super::land::{FeatureTally, Landed};
 use super::probe::Probed;
@@ -75,6 +75,8 @@ pub(crate) struct Fitting<'a> {
     pub(crate) design: &'a Design,
     pub(crate) landed: &'a Landed,
     pub(crate) store: &'a mut Store,
+    /// By row; None: each weighs 1.
+    pub(crate) weights: Option<&'a [u32]>,
     pub(crate) run: Run<'a>,
 }
 
@@ -82,7 +84,8 @@ impl<'a> Fitting<'a> {
     /// Finds every feature's constants. Fitted transforms and encoded categories replace landed values in the store.
     pub(crate) fn fit(self, probed: &[Probed], recipe: &Recipe) -> Result<FittedFeatures> {
         let given = self.design.features.iter().zip(probed).zip(&self.landed.tallies);
-        let start = |(f, ((feature, &probed), &tally))| FeatureFit::new(f, feature, probed, tally);
+        let mass = self.weights.map(|w| w.iter().map(|&w| u64::from(w)).sum());
+        let start = |(f, ((feature, &probed), &tally))| FeatureFit::new(f, feature, probed, tally, mass);
         let mut features: Vec<FeatureFit<'a>> = given.enumerate().map(start).collect();
         let (mut changes, categories) = self.encode(&mut features)?;
         for feature in &mut features {
@@ -142,50 +145,52 @@ impl<'a> Fitting<'a> {
 
     /// Fits the parameters of a transform that has some, and says what replaces the landed values.
     fn transform(&self, feature: &mut FeatureFit<'_>) -> Result<Option<Change>> {
-        let (Probed { transform, origin, .. }, seen) = (feature.probed, feature.tally.moments);
+        let (Probed { transform, origin, grain, .. }, seen) = (feature.probed, feature.tally.moments);
         // A single value has no parameters. It stays as it landed; beside filled gaps it may vary all the same.
         if !transform.is_fitted() || !(seen.max > seen.min) {
             return Ok(None);
         }
-        let (store, position) = (&*self.store, feature.position);
+        let values = self.values(feature);
         let fitted = match transform {
-            Transform::YeoJohnson => {
-                let lambda = likeliest_lambda(store, position, origin, &seen, self.run)?;
-                FittedTransform::YeoJohnson(lambda)
-            }
+            Transform::YeoJohnson => FittedTransform::YeoJohnson(likeliest_lambda(&values, origin, &seen)?),
             _ => {
-                let landed = landmarks(store, position, seen.n, self.run.watch)?;
-                FittedTransform::Quantile(landed.into_iter().map(|v| v + origin).collect())
+                let landed = values.landmarks(seen.mass())?;
+                FittedTransform::Quantile(landed.into_iter().map(|v| v * grain + origin).collect())
             }
         };
-        feature.origin = fitted.apply(origin);
+        (feature.origin, feature.grain) = (fitted.apply(origin), 1.0);
         feature.fitted = Some(fitted.clone());
-        Ok(Some(Change::Fitted { feature: position, fitted, from: origin, to: feature.origin }))
+        Ok(Some(Change::Fitted { feature: feature.position, fitted, grain, from: origin, to: feature.origin }))
     }
 
     /// Measures values that were changed, finds the bounds to winsorise by, and measures what lies within them.
     fn winsorise(&self, feature: &mut FeatureFit<'_>) -> Result<()> {
-        let (store, position) = (&*self.store, feature.position);
+        let values = self.values(feature);
         if feature.is_changed() {
-            feature.tally.moments = moments(store, position, None, self.run)?;
+            feature.tally.moments = values.moments(None)?;
         }
-        let n = feature.tally.moments.n;
-        if let Some(at) = feature.feature.recipe.winsorise.filter(|_| n > 0) {
-            let bounds = many_quantiles(store, position, n, &at, self.run.watch)?;
+        let present = feature.tally.moments.mass();
+        if let Some(at) = feature.feature.recipe.winsorise.filter(|_| present > 0) {
+            let bounds = values.quantiles(present, &at)?;
             let bounds = (bounds[0] as f32, bounds[1] as f32);
-            feature.tally.moments = moments(store, position, Some(bounds), self.run)?;
+            feature.tally.moments = values.moments(Some(bounds))?;
             feature.winsor = Some(bounds);
         }
         Ok(())
     }
 
+    /// The landed values of a feature.
+    fn values(&self, feature: &FeatureFit<'_>) -> LandedValues<'_> {
+        LandedValues { store: self.store, weights: self.weights, feature: feature.position, run: self.run }
+    }
+
     /// Finds the quartiles or medians of the features that need them.
     fn find_quantiles(&self, features: &mut [FeatureFit<'_>]) -> Result<()> {
         let wanted = features.iter().filter_map(|f| {
-            Some(Wanted { feature: f.position, present: f.tally.moments.n, quantiles: f.wanted_quantiles()? })
+            Some(Wanted { feature: f.position, present: f.tally.moments.mass(), quantiles: f.wanted_quantiles()? })
         });
         let wanted: Vec<Wanted> = wanted.collect();
-        let found = quantiles(self.store, &wanted, self.run)?;
+        let found = quantiles(self.store, self.weights, &wanted, self.run)?;
         for (Wanted { feature, .. }, found) in wanted.iter().zip(found) {
             features[*feature].set_quantiles(&found);
         }
@@ -197,7 +202,7 @@ impl<'a> Fitting<'a> {
 fn name_one_hot(column: &str, merged: &Merged, unit: &DecodeUnit, features: &mut [FeatureFit<'_>]) {
     // Rows without a category get a feature of their own, so nothing is missing.
     features[unit.features[0]].tally.counts.nulls = 0;
-    let froms = one_hot(column, &merged.categories, merged.missing);
+    let froms = one_hot(column, &merged.categories, merged.has_gaps);
     for (i, &f) in unit.features.iter().enumerate() {
         let feature = &mut features[f];
         feature.used = i < froms.len();
@@ -208,12 +213,12 @@ fn name_one_hot(column: &str, merged: &Merged, unit: &DecodeUnit, features: &mut
 }
 
 /// The features of a one-hot column, with their names.
-fn one_hot(column: &str, categories: &Categories, missing: u64) -> Vec<(String, Derivation)> {
+fn one_hot(column: &str, categories: &Categories, has_gaps: bool) -> Vec<(String, Derivation)> {
     let own = categories.names[..categories.own]
         .iter()
         .map(|is| (format!("{column}={is}"), Derivation::Category { column: column.to_owned(), is: is.clone() }));
     let others = categories.names.len() > categories.own;
     let other = (format!("{column}=(other)"), Derivation::OtherCategory(column.to_owned()));
     let none = (format!("{column}=(missing)"), Derivation::NoCategory(column.to_owned()));
-    own.chain(others.then_some(other)).chain((missing > 0).then_some(none)).collect()
+    own.chain(others.then_some(other)).chain(has_gaps.then_some(none)).collect()
 }

@@ -2,7 +2,8 @@
 //!
 //! An f32 maps to a 32-bit key with the same order. One scan counts the upper halves of the keys, which gives the
 //! bucket of every wanted rank; a second scan counts the lower halves within those buckets. Counts are integers, so the
-//! result does not depend on threads or their order, and no column is ever sorted or copied.
+//! result does not depend on threads or their order, and no column is ever sorted or copied. A value of weight w counts
+//! as w values.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ use crate::tiles::{Store, TILE_ROWS};
 pub(crate) struct Wanted {
     /// The feature's position in the tiles.
     pub(crate) feature: usize,
-    /// How many of its values are present.
+    /// How many of its values are present; with weights, the sum of theirs.
     pub(crate) present: u64,
     /// Quantiles between 0 and 1; linear interpolation between neighbours, as NumPy's default.
     pub(crate) quantiles: Vec<f64>,
@@ -42,54 +43,47 @@ pub(crate) fn quantile_bytes(features: usize) -> u64 {
 }
 
 /// The quantiles of every wanted column.
-pub(crate) fn quantiles(store: &Store, wanted: &[Wanted], run: Run<'_>) -> Result<Vec<Vec<f64>>> {
+pub(crate) fn quantiles(
+    store: &Store,
+    weights: Option<&[u32]>,
+    wanted: &[Wanted],
+    run: Run<'_>,
+) -> Result<Vec<Vec<f64>>> {
     let mut results = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(FEATURES_A_SCAN) {
-        results.extend(quantiles_of(store, some, run)?);
+        results.extend(KeyScan { store, weights, wanted: some, run }.quantiles()?);
     }
     Ok(results)
 }
 
-fn quantiles_of(store: &Store, wanted: &[Wanted], run: Run<'_>) -> Result<Vec<Vec<f64>>> {
-    let upper = count(store, wanted, run, &vec![1; wanted.len()], |counts, keys, rows| {
-        // Feature by feature within a row: neighbouring values of a column often have the same key, and each addition
-        // to their counter would wait for the one before.
-        for row in 0..rows {
-            for (counts, keys) in counts.iter_mut().zip(keys) {
-                counts[(keys[row] >> 16) as usize] += 1;
-            }
-        }
-    })?;
-    // By column and wanted rank: its bucket, and how many values are below that bucket.
-    let places: Vec<BTreeMap<u64, (usize, u64)>> = wanted
-        .iter()
-        .zip(&upper)
-        .map(|(w, counts)| ranks(w).into_iter().map(|rank| (rank, locate(counts, rank))).collect())
-        .collect();
-    let buckets: Vec<Vec<usize>> = places
-        .iter()
-        .map(|p| {
-            let mut b: Vec<usize> = p.values().map(|&(bucket, _)| bucket).collect();
-            b.dedup();
-            b
-        })
-        .collect();
-    let sizes: Vec<usize> = buckets.iter().map(Vec::len).collect();
-    let lower = count(store, wanted, run, &sizes, |counts, keys, rows| {
-        for ((counts, keys), buckets) in counts.iter_mut().zip(keys).zip(&buckets) {
-            for (counts, &bucket) in counts.chunks_exact_mut(HALF).zip(buckets) {
-                // Few tiles have a value in a given bucket, so this check skips most of them.
-                if run.simd.run(Any { keys, bucket: bucket as u32 }) {
-                    let inside = keys[..rows].iter().filter(|&&key| (key >> 16) as usize == bucket);
-                    inside.for_each(|&key| counts[(key & 0xffff) as usize] += 1);
-                }
-            }
-        }
-    })?;
-    Ok(wanted
-        .iter()
-        .enumerate()
-        .map(|(w, column)| {
+/// Some columns whose keys are counted.
+struct KeyScan<'a> {
+    store: &'a Store,
+    weights: Option<&'a [u32]>,
+    wanted: &'a [Wanted],
+    run: Run<'a>,
+}
+
+impl KeyScan<'_> {
+    fn quantiles(&self) -> Result<Vec<Vec<f64>>> {
+        let upper = self.upper_halves()?;
+        // By column and wanted rank: its bucket, and how many values are below that bucket.
+        let places: Vec<BTreeMap<u64, (usize, u64)>> = self
+            .wanted
+            .iter()
+            .zip(&upper)
+            .map(|(w, counts)| ranks(w).into_iter().map(|rank| (rank, locate(counts, rank))).collect())
+            .collect();
+        let buckets: Vec<Vec<usize>> = places
+            .iter()
+            .map(|p| {
+                let mut b: Vec<usize> = p.values().map(|&(bucket, _)| bucket).collect();
+                b.dedup();
+                b
+            })
+            .collect();
+        let lower = self.lower_halves(&buckets)?;
+        let of = |(w, column): (usize, &Wanted)| {
             let value = |rank: u64| {
                 let (bucket, below) = places[w][&rank];
                 let slot = buckets[w].iter().position(|&b| b == bucket).unwrap_or(0);
@@ -97,27 +91,86 @@ fn quantiles_of(store: &Store, wanted: &[Wanted], run: Run<'_>) -> Result<Vec<Ve
                 f64::from(f32_of_key((bucket << 16 | low) as u32))
             };
             column.quantiles.iter().map(|&q| interpolate(column.present, q, &value)).collect()
+        };
+        Ok(self.wanted.iter().enumerate().map(of).collect())
+    }
+
+    fn upper_halves(&self) -> Result<Vec<Vec<u64>>> {
+        self.count(&vec![1; self.wanted.len()], |counts, keys, rows, weights| {
+            // Feature by feature within a row: neighbouring values of a column often have the same key, and each
+            // addition to their counter would wait for the one before.
+            for row in 0..rows {
+                let weight = weights.map_or(1, |w| u64::from(w[row]));
+                for (counts, keys) in counts.iter_mut().zip(keys) {
+                    counts[(keys[row] >> 16) as usize] += weight;
+                }
+            }
         })
-        .collect())
+    }
+
+    fn lower_halves(&self, buckets: &[Vec<usize>]) -> Result<Vec<Vec<u64>>> {
+        let sizes: Vec<usize> = buckets.iter().map(Vec::len).collect();
+        self.count(&sizes, |counts, keys, rows, weights| {
+            for ((counts, keys), buckets) in counts.iter_mut().zip(keys).zip(buckets) {
+                for (counts, &bucket) in counts.chunks_exact_mut(HALF).zip(buckets) {
+                    // Few tiles have a value in a given bucket, so this check skips most of them.
+                    if self.run.simd.run(Any { keys, bucket: bucket as u32 }) {
+                        let inside =
+                            keys[..rows].iter().enumerate().filter(|(_, key)| (**key >> 16) as usize == bucket);
+                        inside.for_each(|(row, &key)| {
+                            counts[(key & 0xffff) as usize] += weights.map_or(1, |w| u64::from(w[row]));
+                        });
+                    }
+                }
+            }
+        })
+    }
+
+    /// Calls `add` for every tile with the counters of the wanted columns (`sizes[w]` times [`HALF`]), the keys of
+    /// their values, the number of rows that are not padding, and the weights of those.
+    fn count(
+        &self,
+        sizes: &[usize],
+        add: impl Fn(&mut [Vec<u64>], &[[u32; TILE_ROWS]], usize, Option<&[u32]>) + Sync,
+    ) -> Result<Vec<Vec<u64>>> {
+        let layout = self.store.layout();
+        let new = || KeyCounts::new(sizes.iter().map(|&n| n * HALF));
+        let states = self.store.scan(new, |KeyCounts(counts), i, values| {
+            self.run.watch.check()?;
+            let mut keys = [[0; TILE_ROWS]; FEATURES_A_SCAN];
+            let mut left = layout.rows_in(i);
+            for tile in values.chunks_exact(layout.dim() * TILE_ROWS) {
+                let rows = left.min(TILE_ROWS);
+                let first = layout.first_row(i) as usize + layout.rows_in(i) - left;
+                left -= rows;
+                for (keys, column) in keys.iter_mut().zip(self.wanted) {
+                    let values = &tile[column.feature * TILE_ROWS..][..TILE_ROWS];
+                    self.run.simd.run(OrderKeys { values, keys });
+                }
+                add(counts, &keys[..self.wanted.len()], rows, self.weights.map(|w| &w[first..][..rows]));
+            }
+            Ok(())
+        })?;
+        new().gather(states)
+    }
 }
 
 /// Any number of quantiles of one feature with `present` values that are not NaN. Three scans count 16, 8 and 8 bits of
 /// the keys, so that counters stay small however many ranks there are.
 pub(crate) fn many_quantiles(
     store: &Store,
-    feature: usize,
-    present: u64,
-    at: &[f64],
+    weights: Option<&[u32]>,
+    wanted: &Wanted,
     watch: Watch<'_>,
 ) -> Result<Vec<f64>> {
-    let wanted = Wanted { feature, present, quantiles: at.to_vec() };
     // For each rank: the upper bits of its key, as far as they are known, and how many values have smaller upper bits.
-    let mut found: BTreeMap<u64, (u32, u64)> = ranks(&wanted).into_iter().map(|rank| (rank, (0, 0))).collect();
+    let mut found: BTreeMap<u64, (u32, u64)> = ranks(wanted).into_iter().map(|rank| (rank, (0, 0))).collect();
     for (known, more) in [(0u32, 16u32), (16, 8), (24, 8)] {
         let mut prefixes: Vec<u32> = found.values().map(|&(prefix, _)| prefix).collect();
         prefixes.sort_unstable();
         prefixes.dedup();
-        let counts = count_prefixes(store, feature, &prefixes, known, more, watch)?;
+        let bits = KeyBits { known, more };
+        let counts = count_prefixes(store, weights, wanted.feature, &prefixes, bits, watch)?;
         for (rank, (prefix, below)) in &mut found {
             let slot = prefixes.binary_search(prefix).unwrap_or(0);
             let (next, under) = locate(&counts[slot << more..][..1 << more], rank - *below);
@@ -125,16 +178,23 @@ pub(crate) fn many_quantiles(
         }
     }
     let value = |rank: u64| f64::from(f32_of_key(found[&rank].0));
-    Ok(at.iter().map(|&q| interpolate(present, q, &value)).collect())
+    Ok(wanted.quantiles.iter().map(|&q| interpolate(wanted.present, q, &value)).collect())
+}
+
+/// The leading bits of a key that are known, and how many more are looked for.
+#[derive(Debug, Clone, Copy)]
+struct KeyBits {
+    known: u32,
+    more: u32,
 }
 
 /// For keys whose first `known` bits are one of `prefixes`, in ascending order: how often the next `more` bits occur.
 fn count_prefixes(
     store: &Store,
+    weights: Option<&[u32]>,
     feature: usize,
     prefixes: &[u32],
-    known: u32,
-    more: u32,
+    KeyBits { known, more }: KeyBits,
     watch: Watch<'_>,
 ) -> Result<Vec<u64>> {
     let layout = store.layout();
@@ -151,17 +211,19 @@ fn count_prefixes(
         let rows = layout.rows_in(i);
         for (t, tile) in values.chunks_exact(layout.dim() * TILE_ROWS).enumerate() {
             let here = (rows - t * TILE_ROWS).min(TILE_ROWS);
-            for key in tile[feature * TILE_ROWS..][..here].iter().map(|&v| key_of_f32(v)) {
+            let first = layout.first_row(i) as usize + t * TILE_ROWS;
+            for (row, key) in tile[feature * TILE_ROWS..][..here].iter().map(|&v| key_of_f32(v)).enumerate() {
                 let low = (key << known >> (32 - more)) as usize;
+                let weight = weights.map_or(1, |w| u64::from(w[first + row]));
                 if known == 0 {
-                    counts[low] += 1;
+                    counts[low] += weight;
                     continue;
                 }
                 let (from, to) = starts[(key >> 16) as usize];
                 let prefix = key >> (32 - known);
                 let mine = |slot: &u32| prefixes[*slot as usize] == prefix;
                 if let Some(slot) = (from..to).find(mine) {
-                    counts[(slot as usize) << more | low] += 1;
+                    counts[(slot as usize) << more | low] += weight;
                 }
             }
         }
@@ -237,34 +299,6 @@ impl Partial for KeyCounts {
     }
 }
 
-/// Calls `add` for every tile with the counters of the wanted columns (`sizes[w]` times [`HALF`]), the keys of their
-/// values, and the number of rows that are not padding.
-fn count(
-    store: &Store,
-    wanted: &[Wanted],
-    run: Run<'_>,
-    sizes: &[usize],
-    add: impl Fn(&mut [Vec<u64>], &[[u32; TILE_ROWS]], usize) + Sync,
-) -> Result<Vec<Vec<u64>>> {
-    let layout = store.layout();
-    let new = || KeyCounts::new(sizes.iter().map(|&n| n * HALF));
-    let states = store.scan(new, |KeyCounts(counts), i, values| {
-        run.watch.check()?;
-        let mut keys = [[0; TILE_ROWS]; FEATURES_A_SCAN];
-        let mut left = layout.rows_in(i);
-        for tile in values.chunks_exact(layout.dim() * TILE_ROWS) {
-            let rows = left.min(TILE_ROWS);
-            left -= rows;
-            for (keys, column) in keys.iter_mut().zip(wanted) {
-                run.simd.run(OrderKeys { values: &tile[column.feature * TILE_ROWS..][..TILE_ROWS], keys });
-            }
-            add(counts, &keys[..wanted.len()], rows);
-        }
-        Ok(())
-    })?;
-    new().gather(states)
-}
-
 /// The keys of a tile's values.
 struct OrderKeys<'a> {
     values: &'a [f32],
@@ -327,18 +361,34 @@ mod tests {
             Wanted { feature: 0, present: sorted.len() as u64, quantiles: vec![0.0, 0.25, 0.5, 0.999, 1.0] },
             Wanted { feature: 1, present: rows as u64, quantiles: vec![0.5] },
         ];
-        let found =
-            quantiles(&store, &wanted, Run { watch: Watch::none(), simd: crate::simd::Dispatch::default() }).unwrap();
+        let run = Run { watch: Watch::none(), simd: crate::simd::Dispatch::default() };
+        let found = quantiles(&store, None, &wanted, run).unwrap();
         for (&q, &v) in wanted[0].quantiles.iter().zip(&found[0]) {
             let at = (sorted.len() - 1) as f64 * q;
             let (low, high) = (f64::from(sorted[at.floor() as usize]), f64::from(sorted[at.ceil() as usize]));
             assert_eq!(v, low + (high - low) * at.fract(), "quantile {q}");
         }
         assert_eq!(found[1], [5.0]);
-        let of_one = many_quantiles(&store, 0, sorted.len() as u64, &wanted[0].quantiles, Watch::none()).unwrap();
+        let of_one = many_quantiles(&store, None, &wanted[0], Watch::none()).unwrap();
         assert_eq!(of_one, found[0], "the same by three scans");
+        let ones = vec![1; rows];
+        assert_eq!(quantiles(&store, Some(&ones), &wanted, run).unwrap(), found, "weights of 1");
+        // A value of weight w counts as w values.
+        let weights: Vec<u32> = (0..rows as u32).map(|r| r % 3).collect();
+        let present = (0..rows).filter(|r| r % 10 != 3);
+        let mut repeated: Vec<f32> = present.flat_map(|r| std::iter::repeat_n(value(r), weights[r] as usize)).collect();
+        repeated.sort_by(f32::total_cmp);
+        let heavy = Wanted { present: repeated.len() as u64, ..wanted[0].clone() };
+        let of_heavy = quantiles(&store, Some(&weights), std::slice::from_ref(&heavy), run).unwrap();
+        for (&q, &v) in heavy.quantiles.iter().zip(&of_heavy[0]) {
+            let at = (repeated.len() - 1) as f64 * q;
+            let (low, high) = (f64::from(repeated[at.floor() as usize]), f64::from(repeated[at.ceil() as usize]));
+            assert_eq!(v, low + (high - low) * at.fract(), "weighted quantile {q}");
+        }
+        assert_eq!(many_quantiles(&store, Some(&weights), &heavy, Watch::none()).unwrap(), of_heavy[0]);
         let many: Vec<f64> = (0..=500).map(|i| f64::from(i) / 500.0).collect();
-        for (&q, v) in many.iter().zip(many_quantiles(&store, 0, sorted.len() as u64, &many, Watch::none()).unwrap()) {
+        let many_wanted = Wanted { quantiles: many.clone(), ..wanted[0].clone() };
+        for (&q, v) in many.iter().zip(many_quantiles(&store, None, &many_wanted, Watch::none()).unwrap()) {
             let at = (sorted.len() - 1) as f64 * q;
             let (low, high) = (f64::from(sorted[at.floor() as usize]), f64::from(sorted[at.ceil() as usize]));
             assert_eq!(v, low + (high - low) * at.fract(), "quantile {q} of many");

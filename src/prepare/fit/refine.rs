@@ -5,9 +5,8 @@
 //! have the same bits for any number of threads, and wherever the tiles are.
 
 use super::categories::Lookup;
-use super::quantile::many_quantiles;
+use super::quantile::{Wanted, many_quantiles};
 use crate::error::{Error, Result};
-use crate::event::Watch;
 use crate::input::RowGroup;
 use crate::numeric::Moments;
 use crate::prepare::transform::{Apply, FittedTransform, YeoJohnsonSums};
@@ -20,8 +19,8 @@ pub(crate) const RANK_STEPS: usize = 100;
 /// Values that replace landed ones.
 #[derive(Debug)]
 pub(crate) enum Change {
-    /// Of one feature: `fitted(landed + from) - to`.
-    Fitted { feature: usize, fitted: FittedTransform, from: f64, to: f64 },
+    /// Of one feature: `fitted(landed * grain + from) - to`.
+    Fitted { feature: usize, fitted: FittedTransform, grain: f64, from: f64, to: f64 },
     /// Of the features of a column of categories. The numbers of the categories have landed at the first of them.
     Categories { features: Vec<usize>, lookup: Lookup },
 }
@@ -52,9 +51,9 @@ pub(crate) fn change(store: &mut Store, groups: &[RowGroup], changes: &[Change],
             let first = start + layout.first_row(i) + (t * TILE_ROWS) as u64;
             for change in changes {
                 match change {
-                    &Change::Fitted { feature, ref fitted, from, to } => {
+                    &Change::Fitted { feature, ref fitted, grain, from, to } => {
                         let values = &mut tile[feature * TILE_ROWS..][..rows];
-                        run.simd.run(Apply { fitted, from, to, values });
+                        run.simd.run(Apply { fitted, grain, from, to, values });
                     }
                     Change::Categories { features, lookup } => look_up(tile, features, lookup, groups, first, rows),
                 }
@@ -80,49 +79,67 @@ fn look_up(tile: &mut [f32], features: &[usize], lookup: &Lookup, groups: &[RowG
     }
 }
 
-/// Calls `work` with the number of every tile and a feature's landed values in it, without padding. Returns the results
-/// in the order of the tiles.
-fn by_tile<T: Send>(
-    store: &Store,
-    feature: usize,
-    watch: Watch<'_>,
-    work: impl Fn(u64, &[f32]) -> T + Sync,
-) -> Result<Vec<T>> {
-    let layout = store.layout();
-    let states = store.scan(Vec::new, |found: &mut Vec<(usize, Vec<T>)>, i, values| {
-        watch.check()?;
-        let rows = layout.rows_in(i);
-        let tiles = values.chunks_exact(layout.dim() * TILE_ROWS).enumerate();
-        let of = |(t, tile): (usize, &[f32])| {
-            let first = layout.first_row(i) / TILE_ROWS as u64;
-            work(first + t as u64, &tile[feature * TILE_ROWS..][..(rows - t * TILE_ROWS).min(TILE_ROWS)])
-        };
-        found.push((i, tiles.map(of).collect()));
-        Ok(())
-    })?;
-    let mut chunks: Vec<(usize, Vec<T>)> = states.into_iter().flatten().collect();
-    chunks.sort_unstable_by_key(|(i, _)| *i);
-    Ok(chunks.into_iter().flat_map(|(_, tiles)| tiles).collect())
+/// The landed values of one feature, with the weights of the rows, if they have any.
+#[derive(Clone, Copy)]
+pub(crate) struct LandedValues<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) weights: Option<&'a [u32]>,
+    pub(crate) feature: usize,
+    pub(crate) run: Run<'a>,
 }
 
-/// The moments of a feature's values, with those beyond `bounds` moved to the bounds. NaN is left out.
-pub(crate) fn moments(store: &Store, feature: usize, bounds: Option<(f32, f32)>, run: Run<'_>) -> Result<Moments> {
-    let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-    let tiles = by_tile(store, feature, run.watch, |_, values| {
-        let (mut present, mut n) = ([0f32; TILE_ROWS], 0);
-        for &v in values {
-            present[n] = v.clamp(low, high);
-            n += usize::from(!v.is_nan());
-        }
-        Moments::of_landed(&present[..n], run.simd)
-    })?;
-    Ok(tiles.into_iter().fold(Moments::EMPTY, Moments::merge))
-}
+impl LandedValues<'_> {
+    /// Calls `work` with the number of every tile, the landed values in it without padding, and their weights. Returns
+    /// the results in the order of the tiles.
+    fn by_tile<T: Send>(&self, work: impl Fn(u64, &[f32], Option<&[u32]>) -> T + Sync) -> Result<Vec<T>> {
+        let layout = self.store.layout();
+        let states = self.store.scan(Vec::new, |found: &mut Vec<(usize, Vec<T>)>, i, values| {
+            self.run.watch.check()?;
+            let rows = layout.rows_in(i);
+            let tiles = values.chunks_exact(layout.dim() * TILE_ROWS).enumerate();
+            let of = |(t, tile): (usize, &[f32])| {
+                let first = layout.first_row(i) + (t * TILE_ROWS) as u64;
+                let here = (rows - t * TILE_ROWS).min(TILE_ROWS);
+                let weights = self.weights.map(|w| &w[first as usize..][..here]);
+                work(first / TILE_ROWS as u64, &tile[self.feature * TILE_ROWS..][..here], weights)
+            };
+            found.push((i, tiles.map(of).collect()));
+            Ok(())
+        })?;
+        let mut chunks: Vec<(usize, Vec<T>)> = states.into_iter().flatten().collect();
+        chunks.sort_unstable_by_key(|(i, _)| *i);
+        Ok(chunks.into_iter().flat_map(|(_, tiles)| tiles).collect())
+    }
 
-/// The landmarks of a `quantile` transform, as landed values.
-pub(crate) fn landmarks(store: &Store, feature: usize, present: u64, watch: Watch<'_>) -> Result<Vec<f64>> {
-    let at: Vec<f64> = (0..=RANK_STEPS).map(|i| i as f64 / RANK_STEPS as f64).collect();
-    many_quantiles(store, feature, present, &at, watch)
+    /// The moments of the values, with those beyond `bounds` moved to the bounds. NaN is left out.
+    pub(crate) fn moments(&self, bounds: Option<(f32, f32)>) -> Result<Moments> {
+        let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        let tiles = self.by_tile(|_, values, weights| {
+            let (mut present, mut heavy, mut n) = ([0f32; TILE_ROWS], [1u32; TILE_ROWS], 0);
+            for (row, &v) in values.iter().enumerate() {
+                present[n] = v.clamp(low, high);
+                heavy[n] = weights.map_or(1, |w| w[row]);
+                n += usize::from(!v.is_nan() && heavy[n] > 0);
+            }
+            match weights {
+                None => Moments::of_landed(&present[..n], self.run.simd),
+                Some(_) => Moments::of_weighted(&present[..n], &heavy[..n], self.run.simd),
+            }
+        })?;
+        Ok(tiles.into_iter().fold(Moments::EMPTY, Moments::merge))
+    }
+
+    /// Quantiles of the values, of which `present` are there.
+    pub(crate) fn quantiles(&self, present: u64, at: &[f64]) -> Result<Vec<f64>> {
+        let wanted = Wanted { feature: self.feature, present, quantiles: at.to_vec() };
+        many_quantiles(self.store, self.weights, &wanted, self.run.watch)
+    }
+
+    /// The landmarks of a `quantile` transform, as landed values.
+    pub(crate) fn landmarks(&self, present: u64) -> Result<Vec<f64>> {
+        let at: Vec<f64> = (0..=RANK_STEPS).map(|i| i as f64 / RANK_STEPS as f64).collect();
+        self.quantiles(present, &at)
+    }
 }
 
 /// The largest absolute lambda that is considered for `yeo-johnson`.
@@ -133,21 +150,16 @@ const SAMPLE_TILES: u64 = 1024;
 /// The parameter of `yeo-johnson` with the largest likelihood of a normal distribution, for values that landed as
 /// signed logarithms less `origin`: the root of the likelihood's derivative (Yeo and Johnson 2000, section 3) `sum(t) /
 /// n - cov(y, dy/dlambda) / var(y)`.
-pub(crate) fn likeliest_lambda(
-    store: &Store,
-    feature: usize,
-    origin: f64,
-    seen: &Moments,
-    run: Run<'_>,
-) -> Result<f64> {
+pub(crate) fn likeliest_lambda(values: &LandedValues<'_>, origin: f64, seen: &Moments) -> Result<f64> {
     let longest = (seen.max + origin).abs().max((seen.min + origin).abs());
     // exp(u t) and its square must stay finite: u is up to 2 + |lambda|.
     let limit = LARGEST_LAMBDA.min(300.0 / longest.max(1.0) - 2.0).max(0.0);
-    let tiles = store.layout().rows().div_ceil(TILE_ROWS as u64);
+    let tiles = values.store.layout().rows().div_ceil(TILE_ROWS as u64);
     let derivative = |lambda: f64, stride: u64| -> Result<f64> {
-        let sums = by_tile(store, feature, run.watch, |tile, landed| {
+        let sums = values.by_tile(|tile, landed, weights| {
             let counts = tile % stride == 0;
-            if counts { run.simd.run(YeoJohnsonSums { landed, origin, lambda }) } else { [0f64; 6] }
+            let sums = YeoJohnsonSums { landed, weights, origin, lambda };
+            if counts { values.run.simd.run(sums) } else { [0f64; 6] }
         })?;
         let mut total = [0f64; 6];
         sums.iter().for_each(|tile| tile.iter().zip(&mut total).for_each(|(term, sum)| *sum += term));

@@ -48,6 +48,11 @@ impl Batch {
         Ok(more)
     }
 
+    /// The rows of the batch.
+    pub(super) fn rows(&self) -> usize {
+        self.values[0].len()
+    }
+
     /// Fails if the columns have different numbers of rows.
     pub(super) fn same_length(&self, source: &Source, group: RowGroup, column: usize) -> Result<()> {
         let rows = self.values[0].len();

@@ -2,20 +2,20 @@
 
 use rayon::prelude::*;
 
-use super::unit::{LandPlan, Landed, LandedFeature, UnitLander, UnitTallies};
+use super::unit::{LandPlan, LandRows, Landed, LandedFeature, UnitLander, UnitTallies};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
-use crate::input::{BATCH_ROWS, RowGroup, Source};
+use crate::input::BATCH_ROWS;
 use crate::tiles::{Landing, LandingColumn, Store};
 
 /// Lands row groups in a store that is in memory.
 pub(super) fn land_in_memory(
-    source: &Source,
-    groups: &[RowGroup],
+    rows: LandRows<'_>,
     plans: &[LandPlan],
     store: &mut Store,
     watch: Watch<'_>,
 ) -> Result<Landed> {
+    let groups = rows.groups;
     let layout = store.layout();
     let start = groups.first().map_or(0, |g| g.first_row);
     let extents = groups.iter().map(|g| (g.first_row - start, g.rows)).collect();
@@ -26,7 +26,7 @@ pub(super) fn land_in_memory(
         .into_par_iter()
         .with_max_len(1)
         .map_init(Vec::new, |buffers: &mut Vec<Vec<f32>>, (g, p)| {
-            let lander = UnitLander::open(source, groups[g], &plans[p])?;
+            let lander = UnitLander::open(&rows, groups[g], &plans[p])?;
             let claim = |output: &LandedFeature| {
                 let claimed = landing.claim(g, output.feature);
                 claimed.ok_or_else(|| Error::Internal("cells were claimed twice".into()))

@@ -11,27 +11,24 @@ mod scratch;
 mod unit;
 
 pub(crate) use self::batch::Batch;
-pub(crate) use self::unit::{FeatureTally, LandPlan, Landed};
+pub(crate) use self::unit::{FeatureTally, LandPlan, LandRows, Landed};
 
 use self::memory::land_in_memory;
 use self::scratch::land_in_scratch;
 use crate::error::Result;
 use crate::event::Watch;
-use crate::input::{RowGroup, Source};
 use crate::tiles::Store;
 
-/// Lands the features of consecutive row groups; returns what was seen. Row 0 of the store is the first row of the
-/// first group.
+/// Lands the features of some rows; returns what was seen.
 pub(crate) fn land_groups(
-    source: &Source,
-    groups: &[RowGroup],
+    rows: LandRows<'_>,
     plans: &[LandPlan],
     store: &mut Store,
     watch: Watch<'_>,
 ) -> Result<Landed> {
     if store.is_resident() {
-        land_in_memory(source, groups, plans, store, watch)
+        land_in_memory(rows, plans, store, watch)
     } else {
-        land_in_scratch(source, groups, plans, store, watch)
+        land_in_scratch(rows, plans, store, watch)
     }
 }

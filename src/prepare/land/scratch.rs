@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::unit::{LandPlan, Landed, UnitLander, UnitTallies};
+use super::unit::{LandPlan, LandRows, Landed, UnitLander, UnitTallies};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
-use crate::input::{RowGroup, Source};
+use crate::input::RowGroup;
 use crate::tiles::{Layout, Store, TILE_ROWS};
 
 /// One unit's progress through all row groups, with landed values that wait for the next chunk.
@@ -21,11 +21,11 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Reads until at least `rows` values of every output wait.
-    fn advance(&mut self, source: &'a Source, rows: usize) -> Result<()> {
+    fn advance(&mut self, from: &LandRows<'a>, rows: usize) -> Result<()> {
         while self.waiting[0].len() < rows {
             let Some((lander, group, seen)) = &mut self.current else {
                 let group = *self.groups.next().ok_or_else(|| Error::Internal("more rows than row groups".into()))?;
-                self.current = Some((UnitLander::open(source, group, self.plan)?, group, 0));
+                self.current = Some((UnitLander::open(from, group, self.plan)?, group, 0));
                 continue;
             };
             let before = self.waiting[0].len();
@@ -53,8 +53,7 @@ impl<'a> Cursor<'a> {
 
 /// Lands row groups in a store that is in a scratch file.
 pub(super) fn land_in_scratch(
-    source: &Source,
-    groups: &[RowGroup],
+    from: LandRows<'_>,
     plans: &[LandPlan],
     store: &mut Store,
     watch: Watch<'_>,
@@ -64,7 +63,7 @@ pub(super) fn land_in_scratch(
         .iter()
         .map(|plan| {
             let waiting = vec![Vec::new(); plan.outputs.len()];
-            Cursor { plan, groups: groups.iter(), current: None, waiting, found: Vec::new() }
+            Cursor { plan, groups: from.groups.iter(), current: None, waiting, found: Vec::new() }
         })
         .collect();
     let columns: usize = plans.iter().map(|p| p.columns.len()).sum();
@@ -72,7 +71,7 @@ pub(super) fn land_in_scratch(
     for i in 0..layout.chunks() {
         watch.check()?;
         let rows = layout.rows_in(i);
-        cursors.par_iter_mut().with_max_len(1).try_for_each(|c| c.advance(source, rows))?;
+        cursors.par_iter_mut().with_max_len(1).try_for_each(|c| c.advance(&from, rows))?;
         let chunk = &mut chunk[..layout.floats_in(i)];
         interleave(&layout, &cursors, rows, chunk);
         cursors.iter_mut().flat_map(|c| &mut c.waiting).for_each(|waiting| drop(waiting.drain(..rows)));

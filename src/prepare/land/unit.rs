@@ -7,9 +7,24 @@ use crate::numeric::{MomentStream, Moments};
 use crate::prepare::counts::ValueCounts;
 use crate::prepare::design::{DecodeUnit, Design, Raw};
 use crate::prepare::fit::Dictionary;
-use crate::prepare::recipe::Transform;
-use crate::prepare::transform::land;
+use crate::prepare::transform::{Ground, land};
 use crate::simd::Dispatch;
+
+/// The rows to land: consecutive row groups. Row 0 of the store is the first row of the first group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LandRows<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) groups: &'a [RowGroup],
+    /// By row, from the first of the first group; None: each weighs 1.
+    pub(crate) weights: Option<&'a [u32]>,
+}
+
+impl<'a> LandRows<'a> {
+    fn weights_of(&self, group: RowGroup) -> Option<&'a [u32]> {
+        let start = self.groups.first().map_or(0, |g| g.first_row);
+        self.weights.map(|w| &w[(group.first_row - start) as usize..][..group.rows as usize])
+    }
+}
 
 /// How a feature lands in the tiles.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +33,7 @@ pub(crate) struct LandedFeature {
     pub(crate) feature: usize,
     /// How its raw value is computed from the columns of its unit.
     pub(crate) raw: Raw,
-    pub(crate) transform: Transform,
-    /// Subtracted from transformed values.
-    pub(crate) origin: f64,
+    pub(crate) ground: Ground,
 }
 
 /// The columns of a unit, and how its features land.
@@ -36,15 +49,11 @@ pub(crate) struct LandPlan {
 }
 
 impl LandPlan {
-    /// The plans of all units of a design. `fitted` gives the transform and the origin of a feature.
-    pub(crate) fn of_design(
-        design: &Design,
-        simd: Dispatch,
-        fitted: impl Fn(usize) -> (Transform, f64),
-    ) -> Vec<LandPlan> {
+    /// The plans of all units of a design. `ground` says where a feature lands.
+    pub(crate) fn of_design(design: &Design, simd: Dispatch, ground: impl Fn(usize) -> Ground) -> Vec<LandPlan> {
         let output = |&feature: &usize| {
-            let (transform, origin) = fitted(feature);
-            LandedFeature { feature, raw: design.features[feature].raw, transform, origin }
+            let raw = design.features[feature].raw;
+            LandedFeature { feature, raw, ground: ground(feature) }
         };
         let plan = |unit: &DecodeUnit| LandPlan {
             columns: unit.columns.clone(),
@@ -128,10 +137,13 @@ pub(super) struct UnitLander<'a> {
     dictionary: Option<Dictionary>,
     tallies: Vec<FeatureTally>,
     moments: Vec<MomentStream>,
+    /// Of the rows that have not landed yet.
+    weights: Option<&'a [u32]>,
 }
 
 impl<'a> UnitLander<'a> {
-    pub(super) fn open(source: &'a Source, group: RowGroup, plan: &'a LandPlan) -> Result<Self> {
+    pub(super) fn open(rows: &LandRows<'a>, group: RowGroup, plan: &'a LandPlan) -> Result<Self> {
+        let source = rows.source;
         let open = |&column: &usize| ColumnReader::open(source, group, column);
         Ok(UnitLander {
             source,
@@ -143,6 +155,7 @@ impl<'a> UnitLander<'a> {
             dictionary: plan.is_coded().then(Dictionary::default),
             tallies: vec![FeatureTally::empty(); plan.outputs.len()],
             moments: plan.outputs.iter().map(|_| MomentStream::new(plan.simd)).collect(),
+            weights: rows.weights_of(group),
         })
     }
 
@@ -156,8 +169,9 @@ impl<'a> UnitLander<'a> {
         let (Some(dictionary), Some(array)) = (&mut self.dictionary, self.readers[0].next_array()?) else {
             return Ok(false);
         };
+        let weights = next_weights(&mut self.weights, array.len());
         let missing = dictionary
-            .land(&array, &mut landed[0])
+            .land(&array, weights, &mut landed[0])
             .map_err(|why| encoding_fault(self.source, self.plan.columns[0], &why))?;
         self.tallies[0].counts.nulls += missing;
         // The reserved places of the other features are filled once all categories are known.
@@ -172,11 +186,12 @@ impl<'a> UnitLander<'a> {
             return Ok(false);
         }
         self.batch.same_length(self.source, self.group, self.plan.columns[0])?;
+        let weights = next_weights(&mut self.weights, self.batch.rows());
         let outputs = self.plan.outputs.iter().zip(landed).zip(&mut self.tallies).zip(&mut self.moments);
         for (((output, landed), tally), moments) in outputs {
             let raw = self.batch.raw(output.raw, &mut self.derived);
             let start = landed.len();
-            let absent = land(output.transform, output.origin, raw, landed, self.plan.simd);
+            let absent = land(output.ground, raw, landed, self.plan.simd);
             if absent > 0 {
                 let (nulls, sentinels) = self.batch.gaps(output.raw);
                 tally.counts.nulls += nulls;
@@ -190,7 +205,10 @@ impl<'a> UnitLander<'a> {
                     tally.undefined += absent - nan - infinite;
                 }
             }
-            moments.push(&landed[start..], absent > 0);
+            match weights {
+                None => moments.push(&landed[start..], absent > 0),
+                Some(weights) => moments.push_weighted(&landed[start..], weights),
+            }
         }
         Ok(true)
     }
@@ -216,6 +234,14 @@ impl<'a> UnitLander<'a> {
         .of_kind(ErrorKind::Corrupt)
         .of_file(path)
     }
+}
+
+/// Takes the weights of the next rows. A row group may hold more rows than it promises, which is refused later.
+fn next_weights<'a>(weights: &mut Option<&'a [u32]>, rows: usize) -> Option<&'a [u32]> {
+    let all = weights.as_mut()?;
+    let (next, rest) = all.split_at(rows.min(all.len()));
+    *all = rest;
+    Some(next)
 }
 
 fn encoding_fault(source: &Source, column: usize, why: &str) -> Error {

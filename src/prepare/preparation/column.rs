@@ -8,7 +8,7 @@ use super::stored::StoredColumn;
 use crate::numeric::power_of_two;
 use crate::prepare::gridder::Gridder;
 use crate::prepare::recipe::{Derivation, Missing, Scale, Unseen};
-use crate::prepare::transform::land;
+use crate::prepare::transform::{FittedTransform, Ground, grain, land};
 use crate::simd::Dispatch;
 use crate::tiles::GRID_MAX;
 
@@ -32,7 +32,8 @@ pub struct PreparedColumn {
     pub fill: Option<f64>,
     /// How it was scaled.
     pub scale: Scale,
-    /// Landed values are differences from this, in transformed units (`yeo-johnson`: in those of `signed-log1p`).
+    /// Landed values are differences from this, in transformed units (`yeo-johnson`: in those of `signed-log1p`); where
+    /// these are beyond the range of f32, divided by a power of two.
     pub origin: f64,
     /// Transformed value that becomes 0 on the grid.
     pub center: f64,
@@ -111,24 +112,43 @@ impl PreparedColumn {
         self.transform.fitted().map_or(self.origin, |fitted| fitted.apply(self.origin))
     }
 
+    /// Where its values land.
+    pub(crate) fn ground(&self) -> Ground {
+        let ends = match self.transform.fitted() {
+            Some(FittedTransform::Quantile(landmarks)) => [landmarks[0], landmarks[landmarks.len() - 1]],
+            // Logarithms.
+            Some(FittedTransform::YeoJohnson(_)) => [self.origin; 2],
+            None => [self.seen.min, self.seen.max],
+        };
+        let spread = ends.iter().map(|end| (end - self.origin).abs()).fold(0.0, f64::max);
+        Ground { transform: self.transform.kind(), origin: self.origin, grain: grain(spread) }
+    }
+
+    /// The unit of values in the store when they are gridded.
+    fn fitted_grain(&self) -> f64 {
+        if self.transform.fitted().is_some() { 1.0 } else { self.ground().grain }
+    }
+
     /// The constants for gridding landed values; the grid's step is 2 to the power of `step_exponent`.
     pub(crate) fn gridder(&self, step_exponent: i32) -> Gridder {
         let steps = self.weight * power_of_two(step_exponent.saturating_neg());
         let limit = self.clip.map_or(f64::from(GRID_MAX), |c| (c * steps).min(f64::from(GRID_MAX)));
-        let origin = self.fitted_origin();
-        let winsor = self.winsor.map(|[low, high]| ((low - origin) as f32, (high - origin) as f32));
-        let mut gridder =
-            Gridder { shift: origin - self.center, factor: steps / self.unit, limit, fill: 0.0, winsor, seen: None };
-        gridder.fill = self.fill.map_or(0.0, |fill| gridder.grid((fill - origin) as f32).0);
+        let (origin, grain) = (self.fitted_origin(), self.fitted_grain());
+        let landed = |v: f64| ((v - origin) / grain) as f32;
+        let winsor = self.winsor.map(|[low, high]| (landed(low), landed(high)));
+        let (shift, factor) = ((origin - self.center) / grain, steps / (self.unit / grain));
+        let mut gridder = Gridder { shift, factor, limit, fill: 0.0, winsor, seen: None };
+        gridder.fill = self.fill.map_or(0.0, |fill| gridder.grid(landed(fill)).0);
         gridder
     }
 
     /// The same constants, with which values outside the range of the fit are counted too.
     pub(crate) fn watchful_gridder(&self, step_exponent: i32) -> Gridder {
-        let origin = self.fitted_origin();
+        let (origin, grain) = (self.fitted_origin(), self.fitted_grain());
         // Adding and subtracting the origin may have changed the last bits.
         let slack = origin.abs() * f64::EPSILON;
-        let seen = ((self.seen.min - origin - slack) as f32, (self.seen.max - origin + slack) as f32);
+        let landed = |v: f64, slack: f64| ((v - origin + slack) / grain) as f32;
+        let seen = (landed(self.seen.min, -slack), landed(self.seen.max, slack));
         Gridder { seen: Some((seen.0.next_down(), seen.1.next_up())), ..self.gridder(step_exponent) }
     }
 
@@ -155,10 +175,11 @@ impl PreparedColumn {
     /// The grid integer of a raw value; None if it is not finite or outside the transform's domain.
     pub(crate) fn on_grid(&self, raw: f64, step_exponent: i32) -> Option<i32> {
         let mut landed = Vec::with_capacity(1);
-        land(self.transform.kind(), self.origin, &[raw], &mut landed, Dispatch::default());
+        let ground = self.ground();
+        land(ground, &[raw], &mut landed, Dispatch::default());
         if let Some(fitted) = self.transform.fitted() {
             let origin = self.fitted_origin();
-            landed[0] = (fitted.apply(f64::from(landed[0]) + self.origin) - origin) as f32;
+            landed[0] = (fitted.apply(f64::from(landed[0]) * ground.grain + self.origin) - origin) as f32;
         }
         landed[0].is_finite().then(|| self.gridder(step_exponent).grid(landed[0]).0 as i32)
     }

@@ -44,7 +44,7 @@ pub struct Categories {
     pub column: String,
     /// The categories: in the given order, or the most common first, equally common ones by name.
     pub names: Vec<String>,
-    /// Rows of the fit that have each.
+    /// Rows of the fit that have each; with row weights, the sum of their integer weights.
     pub counts: Vec<u64>,
     /// How many of the first have a feature of their own.
     pub own: usize,
