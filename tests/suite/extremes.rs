@@ -57,11 +57,11 @@ fn weights_of_any_size() {
 fn weights_that_vanish_are_told() {
     let w = Workshop::new();
     let mut weights = vec![1.0; 100];
-    weights[9] = 1e240;
+    (weights[9], weights[10]) = (1e240, 1e240);
     weighted_mean(&w, weights);
     let manifest = json(w.out().join("manifest.json"));
     let warning = manifest["outcome"]["warnings"][0].as_str().expect("a warning");
-    assert!(warning.starts_with("99 rows have weights in \"w\""), "{warning}");
+    assert!(warning.starts_with("98 rows have weights in \"w\""), "{warning}");
 }
 
 fn weights_at_the_ends_of_f64() {
