@@ -118,7 +118,7 @@ fn rules_and_strata() {
 }
 
 fn weights() {
-    let golden = Golden { segments: "e938f973af09c18f", model: "34d42a86e6136e00" };
+    let golden = Golden { segments: "e938f973af09c18f", model: "437c52ed604728f3" };
     fit_bank(&["--k", "5", "--features", "x,y,z", "--row-weight", "w", "--init", "random"], &golden);
 }
 
