@@ -58,6 +58,7 @@
 
 mod error;
 pub mod event;
+mod faults;
 mod panics;
 mod run;
 pub mod simd;

@@ -55,7 +55,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
 use crate::input::{IdFindings, Source, SourceColumn, agreed, check_ids};
 use crate::job::{InputOptions, Resources, inputs};
-use crate::output::Publication;
+use crate::output::NewFiles;
 use crate::roles::guess_id;
 use crate::text::{percent, quoted, shown};
 
@@ -139,32 +139,35 @@ pub fn check(
             return Err(Error::usage(format!("{} is named for two outputs; choose a path for each", json.display()))
                 .of_file(json));
         }
-        let inputs: Vec<PathBuf> = source
-            .files()
-            .iter()
-            .chain(source.joined_files())
-            .map(|f| f.path.clone())
-            .chain(request.input.all())
-            .collect();
-        let [json, page] = outputs.map(|path| {
-            path.as_ref().map(|path| Ok::<_, Error>((Publication::of_file(path, &inputs)?, path))).transpose()
-        });
-        let (json, page) = (json?, page?);
+        let mut files = new_files(request, &source)?;
         // Columns on which the files disagree are not examined.
         let all: Vec<usize> =
             (0..source.columns().len()).filter(|&c| source.columns()[c].conflicts.is_empty()).collect();
         inputs::join(&mut source, &all, &request.resources, None, watch)?;
         let report = examine(&source, id, expectations.as_ref(), request.resources.budget(), watch)?;
         source.vet_unchanged()?;
-        if let Some((publication, path)) = json {
+        if let Some(path) = &request.json {
             let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
-            publication.commit_text(path, &(text + "\n"))?;
+            files.text(path, &(text + "\n"))?;
         }
-        if let Some((publication, path)) = page {
-            publication.commit_text(path, &page::page(&report))?;
+        if let Some(path) = &request.page {
+            files.text(path, &page::page(&report))?;
         }
+        files.commit()?;
         Ok(report)
     })
+}
+
+/// The outputs, none of which is a file that the run reads.
+fn new_files(request: &CheckRequest, source: &Source) -> Result<NewFiles> {
+    let keys = request.input.keys.clone().and_then(|mut keys| keys.path_mut().map(|path| path.clone()));
+    let found = source.files().iter().chain(source.joined_files()).map(|f| f.path.clone());
+    let arguments: Vec<PathBuf> = found.chain(request.input.all()).chain(request.expect.clone()).chain(keys).collect();
+    let mut files = NewFiles::default();
+    for path in request.json.iter().chain(&request.page) {
+        files.add(path, &arguments)?;
+    }
+    Ok(files)
 }
 
 /// The input with the columns of joined tables, whose values have not been looked up yet.

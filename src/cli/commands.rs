@@ -35,7 +35,7 @@ pub(super) fn fit(args: FitArgs, console: &Console) -> Result<()> {
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         let profile = if outcome.profile.is_some() { "profile.json, " } else { "" };
         say!("{}: segments/, model.json, {audit}{profile}manifest.json", out.display())?;
-        say!("label new customers: hyades assign {} INPUT --out FOLDER", out.join("model.json").display())?;
+        say!("label new customers: hyades assign {} INPUT --out FOLDER", out.display())?;
     }
     Ok(())
 }

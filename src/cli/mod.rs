@@ -74,8 +74,8 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     let stop = console.stop.clone();
     ctrlc::set_handler(move || {
-        // A second signal does not wait for the work to notice the first.
-        if stop.swap(true, Ordering::SeqCst) {
+        // A second signal does not wait for the work to notice the first, unless outputs are just being published.
+        if stop.swap(true, Ordering::SeqCst) && hyades::output::stop_publishing() {
             std::process::exit(5);
         }
     })

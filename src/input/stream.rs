@@ -47,6 +47,24 @@ impl<'a> ColumnStream<'a> {
         }
     }
 
+    /// The next `rows` rows.
+    ///
+    /// # Errors
+    /// As those of [`next`](Self::next).
+    pub(crate) fn take(&mut self, rows: usize) -> Result<ArrayRef> {
+        let mut pieces: Vec<ArrayRef> = Vec::new();
+        let mut have = 0;
+        while have < rows {
+            let piece = self.next(rows - have)?;
+            have += piece.len();
+            pieces.push(piece);
+        }
+        let parts: Vec<&dyn arrow::array::Array> = pieces.iter().map(AsRef::as_ref).collect();
+        let name = &self.source.columns()[self.column].name;
+        let unreadable = |e| Error::input(format!("cannot read the column {name:?}: {e}")).of_columns([name]);
+        arrow::compute::concat(&parts).map_err(unreadable)
+    }
+
     /// Gives back rows that were just taken: they are the next to be taken.
     pub(crate) fn put_back(&mut self, rows: ArrayRef) {
         self.waiting.push_front(rows);

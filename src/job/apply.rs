@@ -9,13 +9,14 @@ use arrow::array::{Array, ArrayRef, DictionaryArray, Float32Array, Int32Array, I
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::assign::{Asked, add_counts, batches, division, roles, tell_unseen, typed};
+use super::fitted_model::FittedModel;
 use super::request::ApplyRequest;
 use super::{ids, inputs, strata};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::{IdStream, RowGroup, Source};
 use crate::model::{Model, PartModel};
-use crate::output::{Publication, TableWriter};
+use crate::output::{NewFiles, TableWriter};
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
 use crate::rules::{Division, Membership, UNKNOWN_STRATUM};
 use crate::tiles::Layout;
@@ -59,8 +60,8 @@ pub fn apply(request: &ApplyRequest, observer: &dyn Observer, stop: &std::sync::
 }
 
 fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
-    let model = Model::load(&request.model)?;
-    let (mut publication, name) = Publication::of_table(&request.out, &request.input.all())?;
+    let FittedModel { model, .. } = FittedModel::read(&request.model)?;
+    let publication = NewFiles::of_table(&request.out, &request.arguments())?;
     let id_column = model.provenance.id_column.as_deref();
     let source = inputs::open(
         &request.input,
@@ -81,7 +82,7 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let pseudonym = ids::pseudonym(request.pseudonymise.as_ref(), roles.id)?;
     let ids = roles.id.map(|id| IdStream::new(&source, id).with_pseudonym(pseudonym.as_ref()));
     let columns = Columns::new(&model, &division, ids.as_ref())?;
-    let file = publication.file(&name)?;
+    let file = publication.file(&request.out)?;
     let writer = TableWriter::new(file, request.out.clone(), columns.schema.clone())?;
     let mut rows = PreparedRows { columns, ids, writer, next_row: 0 };
     let job = ApplyJob { request, source: &source, model: &model, membership: &membership, watch };

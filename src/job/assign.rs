@@ -7,10 +7,12 @@ use arrow::datatypes::DataType;
 
 use super::audit;
 use super::device::Size;
+use super::fitted_model::FittedModel;
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
-use super::manifest::{Hashes, Manifest, ManifestColumn, ManifestPart};
+use super::manifest::{Manifest, ManifestColumn, ManifestPart, RunFiles, input_files};
 use super::missing::{MAX_MISSING, MissingValues};
+use super::outputs::{self, MANIFEST, OutputColumns, RunFacts};
 use super::plan::Extras;
 use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
@@ -21,17 +23,17 @@ use crate::audit::AuditReport;
 use crate::backend::{Centroids, Labels};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::input::{IdStream, RowGroup, Source};
+use crate::input::{RowGroup, Source};
 use crate::model::{Model, PartModel};
-use crate::output::{Destination, Kept, LabelSummary, LabelWriter, NewTable, Publication, SegmentNames, SegmentTable};
+use crate::output::{
+    Destination, Kept, LabelSummary, LabelWriter, NewTable, Publication, SegmentNames, UnsealedLabels,
+};
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
 use crate::profile::ProfileReport;
 use crate::roles::{RoleRequest, Roles};
 use crate::rules::{Division, Membership};
 use crate::survey::SegmentLog;
 use crate::tiles::Tiles;
-
-const OUTPUTS: [&str; 2] = ["segments/part-00000.parquet", "manifest.json"];
 
 /// Finished labels.
 #[derive(Debug)]
@@ -89,6 +91,7 @@ struct OpenedAssign {
     model: Model,
     source: Source,
     roles: Roles,
+    beside: OutputColumns,
     division: Division,
     replayer: Replayer,
 }
@@ -104,29 +107,38 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         let text = format!("--max-missing {limit}: expected a share from 0 to 1, such as 0.2");
         return Err(Error::usage(text).of_option("--max-missing"));
     }
-    let model = Model::load(&request.model)?;
-    let model_blake3 = file_hash(request)?;
-    let outputs = audit::outputs(&OUTPUTS, request.output.audit);
-    let outputs = profile::outputs(outputs, !request.output.no_profile);
-    // Read first: the outputs may replace it.
-    let fit_profile = profile::of_fit(&request.model, &model);
-    let mut publication = Publication::new(out, &outputs, &request.input.all())?;
+    let FittedModel { model, file, blake3: model_blake3 } = FittedModel::read(&request.model)?;
+    let fit_profile = profile::of_fit(&file, &model);
+    let publication = Publication::new(out, "assign", &request.arguments())?;
     let mut opened = open(request, model, watch)?;
     let rows = vet(request, &mut opened, watch)?;
     let membership = divide(&opened, watch)?;
-    let found = label(request, &opened, &rows, &membership, &mut publication, watch)?;
-    let audit_blake3 = audit::publish(found.audit.as_ref(), &mut publication)?;
-    let profile_blake3 = profile::publish(found.profile.as_ref(), &mut publication)?;
+    let found = label(request, &opened, &rows, &membership, &publication, watch)?;
+    let LabelledParts { parts, labels, table, names, audit, profile } = found;
+    let facts = RunFacts {
+        command: "assign",
+        model: &opened.model.to_json()?,
+        labels: &labels,
+        inputs: input_files(&opened.source),
+        id_column: opened.roles.id.map(|id| opened.source.columns()[id].name.as_str()),
+        pseudonym: rows.pseudonym.as_ref(),
+        output: &request.output,
+    };
+    let run = facts.run()?;
+    outputs::seal(table, &run, &model_blake3, &labels, &names)?;
+    let audit_blake3 = audit::publish(audit.as_ref(), &run, &publication)?;
+    let profile_blake3 = profile::publish(profile.as_ref(), &run, &publication)?;
+    outputs::success(&request.output, &publication)?;
+    let published = RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3 };
     let manifest = Manifest {
-        parts: found.parts.clone(),
+        parts,
         ..Manifest::of("assign", request.clone(), &opened.source, (&opened.replayer.ladder, None), recorder)
     }
     .with_rows(&rows, &[])
-    .with_labels(&found.labels, Hashes { model_blake3, audit_blake3, profile_blake3 });
-    publication.text(OUTPUTS[1], &manifest.to_json()?)?;
+    .with_labels(&labels, published);
+    publication.text(MANIFEST, &manifest.to_json()?)?;
     opened.source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    let LabelledParts { labels, audit, profile, .. } = found;
     Ok(AssignOutcome { model: opened.model, labels, audit, profile, fit_profile, stages: recorder.stages() })
 }
 
@@ -147,10 +159,9 @@ fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opene
     }
     let used = [roles.features.clone(), inputs::besides(&roles), division.columns()].concat();
     inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
-    match (request.output.audit, request.output.out.as_deref()) {
-        (true, _) => audit::vet(&source, &roles)?,
-        (false, Some(out)) => audit::warn_of_earlier(out, watch),
-        (false, None) => {}
+    let beside = OutputColumns::new(&request.output, &columns.include, &source, &roles, watch)?;
+    if request.output.audit {
+        audit::vet(&source, &roles)?;
     }
     let dim = preparations.iter().map(|p| p.columns.len()).max().unwrap_or(1);
     let size = Size { rows: source.rows(), dim, k: model.largest_part() };
@@ -160,7 +171,7 @@ fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opene
         fetched: source.fetched_ahead(),
     };
     let replayer = Replayer::new(request, size, extras, watch)?;
-    Ok(OpenedAssign { model, source, roles, division, replayer })
+    Ok(OpenedAssign { model, source, roles, beside, division, replayer })
 }
 
 /// Applies the division of a model to another input.
@@ -178,8 +189,8 @@ pub(super) fn division(model: &Model, path: &Path, source: &Source) -> Result<Di
 
 /// Joins tables and checks the ids.
 fn vet(request: &AssignRequest, opened: &mut OpenedAssign, watch: Watch<'_>) -> Result<VettedRows> {
-    let OpenedAssign { source, roles, division, .. } = opened;
-    let needed = [roles.features.clone(), inputs::besides(roles), division.columns()].concat();
+    let OpenedAssign { source, roles, beside, division, .. } = opened;
+    let needed = [roles.features.clone(), inputs::besides(roles), division.columns(), beside.carried.clone()].concat();
     let joins = inputs::join(source, &needed, &request.resources, request.output.out.as_deref(), watch)?;
     let pseudonym = ids::pseudonym(request.columns.pseudonymise.as_ref(), roles.id)?;
     let keep = request.columns.keeps_duplicates();
@@ -199,6 +210,9 @@ fn divide(opened: &OpenedAssign, watch: Watch<'_>) -> Result<Membership> {
 struct LabelledParts {
     parts: Vec<ManifestPart>,
     labels: Labelling,
+    table: UnsealedLabels,
+    /// The names of the segments, if they have any.
+    names: Vec<String>,
     audit: Option<AuditReport>,
     profile: Option<ProfileReport>,
 }
@@ -209,10 +223,10 @@ fn label(
     opened: &OpenedAssign,
     rows: &VettedRows,
     membership: &Membership,
-    publication: &mut Publication,
+    publication: &Publication,
     watch: Watch<'_>,
 ) -> Result<LabelledParts> {
-    let OpenedAssign { model, source, roles, division, replayer } = opened;
+    let OpenedAssign { model, source, roles, beside, division, replayer } = opened;
     let ks: Vec<usize> = model.parts.iter().map(|part| part.fitted.segments()).collect();
     let names = SegmentNames::new(membership, &ks);
     let folder = request.resources.scratch_folder(request.output.out.as_deref());
@@ -221,12 +235,9 @@ fn label(
     let mut surveys = audit::Surveys::new(request.output.audit, source, roles, names.count());
     let mut riders = surveys.riders();
     log.iter_mut().for_each(|log| riders.push(log));
-    let out = request.output.out.clone().unwrap_or_default();
-    let table: NewTable<'_> = Box::new(move || {
-        let ids = roles.id.map(|id| IdStream::new(source, id).with_pseudonym(rows.pseudonym.as_ref()));
-        let (file, path) = (publication.file(OUTPUTS[0])?, out.join(OUTPUTS[0]));
-        SegmentTable::new(file, path, ids, request.output.margin, !division.is_whole())
-    });
+    let named = if division.is_whole() { Vec::new() } else { names.names().to_vec() };
+    let id = (roles.id, rows.pseudonym.as_ref());
+    let table: NewTable<'_> = Box::new(move || beside.table(Some(publication), source, id, !division.is_whole()));
     let mut destination = Destination::new(membership, names, table, &mut riders, folder);
     let (mut parts, mut labels, mut missing) = (Vec::new(), Vec::new(), MissingValues::default());
     for (i, (part, stratum)) in model.parts.iter().zip(&membership.strata).enumerate() {
@@ -240,7 +251,7 @@ fn label(
     }
     missing.check(request.columns.max_missing.unwrap_or(MAX_MISSING), watch)?;
     let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
-    let labels_blake3 = destination.finish(&summaries, watch)?;
+    let (labels_blake3, table) = destination.finish(&summaries, watch)?;
     let audit = surveys.report(&labels_blake3);
     let profiled = log.as_ref().map(|log| {
         let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3 };
@@ -248,13 +259,8 @@ fn label(
         profile::describe(source, columns, labels, request.resources.budget(), watch)
     });
     let profile = profiled.transpose()?;
-    Ok(LabelledParts { parts, labels: Labelling::new(membership, labels, labels_blake3), audit, profile })
-}
-
-/// blake3 of the model's file.
-fn file_hash(request: &AssignRequest) -> Result<String> {
-    let text = std::fs::read(&request.model).map_err(|e| Error::io("read", &request.model, &e))?;
-    Ok(blake3::hash(&text).to_hex().to_string())
+    let labels = Labelling::new(membership, labels, labels_blake3);
+    Ok(LabelledParts { parts, labels, table, names: named, audit, profile })
 }
 
 /// The roles as requested.

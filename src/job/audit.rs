@@ -1,7 +1,6 @@
-//! Checks for an audit of protected attributes: the attributes can be read, and it is clear to which run an
-//! `audit.json` belongs.
+//! The audit of protected attributes: whether they can be read, and its file, which says to which run it belongs.
 
-use std::path::Path;
+use serde::Serialize;
 
 use crate::audit::{Audit, AuditReport};
 use crate::error::{Error, Result};
@@ -13,15 +12,6 @@ use crate::survey::{Riders, Riding};
 
 /// The file that an audit publishes.
 const AUDIT: &str = "audit.json";
-
-/// The files that a job publishes: `outputs`, with an audit inserted before the last, the manifest.
-pub(super) fn outputs(outputs: &[&'static str], audit: bool) -> Vec<&'static str> {
-    let mut names = outputs.to_vec();
-    if audit {
-        names.insert(outputs.len() - 1, AUDIT);
-    }
-    names
-}
 
 /// Checks the attributes before any work.
 ///
@@ -52,18 +42,24 @@ pub(super) fn warn_of_features(source: &Source, roles: &Roles, watch: Watch<'_>)
     }
 }
 
-/// Warns about an earlier audit in the output folder, next to segments that it does not describe.
-pub(super) fn warn_of_earlier(out: &Path, watch: Watch<'_>) {
-    let path = out.join(AUDIT);
-    if path.is_file() {
-        watch.warn(format!("{} is from an earlier run; pass --audit to replace it", path.display()));
-    }
+/// What a run writes as JSON, with the run.
+#[derive(Serialize)]
+struct OfRun<'a, T> {
+    run: &'a str,
+    #[serde(flatten)]
+    content: &'a T,
 }
 
-/// Adds the audit to the files to publish; returns its hash for the manifest.
-pub(super) fn publish(audit: Option<&AuditReport>, publication: &mut Publication) -> Result<Option<String>> {
+/// A JSON file of a run.
+pub(super) fn json_of(run: &str, content: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(&OfRun { run, content }).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(text + "\n")
+}
+
+/// Adds the audit of a run to the files to publish; returns its hash for the manifest.
+pub(super) fn publish(audit: Option<&AuditReport>, run: &str, publication: &Publication) -> Result<Option<String>> {
     let Some(audit) = audit else { return Ok(None) };
-    let text = serde_json::to_string_pretty(audit).map_err(|e| Error::Internal(e.to_string()))? + "\n";
+    let text = json_of(run, audit)?;
     publication.text(AUDIT, &text)?;
     Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
 }

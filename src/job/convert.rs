@@ -8,7 +8,7 @@ use super::request::ConvertRequest;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::CsvInput;
-use crate::output::{PartedTable, Publication};
+use crate::output::{NewFiles, PartedTable};
 
 /// What was converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,8 @@ fn run(request: &ConvertRequest, watch: Watch<'_>) -> Result<ConvertOutcome> {
     let (out, files) = (request.out.as_path(), paths.len());
     let written = match files {
         1 => {
-            let (mut publication, name) = Publication::of_table(out, &[request.inputs.as_slice(), &paths].concat())?;
-            let file = publication.file(&name)?;
+            let publication = NewFiles::of_table(out, &[request.inputs.as_slice(), &paths].concat())?;
+            let file = publication.file(out)?;
             let written = write(&input, |_| Ok(file.try_clone()), out, watch)?;
             watch.stage(Stage::Write, 0, "files", || publication.commit())?;
             written

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
 use crate::input::{Source, agreed};
 use crate::model::Model;
-use crate::output::Publication;
+use crate::output::NewFiles;
 use crate::profile::{ColumnRole, ProfileReport, ShownColumn};
 use crate::roles::{RoleRequest, guess_id};
 use crate::text::did_you_mean;
@@ -52,7 +52,8 @@ pub fn profile(
 fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
     let arguments = [request.input.all(), request.labels.iter().cloned().collect()].concat();
-    let publication = json.map(|path| Publication::of_file(path, &arguments)).transpose()?;
+    let mut files = NewFiles::default();
+    json.map_or(Ok(()), |path| files.add(path, &arguments))?;
     let model = request.labels.as_ref().map(|labels| labels.join("model.json")).filter(|path| path.is_file());
     let model = model.map(|path| Model::load(&path)).transpose()?;
     let mut rows = LabelledRows::open(request, model.as_ref(), watch)?;
@@ -69,8 +70,9 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         labels_blake3: &labels.blake3,
     };
     let report = describe(&rows.source, columns, of, request.resources.budget(), watch)?;
-    if let (Some(publication), Some(path)) = (publication, json) {
-        publication.commit_text(path, &as_json(&report)?)?;
+    if let Some(path) = json {
+        files.text(path, &as_json(&report)?)?;
+        files.commit()?;
     }
     Ok(report)
 }

@@ -1,6 +1,5 @@
 //! Fit: from Parquet to labelled Parquet, a model and a manifest.
 
-use std::fs::File;
 use std::path::PathBuf;
 
 use super::audit;
@@ -8,7 +7,8 @@ use super::centroids::{Start, Starts};
 use super::device::Size;
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
-use super::manifest::{Hashes, Manifest, ManifestPart, input_files};
+use super::manifest::{Manifest, ManifestPart, RunFiles, input_files};
+use super::outputs::{self, MANIFEST, MODEL, OutputColumns, RunFacts};
 use super::part::{Part, Parts};
 use super::plan::{Extras, Plan, Planned};
 use super::profile::ProfiledLabels;
@@ -20,17 +20,14 @@ use crate::audit::AuditReport;
 use crate::backend::DeviceWork;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::input::{IdStream, Source};
+use crate::input::Source;
 use crate::model::{Model, ModelDivision, PartModel, Provenance};
-use crate::output::{Destination, Kept, LabelSummary, NewTable, Publication, SegmentNames, SegmentTable};
+use crate::output::{Destination, Kept, LabelSummary, NewTable, Publication, SegmentNames, UnsealedLabels};
 use crate::prepare::Design;
 use crate::profile::ProfileReport;
 use crate::roles::Roles;
 use crate::rules::{Division, Membership, Stratum};
 use crate::survey::SegmentLog;
-
-/// The files that a fit publishes, in this order.
-const OUTPUTS: [&str; 3] = ["segments/part-00000.parquet", "model.json", "manifest.json"];
 
 /// A finished fit.
 #[derive(Debug)]
@@ -59,6 +56,7 @@ pub struct FitOutcome {
 struct OpenedFit {
     source: Source,
     roles: Roles,
+    beside: OutputColumns,
     design: Design,
     division: Division,
     starts: Starts,
@@ -78,7 +76,9 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let names = source.columns().iter().map(|c| c.name.as_str());
     let division = Division::read(request.division.rules.as_deref(), &source)?;
     // A recipe can encode columns that are not numbers.
-    let roles = request.columns.roles(recipe.encoded(names)).resolve(&source)?;
+    let wanted = outputs::features_of(request.columns.roles(recipe.encoded(names)), &request.output, &source);
+    let roles = wanted.resolve(&source)?;
+    let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?;
     let roles = strata::without_strata(roles, &division, &source)?;
     strata::warn_of_protected(&division, &roles, &source, watch);
     let design = Design::new(&source, &roles, recipe)?;
@@ -111,11 +111,8 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
         extras,
     };
     let plan = planned.plan(&chosen)?;
-    if let Some(out) = out.filter(|_| !request.output.audit) {
-        audit::warn_of_earlier(out, watch);
-    }
     let ladder = chosen.ladder(&request.device, size, request.resources.budget())?;
-    Ok(OpenedFit { source, roles, design, division, starts, ladder, plan })
+    Ok(OpenedFit { source, roles, beside, design, division, starts, ladder, plan })
 }
 
 /// Checks that there are rows, and at least as many as segments.
@@ -215,45 +212,70 @@ struct Vetted {
 struct FittedParts {
     parts: Vec<(Part, Vec<PassRecord>)>,
     labels: Labelling,
+    table: UnsealedLabels,
+    /// The names of the segments, if they have any.
+    names: Vec<String>,
     audit: Option<AuditReport>,
     profile: Option<ProfileReport>,
 }
 
 fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
     let request = &checked.request;
-    let outputs = audit::outputs(&OUTPUTS, request.output.audit);
-    let outputs = profile::outputs(outputs, !request.output.no_profile);
-    let publish = |out: &PathBuf| Publication::new(out, &outputs, &request.input.all());
-    let mut publication = request.output.out.as_ref().map(publish).transpose()?;
+    let publish = |out: &PathBuf| Publication::new(out, "fit", &request.arguments());
+    let publication = request.output.out.as_ref().map(publish).transpose()?;
     let mut opened = open(checked, watch)?;
     opened.plan.summary().into_iter().for_each(|line| watch.note(line));
     let vetted = vet(checked, &mut opened, watch)?;
-    let found = cluster(checked, &opened, &vetted, publication.as_mut(), recorder, watch)?;
+    let mut found = cluster(checked, &opened, &vetted, publication.as_ref(), recorder, watch)?;
     opened.source.vet_unchanged()?;
     let model = model(checked, &opened, &vetted, &found);
-    if let Some(mut publication) = publication {
-        let text = model.to_json()?;
-        publication.text(OUTPUTS[1], &text)?;
-        let audit_blake3 = audit::publish(found.audit.as_ref(), &mut publication)?;
-        let profile_blake3 = profile::publish(found.profile.as_ref(), &mut publication)?;
-        let model_blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
-        let hashes = Hashes { model_blake3, audit_blake3, profile_blake3 };
-        let manifest = manifest(checked, &opened, &vetted, &found, hashes, recorder);
-        publication.text(OUTPUTS[2], &manifest.to_json()?)?;
+    if let Some(publication) = publication {
+        let table = std::mem::take(&mut found.table);
+        write(checked, (&opened, &vetted), (&found, &model), table, (&publication, recorder))?;
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
-    let FittedParts { parts, labels, audit, profile } = found;
+    let FittedParts { parts, labels, audit, profile, .. } = found;
     let (device_work, passes) = parts.into_iter().map(|(part, passes)| (part.device_work, passes)).unzip();
     let stages = recorder.stages();
     let OpenedFit { plan, roles, .. } = opened;
     Ok(FitOutcome { plan, roles, model, labels, audit, profile, stages, passes, device_work })
 }
 
+/// Writes the files of the run, the manifest last.
+fn write(
+    checked: &CheckedFit,
+    (opened, vetted): (&OpenedFit, &Vetted),
+    (found, model): (&FittedParts, &Model),
+    table: UnsealedLabels,
+    (publication, recorder): (&Publication, &Recorder<'_>),
+) -> Result<()> {
+    let facts = RunFacts {
+        command: "fit",
+        model: &model.to_json()?,
+        labels: &found.labels,
+        inputs: Vec::new(),
+        id_column: model.provenance.id_column.as_deref(),
+        pseudonym: vetted.rows.pseudonym.as_ref(),
+        output: &checked.request.output,
+    };
+    let run = facts.run()?;
+    let text = model.to_json_of(&run)?;
+    let model_blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+    outputs::seal(table, &run, &model_blake3, &found.labels, &found.names)?;
+    publication.text(MODEL, &text)?;
+    let audit_blake3 = audit::publish(found.audit.as_ref(), &run, publication)?;
+    let profile_blake3 = profile::publish(found.profile.as_ref(), &run, publication)?;
+    outputs::success(&checked.request.output, publication)?;
+    let published = RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3 };
+    let manifest = manifest(checked, opened, vetted, found, published, recorder);
+    publication.text(MANIFEST, &manifest.to_json()?)
+}
+
 /// Joins tables, checks the ids, and divides the rows.
 fn vet(checked: &CheckedFit, opened: &mut OpenedFit, watch: Watch<'_>) -> Result<Vetted> {
     let CheckedFit { request, k, .. } = checked;
-    let OpenedFit { source, roles, design, division, starts, plan, .. } = opened;
-    let needed = [inputs::needed(design, roles), division.columns()].concat();
+    let OpenedFit { source, roles, beside, design, division, starts, plan, .. } = opened;
+    let needed = [inputs::needed(design, roles), division.columns(), beside.carried.clone()].concat();
     let joins = inputs::join(source, &needed, &request.resources, request.output.out.as_deref(), watch)?;
     let pseudonym = ids::pseudonym(request.columns.pseudonymise.as_ref(), roles.id)?;
     let keep = request.columns.keeps_duplicates();
@@ -270,7 +292,7 @@ fn cluster(
     checked: &CheckedFit,
     opened: &OpenedFit,
     vetted: &Vetted,
-    publication: Option<&mut Publication>,
+    publication: Option<&Publication>,
     recorder: &Recorder<'_>,
     watch: Watch<'_>,
 ) -> Result<FittedParts> {
@@ -279,6 +301,7 @@ fn cluster(
     let placement = plan.placement(&request.resources, request.device.simd);
     let all = Parts { checked, roles, design, placement, ladder };
     let names = SegmentNames::new(membership, &vetted.ks);
+    let named = if division.is_whole() { Vec::new() } else { names.names().to_vec() };
     let firsts: Vec<usize> = (0..vetted.ks.len()).map(|i| names.first(i)).collect();
     let folder = request.resources.scratch_folder(request.output.out.as_deref());
     let (segments, titles) = (names.names().len(), (!division.is_whole()).then(|| names.names().to_vec()));
@@ -286,7 +309,8 @@ fn cluster(
     let mut surveys = audit::Surveys::new(request.output.audit, source, roles, names.count());
     let mut riders = surveys.riders();
     log.iter_mut().for_each(|log| riders.push(log));
-    let table = new_table(request, opened, vetted, publication);
+    let id = (roles.id, vetted.rows.pseudonym.as_ref());
+    let table: NewTable<'_> = Box::new(move || opened.beside.table(publication, source, id, !division.is_whole()));
     let mut destination = Destination::new(membership, names, table, &mut riders, folder);
     let mut parts = Vec::new();
     for (i, stratum) in membership.strata.iter().enumerate() {
@@ -302,7 +326,7 @@ fn cluster(
         parts.push((part, recorder.passes().split_off(passes_before)));
     }
     let summaries: Vec<&LabelSummary> = parts.iter().map(|(part, _)| &part.labels).collect();
-    let labels_blake3 = destination.finish(&summaries, watch)?;
+    let (labels_blake3, table) = destination.finish(&summaries, watch)?;
     let audit = surveys.report(&labels_blake3);
     let labels = membership.strata.iter().zip(firsts).zip(&parts).map(|((stratum, first_segment), (part, _))| {
         PartLabels { name: stratum.name.clone(), first_segment, labels: part.labels.clone() }
@@ -313,26 +337,7 @@ fn cluster(
     });
     let profile = profiled.transpose()?;
     let labels = Labelling::new(membership, labels.collect(), labels_blake3);
-    Ok(FittedParts { parts, labels, audit, profile })
-}
-
-/// Creates the table of all rows: in the publication, or in a temporary file if nothing is published.
-fn new_table<'a>(
-    request: &'a FitRequest,
-    opened: &'a OpenedFit,
-    vetted: &'a Vetted,
-    mut publication: Option<&'a mut Publication>,
-) -> NewTable<'a> {
-    let OpenedFit { source, roles, division, .. } = opened;
-    Box::new(move || {
-        let file: File = match publication.as_deref_mut() {
-            Some(publication) => publication.file(OUTPUTS[0])?,
-            None => tempfile::tempfile().map_err(|e| Error::io("write in", &std::env::temp_dir(), &e))?,
-        };
-        let path = request.output.out.as_ref().map_or_else(std::env::temp_dir, |out| out.join(OUTPUTS[0]));
-        let ids = roles.id.map(|id| IdStream::new(source, id).with_pseudonym(vetted.rows.pseudonym.as_ref()));
-        SegmentTable::new(file, path, ids, request.output.margin, !division.is_whole())
-    })
+    Ok(FittedParts { parts, labels, table, names: named, audit, profile })
 }
 
 fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &FittedParts) -> Model {
@@ -380,7 +385,7 @@ fn manifest(
     opened: &OpenedFit,
     vetted: &Vetted,
     found: &FittedParts,
-    hashes: Hashes,
+    published: RunFiles,
     recorder: &Recorder<'_>,
 ) -> Manifest<FitRequest> {
     let OpenedFit { source, roles, ladder, plan, .. } = opened;
@@ -401,5 +406,5 @@ fn manifest(
         ..Manifest::of("fit", checked.request.clone(), source, (ladder, remark), recorder)
     }
     .with_rows(&vetted.rows, &roles.left_out)
-    .with_labels(&found.labels, hashes)
+    .with_labels(&found.labels, published)
 }

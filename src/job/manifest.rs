@@ -19,6 +19,10 @@ use crate::rules::RuleCount;
 pub(super) struct Manifest<R> {
     /// `fit` or `assign`.
     pub command: &'static str,
+    /// The run: its other files carry the same 32 digits.
+    pub run: String,
+    /// The files of the output, this one included. Another run may replace them.
+    pub files: Vec<String>,
     /// The program.
     pub tool: ManifestTool,
     /// The request. That of a fit has the defaults of its clustering, device and ids filled in. Secrets are named by
@@ -106,8 +110,10 @@ pub(super) struct ManifestOutcome {
     pub warnings: Vec<String>,
 }
 
-/// Hashes of the files next to the manifest.
-pub(super) struct Hashes {
+/// The files next to the manifest.
+pub(super) struct RunFiles {
+    pub(super) run: String,
+    pub(super) files: Vec<String>,
     pub(super) model_blake3: String,
     pub(super) audit_blake3: Option<String>,
     pub(super) profile_blake3: Option<String>,
@@ -218,6 +224,8 @@ impl<R: Serialize + HasPaths> Manifest<R> {
         let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
         Manifest {
             command,
+            run: String::new(),
+            files: Vec::new(),
             tool: ManifestTool { hyades_version: env!("CARGO_PKG_VERSION"), platform },
             request: request.readable(),
             inputs: ManifestInputs {
@@ -242,15 +250,16 @@ impl<R: Serialize + HasPaths> Manifest<R> {
     }
 
     /// The same, with the outcome of labelling.
-    pub(super) fn with_labels(mut self, labels: &Labelling, hashes: Hashes) -> Self {
+    pub(super) fn with_labels(mut self, labels: &Labelling, published: RunFiles) -> Self {
+        (self.run, self.files) = (published.run, published.files);
         self.outcome = ManifestOutcome {
             rules: labels.rules.clone(),
             unknown_stratum: labels.unknown,
             counts: labels.counts(),
             labels_blake3: labels.labels_blake3.clone(),
-            audit_blake3: hashes.audit_blake3,
-            profile_blake3: hashes.profile_blake3,
-            model_blake3: hashes.model_blake3,
+            audit_blake3: published.audit_blake3,
+            profile_blake3: published.profile_blake3,
+            model_blake3: published.model_blake3,
             warnings: self.outcome.warnings,
         };
         self

@@ -8,12 +8,14 @@ mod convert;
 mod describe;
 mod device;
 mod fit;
+mod fitted_model;
 mod given;
 mod ids;
 pub(crate) mod inputs;
 mod labelling;
 mod manifest;
 mod missing;
+mod outputs;
 mod part;
 mod plan;
 mod profile;
@@ -33,6 +35,6 @@ pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, StageTime};
 pub use request::{
     ApplyRequest, AssignColumns, AssignRequest, BackendKind, ClusteringOptions, ColumnOptions, ConvertRequest,
-    DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, OutputOptions,
+    DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, OutputOptions, PartitionBy,
     PreparationOptions, ProfileColumns, ProfileRequest, RecipeSource, Resources,
 };

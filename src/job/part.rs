@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::input::Source;
 use crate::numeric::power_of_two;
-use crate::output::{Destination, Kept, LabelSummary, LabelWriter};
+use crate::output::{Destination, LabelSummary, LabelWriter, WrittenLabels};
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, Prepared, prepare};
 use crate::roles::Roles;
 
@@ -100,7 +100,7 @@ impl Parts<'_> {
         session: &mut dyn Session,
         destination: &mut Destination<'_>,
         watch: Watch<'_>,
-    ) -> Result<(Centroids, (LabelSummary, Option<Kept>))> {
+    ) -> Result<(Centroids, (LabelSummary, WrittenLabels))> {
         let mut centroids = fit.centroids.clone();
         let margin = self.checked.request.output.margin;
         let (weights, step) = (prepared.tiles.weights(), prepared.recipe.step());

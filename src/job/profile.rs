@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::audit::json_of;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::Source;
@@ -17,14 +18,6 @@ pub(super) const PROFILE: &str = "profile.json";
 
 /// Segments of fewer customers get no figures.
 pub(super) const SMALL_CELLS: u64 = 10;
-
-/// The files that a job publishes: `outputs`, with the profile inserted before the last, the manifest.
-pub(super) fn outputs(mut outputs: Vec<&'static str>, has_profile: bool) -> Vec<&'static str> {
-    if has_profile {
-        outputs.insert(outputs.len() - 1, PROFILE);
-    }
-    outputs
-}
 
 /// The columns that the features of designs are computed from, in the order of the input, each once; then the outcomes.
 pub(super) fn shown<'d>(
@@ -78,10 +71,10 @@ pub(super) fn as_json(report: &ProfileReport) -> Result<String> {
     Ok(serde_json::to_string_pretty(report).map_err(|e| Error::Internal(e.to_string()))? + "\n")
 }
 
-/// Adds the profile to the files to publish; returns its hash for the manifest.
-pub(super) fn publish(profile: Option<&ProfileReport>, publication: &mut Publication) -> Result<Option<String>> {
+/// Adds the profile of a run to the files to publish; returns its hash for the manifest.
+pub(super) fn publish(profile: Option<&ProfileReport>, run: &str, publication: &Publication) -> Result<Option<String>> {
     let Some(profile) = profile else { return Ok(None) };
-    let text = as_json(profile)?;
+    let text = json_of(run, profile)?;
     publication.text(PROFILE, &text)?;
     Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
 }

@@ -24,6 +24,9 @@ struct Envelope<M> {
     /// What `cluster_centers_` is; a remark, not part of the model.
     #[serde(default)]
     cluster_centers_are: String,
+    /// The run that published it, outside the checksum: a model is the same whoever publishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
     model: M,
 }
 
@@ -47,6 +50,15 @@ fn broken(e: &serde_json::Error) -> String {
     format!("not a model, or a damaged one: {e}; {AGAIN}")
 }
 
+/// The run that published a file.
+pub(super) fn run(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct PublishedBy {
+        run: Option<String>,
+    }
+    serde_json::from_str::<PublishedBy>(text).ok()?.run
+}
+
 /// The version of a model's file.
 pub(super) fn version(text: &str) -> Result<u32, String> {
     let head: Head = serde_json::from_str(text).map_err(|e| broken(&e))?;
@@ -67,12 +79,14 @@ pub(super) fn open<M: Serialize + DeserializeOwned>(text: &str) -> Result<M, Str
 }
 
 /// The text of a file.
-pub(super) fn sealed(model: &impl Serialize, format_version: u32) -> Result<String> {
+pub(super) fn sealed(model: &impl Serialize, format_version: u32, run: Option<&str>) -> Result<String> {
+    let run = run.map(str::to_owned);
     let envelope = Envelope {
         format: FORMAT.into(),
         format_version,
         checksum: checksum(model)?,
         cluster_centers_are: CENTERS.into(),
+        run,
         model,
     };
     let mut text = serde_json::to_string_pretty(&envelope).map_err(|e| Error::Internal(e.to_string()))?;

@@ -99,7 +99,12 @@ impl Model {
     /// # Errors
     /// None expected: the model is plain data.
     pub fn to_json(&self) -> Result<String> {
-        envelope::sealed(self, FORMAT_VERSION)
+        envelope::sealed(self, FORMAT_VERSION, None)
+    }
+
+    /// The file's text, with the run that publishes it.
+    pub(crate) fn to_json_of(&self, run: &str) -> Result<String> {
+        envelope::sealed(self, FORMAT_VERSION, Some(run))
     }
 
     /// Segments of all rules and parts.

@@ -24,8 +24,23 @@ impl Model {
     /// # Ok::<(), hyades::Error>(())
     /// ```
     pub fn load(path: &Path) -> Result<Self> {
-        Self::from_json(&envelope::load_text(path)?)
+        Self::load_text(path, &envelope::load_text(path)?)
+    }
+
+    /// Verifies the text of the model file `path`.
+    pub(crate) fn load_text(path: &Path, text: &str) -> Result<Self> {
+        Self::from_json(text)
             .map_err(|why| Error::usage(format!("{}: {why}", path.display())).of_kind(ErrorKind::Model).of_file(path))
+    }
+
+    /// The text of the model file `path`.
+    pub(crate) fn read_text(path: &Path) -> Result<String> {
+        envelope::load_text(path)
+    }
+
+    /// The run that published a model file with this text.
+    pub(crate) fn run_of(text: &str) -> Option<String> {
+        envelope::run(text)
     }
 
     fn from_json(text: &str) -> Result<Self, String> {

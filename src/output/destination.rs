@@ -3,10 +3,11 @@
 
 use std::path::PathBuf;
 
+use super::parts::UnsealedLabels;
 use super::scratch::{Kept, LabelScratch};
 use super::segments::SegmentTable;
 use super::weave::{SegmentNames, weave};
-use super::writer::{LabelSummary, Output};
+use super::writer::{LabelSummary, Output, WrittenLabels};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::rules::Membership;
@@ -25,6 +26,7 @@ pub(crate) struct Destination<'a> {
     /// The folder for scratch files.
     folder: PathBuf,
     kept: Vec<Kept>,
+    whole: Option<UnsealedLabels>,
 }
 
 impl<'a> Destination<'a> {
@@ -37,7 +39,7 @@ impl<'a> Destination<'a> {
         folder: PathBuf,
     ) -> Self {
         let is_whole = membership.is_whole();
-        Destination { membership, names, is_whole, table, surveys, folder, kept: Vec::new() }
+        Destination { membership, names, is_whole, table, surveys, folder, kept: Vec::new(), whole: None }
     }
 
     /// The output of a label pass over the next part. Another pass over the same part starts over.
@@ -50,16 +52,19 @@ impl<'a> Destination<'a> {
     }
 
     /// Keeps the labels of a part until all parts are labelled.
-    pub(crate) fn keep(&mut self, labels: Option<Kept>) {
-        self.kept.extend(labels);
+    pub(crate) fn keep(&mut self, labels: WrittenLabels) {
+        match labels {
+            WrittenLabels::All(table) => self.whole = Some(table),
+            WrittenLabels::Part(kept) => self.kept.push(kept),
+        }
     }
 
-    /// Completes the table; returns the hash of all labels as little-endian i32, -1 for rows without a segment. `parts`
-    /// are the summaries of the parts, in order.
-    pub(crate) fn finish(self, parts: &[&LabelSummary], watch: Watch<'_>) -> Result<String> {
-        let Destination { membership, names, is_whole, mut table, surveys, kept, .. } = self;
-        match parts {
-            [whole] if is_whole => Ok(whole.labels_blake3.clone()),
+    /// Completes the table, except for the footers of its files. Also returns the hash of all labels as little-endian
+    /// i32, -1 for rows without a segment. `parts` are the summaries of the parts, in order.
+    pub(crate) fn finish(self, parts: &[&LabelSummary], watch: Watch<'_>) -> Result<(String, UnsealedLabels)> {
+        let Destination { membership, names, is_whole, mut table, surveys, kept, whole, .. } = self;
+        match (parts, whole) {
+            ([summary], Some(table)) if is_whole => Ok((summary.labels_blake3.clone(), table)),
             _ if kept.len() != parts.len() => Err(Error::Internal("the labels of a part are missing".into())),
             _ => watch.stage(Stage::Write, membership.rows(), "rows", || {
                 surveys.start();

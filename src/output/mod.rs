@@ -4,8 +4,10 @@
 //! The labels of an undivided bank are written directly to its table. Those of several parts, which are labelled one
 //! after another, are kept in scratch files until all are done, and then merged.
 
+mod carried;
 mod destination;
 mod measure;
+mod parts;
 mod publish;
 mod row_groups;
 mod scratch;
@@ -18,15 +20,17 @@ use std::path::Path;
 
 use parquet::errors::ParquetError;
 
+pub(crate) use self::carried::CarriedColumn;
 pub(crate) use self::destination::{Destination, NewTable};
-pub use self::publish::publish_text;
-pub(crate) use self::publish::{PartedTable, Publication};
+pub(crate) use self::parts::{FileLayout, LABELS, RUN, UnsealedLabels, run_of_labels};
+pub(crate) use self::publish::{NewFiles, PartedTable, Publication};
+pub use self::publish::{publish_text, stop_publishing};
 pub(crate) use self::scratch::Kept;
-pub(crate) use self::segments::{NAME_COLUMN, SegmentTable};
+pub(crate) use self::segments::{LabelColumns, NAME_COLUMN, SegmentTable};
 pub(crate) use self::table::TableWriter;
 pub(crate) use self::weave::SegmentNames;
 pub use self::writer::LabelSummary;
-pub(crate) use self::writer::LabelWriter;
+pub(crate) use self::writer::{LabelWriter, WrittenLabels};
 use crate::error::Error;
 
 /// Rows in a row group of the output, regardless of the input's.

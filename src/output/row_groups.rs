@@ -1,6 +1,7 @@
 //! Row groups of a Parquet file, with their columns encoded in parallel.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 
 use arrow::array::ArrayRef;
@@ -9,6 +10,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
@@ -17,8 +19,8 @@ use super::{OUTPUT_GROUP_ROWS, write_error};
 use crate::error::Result;
 
 /// A file to which row groups are appended.
-pub(super) struct RowGroups {
-    file: SerializedFileWriter<File>,
+pub(super) struct RowGroups<W: Write + Send = File> {
+    file: SerializedFileWriter<W>,
     path: PathBuf,
     factory: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
@@ -33,13 +35,25 @@ pub(super) fn properties() -> WriterPropertiesBuilder {
         .set_max_row_group_row_count(Some(OUTPUT_GROUP_ROWS))
 }
 
-impl RowGroups {
+impl<W: Write + Send> RowGroups<W> {
     /// Row groups for `file`, which errors call `path`.
-    pub(super) fn new(file: File, path: PathBuf, schema: SchemaRef, properties: WriterProperties) -> Result<Self> {
+    pub(super) fn new(file: W, path: PathBuf, schema: SchemaRef, properties: WriterProperties) -> Result<Self> {
         let fail = |e: ParquetError| write_error(&path, &e);
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(fail)?;
         let (file, factory) = writer.into_serialized_writer().map_err(fail)?;
         Ok(RowGroups { file, path, factory, schema, groups: 0 })
+    }
+
+    /// What the row groups are written to.
+    pub(super) fn get_mut(&mut self) -> &mut W {
+        self.file.inner_mut()
+    }
+
+    /// Adds names and values to the footer.
+    pub(super) fn describe(&mut self, facts: &[(&str, String)]) {
+        for (name, value) in facts {
+            self.file.append_key_value_metadata(KeyValue::new((*name).to_owned(), value.clone()));
+        }
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {

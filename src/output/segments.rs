@@ -1,7 +1,5 @@
 //! The table of all customers: written by row group, with columns encoded in parallel.
 
-use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Int32Array, Int64Array};
@@ -9,9 +7,13 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::basic::{Compression, Encoding};
 use parquet::schema::types::ColumnPath;
+use rayon::prelude::*;
 
+use super::carried::CarriedColumn;
 use super::measure::MeasuredRows;
-use super::row_groups::{RowGroups, properties};
+use super::parts::{FileLayout, PartWriter, UnsealedLabels};
+use super::publish::Publication;
+use super::row_groups::properties;
 use crate::error::Result;
 use crate::input::IdStream;
 use crate::survey::Segment;
@@ -19,30 +21,57 @@ use crate::survey::Segment;
 /// The column of segment names, if segments have names.
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
-/// `segments/part-00000.parquet`: id, segment, distance; with rules also the segment's name; margin on request.
+/// The columns of a table of labels, in order: the id, or the number of the row; the segment; its name, if segments
+/// have names; the distance; the margin; and those that are carried.
+pub(crate) struct LabelColumns<'a> {
+    /// The ids of all rows from the first.
+    pub(crate) ids: Option<IdStream<'a>>,
+    pub(crate) margin: bool,
+    /// Whether segments have names. There are nulls then, for rows without a segment or distance.
+    pub(crate) named: bool,
+    pub(crate) carried: Vec<CarriedColumn<'a>>,
+}
+
+/// `segments/`: the labels of all rows, in input order.
 pub(crate) struct SegmentTable<'a> {
-    groups: RowGroups,
-    ids: Option<IdStream<'a>>,
-    margin: bool,
+    parts: PartWriter<'a>,
+    columns: LabelColumns<'a>,
     next_row: i64,
 }
 
+/// Labels of a row group, without its segments, which are also how rows are divided into files.
+pub(super) struct LabelledColumns {
+    /// The id, and what is carried.
+    pub(super) own: Vec<ArrayRef>,
+    pub(super) names: Option<ArrayRef>,
+    pub(super) distances: ArrayRef,
+    pub(super) margins: Option<ArrayRef>,
+}
+
 impl<'a> SegmentTable<'a> {
-    /// A table in `file`, which errors call `path`. `ids` are those of all rows from the first; without them, the row
-    /// number is used. If `named`, the table has the segments' names, and nulls for rows without a segment or distance.
-    pub(crate) fn new(file: File, path: PathBuf, ids: Option<IdStream<'a>>, margin: bool, named: bool) -> Result<Self> {
+    /// An empty table in a publication, or in an unnamed file if nothing is published.
+    pub(crate) fn new(
+        publication: Option<&'a Publication>,
+        layout: FileLayout,
+        columns: LabelColumns<'a>,
+    ) -> Result<Self> {
+        let LabelColumns { ids, margin, named, carried } = &columns;
         let id = ids.as_ref().map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
         let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
-        let mut fields = vec![id, Field::new("segment", DataType::Int32, named)];
-        if named {
+        let mut fields = vec![id];
+        if !layout.by_segment {
+            fields.push(Field::new("segment", DataType::Int32, *named));
+        }
+        if *named {
             let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
             fields.push(Field::new(NAME_COLUMN, text, false));
         }
-        fields.push(Field::new("distance", DataType::Float32, named));
-        if margin {
-            fields.push(Field::new("margin", DataType::Float32, named));
+        fields.push(Field::new("distance", DataType::Float32, *named));
+        if *margin {
+            fields.push(Field::new("margin", DataType::Float32, *named));
         }
+        fields.extend(carried.iter().map(CarriedColumn::field));
         let schema = Arc::new(Schema::new(fields));
         let (distance, gap) = (ColumnPath::from("distance"), ColumnPath::from("margin"));
         let mut properties = properties()
@@ -60,46 +89,57 @@ impl<'a> SegmentTable<'a> {
         } else if pseudonym {
             properties = properties.set_column_compression(id_path, Compression::UNCOMPRESSED);
         }
-        let groups = RowGroups::new(file, path, schema, properties.build())?;
-        Ok(SegmentTable { groups, ids, margin, next_row: 0 })
+        let parts = PartWriter::new(publication, layout, schema, properties.build())?;
+        Ok(SegmentTable { parts, columns, next_row: 0 })
     }
 
     /// Whether it has a column of margins.
     pub(super) fn has_margin(&self) -> bool {
-        self.margin
+        self.columns.margin
     }
 
-    /// The ids of the next rows.
-    pub(crate) fn take_ids(&mut self, rows: usize) -> Result<ArrayRef> {
+    /// The ids of the next rows, and the columns that are carried.
+    pub(crate) fn take_own(&mut self, rows: usize) -> Result<Vec<ArrayRef>> {
         let first = self.next_row;
         self.next_row += rows as i64;
-        match &mut self.ids {
-            Some(ids) => ids.take(rows),
-            None => Ok(Arc::new(Int64Array::from_iter_values(first..self.next_row))),
-        }
+        let ids = match &mut self.columns.ids {
+            Some(ids) => ids.take(rows)?,
+            None => Arc::new(Int64Array::from_iter_values(first..self.next_row)),
+        };
+        let carried = self.columns.carried.par_iter_mut().with_max_len(1).map(|column| column.take(rows));
+        let carried: Vec<ArrayRef> = carried.collect::<Result<_>>()?;
+        Ok([vec![ids], carried].concat())
     }
 
-    /// Writes a row group of labelled rows.
-    pub(super) fn write(&mut self, ids: ArrayRef, segments: &[Segment], rows: MeasuredRows) -> Result<()> {
-        let mut columns: Vec<ArrayRef> =
-            vec![ids, segment_column(segments), Arc::new(Float32Array::from(rows.distances))];
-        columns.extend(rows.margins.map(|margins| Arc::new(Float32Array::from(margins)) as ArrayRef));
-        self.write_columns(columns)
+    /// Writes a row group of labelled rows, all of which have a segment without a name.
+    pub(super) fn write(&mut self, own: Vec<ArrayRef>, segments: &[Segment], rows: MeasuredRows) -> Result<()> {
+        let column = |values: Vec<f32>| Arc::new(Float32Array::from(values)) as ArrayRef;
+        let (distances, margins) = (column(rows.distances), rows.margins.map(column));
+        self.write_columns(LabelledColumns { own, names: None, distances, margins }, segments)
     }
 
     /// Writes a row group, encoded on all threads.
-    pub(crate) fn write_columns(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
-        self.groups.write(&columns)
+    pub(super) fn write_columns(&mut self, rows: LabelledColumns, segments: &[Segment]) -> Result<()> {
+        let mut own = rows.own.into_iter();
+        let mut columns: Vec<ArrayRef> = own.by_ref().take(1).collect();
+        if !self.parts.by_segment() {
+            columns.push(segment_column(segments));
+        }
+        columns.extend(rows.names);
+        columns.push(rows.distances);
+        columns.extend(rows.margins);
+        columns.extend(own);
+        self.parts.write(columns, segments)
     }
 
-    /// Writes the footer.
-    pub(crate) fn finish(self) -> Result<()> {
-        self.groups.finish().map(|_| ())
+    /// Writes what waits; only the footers are missing then.
+    pub(crate) fn finish(self) -> Result<UnsealedLabels> {
+        self.parts.finish()
     }
 }
 
 /// The column of segments: null for rows without one.
-pub(super) fn segment_column(segments: &[Segment]) -> ArrayRef {
+fn segment_column(segments: &[Segment]) -> ArrayRef {
     let has_number = |segment: &Segment| segment.number().is_some();
     let nulls = (!segments.iter().all(has_number)).then(|| segments.iter().map(has_number).collect::<NullBuffer>());
     Arc::new(Int32Array::new(segments.iter().map(|segment| segment.code()).collect(), nulls))

@@ -7,8 +7,9 @@ use arrow::array::{ArrayRef, DictionaryArray, Float32Array, Int32Array, StringAr
 use rayon::prelude::*;
 
 use super::OUTPUT_GROUP_ROWS;
+use super::parts::UnsealedLabels;
 use super::scratch::Kept;
-use super::segments::{SegmentTable, segment_column};
+use super::segments::{LabelledColumns, SegmentTable};
 use super::writer::hash;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -56,7 +57,7 @@ impl SegmentNames {
 }
 
 /// Writes all rows of `membership` to `table`; `strata` are the labels of each stratum. Returns the hash of all labels
-/// as little-endian i32, -1 for rows without a segment. Surveys see the segments too.
+/// as little-endian i32, -1 for rows without a segment, and the table. Surveys see the segments too.
 pub(super) fn weave(
     membership: &Membership,
     mut strata: Vec<Kept>,
@@ -64,7 +65,7 @@ pub(super) fn weave(
     mut table: SegmentTable<'_>,
     surveys: &mut dyn Ride,
     watch: Watch<'_>,
-) -> Result<String> {
+) -> Result<(String, UnsealedLabels)> {
     let margin = table.has_margin();
     let rules = membership.rules.len();
     let names = segments.names.iter().map(String::as_str).chain([UNKNOWN_STRATUM]);
@@ -91,22 +92,22 @@ pub(super) fn weave(
             hash(&rows.segments, &mut hasher);
             Ok::<_, Error>(rows)
         };
-        let (ids, rows) = rayon::join(|| table.take_ids(group.len()), fill);
+        let (own, rows) = rayon::join(|| table.take_own(group.len()), fill);
         let rows = rows?;
         surveys.see(&rows.segments)?;
         let keys: Vec<i32> = rows.segments.par_iter().map(|s| s.number_or(nameless) as i32).collect();
         let named = DictionaryArray::try_new(Int32Array::from(keys), names.clone());
         let named = named.map_err(|e| Error::Internal(format!("the segments' names: {e}")))?;
-        let mut columns: Vec<ArrayRef> =
-            vec![ids?, segment_column(&rows.segments), Arc::new(named), Arc::new(Float32Array::from(rows.distances))];
-        if margin {
-            columns.push(Arc::new(Float32Array::from(rows.margins)));
-        }
-        table.write_columns(columns)?;
+        let columns = LabelledColumns {
+            own: own?,
+            names: Some(Arc::new(named)),
+            distances: Arc::new(Float32Array::from(rows.distances)),
+            margins: margin.then(|| Arc::new(Float32Array::from(rows.margins)) as ArrayRef),
+        };
+        table.write_columns(columns, &rows.segments)?;
         watch.advance(Stage::Write, group.len() as u64);
     }
-    table.finish()?;
-    Ok(hasher.finalize().to_hex().to_string())
+    Ok((hasher.finalize().to_hex().to_string(), table.finish()?))
 }
 
 /// Rows of one row group.

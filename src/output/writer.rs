@@ -2,6 +2,7 @@
 
 use super::OUTPUT_GROUP_ROWS;
 use super::measure::{LabelSums, MeasuredRows, WaitingRows};
+use super::parts::UnsealedLabels;
 use super::scratch::{Kept, LabelScratch};
 use super::segments::SegmentTable;
 use crate::backend::Labels;
@@ -26,6 +27,14 @@ pub(crate) enum Output<'a> {
     Table(Box<SegmentTable<'a>>, &'a mut (dyn Ride + 'a)),
     /// To a file for one stratum's rows.
     Scratch(LabelScratch),
+}
+
+/// Labels after a pass.
+pub(crate) enum WrittenLabels {
+    /// Those of all rows, which lack only the footers of their files.
+    All(UnsealedLabels),
+    /// Those of a stratum.
+    Part(Kept),
 }
 
 /// Summary of the written labels.
@@ -91,9 +100,9 @@ impl<'a> LabelWriter<'a> {
         };
         match &mut self.output {
             Output::Table(table, surveys) => {
-                let (ids, measured) = rayon::join(|| table.take_ids(rows), measure);
-                let ids = ids?;
-                let (written, seen) = rayon::join(|| table.write(ids, &segments, measured), || surveys.see(&segments));
+                let (own, measured) = rayon::join(|| table.take_own(rows), measure);
+                let own = own?;
+                let (written, seen) = rayon::join(|| table.write(own, &segments, measured), || surveys.see(&segments));
                 written.and(seen)
             }
             Output::Scratch(scratch) => {
@@ -103,15 +112,12 @@ impl<'a> LabelWriter<'a> {
         }
     }
 
-    /// Passes on the remaining rows; a table is then complete but not yet synced. Also returns labels kept for later.
-    pub(crate) fn finish(mut self) -> Result<(LabelSummary, Option<Kept>)> {
+    /// Passes on the remaining rows. Also returns the table, or the labels kept for it.
+    pub(crate) fn finish(mut self) -> Result<(LabelSummary, WrittenLabels)> {
         self.flush()?;
         let kept = match self.output {
-            Output::Table(table, _) => {
-                table.finish()?;
-                None
-            }
-            Output::Scratch(scratch) => Some(scratch.finish()?),
+            Output::Table(table, _) => WrittenLabels::All(table.finish()?),
+            Output::Scratch(scratch) => WrittenLabels::Part(scratch.finish()?),
         };
         let mean_distance = self.sums.mean_distances(self.step);
         let LabelSums { counts, inertia, .. } = self.sums;

@@ -2,7 +2,7 @@
 
 /// The segment of a row in the whole bank. A row may have none: its stratum is unknown to the model, or an algorithm
 /// leaves it out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Segment(i32);
 
 impl Segment {

@@ -47,8 +47,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::{Opening, Source, id_type};
 use crate::job::{DECODER, FIXED, MIB};
+use crate::output::NewFiles;
 use crate::output::OUTPUT_GROUP_ROWS;
-use crate::output::Publication;
 use crate::output::TableWriter;
 
 pub use self::left_out::LeftOut;
@@ -153,7 +153,9 @@ pub fn rfm(request: &RfmRequest, observer: &dyn Observer, stop: &AtomicBool) -> 
 
 /// With the caller's `plan`, if any.
 fn run(request: &RfmRequest, plan: Option<RfmPlan>, watch: Watch<'_>) -> Result<RfmOutcome> {
-    let (mut publication, name) = Publication::of_table(&request.out, &request.inputs)?;
+    let keys = request.access.keys.clone().and_then(|mut keys| keys.path_mut().map(|path| path.clone()));
+    let arguments: Vec<_> = request.inputs.iter().cloned().chain(keys).collect();
+    let publication = NewFiles::of_table(&request.out, &arguments)?;
     let scratch = request.resources.existing_scratch_folder(request.out.parent());
     let source = Source::open_as(&request.inputs, Opening { access: &request.access, scratch: &scratch, watch })?;
     let columns = request.resolve(&source)?;
@@ -180,7 +182,7 @@ fn run(request: &RfmRequest, plan: Option<RfmPlan>, watch: Watch<'_>) -> Result<
         categories: top,
     };
     let schema = schema(&source, columns, &shape)?;
-    let file = publication.file(&name)?;
+    let file = publication.file(&request.out)?;
     let mut writer = TableWriter::new(file, request.out.clone(), schema.clone())?;
     watch.stage(Stage::Customers, partitions.len() as u64, "partitions", || {
         aggregate(&partitions, &shape, columns.numbers, &schema, &mut writer, watch)

@@ -18,8 +18,9 @@ tests!(
 );
 
 /// From top to bottom. A module may use itself and those before it.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "error",
+    "faults",
     "panics",
     "event",
     "simd",

@@ -34,7 +34,7 @@ fn outputs_that_cannot_be_written() {
         run("/proc/nope").is_refused(4, &["cannot create the folder /proc/nope", "choose another path"]);
     }
     let synth = Ran::from(hyades(["synth", "--rows", "10", "--out", &below]));
-    synth.is_refused(4, &["cannot create", &input]);
+    synth.is_refused(4, &["cannot write in the folder", &input]);
     assert_eq!(contents(&w.out()).len(), 3);
 }
 
@@ -48,10 +48,12 @@ fn outputs_inside_the_input() {
     for (input, out) in [(&folder, &folder), (&folder, &inside), (&pattern, &folder)] {
         run(input, out).is_refused(2, &[out, "lies inside the input", input, "choose a folder outside it"]);
     }
-    let over = w.text("in/model.json");
-    std::fs::rename(w.path("in/a.parquet"), &over).unwrap();
-    run(&over, &folder).is_refused(2, &["lies inside the input", &over]);
-    std::fs::rename(&over, w.path("in/a.parquet")).unwrap();
+    run(&w.text("in/a.parquet"), &folder).is_refused(2, &["holds a file that this run reads", "in/a.parquet"]);
+    let other = Workshop::new();
+    write(&other.path("a.parquet"), &three_groups(30));
+    let out = other.text("");
+    run(&root().join("data/customers.parquet").to_str().unwrap().to_owned(), &out)
+        .is_refused(2, &[&out, "holds a.parquet, which is not of an earlier run"]);
     assert!(contents(&w.path("in")) == before, "the input was changed");
 }
 
@@ -201,8 +203,8 @@ fn damaged_models() {
     let w = with_model();
     let (none, input) = (w.text("none.json"), w.text("a.parquet"));
     w.refused(2, &[&none, "no such file"], ["assign", &none, &input]);
-    let folder = w.text("fit");
-    w.refused(4, &[&folder], ["assign", &folder, &input]);
+    let folder = w.text("");
+    w.refused(2, &["is not the folder of a fit"], ["assign", &folder, &input]);
 }
 
 fn a_model_that_needs_more_columns() {

@@ -549,7 +549,7 @@ fn outputs_that_cannot_be_written() {
     let input = w.text("bank.parquet");
     std::fs::copy(bank(), &input).unwrap();
     let before = std::fs::read(&input).unwrap();
-    Ran::from(hyades(["check", &input, "--json", &input])).is_refused(2, &["it is an input"]);
+    Ran::from(hyades(["check", &input, "--json", &input])).is_refused(2, &["this run reads it"]);
     assert!(std::fs::read(&input).unwrap() == before);
     Ran::from(hyades(["check", &input, "--report", &w.text("out")])).is_refused(2, &["it is a folder"]);
     let nowhere = w.text("no/such/folder/a.json");

@@ -68,7 +68,7 @@ impl Workshop {
             std::fs::write(out.join(name), format!("the earlier {name}")).expect("an earlier output");
         }
         let files = r#"["segments/part-00000.parquet", "model.json", "manifest.json"]"#;
-        let manifest = format!("{{\"command\": \"fit\", \"files\": {files}}}\n");
+        let manifest = format!("{{\"command\": \"assign\", \"files\": {files}}}\n");
         std::fs::write(out.join("manifest.json"), manifest).expect("an earlier output");
         let before = contents(&out);
         Workshop { folder, before }
@@ -90,8 +90,19 @@ impl Workshop {
     /// Runs with `--out` and this output folder.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
         let mut all: Vec<std::ffi::OsString> = arguments.into_iter().map(|a| a.as_ref().to_owned()).collect();
+        if all.first().is_some_and(|verb| verb == "assign") {
+            self.make_room();
+        }
         all.extend(["--out".into(), self.out().into()]);
         hyades(all).into()
+    }
+
+    /// Removes the output of a fit, which labels may not replace.
+    pub(crate) fn make_room(&self) {
+        let is_fit = |text: String| text.contains("\"command\": \"fit\"");
+        if std::fs::read_to_string(self.out().join("manifest.json")).is_ok_and(is_fit) {
+            std::fs::remove_dir_all(self.out()).expect("removed");
+        }
     }
 
     /// Runs with `--out`; it must be refused, and the earlier output must be unchanged.

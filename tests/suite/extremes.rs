@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
 
-use crate::command::{Workshop, contents, done, json};
+use crate::command::{Ran, Workshop, contents, done, json};
 use crate::harness::{hyades, tests};
 use crate::tables::{f64s, i64s, noise, three_groups, write};
 
@@ -15,7 +15,7 @@ tests!(
     row_counts_that_wrap,
     limits_that_make_no_sense,
     roles_that_contradict_each_other,
-    a_folder_where_a_file_is_to_be_published,
+    a_folder_that_holds_what_no_run_published,
     a_reader_who_goes_away,
     assign_in_little_memory,
 );
@@ -146,17 +146,18 @@ fn roles_that_contradict_each_other() {
     w.refused(2, &["\"month\"", "folder's name"], fit(&["--id", "month"]));
 }
 
-fn a_folder_where_a_file_is_to_be_published() {
+fn a_folder_that_holds_what_no_run_published() {
     let w = Workshop::new();
     write(&w.path("a.parquet"), &three_groups(60));
     let out = w.path("elsewhere");
     std::fs::create_dir_all(out.join("model.json")).expect("a folder");
-    std::fs::create_dir_all(out.join("segments")).expect("a folder");
-    std::fs::write(out.join("segments/part-00000.parquet"), "earlier").expect("written");
-    let ran = hyades(["fit", &w.text("a.parquet"), "--k", "3", "--out", &w.text("elsewhere")]);
-    assert_eq!(ran.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&ran.stderr).contains("is a folder, but a file of that name would be published"));
-    assert_eq!(std::fs::read(out.join("segments/part-00000.parquet")).expect("still there"), b"earlier");
+    std::fs::write(out.join("report.txt"), "a month's work").expect("written");
+    let ran = Ran::from(hyades(["fit", &w.text("a.parquet"), "--k", "3", "--out", &w.text("elsewhere")]));
+    ran.is_refused(
+        2,
+        &["elsewhere holds model.json, which is not of an earlier run", "choose a new or an empty folder"],
+    );
+    assert_eq!(std::fs::read(out.join("report.txt")).expect("still there"), b"a month's work");
 }
 
 fn a_reader_who_goes_away() {

@@ -25,6 +25,8 @@ mod equality;
 mod errors;
 mod extremes;
 mod facade;
+#[cfg(feature = "faults")]
+mod faults;
 mod features;
 mod forge;
 mod fuzz;
@@ -35,6 +37,7 @@ mod join;
 mod models;
 mod privacy;
 mod profile;
+mod publication;
 mod recipe;
 mod request;
 mod rfm;
@@ -65,8 +68,11 @@ fn main() -> ExitCode {
         columns::tests(),
         changes::tests(),
         check::tests(),
+        #[cfg(feature = "faults")]
+        faults::tests(),
         features::tests(),
         join::tests(),
+        publication::tests(),
         #[cfg(feature = "cloud")]
         cloud::tests(),
         models::tests(),

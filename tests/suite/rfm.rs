@@ -228,7 +228,7 @@ fn outputs_in_the_wrong_place() {
     to(&input, "in/customers.parquet").is_refused(2, &["lies inside the input", &input]);
     to(&w.text("in/*.parquet"), "in/customers.parquet").is_refused(2, &["lies inside the input"]);
     to(&w.text("in/journal.parquet"), "in/journal.parquet").is_refused(2, &["lies inside the input"]);
-    to(&input, "out").is_refused(2, &["out is a folder, but a file of that name would be published"]);
+    to(&input, "out").is_refused(2, &["out: it is a folder; name a file in it"]);
     to(&input, "new/").is_refused(2, &["does not name a file; give one such as customers.parquet"]);
     to(&input, "in/journal.parquet/c.parquet").is_refused(2, &["is a file, not a folder"]);
     // A refused run leaves no folder behind, and an earlier table unchanged.

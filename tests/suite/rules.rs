@@ -244,14 +244,13 @@ fn a_model_replays_what_a_fit_labelled() {
     let w = with(RULES);
     for margin in [&["--margin"][..], &[]] {
         fit(&w, margin).succeeds();
-        let (labels, file) =
-            (labels_hash(&w.out()), std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap());
+        let (labels, table) = (labels_hash(&w.out()), read(&w.out().join("segments/part-00000.parquet")));
         std::fs::copy(w.out().join("model.json"), w.path("model.json")).unwrap();
         for more in [&[][..], &["--memory", "110MiB"]] {
             let base = ["assign", &w.text("model.json"), &w.text("a.parquet")];
             let ran = w.run([&base[..], margin, more].concat()).succeeds();
             assert_eq!(labels_hash(&w.out()), labels);
-            assert!(std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap() == file, "other bytes");
+            assert_eq!(read(&w.out().join("segments/part-00000.parquet")).columns(), table.columns());
             assert!(ran.out.contains("gold/1"), "{}", ran.out);
         }
     }
@@ -650,12 +649,12 @@ fn every_verb_knows_rules() {
     let bench = json(&json_path);
     assert_eq!((&bench["agree"], bench["runs"].as_array().unwrap().len()), (&Value::Bool(true), 2));
     fit(&w, &[]).succeeds();
-    let (labels, file) = (labels_hash(&w.out()), std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap());
+    let (labels, table) = (labels_hash(&w.out()), read(&w.out().join("segments/part-00000.parquet")));
     assert_eq!(bench["runs"][0]["labels_blake3"], labels.as_str());
     // Centroids at the fixpoint do not move.
     std::fs::copy(w.out().join("model.json"), w.path("start.json")).unwrap();
     fit(&w, &["--init", &w.text("start.json"), "--tol", "0"]).succeeds();
-    assert!(std::fs::read(w.out().join("segments/part-00000.parquet")).unwrap() == file);
+    assert_eq!(read(&w.out().join("segments/part-00000.parquet")).columns(), table.columns());
     let passes = |part: &Value| part["passes"].as_array().unwrap().len();
     assert!(manifest(&w)["parts"].as_array().unwrap().iter().all(|part| passes(part) <= 2));
     std::fs::write(&rules, RULES.replace("gold = 2", "gold = 3")).unwrap();

@@ -14,7 +14,7 @@ use crate::text::{KeySource, as_text};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct AssignRequest {
-    /// The model.json of a fit
+    /// The folder of a fit, or its model.json
     #[cfg_attr(feature = "cli", arg(value_name = "MODEL"))]
     pub model: PathBuf,
     /// Which tables to read.
@@ -32,6 +32,15 @@ pub struct AssignRequest {
     /// What to write.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub output: OutputOptions,
+}
+
+impl AssignRequest {
+    /// The files, folders and patterns that it reads.
+    pub(in crate::job) fn arguments(&self) -> Vec<PathBuf> {
+        let mut reads = self.clone();
+        (reads.output.out, reads.resources.scratch) = (None, None);
+        reads.paths().into_iter().map(|path| path.clone()).collect()
+    }
 }
 
 impl HasPaths for AssignRequest {
@@ -52,7 +61,7 @@ impl HasPaths for AssignRequest {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct ApplyRequest {
-    /// The model.json of a fit
+    /// The folder of a fit, or its model.json
     #[cfg_attr(feature = "cli", arg(value_name = "MODEL"))]
     pub model: PathBuf,
     /// Which tables to read.
@@ -74,4 +83,13 @@ pub struct ApplyRequest {
     /// Threads, memory and scratch space.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub resources: Resources,
+}
+
+impl ApplyRequest {
+    /// The files, folders and patterns that it reads.
+    pub(in crate::job) fn arguments(&self) -> Vec<PathBuf> {
+        let secrets = [&self.input.keys, &self.pseudonymise].into_iter().flatten();
+        let secrets = secrets.cloned().filter_map(|mut key| key.path_mut().map(|path| path.clone()));
+        self.input.all().into_iter().chain([self.model.clone()]).chain(secrets).collect()
+    }
 }

@@ -75,6 +75,10 @@ pub struct AssignColumns {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub id: Option<String>,
+    /// Protected and personal columns that --carry may copy to the labels
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "carry"))]
+    pub include: Vec<String>,
     /// Additional protected attributes, for an --audit
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "audit"))]

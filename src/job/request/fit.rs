@@ -142,6 +142,13 @@ impl FitRequest {
         schemars::schema_for!(FitRequest).to_value()
     }
 
+    /// The files, folders and patterns that it reads.
+    pub(in crate::job) fn arguments(&self) -> Vec<PathBuf> {
+        let mut reads = self.clone();
+        (reads.output.out, reads.resources.scratch) = (None, None);
+        reads.paths().into_iter().map(|path| path.clone()).collect()
+    }
+
     /// The request with every default filled in.
     ///
     /// # Errors

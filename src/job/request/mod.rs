@@ -26,7 +26,7 @@ pub use device::{BackendKind, DeviceOptions};
 pub(super) use fit::CheckedFit;
 pub use fit::{DivisionOptions, FitRequest};
 pub use input::InputOptions;
-pub use output::OutputOptions;
+pub use output::{OutputOptions, PartitionBy};
 pub use preparation::{PreparationOptions, RecipeSource};
 pub use profile::{ProfileColumns, ProfileRequest};
 pub use resources::Resources;
