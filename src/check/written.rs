@@ -159,6 +159,6 @@ mod tests {
         assert_eq!(as_text(&sample), None);
         assert_eq!(as_text(&sample[..10]), None, "too few to tell");
         let days: Vec<f64> = (1..=28).map(|day| f64::from(20_240_200 + day)).collect();
-        assert!(are_days(&days) && !are_days(&days.iter().map(|d| d + 99.0).collect::<Vec<_>>()));
+        assert!(are_days(&days) && !are_days(&days.iter().map(|d| d + 1200.0).collect::<Vec<_>>()));
     }
 }

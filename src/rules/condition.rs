@@ -292,7 +292,7 @@ impl Compiler<'_> {
                     SqlType::Date => Operand::date(text)
                         .or_else(|| self.fail(at(), format!("{:?} is not a date; write DATE '2026-01-31'", cut(text)))),
                     SqlType::Timestamp(None, _) => Operand::timestamp(text).or_else(|| {
-                        let what = format!("{:?} is not a time between the years 1678 and 2262", cut(text));
+                        let what = format!("{:?} is not a time", cut(text));
                         self.fail(at(), format!("{what}; write TIMESTAMP '2026-01-31 12:00:00'"))
                     }),
                     _ => self.unsupported(expr),

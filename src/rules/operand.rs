@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray};
 use arrow::buffer::NullBuffer;
-use arrow::compute::{CastOptions, cast, cast_with_options, kernels::cast_utils::Parser};
+use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
 
@@ -13,6 +15,8 @@ use crate::input::{ValueKind, as_f64};
 
 /// Decimal digits of a 64-bit integer.
 const INT_DIGITS: u8 = 19;
+/// Decimal digits of the seconds of the year 9999.
+const SECOND_DIGITS: u8 = 12;
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// The kind of a value. Only values of the same kind can be compared.
@@ -262,9 +266,12 @@ impl Operand {
 
     /// `2026-01-31 12:00:00`, optionally with a fraction of a second and an offset from UTC.
     pub(super) fn timestamp(text: &str) -> Option<Self> {
-        let ticks: ArrayRef = Arc::new(Int64Array::from(vec![TimestampNanosecondType::parse(text)?]));
-        let form = Form::Decimal { whole: INT_DIGITS - 9, scale: 9 };
-        Some(Self::constant(OperandKind::Time, form, Arc::new(fraction(&ticks, 9).ok()?)))
+        let utc: Tz = "+00:00".parse().ok()?;
+        let time = string_to_datetime(&utc, text).ok()?;
+        let nanos = i128::from(time.timestamp()) * 1_000_000_000 + i128::from(time.timestamp_subsec_nanos());
+        let nanos = Decimal128Array::from(vec![nanos]).with_precision_and_scale(DECIMAL128_MAX_PRECISION, 9).ok()?;
+        let form = Form::Decimal { whole: SECOND_DIGITS, scale: 9 };
+        Some(Self::constant(OperandKind::Time, form, Arc::new(nanos)))
     }
 
     pub(super) fn is_constant(&self) -> bool {

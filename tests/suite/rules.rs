@@ -556,10 +556,7 @@ fn conditions_that_are_refused() {
     is("1 = 1", "at 1:1: 1 = 1 does not use a column");
     is("tier + 1 = 2", "at 1:1: tier + 1: arithmetic needs numbers, not text and a number");
     is("x < DATE '2026-02-30'", "at 1:10: \"2026-02-30\" is not a date; write DATE '2026-01-31'");
-    is(
-        "x < TIMESTAMP 'noon'",
-        "at 1:15: \"noon\" is not a time between the years 1678 and 2262; write TIMESTAMP '2026-01-31 12:00:00'",
-    );
+    is("x < TIMESTAMP 'noon'", "at 1:15: \"noon\" is not a time; write TIMESTAMP '2026-01-31 12:00:00'");
     is("code LIKE '1%'", "at 1:1: code LIKE '1%': LIKE compares a column of text with a pattern such as 'HY%'");
     for (condition, part) in [
         ("lower(tier) = 'gold'", "at 1:1: lower(tier)"),

@@ -65,6 +65,10 @@ fn int96_is_read_as_microseconds() {
     let fit = ["fit", &case("int96_9999.parquet"), "--k", "3", "--rules", &case("int96_rules.toml")];
     w.run(fit).succeeds();
     assert_eq!(taken(&w), [200, 200], "after 2100 and before 1900, as DuckDB counts");
+    std::fs::write(w.path("last.toml"), "[[rule]]\nname='last'\nwhen=\"closed_on >= TIMESTAMP '9999-01-01 00:00:00'\"")
+        .unwrap();
+    w.run(["fit", &case("int96_9999.parquet"), "--k", "3", "--rules", &w.text("last.toml")]).succeeds();
+    assert_eq!(taken(&w), [200]);
     let ends = |case_name: &str| {
         let report = checked(&w, &[&case(case_name)]);
         let numbers = &column(&report, "closed_on")["numbers"];

@@ -34,30 +34,24 @@ pub(crate) fn check(bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
     Ok(Some(kept))
 }
 
-/// The types of the fields of the structures in a footer, from field 1 on.
-const FILE_FIELDS: &[u8] = &[I32, LIST, I64, LIST, LIST, BINARY, LIST, STRUCT, BINARY];
-const SCHEMA_FIELDS: &[u8] = &[I32, I32, I32, BINARY, I32, I32, I32, I32, I32, STRUCT];
-const GROUP_FIELDS: &[u8] = &[LIST, I64, I64, LIST, I64, I64, I16];
-const CHUNK_FIELDS: &[u8] = &[BINARY, I64, STRUCT, I64, I32, I64, I32, STRUCT, BINARY];
-const COLUMN_FIELDS: &[u8] =
-    &[I32, LIST, LIST, I32, I64, I64, I64, LIST, I64, I64, I64, STRUCT, LIST, I64, I32, STRUCT, STRUCT];
+/// A required field, which decoders check.
+const REQUIRED: u8 = 0;
+/// Where a footer describes a column chunk, and the types of the optional fields there, from field 1 on.
+const COLUMN: [i64; 3] = [4, 1, 3];
+const COLUMN_FIELDS: [u8; 17] = [
+    REQUIRED, REQUIRED, REQUIRED, REQUIRED, REQUIRED, REQUIRED, REQUIRED, LIST, REQUIRED, I64, I64, STRUCT, LIST, I64,
+    I32, STRUCT, STRUCT,
+];
 
 /// The place of a dictionary in its file.
-const DICTIONARY_OFFSET: [i64; 4] = [4, 1, 3, 11];
+const DICTIONARY_OFFSET: i64 = 11;
 
 /// Whether a field of a footer is not what Parquet has under its number.
 fn is_foreign_in_footer(path: &[i64], kind: u8, value: i64) -> bool {
-    let Some((id, above)) = path.split_last() else { return false };
-    let fields = match above {
-        [] => FILE_FIELDS,
-        [2] => SCHEMA_FIELDS,
-        [4] => GROUP_FIELDS,
-        [4, 1] => CHUNK_FIELDS,
-        [4, 1, 3] => COLUMN_FIELDS,
-        _ => return false,
-    };
-    let expected = usize::try_from(*id).ok().and_then(|id| fields.get(id.checked_sub(1)?));
-    expected.is_some_and(|&expected| kind != expected) || path == DICTIONARY_OFFSET && value == 0
+    let Some((&id, _)) = path.split_last().filter(|(_, above)| **above == COLUMN) else { return false };
+    let expected = usize::try_from(id).ok().and_then(|id| COLUMN_FIELDS.get(id.checked_sub(1)?));
+    let is_other = expected.is_some_and(|&expected| expected != REQUIRED && kind != expected);
+    is_other || id == DICTIONARY_OFFSET && value == 0
 }
 
 /// What the header of a page claims.
@@ -143,10 +137,8 @@ impl SchemaDepth {
 
 /// Types of the compact protocol that matter here; `END` marks the end of a structure.
 const END: u8 = 0;
-const I16: u8 = 4;
 const I32: u8 = 5;
 const I64: u8 = 6;
-const BINARY: u8 = 8;
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
@@ -317,13 +309,17 @@ mod tests {
 
     #[test]
     fn foreign_fields_are_cut_out() {
-        // Field 1 (I32) = 2; field 3 as a list of two I32, where Parquet has an I64; field 4, an empty list; field 40.
-        let footer = [0x15, 4, 0x29, 0x25, 2, 4, 0x19, 0x0c, 0x05, 80, 6, 0x00];
-        let kept = [0x15, 4, 0x09, 8, 0x0c, 0x05, 80, 6, 0x00];
-        assert_eq!(check(&footer).unwrap().as_deref(), Some(&kept[..]));
-        assert_eq!(check(&kept).unwrap(), None);
-        // Two in a row: fields 3 and 4 are I32.
-        let footer = [0x15, 4, 0x25, 2, 0x15, 2, 0x19, 0x0c, 0x00];
-        assert_eq!(check(&footer).unwrap().as_deref(), Some(&[0x15, 4, 0x09, 10, 0x0c, 0x00][..]));
+        // Row groups, their columns, and what a column is.
+        let footer = |column: &[u8]| [&[0x49, 0x1c, 0x19, 0x1c, 0x3c][..], column, &[0, 0, 0, 0]].concat();
+        let edited = |column: &[u8]| check(&footer(column)).unwrap();
+        // Field 1 (I32) = 2; field 15, a list of two I32 where Parquet has an I32; field 16, a struct; field 40.
+        let kept = [0x15, 4, 0x0c, 32, 0, 0x05, 80, 6];
+        assert_eq!(edited(&[0x15, 4, 0xe9, 0x25, 2, 4, 0x1c, 0, 0x05, 80, 6]), Some(footer(&kept)));
+        assert_eq!(edited(&kept), None);
+        // Several in a row: fields 8 and 10 as I32, and a dictionary at byte 0; field 12 is a struct.
+        let several = [0x15, 4, 0x75, 2, 0x25, 2, 0x16, 0, 0x1c, 0];
+        assert_eq!(edited(&several), Some(footer(&[0x15, 4, 0x0c, 24, 0])));
+        // Field 2 is required: a decoder says what is wrong with it.
+        assert_eq!(edited(&[0x15, 4, 0x15, 2]), None);
     }
 }
