@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use super::request::ConvertRequest;
+use super::request::{ConvertRequest, Resources};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::CsvInput;
@@ -50,7 +50,8 @@ pub struct ConvertOutcome {
 /// ```
 pub fn convert(request: &ConvertRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<ConvertOutcome> {
     let watch = Watch::new(observer, stop);
-    request.resources.install(|| run(request, watch))
+    let resources = Resources { threads: request.threads, ..Resources::default() };
+    resources.install(|| run(request, watch))
 }
 
 fn run(request: &ConvertRequest, watch: Watch<'_>) -> Result<ConvertOutcome> {

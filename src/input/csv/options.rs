@@ -94,9 +94,9 @@ pub struct CsvOptions {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum CsvHeader {
-    /// It has
+    /// The first line has the names
     Yes,
-    /// It is a row; columns are named column_1, column_2 and so on
+    /// The first line is a row; columns are named column_1, column_2 and so on
     No,
 }
 

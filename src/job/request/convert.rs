@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Resources;
 use crate::input::CsvOptions;
 
 /// Which CSV files to write as Parquet.
@@ -22,7 +21,8 @@ pub struct ConvertRequest {
     /// How the files are written.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub csv: CsvOptions,
-    /// Threads.
-    #[cfg_attr(feature = "cli", command(flatten))]
-    pub resources: Resources,
+    /// Threads [default: one per processor]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub threads: Option<usize>,
 }
