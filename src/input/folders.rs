@@ -1,6 +1,7 @@
 //! What names imply: which files in a folder are input, which folders belong to a table format, and how URLs are
 //! displayed.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
@@ -31,6 +32,44 @@ fn ends_in(path: &Path, endings: &[&str]) -> bool {
     let unpacked = path.with_extension("");
     let name = if is(path, "gz") { unpacked.as_path() } else { path };
     endings.iter().any(|ending| is(name, ending))
+}
+
+/// Whether a file begins and ends as Parquet does, whatever its name (`000001_0`, `part.parquet.snappy`). One that
+/// cannot be read does not.
+pub(crate) fn holds_parquet(path: &Path) -> bool {
+    let read = || -> std::io::Result<bool> {
+        // Opening a pipe would wait.
+        if !std::fs::metadata(path)?.is_file() {
+            return Ok(false);
+        }
+        let mut file = std::fs::File::open(path)?;
+        let (mut first, mut last) = ([0; 4], [0; 4]);
+        file.read_exact(&mut first)?;
+        let end = file.seek(SeekFrom::End(-4))?;
+        file.read_exact(&mut last)?;
+        Ok(end >= 8 && first == last && [*b"PAR1", *b"PARE"].contains(&first))
+    };
+    read().unwrap_or(false)
+}
+
+/// The text that a folder's name stands for: Hive, Spark and others write bytes as `%2F` that names cannot have. Invalid
+/// escapes are kept as they are.
+pub(crate) fn unescaped(name: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
+    let (bytes, mut text, mut at) = (name.as_bytes(), Vec::new(), 0);
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                text.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                text.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(text).unwrap_or_else(|_| name.to_owned())
 }
 
 /// The first folder of a table format among paths below another folder: its path with a trailing `/`, and the format.
@@ -79,6 +118,21 @@ mod tests {
         assert_eq!(found("a/.hoodie/x"), Some(("a/".into(), "a Hudi table")));
         assert_eq!(found("a/metadata/v1.json"), None);
         assert_eq!(found("_delta_log"), None);
+    }
+
+    #[test]
+    fn names_of_folders_are_unescaped() {
+        for (name, text) in [
+            ("M%C3%BCnchen%2FOst", "München/Ost"),
+            ("a+b%20c", "a+b c"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+            ("%+1%41", "%+1A"),
+            ("%FF", "%FF"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(unescaped(name), text);
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) use self::column::{ColumnReader, as_f64, fault};
 pub(crate) use self::csv::CsvInput;
 pub use self::csv::{CsvHeader, CsvOptions};
 pub use self::file::Access;
-pub(crate) use self::file::{BATCH_ROWS, read_at, write_at};
+pub(crate) use self::file::{BATCH_ROWS, ReadContent, read_at, write_at};
 pub(crate) use self::id_keys::{id_type, is_whole_id, whole_ids};
 pub(crate) use self::ids::{IdFindings, IdStream, check_ids};
 pub(crate) use self::join::JoinCounts;

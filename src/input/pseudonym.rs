@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::id_keys::id_bytes;
 use crate::error::{Error, Result};
-use crate::text::KeySource;
+use crate::text::{KeySource, is_utf16, unmarked};
 
 /// The context string of BLAKE3's key derivation: other uses of the same secret get different keys.
 const PURPOSE: &str = "hyades 2026-11-22 pseudonyms of customers";
@@ -39,7 +39,13 @@ impl Pseudonym {
     /// secret.
     pub(crate) fn new(source: &KeySource) -> Result<Self> {
         let (secret, name) = source.read("--pseudonymise")?;
-        let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
+        // The same key, saved by another editor.
+        let secret = unmarked(&secret);
+        if is_utf16(secret) && 3 * secret.iter().filter(|&&byte| byte == 0).count() > secret.len() {
+            let text = format!("the key in {name} is UTF-16, which would give other pseudonyms; save it as UTF-8");
+            return Err(Error::usage(text).of_option("--pseudonymise"));
+        }
+        let secret = secret.strip_suffix(b"\n").unwrap_or(secret);
         let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
         if secret.len() < SHORTEST_SECRET {
             return Err(Error::usage(format!(

@@ -12,7 +12,9 @@ use super::beside::JoinedColumns;
 use super::cloud;
 use super::cloud::{Ahead, Object};
 use super::csv::convert;
-use super::file::{Access, Footer, Keys, RangeFile, gone, read_footer, read_footer_of, tail, vet_unchanged};
+use super::file::{
+    Access, ContentHashes, Footer, Keys, RangeFile, ReadContent, gone, read_footer, read_footer_of, tail, vet_unchanged,
+};
 use super::place::{ColumnPlace, FileColumn, FoundFile, TableVersion, discover};
 use super::schema::{SchemaOfFile, SourceColumn, unify};
 use crate::error::{Error, ErrorKind, Result};
@@ -45,6 +47,8 @@ pub struct SourceFile {
     /// What is read instead of a file in another format than Parquet.
     converted: Option<RangeFile>,
     pub(crate) footer: Footer,
+    /// The hashes of what was read.
+    hashes: Arc<ContentHashes>,
     columns: Vec<FileColumn>,
     /// The rows of each row group that are not deleted; empty: none are deleted.
     live: Vec<BooleanBuffer>,
@@ -161,7 +165,8 @@ impl SourceFile {
                 column.place = ColumnPlace::Locked(why.clone());
             }
         }
-        Ok(SourceFile { path, object, converted, footer, columns, live, table: member.map(|member| member.table) })
+        let (hashes, table) = (Arc::default(), member.map(|member| member.table));
+        Ok(SourceFile { path, object, converted, footer, hashes, columns, live, table })
     }
 
     /// Opens the file to read a column of a row group, by the column's position in the file.
@@ -171,7 +176,12 @@ impl SourceFile {
         }
         let extent = self.object.as_ref().map_or(0..0, |_| self.extent(group, root));
         let opened = RangeFile::open(&self.path, self.object.as_ref(), extent).map_err(|e| gone(&self.path, e))?;
-        opened.unchanged_since(self.footer.stamp)
+        Ok(opened.unchanged_since(self.footer.stamp)?.hashed(&self.hashes))
+    }
+
+    /// What was read of it so far; None: no column chunk was read completely.
+    pub(crate) fn content(&self) -> Option<ReadContent> {
+        self.hashes.read(self.footer.metadata.metadata())
     }
 
     /// Fails unless a local file is still the one whose footer was read.
@@ -270,7 +280,7 @@ impl Source {
 
     fn with_keys(inputs: &[PathBuf], keys: Option<Arc<Keys>>, opening: Opening<'_>) -> Result<Self> {
         let Opening { access, scratch, watch } = opening;
-        let found = watch.stage(Stage::Open, 0, "files", || discover(inputs))?;
+        let found = watch.stage(Stage::Open, 0, "files", || discover(inputs, watch))?;
         let found = convert(found, &access.csv, scratch, watch)?;
         watch.stage(Stage::Open, 0, "files", || Self::of_files(found, keys))
     }
@@ -380,8 +390,7 @@ impl Source {
                 rows += here;
             }
         }
-        let (files, columns, joined) = (self.files.clone(), self.columns.clone(), self.joined.clone());
-        Source { files, columns, row_groups, kept: some, rows, joined, keys: self.keys.clone() }
+        Source { row_groups, kept: some, rows, ..self.clone() }
     }
 
     /// The selected rows of a row group; None: all.

@@ -9,7 +9,7 @@ use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::HasPaths;
 use crate::backend::DeviceWork;
-use crate::input::{Fetched, IdFindings, JoinCounts, Pseudonym, Source, SourceFile};
+use crate::input::{Fetched, IdFindings, JoinCounts, Pseudonym, ReadContent, Source, SourceFile};
 use crate::model::{InputFile, PartModel};
 use crate::prepare::ColumnCounts;
 use crate::rules::RuleCount;
@@ -133,6 +133,9 @@ pub(super) struct ManifestInput {
     /// Size and footer.
     #[serde(flatten)]
     pub file: InputFile,
+    /// What was read of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<ReadContent>,
     /// Whether it, or a column of it, is encrypted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
@@ -207,6 +210,7 @@ fn manifest_inputs(source: &Source) -> Vec<ManifestInput> {
         table: f.table().map(|(folder, _)| folder.display().to_string()),
         table_version: f.table().map(|(_, version)| version),
         file,
+        content: f.content(),
         encrypted: f.is_encrypted(),
     };
     files(source).zip(input_files(source)).map(input).collect()

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::utf8;
 
 const FORMAT: &str = "hyades-model";
 
@@ -38,11 +39,10 @@ struct Head {
 }
 
 pub(super) fn load_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => Error::usage(format!("{}: not a model: it is not text", path.display()))
-            .of_kind(ErrorKind::Model)
-            .of_file(path),
-        _ => Error::io("read", path, &e),
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+    utf8(bytes).map_err(|why| {
+        let error = Error::usage(format!("{}: not a model: {why}", path.display()));
+        error.of_kind(ErrorKind::Model).of_file(path)
     })
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod as_text;
 mod beginning;
 pub(crate) mod dates;
+mod encoding;
 mod escape;
 mod figures;
 pub(crate) mod nearest;
@@ -16,6 +17,7 @@ pub(crate) use self::beginning::LONGEST_SHOWN;
 pub(crate) use self::beginning::beginning;
 pub use self::dates::day;
 pub(crate) use self::dates::{date, day_of, parse as parse_date, parse_time};
+pub(crate) use self::encoding::{is_utf16, unmarked, utf8};
 pub(crate) use self::escape::quoted;
 pub use self::escape::shown;
 pub(crate) use self::figures::grouped;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::encoding::utf8;
 use super::escape::quoted;
 use super::nearest::nearest;
 use super::secret::KeySource;
@@ -45,9 +46,9 @@ impl TomlText {
     }
 
     fn new(bytes: Vec<u8>, name: String, file: Option<PathBuf>) -> Result<Self> {
-        match String::from_utf8(bytes) {
+        match utf8(bytes) {
             Ok(text) => Ok(TomlText { text, file, name }),
-            Err(_) => Err(refusal(format!("{name}: it is not text"), file.as_deref())),
+            Err(why) => Err(refusal(format!("{name}: {why}"), file.as_deref())),
         }
     }
 

@@ -28,6 +28,7 @@ mod facade;
 #[cfg(feature = "faults")]
 mod faults;
 mod features;
+mod files;
 mod forge;
 mod fuzz;
 mod golden;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         profile::tests(),
         columns::tests(),
         changes::tests(),
+        files::tests(),
         check::tests(),
         #[cfg(feature = "faults")]
         faults::tests(),

@@ -37,13 +37,15 @@ pub(crate) struct Finder {
     stores: HashMap<String, Arc<dyn ObjectStore>>,
     input: Arc<Input>,
     found: usize,
+    /// Objects below a prefix that are not read.
+    passed_over: Vec<PathBuf>,
 }
 
 impl Default for Finder {
     fn default() -> Self {
         let permits = Semaphore::new(REQUESTS);
         let input = Input { plans: Default::default(), permits, requests: AtomicU64::new(0), bytes: AtomicU64::new(0) };
-        Finder { stores: HashMap::new(), input: Arc::new(input), found: 0 }
+        Finder { stores: HashMap::new(), input: Arc::new(input), found: 0, passed_over: Vec::new() }
     }
 }
 
@@ -87,6 +89,11 @@ impl Finder {
         Ok(found.into_iter().map(|meta| self.object(&place, meta)).collect())
     }
 
+    /// The objects below prefixes that are not read, since their names are not those of Parquet.
+    pub(crate) fn passed_over(self) -> Vec<PathBuf> {
+        self.passed_over
+    }
+
     fn place(&mut self, text: &str) -> Result<StorePlace> {
         let refuse = |why: &str| {
             let shown = shown_url(text);
@@ -128,7 +135,7 @@ impl Finder {
     }
 
     /// One object, or the Parquet files below it; tries first what the name looks like.
-    fn named(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
+    fn named(&mut self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         if place.scheme == ObjectStoreScheme::Http {
             return self.one(place, text);
         }
@@ -151,18 +158,18 @@ impl Finder {
     }
 
     /// The Parquet files below a prefix, as in a folder.
-    fn below(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
+    fn below(&mut self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         let depth = place.path.parts().count();
         let mut files = self.list(place, &place.path)?;
         if let Some((folder, kind)) = table_format(files.iter().map(|meta| inside(meta, depth).join("/"))) {
             return Err(table_format_fault(&format!("{}/{folder}", text.trim_end_matches('/')), kind));
         }
-        files.retain(|meta| is_taken(&inside(meta, depth)));
+        files.retain(|meta| self.takes(place, meta, depth));
         Ok(files)
     }
 
     /// The files that a pattern matches, and the Parquet files below the folders that it matches.
-    fn matches(&self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
+    fn matches(&mut self, place: &StorePlace, text: &str) -> Result<Vec<ObjectMeta>> {
         let pattern = Pattern::new(place.path.as_ref())
             .map_err(|e| Error::usage(format!("invalid pattern {text}: {e}")).of_file(Path::new(text)))?;
         let fixed: StorePath = place.path.parts().take_while(|part| !part.as_ref().contains(['*', '['])).collect();
@@ -171,10 +178,21 @@ impl Finder {
         let mut files = self.list(place, &fixed)?;
         files.retain(|meta| {
             let folder: StorePath = meta.location.parts().take(depth).collect();
-            let below = inside(meta, depth);
-            pattern.matches_with(folder.as_ref(), options) && (below.is_empty() || is_taken(&below))
+            let named = pattern.matches_with(folder.as_ref(), options);
+            named && (inside(meta, depth).is_empty() || self.takes(place, meta, depth))
         });
         Ok(files)
+    }
+
+    /// Whether an object in a folder `depth` segments deep counts as input.
+    fn takes(&mut self, place: &StorePlace, meta: &ObjectMeta, depth: usize) -> bool {
+        let names = inside(meta, depth);
+        let is_hidden = names.iter().any(|name| is_skipped(name));
+        let is_taken = !is_hidden && names.last().is_some_and(|name| is_parquet(Path::new(name)));
+        if !is_hidden && !is_taken {
+            self.passed_over.push(format!("{}{}", place.base, meta.location).into());
+        }
+        is_taken
     }
 
     fn list(&self, place: &StorePlace, below: &StorePath) -> Result<Vec<ObjectMeta>> {
@@ -217,11 +235,6 @@ impl Finder {
 /// The path segments of an object after the first `depth`.
 fn inside(meta: &ObjectMeta, depth: usize) -> Vec<String> {
     meta.location.parts().skip(depth).map(|part| part.as_ref().to_owned()).collect()
-}
-
-/// Whether a file in a folder counts as input, given the path segments that lead to it.
-fn is_taken(names: &[String]) -> bool {
-    !names.iter().any(|name| is_skipped(name)) && names.last().is_some_and(|name| is_parquet(Path::new(name)))
 }
 
 /// The store of a URL, configured from the environment variables of its vendor's tools.

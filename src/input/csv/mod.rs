@@ -110,7 +110,7 @@ impl CsvInput {
     /// A file that is not CSV: by its name; or records of different lengths, open quotes, bytes that are not of its
     /// encoding, each with its line. Options that are not understood.
     pub(crate) fn read(inputs: &[PathBuf], options: &CsvOptions, watch: Watch<'_>) -> Result<Self> {
-        let found = watch.stage(Stage::Open, 0, "files", || discover(inputs))?;
+        let found = watch.stage(Stage::Open, 0, "files", || discover(inputs, watch))?;
         if let Some(other) = found.iter().find(|file| !holds_csv(file)) {
             return Err(Error::usage(format!(
                 "{} is not CSV by its name; expected .csv, .tsv or .txt, or one of them with .gz",

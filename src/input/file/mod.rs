@@ -1,6 +1,8 @@
 //! One Parquet file: ranges of bytes, validation of footers and pages, encryption.
 
+mod content;
 mod footer;
+mod hashed;
 mod keys;
 mod pages;
 mod positional;
@@ -10,6 +12,7 @@ mod stamp;
 mod thrift;
 mod types;
 
+pub(crate) use self::content::{ContentHashes, ReadContent};
 pub(crate) use self::footer::{Footer, read_footer, read_footer_of, tail};
 pub use self::keys::Access;
 pub(crate) use self::keys::Keys;

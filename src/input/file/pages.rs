@@ -13,10 +13,10 @@ use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
-use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::BATCH_ROWS;
+use super::hashed::HashedChunk;
 use super::range::RangeFile;
 use super::thrift::{DATA, DATA_V2, DICTIONARY, PageClaims, page_claims};
 
@@ -35,14 +35,14 @@ const MAX_REPEATED: u64 = 1 << 30;
 
 /// One row group of a file, for the decoder.
 pub(crate) struct GuardedGroup {
-    file: Arc<RangeFile>,
+    file: RangeFile,
     metadata: Arc<ParquetMetaData>,
     group: usize,
 }
 
 impl GuardedGroup {
     pub(crate) fn new(file: RangeFile, metadata: Arc<ParquetMetaData>, group: usize) -> Self {
-        GuardedGroup { file: Arc::new(file), metadata, group }
+        GuardedGroup { file, metadata, group }
     }
 }
 
@@ -53,7 +53,9 @@ impl RowGroups for GuardedGroup {
 
     fn column_chunks(&self, column: usize) -> ParquetResult<Box<dyn PageIterator>> {
         let group = self.metadata.row_group(self.group);
-        let pages = Pages::open(self.file.clone(), group.column(column), group.num_rows())?;
+        let range = group.column(column).byte_range();
+        let chunk = HashedChunk::new(self.file.clone(), self.group, column, range);
+        let pages = Pages::open(Arc::new(chunk), group.column(column), group.num_rows())?;
         Ok(Box::new(OneChunk(Some(pages))))
     }
 
@@ -80,8 +82,8 @@ impl PageIterator for OneChunk {}
 
 /// The pages of one column chunk. Runs alongside the reader that decodes them, one header ahead.
 struct Pages {
-    inner: SerializedPageReader<RangeFile>,
-    file: Arc<RangeFile>,
+    inner: SerializedPageReader<HashedChunk>,
+    file: Arc<HashedChunk>,
     chunk: ChunkPages,
     /// Where the next header begins, and where the chunk ends.
     at: u64,
@@ -103,7 +105,7 @@ struct ChunkPages {
 }
 
 impl Pages {
-    fn open(file: Arc<RangeFile>, column: &ColumnChunkMetaData, rows: i64) -> ParquetResult<Self> {
+    fn open(file: Arc<HashedChunk>, column: &ColumnChunkMetaData, rows: i64) -> ParquetResult<Self> {
         let chunk = ChunkPages {
             kind: column.column_type(),
             type_length: column.column_descr().type_length(),
@@ -140,8 +142,12 @@ impl Pages {
         let left = self.end - self.at;
         let mut length = left.min(1 << 10);
         loop {
-            match page_claims(&self.file.get_bytes(self.at, length as usize)?) {
-                Ok(claims) => return Ok(claims),
+            let bytes = self.file.peek(self.at, length as usize)?;
+            match page_claims(&bytes) {
+                Ok(claims) => {
+                    self.file.note(self.at, &bytes[..claims.header as usize]);
+                    return Ok(claims);
+                }
                 Err(_) if length < left.min(16 << 20) => length = (length << 7).min(left).min(16 << 20),
                 Err(why) => return Err(refuse(format!("the page at byte {} has a corrupt header: {why}", self.at))),
             }

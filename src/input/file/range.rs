@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::content::ContentHashes;
 use super::stamp::{Stamp, changed};
 use crate::error::{Error, Result};
 use crate::input::cloud::{Object, Reading};
@@ -20,6 +21,8 @@ pub(crate) struct RangeFile {
     /// Where it begins in a local file.
     start: u64,
     size: u64,
+    /// Where the hashes of what is read are collected.
+    hashes: Option<Arc<ContentHashes>>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +47,7 @@ impl RangeFile {
         match object {
             Some(object) => {
                 let origin = Origin::Object(Reading::open(object, extent));
-                Ok(RangeFile { origin, start: 0, size: object.size() })
+                Ok(RangeFile { origin, start: 0, size: object.size(), hashes: None })
             }
             None => File::open(path).and_then(|f| Self::of(f, path)).map_err(|e| Error::io("read", path, &e)),
         }
@@ -54,7 +57,16 @@ impl RangeFile {
     pub(crate) fn of(file: File, path: &Path) -> std::io::Result<Self> {
         let meta = file.metadata()?;
         let local = LocalFile { file, path: path.to_path_buf(), stamp: Stamp::of(&meta), failed: Mutex::default() };
-        Ok(RangeFile { origin: Origin::File(Arc::new(local)), start: 0, size: meta.len() })
+        Ok(RangeFile { origin: Origin::File(Arc::new(local)), start: 0, size: meta.len(), hashes: None })
+    }
+
+    /// The same file, whose column chunks are hashed as they are read.
+    pub(crate) fn hashed(self, hashes: &Arc<ContentHashes>) -> Self {
+        RangeFile { hashes: Some(hashes.clone()), ..self }
+    }
+
+    pub(super) fn hashes(&self) -> Option<&Arc<ContentHashes>> {
+        self.hashes.as_ref()
     }
 
     /// The state of a local file when it was opened.
@@ -78,7 +90,7 @@ impl RangeFile {
 
     /// `size` bytes of it from `start` on, as a file of their own.
     pub(crate) fn part(&self, start: u64, size: u64) -> Self {
-        RangeFile { origin: self.origin.clone(), start: self.start + start, size }
+        RangeFile { origin: self.origin.clone(), start: self.start + start, size, hashes: None }
     }
 
     /// The end of the bytes that may be read ahead from an offset: beyond its range, an object was not requested.

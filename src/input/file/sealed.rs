@@ -11,6 +11,7 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::content::ChunkHasher;
 use super::range::{RangeFile, RangeReader};
 
 /// Bytes of an encrypted part in addition to its content: a nonce and a tag.
@@ -39,8 +40,11 @@ pub(crate) fn open(
     batch: usize,
     kept: Option<RowSelection>,
 ) -> ParquetResult<ParquetRecordBatchReader> {
-    let end = end_of(metadata.metadata().row_group(index), &mask);
-    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(SealedFile { file, end }, metadata)
+    let chunks = included(metadata.metadata().row_group(index), &mask);
+    let end = chunks.iter().map(|(_, (start, length))| start + length).max().unwrap_or(0);
+    let hasher = |(leaf, range)| ChunkHasher::new(file.hashes(), index, leaf, range);
+    let hashers = chunks.into_iter().filter_map(hasher).collect();
+    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(SealedFile { file, end, hashers }, metadata)
         .with_row_groups(vec![index])
         .with_projection(mask)
         .with_batch_size(batch);
@@ -59,15 +63,26 @@ pub(crate) fn reworded(why: &str) -> &str {
     }
 }
 
-fn end_of(group: &RowGroupMetaData, mask: &ProjectionMask) -> u64 {
+/// The leaves of `mask`, and where their chunks begin and how long they are.
+fn included(group: &RowGroupMetaData, mask: &ProjectionMask) -> Vec<(usize, (u64, u64))> {
     let read = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
-    read.map(|(_, column)| column.byte_range()).map(|(start, length)| start + length).max().unwrap_or(0)
+    read.map(|(leaf, column)| (leaf, column.byte_range())).collect()
 }
 
 /// A file with encrypted column chunks to read, which end at `end`.
 struct SealedFile {
     file: RangeFile,
     end: u64,
+    hashers: Vec<ChunkHasher>,
+}
+
+/// The most bytes of an encrypted page header that is hashed.
+const LONGEST_HEADER: u64 = 64 << 10;
+
+impl SealedFile {
+    fn note(&self, start: u64, bytes: &[u8]) {
+        self.hashers.iter().for_each(|hasher| hasher.note(start, bytes));
+    }
 }
 
 impl Length for SealedFile {
@@ -90,6 +105,10 @@ impl ChunkReader for SealedFile {
                 "the encrypted part at byte {start} claims {claimed} bytes; expected {NONCE_AND_TAG} to {left}"
             )));
         }
+        // The data of pages are noted below; their headers are read only here.
+        if !self.hashers.is_empty() && claimed <= LONGEST_HEADER {
+            self.note(start, &self.file.get_bytes(start, 4 + claimed as usize)?);
+        }
         self.file.get_read(start)
     }
 
@@ -97,6 +116,8 @@ impl ChunkReader for SealedFile {
         if (length as u64) < NONCE_AND_TAG + 4 {
             return Err(ParquetError::General(format!("the encrypted part at byte {start} has {length} bytes")));
         }
-        self.file.get_bytes(start, length)
+        let bytes = self.file.get_bytes(start, length)?;
+        self.note(start, &bytes);
+        Ok(bytes)
     }
 }

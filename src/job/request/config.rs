@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::utf8;
 
 /// A request with paths in it.
 pub(in crate::job) trait HasPaths: Sized {
@@ -27,10 +28,8 @@ pub(in crate::job) trait HasPaths: Sized {
 /// Reads a request.
 pub(super) fn read<R: DeserializeOwned + HasPaths>(path: &Path) -> Result<R> {
     let fault = |text: String| Error::usage(text).of_kind(ErrorKind::Config).of_file(path);
-    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => fault(format!("{}: it is not text", path.display())),
-        _ => Error::io("read", path, &e),
-    })?;
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+    let text = utf8(bytes).map_err(|why| fault(format!("{}: {why}", path.display())))?;
     let mut request: R = toml::from_str(&text).map_err(|e| fault(format!("{}: {e}", path.display())))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for path in request.paths() {
