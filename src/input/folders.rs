@@ -52,8 +52,8 @@ pub(crate) fn holds_parquet(path: &Path) -> bool {
     read().unwrap_or(false)
 }
 
-/// The text that a folder's name stands for: Hive, Spark and others write bytes as `%2F` that names cannot have. Invalid
-/// escapes are kept as they are.
+/// The text that a folder's name stands for: Hive, Spark and others write bytes that names cannot have as `%2F`.
+/// Invalid escapes are kept as they are.
 pub(crate) fn unescaped(name: &str) -> String {
     let digit = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
     let (bytes, mut text, mut at) = (name.as_bytes(), Vec::new(), 0);

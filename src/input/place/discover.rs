@@ -27,8 +27,8 @@ struct Discovered {
 
 /// The files that `inputs` stand for. Folders are walked in name order; `.parquet`, `.parq` and `.pq` files in them
 /// count, and others that begin and end as Parquet does; or `.csv` and `.tsv` files (also with `.gz`) where there is no
-/// Parquet. Names that begin with `.` or `_` are skipped, as in Spark and Hive; all others that are not read are named in
-/// a note. Objects count by their names alone.
+/// Parquet. Names that begin with `.` or `_` are skipped, as in Spark and Hive; all others that are not read are named
+/// in a note. Objects count by their names alone.
 ///
 /// # Errors
 /// [`Error::Absent`] if a path, a pattern or a version matches nothing.
@@ -112,8 +112,8 @@ fn once(files: &[FoundFile], seen: &mut HashSet<PathBuf>) -> Result<()> {
     }
 }
 
-/// Adds the file at `path`, or those in the folder, which belongs to `input`; `above` has the places of the folders that
-/// lead to it.
+/// Adds the file at `path`, or those in the folder, which belongs to `input`; `above` has the places of the folders
+/// that lead to it.
 fn add(
     (input, path): (&Path, &Path),
     above: &mut Vec<PathBuf>,
