@@ -181,7 +181,7 @@ fn tables_that_cannot_be_joined() {
     let text: ArrayRef = Arc::new((0..30).map(|i| Some(i.to_string())).collect::<StringArray>());
     refused(&[("id", text), ("z", z())], &["has \"id\" as Utf8, the input as Int64; convert one of them"]);
     w.refused(
-        2,
+        8,
         &["no such file", "nowhere.parquet"],
         ["fit", &left, "--k", "3", "--join", &w.text("nowhere.parquet")],
     );

@@ -121,7 +121,7 @@ impl Drop for ChunkHasher {
 mod tests {
     use super::*;
 
-    fn hasher(hashes: &Arc<ContentHashes>, before: Parts) -> ChunkHasher {
+    fn hasher(hashes: &Arc<ContentHashes>, before: ReadParts) -> ChunkHasher {
         ChunkHasher { hashes: hashes.clone(), chunk: (0, 0), range: 4..10, before, parts: Mutex::default() }
     }
 
