@@ -81,7 +81,8 @@ pub(super) fn publish(profile: Option<&ProfileReport>, run: &str, publication: &
 
 /// The profile of the fit that made a model, where it lies beside the model and belongs to it.
 pub(super) fn of_fit(path: &Path, model: &Model) -> Option<ProfileReport> {
-    let text = std::fs::read_to_string(path.with_file_name(PROFILE)).ok()?;
+    let beside = if path.is_dir() { path.join(PROFILE) } else { path.with_file_name(PROFILE) };
+    let text = std::fs::read_to_string(beside).ok()?;
     let profile: ProfileReport = serde_json::from_str(&text).ok()?;
     let rules = model.division.iter().flat_map(|division| division.counts.iter().map(|rule| rule.rows));
     let segments = model.parts.iter().flat_map(|part| part.fitted.centroids().counts_.iter().copied());
