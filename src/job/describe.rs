@@ -70,6 +70,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         labels_blake3: &labels.blake3,
     };
     let report = describe(&rows.source, columns, of, request.resources.budget(), watch)?;
+    std::iter::once(&rows.source).chain(&rows.beside).try_for_each(Source::vet_unchanged)?;
     if let Some(path) = json {
         files.text(path, &as_json(&report)?)?;
         files.commit()?;

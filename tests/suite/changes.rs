@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use hyades::check::{CheckRequest, check};
 use hyades::event::{Event, Observer, Silent, Stage};
 use hyades::job::{
-    ApplyRequest, AssignRequest, ClusteringOptions, FitRequest, InputOptions, OutputOptions, apply, assign, fit,
+    ApplyRequest, AssignRequest, ClusteringOptions, FitRequest, InputOptions, OutputOptions, ProfileRequest, apply,
+    assign, fit, profile,
 };
 use hyades::transactions::{RfmRequest, rfm};
 use hyades::{Error, Result};
@@ -16,7 +17,7 @@ use hyades::{Error, Result};
 use crate::harness::{folder, tests};
 use crate::tables::{batch, i64s, three_groups, write, write_batch};
 
-tests!(a_fit, a_fit_with_a_join, assign_and_apply, a_check, a_journal);
+tests!(a_fit, a_fit_with_a_join, assign_and_apply, a_check, a_profile, a_journal);
 
 /// How a file is changed.
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +160,17 @@ fn a_check() {
     for stage in [Stage::Check, Stage::Ids] {
         refused(&input, stage, &out, |observer, stop| check(&request, observer, stop));
     }
+}
+
+fn a_profile() {
+    let folder = folder();
+    let (input, out) = (folder.path().join("labelled.parquet"), folder.path().join("profile.json"));
+    let mut table = three_groups(300);
+    table.push(("segment", i64s((0..300).map(|i| i % 3))));
+    write(&input, &table);
+    let request =
+        ProfileRequest { input: InputOptions::of([&input]), json: Some(out.clone()), ..ProfileRequest::default() };
+    refused(&input, Stage::Profile, &out, |observer, stop| profile(&request, observer, stop));
 }
 
 fn a_journal() {
