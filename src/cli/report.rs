@@ -146,7 +146,9 @@ fn columns(preparation: &Preparation) -> String {
         }
     }
     for c in &preparation.columns {
-        let fill = c.fill.map_or_else(|| "refused".into(), |t| format!("{} ({})", beside(c.raw(t), c.unit), c.missing));
+        let of = if c.fill_is_of_sample() { " of a sample" } else { "" };
+        let fill =
+            c.fill.map_or_else(|| "refused".into(), |t| format!("{} ({}{of})", beside(c.raw(t), c.unit), c.missing));
         out.add_row(vec![
             shown(&c.name),
             shown(&c.data_type),

@@ -184,6 +184,13 @@ impl PreparedColumn {
         landed[0].is_finite().then(|| self.gridder(step_exponent).grid(landed[0]).0 as i32)
     }
 
+    /// Whether later gaps get the median of the rows that were probed, and not of all rows: where the fit had no gap,
+    /// and no other need of quartiles, it does not look for the median of all.
+    pub fn fill_is_of_sample(&self) -> bool {
+        let is_of_category = self.from.as_ref().is_some_and(Derivation::is_of_category);
+        self.missing == Missing::Median && self.scale != Scale::Robust && self.missing_count() == 0 && !is_of_category
+    }
+
     /// Values that were missing in the fit.
     pub fn missing_count(&self) -> u64 {
         self.seen.counts.missing()
