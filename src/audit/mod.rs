@@ -56,7 +56,7 @@ impl Audit {
     /// An audit of `protected` columns over so many segments. Rows without a segment count to the last.
     pub(crate) fn new(source: &Source, protected: &[Protected], segments: usize) -> Self {
         let mut audit = Audit { segments, columns: Vec::new(), left_out: Vec::new() };
-        for &protected in protected {
+        for protected in protected.iter().cloned() {
             let column = &source.columns()[protected.column];
             let kind = ValueKind::of(&column.data_type);
             if kind.is_numeric() || kind == ValueKind::Text {
@@ -73,7 +73,7 @@ impl Audit {
     pub(crate) fn report(self, seen: Audited, labels_blake3: &str) -> AuditReport {
         let attribute = |(column, counts): (AuditedColumn, Counts)| Attribute {
             column: column.name,
-            attribute: column.protected.attribute,
+            attribute: column.protected.attribute.into_owned(),
             is_feature: column.protected.is_feature,
             found: match counts {
                 Counts::Numbers(numbers) => numbers.report(column.kind == ValueKind::Date),

@@ -28,7 +28,7 @@ pub struct Attribute {
     /// Its name.
     pub column: String,
     /// The attribute it likely holds.
-    pub attribute: &'static str,
+    pub attribute: String,
     /// Whether it is a feature nevertheless.
     pub is_feature: bool,
     /// Its counts.

@@ -10,7 +10,7 @@ use super::report::ColumnReport;
 use super::sentinel::{Codes, sentinels};
 use super::value::Value;
 use super::written::{Written, are_days, as_text};
-use crate::roles::{personal_data as personal_name, protected_attribute};
+use crate::roles::{LeftOutColumn, Reason, Roles, personal_data as personal_name};
 use crate::text::{date, percent, quoted};
 
 /// Share of a single value from which a column is nearly constant.
@@ -22,8 +22,33 @@ const ROWS_FOR_IDS: u64 = 100;
 /// Estimated share of distinct values that suggests an id: three standard errors below all.
 const ALL_DIFFERENT: f64 = 1.0 - 3.0 * super::DISTINCT_ERROR;
 
+/// What a fit would do with a column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Role<'a> {
+    /// Why it is left out, if it is.
+    left_out: Option<&'a LeftOutColumn>,
+    /// The protected attribute that it is.
+    attribute: Option<&'a str>,
+    is_code: bool,
+}
+
+impl<'a> Role<'a> {
+    pub(super) fn of(roles: &'a Roles, column: usize, name: &str) -> Self {
+        let protected = roles.protected.iter().find(|p| p.column == column);
+        Role {
+            left_out: roles.reason(name),
+            attribute: protected.map(|p| p.attribute.as_ref()),
+            is_code: roles.codes.contains(&column),
+        }
+    }
+
+    fn reason(self) -> Option<&'a Reason> {
+        self.left_out.map(|left| &left.reason)
+    }
+}
+
 /// The personal data that a column likely holds, and the reason to think so.
-pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Option<String> {
+pub(super) fn personal_data(name: &str, role: Role<'_>, profile: &Profile, class: Class) -> Option<String> {
     let by_shape = match &profile.values {
         ColumnValues::Text(text) => personal::by_shape(&text.sample)
             .map(|(what, share)| format!("likely {what}: {} of the sampled values look so", percent(share))),
@@ -33,7 +58,11 @@ pub(super) fn personal_data(name: &str, profile: &Profile, class: Class) -> Opti
         _ => None,
     };
     // A flag tells whether there is an address, not the address.
-    let by_name = || personal_name(name).filter(|_| class != Class::Boolean);
+    let by_comment = match role.reason() {
+        Some(Reason::Personal(what)) => Some(*what),
+        _ => None,
+    };
+    let by_name = || personal_name(name).or(by_comment).filter(|_| class != Class::Boolean);
     by_shape.or_else(|| Some(format!("likely {}, by its name", by_name()?)))
 }
 
@@ -43,6 +72,7 @@ struct ColumnFacts<'a> {
     profile: &'a Profile,
     /// The personal data it likely holds, from [`personal_data`].
     personal: Option<&'a str>,
+    role: Role<'a>,
 }
 
 /// Severity, kind and text of a finding.
@@ -50,16 +80,22 @@ type ColumnFinding = (Severity, &'static str, String);
 type ColumnFinder = fn(&ColumnFacts<'_>) -> Option<ColumnFinding>;
 
 /// Finders for every column, in the order of the report.
-const OF_ANY_COLUMN: [ColumnFinder; 5] = [personal, protected, mistyped, absent, empty];
+const OF_ANY_COLUMN: [ColumnFinder; 6] = [personal, protected, other_role, mistyped, absent, empty];
 /// Finders for columns that have values; [`sentinel_codes`] and [`likely_id`] follow them.
-const OF_VALUES: [ColumnFinder; 7] = [mostly_missing, infinite, nan, empty_text, padded, constant, written_otherwise];
+const OF_VALUES: [ColumnFinder; 8] =
+    [mostly_missing, infinite, nan, empty_text, padded, constant, written_otherwise, code];
 
 /// Kinds of findings about text that is neither a category nor an id.
 pub(super) const AS_TEXT: [&str; 3] = ["number_as_text", "percentage_as_text", "date_as_text"];
 
 /// The findings about one column. `personal` is the result of [`personal_data`].
-pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Option<String>) -> Vec<Finding> {
-    let facts = ColumnFacts { report, profile, personal: personal.as_deref() };
+pub(super) fn of_column(
+    report: &ColumnReport,
+    profile: &Profile,
+    personal: Option<String>,
+    role: Role<'_>,
+) -> Vec<Finding> {
+    let facts = ColumnFacts { report, profile, personal: personal.as_deref(), role };
     let mut found: Vec<ColumnFinding> = OF_ANY_COLUMN.iter().filter_map(|find| find(&facts)).collect();
     if profile.present() > 0 {
         found.extend(OF_VALUES.iter().filter_map(|find| find(&facts)));
@@ -74,9 +110,7 @@ pub(super) fn of_column(report: &ColumnReport, profile: &Profile, personal: Opti
 
 fn personal(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let what = facts.personal?;
-    let by_name =
-        personal_name(&facts.report.name).is_some() && matches!(facts.report.class, Class::Number | Class::Date);
-    let remedy = if by_name {
+    let remedy = if facts.role.left_out.is_some() && matches!(facts.report.class, Class::Number | Class::Date) {
         "a fit leaves it out unless --include names it"
     } else {
         "leave it out with --exclude unless it is meant to be used"
@@ -85,10 +119,27 @@ fn personal(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
 }
 
 fn protected(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
-    let attribute = protected_attribute(&facts.report.name).filter(|_| facts.personal.is_none())?;
+    let attribute = facts.role.attribute.filter(|_| facts.personal.is_none())?;
     let text =
         format!("a protected attribute ({attribute}), by its name; a fit leaves it out unless --include names it");
     Some((Note, "protected_attribute", text))
+}
+
+/// What a fit takes it for by its name.
+fn other_role(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
+    let left_out = facts.role.left_out?;
+    let kind = match left_out.reason {
+        Reason::LikelyOutcome => "outcome",
+        Reason::NamedLikeId => "second_id",
+        Reason::Index => "index",
+        _ => return None,
+    };
+    Some((Note, kind, format!("{}; a fit leaves it out", left_out.why())))
+}
+
+fn code(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
+    let text = "likely a code, by its name; a fit uses it as a quantity: encode it in a recipe, or --exclude it";
+    facts.role.is_code.then(|| (Note, "code", text.to_owned()))
 }
 
 fn mistyped(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
@@ -199,6 +250,11 @@ fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<ColumnFinding> {
 
 fn likely_id(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let (report, present) = (facts.report, facts.profile.present());
+    match facts.role.left_out {
+        Some(left) if left.reason == Reason::ShapedLikeId => return Some((Note, "likely_id", left.why())),
+        Some(left) if left.reason == Reason::NamedLikeId => return None,
+        _ => {}
+    }
     let may_be_id = match report.class {
         Class::Number => report.numbers.as_ref().is_some_and(|n| n.whole),
         Class::Text => true,
@@ -213,7 +269,13 @@ fn likely_id(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
         return None;
     }
     let how = if report.distinct_exact { "every value is" } else { "as far as can be estimated, every value is" };
-    Some((Note, "likely_id", format!("likely an id: {how} different; it is no feature")))
+    let text = match report.class {
+        Class::Number if facts.role.left_out.is_none() => {
+            format!("{how} different; if it is an id, leave it out of a fit with --exclude")
+        }
+        _ => format!("likely an id: {how} different; it is no feature"),
+    };
+    Some((Note, "likely_id", text))
 }
 
 fn positive(n: u64) -> Option<u64> {

@@ -49,6 +49,7 @@ pub use value::Value;
 
 use self::across::Pairs;
 use self::expect::Expectations;
+use self::findings::Role;
 use self::pass::{PassOutcome, pass};
 use self::profile::Profile;
 use crate::error::{Error, ErrorKind, Result};
@@ -56,7 +57,7 @@ use crate::event::{Observer, Watch};
 use crate::input::{IdFindings, Source, SourceColumn, agreed, check_ids};
 use crate::job::{InputOptions, Resources, inputs};
 use crate::output::NewFiles;
-use crate::roles::guess_id;
+use crate::roles::{RoleRequest, Roles, guess_id, read_words};
 use crate::text::{percent, quoted, shown};
 
 /// Correlations at least this strong, positive or negative, are reported.
@@ -73,6 +74,10 @@ pub struct CheckRequest {
     /// The customers' id [default: a column named like one]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub id: Option<String>,
+    /// Words for further protected attributes, from a text file: one a line, such as
+    /// kz_gs = sex
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub protected_words: Option<PathBuf>,
     /// TOML with [table] and [columns.NAME]: what is expected; what is broken ends
     /// with exit code 3
     #[allow(
@@ -144,7 +149,8 @@ pub fn check(
         let all: Vec<usize> =
             (0..source.columns().len()).filter(|&c| source.columns()[c].conflicts.is_empty()).collect();
         inputs::join(&mut source, &all, &request.resources, None, watch)?;
-        let report = examine(&source, id, expectations.as_ref(), request.resources.budget(), watch)?;
+        let roles = request.roles(&source, id)?.sort(&source)?;
+        let report = examine(&source, (id, &roles), expectations.as_ref(), request.resources.budget(), watch)?;
         source.vet_unchanged()?;
         if let Some(path) = &request.json {
             let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
@@ -162,12 +168,28 @@ pub fn check(
 fn new_files(request: &CheckRequest, source: &Source) -> Result<NewFiles> {
     let keys = request.input.keys.clone().and_then(|mut keys| keys.path_mut().map(|path| path.clone()));
     let found = source.files().iter().chain(source.joined_files()).map(|f| f.path.clone());
-    let arguments: Vec<PathBuf> = found.chain(request.input.all()).chain(request.expect.clone()).chain(keys).collect();
+    let arguments: Vec<PathBuf> = found
+        .chain(request.input.all())
+        .chain(request.expect.clone())
+        .chain(request.protected_words.clone())
+        .chain(keys)
+        .collect();
     let mut files = NewFiles::default();
     for path in request.json.iter().chain(&request.page) {
         files.add(path, &arguments)?;
     }
     Ok(files)
+}
+
+impl CheckRequest {
+    /// The roles that a fit would give the columns.
+    fn roles(&self, source: &Source, id: Option<usize>) -> Result<RoleRequest> {
+        Ok(RoleRequest {
+            id: id.map(|id| source.columns()[id].name.clone()),
+            protected_words: read_words(self.protected_words.as_deref())?,
+            ..RoleRequest::default()
+        })
+    }
 }
 
 /// The input with the columns of joined tables, whose values have not been looked up yet.
@@ -199,7 +221,7 @@ fn id_of(request: &CheckRequest, source: &Source) -> Result<Option<usize>> {
 /// Examines everything.
 fn examine(
     source: &Source,
-    id: Option<usize>,
+    (id, roles): (Option<usize>, &Roles),
     expectations: Option<&Expectations>,
     memory: u64,
     watch: Watch<'_>,
@@ -209,7 +231,7 @@ fn examine(
     let PassOutcome { profiles, pairs, paired, rows } = pass(source, id, &limits, memory, watch)?;
     let repeated = repeated_values(source, id, expectations, memory, watch)?;
     let duplicate_rows = rows.map(rows::duplicates);
-    let described = describe(source, &profiles, id);
+    let described = describe(source, &profiles, id, roles);
     let expectations = expectations.map(|e| Expectation {
         checked: e.count,
         breaches: e.breaches(source, &profiles, &described.is_personal, |at| repeated.get(&at).map(|f| f.duplicates)),
@@ -266,13 +288,14 @@ struct DescribedColumns {
     is_personal: Vec<bool>,
 }
 
-fn describe(source: &Source, profiles: &[Profile], id: Option<usize>) -> DescribedColumns {
+fn describe(source: &Source, profiles: &[Profile], id: Option<usize>, roles: &Roles) -> DescribedColumns {
     let mut described = DescribedColumns::default();
-    for (column, profile) in source.columns().iter().zip(profiles) {
-        let personal = findings::personal_data(&column.name, profile, Class::of(&column.data_type));
+    for (at, (column, profile)) in source.columns().iter().zip(profiles).enumerate() {
+        let role = Role::of(roles, at, &column.name);
+        let personal = findings::personal_data(&column.name, role, profile, Class::of(&column.data_type));
         described.is_personal.push(personal.is_some());
         let report = report::column(column, profile, personal.is_some());
-        let found = findings::of_column(&report, profile, personal).into_iter();
+        let found = findings::of_column(&report, profile, personal, role).into_iter();
         // The id column is known to be one: "likely an id" would add nothing.
         let is_id = id.is_some_and(|id| source.columns()[id].name == column.name);
         described.findings.extend(found.filter(|f| !(is_id && f.kind == "likely_id")));

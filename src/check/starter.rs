@@ -52,10 +52,10 @@ pub fn starting_recipe(
     let report = check(request, observer, stop)?;
     let source = super::open(request, Watch::none())?;
     let categories = report.columns.iter().filter(|c| is_category(&report, c)).map(|c| c.name.clone()).collect();
-    let roles = RoleRequest { id: request.id.clone(), encoded: categories, ..RoleRequest::default() };
-    let roles = roles.resolve(&source)?;
+    let id = request.id.as_ref().and_then(|id| source.position(id));
+    let roles = RoleRequest { encoded: categories, ..request.roles(&source, id)? }.resolve(&source)?;
     let is_feature = |name: &str| roles.features.iter().any(|&f| source.columns()[f].name == name);
-    let left_out = |name: &str| roles.left_out.iter().find(|(column, _)| column == name).map(|(_, why)| why.as_str());
+    let is_code = |name: &str| roles.codes.iter().any(|&c| source.columns()[c].name == name);
     let mut out = format!(
         "# A recipe for {} rows of {} columns. It was written from what `hyades check` finds; change what you know\n\
          # better. `hyades recipe schema` prints its schema, README.md has all choices.\n\n\
@@ -71,9 +71,9 @@ pub fn starting_recipe(
         if report.id.as_ref().is_some_and(|id| id.column == column.name) {
             out.push_str("# the id\n");
         } else if is_feature(&column.name) {
-            section(&mut out, column);
-        } else if let Some(why) = left_out(&column.name) {
-            let _ = writeln!(out, "# no feature: {}", shown(why));
+            section(&mut out, column, is_code(&column.name));
+        } else if let Some(left) = roles.reason(&column.name) {
+            let _ = writeln!(out, "# no feature: {}", shown(&left.why()));
         }
     }
     correlated(&mut out, &report);
@@ -112,11 +112,14 @@ fn seen(column: &ColumnReport) -> String {
 }
 
 /// The choices for a feature.
-fn section(out: &mut String, column: &ColumnReport) {
+fn section(out: &mut String, column: &ColumnReport, is_code: bool) {
     let mut lines = Vec::new();
     if column.class == Class::Text {
         lines.push("encode = \"one-hot\"   # or \"frequency\"; or \"ordinal\" with order = [...]".to_owned());
         lines.push(format!("top = {}", column.distinct.min(OWN)));
+    }
+    if is_code {
+        lines.push("# encode = \"one-hot\"   # if its numbers are codes, without the other choices".to_owned());
     }
     if let Some(n) = &column.numbers {
         if !n.sentinels.is_empty() {

@@ -213,8 +213,9 @@ pub(super) struct SynthArgs {
     pub(super) threads: Option<usize>,
 }
 
-/// A request, with missing fields taken from a file.
-fn over(request: FitRequest, config: Option<&Path>) -> Result<FitRequest> {
+/// A request, with its lists split and missing fields taken from a file.
+fn over(mut request: FitRequest, config: Option<&Path>) -> Result<FitRequest> {
+    request.columns = request.columns.split_lists()?;
     match config {
         Some(path) => request.or(FitRequest::from_toml(path)?),
         None => Ok(request),

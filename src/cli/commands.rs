@@ -61,8 +61,9 @@ fn tables(
     }
 }
 
-pub(super) fn assign(request: &AssignRequest, console: &Console) -> Result<()> {
-    let outcome = job::assign(request, console.observer.as_ref(), &console.stop)?;
+pub(super) fn assign(mut request: AssignRequest, console: &Console) -> Result<()> {
+    request.columns = request.columns.split_lists()?;
+    let outcome = job::assign(&request, console.observer.as_ref(), &console.stop)?;
     let profile = (outcome.profile.as_ref(), outcome.fit_profile.as_ref());
     tables(&outcome.model, &outcome.labels, profile, outcome.audit.as_ref())?;
     if !console.quiet {

@@ -83,7 +83,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.verb {
         Verb::Synth(args) => commands::synth(args, &console),
         Verb::Fit(args) => commands::fit(*args, &console),
-        Verb::Assign(request) => commands::assign(&request, &console),
+        Verb::Assign(request) => commands::assign(*request, &console),
         Verb::Profile(request) => commands::profile(&request, &console),
         Verb::Plan(args) => commands::plan(*args, &console),
         Verb::Check(request) => commands::check(&request, &console),

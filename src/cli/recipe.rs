@@ -20,6 +20,10 @@ pub(super) struct InitArgs {
     /// The customers' id [default: a column named like one]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
+    /// Words for further protected attributes, from a text file: one a line, such as
+    /// kz_gs = sex
+    #[arg(long, value_name = "FILE")]
+    protected_words: Option<PathBuf>,
     #[command(flatten)]
     resources: Resources,
 }
@@ -32,6 +36,7 @@ pub(super) fn init(args: &InitArgs, console: &Console) -> Result<()> {
     let request = CheckRequest {
         input: args.input.clone(),
         id: args.id.clone(),
+        protected_words: args.protected_words.clone(),
         resources: args.resources.clone(),
         ..CheckRequest::default()
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, DictionaryArray, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::assign::{Asked, add_counts, batches, division, roles, tell_unseen, typed};
+use super::assign::{add_counts, batches, division, roles, tell_unseen, typed};
 use super::fitted_model::FittedModel;
 use super::request::ApplyRequest;
 use super::{ids, inputs, strata};
@@ -18,6 +18,7 @@ use crate::input::{IdStream, RowGroup, Source};
 use crate::model::{Model, PartModel};
 use crate::output::{NewFiles, TableWriter};
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
+use crate::roles::RoleRequest;
 use crate::rules::{Division, Membership, UNKNOWN_STRATUM};
 use crate::tiles::Layout;
 
@@ -72,7 +73,7 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
     let mut source = typed(source, &preparations);
     let division = division(&model, &request.model, &source)?;
-    let asked = Asked { id: request.id.as_ref(), protect: &[], outcomes: &[] };
+    let asked = RoleRequest { id: request.id.clone(), ..RoleRequest::default() };
     let roles = roles(asked, &preparations, id_column, &source)?;
     let needed = [roles.features, division.columns()].concat();
     inputs::join(&mut source, &needed, &request.resources, request.out.parent(), watch)?;

@@ -151,8 +151,8 @@ fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opene
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
     let source = typed(source, &preparations);
     let division = division(&model, &request.model, &source)?;
-    let asked = Asked { id: columns.id.as_ref(), protect: &columns.protect, outcomes: &columns.outcome };
-    let roles = roles(asked, &preparations, id_column, &source)?;
+    let roles = roles(columns.roles()?, &preparations, id_column, &source)?;
+    inputs::tell_id(&source, &roles, watch);
     strata::vet_id(roles.id, &division, &source)?;
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));
@@ -263,14 +263,6 @@ fn label(
     Ok(LabelledParts { parts, labels, table, names: named, audit, profile })
 }
 
-/// The roles as requested.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) id: Option<&'a String>,
-    pub(super) protect: &'a [String],
-    pub(super) outcomes: &'a [String],
-}
-
 /// The source, in which columns of nulls without a type have the kind that the recipes expect.
 pub(super) fn typed(source: Source, recipes: &[&Preparation]) -> Source {
     source.with_types_of_nulls(|name| match recipes.iter().any(|r| r.encodes(name)) {
@@ -284,7 +276,7 @@ pub(super) fn typed(source: Source, recipes: &[&Preparation]) -> Source {
 /// # Errors
 /// Columns of the recipes that the input lacks, all listed, or that differ between files.
 pub(super) fn roles(
-    asked: Asked<'_>,
+    asked: RoleRequest,
     recipes: &[&Preparation],
     id_column: Option<&str>,
     source: &Source,
@@ -306,12 +298,10 @@ pub(super) fn roles(
     }
     let remembered = id_column.filter(|name| source.position(name).is_some()).map(str::to_owned);
     let request = RoleRequest {
-        id: asked.id.cloned().or(remembered),
+        id: asked.id.or(remembered),
         encoded: columns.iter().filter(|name| recipes.iter().any(|r| r.encodes(name))).cloned().collect(),
         features: columns,
-        protect: asked.protect.to_vec(),
-        outcomes: asked.outcomes.to_vec(),
-        ..RoleRequest::default()
+        ..asked
     };
     request.resolve(source)
 }

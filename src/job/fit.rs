@@ -25,7 +25,7 @@ use crate::model::{Model, ModelDivision, PartModel, Provenance};
 use crate::output::{Destination, Kept, LabelSummary, NewTable, Publication, SegmentNames, UnsealedLabels};
 use crate::prepare::Design;
 use crate::profile::ProfileReport;
-use crate::roles::Roles;
+use crate::roles::{self, Roles};
 use crate::rules::{Division, Membership, Stratum};
 use crate::survey::SegmentLog;
 
@@ -76,7 +76,7 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let names = source.columns().iter().map(|c| c.name.as_str());
     let division = Division::read(request.division.rules.as_deref(), &source)?;
     // A recipe can encode columns that are not numbers.
-    let wanted = outputs::features_of(request.columns.roles(recipe.encoded(names)), &request.output, &source);
+    let wanted = outputs::features_of(request.columns.roles(recipe.encoded(names))?, &request.output, &source);
     let roles = wanted.resolve(&source)?;
     let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?;
     let roles = strata::without_strata(roles, &division, &source)?;
@@ -126,20 +126,22 @@ fn vet_rows(source: &Source, k: usize) -> Result<()> {
     Ok(())
 }
 
-/// Reports how the id was found, and which columns are left out.
+/// Reports how the id was found, which columns are left out, and which features are likely codes.
 fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
-    if let Some(id) = roles.id.filter(|_| roles.id_guessed) {
-        watch.note(format!("id column: {} (by its name; --id to choose another)", source.columns()[id].name));
-    }
-    if !roles.left_out.is_empty() {
-        let list: Vec<String> = roles.left_out.iter().map(|(name, why)| format!("{name} ({why})")).collect();
-        watch.note(format!("not features: {}", list.join("; ")));
+    inputs::tell_id(source, roles, watch);
+    roles::lines(&roles.left_out).into_iter().for_each(|line| watch.note(line));
+    if !roles.codes.is_empty() {
+        let names: Vec<String> = roles.codes.iter().map(|&i| source.columns()[i].name.clone()).collect();
+        watch.note(format!(
+            "likely codes, used as quantities: {}; encode them in a recipe (encode), or --exclude them",
+            roles::few(&names)
+        ));
     }
 }
 
 /// Plans a fit without running it.
 ///
-/// Reads footers only, and writes nothing.
+/// Reads footers, and columns that are likely ids; writes nothing.
 ///
 /// # Errors
 /// The errors of a fit before its work: inputs, columns, device, memory.
@@ -405,6 +407,6 @@ fn manifest(
         parts: parts.map(part).collect(),
         ..Manifest::of("fit", checked.request.clone(), source, (ladder, remark), recorder)
     }
-    .with_rows(&vetted.rows, &roles.left_out)
+    .with_rows(&vetted.rows, &roles.reasons())
     .with_labels(&found.labels, published)
 }

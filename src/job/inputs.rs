@@ -41,6 +41,17 @@ pub(crate) fn open(
     Ok(source)
 }
 
+/// Reports how the id was found, or that there is none.
+pub(super) fn tell_id(source: &Source, roles: &Roles, watch: Watch<'_>) {
+    match roles.id {
+        Some(id) if roles.id_guessed => {
+            watch.note(format!("id column: {} (by its name; --id to choose another)", source.columns()[id].name));
+        }
+        Some(_) => {}
+        None => watch.warn("no id column: rows are numbered; --id NAME if a column identifies customers"),
+    }
+}
+
 /// The state before rows are processed: tables joined, ids checked, and the key for pseudonyms.
 pub(super) struct VettedRows {
     pub(super) joins: Vec<JoinCounts>,

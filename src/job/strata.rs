@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Of, Watch};
 use crate::input::Source;
 use crate::output::NAME_COLUMN;
-use crate::roles::Roles;
+use crate::roles::{LeftOutColumn, Reason, Roles};
 use crate::rules::{Division, Membership, RuleCount, Stratum, UNKNOWN_STRATUM};
 use crate::text::did_you_mean;
 
@@ -28,7 +28,7 @@ pub(super) fn without_strata(mut roles: Roles, division: &Division, source: &Sou
             format!("the only numeric column is {name:?}, which defines the strata; there is nothing to cluster by");
         return Err(Error::input(text).of_columns([name]));
     }
-    roles.left_out.push((name.clone(), "it defines the strata".into()));
+    roles.left_out.push(LeftOutColumn { column: name.clone(), reason: Reason::Strata });
     Ok(roles)
 }
 

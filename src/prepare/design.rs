@@ -309,12 +309,16 @@ impl Builder<'_> {
         if roles.features.contains(&at) {
             return None;
         }
-        let protected = roles.protected.iter().find(|p| p.column == at).map(|p| p.attribute);
+        let protected = roles.protected.iter().find(|p| p.column == at);
         match () {
             () if roles.id == Some(at) => Some("the id column".into()),
             () if roles.weight == Some(at) => Some("the row weight".into()),
+            () if roles.outcomes.iter().any(|o| o.column == at) => {
+                Some(format!("an outcome; --include {name} to use it"))
+            }
             () if protected.is_some() => {
-                Some(format!("a protected attribute ({}); --include {name} to use it", protected.unwrap_or_default()))
+                let attribute = protected.map(|p| p.attribute.as_ref()).unwrap_or_default();
+                Some(format!("a protected attribute ({attribute}); --include {name} to use it"))
             }
             () => personal_data(name).map(|what| format!("likely {what}, by its name; --include {name} to use it")),
         }

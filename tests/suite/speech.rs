@@ -67,8 +67,8 @@ fn quiet_prints_the_table_alone() {
     assert!(loud.out.contains("20,000 customers, 15 features, 3 segments"), "{}", loud.out);
     assert!(loud.out.contains(&format!("labels blake3 {}", labels_hash(&w.out()))), "{}", loud.out);
     assert!(loud.err.contains("id column: customer_id"), "{}", loud.err);
-    assert!(loud.err.contains("age_years (a protected attribute (age); --include to use it"), "{}", loud.err);
-    assert!(loud.err.contains("true_segment (the planted segment of a synthetic bank)"), "{}", loud.err);
+    assert!(loud.err.contains("(protected attributes): age_years (age); --include to use them"), "{}", loud.err);
+    assert!(loud.err.contains("(the planted segment of a synthetic bank): true_segment"), "{}", loud.err);
     // Errors are printed even so.
     w.run(["fit", "/nowhere", "--k", "3", "--quiet"]).is_refused(2, &["/nowhere"]);
 }

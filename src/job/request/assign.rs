@@ -50,6 +50,7 @@ impl HasPaths for AssignRequest {
         for source in [&mut self.input.keys, &mut self.columns.pseudonymise].into_iter().flatten() {
             paths.extend(source.path_mut());
         }
+        paths.extend(&mut self.columns.protected_words);
         paths.extend(&mut self.resources.scratch);
         paths.extend(&mut self.output.out);
         paths

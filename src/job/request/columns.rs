@@ -1,10 +1,13 @@
 //! What the columns are for.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::roles::RoleRequest;
-use crate::text::{KeySource, as_text};
+use crate::error::{Error, Result};
+use crate::roles::{RoleRequest, read_words};
+use crate::text::{KeySource, as_text, split_names};
 
 /// What to do with rows whose id is null or a duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -30,25 +33,30 @@ pub struct ColumnOptions {
     /// Features, separated by commas [default: every numeric column that is neither
     /// protected, such as age or sex, nor personal, such as a phone number]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub features: Vec<String>,
     /// Features besides the default ones: protected or personal columns, dates,
     /// folder names
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub include: Vec<String>,
     /// Columns that are not features, separated by commas
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub exclude: Vec<String>,
     /// Additional protected attributes: not features, and included in an --audit
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub protect: Vec<String>,
+    /// Words for further protected attributes, from a text file: one a line, such as
+    /// kz_gs = sex
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub protected_words: Option<PathBuf>,
     /// Outcomes, such as whether a customer left: never features, reported by segment
     /// [default: columns named like one]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub outcome: Vec<String>,
     /// Column of row weights, 0 or more: a row of weight 2 counts as two rows, one of
     /// weight 0 only gets a segment [default: every row weighs 1]
@@ -77,16 +85,21 @@ pub struct AssignColumns {
     pub id: Option<String>,
     /// Protected and personal columns that --carry may copy to the labels
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "carry"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", requires = "carry"))]
     pub include: Vec<String>,
     /// Additional protected attributes, for an --audit
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "audit"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", requires = "audit"))]
     pub protect: Vec<String>,
+    /// Words for further protected attributes, from a text file: one a line, such as
+    /// kz_gs = sex
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", requires = "audit"))]
+    pub protected_words: Option<PathBuf>,
     /// Outcomes, such as whether a customer left: never features, reported by segment
     /// [default: columns named like one]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub outcome: Vec<String>,
     /// What to do with null and duplicate ids [default: refuse]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,10 +117,39 @@ pub struct AssignColumns {
     pub pseudonymise: Option<KeySource>,
 }
 
+/// Splits lists that were written on a command line: names are separated by commas; a comma belongs to a name behind a
+/// backslash, or where the name is in double quotes.
+fn split(lists: &mut [(&'static str, &mut Vec<String>)]) -> Result<()> {
+    for (option, list) in lists {
+        let names: Result<Vec<Vec<String>>, String> = list.iter().map(|text| split_names(text)).collect();
+        **list = names.map_err(|why| Error::usage(format!("{option}: {why}")).of_option(*option))?.concat();
+    }
+    Ok(())
+}
+
 impl ColumnOptions {
+    /// The same options, with lists as a command line has them split into names: at commas, but for those behind a
+    /// backslash and those in a name within double quotes.
+    ///
+    /// # Errors
+    /// A quote that is not closed.
+    pub fn split_lists(mut self) -> Result<Self> {
+        split(&mut [
+            ("--features", &mut self.features),
+            ("--include", &mut self.include),
+            ("--exclude", &mut self.exclude),
+            ("--protect", &mut self.protect),
+            ("--outcome", &mut self.outcome),
+        ])?;
+        Ok(self)
+    }
+
     /// The requested roles, where a recipe turns the columns `encoded` into numbers.
-    pub(crate) fn roles(&self, encoded: Vec<String>) -> RoleRequest {
-        RoleRequest {
+    ///
+    /// # Errors
+    /// A file of words that cannot be read.
+    pub(crate) fn roles(&self, encoded: Vec<String>) -> Result<RoleRequest> {
+        Ok(RoleRequest {
             id: self.id.clone(),
             features: self.features.clone(),
             include: self.include.clone(),
@@ -115,8 +157,9 @@ impl ColumnOptions {
             protect: self.protect.clone(),
             outcomes: self.outcome.clone(),
             weight: self.row_weight.clone(),
+            protected_words: read_words(self.protected_words.as_deref())?,
             encoded,
-        }
+        })
     }
 
     /// Whether null and duplicate ids are kept.
@@ -126,6 +169,33 @@ impl ColumnOptions {
 }
 
 impl AssignColumns {
+    /// As [`ColumnOptions::split_lists`].
+    ///
+    /// # Errors
+    /// A quote that is not closed.
+    pub fn split_lists(mut self) -> Result<Self> {
+        split(&mut [
+            ("--include", &mut self.include),
+            ("--protect", &mut self.protect),
+            ("--outcome", &mut self.outcome),
+        ])?;
+        Ok(self)
+    }
+
+    /// The requested roles, but for the features, which are the model's.
+    ///
+    /// # Errors
+    /// A file of words that cannot be read.
+    pub(crate) fn roles(&self) -> Result<RoleRequest> {
+        Ok(RoleRequest {
+            id: self.id.clone(),
+            protect: self.protect.clone(),
+            outcomes: self.outcome.clone(),
+            protected_words: read_words(self.protected_words.as_deref())?,
+            ..RoleRequest::default()
+        })
+    }
+
     /// Whether null and duplicate ids are kept.
     pub(crate) fn keeps_duplicates(&self) -> bool {
         self.duplicate_ids.unwrap_or_default() == DuplicateIds::Keep

@@ -7,6 +7,7 @@
 mod engine;
 mod rows;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -122,7 +123,7 @@ fn columns(scan: &Scan) -> Vec<TableColumn> {
         let own = scan.physical_schema().field(mapped);
         let id = own.and_then(|f| f.get_config_value(&ColumnMetadataKey::ParquetFieldId));
         TableColumn {
-            field: Arc::new(arrow_field(field)),
+            field: Arc::new(arrow_field(field).with_metadata(comment(field))),
             physical: mapped.clone(),
             // When columns map by name, field ids of the files are ignored.
             id: match id {
@@ -133,6 +134,14 @@ fn columns(scan: &Scan) -> Vec<TableColumn> {
         }
     };
     scan.logical_schema().fields().map(column).collect()
+}
+
+/// The comment on a column, if there is one.
+fn comment(field: &StructField) -> HashMap<String, String> {
+    match field.metadata().get("comment") {
+        Some(MetadataValue::String(text)) => HashMap::from([("comment".into(), text.clone())]),
+        _ => HashMap::new(),
+    }
 }
 
 fn arrow_field(field: &StructField) -> Field {

@@ -1,0 +1,107 @@
+//! What footers and tables say of a column besides its type: the range of its values, and the comment of whoever made
+//! the table. Claims only: no value has been read.
+
+use arrow::datatypes::{DataType, Field};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::statistics::Statistics;
+
+use super::place::ColumnPlace;
+use super::source::{Source, SourceFile};
+
+/// What the footers say of a column's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FooterRange {
+    /// Some are null.
+    Nulls,
+    /// None is null, and the smallest and the largest are these.
+    Of((i64, i64)),
+    /// Too little.
+    Unknown,
+}
+
+/// The metadata that Spark puts into the footer: the table's schema as JSON.
+const SPARK_SCHEMA: &str = "org.apache.spark.sql.parquet.row.metadata";
+/// Where Spark, Delta and Arrow keep comments.
+const COMMENT: &str = "comment";
+
+impl Source {
+    /// The range of a column of whole numbers, from statistics of all row groups.
+    pub(crate) fn footer_range(&self, column: usize) -> FooterRange {
+        let description = &self.columns()[column];
+        if description.joined.is_some() || !description.data_type.is_integer() {
+            return FooterRange::Unknown;
+        }
+        let mut all: Option<(i64, i64)> = None;
+        for group in self.row_groups() {
+            let file = &self.files()[group.file];
+            // Statistics count rows that were deleted or not selected.
+            if file.live(group.index).is_some() || self.kept(group).is_some() {
+                return FooterRange::Unknown;
+            }
+            match chunk(file, group.index, &description.name).map_or(FooterRange::Unknown, range) {
+                FooterRange::Of((min, max)) => all = Some(all.map_or((min, max), |(a, b)| (a.min(min), b.max(max)))),
+                other => return other,
+            }
+        }
+        all.map_or(FooterRange::Unknown, FooterRange::Of)
+    }
+
+    /// The comment on a column, from the first file that has one.
+    pub(crate) fn comment(&self, column: usize) -> Option<String> {
+        let description = &self.columns()[column];
+        let files = match description.joined {
+            Some((table, _)) => self.joined()[table].source.files(),
+            None => self.files(),
+        };
+        files.iter().find_map(|file| {
+            let field = &file.column(&description.name)?.field;
+            own_comment(field).or_else(|| spark_comment(file, &description.name))
+        })
+    }
+}
+
+/// The metadata of a column in a row group.
+fn chunk<'a>(file: &'a SourceFile, group: usize, name: &str) -> Option<(&'a ColumnChunkMetaData, DataType)> {
+    let column = file.column(name)?;
+    let ColumnPlace::Root(root) = column.place else { return None };
+    let metadata = &file.footer.metadata;
+    let leaves = metadata.parquet_schema();
+    let leaf = (0..leaves.num_columns()).find(|&leaf| leaves.get_column_root_idx(leaf) == root)?;
+    let own = metadata.schema().field(root).data_type().clone();
+    Some((metadata.metadata().row_group(group).column(leaf), own))
+}
+
+fn range((chunk, data_type): (&ColumnChunkMetaData, DataType)) -> FooterRange {
+    let is_signed = data_type.is_signed_integer();
+    let Some(statistics) = chunk.statistics() else { return FooterRange::Unknown };
+    match statistics.null_count_opt() {
+        Some(0) => {}
+        Some(_) => return FooterRange::Nulls,
+        None => return FooterRange::Unknown,
+    }
+    let ends = match statistics {
+        Statistics::Int32(s) => s.min_opt().zip(s.max_opt()).map(|(&min, &max)| {
+            let wide = |v: i32| if is_signed { i64::from(v) } else { i64::from(v as u32) };
+            (wide(min), wide(max))
+        }),
+        Statistics::Int64(s) => s.min_opt().zip(s.max_opt()).map(|(&min, &max)| (min, max)),
+        _ => None,
+    };
+    // Unsigned numbers beyond i64 look negative.
+    let ends = ends.filter(|(min, max)| min <= max && (is_signed || *min >= 0));
+    ends.map_or(FooterRange::Unknown, FooterRange::Of)
+}
+
+fn own_comment(field: &Field) -> Option<String> {
+    let found = field.metadata().iter().find(|(key, _)| key.eq_ignore_ascii_case(COMMENT));
+    found.map(|(_, comment)| comment.clone()).filter(|comment| !comment.trim().is_empty())
+}
+
+fn spark_comment(file: &SourceFile, name: &str) -> Option<String> {
+    let metadata = file.footer.metadata.metadata().file_metadata().key_value_metadata()?;
+    let text = metadata.iter().find(|pair| pair.key == SPARK_SCHEMA)?.value.as_deref()?;
+    let schema: serde_json::Value = serde_json::from_str(text).ok()?;
+    let field = schema["fields"].as_array()?.iter().find(|field| field["name"] == name)?;
+    let comment = field["metadata"][COMMENT].as_str()?;
+    (!comment.trim().is_empty()).then(|| comment.to_owned())
+}
