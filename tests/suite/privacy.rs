@@ -132,7 +132,7 @@ fn protected_and_personal_columns_are_no_features() {
             ["home_phone", "likely phone numbers, by its name; --include to use it"],
         ])
     );
-    assert!(ran.err.contains("customerAge (a protected attribute (age)"), "{}", ran.err);
+    assert!(ran.err.contains("(protected attributes): customerAge (age), sex (sex)"), "{}", ran.err);
     assert!(!ran.err.contains("WARN"), "{}", ran.err);
     // Columns named like a national id are not used as an id by default.
     let mut table = people(90);

@@ -70,7 +70,7 @@ fn quiet_prints_the_table_alone() {
     assert!(loud.err.contains("(protected attributes): age_years (age); --include to use them"), "{}", loud.err);
     assert!(loud.err.contains("(the planted segment of a synthetic bank): true_segment"), "{}", loud.err);
     // Errors are printed even so.
-    w.run(["fit", "/nowhere", "--k", "3", "--quiet"]).is_refused(2, &["/nowhere"]);
+    w.run(["fit", "/nowhere", "--k", "3", "--quiet"]).is_refused(8, &["/nowhere"]);
 }
 
 fn lines(err: &str) -> Vec<Value> {
