@@ -88,6 +88,9 @@ pub enum Event {
     Note(String),
     /// Something to act on or know before trusting the result.
     Warning(String),
+    /// What a program wants to know, under a name: `plan` and, at the end of a job, `result`. People get the same as
+    /// notes and tables.
+    Facts { name: &'static str, facts: serde_json::Value },
 }
 
 /// Receives events, from any thread.
@@ -214,6 +217,12 @@ impl<'a> Watch<'a> {
     /// Emits [`Event::Warning`].
     pub fn warn(&self, text: impl Into<String>) {
         self.emit(Event::Warning(text.into()));
+    }
+
+    /// Emits [`Event::Facts`].
+    pub fn facts(&self, name: &'static str, facts: &impl serde::Serialize) {
+        let facts = serde_json::to_value(facts).unwrap_or_default();
+        self.emit(Event::Facts { name, facts });
     }
 
     /// Reports progress within a stage.

@@ -4,9 +4,12 @@
 //! Memory holds a batch and the counts, whose number is bounded. Each column is counted by one thread in row order, so
 //! threads do not show. Absent on purpose: any judgement of what is fair.
 
+mod carriers;
+mod disparity;
 mod numbers;
 mod report;
 mod shares;
+mod withhold;
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -14,21 +17,28 @@ use arrow::datatypes::DataType;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use carriers::Carrier;
+pub use disparity::{Disparity, SelectionRate};
 pub use report::{Attribute, AuditCounts, AuditReport, Number, NumbersReport, Ratio, ShareLine, SharesReport, Summary};
 
+use self::carriers::DrawnBeside;
 use self::numbers::NumbersBySegment;
 use self::shares::Shares;
 use crate::error::{Error, Result};
 use crate::input::{Source, ValueKind, as_f64};
 use crate::numeric::Partial;
 use crate::numeric::partial::other_shape;
-use crate::roles::Protected;
+use crate::roles::{Protected, Roles};
 use crate::survey::{Labelled, Survey};
 
 /// The protected columns of a source, and how each is counted.
 pub(crate) struct Audit {
     segments: usize,
     columns: Vec<AuditedColumn>,
+    /// Features that are numbers: position and name.
+    features: Vec<(usize, String)>,
+    /// Rows of the source.
+    rows: u64,
     left_out: Vec<(String, String)>,
 }
 
@@ -44,6 +54,7 @@ pub(crate) struct Audited {
     /// Rows by segment.
     rows: Vec<u64>,
     columns: Vec<Counts>,
+    drawn: DrawnBeside,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,10 +64,15 @@ enum Counts {
 }
 
 impl Audit {
-    /// An audit of `protected` columns over so many segments. Rows without a segment count to the last.
-    pub(crate) fn new(source: &Source, protected: &[Protected], segments: usize) -> Self {
-        let mut audit = Audit { segments, columns: Vec::new(), left_out: Vec::new() };
-        for protected in protected.iter().cloned() {
+    /// An audit of protected columns, and of the features that carry them, over so many segments. Rows without a
+    /// segment count to the last.
+    pub(crate) fn new(source: &Source, roles: &Roles, segments: usize) -> Self {
+        let is_number = |i: &usize| ValueKind::of(&source.columns()[*i].data_type).is_numeric();
+        let protected = |i: &usize| roles.protected.iter().any(|p| p.column == *i);
+        let features = roles.features.iter().copied().filter(|i| is_number(i) && !protected(i));
+        let features = features.map(|i| (i, source.columns()[i].name.clone())).collect();
+        let mut audit = Audit { segments, columns: Vec::new(), features, rows: source.rows(), left_out: Vec::new() };
+        for protected in roles.protected.iter().cloned() {
             let column = &source.columns()[protected.column];
             let kind = ValueKind::of(&column.data_type);
             if kind.is_numeric() || kind == ValueKind::Text {
@@ -69,24 +85,46 @@ impl Audit {
         audit
     }
 
-    /// The report; `labels_blake3` is the hash of the labels, which ties it to the run that it belongs to.
-    pub(crate) fn report(self, seen: Audited, labels_blake3: &str) -> AuditReport {
-        let attribute = |(column, counts): (AuditedColumn, Counts)| Attribute {
-            column: column.name,
-            attribute: column.protected.attribute.into_owned(),
-            is_feature: column.protected.is_feature,
-            found: match counts {
-                Counts::Numbers(numbers) => numbers.report(column.kind == ValueKind::Date),
-                Counts::Shares(shares) => AuditCounts::Shares(shares.report()),
-            },
+    /// The report, without figures of fewer than `small_cells` customers; `labels_blake3` is the hash of the labels,
+    /// which ties it to the run that it belongs to.
+    pub(crate) fn report(self, seen: Audited, labels_blake3: &str, small_cells: u64) -> AuditReport {
+        let names: Vec<String> = self.features.into_iter().map(|(_, name)| name).collect();
+        let attribute = |(at, (column, counts)): (usize, (AuditedColumn, Counts))| {
+            let found = match counts {
+                Counts::Numbers(numbers) => numbers.report(column.kind == ValueKind::Date, small_cells),
+                Counts::Shares(shares) => shares.report(small_cells),
+            };
+            Attribute {
+                column: column.name,
+                attribute: column.protected.attribute.into_owned(),
+                is_feature: column.protected.is_feature,
+                cramers_v: found.cramers_v,
+                eta_squared: found.eta_squared,
+                disparities: found.disparities,
+                carried_by: seen.drawn.carriers(at, &names),
+                found: found.counts,
+            }
         };
         AuditReport {
             rows: seen.rows.iter().sum(),
+            small_cells,
             segments: seen.rows,
             labels_blake3: labels_blake3.to_owned(),
-            attributes: self.columns.into_iter().zip(seen.columns).map(attribute).collect(),
+            attributes: self.columns.into_iter().zip(seen.columns).enumerate().map(attribute).collect(),
             left_out: self.left_out,
         }
+    }
+}
+
+impl Audit {
+    /// Looks at rows that are drawn from the next ones.
+    fn draw(&self, attributes: &[ArrayRef], features: &[ArrayRef], seen: &mut Audited) -> Result<()> {
+        let first: u64 = seen.rows.iter().sum();
+        let kinds: Vec<ValueKind> = self.columns.iter().map(|column| column.kind).collect();
+        seen.drawn.look(first, (&kinds, attributes), features).map_err(|why| {
+            Error::input(format!("protected attributes and features cannot be compared: {why}"))
+                .of_columns(self.columns.iter().map(|column| &column.name))
+        })
     }
 }
 
@@ -94,7 +132,8 @@ impl Survey for Audit {
     type Seen = Audited;
 
     fn columns(&self) -> Vec<usize> {
-        self.columns.iter().map(|c| c.protected.column).collect()
+        let features = self.features.iter().map(|(column, _)| *column);
+        self.columns.iter().map(|c| c.protected.column).chain(features).collect()
     }
 
     fn nothing(&self) -> Audited {
@@ -103,14 +142,17 @@ impl Survey for Audit {
             ValueKind::Number | ValueKind::Date => Counts::Numbers(NumbersBySegment::new(k)),
             _ => Counts::Shares(Shares::new(k)),
         };
-        Audited { rows: vec![0; k], columns: self.columns.iter().map(counts).collect() }
+        let columns = self.columns.iter().map(counts).collect();
+        Audited { rows: vec![0; k], columns, drawn: DrawnBeside::new(self.rows) }
     }
 
     fn see(&self, rows: &Labelled<'_>, seen: &mut Audited) -> Result<()> {
+        let (attributes, features) = rows.columns.split_at(self.columns.len());
+        self.draw(attributes, features, seen)?;
         let last = seen.rows.len().saturating_sub(1) as u32;
         let segments: Vec<u32> = rows.segments.iter().map(|segment| segment.number_or(last)).collect();
         segments.iter().for_each(|&segment| seen.rows[segment as usize] += 1);
-        let columns = self.columns.par_iter().zip(rows.columns).zip(&mut seen.columns).with_max_len(1);
+        let columns = self.columns.par_iter().zip(attributes).zip(&mut seen.columns).with_max_len(1);
         columns.try_for_each(|((column, array), counts)| {
             count(column.kind, array, &segments, counts).map_err(|why| {
                 Error::input(format!("column {:?}, a protected attribute, cannot be counted: {why}", column.name))
@@ -129,6 +171,7 @@ impl Partial for Audited {
             return Err(other_shape::<Self>());
         }
         self.rows.iter_mut().zip(&other.rows).for_each(|(a, b)| *a += b);
+        self.drawn.merge(&other.drawn)?;
         self.columns.iter_mut().zip(&other.columns).try_for_each(|pair| match pair {
             (Counts::Numbers(a), Counts::Numbers(b)) => a.merge(b),
             (Counts::Shares(a), Counts::Shares(b)) => a.merge(b),

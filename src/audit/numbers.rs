@@ -9,7 +9,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::report::{AuditCounts, Number, NumbersReport, Summary, VALUES_TOLD, shares};
+use super::disparity::{coarse, cramers_v, disparities, eta_squared, is_withheld, table};
+use super::report::{AuditCounts, Found, Number, NumbersReport, Summary, Tally, VALUES_TOLD};
+use super::withhold::{withheld, withhold};
 use crate::error::Result;
 use crate::numeric::partial::other_shape;
 use crate::numeric::{ExactFloats, Partial, f64_of_key, key_of_f64};
@@ -70,44 +72,77 @@ impl NumbersBySegment {
         self.pairs = pairs;
     }
 
-    /// Shares if there are few distinct numbers, which are likely codes; summaries otherwise.
-    pub(super) fn report(self, is_date: bool) -> AuditCounts {
+    /// Shares if there are few distinct numbers, which are likely codes; summaries otherwise. Figures of fewer than
+    /// `limit` customers are withheld.
+    pub(super) fn report(self, is_date: bool, limit: u64) -> Found {
         let tell = |key: u64| f64_of_key(key << self.dropped);
         let different: BTreeSet<u64> = self.pairs.keys().map(|(key, _)| *key).collect();
+        let k = self.known.len();
         if different.len() <= VALUES_TOLD && self.dropped == 0 {
+            let count = |key: u64, segment: usize| self.pairs.get(&(key, segment as u32)).copied().unwrap_or(0);
             let named = different.iter().map(|&key| {
-                let count = |segment| self.pairs.get(&(key, segment as u32)).copied().unwrap_or(0);
-                (Number::of(tell(key), is_date).to_string(), (0..self.known.len()).map(count).collect())
+                (Number::of(tell(key), is_date).to_string(), (0..k).map(|segment| count(key, segment)).collect())
             });
-            let named = named.collect();
-            return AuditCounts::Shares(shares(named, vec![0; self.known.len()], self.missing));
+            return Tally { named: named.collect(), others: vec![0; k], missing: self.missing }.report(limit);
         }
-        let mut sorted: Vec<Vec<(u64, u64)>> = vec![Vec::new(); self.known.len()];
-        let mut all: HashMap<u64, u64> = HashMap::new();
+        let mut sorted: Vec<Vec<(u64, u64)>> = vec![Vec::new(); k];
         for (&(key, label), &n) in &self.pairs {
             sorted[label as usize].push((key, n));
-            *all.entry(key).or_insert(0) += n;
         }
-        let summary = |mut counts: Vec<(u64, u64)>, sum: f64, missing: u64| {
-            counts.sort_unstable();
-            let known: u64 = counts.iter().map(|(_, n)| n).sum();
+        sorted.iter_mut().for_each(|counts| counts.sort_unstable());
+        let mut all: Vec<(u64, u64)> = sorted.concat();
+        all.sort_unstable();
+        let quartile_keys = [1, 2, 3].map(|q| quartile(&all, total(&all), q).unwrap_or_default());
+        let bands = bands(&sorted, quartile_keys, |key| Number::of(tell(key), is_date).to_string());
+        let told = |counts: &[(u64, u64)]| counts.iter().map(|&(key, n)| (tell(key), n)).collect::<Vec<_>>();
+        let eta_squared = eta_squared(&sorted.iter().map(|counts| told(counts)).collect::<Vec<_>>());
+        let summary = |counts: &[(u64, u64)], sum: f64, missing: u64, is_told: bool| {
+            let known = total(counts);
             let number = |v| Number::of(v, is_date);
-            let quartiles = [1, 2, 3].map(|q| number(quartile(&counts, known, q).map_or(f64::NAN, tell)));
+            let quartiles = || [1, 2, 3].map(|q| number(quartile(counts, known, q).map_or(f64::NAN, tell)));
+            let is_told = is_told && known > 0;
             Summary {
                 known,
                 missing,
-                mean: (known > 0).then(|| number(sum / known as f64)),
-                quartiles: (known > 0).then_some(quartiles),
+                mean: is_told.then(|| number(sum / known as f64)),
+                quartiles: is_told.then(quartiles),
             }
         };
         let mut sum = ExactFloats::default();
         self.sums.iter().for_each(|of_segment| sum.join(of_segment));
-        let overall = summary(all.into_iter().collect(), sum.value(), self.missing.iter().sum());
-        let segments = sorted.into_iter().zip(&self.sums).zip(&self.missing);
-        let segments = segments.map(|((counts, sum), &missing)| summary(counts, sum.value(), missing)).collect();
+        let overall = summary(&all, sum.value(), self.missing.iter().sum(), total(&all) >= limit);
+        let hidden = withheld(&self.known, limit);
+        let segments = sorted.iter().zip(&self.sums).zip(&self.missing).zip(hidden);
+        let segments =
+            segments.map(|(((counts, sum), &missing), hidden)| summary(counts, sum.value(), missing, !hidden));
         let rounding = if self.dropped == 0 { 0.0 } else { f64::powi(2.0, self.dropped as i32 - DIGITS as i32) };
-        AuditCounts::Numbers(NumbersReport { rounding, overall, segments })
+        let mut told = table(&bands);
+        withhold(&mut told, limit);
+        let tell_of = |measure| if is_withheld(&told) { coarse(measure) } else { measure };
+        Found {
+            counts: AuditCounts::Numbers(NumbersReport { rounding, overall, segments: segments.collect() }),
+            cramers_v: cramers_v(bands.iter().map(|(_, counts)| counts.as_slice())).map(tell_of),
+            eta_squared: eta_squared.map(tell_of),
+            disparities: disparities(&bands, &told, limit),
+        }
     }
+}
+
+fn total(counts: &[(u64, u64)]) -> u64 {
+    counts.iter().map(|(_, n)| n).sum()
+}
+
+/// Counts by segment in the bands between the quartiles of all numbers. A band without a number, since quartiles are
+/// equal, is left out.
+fn bands(sorted: &[Vec<(u64, u64)>], quartiles: [u64; 3], tell: impl Fn(u64) -> String) -> Vec<(String, Vec<u64>)> {
+    let [q1, q2, q3] = quartiles.map(tell);
+    let names = [format!("up to {q1}"), format!("{q1} to {q2}"), format!("{q2} to {q3}"), format!("above {q3}")];
+    let band = |key: u64| quartiles.iter().filter(|&&end| key > end).count();
+    let mut counts = vec![vec![0; sorted.len()]; names.len()];
+    for (segment, numbers) in sorted.iter().enumerate() {
+        numbers.iter().for_each(|&(key, n)| counts[band(key)][segment] += n);
+    }
+    names.into_iter().zip(counts).filter(|(_, counts)| counts.iter().any(|&n| n > 0)).collect()
 }
 
 impl Partial for NumbersBySegment {
@@ -177,7 +212,7 @@ mod tests {
         for (values, labels) in values.chunks(7).zip(labels.chunks(7)) {
             numbers.push(values, labels);
         }
-        numbers.report(false)
+        numbers.report(false, 0).counts
     }
 
     fn naive(values: &[f64]) -> Summary {
@@ -229,8 +264,36 @@ mod tests {
             let mut all = c;
             all.merge(&a).unwrap();
             all.merge(&b).unwrap();
-            prop_assert_eq!(all.report(false), of(&rows).report(false));
+            prop_assert_eq!(all.report(false, 0), of(&rows).report(false, 0));
         }
+    }
+
+    #[test]
+    fn numbers_of_few_customers_are_withheld() {
+        let values: Vec<f64> = (0..200).map(f64::from).collect();
+        let labels: Vec<u32> = (0..200)
+            .map(|i| {
+                if i < 4 {
+                    0
+                } else if i < 60 {
+                    1
+                } else {
+                    2
+                }
+            })
+            .collect();
+        let mut numbers = NumbersBySegment::new(3);
+        numbers.push(&values, &labels);
+        let found = numbers.report(false, 10);
+        let AuditCounts::Numbers(report) = found.counts else { panic!() };
+        let told: Vec<bool> = report.segments.iter().map(|s| s.mean.is_some() && s.quartiles.is_some()).collect();
+        assert_eq!(told, [false, false, true], "the mean of 4 could be computed from that of all and one other");
+        // Bands of 50: up to 49 is in segments 0 and 1, the highest two in segment 2 alone.
+        assert_eq!(found.disparities.len(), 2);
+        assert_eq!((found.disparities[0].segment, found.disparities[0].most.group.as_str()), (1, "up to 49"));
+        // Means 1.5, 31.5 and 129.5 of 4, 56 and 140 customers; in all 99.5 and a variance of 3333.25.
+        let between = (4.0 * 98.0_f64.powi(2) + 56.0 * 68.0_f64.powi(2) + 140.0 * 30.0_f64.powi(2)) / 200.0;
+        assert!((found.eta_squared.unwrap() - between / 3333.25).abs() < 5e-3, "to two decimals");
     }
 
     #[test]
@@ -239,7 +302,7 @@ mod tests {
             panic!()
         };
         assert_eq!(found.values, ["0", "2", "1"]);
-        assert_eq!((&found.segments[1].counts, found.segments[1].missing), (&vec![2, 1, 0], 1));
+        assert_eq!((&found.segments[1].counts, found.segments[1].missing), (&vec![Some(2), Some(1), Some(0)], 1));
     }
 
     #[test]

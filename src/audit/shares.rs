@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::report::{SharesReport, shares};
+use super::report::{Found, Tally};
 use crate::error::Result;
 use crate::numeric::Partial;
 use crate::numeric::partial::other_shape;
@@ -58,8 +58,9 @@ impl Shares {
         }
     }
 
-    pub(super) fn report(self) -> SharesReport {
-        shares(self.counts.into_iter().collect(), self.others, self.missing)
+    /// Figures of fewer than `limit` customers are withheld.
+    pub(super) fn report(self, limit: u64) -> Found {
+        Tally { named: self.counts.into_iter().collect(), others: self.others, missing: self.missing }.report(limit)
     }
 }
 
@@ -88,8 +89,15 @@ impl Partial for Shares {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::VALUES_TOLD;
+    use super::super::report::{AuditCounts, SharesReport, VALUES_TOLD};
     use super::*;
+
+    fn told(shares: Shares) -> SharesReport {
+        match shares.report(0).counts {
+            AuditCounts::Shares(report) => report,
+            AuditCounts::Numbers(_) => panic!("these are no numbers"),
+        }
+    }
 
     #[test]
     fn rows_may_be_cut_anywhere() {
@@ -108,11 +116,11 @@ mod tests {
         let long = "x".repeat(100);
         let texts = [Some("a"), Some("b"), None, Some("a"), Some(""), Some(&long[..])];
         found.push(texts.into_iter(), &[0, 1, 1, 1, 0, 0]);
-        let report = found.report();
+        let report = told(found);
         assert_eq!(report.values, ["a", "", "b", &format!("{}...", "x".repeat(60))], "by count, then by value");
-        assert_eq!(report.overall.counts, [2, 1, 1, 1]);
+        assert_eq!(report.overall.counts, [2, 1, 1, 1].map(Some));
         assert_eq!((report.segments[0].known, report.segments[1].known, report.segments[1].missing), (3, 2, 1));
-        assert_eq!(report.segments[1].shares, [0.5, 0.0, 0.5, 0.0]);
+        assert_eq!(report.segments[1].shares, [0.5, 0.0, 0.5, 0.0].map(Some));
         assert!(report.complete);
     }
 
@@ -121,10 +129,10 @@ mod tests {
         let (mut found, names) = (Shares::new(3), (0..2000).map(|i| format!("t{i:04}")).collect::<Vec<_>>());
         found.push(names.iter().map(|n| Some(n.as_str())), &vec![2; 2000]);
         found.push(std::iter::repeat_n(Some("t0001"), 50), &[0; 50]);
-        let report = found.report();
+        let report = told(found);
         assert_eq!((report.values.len(), report.values[0].as_str(), report.complete), (VALUES_TOLD, "t0001", false));
-        assert_eq!(report.overall.counts[0], 51);
-        assert_eq!(report.overall.other, 2000 - VALUES_TOLD as u64);
+        assert_eq!(report.overall.counts[0], Some(51));
+        assert_eq!(report.overall.other, Some(2000 - VALUES_TOLD as u64));
         assert_eq!(report.overall.known, 2050);
     }
 }

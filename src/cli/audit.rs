@@ -8,6 +8,8 @@ use super::report::table;
 
 /// Characters of a value.
 const LONGEST: usize = 24;
+/// The explained share of variance from which a feature is named.
+const CARRIED: f64 = 0.01;
 /// Width of sentences.
 const WIDTH: usize = 80;
 
@@ -26,7 +28,20 @@ fn of_attribute(attribute: &Attribute, rows: &[u64]) -> String {
         AuditCounts::Shares(found) => shares(found, rows),
         AuditCounts::Numbers(found) => numbers(found, rows),
     };
-    format!("{title}\n{body}")
+    let mut lines: Vec<String> = Vec::new();
+    match (attribute.cramers_v, attribute.eta_squared) {
+        (Some(v), Some(eta)) => lines.push(format!("Cramer's V {v:.3}, by bands; eta squared {eta:.3}")),
+        (Some(v), None) => lines.push(format!("Cramer's V {v:.3}")),
+        _ => {}
+    }
+    lines.extend(attribute.largest_disparity().map(|found| format!("largest disparity: {found}")));
+    let carriers = attribute.carried_by.iter().filter(|carrier| carrier.strength >= CARRIED).take(3);
+    let carriers: Vec<String> = carriers.map(|c| format!("{} {}", shown(&c.feature), percent(c.strength))).collect();
+    if !carriers.is_empty() {
+        lines.push(format!("explains most of the ranks of: {}", carriers.join(", ")));
+    }
+    let lines: Vec<String> = lines.iter().flat_map(|line| wrapped(line, WIDTH)).map(|line| line + "\n").collect();
+    format!("{title}\n{body}{}", lines.concat())
 }
 
 fn shares(found: &SharesReport, rows: &[u64]) -> String {
@@ -34,9 +49,10 @@ fn shares(found: &SharesReport, rows: &[u64]) -> String {
     let names: Vec<String> = found.values.iter().map(|v| shorter(&shown(v))).collect();
     let mut add = |name: String, rows: u64, line: &ShareLine| {
         let mut told: Vec<String> =
-            names.iter().zip(&line.shares).map(|(name, &share)| format!("{name}: {}", percent(share))).collect();
-        if found.overall.other > 0 {
-            told.push(format!("(other): {}", percent(line.other as f64 / line.known.max(1) as f64)));
+            names.iter().zip(&line.shares).map(|(name, &share)| format!("{name}: {}", or_few(share))).collect();
+        if found.overall.other != Some(0) {
+            let share = line.other.map(|n| n as f64 / line.known.max(1) as f64);
+            told.push(format!("(other): {}", or_few(share)));
         }
         let told = if line.known == 0 { String::new() } else { told.join(", ") };
         out.add_row(vec![name, thousands(rows), thousands(line.missing), told]);
@@ -86,6 +102,11 @@ fn numbers(found: &NumbersReport, rows: &[u64]) -> String {
         text.push_str(&format!("\ntoo many distinct values: quartiles are accurate to {}", percent(found.rounding)));
     }
     text + "\n"
+}
+
+/// A share, unless it is withheld.
+fn or_few(share: Option<f64>) -> String {
+    share.map_or_else(|| "few".into(), percent)
 }
 
 fn shorter(text: &str) -> String {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use hyades::audit::AuditReport;
 use hyades::check::CheckRequest;
 use hyades::event::Watch;
-use hyades::job::{self, AssignRequest, Labelling, ProfileRequest};
+use hyades::job::{self, AssignRequest, Labelling, OutputOptions, ProfileRequest};
 use hyades::model::Model;
 use hyades::profile::ProfileReport;
 use hyades::{Result, bench as benchmark, check as examine, doctor as examination, synth as bank};
@@ -21,6 +21,9 @@ pub(super) fn fit(args: FitArgs, console: &Console) -> Result<()> {
     let request = args.request()?;
     let start = Instant::now();
     let outcome = job::fit(&request, console.observer.as_ref(), &console.stop)?;
+    if prints_json(&request.output) {
+        return say!("{}", outcome.result.to_json()?.trim_end());
+    }
     if print_recipe {
         for part in &outcome.model.parts {
             say!("{}", report::preparation(&outcome.model, part))?;
@@ -38,6 +41,11 @@ pub(super) fn fit(args: FitArgs, console: &Console) -> Result<()> {
         say!("label new customers: hyades assign {} INPUT --out FOLDER", out.display())?;
     }
     Ok(())
+}
+
+/// Whether the result goes to stdout as JSON, and nothing else.
+fn prints_json(output: &OutputOptions) -> bool {
+    output.json.as_ref().is_some_and(|path| path.as_os_str() == "-")
 }
 
 /// The segments, and how protected attributes are distributed across them. `profile` is that of the rows at hand, and
@@ -64,6 +72,9 @@ fn tables(
 pub(super) fn assign(mut request: AssignRequest, console: &Console) -> Result<()> {
     request.columns = request.columns.split_lists()?;
     let outcome = job::assign(&request, console.observer.as_ref(), &console.stop)?;
+    if prints_json(&request.output) {
+        return say!("{}", outcome.result.to_json()?.trim_end());
+    }
     let profile = (outcome.profile.as_ref(), outcome.fit_profile.as_ref());
     tables(&outcome.model, &outcome.labels, profile, outcome.audit.as_ref())?;
     if !console.quiet {

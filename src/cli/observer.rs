@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyades::event::{Event, Observer, Stage};
-use hyades::text::shown;
+use hyades::text::{shown, timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::{info, warn};
 
@@ -56,6 +56,7 @@ impl Observer for Bars {
                     bar.set_message(text);
                 }
             }
+            Event::Facts { .. } => {}
             Event::Note(text) => Self::say(bar.as_ref(), &format!("{:>12}  {}", "note", shown(&text))),
             Event::Warning(text) => Self::say(bar.as_ref(), &format!("{:>12}  {}", "warning", shown(&text))),
         }
@@ -86,6 +87,7 @@ fn new_bar(stage: Stage, total: u64, unit: &str) -> ProgressBar {
 /// One log line per event, through tracing.
 pub(super) struct Lines {
     every_pass: bool,
+    json: bool,
     state: Mutex<BarState>,
 }
 
@@ -110,16 +112,27 @@ impl Lines {
             .with_env_filter("info,delta_kernel=off");
         // Fails only if there is a subscriber already, which works just as well.
         let _ = if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
-        Self::with(every_pass)
+        Self::with(every_pass, json)
     }
 
     pub(super) fn errors_only() -> Self {
-        Self::with(false)
+        Self::with(false, false)
     }
 
-    fn with(every_pass: bool) -> Self {
-        Lines { every_pass, state: Mutex::new(BarState { done: 0, total: 0, unit: "", last: Instant::now() }) }
+    fn with(every_pass: bool, json: bool) -> Self {
+        Lines { every_pass, json, state: Mutex::new(BarState { done: 0, total: 0, unit: "", last: Instant::now() }) }
     }
+}
+
+/// A log line like those of tracing, whose fields cannot hold lists and objects.
+fn line_of(name: &str, facts: serde_json::Value) -> serde_json::Value {
+    let mut fields = serde_json::Map::from_iter([("message".to_owned(), name.into())]);
+    match facts {
+        serde_json::Value::Object(facts) => fields.extend(facts),
+        other => drop(fields.insert(name.to_owned(), other)),
+    }
+    let timestamp = timestamp(std::time::SystemTime::now());
+    serde_json::json!({ "timestamp": timestamp, "level": "INFO", "fields": fields })
 }
 
 impl Observer for Lines {
@@ -139,6 +152,8 @@ impl Observer for Lines {
                 info!(pass = number, changed, inertia, seconds = took.as_secs_f64(), "pass");
             }
             Event::Pass { .. } => {}
+            Event::Facts { name, facts } if self.json => tell!("{}", line_of(name, facts)),
+            Event::Facts { .. } => {}
             Event::Note(text) => info!("{}", shown(&text)),
             Event::Warning(text) => warn!("{}", shown(&text)),
         }

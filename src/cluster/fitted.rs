@@ -30,8 +30,9 @@ pub struct FittedCentroids {
     pub grid_centers_: Vec<Vec<i32>>,
     /// Rows by segment.
     pub counts_: Vec<u64>,
-    /// Mean distance to the centroid by segment, in scaled units; 0 for an empty segment.
-    pub mean_distance_: Vec<f64>,
+    /// Mean distance to the centroid by segment, in scaled units; 0 for an empty segment, None for one of few customers
+    /// (`--small-cells`).
+    pub mean_distance_: Vec<Option<f64>>,
     /// Sum of squared distances in scaled units.
     pub inertia_: f64,
     /// The same in squared grid steps: exact, in decimal digits.

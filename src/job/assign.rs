@@ -18,6 +18,8 @@ use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::AssignRequest;
+use super::result::{JobResult, Published, ResultFile};
+use super::small_cells::SmallCells;
 use super::{ids, inputs, plan, profile, strata};
 use crate::audit::AuditReport;
 use crate::backend::{Centroids, Labels};
@@ -50,6 +52,8 @@ pub struct AssignOutcome {
     pub fit_profile: Option<ProfileReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
+    /// The result for programs.
+    pub result: JobResult,
 }
 
 /// Labels customers with a model: every row gets its segment from the model's rules and centroids. Labels and manifest
@@ -107,9 +111,11 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         let text = format!("--max-missing {limit}: expected a share from 0 to 1, such as 0.2");
         return Err(Error::usage(text).of_option("--max-missing"));
     }
+    request.output.check()?;
     let FittedModel { model, file, blake3: model_blake3 } = FittedModel::read(&request.model)?;
     let fit_profile = profile::of_fit(&file, &model);
     let publication = Publication::new(out, "assign", &request.arguments())?;
+    let result_file = ResultFile::open(request.output.json_file(), &request.arguments())?;
     let mut opened = open(request, model, watch)?;
     let rows = vet(request, &mut opened, watch)?;
     let membership = divide(&opened, watch)?;
@@ -130,16 +136,24 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let profile_blake3 = profile::publish(profile.as_ref(), &run, &publication)?;
     outputs::success(&request.output, &publication)?;
     let published = RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3 };
+    let small_cells = SmallCells::of(&labels, request.output.small_cells());
+    small_cells.warn(&labels, watch);
     let manifest = Manifest {
         parts,
         ..Manifest::of("assign", request.clone(), &opened.source, (&opened.replayer.ladder, None), recorder)
     }
     .with_rows(&rows, &[])
-    .with_labels(&labels, published);
+    .with_labels(&labels, published.clone())
+    .with_evidence(Vec::new(), small_cells, request.output.record_user);
     publication.text(MANIFEST, &manifest.to_json()?)?;
     opened.source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    Ok(AssignOutcome { model: opened.model, labels, audit, profile, fit_profile, stages: recorder.stages() })
+    let published = Published { out: Some(out), files: Some(&published) };
+    let result = JobResult::new("assign", &labels, &published, request.output.small_cells(), recorder);
+    result_file.publish(&result)?;
+    watch.facts("result", &result);
+    let (model, stages) = (opened.model, recorder.stages());
+    Ok(AssignOutcome { model, labels, audit, profile, fit_profile, stages, result })
 }
 
 /// Reads footers, finds the columns of the model, and plans batches.
@@ -160,14 +174,14 @@ fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<Opene
     let used = [roles.features.clone(), inputs::besides(&roles), division.columns()].concat();
     inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
     let beside = OutputColumns::new(&request.output, &columns.include, &source, &roles, watch)?;
-    if request.output.audit {
+    if request.output.audits() {
         audit::vet(&source, &roles)?;
     }
     let dim = preparations.iter().map(|p| p.columns.len()).max().unwrap_or(1);
     let size = Size { rows: source.rows(), dim, k: model.largest_part() };
     let extras = Extras {
         rules: division.bytes(source.rows(), Kept::BYTES),
-        audited: audit::columns(request.output.audit, &roles),
+        audited: audit::columns(request.output.audits(), &roles),
         fetched: source.fetched_ahead(),
     };
     let replayer = Replayer::new(request, size, extras, watch)?;
@@ -232,7 +246,7 @@ fn label(
     let folder = request.resources.scratch_folder(request.output.out.as_deref());
     let (segments, titles) = (names.names().len(), (!division.is_whole()).then(|| names.names().to_vec()));
     let mut log = (!request.output.no_profile).then(|| SegmentLog::new(&folder, segments)).transpose()?;
-    let mut surveys = audit::Surveys::new(request.output.audit, source, roles, names.count());
+    let mut surveys = audit::Surveys::new(&request.output, source, roles, names.count());
     let mut riders = surveys.riders();
     log.iter_mut().for_each(|log| riders.push(log));
     let named = if division.is_whole() { Vec::new() } else { names.names().to_vec() };
@@ -252,9 +266,15 @@ fn label(
     missing.check(request.columns.max_missing.unwrap_or(MAX_MISSING), watch)?;
     let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
     let (labels_blake3, table) = destination.finish(&summaries, watch)?;
-    let audit = surveys.report(&labels_blake3);
+    let audit = surveys.report(&request.output, &labels_blake3)?;
     let profiled = log.as_ref().map(|log| {
-        let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3 };
+        let labels = ProfiledLabels {
+            log,
+            segments,
+            names: titles,
+            labels_blake3: &labels_blake3,
+            small_cells: request.output.small_cells(),
+        };
         let columns = profile::shown_of_model(source, &model.parts, &roles.outcomes)?;
         profile::describe(source, columns, labels, request.resources.budget(), watch)
     });

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::request::OutputOptions;
 use crate::audit::{Audit, AuditReport};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::input::{Source, agreed_where_present};
 use crate::output::Publication;
@@ -28,9 +29,9 @@ pub(super) fn vet(source: &Source, roles: &Roles) -> Result<()> {
     agreed_where_present(columns, "protected attributes", Some("leave --audit out")).map_err(|e| e.of("--audit"))
 }
 
-/// The number of audited columns.
+/// The number of columns that an audit holds. A feature, of which only drawn rows are kept, is a quarter of one.
 pub(super) fn columns(audit: bool, roles: &Roles) -> usize {
-    if audit { roles.protected.len() } else { 0 }
+    if audit { roles.protected.len() + roles.features.len().div_ceil(4) } else { 0 }
 }
 
 /// Warns about protected attributes that are features.
@@ -64,13 +65,30 @@ pub(super) fn publish(audit: Option<&AuditReport>, run: &str, publication: &Publ
     Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
 }
 
+/// Refuses groups that are in a segment more than `most` times as often as others.
+fn gate(report: &AuditReport, most: f64) -> Result<()> {
+    let beyond = report.beyond(most);
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        beyond.iter().map(|(attribute, found)| format!("  {}: {found}", attribute.column)).collect();
+    let text = format!(
+        "--max-disparity {most} is exceeded, and nothing was published:\n{}\nleave out features that carry the \
+         attribute, choose fewer segments, or allow more",
+        lines.join("\n")
+    );
+    let columns = beyond.iter().map(|(attribute, _)| &attribute.column);
+    Err(Error::limit(text).of_columns(columns).of_kind(ErrorKind::Limit).of_option("--max-disparity"))
+}
+
 /// The surveys of a label pass: an audit, if it was asked for.
 pub(super) struct Surveys<'a>(Option<Riding<'a, Audit>>);
 
 impl<'a> Surveys<'a> {
     /// At the first row of `source`, whose rows are in so many segments.
-    pub(super) fn new(audit: bool, source: &'a Source, roles: &Roles, segments: usize) -> Self {
-        let audit = audit.then(|| Audit::new(source, &roles.protected, segments));
+    pub(super) fn new(output: &OutputOptions, source: &'a Source, roles: &Roles, segments: usize) -> Self {
+        let audit = output.audits().then(|| Audit::new(source, roles, segments));
         Surveys(audit.map(|audit| Riding::new(audit, source)))
     }
 
@@ -82,8 +100,14 @@ impl<'a> Surveys<'a> {
     }
 
     /// What the audit found; `labels_blake3` is the hash of the labels that it rode along with.
-    pub(super) fn report(self, labels_blake3: &str) -> Option<AuditReport> {
-        let (audit, seen) = self.0?.finish();
-        Some(audit.report(seen, labels_blake3))
+    ///
+    /// # Errors
+    /// A disparity beyond `--max-disparity`.
+    pub(super) fn report(self, output: &OutputOptions, labels_blake3: &str) -> Result<Option<AuditReport>> {
+        let Some(riding) = self.0 else { return Ok(None) };
+        let (audit, seen) = riding.finish();
+        let report = audit.report(seen, labels_blake3, output.small_cells());
+        output.max_disparity.map_or(Ok(()), |most| gate(&report, most))?;
+        Ok(Some(report))
     }
 }

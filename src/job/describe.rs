@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::given::GivenLabels;
 use super::profile::{ProfiledLabels, as_json, describe, shown_of_model};
-use super::request::ProfileRequest;
+use super::request::{OutputOptions, ProfileRequest};
 use super::{InputOptions, inputs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
@@ -68,6 +68,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         segments: labels.segments,
         names: labels.names.clone(),
         labels_blake3: &labels.blake3,
+        small_cells: OutputOptions::default().small_cells(),
     };
     let report = describe(&rows.source, columns, of, request.resources.budget(), watch)?;
     std::iter::once(&rows.source).chain(&rows.beside).try_for_each(Source::vet_unchanged)?;

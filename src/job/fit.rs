@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::audit;
 use super::centroids::{Start, Starts};
 use super::device::Size;
+use super::evidence::{self, ManifestDocument};
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestPart, RunFiles, input_files};
@@ -14,7 +15,9 @@ use super::plan::{Extras, Plan, Planned};
 use super::profile::ProfiledLabels;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
-use super::request::{CheckedFit, FitRequest, InitRequest};
+use super::request::{CheckedFit, FitRequest, InitRequest, RecipeSource};
+use super::result::{JobResult, Published, ResultFile};
+use super::small_cells::SmallCells;
 use super::{ids, inputs, profile, strata};
 use crate::audit::AuditReport;
 use crate::backend::DeviceWork;
@@ -50,6 +53,8 @@ pub struct FitOutcome {
     pub passes: Vec<Vec<PassRecord>>,
     /// What the kernels of a device did for each part; None without a device.
     pub device_work: Vec<Option<DeviceWork>>,
+    /// The result for programs.
+    pub result: JobResult,
 }
 
 /// The state before any value is read.
@@ -82,7 +87,7 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let roles = strata::without_strata(roles, &division, &source)?;
     strata::warn_of_protected(&division, &roles, &source, watch);
     let design = Design::new(&source, &roles, recipe)?;
-    if request.output.audit {
+    if request.output.audits() {
         audit::vet(&source, &roles)?;
     }
     let most = division.most_segments(*k);
@@ -97,7 +102,7 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     audit::warn_of_features(&source, &roles, watch);
     let extras = Extras {
         rules: division.bytes(source.rows(), Kept::BYTES),
-        audited: audit::columns(request.output.audit, &roles),
+        audited: audit::columns(request.output.audits(), &roles),
         fetched: source.fetched_ahead(),
     };
     let out = request.output.out.as_deref();
@@ -223,24 +228,49 @@ struct FittedParts {
 
 fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
     let request = &checked.request;
+    let documents = documents(request)?;
+    let result_file = ResultFile::open(request.output.json_file(), &request.arguments())?;
     let publish = |out: &PathBuf| Publication::new(out, "fit", &request.arguments());
     let publication = request.output.out.as_ref().map(publish).transpose()?;
     let mut opened = open(checked, watch)?;
     opened.plan.summary().into_iter().for_each(|line| watch.note(line));
+    watch.facts("plan", &opened.plan);
     let vetted = vet(checked, &mut opened, watch)?;
     let mut found = cluster(checked, &opened, &vetted, publication.as_ref(), recorder, watch)?;
     opened.source.vet_unchanged()?;
     let model = model(checked, &opened, &vetted, &found);
+    let small_cells = SmallCells::of(&found.labels, request.output.small_cells()).kept_by(&model);
+    small_cells.warn(&found.labels, watch);
+    let mut files = None;
     if let Some(publication) = publication {
         let table = std::mem::take(&mut found.table);
-        write(checked, (&opened, &vetted), (&found, &model), table, (&publication, recorder))?;
+        let steered = (documents, small_cells);
+        let written = write(checked, (&opened, &vetted), (&found, &model), table, steered, (&publication, recorder))?;
+        files = Some(written);
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
     let FittedParts { parts, labels, audit, profile, .. } = found;
     let (device_work, passes) = parts.into_iter().map(|(part, passes)| (part.device_work, passes)).unzip();
+    let published = Published { out: request.output.out.as_deref(), files: files.as_ref() };
+    let result = JobResult::new("fit", &labels, &published, request.output.small_cells(), recorder);
+    result_file.publish(&result)?;
+    watch.facts("result", &result);
     let stages = recorder.stages();
     let OpenedFit { plan, roles, .. } = opened;
-    Ok(FitOutcome { plan, roles, model, labels, audit, profile, stages, passes, device_work })
+    Ok(FitOutcome { plan, roles, model, labels, audit, profile, stages, passes, device_work, result })
+}
+
+/// The files that steer a fit, hashed before it begins.
+fn documents(request: &FitRequest) -> Result<Vec<ManifestDocument>> {
+    let recipe = match &request.preparation.recipe {
+        Some(RecipeSource::File(path)) => Some(path.as_path()),
+        _ => None,
+    };
+    let init = match &request.clustering.init {
+        Some(InitRequest::File(path)) if !path.to_string_lossy().contains("://") => Some(path.as_path()),
+        _ => None,
+    };
+    evidence::documents(&[("recipe", recipe), ("rules", request.division.rules.as_deref()), ("init", init)])
 }
 
 /// Writes the files of the run, the manifest last.
@@ -249,8 +279,9 @@ fn write(
     (opened, vetted): (&OpenedFit, &Vetted),
     (found, model): (&FittedParts, &Model),
     table: UnsealedLabels,
+    (documents, small_cells): (Vec<ManifestDocument>, SmallCells),
     (publication, recorder): (&Publication, &Recorder<'_>),
-) -> Result<()> {
+) -> Result<RunFiles> {
     let facts = RunFacts {
         command: "fit",
         model: &model.to_json()?,
@@ -269,8 +300,13 @@ fn write(
     let profile_blake3 = profile::publish(found.profile.as_ref(), &run, publication)?;
     outputs::success(&checked.request.output, publication)?;
     let published = RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3 };
-    let manifest = manifest(checked, opened, vetted, found, published, recorder);
-    publication.text(MANIFEST, &manifest.to_json()?)
+    let manifest = manifest(checked, opened, vetted, found, published.clone(), recorder).with_evidence(
+        documents,
+        small_cells,
+        checked.request.output.record_user,
+    );
+    publication.text(MANIFEST, &manifest.to_json()?)?;
+    Ok(published)
 }
 
 /// Joins tables, checks the ids, and divides the rows.
@@ -308,7 +344,7 @@ fn cluster(
     let folder = request.resources.scratch_folder(request.output.out.as_deref());
     let (segments, titles) = (names.names().len(), (!division.is_whole()).then(|| names.names().to_vec()));
     let mut log = (!request.output.no_profile).then(|| SegmentLog::new(&folder, segments)).transpose()?;
-    let mut surveys = audit::Surveys::new(request.output.audit, source, roles, names.count());
+    let mut surveys = audit::Surveys::new(&request.output, source, roles, names.count());
     let mut riders = surveys.riders();
     log.iter_mut().for_each(|log| riders.push(log));
     let id = (roles.id, vetted.rows.pseudonym.as_ref());
@@ -329,12 +365,18 @@ fn cluster(
     }
     let summaries: Vec<&LabelSummary> = parts.iter().map(|(part, _)| &part.labels).collect();
     let (labels_blake3, table) = destination.finish(&summaries, watch)?;
-    let audit = surveys.report(&labels_blake3);
+    let audit = surveys.report(&request.output, &labels_blake3)?;
     let labels = membership.strata.iter().zip(firsts).zip(&parts).map(|((stratum, first_segment), (part, _))| {
         PartLabels { name: stratum.name.clone(), first_segment, labels: part.labels.clone() }
     });
     let profiled = log.as_ref().map(|log| {
-        let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3 };
+        let labels = ProfiledLabels {
+            log,
+            segments,
+            names: titles,
+            labels_blake3: &labels_blake3,
+            small_cells: request.output.small_cells(),
+        };
         profile::describe(source, profile::shown(source, [design], &roles.outcomes), labels, plan.memory_budget, watch)
     });
     let profile = profiled.transpose()?;

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
+use super::evidence::{ManifestDocument, ManifestOperator, ManifestTime, ManifestTool};
 use super::inputs::VettedRows;
 use super::labelling::Labelling;
 use super::plan::Plan;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::HasPaths;
+use super::small_cells::SmallCells;
 use crate::backend::DeviceWork;
 use crate::input::{Fetched, IdFindings, JoinCounts, Pseudonym, ReadContent, Source, SourceFile};
 use crate::model::{InputFile, PartModel};
@@ -25,9 +27,17 @@ pub(super) struct Manifest<R> {
     pub files: Vec<String>,
     /// The program.
     pub tool: ManifestTool,
+    /// When it ran.
+    pub time: ManifestTime,
+    /// Who ran it and where, if that is to be recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<ManifestOperator>,
     /// The request. That of a fit has the defaults of its clustering, device and ids filled in. Secrets are named by
     /// where they are.
     pub request: R,
+    /// The files that steered the job.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<ManifestDocument>,
     /// What was read.
     pub inputs: ManifestInputs,
     /// The plan; only of a fit.
@@ -41,15 +51,6 @@ pub(super) struct Manifest<R> {
     pub parts: Vec<ManifestPart>,
     /// What came out.
     pub outcome: ManifestOutcome,
-}
-
-/// The program that ran the job.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct ManifestTool {
-    /// Its version.
-    pub hyades_version: &'static str,
-    /// Operating system and architecture.
-    pub platform: String,
 }
 
 /// What a job read.
@@ -106,11 +107,14 @@ pub(super) struct ManifestOutcome {
     pub profile_blake3: Option<String>,
     /// blake3 of the model file.
     pub model_blake3: String,
+    /// Segments of few customers, and what is kept of them.
+    pub small_cells: SmallCells,
     /// Warnings.
     pub warnings: Vec<String>,
 }
 
 /// The files next to the manifest.
+#[derive(Debug, Clone)]
 pub(super) struct RunFiles {
     pub(super) run: String,
     pub(super) files: Vec<String>,
@@ -225,13 +229,15 @@ impl<R: Serialize + HasPaths> Manifest<R> {
         (ladder, remark): (&Ladder, Option<String>),
         recorder: &Recorder<'_>,
     ) -> Self {
-        let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
         Manifest {
             command,
             run: String::new(),
             files: Vec::new(),
-            tool: ManifestTool { hyades_version: env!("CARGO_PKG_VERSION"), platform },
+            tool: ManifestTool::this(),
+            time: ManifestTime::since(recorder.started()),
+            operator: None,
             request: request.readable(),
+            documents: Vec::new(),
             inputs: ManifestInputs {
                 files: manifest_inputs(source),
                 rows: source.rows(),
@@ -264,8 +270,22 @@ impl<R: Serialize + HasPaths> Manifest<R> {
             audit_blake3: published.audit_blake3,
             profile_blake3: published.profile_blake3,
             model_blake3: published.model_blake3,
-            warnings: self.outcome.warnings,
+            ..self.outcome
         };
+        self
+    }
+
+    /// The same, with the files that steered the job, its segments of few customers, and, if it is to be recorded, who
+    /// ran it.
+    pub(super) fn with_evidence(
+        mut self,
+        documents: Vec<ManifestDocument>,
+        small_cells: SmallCells,
+        record_user: bool,
+    ) -> Self {
+        self.documents = documents;
+        self.outcome.small_cells = small_cells;
+        self.operator = record_user.then(ManifestOperator::this);
         self
     }
 

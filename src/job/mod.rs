@@ -7,6 +7,7 @@ mod centroids;
 mod convert;
 mod describe;
 mod device;
+mod evidence;
 mod fit;
 mod fitted_model;
 mod given;
@@ -22,6 +23,8 @@ mod profile;
 mod recorder;
 mod recovery;
 mod request;
+mod result;
+mod small_cells;
 mod strata;
 
 pub use apply::apply;
@@ -38,3 +41,4 @@ pub use request::{
     DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, OutputOptions, PartitionBy,
     PreparationOptions, ProfileColumns, ProfileRequest, RecipeSource, Resources,
 };
+pub use result::{JobResult, SegmentResult};

@@ -4,6 +4,7 @@ use super::centroids::Start;
 use super::manifest::ManifestColumn;
 use super::recovery::Ladder;
 use super::request::CheckedFit;
+use super::small_cells::is_small;
 use crate::backend::{Backend, Centroids, DeviceWork, Session};
 use crate::cluster::{Clustering, Fit, Fitted, FittedCentroids, Init, KMeans, by_size, open_session, original_centers};
 use crate::error::{Error, Result};
@@ -73,7 +74,8 @@ impl Parts<'_> {
         if empty > 0 {
             watch.warn(format!("{empty} of {k} segments have no rows; a smaller k would do"));
         }
-        let fitted = Fitted::Centroids(fitted(&prepared, &fit, &centroids, &labels));
+        let small_cells = self.checked.request.output.small_cells();
+        let fitted = Fitted::Centroids(fitted(&prepared, &fit, &centroids, &labels, small_cells));
         let (columns, device_remark, device_work) =
             (manifest_columns(&prepared), session.remark(), session.device_work());
         drop(session);
@@ -129,14 +131,21 @@ impl Parts<'_> {
 }
 
 /// The part for the model.
-fn fitted(prepared: &Prepared, fit: &Fit, centroids: &Centroids, labels: &LabelSummary) -> FittedCentroids {
+fn fitted(
+    prepared: &Prepared,
+    fit: &Fit,
+    centroids: &Centroids,
+    labels: &LabelSummary,
+    small_cells: u64,
+) -> FittedCentroids {
+    let mean_distance = labels.counts.iter().zip(&labels.mean_distance);
     let step = prepared.recipe.step();
     FittedCentroids {
         n_clusters: centroids.k(),
         cluster_centers_: original_centers(centroids, &prepared.recipe),
         grid_centers_: centroids.iter().map(<[i32]>::to_vec).collect(),
         counts_: labels.counts.clone(),
-        mean_distance_: labels.mean_distance.clone(),
+        mean_distance_: mean_distance.map(|(&n, &mean)| (!is_small(n, small_cells)).then_some(mean)).collect(),
         inertia_: labels.inertia as f64 * step * step / power_of_two(prepared.weight_exponent),
         grid_inertia_: labels.inertia.to_string(),
         n_iter_: fit.n_iter,

@@ -16,9 +16,6 @@ use crate::survey::SegmentLog;
 /// The file that a profile publishes.
 pub(super) const PROFILE: &str = "profile.json";
 
-/// Segments of fewer customers get no figures.
-pub(super) const SMALL_CELLS: u64 = 10;
-
 /// The columns that the features of designs are computed from, in the order of the input, each once; then the outcomes.
 pub(super) fn shown<'d>(
     source: &Source,
@@ -51,6 +48,8 @@ pub(super) struct ProfiledLabels<'a> {
     pub(super) segments: usize,
     pub(super) names: Option<Vec<String>>,
     pub(super) labels_blake3: &'a str,
+    /// Segments of fewer customers get no figures.
+    pub(super) small_cells: u64,
 }
 
 /// Describes the segments of all rows, holding at most about `memory` bytes.
@@ -61,8 +60,8 @@ pub(super) fn describe(
     memory: u64,
     watch: Watch<'_>,
 ) -> Result<ProfileReport> {
-    let ProfiledLabels { log, segments, names, labels_blake3 } = labels;
-    let profiling = Profiling { source, columns, log, segments, names, small_cells: SMALL_CELLS, memory };
+    let ProfiledLabels { log, segments, names, labels_blake3, small_cells } = labels;
+    let profiling = Profiling { source, columns, log, segments, names, small_cells, memory };
     profiling.report(labels_blake3, watch)
 }
 

@@ -1,7 +1,7 @@
 //! Records how long stages took, for the manifest and for benchmarks, and forwards every event.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
@@ -34,6 +34,7 @@ pub struct PassRecord {
 /// An observer that records events and forwards them.
 pub(super) struct Recorder<'a> {
     inner: &'a dyn Observer,
+    started: SystemTime,
     seen: Mutex<Recorded>,
 }
 
@@ -45,9 +46,14 @@ struct Recorded {
 }
 
 impl<'a> Recorder<'a> {
-    /// Forwards events to `inner`.
+    /// Forwards events to `inner`, from now on.
     pub(super) fn new(inner: &'a dyn Observer) -> Self {
-        Recorder { inner, seen: Mutex::default() }
+        Recorder { inner, started: SystemTime::now(), seen: Mutex::default() }
+    }
+
+    /// When it began.
+    pub(super) fn started(&self) -> SystemTime {
+        self.started
     }
 
     fn seen(&self) -> Recorded {

@@ -98,7 +98,7 @@ impl ModelV1 {
             cluster_centers_: self.cluster_centers_,
             grid_centers_: self.grid_centers_,
             counts_: self.counts_,
-            mean_distance_: self.mean_distance_,
+            mean_distance_: self.mean_distance_.into_iter().map(Some).collect(),
             inertia_: self.inertia_,
             grid_inertia_: self.grid_inertia_,
             n_iter_: self.n_iter_,

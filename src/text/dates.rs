@@ -1,5 +1,7 @@
 //! Days since 1970 as people write them, and back.
 
+use std::time::SystemTime;
+
 /// `2026-10-01`, or `2026-10-01 13:05:09` where the day has a time; in the proleptic Gregorian calendar.
 ///
 /// The calendar is H. Hinnant's *chrono-compatible low-level date algorithms*, `civil_from_days`.
@@ -74,6 +76,14 @@ pub fn day(days: f64) -> String {
     date(days.floor())
 }
 
+/// A time as RFC 3339 in UTC, to the millisecond: `2026-10-01T13:05:09.250Z`. Times before 1970 are that of 1970.
+pub fn timestamp(time: SystemTime) -> String {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let (day, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{}T{hour:02}:{minute:02}:{second:02}.{:03}Z", date(day as f64), since.subsec_millis())
+}
+
 /// The day of a date such as `2026-10-01`; None for anything else, including days that do not exist.
 pub(crate) fn parse(text: &str) -> Option<f64> {
     let mut parts = text.splitn(3, '-');
@@ -106,6 +116,14 @@ pub(crate) fn day_of(year: i64, month: i64, day: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timestamp_is_rfc_3339() {
+        let at = |millis| timestamp(SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(millis));
+        // `date -u -d @1790859909 --rfc-3339=seconds`
+        assert_eq!(at(1_790_859_909_250), "2026-10-01T13:05:09.250Z");
+        assert_eq!(at(86_399_999), "1970-01-01T23:59:59.999Z");
+    }
 
     #[test]
     fn known_days() {

@@ -16,8 +16,8 @@ mod words;
 #[cfg(test)]
 pub(crate) use self::beginning::LONGEST_SHOWN;
 pub(crate) use self::beginning::beginning;
-pub use self::dates::day;
 pub(crate) use self::dates::{date, day_of, parse as parse_date, parse_time};
+pub use self::dates::{day, timestamp};
 pub(crate) use self::encoding::{is_utf16, unmarked, utf8};
 pub(crate) use self::escape::quoted;
 pub use self::escape::shown;

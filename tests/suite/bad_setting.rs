@@ -253,7 +253,7 @@ fn starting_centroids_that_do_not_fit() {
     // Found in the footer, before the table's values or the bank's are read.
     w.refused(2, &[&input, "centroids, but k = 3"], ["fit", &input, "--k", "3", "--init", &input]);
     let none = w.text("nothing.parquet");
-    w.refused(8, &[&none, "no such file"], ["fit", &input, "--k", "3", "--init", &none]);
+    w.refused(2, &[&none, "no such file"], ["fit", &input, "--k", "3", "--init", &none]);
 }
 
 /// A run that a signal has not ended by then is killed, and the test fails.

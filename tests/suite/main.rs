@@ -23,6 +23,7 @@ mod device;
 mod encrypted;
 mod equality;
 mod errors;
+mod evidence;
 mod extremes;
 mod facade;
 #[cfg(feature = "faults")]
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         bad_files::tests(),
         hostile::tests(),
         errors::tests(),
+        evidence::tests(),
         fuzz::tests(),
         golden::tests(),
         bad_setting::tests(),

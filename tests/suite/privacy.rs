@@ -216,7 +216,9 @@ fn an_audit_counts_what_a_reader_would() {
     let w = Workshop::new();
     let input = bank(&w, 700);
     let run = |verb: &[&str], threads: &str| {
-        let ran = w.run([verb, &["--audit", "--protect", "home_phone", "--threads", threads]].concat()).succeeds();
+        let ran = w
+            .run([verb, &["--audit", "--protect", "home_phone", "--small-cells", "0", "--threads", threads]].concat())
+            .succeeds();
         (std::fs::read_to_string(w.out().join("audit.json")).unwrap(), ran.out)
     };
     let (text, said) = run(&["fit", &input, "--k", "3"], "1");

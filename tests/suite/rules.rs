@@ -722,7 +722,8 @@ fn models_with_rules_that_are_refused() {
     refused(&sealed(|m| m["division"]["book"]["strata"] = Value::Null), why);
     refused(&sealed(|m| m["parts"][0]["fitted"]["counts_"] = serde_json::json!([1])), "its shapes do not agree");
     let nonsense = sealed(|m| m["division"]["book"]["rules"][0]["when"] = "is_staff +".into());
-    refused(&nonsense, "rule \"staff\": not a valid SQL condition");
+    std::fs::write(&path, nonsense).unwrap();
+    w.refused(3, &[&path, "rule \"staff\": not a valid SQL condition"], ["assign", &path, &input]);
     std::fs::write(&path, &good).unwrap();
     let start = ["fit", &input, "--k", "2", "--init", &path];
     w.refused(2, &[&path, "it is a model with rules, and each of its strata has its own centroids"], start);

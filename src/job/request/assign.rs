@@ -38,7 +38,7 @@ impl AssignRequest {
     /// The files, folders and patterns that it reads.
     pub(in crate::job) fn arguments(&self) -> Vec<PathBuf> {
         let mut reads = self.clone();
-        (reads.output.out, reads.resources.scratch) = (None, None);
+        (reads.output.out, reads.output.json, reads.resources.scratch) = (None, None, None);
         reads.paths().into_iter().map(|path| path.clone()).collect()
     }
 }
@@ -52,7 +52,7 @@ impl HasPaths for AssignRequest {
         }
         paths.extend(&mut self.columns.protected_words);
         paths.extend(&mut self.resources.scratch);
-        paths.extend(&mut self.output.out);
+        paths.extend(self.output.paths());
         paths
     }
 }

@@ -145,7 +145,7 @@ impl FitRequest {
     /// The files, folders and patterns that it reads.
     pub(in crate::job) fn arguments(&self) -> Vec<PathBuf> {
         let mut reads = self.clone();
-        (reads.output.out, reads.resources.scratch) = (None, None);
+        (reads.output.out, reads.output.json, reads.resources.scratch) = (None, None, None);
         reads.paths().into_iter().map(|path| path.clone()).collect()
     }
 
@@ -160,6 +160,7 @@ impl FitRequest {
             return Err(Error::usage(text.into()));
         }
         request.clustering = request.clustering.check()?;
+        request.output.check()?;
         request.columns.duplicate_ids = Some(request.columns.duplicate_ids.unwrap_or_default());
         request.device.backend = Some(request.device.backend.unwrap_or_default());
         let recipe = request.preparation.recipe()?;
@@ -183,7 +184,7 @@ impl HasPaths for FitRequest {
         paths.extend(&mut self.columns.protected_words);
         paths.extend(&mut self.division.rules);
         paths.extend(&mut self.resources.scratch);
-        paths.extend(&mut self.output.out);
+        paths.extend(self.output.paths());
         paths
     }
 }

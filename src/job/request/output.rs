@@ -1,9 +1,11 @@
 //! What a job writes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// What the labels are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +15,9 @@ pub enum PartitionBy {
     /// A folder for each segment: segments/segment=0/part-00000.parquet
     Segment,
 }
+
+/// Figures of fewer customers are withheld by default.
+const SMALL_CELLS: u64 = 10;
 
 /// What to write, and where.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,4 +66,60 @@ pub struct OutputOptions {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "cli", arg(long))]
     pub success_file: bool,
+    /// Audit, and publish nothing (exit code 6) if a group of a protected attribute is in
+    /// some segment more than RATIO times as often as another group, beyond chance
+    /// (the lower end of the ratio's 95 % interval counts)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RATIO"))]
+    pub max_disparity: Option<f64>,
+    /// Withhold figures of fewer customers than this from reports and the model, and
+    /// warn of segments that have fewer; 0: withhold nothing [default: 10]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub small_cells: Option<u64>,
+    /// Also write the result as one JSON object (hashes, paths, warnings, segments); -
+    /// prints it on stdout, and no tables
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|-"))]
+    pub json: Option<PathBuf>,
+    /// Record the names of the user and the machine in the manifest
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub record_user: bool,
+}
+
+impl OutputOptions {
+    /// Whether protected attributes are counted.
+    pub(in crate::job) fn audits(&self) -> bool {
+        self.audit || self.max_disparity.is_some()
+    }
+
+    /// The file of the result, unless it is to be printed.
+    pub(in crate::job) fn json_file(&self) -> Option<&Path> {
+        self.json.as_deref().filter(|path| path.as_os_str() != "-")
+    }
+
+    /// The paths in it.
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.out.iter_mut().chain(self.json.iter_mut().filter(|path| path.as_os_str() != "-"))
+    }
+
+    /// Figures of fewer customers are withheld; 0: none are.
+    pub(in crate::job) fn small_cells(&self) -> u64 {
+        self.small_cells.unwrap_or(SMALL_CELLS)
+    }
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// A value out of range.
+    pub(in crate::job) fn check(&self) -> Result<()> {
+        match self.max_disparity {
+            Some(ratio) if !(ratio >= 1.0 && ratio.is_finite()) => {
+                let text = format!("--max-disparity {ratio}: it must be a finite number of 1 or more, such as 1.25");
+                Err(Error::usage(text).of_option("--max-disparity"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
