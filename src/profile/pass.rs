@@ -147,17 +147,20 @@ impl Profiling<'_> {
             false => threads.min(groups) as u64 * (self.segments as u64 + 1) * COUNTED_SEGMENT,
         };
         let fit = (self.memory / 2 / each.max(1)).min(1 << 16) as usize;
-        (threads * TASKS).div_ceil(groups).min(fit).max(1)
+        // Requests for neighbouring columns are merged.
+        let wanted = match self.source.fetched_ahead() {
+            0 => (threads * TASKS).div_ceil(groups),
+            _ => self.columns.len(),
+        };
+        wanted.min(fit).max(1)
     }
 
     /// What is known of the numbers of each column, in parts; none of a column of categories.
     fn numbers(&self, wave: &[ShownColumn], rows: DescribedRows<'_>) -> Result<Vec<Vec<NumbersSeen>>> {
         let parts: Vec<Mutex<Vec<NumbersSeen>>> = wave.iter().map(|_| Mutex::default()).collect();
         let is_number = |(_, shown): &(usize, &ShownColumn)| shown.kind != ShownKind::Category;
-        let tasks: Vec<(usize, RowGroup)> = (wave.iter().enumerate().filter(is_number))
-            .flat_map(|(i, _)| self.source.row_groups().iter().map(move |&group| (i, group)))
-            .collect();
-        tasks.par_iter().with_max_len(1).try_for_each(|&(i, group)| {
+        let numbers: Vec<usize> = wave.iter().enumerate().filter(is_number).map(|(i, _)| i).collect();
+        let see = |(i, group): (usize, RowGroup)| {
             // At most as many parts as threads: each takes one that nobody uses.
             let part = || parts[i].lock().unwrap_or_else(PoisonError::into_inner);
             let waiting = part().pop();
@@ -165,7 +168,12 @@ impl Profiling<'_> {
             rows.numbers(&wave[i], group, &mut seen)?;
             part().push(seen);
             Ok::<_, crate::Error>(())
-        })?;
+        };
+        // The columns of a row group side by side, in the order in which they are fetched ahead.
+        for groups in self.source.row_groups().chunks(TASKS * rayon::current_num_threads()) {
+            let tasks: Vec<_> = groups.iter().flat_map(|&group| numbers.iter().map(move |&i| (i, group))).collect();
+            tasks.into_par_iter().with_max_len(1).try_for_each(see)?;
+        }
         Ok(parts.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
     }
 
