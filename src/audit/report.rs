@@ -37,7 +37,8 @@ pub struct Attribute {
     /// Whether it is a feature nevertheless.
     pub is_feature: bool,
     /// Cramer's V of the attribute and the segments: 0 if they are independent, 1 if one follows from the other; of
-    /// numbers, by the four bands between their quartiles; to two decimals if counts are withheld. None if only one value or segment occurs.
+    /// numbers, by the four bands between their quartiles; to two decimals if counts are withheld. None if only one
+    /// value or segment occurs.
     pub cramers_v: Option<f64>,
     /// The share of the variance of numbers that lies between segments; None for other values.
     #[serde(skip_serializing_if = "Option::is_none")]

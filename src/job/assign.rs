@@ -18,7 +18,7 @@ use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::AssignRequest;
-use super::result::{JobResult, Published, ResultFile};
+use super::result::{JobResult, PublishedRun, ResultFile};
 use super::small_cells::SmallCells;
 use super::{ids, inputs, plan, profile, strata};
 use crate::audit::AuditReport;
@@ -148,7 +148,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     publication.text(MANIFEST, &manifest.to_json()?)?;
     opened.source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    let published = Published { out: Some(out), files: Some(&published) };
+    let published = PublishedRun { out: Some(out), files: Some(&published) };
     let result = JobResult::new("assign", &labels, &published, request.output.small_cells(), recorder);
     result_file.publish(&result)?;
     watch.facts("result", &result);

@@ -16,7 +16,7 @@ use super::profile::ProfiledLabels;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use super::request::{CheckedFit, FitRequest, InitRequest, RecipeSource};
-use super::result::{JobResult, Published, ResultFile};
+use super::result::{JobResult, PublishedRun, ResultFile};
 use super::small_cells::SmallCells;
 use super::{ids, inputs, profile, strata};
 use crate::audit::AuditReport;
@@ -251,7 +251,7 @@ fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     }
     let FittedParts { parts, labels, audit, profile, .. } = found;
     let (device_work, passes) = parts.into_iter().map(|(part, passes)| (part.device_work, passes)).unzip();
-    let published = Published { out: request.output.out.as_deref(), files: files.as_ref() };
+    let published = PublishedRun { out: request.output.out.as_deref(), files: files.as_ref() };
     let result = JobResult::new("fit", &labels, &published, request.output.small_cells(), recorder);
     result_file.publish(&result)?;
     watch.facts("result", &result);

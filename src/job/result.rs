@@ -66,7 +66,7 @@ pub struct SegmentResult {
 }
 
 /// What a job published.
-pub(super) struct Published<'a> {
+pub(super) struct PublishedRun<'a> {
     pub(super) out: Option<&'a Path>,
     pub(super) files: Option<&'a RunFiles>,
 }
@@ -85,7 +85,7 @@ impl JobResult {
     pub(super) fn new(
         command: &'static str,
         labels: &Labelling,
-        published: &Published<'_>,
+        published: &PublishedRun<'_>,
         small_cells: u64,
         recorder: &Recorder<'_>,
     ) -> Self {
