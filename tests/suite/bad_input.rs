@@ -33,7 +33,7 @@ fn inputs_that_are_not_there() {
     let empty = w.text("empty");
     std::fs::create_dir(&empty).unwrap();
     std::fs::write(w.path("empty/notes.txt"), "no Parquet").unwrap();
-    w.refused(8, &[&empty, "holds no Parquet file", "*.parquet"], ["fit", &empty, "--k", "2"]);
+    w.refused(8, &[&empty, "holds neither Parquet (*.parquet", "nor CSV"], ["fit", &empty, "--k", "2"]);
     let twice = w.text("a.parquet");
     write(&w.path("a.parquet"), &three_groups(9));
     w.refused(2, &[&twice, "named twice"], ["fit", &twice, &twice, "--k", "2"]);

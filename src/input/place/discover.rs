@@ -72,8 +72,10 @@ fn find(inputs: &[PathBuf], watch: Watch<'_>) -> Result<Discovered> {
                 FoundFile { path, object: Some(object), partitions, member: None, converted: None }
             };
             found.files.extend(finder.find(input)?.into_iter().map(of));
+            once(&found.files[before..], &mut seen)?;
         } else if let (table, version @ Some(_)) = versioned(input) {
             found.files.extend(delta_files(&table, version)?);
+            once(&found.files[before..], &mut seen)?;
         } else if !input.exists() && text.contains(['*', '?', '[']) {
             let matches =
                 glob::glob(&text).map_err(|e| Error::usage(format!("invalid pattern {text}: {e}")).of_file(input))?;
