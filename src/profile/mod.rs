@@ -1,5 +1,5 @@
 //! What is true of each segment: the customers, means, quantiles and shares of the columns shown, beside those of all
-//! rows. Rows with their segments enter ([`SegmentLog`](crate::survey::SegmentLog)); a [`ProfileReport`] leaves.
+//! rows. Rows with their segments enter (`SegmentLog`); a [`ProfileReport`] leaves.
 //!
 //! A pass of its own, after the labels: every column is decoded once more, by row group on all threads. Sums are exact;
 //! order statistics are values of rows, or counts of buckets; what has an order is merged in that of the file. So the
