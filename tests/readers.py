@@ -40,7 +40,7 @@ def with_duckdb(folder: str, hive: bool) -> tuple[int, int]:
     import duckdb
 
     pattern = f"{folder}/**/*.parquet"
-    return duckdb.sql(f"select count(*), sum(segment)::bigint from read_parquet('{pattern}')").fetchone()
+    return duckdb.sql(f"select count(*), sum(segment)::bigint from read_parquet('{pattern}')").fetchall()[0]
 
 
 def with_pyspark(folder: str, hive: bool) -> tuple[int, int]:
