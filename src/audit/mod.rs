@@ -24,6 +24,7 @@ pub use report::{Attribute, AuditCounts, AuditReport, Number, NumbersReport, Rat
 use self::carriers::DrawnBeside;
 use self::numbers::NumbersBySegment;
 use self::shares::Shares;
+pub(crate) use self::withhold::withheld;
 use crate::error::{Error, Result};
 use crate::input::{Source, ValueKind, as_f64};
 use crate::numeric::Partial;

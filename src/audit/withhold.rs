@@ -44,7 +44,7 @@ fn second(table: &mut [Vec<Option<u64>>], places: &[(usize, usize)]) -> bool {
 
 /// Which of some figures by segment are withheld: those of 1 to `limit - 1` customers, and if it is a single one, also
 /// that of the fewest other customers, since the figure of all rows is known.
-pub(super) fn withheld(customers: &[u64], limit: u64) -> Vec<bool> {
+pub(crate) fn withheld(customers: &[u64], limit: u64) -> Vec<bool> {
     let mut hidden: Vec<bool> = customers.iter().map(|&n| n > 0 && n < limit).collect();
     if hidden.iter().filter(|&&h| h).count() == 1 {
         let others = (0..customers.len()).filter(|&at| !hidden[at] && customers[at] > 0);

@@ -93,6 +93,9 @@ fn heading(report: &ProfileReport, segment: &GroupProfile, named: bool) -> Vec<S
 fn remark(report: &ProfileReport, segment: &GroupProfile) -> String {
     match segment {
         GroupProfile { customers: 0, .. } => "no customers".into(),
+        GroupProfile { withheld: true, customers, .. } if *customers >= report.small_cells => {
+            "no figures: those of a smaller segment would follow".into()
+        }
         GroupProfile { withheld: true, .. } => format!("fewer than {} customers: no figures", report.small_cells),
         _ => "close to all customers".into(),
     }

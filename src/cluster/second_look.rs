@@ -66,7 +66,7 @@ impl SecondLook<'_> {
         if before.is_none_or(|before| better.inertia >= before) {
             return Ok(start);
         }
-        self.watch.note(format!("the start missed small groups far away: {moves} centroids moved"));
+        self.watch.note(format!("the start missed small groups far away; centroids moved: {moves}"));
         Ok(better.centroids)
     }
 

@@ -11,8 +11,8 @@ use super::source::{Source, SourceFile};
 /// What the footers say of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FooterRange {
-    /// Some are null.
-    Nulls,
+    /// Some are null, or have a fraction.
+    Unfit,
     /// None is null, and the smallest and the largest are these.
     Of((i64, i64)),
     /// Too little.
@@ -25,10 +25,11 @@ const SPARK_SCHEMA: &str = "org.apache.spark.sql.parquet.row.metadata";
 const COMMENT: &str = "comment";
 
 impl Source {
-    /// The range of a column of whole numbers, from statistics of all row groups.
+    /// The range of a column of numbers, from statistics of all row groups. Doubles within it may have fractions.
     pub(crate) fn footer_range(&self, column: usize) -> FooterRange {
         let description = &self.columns()[column];
-        if description.joined.is_some() || !description.data_type.is_integer() {
+        if description.joined.is_some() || !(description.data_type.is_integer() || description.data_type.is_floating())
+        {
             return FooterRange::Unknown;
         }
         let mut all: Option<(i64, i64)> = None;
@@ -46,17 +47,16 @@ impl Source {
         all.map_or(FooterRange::Unknown, FooterRange::Of)
     }
 
-    /// The comment on a column, from the first file that has one.
+    /// The comment on a column, of a field, or of the table that Spark wrote.
     pub(crate) fn comment(&self, column: usize) -> Option<String> {
         let description = &self.columns()[column];
         let files = match description.joined {
             Some((table, _)) => self.joined()[table].source.files(),
             None => self.files(),
         };
-        files.iter().find_map(|file| {
-            let field = &file.column(&description.name)?.field;
-            own_comment(field).or_else(|| spark_comment(file, &description.name))
-        })
+        let own = files.iter().find_map(|file| own_comment(&file.column(&description.name)?.field));
+        // Spark repeats the schema in every file; the last one has the columns that were added.
+        own.or_else(|| spark_comment(files.iter().rev().find(|file| spark_schema(file).is_some())?, &description.name))
     }
 }
 
@@ -76,7 +76,7 @@ fn range((chunk, data_type): (&ColumnChunkMetaData, DataType)) -> FooterRange {
     let Some(statistics) = chunk.statistics() else { return FooterRange::Unknown };
     match statistics.null_count_opt() {
         Some(0) => {}
-        Some(_) => return FooterRange::Nulls,
+        Some(_) => return FooterRange::Unfit,
         None => return FooterRange::Unknown,
     }
     let ends = match statistics {
@@ -85,6 +85,8 @@ fn range((chunk, data_type): (&ColumnChunkMetaData, DataType)) -> FooterRange {
             (wide(min), wide(max))
         }),
         Statistics::Int64(s) => s.min_opt().zip(s.max_opt()).map(|(&min, &max)| (min, max)),
+        Statistics::Float(s) => return float_range(s.min_opt().map(|&v| v.into()), s.max_opt().map(|&v| v.into())),
+        Statistics::Double(s) => return float_range(s.min_opt().copied(), s.max_opt().copied()),
         _ => None,
     };
     // Unsigned numbers beyond i64 look negative.
@@ -92,15 +94,24 @@ fn range((chunk, data_type): (&ColumnChunkMetaData, DataType)) -> FooterRange {
     ends.map_or(FooterRange::Unknown, FooterRange::Of)
 }
 
+fn float_range(min: Option<f64>, max: Option<f64>) -> FooterRange {
+    let (Some(min), Some(max)) = (min, max) else { return FooterRange::Unknown };
+    let is_whole = |v: f64| v.fract() == 0.0 && v.abs() < (1u64 << 53) as f64;
+    if is_whole(min) && is_whole(max) { FooterRange::Of((min as i64, max as i64)) } else { FooterRange::Unfit }
+}
+
 fn own_comment(field: &Field) -> Option<String> {
     let found = field.metadata().iter().find(|(key, _)| key.eq_ignore_ascii_case(COMMENT));
     found.map(|(_, comment)| comment.clone()).filter(|comment| !comment.trim().is_empty())
 }
 
-fn spark_comment(file: &SourceFile, name: &str) -> Option<String> {
+fn spark_schema(file: &SourceFile) -> Option<&str> {
     let metadata = file.footer.metadata.metadata().file_metadata().key_value_metadata()?;
-    let text = metadata.iter().find(|pair| pair.key == SPARK_SCHEMA)?.value.as_deref()?;
-    let schema: serde_json::Value = serde_json::from_str(text).ok()?;
+    metadata.iter().find(|pair| pair.key == SPARK_SCHEMA)?.value.as_deref()
+}
+
+fn spark_comment(file: &SourceFile, name: &str) -> Option<String> {
+    let schema: serde_json::Value = serde_json::from_str(spark_schema(file)?).ok()?;
     let field = schema["fields"].as_array()?.iter().find(|field| field["name"] == name)?;
     let comment = field["metadata"][COMMENT].as_str()?;
     (!comment.trim().is_empty()).then(|| comment.to_owned())

@@ -9,8 +9,6 @@ use arrow::error::ArrowError;
 
 use super::column::as_f64;
 
-/// The largest whole number up to which doubles hold all whole numbers: 2^53.
-const LARGEST_DOUBLE: f64 = 9_007_199_254_740_992.0;
 /// The digits of every number that fits 64 bits.
 const DIGITS_64: u8 = 18;
 
@@ -43,13 +41,21 @@ pub(crate) fn whole_ids(ids: &ArrayRef, first: u64) -> Result<ArrayRef, ArrowErr
         stored if stored.is_floating() => {
             let mut values = Vec::with_capacity(ids.len());
             as_f64(ids, &mut values).map_err(ArrowError::ComputeError)?;
+            // Up to 2^digits, numbers of the type hold all whole numbers.
+            let digits = match stored {
+                DataType::Float16 => 11,
+                DataType::Float32 => 24,
+                _ => 53,
+            };
+            let largest = (1u64 << digits) as f64;
             for (row, &v) in values.iter().enumerate().filter(|(_, v)| !v.is_nan()) {
                 if v.fract() != 0.0 || v.is_infinite() {
                     return refuse(row, format!("id {v} is not a whole number"));
                 }
-                if v.abs() > LARGEST_DOUBLE {
+                if v.abs() > largest {
+                    let what = if digits == 53 { "doubles skip" } else { "numbers of its type skip" };
                     let why = "store the ids as integers or text";
-                    return refuse(row, format!("id {v:e} is beyond 2^53, where doubles skip whole numbers: {why}"));
+                    return refuse(row, format!("id {v:e} is beyond 2^{digits}, where {what} whole numbers: {why}"));
                 }
             }
             let whole = values.iter().map(|v| Some(*v as i64).filter(|_| !v.is_nan()));

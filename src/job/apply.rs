@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::{IdStream, RowGroup, Source};
 use crate::model::{Model, PartModel};
-use crate::output::{NewFiles, TableWriter};
+use crate::output::{NewFiles, ROW, TableWriter};
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
 use crate::roles::RoleRequest;
 use crate::rules::{Division, Membership, UNKNOWN_STRATUM};
@@ -108,7 +108,7 @@ struct Columns {
 
 impl Columns {
     fn new(model: &Model, division: &Division, ids: Option<&IdStream<'_>>) -> Result<Self> {
-        let id = ids.map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
+        let id = ids.map_or_else(|| Field::new(ROW, DataType::Int64, false), |ids| ids.field().clone());
         let mut values: Vec<String> = Vec::new();
         for name in model.parts.iter().flat_map(value_names) {
             if !values.contains(&name) {

@@ -112,10 +112,10 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         return Err(Error::usage(text).of_option("--max-missing"));
     }
     request.output.check()?;
-    let FittedModel { model, file, blake3: model_blake3 } = FittedModel::read(&request.model)?;
-    let fit_profile = profile::of_fit(&file, &model);
+    let FittedModel { model, file, run: fit_run, blake3: model_blake3 } = FittedModel::read(&request.model)?;
+    let fit_profile = fit_run.and_then(|run| profile::of_fit(&file, &run, model.provenance.rows));
+    let result_file = ResultFile::open(request.output.json_file(), Some(out), &request.arguments())?;
     let publication = Publication::new(out, "assign", &request.arguments())?;
-    let result_file = ResultFile::open(request.output.json_file(), &request.arguments())?;
     let mut opened = open(request, model, watch)?;
     let rows = vet(request, &mut opened, watch)?;
     let membership = divide(&opened, watch)?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::given::GivenLabels;
+use super::given::{GivenLabels, numbered_from_0};
 use super::profile::{ProfiledLabels, as_json, describe, shown_of_model};
 use super::request::{OutputOptions, ProfileRequest};
 use super::{InputOptions, inputs};
@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
 use crate::input::{Source, agreed};
 use crate::model::Model;
-use crate::output::NewFiles;
+use crate::output::{NewFiles, ROW};
 use crate::profile::{ColumnRole, ProfileReport, ShownColumn};
 use crate::roles::{RoleRequest, guess_id};
 use crate::text::did_you_mean;
@@ -119,6 +119,7 @@ impl LabelledRows {
                 .of_option("--labels"));
             }
             agreed([&labels.columns()[label]], "labels", None)?;
+            in_order(&labels, label, &at)?;
             return Ok(LabelledRows { source, id, beside: Some(labels), label, with_labels: Vec::new() });
         }
         let join = [request.input.join.clone(), vec![path]].concat();
@@ -161,6 +162,23 @@ impl LabelledRows {
             }
         }
     }
+}
+
+/// Refuses labels that are known not to be in the order of the input. A fit without ids numbers its rows.
+fn in_order(labels: &Source, label: usize, at: &str) -> Result<()> {
+    let numbers = labels.position(ROW).filter(|&c| labels.columns()[c].data_type.is_integer());
+    let ordered = match numbers {
+        Some(column) => numbered_from_0(labels, column)?,
+        None => !labels.columns()[label].is_partition,
+    };
+    if ordered {
+        return Ok(());
+    }
+    let text = format!(
+        "the rows of {at} are not in the order of the input, and it has no ids to find them by; name the id with --id, \
+         or write the labels without --partition-by"
+    );
+    Err(Error::input(text).of_option("--labels"))
 }
 
 /// Where the labels are in the folder of a fit or an assign.

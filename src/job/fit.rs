@@ -229,7 +229,8 @@ struct FittedParts {
 fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
     let request = &checked.request;
     let documents = documents(request)?;
-    let result_file = ResultFile::open(request.output.json_file(), &request.arguments())?;
+    let out = request.output.out.as_deref();
+    let result_file = ResultFile::open(request.output.json_file(), out, &request.arguments())?;
     let publish = |out: &PathBuf| Publication::new(out, "fit", &request.arguments());
     let publication = request.output.out.as_ref().map(publish).transpose()?;
     let mut opened = open(checked, watch)?;

@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct FittedModel {
     pub(super) model: Model,
     pub(super) file: PathBuf,
+    /// The run that published it.
+    pub(super) run: Option<String>,
     /// blake3 of the file.
     pub(super) blake3: String,
 }
@@ -70,8 +72,9 @@ impl FittedModel {
         let text = Model::read_text(file)?;
         let model = Model::load_text(file, &text)?;
         let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+        let run = Model::run_of(&text);
         if let Some((folder, record)) = record_of(file) {
-            let foreign = record.foreign(&folder, &blake3, Model::run_of(&text).as_deref());
+            let foreign = record.foreign(&folder, &blake3, run.as_deref());
             if let Some(name) = foreign {
                 let text = format!(
                     "{} and {name} are not of the same run: files were copied or replaced one by one; take the whole \
@@ -81,7 +84,7 @@ impl FittedModel {
                 return Err(Error::usage(text).of_kind(ErrorKind::Model).of_file(&folder.join(name)));
             }
         }
-        Ok(FittedModel { model, file: file.to_path_buf(), blake3 })
+        Ok(FittedModel { model, file: file.to_path_buf(), run, blake3 })
     }
 }
 

@@ -95,6 +95,19 @@ impl GivenLabels {
     }
 }
 
+/// Whether a column has the number of each row, from 0.
+pub(super) fn numbered_from_0(source: &Source, column: usize) -> Result<bool> {
+    let (mut next, mut ordered) = (0, true);
+    each(source, column, |found| {
+        for label in found {
+            ordered &= label == Some(Label::Number(next));
+            next += 1;
+        }
+        Ok(())
+    })?;
+    Ok(ordered)
+}
+
 /// Calls `work` with the labels of all rows, in order.
 fn each(source: &Source, column: usize, mut work: impl FnMut(Vec<Option<Label>>) -> Result<()>) -> Result<()> {
     let mut stream = ColumnStream::new(source, column, 1);

@@ -7,7 +7,7 @@ use crate::event::Watch;
 use crate::input::{IdStream, Pseudonym, Source, ValueKind, agreed};
 use crate::model::InputFile;
 use crate::output::{
-    CarriedColumn, FileLayout, LABELS, LabelColumns, NAME_COLUMN, Publication, RUN, SegmentTable, UnsealedLabels,
+    CarriedColumn, FileLayout, LABELS, LabelColumns, NAME_COLUMN, Publication, ROW, RUN, SegmentTable, UnsealedLabels,
 };
 use crate::roles::{OUTPUT_COLUMNS, RoleRequest, Roles, personal_data};
 use crate::text::did_you_mean;
@@ -57,7 +57,7 @@ impl OutputColumns {
         let carried: Vec<usize> =
             options.carry.iter().map(|name| carried(name, include, source, roles)).collect::<Result<_>>()?;
         let kept: Vec<&str> = carried.iter().map(|&c| source.columns()[c].name.as_str()).collect();
-        let id = roles.id.map_or("row", |id| source.columns()[id].name.as_str());
+        let id = roles.id.map_or(ROW, |id| source.columns()[id].name.as_str());
         let mut taken: Vec<&str> = OUTPUT_COLUMNS.iter().copied().chain([NAME_COLUMN, id]).collect();
         for name in constants.iter().map(|(name, _)| name.as_str()).chain(kept) {
             if taken.contains(&name) {

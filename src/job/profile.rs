@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::audit::json_of;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::Source;
-use crate::model::{Model, PartModel};
+use crate::model::PartModel;
 use crate::output::Publication;
 use crate::prepare::Design;
 use crate::profile::{ColumnRole, ProfileReport, Profiling, ShownColumn};
@@ -78,14 +80,15 @@ pub(super) fn publish(profile: Option<&ProfileReport>, run: &str, publication: &
     Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
 }
 
-/// The profile of the fit that made a model, where it lies beside the model and belongs to it.
-pub(super) fn of_fit(path: &Path, model: &Model) -> Option<ProfileReport> {
-    let beside = if path.is_dir() { path.join(PROFILE) } else { path.with_file_name(PROFILE) };
-    let text = std::fs::read_to_string(beside).ok()?;
-    let profile: ProfileReport = serde_json::from_str(&text).ok()?;
-    let rules = model.division.iter().flat_map(|division| division.counts.iter().map(|rule| rule.rows));
-    let segments = model.parts.iter().flat_map(|part| part.fitted.centroids().counts_.iter().copied());
-    let found = profile.segments.iter().filter(|s| s.segment.is_some()).map(|s| s.customers);
-    let fits = profile.rows == model.provenance.rows && found.eq(rules.chain(segments));
-    fits.then_some(profile)
+/// The profile beside the model `path`, if the same run published it, of as many rows.
+pub(super) fn of_fit(path: &Path, run: &str, rows: u64) -> Option<ProfileReport> {
+    #[derive(Deserialize)]
+    struct PublishedProfile {
+        run: String,
+        #[serde(flatten)]
+        profile: ProfileReport,
+    }
+    let text = std::fs::read_to_string(path.with_file_name(PROFILE)).ok()?;
+    let found: PublishedProfile = serde_json::from_str(&text).ok()?;
+    (found.run == run && found.profile.rows == rows).then_some(found.profile)
 }

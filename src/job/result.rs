@@ -10,7 +10,7 @@ use super::manifest::RunFiles;
 use super::recorder::{Recorder, StageTime};
 use super::small_cells::is_small;
 use crate::error::{Error, Result};
-use crate::output::NewFiles;
+use crate::output::{NewFiles, lies_in};
 
 /// The result of a fit or an assignment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -119,9 +119,16 @@ impl ResultFile {
     /// Checks that it can be written.
     ///
     /// # Errors
-    /// It is read by the run, or its folder is not writable.
-    pub(super) fn open(path: Option<&Path>, arguments: &[PathBuf]) -> Result<Self> {
+    /// It is read by the run, lies in the folder `out`, which is replaced as a whole, or its folder is not writable.
+    pub(super) fn open(path: Option<&Path>, out: Option<&Path>, arguments: &[PathBuf]) -> Result<Self> {
         let file = path.map(|path| {
+            if out.is_some_and(|out| lies_in(path, out)) {
+                let text = format!(
+                    "--json {} lies in the output folder, which is replaced as a whole; name a file beside it",
+                    path.display()
+                );
+                return Err(Error::usage(text).of_file(path).of_option("--json"));
+            }
             let mut files = NewFiles::default();
             files.add(path, arguments)?;
             Ok((files, path.to_path_buf()))

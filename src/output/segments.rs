@@ -18,6 +18,9 @@ use crate::error::Result;
 use crate::input::IdStream;
 use crate::survey::Segment;
 
+/// The column of row numbers, if there are no ids.
+pub(crate) const ROW: &str = "row";
+
 /// The column of segment names, if segments have names.
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
@@ -56,7 +59,7 @@ impl<'a> SegmentTable<'a> {
         columns: LabelColumns<'a>,
     ) -> Result<Self> {
         let LabelColumns { ids, margin, named, carried } = &columns;
-        let id = ids.as_ref().map_or_else(|| Field::new("row", DataType::Int64, false), |ids| ids.field().clone());
+        let id = ids.as_ref().map_or_else(|| Field::new(ROW, DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
         let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
         let mut fields = vec![id];

@@ -16,7 +16,7 @@ mod weights;
 
 pub use self::counts::{ColumnCounts, ValueCounts};
 pub use self::design::Design;
-pub(crate) use self::fit::quantile_bytes;
+pub(crate) use self::fit::{as_text, quantile_bytes};
 pub use self::placement::Placement;
 pub use self::preparation::{ColumnTransform, DroppedColumn, Preparation, PreparedColumn, Projection, Seen};
 pub(crate) use self::probe::choose_transform;

@@ -165,8 +165,9 @@ const ORDINARY: i32 = 60;
 /// The unit in which a column lands whose differences from the origin reach as far as `spread`: 1, or a power of two
 /// where f32 would overflow or lose digits. Dividing by it changes no digit.
 pub(crate) fn grain(spread: f64) -> f64 {
-    let exponent = exponent(spread);
-    let is_ordinary = exponent.abs() <= ORDINARY || !(spread > 0.0 && spread.is_finite());
+    // Between the two ends of f64, differences are infinite.
+    let exponent = exponent(spread.min(f64::MAX));
+    let is_ordinary = exponent.abs() <= ORDINARY || !(spread > 0.0);
     if is_ordinary { 1.0 } else { power_of_two(exponent.clamp(-1000, 1000)) }
 }
 

@@ -45,13 +45,19 @@ impl CategoriesSeen {
         }
     }
 
-    /// The most common texts, and the figures of every segment, then of all.
-    pub(super) fn finish(self) -> (Vec<String>, Vec<CategoryFigures>) {
+    /// The most common texts, and the figures of every segment, then of all. Texts of fewer than `small_cells`
+    /// customers are not named where there are more than two.
+    pub(super) fn finish(self, small_cells: u64) -> (Vec<String>, Vec<CategoryFigures>) {
         let CategoriesSeen { counts, mut others, missing } = self;
         let mut named: Vec<(String, Vec<u64>)> = counts.into_iter().collect();
         // Stable: equally common ones stay in the order of their texts.
         named.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.iter().sum::<u64>()));
-        for (_, counts) in named.drain(MOST_NAMED.min(named.len())..) {
+        let common = match named.len() {
+            // Of two, the other follows anyway.
+            0..=2 => named.len(),
+            _ => named.partition_point(|(_, counts)| counts.iter().sum::<u64>() >= small_cells),
+        };
+        for (_, counts) in named.drain(MOST_NAMED.min(common)..) {
             others.iter_mut().zip(counts).for_each(|(others, n)| *others += n);
         }
         let of = |segment: Option<usize>| {

@@ -1,8 +1,6 @@
 //! One column of all rows, described.
 
 use arrow::array::AsArray;
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
 
 use super::categories::CategoriesSeen;
 use super::correlation::DrawnRows;
@@ -11,6 +9,7 @@ use super::shown::ShownColumn;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, RowGroup, Source, fault};
+use crate::prepare::as_text;
 use crate::simd::Dispatch;
 use crate::survey::SegmentLog;
 
@@ -51,8 +50,7 @@ impl DescribedRows<'_> {
             let mut reader = ColumnReader::open(self.source, group, column.column)?;
             let mut row = group.first_row;
             while let Some(array) = reader.next_array()? {
-                let texts = cast(&array, &DataType::LargeUtf8);
-                let texts = texts.map_err(|e| fault(self.source, group, column.column, &e.to_string()))?;
+                let texts = as_text(&array).map_err(|why| fault(self.source, group, column.column, &why))?;
                 codes.resize(array.len(), 0);
                 self.log.read(row, &mut codes)?;
                 seen.push(texts.as_string::<i64>().iter(), &codes);

@@ -47,7 +47,10 @@ pub(super) fn correlated(columns: &[Vec<f64>], least: f64) -> Vec<(usize, usize,
     pairs.par_iter().filter_map(strongest).collect()
 }
 
-/// Pearson's coefficient; None where either does not vary.
+/// The fewest rows that show a correlation: where two rows are known, both columns follow a line.
+const FEWEST_ROWS: f64 = 30.0;
+
+/// Pearson's coefficient; None where either does not vary, or few rows have both.
 fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     let both = || a.iter().zip(b).filter(|(x, y)| !x.is_nan() && !y.is_nan());
     let (mut n, mut sum_a, mut sum_b) = (0.0, 0.0, 0.0);
@@ -55,6 +58,9 @@ fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
         n += 1.0;
         sum_a += x;
         sum_b += y;
+    }
+    if n < FEWEST_ROWS {
+        return None;
     }
     let (mean_a, mean_b) = (sum_a / n, sum_b / n);
     let (mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0);
@@ -116,7 +122,9 @@ mod tests {
         let pairs: Vec<(usize, usize, bool)> = found.iter().map(|&(a, b, r)| (a, b, r > 0.0)).collect();
         let expected = [(0, 1, true), (0, 2, false), (1, 2, false), (0, 4, true), (1, 4, true), (2, 4, false)];
         assert_eq!(pairs, expected);
-        let half = pearson(&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]);
+        let (a, b) = ([1.0, 2.0, 3.0].repeat(10), [1.0, 3.0, 2.0].repeat(10));
+        let half = pearson(&a, &b);
+        assert_eq!(pearson(&a[..29], &b[..29]), None, "few rows");
         assert!(half.is_some_and(|r| (r - 0.5).abs() < 1e-15));
     }
 }

@@ -83,7 +83,7 @@ impl NumbersSeen {
             values.push(value);
             segments.push(segment);
         }
-        self.is_whole = self.is_whole && values.iter().all(|v| v.trunc() == *v);
+        self.is_whole = self.is_whole && values.iter().all(|&v| is_whole(v));
         self.order.push(&values, &segments);
         let piece = self.pieces.entry(batch.group);
         let piece = piece.or_insert(OrderedPiece { moments: Moments::EMPTY, drawn: Vec::new() });
@@ -112,6 +112,11 @@ impl NumbersSeen {
         let is_binary = self.is_whole && moments.n > 0 && moments.min >= 0.0 && moments.max <= 1.0;
         NumbersFound { figures, deviation: moments.deviation(), is_binary, drawn: drawn.collect() }
     }
+}
+
+/// Without `trunc`, which is a call on processors without SSE 4.1. From 2^52 on, every number is whole.
+fn is_whole(value: f64) -> bool {
+    value.abs() >= 4_503_599_627_370_496.0 || value as i64 as f64 == value
 }
 
 impl SegmentSums {

@@ -13,6 +13,7 @@ use super::report::{
     ColumnFigures, Correlated, GroupProfile, OutcomeRate, ProfileReport, ProfiledColumn, QuantileKind,
 };
 use super::shown::{ColumnRole, ShownColumn, ShownKind};
+use crate::audit::withheld;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{Order, RowGroup, Source};
@@ -68,7 +69,9 @@ impl Profiling<'_> {
                 .into_iter()
                 .map(|(a, b, r)| Correlated { columns: [name(a), name(b)], r })
                 .collect();
-            let group = |place: usize| self.group(&columns, &figures, &counts, place);
+            let mut hidden = withheld(&counts[..=self.segments], self.small_cells);
+            hidden.push(counts[self.segments + 1] < self.small_cells);
+            let group = |place: usize| self.group(&columns, &figures, (counts[place], hidden[place]), place);
             let all = group(self.segments + 1);
             let mut segments: Vec<GroupProfile> = (1..=self.segments).map(group).collect();
             segments.extend((counts[0] > 0).then(|| group(0)));
@@ -125,7 +128,7 @@ impl Profiling<'_> {
             let finish = |(shown, seen): (&ShownColumn, Vec<NumbersSeen>)| match seen.into_iter().reduce(joined) {
                 Some(seen) => Ok(self.of_numbers(shown, seen.finish())),
                 None => {
-                    let (names, figures) = rows.categories(shown, self.segments + 1)?.finish();
+                    let (names, figures) = rows.categories(shown, self.segments + 1)?.finish(self.small_cells);
                     let figures = figures.into_iter().map(ColumnFigures::Categories).collect();
                     let column = ProfiledColumn { categories: names, ..self.column(shown) };
                     Ok(Described { column, figures, drawn: Vec::new() })
@@ -149,7 +152,7 @@ impl Profiling<'_> {
         let fit = (self.memory / 2 / each.max(1)).min(1 << 16) as usize;
         // Requests for neighbouring columns are merged.
         let wanted = match self.source.fetched_ahead() {
-            0 => (threads * TASKS).div_ceil(groups),
+            0 => (threads * TASKS).div_ceil(groups).max(2 * threads),
             _ => self.columns.len(),
         };
         wanted.min(fit).max(1)
@@ -170,7 +173,11 @@ impl Profiling<'_> {
             Ok::<_, crate::Error>(())
         };
         // The columns of a row group side by side, in the order in which they are fetched ahead.
-        for groups in self.source.row_groups().chunks(TASKS * rayon::current_num_threads()) {
+        let at_a_time = match self.source.fetched_ahead() {
+            0 => self.source.row_groups().len().max(1),
+            _ => TASKS * rayon::current_num_threads(),
+        };
+        for groups in self.source.row_groups().chunks(at_a_time) {
             let tasks: Vec<_> = groups.iter().flat_map(|&group| numbers.iter().map(move |&i| (i, group))).collect();
             tasks.into_par_iter().with_max_len(1).try_for_each(see)?;
         }
@@ -206,11 +213,9 @@ impl Profiling<'_> {
         &self,
         columns: &[ProfiledColumn],
         figures: &[Vec<ColumnFigures>],
-        counts: &[u64],
+        (customers, withheld): (u64, bool),
         place: usize,
     ) -> GroupProfile {
-        let customers = counts[place];
-        let withheld = customers > 0 && customers < self.small_cells;
         let number = place.checked_sub(1).filter(|number| *number < self.segments);
         let name = |number: Option<usize>| self.names.as_ref()?.get(number?).cloned();
         let last = self.segments + 1;

@@ -86,7 +86,8 @@ pub struct GroupProfile {
     pub customers: u64,
     /// Their share of all rows.
     pub share: f64,
-    /// Whether figures are left out because there are too few customers.
+    /// Whether figures are left out because there are too few customers, here or in the segment whose figures would
+    /// follow from these.
     #[serde(default)]
     pub withheld: bool,
     /// By column; empty where they are withheld.

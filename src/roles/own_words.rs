@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::name::ColumnName;
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::utf8;
 
 /// The attribute of words without one.
 const UNNAMED: &str = "by --protected-words";
@@ -22,9 +23,9 @@ pub(crate) fn read_words(path: Option<&Path>) -> Result<Vec<(String, String)>> {
             .of_option("--protected-words")
     };
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e).of_option("--protected-words"))?;
-    let text = String::from_utf8(bytes).map_err(|_| fault("it is not text in UTF-8".into()))?;
+    let text = utf8(bytes).map_err(|why| fault(why.into()))?;
     let (mut words, mut faults) = (Vec::new(), Vec::new());
-    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+    for (number, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;

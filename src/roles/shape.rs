@@ -33,9 +33,10 @@ pub(crate) fn looks_like_id(source: &Source, column: usize) -> Result<bool> {
         return Ok(false);
     }
     let known = match source.footer_range(column) {
-        FooterRange::Nulls => return Ok(false),
+        FooterRange::Unfit => return Ok(false),
         FooterRange::Of(range) if !is_dense(range, rows) => return Ok(false),
-        FooterRange::Of(range) => Some(range),
+        // Doubles between whole ends may have fractions.
+        FooterRange::Of(range) => Some(range).filter(|_| source.columns()[column].data_type.is_integer()),
         FooterRange::Unknown => None,
     };
     if !starts_like_ids(source, column)? {

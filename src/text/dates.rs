@@ -36,7 +36,11 @@ pub(crate) fn parse_time(text: &str) -> Option<f64> {
         None => (time, 0.0),
         Some(at) if time[at..].eq_ignore_ascii_case("z") => (&time[..at], 0.0),
         Some(at) => {
-            let sign = if time[at..].starts_with('-') { -1.0 } else { 1.0 };
+            let sign = match time.as_bytes()[at] {
+                b'-' => -1.0,
+                b'+' => 1.0,
+                _ => return None,
+            };
             (&time[..at], sign * clock_seconds(&time[at + 1..]).filter(|_| time[at + 1..].len() == 5)?)
         }
     };
@@ -160,7 +164,14 @@ mod tests {
         for text in ["1970-01-02T", "1970-01-02T24:00", "1970-01-02T12", "1970-01-02T12:00:60", "1970-01-02x12:00"] {
             assert_eq!(parse_time(text), None, "{text}");
         }
-        for text in ["1970-02-30T12:00", "1970-01-02T12:00:00+6", "1970-01-02T12:00:00.", "1970-01-02é", "noon"] {
+        for text in [
+            "1970-02-30T12:00",
+            "1970-01-02T12:00:00+6",
+            "1970-01-02T12:00:00.",
+            "1970-01-02T12:00Z06:00",
+            "1970-01-02é",
+            "noon",
+        ] {
             assert_eq!(parse_time(text), None, "{text}");
         }
     }

@@ -155,6 +155,10 @@ fn an_encoding_is_found() {
     assert_eq!(found(WINDOWS_1252, western), ["größe", "straße", "id"]);
     let chinese = "客户号,余额,性别\n1,2.5,男\n2,3.5,女\n";
     assert_eq!(found(GB18030, chinese), ["客户号", "余额", "性别"]);
+    // In UTF-8, the second and the third name would be the same replacement characters.
+    let alike = "客户号,姓名,年龄,存款\n1,王伟,30,5.5\n2,李娜,40,6.5\n";
+    assert_eq!(found(GB18030, alike), ["客户号", "姓名", "年龄", "存款"]);
+    assert_eq!(found(WINDOWS_1252, "id,Größe,Grüße,x\n1,a,b,2\n"), ["id", "Größe", "Grüße", "x"]);
 }
 
 fn types_come_from_all_rows() {

@@ -58,6 +58,12 @@ fn a_result_for_programs() {
     let w = Workshop::new();
     write(&w.path("a.parquet"), &three_groups(90));
     let (input, file) = (w.text("a.parquet"), w.text("result.json"));
+    // The folder is replaced as a whole.
+    w.refused(
+        2,
+        &["--json", "lies in the output folder"],
+        ["fit", &input, "--k", "3", "--json", &w.text("out/r.json")],
+    );
     let ran = w.run(["fit", &input, "--k", "3", "--json", "-"]).succeeds();
     let result: Value = serde_json::from_str(&ran.out).expect("stdout is one JSON object");
     let manifest = json(w.out().join("manifest.json"));

@@ -62,6 +62,15 @@ fn parquet_by_any_name() {
     for hidden in ["_SUCCESS", ".a.parquet.crc", "_metadata"] {
         fs::copy(bank.join("a.parquet"), bank.join(hidden)).unwrap();
     }
+    // Text beside the data is no CSV, unless the pattern says so.
+    fs::create_dir(w.path("beside")).unwrap();
+    fs::copy(bank.join("a.parquet"), w.path("beside/a.parquet")).unwrap();
+    fs::copy(bank.join("a.parquet"), w.path("beside/b.txt")).unwrap();
+    fs::write(w.path("beside/read.txt"), "read me, please\n1,2\n").unwrap();
+    let ran = Ran::from(hyades(["plan", &w.text("beside/*"), "--k", "3"]));
+    // b.txt is Parquet, with the customers of a.parquet.
+    assert!(ran.out.contains("180 rows in 2 files"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("1 file is not read") && ran.err.contains("read.txt"), "{}", ran.err);
     let plan = ["plan", &w.text("bank"), "--k", "3"];
     let ran = done(plan);
     assert!(ran.out.contains("270") && !(ran.out.clone() + &ran.err).contains("not read"), "{}{}", ran.out, ran.err);

@@ -20,6 +20,8 @@ tests!(
     a_model_says_what_its_centroids_are,
     labels_of_a_fit_give_its_profile,
     labels_of_any_origin_are_found_by_id_or_by_order,
+    labels_in_another_order_are_refused,
+    categories_are_those_of_the_model,
     what_is_no_label_is_refused,
 );
 
@@ -180,8 +182,47 @@ fn segments_of_few_customers_have_no_figures() {
     let small = &profile["segments"][1];
     assert_eq!((&small["customers"], &small["withheld"]), (&4.into(), &true.into()));
     assert_eq!(small["columns"].as_array().map(Vec::len), Some(0));
+    // Its figures would follow from those of the other one.
+    assert_eq!(profile["segments"][0]["withheld"], true);
+    assert!(out.contains("no figures: those of a smaller segment"), "{out}");
     assert!(small["outcomes"].is_null() && small["apart"].is_null());
     assert_eq!(profile["all"]["outcomes"][0]["value"], "a", "of two values, the rarer one");
+}
+
+/// A fit without ids numbers its rows; by segment, its files are not in the order of the input.
+fn labels_in_another_order_are_refused() {
+    let w = Workshop::new();
+    let values =
+        |seed: u64| f64s(noise(seed).take(300).enumerate().map(|(i, u)| (i % 3) as f64 + u / 4.0).collect::<Vec<_>>());
+    write_batch(&w.path("in.parquet"), &batch(&[("x", values(1)), ("y", values(2))]), 100);
+    let input = w.text("in.parquet");
+    w.run(["fit", &input, "--k", "3", "--partition-by", "segment"]).succeeds();
+    let ran = crate::command::Ran::from(hyades(["profile", &input, "--labels", w.out().to_str().unwrap()]));
+    ran.is_refused(3, &["are not in the order of the input", "--id"]);
+    w.run(["fit", &input, "--k", "3"]).succeeds();
+    done(["profile", &input, "--labels", w.out().to_str().unwrap()]);
+}
+
+/// pandas makes doubles of codes with gaps: 1.0 is the category 1, and NaN is missing.
+fn categories_are_those_of_the_model() {
+    let w = Workshop::new();
+    let codes = (0..300).map(|i| match i % 3 {
+        0 => f64::NAN,
+        r => f64::from(r),
+    });
+    let x = f64s(noise(1).take(300).enumerate().map(|(i, u)| (i % 2) as f64 * 9.0 + u).collect::<Vec<_>>());
+    write_batch(
+        &w.path("in.parquet"),
+        &batch(&[("id", i64s(0..300)), ("x", x), ("code", f64s(codes.collect::<Vec<_>>()))]),
+        100,
+    );
+    std::fs::write(w.path("r.toml"), "[columns.code]\nencode = \"one-hot\"\n").unwrap();
+    w.run(["fit", &w.text("in.parquet"), "--k", "2", "--recipe", &w.text("r.toml")]).succeeds();
+    let profile = json(w.out().join("profile.json"));
+    let code = profile["columns"].as_array().unwrap().iter().position(|c| c["name"] == "code").unwrap();
+    assert_eq!(profile["columns"][code]["categories"], serde_json::json!(["1", "2"]));
+    let all = &profile["all"]["columns"][code];
+    assert_eq!((&all["counts"], &all["missing"]), (&serde_json::json!([100, 100]), &100.into()));
 }
 
 fn without_a_profile_nothing_is_decoded_again() {

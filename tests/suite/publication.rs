@@ -252,6 +252,8 @@ fn no_argument_is_overwritten() {
     let before = contents(&w.path(""));
     let refused = |arguments: &[&str]| Ran::from(hyades(arguments)).is_refused(2, &["this run reads"]);
     refused(&["check", &input, "--expect", &expect, "--json", &expect]);
+    let twice = ["check", &input, "--json", &w.text("r"), "--report", &w.text("r")];
+    Ran::from(hyades(twice)).is_refused(2, &["is named for two outputs"]);
     refused(&["check", &input, "--keys", &keys, "--report", &keys]);
     Ran::from(hyades(["recipe", "apply", &model, &input, "--out", &model])).is_refused(2, &[&model]);
     // What a run reads in the folder that it would replace.

@@ -27,6 +27,7 @@ tests!(
     files_of_other_tables_are_refused,
     a_name_twice_in_a_file,
     whole_doubles_are_ids,
+    ids_beyond_their_type_are_refused,
     ids_are_equal_by_value,
     features_without_values,
     customers_in_two_files,
@@ -306,6 +307,16 @@ fn whole_doubles_are_ids() {
     write(&w.path("a.parquet"), &table);
     let why = ["the ids in column \"id\"", "id 12.5 is not a whole number (row 17)"];
     w.run(["fit", &w.text("a.parquet"), "--k", "3", "--id", "id"]).is_refused(3, &why);
+}
+
+/// Beyond 2^24, single precision skips whole numbers.
+fn ids_beyond_their_type_are_refused() {
+    let w = Workshop::new();
+    let mut table = three_groups(30);
+    table[0].1 = Arc::new(Float32Array::from_iter_values((0..30u16).map(|i| 20_000_000.0 + 2.0 * f32::from(i))));
+    write(&w.path("a.parquet"), &table);
+    let fit = ["fit", &w.text("a.parquet"), "--k", "3", "--id", "id"];
+    w.run(fit).is_refused(3, &["is beyond 2^24, where numbers of its type skip whole numbers"]);
 }
 
 /// 7, 7.0 and 7.00 are the same customer: in joins, as pseudonyms, and in transactions.

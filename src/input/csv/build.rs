@@ -49,7 +49,9 @@ pub(super) fn array<'a>(
         CsvType::Text => {
             let mut builder = StringBuilder::with_capacity(rows, rows * 8);
             for field in fields {
-                builder.append_option(Some(field).filter(|field| !format.missing.is_missing(field.as_bytes())));
+                builder.append_option(
+                    Some(field).filter(|field| !format.missing.is_missing(field.as_bytes().trim_ascii())),
+                );
             }
             Ok(Arc::new(builder.finish()))
         }

@@ -16,11 +16,23 @@ pub(super) fn marked(source: &CsvFile) -> Result<Option<(&'static Encoding, usiz
     Ok(found)
 }
 
+/// Whether the beginning of a file is UTF-8, but for a character that the piece cuts off.
+pub(super) fn begins_as_utf8(source: &CsvFile) -> Result<bool> {
+    let mut is_utf8 = true;
+    source.pieces(|piece| {
+        is_utf8 = std::str::from_utf8(piece).map_or_else(|e| e.error_len().is_none(), |_| true);
+        false
+    })?;
+    Ok(is_utf8)
+}
+
 /// Bytes above 127, by how they stand together.
 #[derive(Debug, Default)]
 struct HighBytes {
-    /// Pairs that are common Chinese characters.
-    pairs: u64,
+    /// Pairs that are Chinese punctuation or one of the 3,755 common characters (GB 2312, level 1).
+    common: u64,
+    /// Other pairs, as of two accented letters in Western languages.
+    rare: u64,
     /// Single letters between ASCII, as in Western languages.
     single: u64,
     before: Option<u8>,
@@ -34,8 +46,11 @@ impl HighBytes {
             self.run = 0;
         } else {
             self.run += 1;
-            if self.run.is_multiple_of(2) && matches!(self.before, Some(0xB0..=0xF7 | 0xA1..=0xA9)) && byte >= 0xA1 {
-                self.pairs += 1;
+            if self.run.is_multiple_of(2) {
+                match self.before {
+                    Some(0xA1..=0xA9 | 0xB0..=0xD7) if byte >= 0xA1 => self.common += 1,
+                    _ => self.rare += 1,
+                }
             }
         }
         self.before = Some(byte);
@@ -58,7 +73,7 @@ pub(super) fn looks_like(source: &CsvFile) -> Result<&'static Encoding> {
         }
         true
     })?;
-    Ok(if is_valid && high.pairs > 4 * high.single { GB18030 } else { WINDOWS_1252 })
+    Ok(if is_valid && high.common > 4 * high.single + high.rare { GB18030 } else { WINDOWS_1252 })
 }
 
 /// The encoding that is assumed of a file without a mark.

@@ -32,7 +32,7 @@ use self::report::tell;
 use self::seen::{ColumnSeen, CsvType, SettledColumn, SettledColumns};
 use self::write::{FileEnd, ParquetUse, RowWriter};
 use super::file::RangeFile;
-use super::folders::is_csv;
+use super::folders::{holds_parquet, is_csv};
 use super::place::{ConvertedFile, FoundFile, discover};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -100,7 +100,7 @@ pub(crate) fn convert(
 
 /// Whether a file is CSV, by its name.
 fn holds_csv(file: &FoundFile) -> bool {
-    file.object.is_none() && file.member.is_none() && is_csv(&file.path)
+    file.object.is_none() && file.member.is_none() && is_csv(&file.path) && !holds_parquet(&file.path)
 }
 
 impl CsvInput {

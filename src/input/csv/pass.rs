@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::build::{OtherType, array};
 use super::dialect::Dialect;
-use super::encoding::{assumed, looks_like, marked};
+use super::encoding::{assumed, begins_as_utf8, looks_like, marked};
 use super::options::{CsvFormat, is_utf8};
 use super::seen::{ColumnSeen, CsvType};
 use super::split::{CsvFields, Ragged, record_line};
@@ -27,6 +27,8 @@ pub(super) struct CsvTable {
     pub(super) encoding: (&'static Encoding, usize),
     /// Whether the encoding was named or marked.
     is_certain: bool,
+    /// Whether it is a guess from bytes that are not UTF-8.
+    pub(super) is_guess: bool,
     pub(super) dialect: Dialect,
     pub(super) format: Arc<CsvFormat>,
     block_bytes: usize,
@@ -39,8 +41,6 @@ pub(super) struct SurveyedTable {
     pub(super) rows: u64,
     /// blake3 of its bytes.
     pub(super) hash: String,
-    /// Whether its encoding is a guess from bytes that are not UTF-8.
-    pub(super) is_guess: bool,
 }
 
 impl CsvTable {
@@ -50,26 +50,26 @@ impl CsvTable {
         let source = CsvFile::open(path)?;
         let marked = marked(&source)?;
         let named = format.encoding.map(|encoding| (encoding, 0));
-        let encoding = marked.or(named).unwrap_or_else(assumed);
         let is_certain = marked.is_some() || named.is_some();
-        let dialect = Dialect::of(&source, encoding, format)?;
-        Ok(CsvTable { source, encoding, is_certain, dialect, format: format.clone(), block_bytes: BLOCK_BYTES })
+        // Before the header is read: names that differ may look alike in a wrong encoding.
+        let is_guess = !is_certain && !begins_as_utf8(&source)?;
+        let guess = if is_guess { Some((looks_like(&source)?, 0)) } else { None };
+        let encoding = marked.or(named).or(guess).unwrap_or_else(assumed);
+        let (dialect, format) = (Dialect::of(&source, encoding, format)?, format.clone());
+        Ok(CsvTable { source, encoding, is_certain, is_guess, dialect, format, block_bytes: BLOCK_BYTES })
     }
 
     /// The first pass. A file that turns out not to be UTF-8 is read again in the encoding that it looks like.
     pub(super) fn survey(mut self, watch: Watch<'_>) -> Result<SurveyedTable> {
         let not_utf8 = AtomicBool::new(false);
-        let is_guess = match self.survey_once(&not_utf8, watch) {
-            Err(_) if not_utf8.load(Ordering::Relaxed) && !self.is_certain => true,
-            Err(error) => return Err(error),
-            Ok((columns, rows, hash)) => {
-                return Ok(SurveyedTable { table: self, columns, rows, hash, is_guess: false });
-            }
-        };
-        self.encoding = (looks_like(&self.source)?, 0);
-        self.dialect = Dialect::of(&self.source, self.encoding, &self.format)?;
-        let (columns, rows, hash) = self.survey_once(&not_utf8, watch)?;
-        Ok(SurveyedTable { table: self, columns, rows, hash, is_guess })
+        let mut found = self.survey_once(&not_utf8, watch);
+        if found.is_err() && not_utf8.load(Ordering::Relaxed) && !self.is_certain && !self.is_guess {
+            (self.encoding, self.is_guess) = ((looks_like(&self.source)?, 0), true);
+            self.dialect = Dialect::of(&self.source, self.encoding, &self.format)?;
+            found = self.survey_once(&not_utf8, watch);
+        }
+        let (columns, rows, hash) = found?;
+        Ok(SurveyedTable { table: self, columns, rows, hash })
     }
 
     fn survey_once(&self, not_utf8: &AtomicBool, watch: Watch<'_>) -> Result<(Vec<ColumnSeen>, u64, String)> {
@@ -309,7 +309,8 @@ mod tests {
                 assert!(parts.iter().all(|part| fault.contains(part)), "{text:?} by {size}: {fault}");
             }
         }
-        let fault = rows(b"x,y\n1,2\n\xFF\xFF,3\n", &options, 1000).unwrap_err().to_string();
+        let utf8 = CsvOptions { encoding: Some("utf-8".into()), ..options };
+        let fault = rows(b"x,y\n1,2\n\xFF\xFF,3\n", &utf8, 1000).unwrap_err().to_string();
         assert!(fault.contains("line 3: bytes that are not UTF-8") && fault.contains("--csv-encoding"), "{fault}");
     }
 }

@@ -13,7 +13,7 @@ const NAMED: usize = 8;
 /// or by doubt.
 pub(super) fn tell(tables: &[SurveyedTable], settled: &SettledColumns, watch: Watch<'_>) {
     let Some(first) = tables.first() else { return };
-    for table in tables.iter().filter(|table| table.is_guess) {
+    for table in tables.iter().filter(|table| table.table.is_guess) {
         watch.warn(format!(
             "{} is not UTF-8 and was read as {}; if its letters look wrong, name its encoding with --csv-encoding",
             table.table.source.path.display(),

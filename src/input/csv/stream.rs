@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use encoding_rs::{Decoder, DecoderResult, Encoding};
 use flate2::read::MultiGzDecoder;
@@ -28,7 +27,6 @@ const READ_BYTES: usize = 256 << 10;
 #[derive(Debug, Clone)]
 pub(super) struct CsvFile {
     pub(super) path: PathBuf,
-    file: Arc<File>,
     /// Its bytes on disk.
     pub(super) size: u64,
     /// Its state when it was opened.
@@ -48,7 +46,7 @@ pub(super) struct CsvBlock {
 
 /// The bytes of a file in order.
 struct RawBytes {
-    file: Arc<File>,
+    file: File,
     at: u64,
     size: u64,
     hash: blake3::Hasher,
@@ -97,21 +95,26 @@ impl CsvFile {
         let size = meta.len();
         let mut magic = [0; 2];
         let is_gzip = size >= 2 && read_at(&file, &mut magic, 0).map(|()| magic == [0x1F, 0x8B]).map_err(fail)?;
-        let (path, stamp) = (path.to_path_buf(), Stamp::of(&meta));
-        Ok(CsvFile { path, file: Arc::new(file), size, stamp, is_gzip })
+        Ok(CsvFile { path: path.to_path_buf(), size, stamp: Stamp::of(&meta), is_gzip })
     }
 
-    fn unpacked(&self) -> Unpacked {
-        let raw = RawBytes { file: self.file.clone(), at: 0, size: self.size, hash: blake3::Hasher::new() };
-        match self.is_gzip {
+    /// Opens the file again, which must not have changed. A folder may hold more files than can be open.
+    fn unpacked(&self) -> Result<Unpacked> {
+        let fail = |e: io::Error| Error::io("read", &self.path, &e);
+        let file = File::open(&self.path).map_err(fail)?;
+        if Stamp::of(&file.metadata().map_err(fail)?) != self.stamp {
+            return Err(self.changed());
+        }
+        let raw = RawBytes { file, at: 0, size: self.size, hash: blake3::Hasher::new() };
+        Ok(match self.is_gzip {
             false => Unpacked::Plain(raw),
             true => Unpacked::Gzip(Box::new(MultiGzDecoder::new(raw))),
-        }
+        })
     }
 
     /// Calls `each` with the decompressed bytes in pieces, until it returns false.
     pub(super) fn pieces(&self, mut each: impl FnMut(&[u8]) -> bool) -> Result<()> {
-        let (mut bytes, mut buffer) = (self.unpacked(), vec![0; READ_BYTES]);
+        let (mut bytes, mut buffer) = (self.unpacked()?, vec![0; READ_BYTES]);
         loop {
             let n = bytes.fill(&mut buffer).map_err(|e| self.unreadable(&e))?;
             if n == 0 || !each(&buffer[..n]) {
@@ -188,7 +191,7 @@ impl BlockReader {
         (separator, line_end): (u8, u8),
         block_bytes: usize,
     ) -> Result<Self> {
-        let mut bytes = source.unpacked();
+        let mut bytes = source.unpacked()?;
         bytes.fill(&mut vec![0; skipped]).map_err(|e| source.unreadable(&e))?;
         Ok(BlockReader {
             source: source.clone(),

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::input::cloud::Finder;
 use crate::input::folders::{
-    holds_parquet, is_csv_in_folder, is_parquet, is_skipped, table_format, table_format_fault, unescaped,
+    holds_parquet, is_csv, is_csv_in_folder, is_parquet, is_skipped, table_format, table_format_fault, unescaped,
 };
 
 /// Files that a message names at most.
@@ -82,6 +82,10 @@ fn find(inputs: &[PathBuf], watch: Watch<'_>) -> Result<Discovered> {
             for path in matches {
                 let path = path.map_err(|e| Error::io("list", e.path(), e.error()))?;
                 let before = found.files.len();
+                if is_text(&path) && !text.ends_with(".txt") && !text.ends_with(".txt.gz") {
+                    found.passed_over.push(path);
+                    continue;
+                }
                 add((&path, &path), &mut Vec::new(), &mut found, watch)?;
                 // At once: there is no end to the matches where links make a loop.
                 once(&found.files[before..], &mut seen)?;
@@ -112,6 +116,11 @@ fn once(files: &[FoundFile], seen: &mut HashSet<PathBuf>) -> Result<()> {
             Err(error.of_file(&twice.path))
         }
     }
+}
+
+/// Whether a file is CSV only where a name says so: text beside the data can be anything.
+fn is_text(path: &Path) -> bool {
+    path.is_file() && is_csv(path) && !is_csv_in_folder(path) && !holds_parquet(path)
 }
 
 /// Adds the file at `path`, or those in the folder, which belongs to `input`; `above` has the places of the folders

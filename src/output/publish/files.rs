@@ -70,6 +70,11 @@ impl NewFiles {
             let text = format!("cannot write {}: this run reads it; choose another name", path.display());
             return Err(Error::usage(text).of_file(path));
         }
+        let is_taken = |file: &NewFile| matches!(&file.content, Content::Renamed(_, other) if *other == target);
+        if self.files.iter().any(is_taken) {
+            let text = format!("cannot write {}: it is named for two outputs; choose another name", path.display());
+            return Err(Error::usage(text).of_file(path));
+        }
         let content = if takes_bytes(path)? {
             let copied = tempfile::tempfile().map_err(|e| Error::io("write in", &std::env::temp_dir(), &e))?;
             Content::Copied(copied)
@@ -138,7 +143,8 @@ impl NewFiles {
         written.map_err(|e| Error::io("write", path, &e))
     }
 
-    /// Syncs all files, then renames them. If one cannot be renamed, those before it are put back.
+    /// Syncs all files, then renames them. If one cannot be renamed, those before it are put back, where the file
+    /// system can exchange names; elsewhere those that replaced a file stay.
     pub(crate) fn commit(mut self) -> Result<()> {
         for NewFile { path, content } in &self.files {
             if let Content::Renamed(file, _) = content {

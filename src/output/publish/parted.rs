@@ -91,9 +91,11 @@ fn check_place(out: &Path, parts: usize) -> Result<()> {
     };
     for entry in entries {
         let name = entry.map_err(|e| Error::io("read", out, &e))?.file_name();
-        if !name.to_str().is_some_and(|n| n.starts_with("part-") && n.ends_with(".parquet")) {
+        // Other programs write data sets with parts of similar names, such as part-0.parquet.
+        let number = name.to_str().and_then(|n| n.strip_prefix("part-")?.strip_suffix(".parquet"));
+        if !number.is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit())) {
             return Err(Error::usage(format!(
-                "cannot replace the folder {}: it holds {}, which is not part of a bank; remove it or choose another \
+                "cannot replace the folder {}: it holds {}, which is no part that this program wrote; remove it or choose another \
                  folder",
                 out.display(),
                 name.display()

@@ -30,6 +30,11 @@ pub(super) fn canonical(path: &Path) -> PathBuf {
     }
 }
 
+/// Whether `path` lies in `folder`.
+pub(crate) fn lies_in(path: &Path, folder: &Path) -> bool {
+    canonical(path).starts_with(canonical(folder))
+}
+
 /// The place of an input, without the version of its table.
 pub(super) fn source_of(input: &Path) -> PathBuf {
     canonical(&versioned(input).0)

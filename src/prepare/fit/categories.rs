@@ -102,7 +102,7 @@ impl Dictionary {
 }
 
 /// Categories as text. A number has the same text in every type: whole numbers have no decimal point. NaN is missing.
-fn as_text(array: &ArrayRef) -> Result<ArrayRef, String> {
+pub(crate) fn as_text(array: &ArrayRef) -> Result<ArrayRef, String> {
     let plain = match array.data_type() {
         DataType::Dictionary(_, values) => cast(array, values).map_err(|e| e.to_string())?,
         _ => array.clone(),

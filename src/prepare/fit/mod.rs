@@ -7,7 +7,7 @@ mod quantile;
 mod refine;
 
 pub(crate) use self::candidate::{Candidate, drop_unusable, step_exponent};
-pub(crate) use self::categories::{Dictionary, Lookup};
+pub(crate) use self::categories::{Dictionary, Lookup, as_text};
 pub(crate) use self::quantile::quantile_bytes;
 pub(crate) use self::refine::{Change, change};
 
