@@ -10,7 +10,7 @@ use super::report::ColumnReport;
 use super::sentinel::{Codes, sentinels};
 use super::value::Value;
 use super::written::{Written, are_days, as_text};
-use crate::roles::{LeftOutColumn, Reason, Roles, personal_data as personal_name};
+use crate::roles::{LeftOutColumn, Personal, Protected, Reason, Roles};
 use crate::text::{date, percent, quoted};
 
 /// Share of a single value from which a column is nearly constant.
@@ -28,27 +28,25 @@ pub(super) struct Role<'a> {
     /// Why it is left out, if it is.
     left_out: Option<&'a LeftOutColumn>,
     /// The protected attribute that it is.
-    attribute: Option<&'a str>,
+    protected: Option<&'a Protected>,
+    /// The personal data that it likely holds, by its name or comment.
+    personal: Option<Personal>,
     is_code: bool,
 }
 
 impl<'a> Role<'a> {
     pub(super) fn of(roles: &'a Roles, column: usize, name: &str) -> Self {
-        let protected = roles.protected.iter().find(|p| p.column == column);
         Role {
             left_out: roles.reason(name),
-            attribute: protected.map(|p| p.attribute.as_ref()),
+            protected: roles.protected.iter().find(|p| p.column == column),
+            personal: roles.personal_data(column),
             is_code: roles.codes.contains(&column),
         }
-    }
-
-    fn reason(self) -> Option<&'a Reason> {
-        self.left_out.map(|left| &left.reason)
     }
 }
 
 /// The personal data that a column likely holds, and the reason to think so.
-pub(super) fn personal_data(name: &str, role: Role<'_>, profile: &Profile, class: Class) -> Option<String> {
+pub(super) fn personal_data(role: Role<'_>, profile: &Profile, class: Class) -> Option<String> {
     let by_shape = match &profile.values {
         ColumnValues::Text(text) => personal::by_shape(&text.sample)
             .map(|(what, share)| format!("likely {what}: {} of the sampled values look so", percent(share))),
@@ -58,12 +56,8 @@ pub(super) fn personal_data(name: &str, role: Role<'_>, profile: &Profile, class
         _ => None,
     };
     // A flag tells whether there is an address, not the address.
-    let by_comment = match role.reason() {
-        Some(Reason::Personal(what)) => Some(*what),
-        _ => None,
-    };
-    let by_name = || personal_name(name).or(by_comment).filter(|_| class != Class::Boolean);
-    by_shape.or_else(|| Some(format!("likely {}, by its name", by_name()?)))
+    let by_name = || role.personal.filter(|_| class != Class::Boolean).map(|found| found.to_string());
+    by_shape.or_else(by_name)
 }
 
 /// A column as the finders below see it.
@@ -119,9 +113,11 @@ fn personal(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
 }
 
 fn protected(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
-    let attribute = facts.role.attribute.filter(|_| facts.personal.is_none())?;
-    let text =
-        format!("a protected attribute ({attribute}), by its name; a fit leaves it out unless --include names it");
+    let Protected { attribute, by_comment, .. } = facts.role.protected.filter(|_| facts.personal.is_none())?;
+    let by = if *by_comment { "comment" } else { "name" };
+    let is_usable = facts.role.left_out.is_none_or(|left| left.is_usable);
+    let unless = if is_usable { " unless --include names it" } else { "" };
+    let text = format!("a protected attribute ({attribute}), by its {by}; a fit leaves it out{unless}");
     Some((Note, "protected_attribute", text))
 }
 

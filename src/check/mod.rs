@@ -292,7 +292,7 @@ fn describe(source: &Source, profiles: &[Profile], id: Option<usize>, roles: &Ro
     let mut described = DescribedColumns::default();
     for (at, (column, profile)) in source.columns().iter().zip(profiles).enumerate() {
         let role = Role::of(roles, at, &column.name);
-        let personal = findings::personal_data(&column.name, role, profile, Class::of(&column.data_type));
+        let personal = findings::personal_data(role, profile, Class::of(&column.data_type));
         described.is_personal.push(personal.is_some());
         let report = report::column(column, profile, personal.is_some());
         let found = findings::of_column(&report, profile, personal, role).into_iter();

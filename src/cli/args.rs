@@ -216,6 +216,7 @@ pub(super) struct SynthArgs {
 /// A request, with its lists split and missing fields taken from a file.
 fn over(mut request: FitRequest, config: Option<&Path>) -> Result<FitRequest> {
     request.columns = request.columns.split_lists()?;
+    request.output = request.output.split_lists()?;
     match config {
         Some(path) => request.or(FitRequest::from_toml(path)?),
         None => Ok(request),

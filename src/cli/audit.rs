@@ -38,7 +38,10 @@ fn of_attribute(attribute: &Attribute, rows: &[u64]) -> String {
     let carriers = attribute.carried_by.iter().filter(|carrier| carrier.strength >= CARRIED).take(3);
     let carriers: Vec<String> = carriers.map(|c| format!("{} {}", shown(&c.feature), percent(c.strength))).collect();
     if !carriers.is_empty() {
-        lines.push(format!("explains most of the ranks of: {}", carriers.join(", ")));
+        lines.push(format!(
+            "features that follow it most, by the share of their ranks' variance that it explains: {}",
+            carriers.join(", ")
+        ));
     }
     let lines: Vec<String> = lines.iter().flat_map(|line| wrapped(line, WIDTH)).map(|line| line + "\n").collect();
     format!("{title}\n{body}{}", lines.concat())

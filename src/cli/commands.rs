@@ -71,6 +71,7 @@ fn tables(
 
 pub(super) fn assign(mut request: AssignRequest, console: &Console) -> Result<()> {
     request.columns = request.columns.split_lists()?;
+    request.output = request.output.split_lists()?;
     let outcome = job::assign(&request, console.observer.as_ref(), &console.stop)?;
     if prints_json(&request.output) {
         return say!("{}", outcome.result.to_json()?.trim_end());
@@ -88,8 +89,9 @@ pub(super) fn assign(mut request: AssignRequest, console: &Console) -> Result<()
     Ok(())
 }
 
-pub(super) fn profile(request: &ProfileRequest, console: &Console) -> Result<()> {
-    let report = job::profile(request, console.observer.as_ref(), &console.stop)?;
+pub(super) fn profile(mut request: ProfileRequest, console: &Console) -> Result<()> {
+    request.columns = request.columns.split_lists()?;
+    let report = job::profile(&request, console.observer.as_ref(), &console.stop)?;
     if request.json.as_deref().is_some_and(|path| path == Path::new("-")) {
         let text = serde_json::to_string_pretty(&report).map_err(|e| hyades::Error::Internal(e.to_string()))?;
         return say!("{text}");

@@ -84,7 +84,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Synth(args) => commands::synth(args, &console),
         Verb::Fit(args) => commands::fit(*args, &console),
         Verb::Assign(request) => commands::assign(*request, &console),
-        Verb::Profile(request) => commands::profile(&request, &console),
+        Verb::Profile(request) => commands::profile(*request, &console),
         Verb::Plan(args) => commands::plan(*args, &console),
         Verb::Check(request) => commands::check(&request, &console),
         Verb::Convert(request) => convert::convert(&request, &console),

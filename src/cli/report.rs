@@ -146,7 +146,7 @@ fn columns(preparation: &Preparation) -> String {
         }
     }
     for c in &preparation.columns {
-        let of = if c.fill_is_of_sample() { " of a sample" } else { "" };
+        let of = if c.fill_is_of_sample { " of a sample" } else { "" };
         let fill =
             c.fill.map_or_else(|| "refused".into(), |t| format!("{} ({}{of})", beside(c.raw(t), c.unit), c.missing));
         out.add_row(vec![

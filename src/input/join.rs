@@ -57,13 +57,22 @@ const LEAST_BYTES: u64 = 64 << 10;
 /// Bytes assumed for a text.
 const TEXT_BYTES: u64 = 32;
 
+/// A table to join.
+#[derive(Debug, Clone)]
+pub(crate) struct OtherTable {
+    /// A file or a folder.
+    pub(crate) path: PathBuf,
+    /// The only column that is added; None: all are.
+    pub(crate) only: Option<String>,
+}
+
 impl Source {
-    /// Adds the columns of other tables (files or folders with the column `id`). Their values are available only after
+    /// Adds the columns of other tables (with the column `id`). Their values are available only after
     /// [`Source::join`].
     ///
     /// # Errors
     /// A table without the id, with an id of another kind, or with a column whose name is already taken.
-    pub(crate) fn with_tables(mut self, tables: &[PathBuf], id: Option<&str>, opening: Opening<'_>) -> Result<Self> {
+    pub(crate) fn with_tables(mut self, tables: &[OtherTable], id: Option<&str>, opening: Opening<'_>) -> Result<Self> {
         if tables.is_empty() {
             return Ok(self);
         }
@@ -79,7 +88,7 @@ impl Source {
         let left_type = self.columns()[left].data_type.clone();
         let (mut columns, mut joined) = (self.columns().to_vec(), Vec::new());
         let mut faults = Vec::new();
-        for path in tables {
+        for OtherTable { path, only } in tables {
             let source = self.open_beside(path, opening)?;
             let at = path.display();
             let Some(right) = source.position(id) else {
@@ -92,7 +101,8 @@ impl Source {
             }
             let id_column = &source.columns()[right];
             faults.extend(id_column.conflicts.iter().cloned().chain(id_column.lacks()));
-            for (c, column) in source.columns().iter().enumerate().filter(|(c, _)| *c != right) {
+            let is_wanted = |c: usize, name: &String| c != right && only.as_ref().is_none_or(|only| only == name);
+            for (c, column) in source.columns().iter().enumerate().filter(|(c, column)| is_wanted(*c, &column.name)) {
                 if columns.iter().any(|other| other.name == column.name) {
                     let name = &column.name;
                     faults.push(format!("{at} has a column {name:?}, which already exists; rename one of them"));
@@ -476,7 +486,8 @@ mod tests {
             let access = crate::input::Access::default();
             let opening = Opening { access: &access, scratch: folder.path(), watch: Watch::none() };
             let source = Source::open(std::slice::from_ref(&left)).unwrap();
-            let mut source = source.with_tables(std::slice::from_ref(&right), Some("id"), opening).unwrap();
+            let table = OtherTable { path: right.clone(), only: None };
+            let mut source = source.with_tables(&[table], Some("id"), opening).unwrap();
             let counts = source.join(&[1, 2], folder.path(), memory, Watch::none()).unwrap();
             let even = (0..3000).filter(|i| i * 7 % 3001 % 2 == 0).count() as u64;
             assert_eq!((counts[0].matched, counts[0].unmatched, counts[0].unused), (even, 3000 - even, 3000 - even));

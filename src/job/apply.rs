@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::assign::{add_counts, batches, division, roles, tell_unseen, typed};
 use super::fitted_model::FittedModel;
+use super::missing::MissingValues;
 use super::request::ApplyRequest;
 use super::{ids, inputs, strata};
 use crate::error::{Error, Result};
@@ -61,6 +62,7 @@ pub fn apply(request: &ApplyRequest, observer: &dyn Observer, stop: &std::sync::
 }
 
 fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
+    let mut missing = MissingValues::new(request.max_missing)?;
     let FittedModel { model, .. } = FittedModel::read(&request.model)?;
     let publication = NewFiles::of_table(&request.out, &request.arguments())?;
     let id_column = model.provenance.id_column.as_deref();
@@ -76,6 +78,7 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let asked = RoleRequest { id: request.id.clone(), ..RoleRequest::default() };
     let roles = roles(asked, &preparations, id_column, &source)?;
     let needed = [roles.features, division.columns()].concat();
+    inputs::tell_differences(&source, needed.iter().copied().chain(roles.id), watch);
     inputs::join(&mut source, &needed, &request.resources, request.out.parent(), watch)?;
     let known: Vec<Option<String>> = model.parts.iter().map(|part| part.value.clone()).collect();
     let membership = division.divide(&source, Some(&known), watch)?;
@@ -88,9 +91,10 @@ fn run(request: &ApplyRequest, watch: Watch<'_>) -> Result<u64> {
     let mut rows = PreparedRows { columns, ids, writer, next_row: 0 };
     let job = ApplyJob { request, source: &source, model: &model, membership: &membership, watch };
     watch.stage(Stage::Prepare, source.rows(), "rows", || match model.parts.as_slice() {
-        [part] if division.is_whole() => job.whole(part, &mut rows),
-        _ => job.divided(&mut rows),
+        [part] if division.is_whole() => job.whole(part, &mut rows, &mut missing),
+        _ => job.divided(&mut rows, &mut missing),
     })?;
+    missing.check(watch)?;
     let (written, _) = rows.writer.finish()?;
     source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
@@ -181,14 +185,14 @@ struct ApplyJob<'a> {
     watch: Watch<'a>,
 }
 
-impl ApplyJob<'_> {
+impl<'a> ApplyJob<'a> {
     fn batch_rows(&self) -> u64 {
         let dim = self.model.parts.iter().map(|part| part.preparation.columns.len()).max().unwrap_or(1);
         (BATCH_BYTES / (4 * dim as u64)).max(1)
     }
 
     /// All rows are one part: a row group larger than a batch goes through a scratch file.
-    fn whole(&self, part: &PartModel, rows: &mut PreparedRows<'_>) -> Result<()> {
+    fn whole(&self, part: &'a PartModel, rows: &mut PreparedRows<'_>, missing: &mut MissingValues<'a>) -> Result<()> {
         let mut totals: Vec<ColumnCounts> = Vec::new();
         let most = self.batch_rows();
         for groups in batches(self.source.row_groups(), most) {
@@ -199,12 +203,13 @@ impl ApplyJob<'_> {
             })?;
         }
         tell_unseen(&totals, &part.preparation, self.source.rows(), self.watch);
+        missing.add(part, self.source.rows(), &totals);
         Ok(())
     }
 
     /// Rows of several parts, put back in input order one batch of row groups at a time. Memory holds the prepared
     /// values of one batch, which has at least one row group.
-    fn divided(&self, rows: &mut PreparedRows<'_>) -> Result<()> {
+    fn divided(&self, rows: &mut PreparedRows<'_>, missing: &mut MissingValues<'a>) -> Result<()> {
         let views: Vec<_> = (0..self.model.parts.len()).map(|i| self.membership.view(self.source, i)).collect();
         let mut totals: Vec<Vec<ColumnCounts>> = vec![Vec::new(); views.len()];
         let mut numbers = self.membership.parts();
@@ -230,6 +235,7 @@ impl ApplyJob<'_> {
         }
         for ((part, view), totals) in self.model.parts.iter().zip(&views).zip(&totals) {
             tell_unseen(totals, &part.preparation, view.rows(), self.watch);
+            missing.add(part, view.rows(), totals);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::fitted_model::FittedModel;
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestColumn, ManifestPart, RunFiles, input_files};
-use super::missing::{MAX_MISSING, MissingValues};
+use super::missing::MissingValues;
 use super::outputs::{self, MANIFEST, OutputColumns, RunFacts};
 use super::plan::Extras;
 use super::profile::ProfiledLabels;
@@ -106,11 +106,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
         .out
         .as_deref()
         .ok_or_else(|| Error::usage("the output is missing: name a folder with --out".into()).of_option("--out"))?;
-    let limit = request.columns.max_missing.unwrap_or(MAX_MISSING);
-    if !(0.0..=1.0).contains(&limit) {
-        let text = format!("--max-missing {limit}: expected a share from 0 to 1, such as 0.2");
-        return Err(Error::usage(text).of_option("--max-missing"));
-    }
+    MissingValues::new(request.columns.max_missing)?;
     request.output.check()?;
     let FittedModel { model, file, run: fit_run, blake3: model_blake3 } = FittedModel::read(&request.model)?;
     let fit_profile = fit_run.and_then(|run| profile::of_fit(&file, &run, model.provenance.rows));
@@ -253,17 +249,18 @@ fn label(
     let id = (roles.id, rows.pseudonym.as_ref());
     let table: NewTable<'_> = Box::new(move || beside.table(Some(publication), source, id, !division.is_whole()));
     let mut destination = Destination::new(membership, names, table, &mut riders, folder);
-    let (mut parts, mut labels, mut missing) = (Vec::new(), Vec::new(), MissingValues::default());
+    let (mut parts, mut labels) = (Vec::new(), Vec::new());
+    let mut missing = MissingValues::new(request.columns.max_missing)?;
     for (i, (part, stratum)) in model.parts.iter().zip(&membership.strata).enumerate() {
         let view = membership.view(source, i);
         let label = |watch: Watch<'_>| replayer.label(request, part, &view, &mut destination, watch);
         let (summary, columns) = strata::within(division, stratum, watch, label)?;
-        missing.add(part, view.rows(), &columns);
+        missing.add(part, view.rows(), columns.iter().map(|column| &column.counts));
         parts.push(ManifestPart::assigned(part, view.rows(), columns));
         let (name, first_segment) = (part.name.clone(), part.first_segment);
         labels.push(PartLabels { name, first_segment, labels: summary });
     }
-    missing.check(request.columns.max_missing.unwrap_or(MAX_MISSING), watch)?;
+    missing.check(watch)?;
     let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
     let (labels_blake3, table) = destination.finish(&summaries, watch)?;
     let audit = surveys.report(&request.output, &labels_blake3)?;

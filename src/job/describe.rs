@@ -1,14 +1,15 @@
 //! Describe: the profile of rows whose labels are in a table.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::given::{GivenLabels, numbered_from_0};
+use super::inputs;
 use super::profile::{ProfiledLabels, as_json, describe, shown_of_model};
-use super::request::{OutputOptions, ProfileRequest};
-use super::{InputOptions, inputs};
+use super::request::ProfileRequest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
-use crate::input::{Source, agreed};
+use crate::input::{OtherTable, Source, agreed};
 use crate::model::Model;
 use crate::output::{NewFiles, ROW};
 use crate::profile::{ColumnRole, ProfileReport, ShownColumn};
@@ -60,6 +61,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     let columns = rows.columns(request, model.as_ref())?;
     let needed = columns.iter().map(|shown| shown.column).chain(rows.beside.is_none().then_some(rows.label));
     let needed: Vec<usize> = needed.collect();
+    inputs::tell_differences(&rows.source, needed.iter().copied(), watch);
     inputs::join(&mut rows.source, &needed, &request.resources, json.and_then(Path::parent), watch)?;
     let folder = request.resources.scratch_folder(json.and_then(Path::parent));
     let labels = GivenLabels::read(rows.beside.as_ref().unwrap_or(&rows.source), rows.label, &folder)?;
@@ -68,9 +70,11 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         segments: labels.segments,
         names: labels.names.clone(),
         labels_blake3: &labels.blake3,
-        small_cells: OutputOptions::default().small_cells(),
+        small_cells: request.small_cells(),
     };
-    let report = describe(&rows.source, columns, of, request.resources.budget(), watch)?;
+    let mut report = describe(&rows.source, columns, of, request.resources.budget(), watch)?;
+    // Numbers that no label has are not segments: those of another tool begin at 1.
+    report.segments.retain(|segment| segment.customers > 0);
     std::iter::once(&rows.source).chain(&rows.beside).try_for_each(Source::vet_unchanged)?;
     if let Some(path) = json {
         files.text(path, &as_json(&report)?)?;
@@ -122,13 +126,12 @@ impl LabelledRows {
             in_order(&labels, label, &at)?;
             return Ok(LabelledRows { source, id, beside: Some(labels), label, with_labels: Vec::new() });
         }
-        let join = [request.input.join.clone(), vec![path]].concat();
-        let input = InputOptions { join, ..request.input.clone() };
-        let joined = inputs::open(&input, id.as_deref(), place, watch.quiet());
+        // A table of labels may have other columns of the input, too.
+        let beside = OtherTable { path, only: Some(wanted.to_owned()) };
+        let joined = inputs::open_beside(&request.input, Some(beside), id.as_deref(), place, watch.quiet());
         let joined = joined.map_err(|e| Error::input(e.to_string().replace("--join", "--labels")).of_kind(e.kind()))?;
         let label = position(&joined, wanted, &at)?;
-        let names = labels.columns().iter().map(|c| c.name.clone()).filter(|name| Some(name) != id.as_ref());
-        Ok(LabelledRows { source: joined, with_labels: names.collect(), id, beside: None, label })
+        Ok(LabelledRows { source: joined, with_labels: vec![wanted.to_owned()], id, beside: None, label })
     }
 
     /// The columns to describe.
@@ -137,7 +140,8 @@ impl LabelledRows {
         let is_default = asked.features.is_empty() && asked.include.is_empty() && asked.exclude.is_empty();
         let model = model.filter(|_| is_default);
         let of_model = |model: &Model| -> Vec<String> {
-            model.parts.iter().flat_map(|part| part.preparation.source_columns()).collect()
+            let all: BTreeSet<String> = model.parts.iter().flat_map(|part| part.preparation.source_columns()).collect();
+            all.into_iter().collect()
         };
         let features = model.map_or_else(|| asked.features.clone(), of_model);
         let encoded = |name: &String| model.is_some_and(|m| m.parts.iter().any(|part| part.preparation.encodes(name)));

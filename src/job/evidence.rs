@@ -95,7 +95,7 @@ fn uid() -> Option<u32> {
     None
 }
 
-/// A file that steered a job: a recipe, rules, starting centroids.
+/// A file that steered a job: a configuration, a recipe, rules, starting centroids.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct ManifestDocument {
     /// The option that names it, without dashes.

@@ -271,7 +271,12 @@ fn documents(request: &FitRequest) -> Result<Vec<ManifestDocument>> {
         Some(InitRequest::File(path)) if !path.to_string_lossy().contains("://") => Some(path.as_path()),
         _ => None,
     };
-    evidence::documents(&[("recipe", recipe), ("rules", request.division.rules.as_deref()), ("init", init)])
+    evidence::documents(&[
+        ("config", request.config.as_deref()),
+        ("recipe", recipe),
+        ("rules", request.division.rules.as_deref()),
+        ("init", init),
+    ])
 }
 
 /// Writes the files of the run, the manifest last.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{InputOptions, Resources};
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::input::{IdFindings, JoinCounts, Opening, Pseudonym, Source, SourceFile, differences};
+use crate::input::{IdFindings, JoinCounts, Opening, OtherTable, Pseudonym, Source, SourceFile, differences};
 use crate::prepare::Design;
 use crate::roles::{Roles, guess_id};
 
@@ -16,6 +16,17 @@ use crate::roles::{Roles, guess_id};
 /// No input, or one that cannot be opened.
 pub(crate) fn open(
     input: &InputOptions,
+    id: Option<&str>,
+    place: (&Resources, Option<&Path>),
+    watch: Watch<'_>,
+) -> Result<Source> {
+    open_beside(input, None, id, place, watch)
+}
+
+/// The same with one more table to join.
+pub(super) fn open_beside(
+    input: &InputOptions,
+    beside: Option<OtherTable>,
     id: Option<&str>,
     (resources, out): (&Resources, Option<&Path>),
     watch: Watch<'_>,
@@ -30,7 +41,9 @@ pub(crate) fn open(
     let named = id.and_then(|id| source.position(id));
     let id = named.or_else(|| guess_id(source.columns(), &[]));
     let id = id.map(|id| source.columns()[id].name.clone());
-    let source = source.with_tables(&input.join, id.as_deref(), opening)?;
+    let joined = input.join.iter().map(|path| OtherTable { path: path.clone(), only: None });
+    let tables: Vec<OtherTable> = joined.chain(beside).collect();
+    let source = source.with_tables(&tables, id.as_deref(), opening)?;
     let mut told: Option<(&Path, u64)> = None;
     for table in source.files().iter().chain(source.joined_files()).filter_map(SourceFile::table) {
         if told != Some(table) {
@@ -71,7 +84,7 @@ pub(super) fn besides(roles: &Roles) -> Vec<usize> {
 }
 
 /// Says how files differ about columns in use, where values are converted or missing.
-pub(super) fn tell_differences(source: &Source, columns: impl IntoIterator<Item = usize>, watch: Watch<'_>) {
+pub(crate) fn tell_differences(source: &Source, columns: impl IntoIterator<Item = usize>, watch: Watch<'_>) {
     let columns: std::collections::BTreeSet<usize> = columns.into_iter().collect();
     if let Some(line) = differences(columns.into_iter().map(|c| &source.columns()[c])) {
         watch.note(line);

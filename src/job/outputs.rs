@@ -9,7 +9,7 @@ use crate::model::InputFile;
 use crate::output::{
     CarriedColumn, FileLayout, LABELS, LabelColumns, NAME_COLUMN, Publication, ROW, RUN, SegmentTable, UnsealedLabels,
 };
-use crate::roles::{OUTPUT_COLUMNS, RoleRequest, Roles, personal_data};
+use crate::roles::{OUTPUT_COLUMNS, RoleRequest, Roles};
 use crate::text::did_you_mean;
 
 /// The model of a fit, the record of a run, and the sign that a table is complete.
@@ -100,7 +100,7 @@ fn carried(name: &str, include: &[String], source: &Source, roles: &Roles) -> Re
         return Err(of(Error::usage(format!("--carry {name}: its type is {}, not a single value", column.data_type))));
     }
     agreed([column], "carried columns", None).map_err(|e| e.of("--carry"))?;
-    if let Some(what) = sensitive(at, source, roles).filter(|_| !include.iter().any(|known| known == name)) {
+    if let Some(what) = sensitive(at, roles).filter(|_| !include.iter().any(|known| known == name)) {
         return Err(of(Error::usage(format!(
             "--carry {name}: it is {what}, and would go wherever the labels go; add --include {name} if it has to"
         ))));
@@ -109,14 +109,14 @@ fn carried(name: &str, include: &[String], source: &Source, roles: &Roles) -> Re
 }
 
 /// Why a column should not be copied: a protected attribute, or personal data.
-fn sensitive(at: usize, source: &Source, roles: &Roles) -> Option<String> {
+fn sensitive(at: usize, roles: &Roles) -> Option<String> {
     let protected = roles.protected.iter().find(|p| p.column == at);
-    let personal = || personal_data(&source.columns()[at].name).map(|what| format!("likely {what}, by its name"));
+    let personal = || roles.personal_data(at).map(|found| found.to_string());
     protected.map(|p| format!("a protected attribute ({})", p.attribute)).or_else(personal)
 }
 
 fn tell_sensitive(carried: &[usize], source: &Source, roles: &Roles, watch: Watch<'_>) {
-    let what = |&at: &usize| sensitive(at, source, roles).map(|what| format!("{} ({what})", source.columns()[at].name));
+    let what = |&at: &usize| sensitive(at, roles).map(|what| format!("{} ({what})", source.columns()[at].name));
     let found: Vec<String> = carried.iter().filter_map(what).collect();
     if !found.is_empty() {
         watch.warn(format!("the labels carry columns that are protected or personal: {}", found.join(", ")));

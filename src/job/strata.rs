@@ -28,7 +28,7 @@ pub(super) fn without_strata(mut roles: Roles, division: &Division, source: &Sou
             format!("the only numeric column is {name:?}, which defines the strata; there is nothing to cluster by");
         return Err(Error::input(text).of_columns([name]));
     }
-    roles.left_out.push(LeftOutColumn { column: name.clone(), reason: Reason::Strata });
+    roles.left_out.push(LeftOutColumn { column: name.clone(), reason: Reason::Strata, is_usable: true });
     Ok(roles)
 }
 

@@ -11,7 +11,7 @@ use super::preparation::Preparation;
 use super::recipe::{ColumnRecipe, Derivation, Encode, Recipe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, ValueKind, agreed_where_present};
-use crate::roles::{Roles, personal_data};
+use crate::roles::Roles;
 use crate::text::dates;
 use crate::tiles::MAX_DIM;
 
@@ -310,17 +310,17 @@ impl Builder<'_> {
             return None;
         }
         let protected = roles.protected.iter().find(|p| p.column == at);
+        let is_usable = ValueKind::of(&self.source.columns()[at].data_type).unusable().is_none();
+        let remedy = if is_usable { format!("; --include {name} to use it") } else { String::new() };
         match () {
             () if roles.id == Some(at) => Some("the id column".into()),
             () if roles.weight == Some(at) => Some("the row weight".into()),
-            () if roles.outcomes.iter().any(|o| o.column == at) => {
-                Some(format!("an outcome; --include {name} to use it"))
-            }
+            () if roles.outcomes.iter().any(|o| o.column == at) => Some(format!("an outcome{remedy}")),
             () if protected.is_some() => {
                 let attribute = protected.map(|p| p.attribute.as_ref()).unwrap_or_default();
-                Some(format!("a protected attribute ({attribute}); --include {name} to use it"))
+                Some(format!("a protected attribute ({attribute}){remedy}"))
             }
-            () => personal_data(name).map(|what| format!("likely {what}, by its name; --include {name} to use it")),
+            () => roles.personal_data(at).map(|found| format!("{found}{remedy}")),
         }
     }
 

@@ -18,7 +18,7 @@ mod shape;
 use std::borrow::Cow;
 
 pub(crate) use self::own_words::read_words;
-pub(crate) use self::personal::personal_data;
+pub(crate) use self::personal::Personal;
 pub use self::reason::LeftOutColumn;
 pub(crate) use self::reason::{Reason, few, lines};
 pub use self::request::RoleRequest;
@@ -45,8 +45,10 @@ pub struct Roles {
     pub weight: Option<usize>,
     /// Columns that are not used, and why.
     pub left_out: Vec<LeftOutColumn>,
-    /// Protected attributes, by name or by request, whatever their role, in the order of the input.
+    /// Protected attributes, by name, by comment or by request, whatever their role, in the order of the input.
     pub protected: Vec<Protected>,
+    /// Columns that likely hold personal data, whatever their role.
+    pub(crate) personal: Vec<(usize, Personal)>,
     /// Outcomes, such as whether a customer left, by name or by request, in the order of the input; never features.
     pub outcomes: Vec<Outcome>,
     /// Features whose whole numbers are likely codes, by their names.
@@ -69,6 +71,8 @@ pub struct Protected {
     pub column: usize,
     /// The attribute: `age`, `sex`, ...
     pub attribute: Cow<'static, str>,
+    /// Whether its comment tells, and neither its name nor the request.
+    pub by_comment: bool,
     /// Whether it is a feature nonetheless.
     pub is_feature: bool,
 }
@@ -77,6 +81,11 @@ impl Roles {
     /// The columns that are left out, and why.
     pub(crate) fn reasons(&self) -> Vec<(String, String)> {
         self.left_out.iter().map(|left| (left.column.clone(), left.why())).collect()
+    }
+
+    /// The personal data that a column likely holds.
+    pub(crate) fn personal_data(&self, column: usize) -> Option<Personal> {
+        self.personal.iter().find(|(at, _)| *at == column).map(|(_, personal)| *personal)
     }
 
     /// Why a column is left out, if it is.

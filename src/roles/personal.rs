@@ -1,7 +1,39 @@
 //! Detection of personal data by column names, in the languages of [`super::protected`]. `check` detects it by the form
 //! of values.
 
+use std::fmt;
+
 use super::name::{ColumnName, phrases};
+
+/// What a column likely holds that is personal, and what tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Personal {
+    what: &'static str,
+    /// Its comment tells, and not its name.
+    by_comment: bool,
+}
+
+impl Personal {
+    /// The personal data of a column with this name and comment.
+    pub(super) fn of(name: &str, comment: Option<&str>) -> Option<Self> {
+        let found = |text, by_comment| personal_data(text).map(|what| Personal { what, by_comment });
+        found(name, false).or_else(|| found(comment?, true))
+    }
+
+    pub(super) fn what(self) -> &'static str {
+        self.what
+    }
+
+    pub(super) fn by_comment(self) -> bool {
+        self.by_comment
+    }
+}
+
+impl fmt::Display for Personal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "likely {}, by its {}", self.what, if self.by_comment { "comment" } else { "name" })
+    }
+}
 
 /// Endings of names, and the data they indicate. `number`, `no`, `nr`, `hash` and the like may follow.
 const NAMES: [(&str, &str); 12] = [
@@ -82,7 +114,7 @@ const MEASURED: &str = "count, cnt, sum, total, amount, amt, spend, balance, sha
     taxa, importo, spesa, giorni";
 
 /// The personal data that a name suggests.
-pub(crate) fn personal_data(name: &str) -> Option<&'static str> {
+pub(super) fn personal_data(name: &str) -> Option<&'static str> {
     let name = ColumnName::new(name);
     match name.unspaced() {
         Some(text) => unspaced(text),

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::personal::Personal;
+
 /// Columns that a line names before it counts the others.
 const NAMED: usize = 8;
 
@@ -11,6 +13,8 @@ pub struct LeftOutColumn {
     /// Its name.
     pub column: String,
     pub(crate) reason: Reason,
+    /// Whether it can be a feature, if it is asked for.
+    pub(crate) is_usable: bool,
 }
 
 /// Why a column is not a feature.
@@ -25,12 +29,8 @@ pub(crate) enum Reason {
     Strata,
     /// By its name, or what is said of the column.
     LikelyOutcome,
-    Protected {
-        attribute: Cow<'static, str>,
-        /// Whether values of its type can be features.
-        is_usable: bool,
-    },
-    Personal(&'static str),
+    Protected(Cow<'static, str>),
+    Personal(Personal),
     /// A further id.
     NamedLikeId,
     /// What pandas writes beside the columns.
@@ -46,7 +46,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// What all columns of the reason are, and what to do if it is wrong.
+    /// What all columns of the reason are, and what to do if it is wrong and they can be features.
     fn heading(&self) -> (&'static str, &'static str) {
         match self {
             Reason::Excluded => ("excluded", ""),
@@ -54,8 +54,11 @@ impl Reason {
             Reason::Outcome => ("outcomes", ""),
             Reason::Strata => ("it defines the strata", ""),
             Reason::LikelyOutcome => ("likely outcomes, by their names", "--include to use them"),
-            Reason::Protected { .. } => {
+            Reason::Protected(_) => {
                 ("protected attributes", "--include to use them, --audit to see their shares by segment")
+            }
+            Reason::Personal(found) if found.by_comment() => {
+                ("likely personal data, by their comments", "--include to use them")
             }
             Reason::Personal(_) => ("likely personal data, by their names", "--include to use them"),
             Reason::NamedLikeId => ("ids, by their names", "--include to use them"),
@@ -74,8 +77,8 @@ impl Reason {
     /// What is particular to the column.
     fn detail(&self) -> Option<&str> {
         match self {
-            Reason::Protected { attribute, .. } => Some(attribute),
-            Reason::Personal(what) => Some(what),
+            Reason::Protected(attribute) => Some(attribute),
+            Reason::Personal(found) => Some(found.what()),
             _ => None,
         }
     }
@@ -84,45 +87,54 @@ impl Reason {
 impl LeftOutColumn {
     /// Why, in one sentence.
     pub fn why(&self) -> String {
-        match &self.reason {
-            Reason::Outcome => "an outcome".into(),
-            Reason::LikelyOutcome => "likely an outcome, by its name; --include to use it".into(),
-            Reason::Protected { attribute, is_usable } => {
-                let include = if *is_usable { "--include to use it, " } else { "" };
-                format!("a protected attribute ({attribute}); {include}--audit to see its share by segment")
+        let (what, remedy) = match &self.reason {
+            Reason::Protected(attribute) => {
+                let include = if self.is_usable { "--include to use it, " } else { "" };
+                return format!("a protected attribute ({attribute}); {include}--audit to see its share by segment");
             }
-            Reason::Personal(what) => format!("likely {what}, by its name; --include to use it"),
-            Reason::NamedLikeId => "an id, by its name; --include to use it".into(),
-            Reason::Index => "row numbers of pandas; --include to use them".into(),
-            Reason::ShapedLikeId => {
-                "likely an id: whole numbers, each of them different; --id to use it as the id, --include as a feature"
-                    .into()
-            }
-            Reason::Folder => "a folder name; --include to use it".into(),
-            Reason::Date => "a date; --include to use it, in days since 1970".into(),
-            reason => reason.heading().0.into(),
+            Reason::Personal(found) => (found.to_string(), "--include to use it"),
+            Reason::Outcome => ("an outcome".into(), ""),
+            Reason::LikelyOutcome => ("likely an outcome, by its name".into(), "--include to use it"),
+            Reason::NamedLikeId => ("an id, by its name".into(), "--include to use it"),
+            Reason::Index => ("row numbers of pandas".into(), "--include to use them"),
+            Reason::ShapedLikeId => (
+                "likely an id: whole numbers, each of them different".into(),
+                "--id to use it as the id, --include as a feature",
+            ),
+            Reason::Folder => ("a folder name".into(), "--include to use it"),
+            Reason::Date => ("a date".into(), "--include to use it, in days since 1970"),
+            reason => (reason.heading().0.to_owned(), ""),
+        };
+        if self.is_usable && !remedy.is_empty() { format!("{what}; {remedy}") } else { what }
+    }
+
+    /// What all columns of its line are, and what to do if that is wrong.
+    fn heading(&self) -> (&'static str, &'static str) {
+        match (self.reason.heading(), &self.reason) {
+            (heading, _) if self.is_usable => heading,
+            ((what, _), Reason::Protected(_)) => (what, "--audit to see their shares by segment"),
+            ((what, _), _) => (what, ""),
         }
     }
 }
 
 /// One line for each reason, with its columns.
 pub(crate) fn lines(left_out: &[LeftOutColumn]) -> Vec<String> {
-    let mut groups: Vec<(&Reason, Vec<String>)> = Vec::new();
-    for LeftOutColumn { column, reason } in left_out {
-        let shown = match reason.detail() {
-            Some(detail) => format!("{column} ({detail})"),
-            None => column.clone(),
+    let mut groups: Vec<((&str, &str), Vec<String>)> = Vec::new();
+    for left in left_out {
+        let shown = match left.reason.detail() {
+            Some(detail) => format!("{} ({detail})", left.column),
+            None => left.column.clone(),
         };
-        match groups.iter_mut().find(|(first, _)| first.heading() == reason.heading()) {
+        match groups.iter_mut().find(|(first, _)| *first == left.heading()) {
             Some((_, columns)) => columns.push(shown),
-            None => groups.push((reason, vec![shown])),
+            None => groups.push((left.heading(), vec![shown])),
         }
     }
-    groups.iter().map(|(reason, columns)| line(reason, columns)).collect()
+    groups.into_iter().map(|(heading, columns)| line(heading, &columns)).collect()
 }
 
-fn line(reason: &Reason, columns: &[String]) -> String {
-    let (what, remedy) = reason.heading();
+fn line((what, remedy): (&str, &str), columns: &[String]) -> String {
     let remedy = if remedy.is_empty() { String::new() } else { format!("; {remedy}") };
     format!("not features ({what}): {}{remedy}", few(columns))
 }
@@ -142,19 +154,25 @@ mod tests {
 
     #[test]
     fn one_line_a_reason() {
-        let of = |column: &str, reason: Reason| LeftOutColumn { column: column.into(), reason };
+        let of = |column: &str, reason, is_usable| LeftOutColumn { column: column.into(), reason, is_usable };
         let mut left_out = vec![
-            of("sex", Reason::Protected { attribute: "sex".into(), is_usable: true }),
-            of("note", Reason::Unusable("text")),
-            of("born", Reason::Protected { attribute: "age".into(), is_usable: false }),
+            of("sex", Reason::Protected("sex".into()), true),
+            of("note", Reason::Unusable("text"), false),
+            of("age", Reason::Protected("age".into()), true),
+            of("gender", Reason::Protected("sex".into()), false),
+            of("churned", Reason::LikelyOutcome, false),
+            of("region", Reason::Folder, false),
         ];
-        left_out.extend((0..20).map(|i| of(&format!("t{i}"), Reason::Unusable("text"))));
+        left_out.extend((0..20).map(|i| of(&format!("t{i}"), Reason::Unusable("text"), false)));
         assert_eq!(
             lines(&left_out),
             [
-                "not features (protected attributes): sex (sex), born (age); --include to use them, --audit to see their \
+                "not features (protected attributes): sex (sex), age (age); --include to use them, --audit to see their \
                  shares by segment",
                 "not features (text): note, t0, t1, t2, t3, t4, t5, t6 and 13 more",
+                "not features (protected attributes): gender (sex); --audit to see their shares by segment",
+                "not features (likely outcomes, by their names): churned",
+                "not features (folder names): region",
             ]
         );
     }

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 
 use super::codes::is_code;
 use super::outcome::is_outcome;
-use super::personal::personal_data;
+use super::personal::Personal;
 use super::protected::protected_attribute;
 use super::reason::{LeftOutColumn, Reason};
 use super::{OUTPUT_COLUMNS, Outcome, Protected, Roles, TRUTH_COLUMN, ids, own_words, shape};
@@ -41,10 +41,11 @@ pub struct RoleRequest {
 /// The attribute of a column that is protected only by request.
 const BY_REQUEST: &str = "named in --protect";
 
-/// What the columns of a source are by name, each list in their order.
+/// What the columns of a source are by name or comment, each list in their order.
 struct Named {
-    attributes: Vec<Option<Cow<'static, str>>>,
-    personal: Vec<Option<&'static str>>,
+    /// Protected attributes, and whether the comment tells.
+    attributes: Vec<Option<(Cow<'static, str>, bool)>>,
+    personal: Vec<Option<Personal>>,
 }
 
 impl RoleRequest {
@@ -100,6 +101,7 @@ impl RoleRequest {
             features_named: !self.features.is_empty(),
             weight,
             left_out,
+            personal: named.personal.iter().enumerate().filter_map(|(at, found)| Some((at, (*found)?))).collect(),
             protected: protected(id, &features, named),
             outcomes: self.outcomes(columns, &with_role),
             codes: self.codes(columns, &features),
@@ -121,11 +123,20 @@ impl RoleRequest {
                 reason => reason,
             };
             match reason {
-                Some(reason) => left_out.push(LeftOutColumn { column: column.name.clone(), reason }),
+                Some(reason) => {
+                    let is_usable = self.is_usable(column);
+                    left_out.push(LeftOutColumn { column: column.name.clone(), reason, is_usable });
+                }
                 None => features.push(i),
             }
         }
         Ok((features, left_out))
+    }
+
+    /// Whether a column can be a feature, if it is asked for.
+    fn is_usable(&self, column: &SourceColumn) -> bool {
+        let is_number = ValueKind::of(&column.data_type).unusable().is_none() || self.encoded.contains(&column.name);
+        is_number && column.conflicts.is_empty()
     }
 
     /// Whether the shape of its values can tell that a column is an id: it was not asked for.
@@ -138,21 +149,20 @@ impl RoleRequest {
         let comments: Vec<Option<String>> =
             (0..columns.len()).map(|i| source.comment(i).and_then(|comment| clause(&comment))).collect();
         let attribute = |(c, comment): (&SourceColumn, &Option<String>)| self.attribute(&c.name, comment.as_deref());
-        let personal = |(c, comment): (&SourceColumn, &Option<String>)| {
-            personal_data(&c.name).or_else(|| personal_data(comment.as_deref()?))
-        };
+        let personal = |(c, comment): (&SourceColumn, &Option<String>)| Personal::of(&c.name, comment.as_deref());
         Named {
             attributes: columns.iter().zip(&comments).map(attribute).collect(),
             personal: columns.iter().zip(&comments).map(personal).collect(),
         }
     }
 
-    /// The protected attribute of a column with this name and comment.
-    fn attribute(&self, name: &String, comment: Option<&str>) -> Option<Cow<'static, str>> {
+    /// The protected attribute of a column with this name and comment, and whether the comment tells.
+    fn attribute(&self, name: &String, comment: Option<&str>) -> Option<(Cow<'static, str>, bool)> {
         let own = |text: &str| own_words::attribute(&self.protected_words, text).map(|a| Cow::Owned(a.to_owned()));
         let known = |text: &str| own(text).or_else(|| protected_attribute(text).map(Cow::Borrowed));
         let asked = || self.protect.contains(name).then_some(Cow::Borrowed(BY_REQUEST));
-        known(name).or_else(asked).or_else(|| known(comment?))
+        let by_name = known(name).or_else(asked).map(|found| (found, false));
+        by_name.or_else(|| Some((known(comment?)?, true)))
     }
 
     fn unprotected(&self, id: &String) -> Result<()> {
@@ -236,9 +246,8 @@ impl RoleRequest {
             () => {}
         }
         let kind = ValueKind::of(&column.data_type);
-        if let Some(attribute) = named.attributes[at].clone() {
-            let is_usable = kind.unusable().is_none() || self.encoded.contains(name);
-            return Some(Reason::Protected { attribute, is_usable });
+        if let Some((attribute, _)) = named.attributes[at].clone() {
+            return Some(Reason::Protected(attribute));
         }
         let personal = named.personal[at].map(Reason::Personal);
         match kind {
@@ -296,8 +305,9 @@ impl RoleRequest {
 fn protected(id: Option<usize>, features: &[usize], named: Named) -> Vec<Protected> {
     let candidates = named.attributes.into_iter().enumerate().filter(|(i, _)| Some(*i) != id);
     candidates
-        .filter_map(|(column, attribute)| {
-            Some(Protected { column, attribute: attribute?, is_feature: features.contains(&column) })
+        .filter_map(|(column, found)| {
+            let (attribute, by_comment) = found?;
+            Some(Protected { column, attribute, by_comment, is_feature: features.contains(&column) })
         })
         .collect()
 }

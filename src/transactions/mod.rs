@@ -46,7 +46,7 @@ use self::request::RfmColumns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::{Opening, Source, id_type};
-use crate::job::{DECODER, FIXED, MIB};
+use crate::job::{DECODER, FIXED, MIB, inputs};
 use crate::output::NewFiles;
 use crate::output::OUTPUT_GROUP_ROWS;
 use crate::output::TableWriter;
@@ -162,6 +162,7 @@ fn run(request: &RfmRequest, plan: Option<RfmPlan>, watch: Watch<'_>) -> Result<
     if source.rows() == 0 {
         return Err(Error::input("the input has no rows".into()));
     }
+    inputs::tell_differences(&source, columns.all(), watch);
     let period = Period::new(request, &source, &columns, watch)?;
     let rules = period.rules(request, columns);
     let plan = plan.map_or_else(|| RfmPlan::new(&source, &rules, request), Ok)?;

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use hyades::input::Source;
 use hyades::roles::{LeftOutColumn, RoleRequest, Roles};
 
 use crate::command::{Workshop, done, json, model, part};
 use crate::harness::{folder, root, tests};
-use crate::tables::{batch, f64s, i64s, noise, some_f64s, three_groups, write, write_batch};
+use crate::tables::{batch, f64s, i64s, noise, read, some_f64s, three_groups, write, write_batch};
 
 tests!(
     outcomes_are_no_features,
@@ -242,7 +242,20 @@ fn comments_are_read() {
     assert_eq!(feature_names(&source, &roles), ["c4", "c5"]);
     assert_eq!(verdict(&source, &roles, "c1"), "protected:sex");
     assert_eq!(verdict(&source, &roles, "c2"), "protected:age");
-    assert_eq!(verdict(&source, &roles, "c3"), "personal");
+    let why = "likely phone numbers, by its comment; --include to use it";
+    assert_eq!(verdict(&source, &roles, "c3"), why);
+    let w = Workshop::new();
+    let input = path.to_str().unwrap();
+    let ran = w.run(["fit", input, "--k", "2", "--duplicate-ids", "keep"]).succeeds();
+    let line = "not features (likely personal data, by their comments): c3 (phone numbers); --include to use them";
+    assert!(ran.err.contains(line), "{}", ran.err);
+    let carry = ["fit", input, "--k", "2", "--carry", "c3"];
+    w.run(carry).is_refused(2, &["--carry c3: it is likely phone numbers, by its comment"]);
+    done(["check", input, "--json", &w.text("check.json")]);
+    let findings = json(w.text("check.json"))["findings"].to_string();
+    for found in ["a protected attribute (sex), by its comment; a fit", "likely phone numbers, by its comment; a fit"] {
+        assert!(findings.contains(found), "no {found} in {findings}");
+    }
 }
 
 fn words_of_a_bank() {
@@ -267,6 +280,19 @@ fn one_line_for_each_reason() {
     assert!(ran.err.contains("not features (likely outcomes, by their names): churned; --include"), "{}", ran.err);
     assert!(ran.err.contains("likely codes, used as quantities: EDUCATION; encode them"), "{}", ran.err);
     assert_eq!(left_out(&w).as_array().map(Vec::len), Some(3), "all of them are in the manifest");
+    // Text is no feature, so nothing offers to include it.
+    let mut columns = three_groups(ROWS);
+    let text =
+        |of: &[&str]| -> ArrayRef { Arc::new((0..ROWS).map(|i| Some(of[i % of.len()])).collect::<StringArray>()) };
+    columns.push(("gender", text(&["f", "m"])));
+    columns.push(("churned", text(&["yes", "no"])));
+    write(&w.path("text.parquet"), &columns);
+    let ran = w.run(["fit", &w.text("text.parquet"), "--k", "3"]).succeeds();
+    assert!(!ran.err.contains("--include"), "{}", ran.err);
+    assert!(ran.err.contains("not features (likely outcomes, by their names): churned\n"), "{}", ran.err);
+    let whys: Vec<String> =
+        left_out(&w).as_array().unwrap().iter().map(|left| left.to_string()).filter(|l| l.contains("--inc")).collect();
+    assert_eq!(whys, Vec::<String>::new());
 }
 
 /// A comma belongs to a name behind a backslash or within quotes.
@@ -274,7 +300,9 @@ fn commas_in_names() {
     let w = Workshop::new();
     let input = table(&w, &["balance, EUR", "calls"]);
     for list in ["x,balance\\, EUR", "x,\"balance, EUR\""] {
-        w.run(["fit", &input, "--k", "3", "--features", list]).succeeds();
+        w.run(["fit", &input, "--k", "3", "--features", list, "--carry", list]).succeeds();
+        let labels = read(&w.out().join("segments/part-00000.parquet"));
+        assert!(labels.column_by_name("balance, EUR").is_some());
         assert_eq!(part(&w.out())["feature_names_in_"], serde_json::json!(["x", "balance, EUR"]));
     }
     let refused = w.run(["fit", &input, "--k", "3", "--features", "x,balance, EUR"]);

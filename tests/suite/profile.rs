@@ -21,6 +21,9 @@ tests!(
     labels_of_a_fit_give_its_profile,
     labels_of_any_origin_are_found_by_id_or_by_order,
     labels_in_another_order_are_refused,
+    labels_that_begin_at_1_have_no_segment_0,
+    labels_of_an_assignment,
+    small_cells_of_a_profile,
     categories_are_those_of_the_model,
     what_is_no_label_is_refused,
 );
@@ -286,6 +289,69 @@ fn labels_of_any_origin_are_found_by_id_or_by_order() {
     }
     let numbered = |number: i64| (number.into(), Value::Null, 30.into());
     assert_eq!(segments(&by_order), [numbered(0), numbered(1), (Value::Null, Value::Null, 30.into())]);
+}
+
+/// Prints the profile as JSON.
+fn printed(arguments: &[&str]) -> Value {
+    serde_json::from_str(&done([&["profile"], arguments, &["--json", "-", "--quiet"]].concat()).out).unwrap()
+}
+
+fn labels_that_begin_at_1_have_no_segment_0() {
+    let w = Workshop::new();
+    let x = f64s(noise(1).take(90).collect::<Vec<_>>());
+    write_batch(
+        &w.path("in.parquet"),
+        &batch(&[("id", i64s(0..90)), ("x", x), ("segment", i64s((0..90).map(|i| 1 + i % 3)))]),
+        50,
+    );
+    let profile = printed(&[&w.text("in.parquet")]);
+    let segments: Vec<i64> =
+        profile["segments"].as_array().unwrap().iter().map(|s| s["segment"].as_i64().unwrap()).collect();
+    assert_eq!(segments, [1, 2, 3]);
+    let table = done(["profile", &w.text("in.parquet")]).out;
+    assert!(!table.contains("no customers"), "{table}");
+}
+
+/// The labels carry columns of the input, and the model has parts of the same columns.
+fn labels_of_an_assignment() {
+    let w = Workshop::new();
+    let values =
+        |seed: u64| f64s(noise(seed).take(300).enumerate().map(|(i, u)| (i % 4) as f64 + u).collect::<Vec<_>>());
+    let tier = i64s((0..300).map(|i| i % 2));
+    let table = batch(&[("id", i64s(0..300)), ("amount", values(1)), ("gaps", values(2)), ("tier", tier)]);
+    write_batch(&w.path("in.parquet"), &table, 100);
+    std::fs::write(w.path("rules.toml"), "[strata]\nwithin = \"tier\"\n").unwrap();
+    fit(&w, &["--rules", &w.text("rules.toml"), "--exclude", "tier"]);
+    let (input, model, labels) = (w.text("in.parquet"), w.out(), w.text("labels"));
+    let (model, carry) = (model.to_str().unwrap(), ["--carry", "amount,gaps", "--column", "day=2026-11-30"]);
+    done([&["assign", model, &input, "--out", &labels][..], &carry].concat());
+    let mut published = json(w.path("labels").join("profile.json"));
+    let columns = |profile: &Value| -> Vec<String> {
+        profile["columns"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect()
+    };
+    // With the model, its columns; otherwise those that would be features.
+    for (labels, more) in [(model, &[][..]), (&labels, &["--exclude", "tier"])] {
+        let mut profile = printed(&[&[&input, "--labels", labels], more].concat());
+        assert_eq!(columns(&profile), columns(&published), "{labels}");
+        assert_eq!(profile["segments"][0]["columns"].take(), published["segments"][0]["columns"], "{labels}");
+    }
+    assert!(published["segments"][0]["columns"].take().is_array());
+}
+
+fn small_cells_of_a_profile() {
+    let w = Workshop::new();
+    let label = i64s((0..200).map(|i| if i < 20 { 0 } else { 1 + i % 2 }));
+    let x = f64s(noise(1).take(200).collect::<Vec<_>>());
+    write_batch(&w.path("in.parquet"), &batch(&[("id", i64s(0..200)), ("x, y", x), ("segment", label)]), 100);
+    let withheld = |more: &[&str]| {
+        let profile = printed(&[&[w.text("in.parquet").as_str()], more].concat());
+        let segments = profile["segments"].as_array().unwrap().iter().map(|s| s["withheld"] == true);
+        (profile["small_cells"].as_u64().unwrap(), segments.filter(|withheld| *withheld).count())
+    };
+    assert_eq!(withheld(&[]), (10, 0));
+    // A comma belongs to a name behind a backslash. A second segment is withheld, or the first would follow.
+    assert_eq!(withheld(&["--small-cells", "21", "--features", "x\\, y"]), (21, 2));
+    assert_eq!(withheld(&["--small-cells", "0"]), (0, 0));
 }
 
 fn what_is_no_label_is_refused() {

@@ -11,6 +11,7 @@ tests!(
     flags_win,
     faults_of_a_file,
     the_manifest_records_the_request,
+    a_configuration_is_an_argument,
     names_that_are_not_utf8,
     every_job_wants_an_input,
     the_schema,
@@ -114,6 +115,18 @@ fn the_manifest_records_the_request() {
     std::fs::write(&again, toml::to_string(request).unwrap()).unwrap();
     done(["fit", "--config", again.to_str().unwrap(), "--out", &w.text("again")]);
     assert_eq!(labels_hash(&w.path("again")), labels);
+}
+
+/// The file is never overwritten, and its hash is recorded, also where flags say most.
+fn a_configuration_is_an_argument() {
+    let w = with(CONFIG);
+    let file = w.text("fit.toml");
+    w.refused(2, &["fit.toml", "this run reads it"], ["fit", "--config", &file, "--json", &file]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), CONFIG);
+    done(["fit", "--config", &file, "--k", "2"]);
+    let documents = json(w.out().join("manifest.json"))["documents"].take();
+    let blake3 = blake3::hash(CONFIG.as_bytes()).to_hex().to_string();
+    assert_eq!(documents, value!([{"role": "config", "path": file, "blake3": blake3}]));
 }
 
 fn names_that_are_not_utf8() {

@@ -11,7 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 
 use crate::command::{Workshop, done, json, labels_hash, part};
-use crate::harness::{root, tests};
+use crate::harness::{hyades, root, tests};
 use crate::tables::{f64s, i64s, integers, noise, read, segments, some_f64s, three_groups, write};
 
 tests!(
@@ -148,8 +148,16 @@ fn kinds_of_text_are_one_type() {
     journal("journal/1.parquet", Arc::new(StringArray::from(vec!["x", "y", "x", "y"])));
     journal("journal/2.parquet", Arc::new(LargeStringArray::from(vec!["x", "z", "x", "z"])));
     let usual = ["features", "rfm", &w.text("journal"), "--customer", "c", "--time", "t", "--amount", "a"];
-    done([&usual[..], &["--out", &w.text("customers.parquet")]].concat());
+    let rfm = || done([&usual[..], &["--out", &w.text("customers.parquet")]].concat()).err;
+    assert!(!rfm().contains("the files differ"));
     assert_eq!(read(&w.path("customers.parquet")).num_rows(), 3);
+    // Amounts that are widened are told.
+    let times = TimestampMillisecondArray::from_iter_values([7]);
+    let amount: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+    let customer: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+    write(&w.path("journal/3.parquet"), &[("c", customer), ("t", Arc::new(times)), ("a", amount)]);
+    let said = rfm();
+    assert!(said.contains("the files differ: \"a\" is Float64 in "), "{said}");
 }
 
 fn numbers_are_widened() {
@@ -174,6 +182,14 @@ fn numbers_are_widened() {
     let line = said.lines().find(|line| line.contains("the files differ")).unwrap_or_else(|| panic!("{said}"));
     for part in ["\"x\" is Int32 in ", "Int64 in ", "read as Float64; \"y\" is Decimal128(10, 2) in "] {
         assert!(line.contains(part), "no {part} in {line}");
+    }
+    let prepared = w.text("prepared.parquet");
+    let verbs = [
+        done(["recipe", "apply", w.out().to_str().unwrap(), &w.text("in"), "--out", &prepared]),
+        done(["profile", &w.text("in"), "--labels", w.out().to_str().unwrap()]),
+    ];
+    for verb in verbs {
+        assert!(verb.err.contains("the files differ: \"x\" is Int32 in "), "{}", verb.err);
     }
     let hash = labels_hash(&w.out());
     // The same rows as doubles, in the same row groups.
@@ -376,6 +392,15 @@ fn features_without_values() {
     }
     let unfit = ["assign", &model, &case("assign_fit.parquet"), "--max-missing", "1.5"];
     w.run(unfit).is_refused(2, &["--max-missing 1.5", "from 0 to 1"]);
+    // Prepared values are refused in the same way.
+    let (input, to) = (case("assign_all_null.parquet"), w.text("prepared.parquet"));
+    let apply = ["recipe", "apply", &model, &input, "--out", &to];
+    crate::command::Ran::from(hyades(apply))
+        .is_refused(6, &["\"balance\" has no value in 300 of 300", "--max-missing"]);
+    assert!(!w.path("prepared.parquet").exists());
+    let ran = done([&apply[..], &["--max-missing", "1"]].concat());
+    assert!(ran.err.contains("WARN \"balance\" has no value in 300 of 300 rows"), "{}", ran.err);
+    assert!(w.path("prepared.parquet").exists());
 }
 
 fn customers_in_two_files() {

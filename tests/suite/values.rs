@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::Float64Type;
 
-use crate::command::{Ran, Workshop, done, model};
+use crate::command::{Ran, Workshop, done, model, part};
 use crate::harness::{hyades, root, tests};
 use crate::tables::{column, f64s, i64s, noise, read, segments, some_f64s, write};
 
@@ -328,4 +328,14 @@ fn a_median_of_a_sample_is_told() {
         |name: &str| ran.out.lines().find(|l| l.contains(name) && l.contains("(median")).unwrap_or_default().to_owned();
     assert!(told("whole").contains("(median of a sample)"), "{}", ran.out);
     assert!(told("gaps").contains("(median)"), "{}", ran.out);
+    let stored = |name: &str| {
+        let columns = part(&w.out())["preparation"]["columns"].take();
+        let column = columns.as_array().unwrap().iter().find(|c| c["name"] == name).cloned().unwrap();
+        (column["fill"].is_number(), column["fill_is_of_sample"].clone())
+    };
+    assert_eq!(stored("whole"), (true, true.into()));
+    assert_eq!(stored("gaps"), (true, serde_json::Value::Null), "the median of all");
+    // Quartiles of all rows are known where they scale.
+    w.run(["fit", &w.text("bank.parquet"), "--k", "2", "--scale", "robust"]).succeeds();
+    assert_eq!(stored("whole"), (true, serde_json::Value::Null));
 }

@@ -81,6 +81,11 @@ pub struct ApplyRequest {
     #[schemars(with = "Option<String>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|env:NAME"))]
     pub pseudonymise: Option<KeySource>,
+    /// How much larger the share of missing values in a feature may be than in the
+    /// fit, 0 to 1 [default: 0.5]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
+    pub max_missing: Option<f64>,
     /// Threads, memory and scratch space.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub resources: Resources,

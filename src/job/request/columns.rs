@@ -119,7 +119,7 @@ pub struct AssignColumns {
 
 /// Splits lists that were written on a command line: names are separated by commas; a comma belongs to a name behind a
 /// backslash, or where the name is in double quotes.
-fn split(lists: &mut [(&'static str, &mut Vec<String>)]) -> Result<()> {
+pub(super) fn split(lists: &mut [(&'static str, &mut Vec<String>)]) -> Result<()> {
     for (option, list) in lists {
         let names: Result<Vec<Vec<String>>, String> = list.iter().map(|text| split_names(text)).collect();
         **list = names.map_err(|why| Error::usage(format!("{option}: {why}")).of_option(*option))?.concat();

@@ -54,6 +54,10 @@ pub struct FitRequest {
     /// What to write. Without a folder, nothing is written.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub output: OutputOptions,
+    /// The file that it was read from, also in part: no output overwrites it, and the manifest has its hash.
+    #[serde(skip)]
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub config: Option<PathBuf>,
 }
 
 /// How the bank is divided before it is clustered.
@@ -100,7 +104,7 @@ impl FitRequest {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_toml(path: &Path) -> Result<Self> {
-        config::read(path)
+        Ok(FitRequest { config: Some(path.to_path_buf()), ..config::read(path)? })
     }
 
     /// This request, with missing fields taken from `other`.
@@ -128,6 +132,7 @@ impl FitRequest {
         let (own, others) = (self.preparation.recipe.take(), other.preparation.recipe.take());
         let mut merged = config::overlay(&self, &other)?;
         merged.preparation.recipe = own.or(others);
+        merged.config = self.config.or(other.config);
         Ok(merged)
     }
 
@@ -146,7 +151,7 @@ impl FitRequest {
     pub(in crate::job) fn arguments(&self) -> Vec<PathBuf> {
         let mut reads = self.clone();
         (reads.output.out, reads.output.json, reads.resources.scratch) = (None, None, None);
-        reads.paths().into_iter().map(|path| path.clone()).collect()
+        reads.paths().into_iter().map(|path| path.clone()).chain(self.config.clone()).collect()
     }
 
     /// The request with every default filled in.

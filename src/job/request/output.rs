@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::columns::split;
 use crate::error::{Error, Result};
 
 /// What the labels are divided by.
@@ -18,6 +19,11 @@ pub enum PartitionBy {
 
 /// Figures of fewer customers are withheld by default.
 const SMALL_CELLS: u64 = 10;
+
+/// The limit in effect where this one was asked for, if any.
+pub(super) fn limit_of_small_cells(asked: Option<u64>) -> u64 {
+    asked.unwrap_or(SMALL_CELLS)
+}
 
 /// What to write, and where.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,7 +51,7 @@ pub struct OutputOptions {
     /// Copy columns of the input to the labels, separated by commas; protected and
     /// personal ones only if they are also in --include
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub carry: Vec<String>,
     /// Add a column with one value to the labels, as snapshot=2026-11-30; may be
     /// given several times. A day becomes a date, anything else text
@@ -106,7 +112,16 @@ impl OutputOptions {
 
     /// Figures of fewer customers are withheld; 0: none are.
     pub(in crate::job) fn small_cells(&self) -> u64 {
-        self.small_cells.unwrap_or(SMALL_CELLS)
+        limit_of_small_cells(self.small_cells)
+    }
+
+    /// As [`ColumnOptions::split_lists`](super::ColumnOptions::split_lists).
+    ///
+    /// # Errors
+    /// A quote that is not closed.
+    pub fn split_lists(mut self) -> Result<Self> {
+        split(&mut [("--carry", &mut self.carry)])?;
+        Ok(self)
     }
 
     /// Checks the values.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::columns::split;
+use super::output::limit_of_small_cells;
 use super::{InputOptions, Resources};
+use crate::error::Result;
 
 /// Which rows to describe, and by which labels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +31,10 @@ pub struct ProfileRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub json: Option<PathBuf>,
+    /// Withhold figures of fewer customers than this; 0: withhold nothing [default: 10]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub small_cells: Option<u64>,
     /// What the columns are for.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub columns: ProfileColumns,
@@ -48,19 +55,42 @@ pub struct ProfileColumns {
     /// Columns to describe, separated by commas [default: those of the model beside the
     /// labels, or every column that would be a feature of a fit]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub features: Vec<String>,
     /// Columns besides the default ones
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub include: Vec<String>,
     /// Columns that are not described
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub exclude: Vec<String>,
     /// Outcomes, such as whether a customer left: reported by segment
     /// [default: columns named like one]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", value_delimiter = ','))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub outcome: Vec<String>,
+}
+
+impl ProfileRequest {
+    /// Segments of fewer customers get no figures; 0: all get them.
+    pub(in crate::job) fn small_cells(&self) -> u64 {
+        limit_of_small_cells(self.small_cells)
+    }
+}
+
+impl ProfileColumns {
+    /// As [`ColumnOptions::split_lists`](super::ColumnOptions::split_lists).
+    ///
+    /// # Errors
+    /// A quote that is not closed.
+    pub fn split_lists(mut self) -> Result<Self> {
+        split(&mut [
+            ("--features", &mut self.features),
+            ("--include", &mut self.include),
+            ("--exclude", &mut self.exclude),
+            ("--outcome", &mut self.outcome),
+        ])?;
+        Ok(self)
+    }
 }

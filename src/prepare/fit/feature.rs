@@ -175,6 +175,7 @@ impl<'a> FeatureFit<'a> {
 
     fn into_column(self, Scaling { fill, center, unit, .. }: Scaling) -> PreparedColumn {
         let (recipe, seen, grain) = (&self.feature.recipe, self.tally.moments, self.grain);
+        let fill_is_of_sample = recipe.missing == Missing::Median && self.quartiles.is_none();
         let winsor = self.winsor.map(|(low, high)| [low, high].map(|v| self.raised(f64::from(v))));
         let [mean, min, max] = [seen.mean, seen.min, seen.max].map(|v| self.raised(v));
         PreparedColumn {
@@ -185,6 +186,7 @@ impl<'a> FeatureFit<'a> {
             winsor,
             missing: recipe.missing,
             fill,
+            fill_is_of_sample,
             scale: recipe.scale,
             origin: self.probed.origin,
             center,

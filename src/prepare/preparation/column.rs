@@ -30,6 +30,9 @@ pub struct PreparedColumn {
     pub missing: Missing,
     /// What a missing value becomes, in transformed units; None if nothing was missing and the policy is to refuse.
     pub fill: Option<f64>,
+    /// Whether `fill` is the median of the rows that were probed, and not of all: where the fit had no gap, and no
+    /// other need of quartiles, it does not look for that of all. False in models of programs that did not say.
+    pub fill_is_of_sample: bool,
     /// How it was scaled.
     pub scale: Scale,
     /// Landed values are differences from this, in transformed units (`yeo-johnson`: in those of `signed-log1p`); where
@@ -67,6 +70,7 @@ impl TryFrom<StoredColumn> for PreparedColumn {
             winsor: stored.winsor,
             missing: stored.missing,
             fill: stored.fill,
+            fill_is_of_sample: stored.fill_is_of_sample,
             scale: stored.scale,
             origin: stored.origin,
             center: stored.center,
@@ -93,6 +97,7 @@ impl From<PreparedColumn> for StoredColumn {
             winsor: column.winsor,
             missing: column.missing,
             fill: column.fill,
+            fill_is_of_sample: column.fill_is_of_sample,
             scale: column.scale,
             origin: column.origin,
             center: column.center,
@@ -184,13 +189,6 @@ impl PreparedColumn {
         landed[0].is_finite().then(|| self.gridder(step_exponent).grid(landed[0]).0 as i32)
     }
 
-    /// Whether later gaps get the median of the rows that were probed, and not of all rows: where the fit had no gap,
-    /// and no other need of quartiles, it does not look for the median of all.
-    pub fn fill_is_of_sample(&self) -> bool {
-        let is_of_category = self.from.as_ref().is_some_and(Derivation::is_of_category);
-        self.missing == Missing::Median && self.scale != Scale::Robust && self.missing_count() == 0 && !is_of_category
-    }
-
     /// Values that were missing in the fit.
     pub fn missing_count(&self) -> u64 {
         self.seen.counts.missing()
@@ -232,7 +230,9 @@ mod tests {
     fn a_stored_column_comes_back_the_same() {
         let quantile = [("transform", json!("quantile")), ("landmarks", json!([0.0, 0.1, 9.0]))];
         let yeo_johnson = [("transform", json!("yeo-johnson")), ("lambda", json!(0.3)), ("block", json!("b"))];
-        for changes in [&[][..], &quantile, &yeo_johnson, &[("winsor", json!([0.0, 1.0])), ("clip", Value::Null)]] {
+        let of_sample = [("fill_is_of_sample", json!(true))];
+        let winsorised = [("winsor", json!([0.0, 1.0])), ("clip", Value::Null)];
+        for changes in [&[][..], &quantile, &yeo_johnson, &winsorised, &of_sample] {
             let mut expected = stored();
             changes.iter().for_each(|(key, value)| expected[*key] = value.clone());
             assert_eq!(serde_json::to_value(with(changes).unwrap()).unwrap(), expected);

@@ -24,6 +24,8 @@ pub(super) struct StoredColumn {
     pub(super) winsor: Option<[f64; 2]>,
     pub(super) missing: Missing,
     pub(super) fill: Option<f64>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) fill_is_of_sample: bool,
     pub(super) scale: Scale,
     pub(super) origin: f64,
     pub(super) center: f64,

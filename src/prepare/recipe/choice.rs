@@ -33,7 +33,8 @@ pub enum Transform {
 #[serde(try_from = "Plain", into = "Plain")]
 #[schemars(with = "Plain")]
 pub enum Missing {
-    /// The median of the column's transformed values; if none was missing in the fit, that of the probed rows.
+    /// The median of the column's transformed values; if none was missing in the fit, that of the probed rows
+    /// (`fill_is_of_sample` in the model).
     Median,
     /// Their mean.
     Mean,
