@@ -1,7 +1,11 @@
 //! Exact sums of very many f64, by integer additions alone.
 
+use fearless_simd::Simd;
+
 use super::exact_sum::ExactFloats;
+use super::lanes::{LANES, lane_total};
 use super::power::power_of_two;
+use crate::simd::{Dispatch, Work};
 
 /// Exponents that share an integer.
 const SPAN: u32 = 5;
@@ -38,6 +42,16 @@ impl WideSum {
         *bin = bin.wrapping_add(if bits >> 63 == 1 { -term } else { term });
     }
 
+    /// Adds finite values.
+    pub(crate) fn add_all(&mut self, values: &[f64], simd: Dispatch) {
+        for block in values.chunks(BLOCK) {
+            match if block.len() < LANES { None } else { simd.run(Extracted(block)) } {
+                Some(parts) => parts.iter().for_each(|&part| self.add(part)),
+                None => block.iter().for_each(|&value| self.add(value)),
+            }
+        }
+    }
+
     /// Adds another sum.
     pub(crate) fn join(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a += b);
@@ -65,11 +79,59 @@ impl WideSum {
     }
 }
 
+/// Values whose parts add up without rounding.
+const BLOCK: usize = 1 << BLOCK_BITS;
+const BLOCK_BITS: i32 = 12;
+/// Parts of a value: three hold 117 bits from the largest value of a block down.
+const PARTS: usize = 3;
+
+/// The sum of a block as one f64 for each part of its values; None where these do not hold every bit (after the
+/// extraction of S. M. Rump, T. Ogita and S. Oishi, "Accurate floating-point summation, part I", 2008).
+struct Extracted<'a>(&'a [f64]);
+
+impl Work for Extracted<'_> {
+    type Output = Option<[f64; PARTS]>;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> Self::Output {
+        let largest = self.0.iter().fold(0, |largest, v| largest.max(v.to_bits() & (u64::MAX >> 1)));
+        let exponent = (largest >> 52) as i32 - 1023;
+        // The parts are neither subnormal nor beyond f64.
+        if !(-900..=900).contains(&exponent) {
+            return if largest == 0 { Some([0.0; PARTS]) } else { None };
+        }
+        // With t = exponent + 14, the first parts are multiples of 2^(t - 52) below 2^(t - 13) or so: 2^12 of them add
+        // up below 2^53 units. What they leave is at most 2^(t - 53), so that the next t is 40 less.
+        let [a, b, c] = [0, 1, 2].map(|part| 1.5 * power_of_two(exponent + BLOCK_BITS + 2 - part * 40));
+        let (mut sums, mut left) = ([[0.0; LANES]; PARTS], [0; LANES]);
+        let mut add = |lane: usize, value: f64| {
+            let first = (a + value) - a;
+            let rest = value - first;
+            let second = (b + rest) - b;
+            let rest = rest - second;
+            let third = (c + rest) - c;
+            sums[0][lane] += first;
+            sums[1][lane] += second;
+            sums[2][lane] += third;
+            left[lane] |= (rest - third).to_bits() << 1;
+        };
+        let (rows, rest) = self.0.as_chunks::<LANES>();
+        for row in rows {
+            for (lane, &value) in row.iter().enumerate() {
+                add(lane, value);
+            }
+        }
+        rest.iter().enumerate().for_each(|(lane, &value)| add(lane, value));
+        (left == [0; LANES]).then(|| sums.map(lane_total))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::simd::SimdLevel;
 
     fn sum(values: &[f64]) -> WideSum {
         let mut sum = WideSum::default();
@@ -90,6 +152,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn blocks_add_up_as_single_values(
+            values in prop::collection::vec(any::<i64>(), 0..200),
+            (span, shift) in (1i32..140, -1000i32..1000),
+            repeated in 1usize..60,
+        ) {
+            // A few exponents, which blocks hold, up to more than they hold; ends of f64.
+            let value = |&v: &i64| v as f64 * power_of_two((v as i32).rem_euclid(span)) * power_of_two(shift - 100);
+            let values = values.iter().map(value).filter(|v| v.is_finite()).collect::<Vec<_>>().repeat(repeated);
+            for simd in SimdLevel::available() {
+                let mut blocks = WideSum::default();
+                blocks.add_all(&values, simd.dispatch().unwrap());
+                prop_assert_eq!(&blocks.value().to_bits(), &sum(&values).value().to_bits());
+            }
+        }
+
         #[test]
         fn it_is_the_other_exact_sum(values in prop::collection::vec(any::<i64>(), 0..60), cut in 0usize..60) {
             // All exponents from -300 to 300, both signs.

@@ -4,8 +4,9 @@ use arrow::array::AsArray;
 
 use super::categories::CategoriesSeen;
 use super::correlation::DrawnRows;
-use super::numbers::{NumberBatch, NumbersSeen};
+use super::numbers::NumbersSeen;
 use super::shown::ShownColumn;
+use super::sorted::{PIECE, SortedRows};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, RowGroup, Source, fault};
@@ -24,20 +25,35 @@ pub(super) struct DescribedRows<'a> {
 }
 
 impl DescribedRows<'_> {
-    /// Adds the numbers of a row group to `seen`.
-    pub(super) fn numbers(&self, column: &ShownColumn, group: RowGroup, seen: &mut NumbersSeen) -> Result<()> {
+    /// What is known of the numbers of a column before any row is seen.
+    pub(super) fn no_numbers(&self, segments: usize, is_exact: bool) -> NumbersSeen {
+        NumbersSeen::new(segments, is_exact, self.drawn, self.simd)
+    }
+
+    /// Adds the numbers of a row group, whose rows are `sorted`, to `seen`.
+    pub(super) fn numbers(
+        &self,
+        column: &ShownColumn,
+        (group, sorted): (RowGroup, &SortedRows),
+        seen: &mut NumbersSeen,
+    ) -> Result<()> {
         let mut reader = ColumnReader::open(self.source, group, column.column)?;
-        let (mut values, mut segments, mut row) = (Vec::new(), Vec::new(), group.first_row);
-        while reader.next_values(&mut values, &mut 0)? {
-            for value in values.iter_mut().filter(|v| !v.is_finite() || column.codes.contains(v)) {
-                *value = f64::NAN;
+        let (mut values, mut run) = (Vec::with_capacity(2 * PIECE), Vec::new());
+        for piece in &sorted.pieces {
+            let left = values.len();
+            while values.len() < piece.len() && reader.next_values(&mut values, &mut 0)? {}
+            for value in &mut values[left..] {
+                *value = if value.is_finite() { *value } else { f64::NAN };
             }
-            segments.resize(values.len(), 0);
-            self.log.read(row, &mut segments)?;
-            let batch = NumberBatch { group: group.number, first_row: row, values: &values, segments: &segments };
-            seen.push(&batch, self.drawn, self.simd);
-            row += values.len() as u64;
-            values.clear();
+            for &code in &column.codes {
+                values[left..].iter_mut().filter(|v| **v == code).for_each(|v| *v = f64::NAN);
+            }
+            let of_piece = values.get(..piece.len()).ok_or_else(|| {
+                let found = piece.first_row - group.first_row + values.len() as u64;
+                fault(self.source, group, column.column, &format!("{found} values, expected {}", group.rows))
+            })?;
+            seen.push(group.number, piece, of_piece, &mut run);
+            values.drain(..piece.len());
         }
         self.done(group)
     }

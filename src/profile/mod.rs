@@ -15,6 +15,7 @@ mod order;
 mod pass;
 mod report;
 mod shown;
+mod sorted;
 
 pub(crate) use pass::Profiling;
 pub use report::{

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use fearless_simd::Simd;
+
 use super::correlation::DrawnRows;
 use super::order::ValueOrder;
 use super::report::NumberFigures;
+use super::sorted::SortedPiece;
 use crate::numeric::{Moments, WideSum};
-use crate::simd::Dispatch;
+use crate::simd::{Dispatch, Work};
 
 /// Numbers of some rows, by segment.
 #[derive(Debug)]
 pub(super) struct NumbersSeen {
+    simd: Dispatch,
+    /// Rows that are drawn for correlations.
+    rows: DrawnRows,
     segments: Vec<SegmentSums>,
     order: ValueOrder,
     /// Whether every value is a whole number.
@@ -34,15 +40,12 @@ struct OrderedPiece {
     drawn: Vec<f64>,
 }
 
-/// Consecutive rows of one column.
-pub(super) struct NumberBatch<'a> {
-    /// The number of their row group.
-    pub(super) group: usize,
-    pub(super) first_row: u64,
-    /// NaN is missing.
-    pub(super) values: &'a [f64],
-    /// The place of each in the sums.
-    pub(super) segments: &'a [u32],
+/// What holds for all values of a piece.
+#[derive(Debug, Clone, Copy)]
+struct PieceFacts {
+    is_known: bool,
+    is_whole: bool,
+    has_zeros: bool,
 }
 
 /// The figures of a column.
@@ -58,8 +61,11 @@ pub(super) struct NumbersFound {
 }
 
 impl NumbersSeen {
-    pub(super) fn new(segments: usize, is_exact: bool) -> Self {
+    /// Of no rows, with so many segments.
+    pub(super) fn new(segments: usize, is_exact: bool, rows: DrawnRows, simd: Dispatch) -> Self {
         NumbersSeen {
+            simd,
+            rows,
             segments: vec![SegmentSums::default(); segments],
             order: ValueOrder::new(segments, is_exact),
             is_whole: true,
@@ -67,28 +73,37 @@ impl NumbersSeen {
         }
     }
 
-    /// Adds rows, which follow the earlier ones of their row group.
-    pub(super) fn push(&mut self, batch: &NumberBatch<'_>, rows: DrawnRows, simd: Dispatch) {
-        let (mut values, mut segments) = (Vec::with_capacity(batch.values.len()), Vec::new());
-        segments.reserve(batch.values.len());
-        for (&value, &segment) in batch.values.iter().zip(batch.segments) {
-            let sums = &mut self.segments[segment as usize];
-            if !value.is_finite() {
-                sums.missing += 1;
-                continue;
+    /// Adds the values of a piece, which follows the earlier ones of the row group with this number. NaN is missing.
+    /// `run` is scratch space.
+    pub(super) fn push(&mut self, group: usize, piece: &SortedPiece, values: &[f64], run: &mut Vec<f64>) {
+        let facts = self.simd.run(Looked(values));
+        self.is_whole = self.is_whole && facts.is_whole;
+        for (segment, rows) in piece.runs() {
+            run.clear();
+            run.extend(rows.iter().map(|&row| values[usize::from(row)]));
+            let sums = &mut self.segments[segment];
+            if !facts.is_known {
+                run.retain(|v| !v.is_nan());
+                sums.missing += (rows.len() - run.len()) as u64;
             }
-            sums.sum.add(value);
-            sums.known += 1;
-            sums.zeros += u64::from(value == 0.0);
-            values.push(value);
-            segments.push(segment);
+            sums.known += run.len() as u64;
+            if facts.has_zeros {
+                sums.zeros += run.iter().filter(|v| **v == 0.0).count() as u64;
+            }
+            sums.sum.add_all(run, self.simd);
+            self.order.push(segment, run);
         }
-        self.is_whole = self.is_whole && values.iter().all(|&v| is_whole(v));
-        self.order.push(&values, &segments);
-        let piece = self.pieces.entry(batch.group);
-        let piece = piece.or_insert(OrderedPiece { moments: Moments::EMPTY, drawn: Vec::new() });
-        piece.moments = piece.moments.merge(Moments::of(&values, simd));
-        rows.draw(batch.first_row, batch.values, &mut piece.drawn);
+        let ordered = self.pieces.entry(group);
+        let ordered = ordered.or_insert(OrderedPiece { moments: Moments::EMPTY, drawn: Vec::new() });
+        let known = if facts.is_known {
+            values
+        } else {
+            run.clear();
+            run.extend(values.iter().filter(|v| !v.is_nan()));
+            run
+        };
+        ordered.moments = ordered.moments.merge(Moments::of(known, self.simd));
+        self.rows.draw(piece.first_row, values, &mut ordered.drawn);
     }
 
     /// Adds the rows of other row groups.
@@ -114,9 +129,26 @@ impl NumbersSeen {
     }
 }
 
-/// Without `trunc`, which is a call on processors without SSE 4.1. From 2^52 on, every number is whole.
-fn is_whole(value: f64) -> bool {
-    value.abs() >= 4_503_599_627_370_496.0 || value as i64 as f64 == value
+/// Values of a piece, looked at in one go.
+struct Looked<'a>(&'a [f64]);
+
+impl Work for Looked<'_> {
+    type Output = PieceFacts;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> PieceFacts {
+        /// From here on, every number is whole.
+        const WHOLE: f64 = (1_u64 << 52) as f64;
+        let mut facts = PieceFacts { is_known: true, is_whole: true, has_zeros: false };
+        for &value in self.0 {
+            let size = value.abs();
+            facts.is_known &= !value.is_nan();
+            // NaN is no number that is not whole.
+            facts.is_whole &= !(size < WHOLE) | ((size + WHOLE) - WHOLE == size);
+            facts.has_zeros |= value == 0.0;
+        }
+        facts
+    }
 }
 
 impl SegmentSums {

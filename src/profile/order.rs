@@ -48,14 +48,15 @@ impl BucketCounts {
         BucketCounts { pages: vec![0; segments * OCTAVES], counts: Vec::new(), counted: 0, spilled }
     }
 
-    fn push(&mut self, values: &[f64], segments: &[u32]) {
+    fn push(&mut self, segment: usize, values: &[f64]) {
         if self.counted + values.len() as u64 > u64::from(u32::MAX) {
             self.spill();
         }
         self.counted += values.len() as u64;
-        for (&value, &segment) in values.iter().zip(segments) {
+        let pages = &mut self.pages[segment * OCTAVES..][..OCTAVES];
+        for &value in values {
             let key = key_of_f64(value);
-            let page = &mut self.pages[segment as usize * OCTAVES + (key >> 52) as usize];
+            let page = &mut pages[(key >> 52) as usize];
             if *page == 0 {
                 self.counts.resize(self.counts.len() + SLOTS, 0);
                 *page = (self.counts.len() / SLOTS) as u32;
@@ -92,14 +93,12 @@ impl ValueOrder {
         }
     }
 
-    /// Adds finite values with their segments.
-    pub(super) fn push(&mut self, values: &[f64], segments: &[u32]) {
+    /// Adds finite values of a segment.
+    pub(super) fn push(&mut self, segment: usize, values: &[f64]) {
         match self {
             // -0 is 0.
-            ValueOrder::Values(all) => {
-                values.iter().zip(segments).for_each(|(v, &segment)| all[segment as usize].push(v + 0.0));
-            }
-            ValueOrder::Buckets(counts) => counts.push(values, segments),
+            ValueOrder::Values(all) => all[segment].extend(values.iter().map(|v| v + 0.0)),
+            ValueOrder::Buckets(counts) => counts.push(segment, values),
         }
     }
 
@@ -248,8 +247,7 @@ mod tests {
         let mut order = ValueOrder::new(3, is_exact);
         let mut later = ValueOrder::new(3, is_exact);
         let push = |order: &mut ValueOrder, rows: &[(f64, u32)]| {
-            let (values, segments): (Vec<f64>, Vec<u32>) = rows.iter().copied().unzip();
-            order.push(&values, &segments);
+            rows.iter().for_each(|&(value, segment)| order.push(segment as usize, &[value]));
         };
         let (a, b) = rows.split_at(cut.min(rows.len()));
         push(&mut later, b);
@@ -301,9 +299,9 @@ mod tests {
     #[test]
     fn counts_that_would_overflow_are_moved() {
         let mut counts = BucketCounts::new(1);
-        counts.push(&[2.0, 3.0], &[0, 0]);
+        counts.push(0, &[2.0, 3.0]);
         counts.counted = u64::from(u32::MAX);
-        counts.push(&[2.0], &[0]);
+        counts.push(0, &[2.0]);
         assert_eq!(counts.spilled[0].len(), 2);
         let quantiles = ValueOrder::Buckets(counts).quantiles(true);
         assert_eq!(quantiles[0].map(|q| q[2]), Some(2.0));

@@ -13,6 +13,7 @@ use super::report::{
     ColumnFigures, Correlated, GroupProfile, OutcomeRate, ProfileReport, ProfiledColumn, QuantileKind,
 };
 use super::shown::{ColumnRole, ShownColumn, ShownKind};
+use super::sorted::SortedRows;
 use crate::audit::withheld;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
@@ -24,6 +25,8 @@ use crate::survey::SegmentLog;
 const EXACT_ROWS: u64 = 1_000_000;
 /// Tasks for each thread in a wave, so that threads end at about the same time.
 const TASKS: usize = 8;
+/// Columns for which rows are sorted once; then sorting takes little of the time.
+const SORTED_ONCE: usize = 16;
 /// Bytes of counts for a segment of a column, from some 24 powers of two.
 const COUNTED_SEGMENT: u64 = (4096 + 24 * 1024) * 4;
 /// Columns correlate if their coefficient is above this.
@@ -152,7 +155,7 @@ impl Profiling<'_> {
         let fit = (self.memory / 2 / each.max(1)).min(1 << 16) as usize;
         // Requests for neighbouring columns are merged.
         let wanted = match self.source.fetched_ahead() {
-            0 => (threads * TASKS).div_ceil(groups).max(2 * threads),
+            0 => (threads * TASKS).div_ceil(groups).max(SORTED_ONCE),
             _ => self.columns.len(),
         };
         wanted.min(fit).max(1)
@@ -163,22 +166,28 @@ impl Profiling<'_> {
         let parts: Vec<Mutex<Vec<NumbersSeen>>> = wave.iter().map(|_| Mutex::default()).collect();
         let is_number = |(_, shown): &(usize, &ShownColumn)| shown.kind != ShownKind::Category;
         let numbers: Vec<usize> = wave.iter().enumerate().filter(is_number).map(|(i, _)| i).collect();
-        let see = |(i, group): (usize, RowGroup)| {
-            // At most as many parts as threads: each takes one that nobody uses.
-            let part = || parts[i].lock().unwrap_or_else(PoisonError::into_inner);
-            let waiting = part().pop();
-            let mut seen = waiting.unwrap_or_else(|| NumbersSeen::new(self.segments + 1, self.is_exact()));
-            rows.numbers(&wave[i], group, &mut seen)?;
-            part().push(seen);
+        let see = |(group, columns): (RowGroup, &[usize])| {
+            let sorted = SortedRows::read(self.log, group, self.segments + 1)?;
+            for &i in columns {
+                // At most as many parts as threads: each takes one that nobody uses.
+                let part = || parts[i].lock().unwrap_or_else(PoisonError::into_inner);
+                let waiting = part().pop();
+                let mut seen = waiting.unwrap_or_else(|| rows.no_numbers(self.segments + 1, self.is_exact()));
+                rows.numbers(&wave[i], (group, &sorted), &mut seen)?;
+                part().push(seen);
+            }
             Ok::<_, crate::Error>(())
         };
+        // Rows are sorted once for a task, so that a task takes as many columns as leave enough tasks.
+        let tasks = TASKS * rayon::current_num_threads();
+        let groups = self.source.row_groups();
+        let pieces = tasks.div_ceil(groups.len().max(1)).min(numbers.len()).max(1);
+        let columns = numbers.len().div_ceil(pieces).max(1);
         // The columns of a row group side by side, in the order in which they are fetched ahead.
-        let at_a_time = match self.source.fetched_ahead() {
-            0 => self.source.row_groups().len().max(1),
-            _ => TASKS * rayon::current_num_threads(),
-        };
-        for groups in self.source.row_groups().chunks(at_a_time) {
-            let tasks: Vec<_> = groups.iter().flat_map(|&group| numbers.iter().map(move |&i| (i, group))).collect();
+        let at_a_time = if self.source.fetched_ahead() == 0 { groups.len().max(1) } else { tasks };
+        for groups in groups.chunks(at_a_time) {
+            let tasks: Vec<_> =
+                groups.iter().flat_map(|&group| numbers.chunks(columns).map(move |some| (group, some))).collect();
             tasks.into_par_iter().with_max_len(1).try_for_each(see)?;
         }
         Ok(parts.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
