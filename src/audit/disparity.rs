@@ -5,11 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::numeric::{exp_m1, ln_1p};
+use crate::numeric::{SIDE_OF_95, exp_m1, ln_1p};
 use crate::text::{percent, shown, thousands};
-
-/// Standard deviations on each side of an estimate between which the true value lies in 95 of 100 cases.
-const SIDE_OF_95: f64 = 1.959_963_984_540_054;
 
 /// A segment, and the groups that are in it most and least often.
 #[derive(Debug, Clone, PartialEq, Serialize)]

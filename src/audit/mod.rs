@@ -23,14 +23,13 @@ pub use report::{Attribute, AuditCounts, AuditReport, Number, NumbersReport, Rat
 
 use self::carriers::DrawnBeside;
 use self::numbers::NumbersBySegment;
-use self::shares::Shares;
 pub(crate) use self::withhold::withheld;
 use crate::error::{Error, Result};
 use crate::input::{Source, ValueKind, as_f64};
 use crate::numeric::Partial;
 use crate::numeric::partial::other_shape;
 use crate::roles::{Protected, Roles};
-use crate::survey::{Labelled, Survey};
+use crate::survey::{Labelled, Survey, TextCounts};
 
 /// The protected columns of a source, and how each is counted.
 pub(crate) struct Audit {
@@ -61,7 +60,7 @@ pub(crate) struct Audited {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Counts {
     Numbers(NumbersBySegment),
-    Shares(Shares),
+    Shares(TextCounts),
 }
 
 impl Audit {
@@ -93,7 +92,7 @@ impl Audit {
         let attribute = |(at, (column, counts)): (usize, (AuditedColumn, Counts))| {
             let found = match counts {
                 Counts::Numbers(numbers) => numbers.report(column.kind == ValueKind::Date, small_cells),
-                Counts::Shares(shares) => shares.report(small_cells),
+                Counts::Shares(shares) => shares::report(shares, small_cells),
             };
             Attribute {
                 column: column.name,
@@ -141,7 +140,7 @@ impl Survey for Audit {
         let k = self.segments;
         let counts = |column: &AuditedColumn| match column.kind {
             ValueKind::Number | ValueKind::Date => Counts::Numbers(NumbersBySegment::new(k)),
-            _ => Counts::Shares(Shares::new(k)),
+            _ => Counts::Shares(shares::no_texts(k)),
         };
         let columns = self.columns.iter().map(counts).collect();
         Audited { rows: vec![0; k], columns, drawn: DrawnBeside::new(self.rows) }

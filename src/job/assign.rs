@@ -12,7 +12,7 @@ use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestColumn, ManifestPart, RunFiles, input_files};
 use super::missing::MissingValues;
-use super::outputs::{self, MANIFEST, OutputColumns, RunFacts};
+use super::outputs::{self, AUDIT, OutputColumns, PROFILE, RunFacts};
 use super::plan::Extras;
 use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
@@ -28,7 +28,7 @@ use crate::event::{Observer, Stage, Watch};
 use crate::input::{RowGroup, Source};
 use crate::model::{Model, PartModel};
 use crate::output::{
-    Destination, Kept, LabelSummary, LabelWriter, NewTable, Publication, SegmentNames, UnsealedLabels,
+    Destination, Kept, LabelSummary, LabelWriter, MANIFEST, NewTable, Publication, SegmentNames, UnsealedLabels,
 };
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
 use crate::profile::ProfileReport;
@@ -128,8 +128,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     };
     let run = facts.run()?;
     outputs::seal(table, &run, &model_blake3, &labels, &names)?;
-    let audit_blake3 = audit::publish(audit.as_ref(), &run, &publication)?;
-    let profile_blake3 = profile::publish(profile.as_ref(), &run, &publication)?;
+    let audit_blake3 = outputs::publish(audit.as_ref(), AUDIT, &run, &publication)?;
+    let profile_blake3 = outputs::publish(profile.as_ref(), PROFILE, &run, &publication)?;
     outputs::success(&request.output, &publication)?;
     let published = RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3 };
     let small_cells = SmallCells::of(&labels, request.output.small_cells());

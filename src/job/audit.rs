@@ -1,18 +1,12 @@
-//! The audit of protected attributes: whether they can be read, and its file, which says to which run it belongs.
-
-use serde::Serialize;
+//! The audit of protected attributes: whether they can be read, and whether a limit is exceeded.
 
 use super::request::OutputOptions;
 use crate::audit::{Audit, AuditReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::input::{Source, agreed_where_present};
-use crate::output::Publication;
 use crate::roles::Roles;
 use crate::survey::{Riders, Riding};
-
-/// The file that an audit publishes.
-const AUDIT: &str = "audit.json";
 
 /// Checks the attributes before any work.
 ///
@@ -41,28 +35,6 @@ pub(super) fn warn_of_features(source: &Source, roles: &Roles, watch: Watch<'_>)
     if !features.is_empty() {
         watch.warn(format!("protected attributes are features, and segments follow them: {}", features.join(", ")));
     }
-}
-
-/// What a run writes as JSON, with the run.
-#[derive(Serialize)]
-struct OfRun<'a, T> {
-    run: &'a str,
-    #[serde(flatten)]
-    content: &'a T,
-}
-
-/// A JSON file of a run.
-pub(super) fn json_of(run: &str, content: &impl Serialize) -> Result<String> {
-    let text = serde_json::to_string_pretty(&OfRun { run, content }).map_err(|e| Error::Internal(e.to_string()))?;
-    Ok(text + "\n")
-}
-
-/// Adds the audit of a run to the files to publish; returns its hash for the manifest.
-pub(super) fn publish(audit: Option<&AuditReport>, run: &str, publication: &Publication) -> Result<Option<String>> {
-    let Some(audit) = audit else { return Ok(None) };
-    let text = json_of(run, audit)?;
-    publication.text(AUDIT, &text)?;
-    Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
 }
 
 /// Refuses groups that are in a segment more than `most` times as often as others.

@@ -9,7 +9,7 @@ use super::evidence::{self, ManifestDocument};
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestPart, RunFiles, input_files};
-use super::outputs::{self, MANIFEST, MODEL, OutputColumns, RunFacts};
+use super::outputs::{self, AUDIT, MODEL, OutputColumns, PROFILE, RunFacts};
 use super::part::{Part, Parts};
 use super::plan::{Extras, Plan, Planned};
 use super::profile::ProfiledLabels;
@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::Source;
 use crate::model::{Model, ModelDivision, PartModel, Provenance};
-use crate::output::{Destination, Kept, LabelSummary, NewTable, Publication, SegmentNames, UnsealedLabels};
+use crate::output::{Destination, Kept, LabelSummary, MANIFEST, NewTable, Publication, SegmentNames, UnsealedLabels};
 use crate::prepare::Design;
 use crate::profile::ProfileReport;
 use crate::roles::{self, Roles};
@@ -302,8 +302,8 @@ fn write(
     let model_blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
     outputs::seal(table, &run, &model_blake3, &found.labels, &found.names)?;
     publication.text(MODEL, &text)?;
-    let audit_blake3 = audit::publish(found.audit.as_ref(), &run, publication)?;
-    let profile_blake3 = profile::publish(found.profile.as_ref(), &run, publication)?;
+    let audit_blake3 = outputs::publish(found.audit.as_ref(), AUDIT, &run, publication)?;
+    let profile_blake3 = outputs::publish(found.profile.as_ref(), PROFILE, &run, publication)?;
     outputs::success(&checked.request.output, publication)?;
     let published = RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3 };
     let manifest = manifest(checked, opened, vetted, found, published.clone(), recorder).with_evidence(

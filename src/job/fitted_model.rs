@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::outputs::{MANIFEST, MODEL};
+use super::outputs::MODEL;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Model;
-use crate::output::{LABELS, run_of_labels};
+use crate::output::{LABELS, MANIFEST, run_of_labels};
 
 /// A folder may be replaced between two of its files being read: it is then read again, so many times.
 const ATTEMPTS: usize = 4;

@@ -1,5 +1,7 @@
 //! What a job writes: the columns and files of the labels, and what ties the files of a run together.
 
+use serde::Serialize;
+
 use super::Labelling;
 use super::request::OutputOptions;
 use crate::error::{Error, Result};
@@ -12,9 +14,10 @@ use crate::output::{
 use crate::roles::{OUTPUT_COLUMNS, RoleRequest, Roles};
 use crate::text::did_you_mean;
 
-/// The model of a fit, the record of a run, and the sign that a table is complete.
+/// The model of a fit, what a run found, and the sign that a table is complete.
 pub(super) const MODEL: &str = "model.json";
-pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const AUDIT: &str = "audit.json";
+pub(super) const PROFILE: &str = "profile.json";
 const SUCCESS: &str = "_SUCCESS";
 
 /// The columns that are written beside the labels, and the files of the labels.
@@ -187,4 +190,25 @@ pub(super) fn success(options: &OutputOptions, publication: &Publication) -> Res
         true => publication.text(&format!("{LABELS}/{SUCCESS}"), ""),
         false => Ok(()),
     }
+}
+
+/// What a run found, with the run.
+#[derive(Serialize)]
+struct OfRun<'a, T> {
+    run: &'a str,
+    #[serde(flatten)]
+    found: &'a T,
+}
+
+/// Adds what a run found to the files to publish, under this name; returns its hash for the manifest.
+pub(super) fn publish<T: Serialize>(
+    found: Option<&T>,
+    name: &str,
+    run: &str,
+    publication: &Publication,
+) -> Result<Option<String>> {
+    let Some(found) = found else { return Ok(None) };
+    let text = serde_json::to_string_pretty(&OfRun { run, found }).map_err(|e| Error::Internal(e.to_string()))? + "\n";
+    publication.text(name, &text)?;
+    Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
 }

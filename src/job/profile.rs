@@ -4,19 +4,15 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::audit::json_of;
+use super::outputs::PROFILE;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::Source;
 use crate::model::PartModel;
-use crate::output::Publication;
 use crate::prepare::Design;
 use crate::profile::{ColumnRole, ProfileReport, Profiling, ShownColumn};
 use crate::roles::Outcome;
 use crate::survey::SegmentLog;
-
-/// The file that a profile publishes.
-pub(super) const PROFILE: &str = "profile.json";
 
 /// The columns that the features of designs are computed from, in the order of the input, each once; then the outcomes.
 pub(super) fn shown<'d>(
@@ -70,14 +66,6 @@ pub(super) fn describe(
 /// The report as text.
 pub(super) fn as_json(report: &ProfileReport) -> Result<String> {
     Ok(serde_json::to_string_pretty(report).map_err(|e| Error::Internal(e.to_string()))? + "\n")
-}
-
-/// Adds the profile of a run to the files to publish; returns its hash for the manifest.
-pub(super) fn publish(profile: Option<&ProfileReport>, run: &str, publication: &Publication) -> Result<Option<String>> {
-    let Some(profile) = profile else { return Ok(None) };
-    let text = json_of(run, profile)?;
-    publication.text(PROFILE, &text)?;
-    Ok(Some(blake3::hash(text.as_bytes()).to_hex().to_string()))
 }
 
 /// The profile beside the model `path`, if the same run published it, of as many rows.

@@ -24,3 +24,6 @@ pub use self::partial::Partial;
 pub(crate) use self::power::{exponent, power_of_two};
 pub(crate) use self::random::Random;
 pub(crate) use self::wide_sum::WideSum;
+
+/// Standard deviations on each side of an estimate between which the true value lies in 95 of 100 cases.
+pub(crate) const SIDE_OF_95: f64 = 1.959_963_984_540_054;

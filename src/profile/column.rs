@@ -2,7 +2,7 @@
 
 use arrow::array::AsArray;
 
-use super::categories::CategoriesSeen;
+use super::categories::no_texts;
 use super::correlation::DrawnRows;
 use super::numbers::NumbersSeen;
 use super::shown::ShownColumn;
@@ -12,7 +12,7 @@ use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, RowGroup, Source, fault};
 use crate::prepare::as_text;
 use crate::simd::Dispatch;
-use crate::survey::SegmentLog;
+use crate::survey::{SegmentLog, TextCounts};
 
 /// The rows that are described.
 #[derive(Clone, Copy)]
@@ -59,8 +59,8 @@ impl DescribedRows<'_> {
     }
 
     /// Counts the categories of all rows, in file order.
-    pub(super) fn categories(&self, column: &ShownColumn, segments: usize) -> Result<CategoriesSeen> {
-        let mut seen = CategoriesSeen::new(segments);
+    pub(super) fn categories(&self, column: &ShownColumn, segments: usize) -> Result<TextCounts> {
+        let mut seen = no_texts(segments);
         let mut codes = Vec::new();
         for &group in self.source.row_groups() {
             let mut reader = ColumnReader::open(self.source, group, column.column)?;

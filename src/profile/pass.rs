@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::apart::{apart, case_of, is_skewed};
+use super::categories;
 use super::column::DescribedRows;
 use super::correlation::{DrawnRows, correlated};
 use super::numbers::{NumbersFound, NumbersSeen};
@@ -18,6 +19,7 @@ use crate::audit::withheld;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{Order, RowGroup, Source};
+use crate::numeric::SIDE_OF_95;
 use crate::simd::SimdLevel;
 use crate::survey::SegmentLog;
 
@@ -31,8 +33,6 @@ const SORTED_ONCE: usize = 16;
 const COUNTED_SEGMENT: u64 = (4096 + 24 * 1024) * 4;
 /// Columns correlate if their coefficient is above this.
 const CORRELATE: f64 = 0.9;
-/// The normal quantile of a 95 % interval.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// What to describe.
 pub(crate) struct Profiling<'a> {
@@ -131,7 +131,8 @@ impl Profiling<'_> {
             let finish = |(shown, seen): (&ShownColumn, Vec<NumbersSeen>)| match seen.into_iter().reduce(joined) {
                 Some(seen) => Ok(self.of_numbers(shown, seen.finish())),
                 None => {
-                    let (names, figures) = rows.categories(shown, self.segments + 1)?.finish(self.small_cells);
+                    let texts = rows.categories(shown, self.segments + 1)?;
+                    let (names, figures) = categories::figures(texts, self.small_cells);
                     let figures = figures.into_iter().map(ColumnFigures::Categories).collect();
                     let column = ProfiledColumn { categories: names, ..self.column(shown) };
                     Ok(Described { column, figures, drawn: Vec::new() })
@@ -277,9 +278,9 @@ fn cases(column: &ProfiledColumn, here: &ColumnFigures, all: &ColumnFigures) -> 
 /// Wilson's score interval at 95 % (E. B. Wilson, "Probable inference, the law of succession, and statistical
 /// inference", 1927).
 fn wilson(rate: f64, n: f64) -> [f64; 2] {
-    let z2 = Z * Z / n;
+    let z2 = SIDE_OF_95 * SIDE_OF_95 / n;
     let middle = (rate + z2 / 2.0) / (1.0 + z2);
-    let half = Z / (1.0 + z2) * (rate * (1.0 - rate) / n + z2 / (4.0 * n)).sqrt();
+    let half = SIDE_OF_95 / (1.0 + z2) * (rate * (1.0 - rate) / n + z2 / (4.0 * n)).sqrt();
     [(middle - half).max(0.0), (middle + half).min(1.0)]
 }
 

@@ -7,12 +7,14 @@
 mod log;
 mod ride;
 mod segment;
+mod texts;
 
 use arrow::array::ArrayRef;
 
 pub(crate) use self::log::SegmentLog;
 pub(crate) use self::ride::{Ride, Riders, Riding};
 pub(crate) use self::segment::Segment;
+pub(crate) use self::texts::TextCounts;
 use crate::error::Result;
 use crate::numeric::Partial;
 

@@ -10,7 +10,7 @@ use super::unfinished::HIDDEN;
 use crate::error::{Error, Result};
 
 /// The record of a run, in its folder.
-pub(super) const MANIFEST: &str = "manifest.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// The files of runs whose manifest does not list them.
 const FORMER: [&str; 4] = ["segments.parquet", "model.json", "audit.json", MANIFEST];

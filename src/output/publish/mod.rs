@@ -15,6 +15,7 @@ mod place;
 mod unfinished;
 mod versions;
 
+pub(crate) use self::earlier::MANIFEST;
 pub(crate) use self::files::NewFiles;
 pub use self::files::publish_text;
 pub(crate) use self::folder::Publication;
