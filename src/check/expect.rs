@@ -22,24 +22,33 @@
 //! range = ["2026-10-01", "2026-10-31T18:00:00Z"]
 //! ```
 //!
-//! A day as the end of a range includes the whole day. Times without an offset are UTC, as those of columns are.
+//! A day as the end of a range includes the whole day. Times without an offset are UTC, as those of columns are. Bounds
+//! and listed values are compared exactly, digit by digit, with whole numbers, decimals and timestamps.
 //!
 //! Missing means null, NaN, or a column that a file does not have; missing values break only `not_null` and
 //! `max_null_share`. Infinities lie outside every range.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::path::Path;
 
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Float16Type};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::breach::Breach;
-use super::piece::{Class, key_of_number, key_of_text};
+use super::class::Class;
+use super::grain::Limit;
+use super::piece::{key_of_number, key_of_text};
 use super::profile::{ColumnLimits, ColumnShape, ColumnValues, Profile};
+use super::value::Value;
 use crate::error::Result;
 use crate::input::Source;
-use crate::text::{TomlFaults, TomlText, date, integer, parse_date, parse_time, quoted, shown};
+use crate::text::{
+    self, ExactNumber, NANOS_A_DAY, TomlFaults, TomlText, date, integer, parse_date, parse_time, quoted, shown,
+};
+
+/// Digits of a second in the bounds of times.
+const NANOS: u8 = 9;
 
 const TABLE_KEYS: [&str; 1] = ["row_count"];
 const COLUMN_KEYS: [&str; 6] = ["not_null", "unique", "range", "allowed", "max_null_share", "newest_at_least"];
@@ -51,7 +60,9 @@ struct Expected {
     not_null: bool,
     unique: bool,
     max_null_share: Option<f64>,
-    newest: Option<f64>,
+    newest: Option<Limit>,
+    /// As it is shown.
+    range: Option<(String, String)>,
     limits: ColumnLimits,
 }
 
@@ -113,7 +124,7 @@ impl Expectations {
                 expected.null_breach(profile),
                 expected.null_share_breach(profile, source.rows()),
                 expected.unique_breach(repeated(expected.at)),
-                expected.range_breach(profile, Class::of(&source.columns()[expected.at].data_type)),
+                expected.range_breach(profile),
                 expected.list_breach(profile, told),
                 expected.newest_breach(profile, told),
             ];
@@ -151,14 +162,9 @@ impl Expected {
         Some(("unique", Some(rows), format!("{rows} rows repeat a value of an earlier row")))
     }
 
-    fn range_breach(&self, profile: &Profile, class: Class) -> Option<Broken> {
-        let (low, high) = self.limits.range.filter(|_| profile.outside > 0)?;
-        let is_date = class == Class::Date;
-        let show = |v: f64| if is_date { date(v) } else { v.to_string() };
-        // The end of a day is shown as the day.
-        let ends_a_day = is_date && high.next_up().fract() == 0.0 && high.fract() != 0.0;
-        let last = if ends_a_day { high.floor() } else { high };
-        let text = format!("{} values lie outside {} to {}", profile.outside, show(low), show(last));
+    fn range_breach(&self, profile: &Profile) -> Option<Broken> {
+        let (low, high) = self.range.as_ref().filter(|_| profile.outside > 0)?;
+        let text = format!("{} values lie outside {low} to {high}", profile.outside);
         Some(("range", Some(profile.outside), text))
     }
 
@@ -174,20 +180,17 @@ impl Expected {
 
     fn newest_breach(&self, profile: &Profile, told: bool) -> Option<Broken> {
         let least = self.newest?;
-        let newest = match &profile.values {
-            ColumnValues::Numbers(numbers) if numbers.moments.n > 0 => Some(numbers.moments.max),
-            _ => None,
-        };
-        let is_late_enough = !newest.is_none_or(|newest| newest < least);
-        if is_late_enough {
+        let ColumnValues::Numbers(numbers) = &profile.values else { return None };
+        let newest = numbers.edges().high.first().map(|&(place, _)| place);
+        if newest.is_some_and(|newest| newest >= numbers.grain.first(&least)) {
             return None;
         }
         let there = match newest {
-            Some(newest) if told => format!("the newest is {}", date(newest)),
+            Some(newest) if told => format!("the newest is {}", numbers.grain.value(newest, Class::Date)),
             Some(_) => "the newest is older".into(),
             None => "there is none".into(),
         };
-        Some(("newest_at_least", None, format!("{there}, where {} or later is expected", date(least))))
+        Some(("newest_at_least", None, format!("{there}, where {} or later is expected", least.time())))
     }
 }
 
@@ -225,7 +228,7 @@ impl ExpectationsReader<'_> {
                 continue;
             }
             found.count += 1;
-            let whole = |v: &DeValue<'_>| number(v).filter(|n| *n >= 0.0 && n.trunc() == *n);
+            let whole = |v: &DeValue<'_>| number(v).map(|n| n.number).filter(|n| *n >= 0.0 && n.trunc() == *n);
             let pair = pair(value.get_ref(), whole, whole);
             match pair {
                 Some((least, most)) if least <= most => found.row_count = Some((least as u64, most as u64)),
@@ -278,7 +281,7 @@ impl ExpectationsReader<'_> {
                 expected.unique = flag(value)?;
             }
             "max_null_share" => {
-                let share = number(value).filter(|s| (0.0..=1.0).contains(s));
+                let share = number(value).map(|s| s.number).filter(|s| (0.0..=1.0).contains(s));
                 expected.max_null_share = Some(share.ok_or("must be a share from 0 to 1")?);
             }
             "newest_at_least" if class != Class::Date => {
@@ -289,8 +292,9 @@ impl ExpectationsReader<'_> {
                 expected.newest = Some(moment(value).ok_or(what)?);
             }
             "range" => {
+                let read = |value: &DeValue<'_>| Some(number(value)?.rounded_like(&column.data_type));
                 let (ends, what) = match class {
-                    Class::Number => (pair(value, number, number), "must be [least, most], both included"),
+                    Class::Number => (pair(value, read, read), "must be [least, most], both included"),
                     Class::Date => (
                         pair(value, moment, end),
                         "must be [first, last], both included: dates such as \"2026-10-01\", of which the last counts to \
@@ -298,44 +302,93 @@ impl ExpectationsReader<'_> {
                     ),
                     _ => return Err(format!("needs numbers or dates; it is {}", column.data_type)),
                 };
-                expected.limits.range = Some(ends.filter(|(low, high)| low <= high).ok_or(what)?);
+                let (low, high) = ends.filter(|(low, high)| low.number <= high.number).ok_or(what)?;
+                expected.limits.range = Some((shape.grain.first(&low), shape.grain.last(&high)));
+                let told = |bound: &Limit| if class == Class::Date { bound.day() } else { bound.shown() };
+                expected.range = Some((told(&low), told(&high)));
             }
             _ => {
                 let DeValue::Array(list) = value else { return Err("must be a list of values".into()) };
-                let keys = list.iter().map(|v| key_of(v.get_ref(), shape)).collect::<Option<HashSet<u64>>>();
-                expected.limits.allowed =
-                    Some(keys.ok_or_else(|| format!("a value does not fit {}", column.data_type))?);
+                let keys = list.iter().map(|v| key_of(v.get_ref(), shape, &column.data_type));
+                let keys = keys.collect::<Option<Vec<Option<u64>>>>();
+                let keys = keys.ok_or_else(|| format!("a value does not fit {}", column.data_type))?;
+                expected.limits.allowed = Some(keys.into_iter().flatten().collect());
             }
         }
         Ok(())
     }
 }
 
-fn key_of(value: &DeValue<'_>, shape: ColumnShape) -> Option<u64> {
-    match (shape.class, value) {
-        (Class::Text, DeValue::String(text)) => Some(key_of_text(text)),
-        (Class::Number, value) => Some(shape.key(number(value)?)),
-        (Class::Boolean, DeValue::Boolean(yes)) => Some(key_of_number(f64::from(u8::from(*yes)))),
-        (Class::Date, value) => Some(key_of_number(moment(value)?)),
-        _ => None,
-    }
+/// The key of a value, or None within if no value of the column can equal it. None if it is of another class.
+fn key_of(value: &DeValue<'_>, shape: ColumnShape, data_type: &DataType) -> Option<Option<u64>> {
+    let bound = match (shape.class, value) {
+        (Class::Text, DeValue::String(text)) => return Some(Some(key_of_text(text))),
+        (Class::Boolean, DeValue::Boolean(yes)) => return Some(Some(key_of_number(f64::from(u8::from(*yes))))),
+        (Class::Number, value) => number(value)?.rounded_like(data_type),
+        (Class::Date, value) => moment(value)?,
+        _ => return None,
+    };
+    let place = Some(shape.grain.first(&bound)).filter(|place| *place == shape.grain.last(&bound));
+    Some(place.and_then(|place| shape.grain.key(place)))
 }
 
-fn number(value: &DeValue<'_>) -> Option<f64> {
+fn number(value: &DeValue<'_>) -> Option<Limit> {
     match value {
-        DeValue::Float(x) => x.as_str().parse().ok().filter(|x: &f64| !x.is_nan()),
-        value => integer(value).map(|n| n as f64),
+        DeValue::Float(x) => {
+            let number = x.as_str().parse().ok().filter(|x: &f64| !x.is_nan())?;
+            let exact = ExactNumber::parse(x.as_str().trim_start_matches('+'));
+            Some(Limit { number, exact: exact.map(|exact| (exact.digits, exact.scale)) })
+        }
+        value => integer(value).map(|n| Limit { number: n as f64, exact: Some((n, 0)) }),
     }
 }
 
-fn moment(value: &DeValue<'_>) -> Option<f64> {
-    parse_time(&written(value)?)
+fn moment(value: &DeValue<'_>) -> Option<Limit> {
+    parse_time(&written(value)?).map(Limit::of_time)
 }
 
 /// The last moment of a day, or the moment that is given.
-fn end(value: &DeValue<'_>) -> Option<f64> {
+fn end(value: &DeValue<'_>) -> Option<Limit> {
     let text = written(value)?;
-    parse_date(&text).map(|day| (day + 1.0).next_down()).or_else(|| parse_time(&text))
+    let nanos = parse_time(&text)?;
+    Some(Limit::of_time(if parse_date(&text).is_some() { nanos + NANOS_A_DAY - 1 } else { nanos }))
+}
+
+impl Limit {
+    /// A time in nanoseconds since 1970.
+    fn of_time(nanos: i128) -> Self {
+        let (day, rest) = (nanos.div_euclid(NANOS_A_DAY) as f64, nanos.rem_euclid(NANOS_A_DAY));
+        // As f64, the last moment of a day may be the first of the next.
+        let number = (day + rest as f64 / NANOS_A_DAY as f64).min((day + 1.0).next_down());
+        Limit { number, exact: Some((nanos, NANOS)) }
+    }
+
+    /// A bound of a column of narrow floating point, rounded like the column's values.
+    fn rounded_like(self, data_type: &DataType) -> Self {
+        let number = match data_type {
+            DataType::Float16 => <Float16Type as ArrowPrimitiveType>::Native::from_f64(self.number).to_f64(),
+            DataType::Float32 => f64::from(self.number as f32),
+            _ => self.number,
+        };
+        Limit { number, ..self }
+    }
+
+    /// A number with its digits.
+    fn shown(&self) -> String {
+        let exact = self.exact.map(|(digits, scale)| Value::decimal(digits, scale as i8, self.number).to_string());
+        exact.unwrap_or_else(|| format!("{:e}", self.number))
+    }
+
+    /// A time.
+    fn time(&self) -> String {
+        self.exact.map_or_else(|| date(self.number), |(nanos, scale)| text::moment(nanos, scale))
+    }
+
+    /// A time; the end of a day as the day.
+    fn day(&self) -> String {
+        let whole = self.exact.map(|(nanos, _)| nanos + 1).filter(|nanos| nanos % NANOS_A_DAY == 0);
+        whole.map_or_else(|| self.time(), |nanos| text::moment(nanos - NANOS_A_DAY, NANOS))
+    }
 }
 
 /// The text of a date or time, quoted or not.
@@ -348,11 +401,11 @@ fn written<'a>(value: &'a DeValue<'_>) -> Option<Cow<'a, str>> {
 }
 
 /// The ends of a range, each read in its own way.
-fn pair(
+fn pair<T>(
     value: &DeValue<'_>,
-    low: impl Fn(&DeValue<'_>) -> Option<f64>,
-    high: impl Fn(&DeValue<'_>) -> Option<f64>,
-) -> Option<(f64, f64)> {
+    low: impl Fn(&DeValue<'_>) -> Option<T>,
+    high: impl Fn(&DeValue<'_>) -> Option<T>,
+) -> Option<(T, T)> {
     let DeValue::Array(list) = value else { return None };
     let [first, last] = &list[..] else { return None };
     Some((low(first.get_ref())?, high(last.get_ref())?))

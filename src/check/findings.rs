@@ -1,17 +1,17 @@
 //! Findings: possible problems to look at before customers are clustered by these columns, each one sentence about one
 //! thing.
 
+use super::class::Class;
 use super::finding::Severity::{Note, Warning};
 use super::finding::{Finding, Severity};
 use super::personal;
-use super::piece::Class;
 use super::profile::{ColumnValues, Profile};
 use super::report::ColumnReport;
 use super::sentinel::{Codes, sentinels};
 use super::value::Value;
 use super::written::{Written, are_days, as_text};
 use crate::roles::{LeftOutColumn, Personal, Protected, Reason, Roles};
-use crate::text::{date, percent, quoted};
+use crate::text::{percent, quoted};
 
 /// Share of a single value from which a column is nearly constant.
 const NEARLY: f64 = 0.99;
@@ -50,7 +50,7 @@ pub(super) fn personal_data(role: Role<'_>, profile: &Profile, class: Class) -> 
     let by_shape = match &profile.values {
         ColumnValues::Text(text) => personal::by_shape(&text.sample)
             .map(|(what, share)| format!("likely {what}: {} of the sampled values look so", percent(share))),
-        ColumnValues::Numbers(n) if class == Class::Number && personal::are_cards(&n.sample) => {
+        ColumnValues::Numbers(n) if class == Class::Number && personal::are_cards(&n.sample()) => {
             Some("likely card numbers: the digits have the check digit of card schemes".to_owned())
         }
         _ => None,
@@ -213,8 +213,8 @@ fn written_otherwise(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
             };
             (kind, what, format!("{example:?}"), remedy)
         }
-        ColumnValues::Numbers(n) if facts.report.class == Class::Number && are_days(&n.sample) => {
-            let example = n.sample.iter().find(|v| v.is_finite() && **v != 0.0)?;
+        ColumnValues::Numbers(n) if facts.report.class == Class::Number && are_days(&n.sample()) => {
+            let example = n.sample().into_iter().find(|v| v.is_finite() && *v != 0.0)?;
             let remedy =
                 format!("their differences are not days: write {name} as a date, or leave it out with --exclude");
             ("date_as_number", "dates as whole numbers", example.to_string(), remedy)
@@ -229,8 +229,8 @@ fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<ColumnFinding> {
     let (ColumnValues::Numbers(n), Some(told)) = (&facts.profile.values, &facts.report.numbers) else {
         return Vec::new();
     };
-    let is_date = facts.report.class == Class::Date;
-    let show = |v: f64| if is_date { date(v) } else { v.to_string() };
+    let class = facts.report.class;
+    let show = |place: i128| n.grain.value(place, class);
     let finding = |codes: Codes| {
         let list: Vec<String> = codes.values.iter().map(|&(v, n)| format!("{} ({n} rows)", show(v))).collect();
         // A code identifies no customer; the next value may.
@@ -241,7 +241,7 @@ fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<ColumnFinding> {
         let what = if list.len() == 1 { "a code" } else { "codes" };
         (Warning, "sentinel", format!("likely {what} for unknown: {}{next}", list.join(", ")))
     };
-    sentinels(&n.edges(), n.moments.n, &told.sorted, is_date).into_iter().map(finding).collect()
+    sentinels(n, &told.sorted, class == Class::Date).into_iter().map(finding).collect()
 }
 
 fn likely_id(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
@@ -281,9 +281,7 @@ fn positive(n: u64) -> Option<u64> {
 /// A value in a sentence.
 pub(super) fn tell(value: &Value) -> String {
     match value {
-        Value::Truth(yes) => yes.to_string(),
-        Value::Whole(n) => n.to_string(),
-        Value::Number(x) => x.to_string(),
         Value::Text(text) => quoted(text),
+        other => other.to_string(),
     }
 }

@@ -1,18 +1,21 @@
 //! Checks what is in files, and whether it meets expectations: from a [`CheckRequest`] to a [`CheckReport`], and to
 //! JSON and an HTML page if requested.
 //!
-//! One pass decodes each column once (`pass`) and counts (`profile`: `numbers`, `text`, `distinct`, `edges`, `sample`;
-//! `across` columns; repeated `rows`). The counts yield the findings (`findings`, `sentinel`, `personal`), the breaches
-//! of expectations (`expect`), and the report (`report`, `page`). The report depends only on the files: not on threads,
-//! order or time. Deliberately absent: changes to the data, and any judgement not backed by a number.
+//! One pass decodes each column once (`pass`) and counts (`profile`: `numbers`, compared by their `grain`, `text`,
+//! `distinct`, `edges`, `sample`; `across` columns; repeated `rows`). The counts yield the findings (`findings`,
+//! `sentinel`, `personal`), the breaches of expectations (`expect`), and the report (`report`, `page`). The report
+//! depends only on the files: not on threads, order or time. Deliberately absent: changes to the data, and any
+//! judgement not backed by a number.
 
 mod across;
 mod breach;
+mod class;
 mod distinct;
 mod edges;
 mod expect;
 mod finding;
 mod findings;
+mod grain;
 mod numbers;
 mod page;
 mod pass;
@@ -37,9 +40,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use across::MOST_COLUMNS;
 pub use breach::Breach;
+pub use class::Class;
 pub use distinct::DISTINCT_ERROR;
 pub use finding::{Finding, Severity};
-pub use piece::Class;
 pub use report::{
     CheckReport, ColumnReport, Common, Correlation, Expectation, FileReport, IdReport, NumberReport, QUANTILES,
     TextReport,

@@ -183,9 +183,8 @@ fn files(report: &CheckReport) -> Table {
 
 fn plain(value: &Value) -> String {
     match value {
-        Value::Truth(yes) => yes.to_string(),
         Value::Whole(n) => whole(*n),
         Value::Number(x) => figures(*x),
-        Value::Text(text) => text.clone(),
+        other => other.to_string(),
     }
 }

@@ -7,7 +7,8 @@
 use rayon::prelude::*;
 
 use super::across::{Centred, MOST_COLUMNS, Pairs};
-use super::piece::{Class, Piece};
+use super::class::Class;
+use super::piece::Piece;
 use super::profile::{ColumnLimits, ColumnShape, Profile};
 use super::rows::{ROW_BYTES, RowSums};
 use super::sample::{ROWS, RowSample};

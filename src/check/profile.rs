@@ -1,13 +1,14 @@
 //! All counts of one column, and how to merge the counts of later rows.
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
 
 use std::collections::HashSet;
 
+use super::class::Class;
 use super::distinct::Distinct;
+use super::grain::Grain;
 use super::numbers::NumberCounts;
-use super::piece::{Class, NULL, Piece, key_of_number};
+use super::piece::{NULL, Piece};
 use super::text::Text;
 use crate::input::SourceColumn;
 use crate::simd::Dispatch;
@@ -15,7 +16,8 @@ use crate::simd::Dispatch;
 /// The limits to count for the expectations of one column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ColumnLimits {
-    pub(super) range: Option<(f64, f64)>,
+    /// The first and the last place.
+    pub(super) range: Option<(i128, i128)>,
     /// Keys of the allowed values.
     pub(super) allowed: Option<HashSet<u64>>,
 }
@@ -24,33 +26,21 @@ pub(super) struct ColumnLimits {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ColumnShape {
     pub(super) class: Class,
-    /// The signedness, if all files store 64-bit integers.
-    signed: Option<bool>,
+    /// How its numbers are compared: as f64 where files do not agree about the type.
+    pub(super) grain: Grain,
 }
 
 impl ColumnShape {
     pub(super) fn of(column: &SourceColumn) -> Self {
-        let signed = match column.data_type {
-            DataType::Int64 => Some(true),
-            DataType::UInt64 => Some(false),
-            _ => None,
-        };
-        ColumnShape { class: Class::of(&column.data_type), signed: signed.filter(|_| column.conflicts.is_empty()) }
-    }
-
-    /// The key of a number in this column.
-    pub(super) fn key(self, v: f64) -> u64 {
-        match self.signed {
-            Some(true) if v.trunc() == v => v as i64 as u64,
-            Some(false) if v.trunc() == v && v >= 0.0 => v as u64,
-            _ => key_of_number(v),
-        }
+        let agreed = column.conflicts.is_empty();
+        let grain = if agreed { Grain::of(&column.data_type) } else { Grain::Float };
+        ColumnShape { class: Class::of(&column.data_type), grain }
     }
 
     /// Reads a batch. Returns whether its type can be counted with the column's; otherwise only its keys are usable.
     pub(super) fn take(self, array: &ArrayRef, piece: &mut Piece) -> Result<bool, String> {
         let class = Class::of(array.data_type());
-        piece.take(array, class, self.signed.is_some())?;
+        piece.take(array, class, self.grain)?;
         let fits = class == self.class;
         if self.class.is_numeric() && !fits {
             piece.values.clear();
@@ -76,6 +66,7 @@ pub(super) struct Profile {
     pub(super) unlisted: u64,
     pub(super) example: Option<String>,
     pub(super) values: ColumnValues,
+    shape: ColumnShape,
 }
 
 /// The statistics by class.
@@ -91,9 +82,9 @@ impl Profile {
         let values = match shape.class {
             Class::Text => ColumnValues::Text(Box::new(Text::new())),
             Class::Other => ColumnValues::Other(Distinct::new()),
-            _ => ColumnValues::Numbers(Box::new(NumberCounts::new(shape.signed))),
+            _ => ColumnValues::Numbers(Box::new(NumberCounts::new(shape.grain))),
         };
-        Profile { rows: 0, nulls: 0, absent: 0, mistyped: 0, outside: 0, unlisted: 0, example: None, values }
+        Profile { rows: 0, nulls: 0, absent: 0, mistyped: 0, outside: 0, unlisted: 0, example: None, values, shape }
     }
 
     /// Adds a batch whose type fits; `picked` are the positions of sampled rows.
@@ -113,16 +104,22 @@ impl Profile {
 
     /// Counts values that break expectations. Nulls and NaN break none of these.
     fn compare(&mut self, piece: &Piece, limits: &ColumnLimits) {
-        if let Some((low, high)) = limits.range {
-            self.outside += piece.values.iter().filter(|&&v| v < low || v > high).count() as u64;
+        let ColumnShape { class, grain } = self.shape;
+        if let Some((first, last)) = limits.range {
+            let (low, high) = (grain.number(first), grain.number(last));
+            let outside = piece.values.iter().filter(|&&v| v < low || v > high).count();
+            // As f64, a value beyond an end may equal it.
+            let ends = piece.values.iter().enumerate().filter(|&(_, &v)| v == low || v == high);
+            let beyond = ends.filter(|&(i, _)| !(first..=last).contains(&piece.place(i, grain))).count();
+            self.outside += (outside + beyond) as u64;
         }
         let Some(allowed) = &limits.allowed else { return };
-        let missing = |i: usize| piece.keys[i] == NULL || piece.values.get(i).is_some_and(|v| v.is_nan());
+        let missing = |i: usize| piece.values.get(i).map_or(piece.keys[i] == NULL, |v| v.is_nan());
         for (i, key) in piece.keys.iter().enumerate() {
             if !allowed.contains(key) && !missing(i) {
                 self.unlisted += 1;
                 if self.example.is_none() {
-                    self.example = piece.show(i);
+                    self.example = piece.show(i, class, grain);
                 }
             }
         }

@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::breach::Breach;
+use super::class::Class;
 use super::finding::Finding;
-use super::piece::Class;
+use super::grain::Grain;
+use super::numbers::NumberCounts;
 use super::profile::{ColumnValues, Profile};
-use super::sample::{quantile, rank_error};
+use super::sample::{position, quantile, rank_error};
 use super::sentinel::sentinels;
 use super::value::Value;
 use crate::input::SourceColumn;
@@ -185,16 +187,16 @@ pub(super) fn column(source: &SourceColumn, profile: &Profile, personal: bool) -
     let class = Class::of(&source.data_type);
     let (distinct, distinct_exact) = profile.distinct();
     let most = match &profile.values {
-        ColumnValues::Numbers(n) => n.most_common().map(|(v, count)| (Value::of(v, class), count)),
+        ColumnValues::Numbers(n) => n.most_common().map(|(place, count)| (n.grain.value(place, class), count)),
         ColumnValues::Text(t) => t.most_common().map(|(v, count)| (Value::Text(v), count)),
         ColumnValues::Other(_) => None,
     };
     let counts = match &profile.values {
         _ if personal => None,
         ColumnValues::Numbers(n) => n.distinct.counts().map(|counts| {
-            let mut counts: Vec<(f64, u64)> = counts.map(|(key, count)| (n.value(key), count)).collect();
-            counts.sort_by(|a, b| a.0.total_cmp(&b.0));
-            counts.into_iter().map(|(v, count)| (Value::of(v, class), count)).collect()
+            let mut counts: Vec<(i128, u64)> = counts.map(|(key, count)| (n.place(key), count)).collect();
+            counts.sort_unstable();
+            counts.into_iter().map(|(place, count)| (n.grain.value(place, class), count)).collect()
         }),
         ColumnValues::Text(t) => {
             t.counts().map(|counts| counts.into_iter().map(|(v, count)| (Value::Text(v), count)).collect())
@@ -222,36 +224,54 @@ pub(super) fn column(source: &SourceColumn, profile: &Profile, personal: bool) -
     }
 }
 
-fn numbers(n: &super::numbers::NumberCounts, class: Class, personal: bool) -> NumberReport {
+fn numbers(n: &NumberCounts, class: Class, personal: bool) -> NumberReport {
     let m = n.moments;
     let any = m.n > 0;
-    let mut sorted = n.sample.clone();
-    sorted.sort_by(f64::total_cmp);
+    let mut places: Vec<i128> = n.sampled_places().collect();
+    places.sort_unstable();
+    let sorted: Vec<f64> = places.iter().map(|&place| n.grain.number(place)).collect();
     let exact = sorted.len() as u64 == m.n;
-    // Booleans and dates keep their form, although the median may lie between two values.
     let told = !(personal && class != Class::Boolean);
-    let tell = |v: f64| if class == Class::Boolean { Value::Number(v) } else { Value::of(v, class) };
+    let edges = n.edges();
+    let end = |end: &[(i128, u64)]| end.first().filter(|_| told).map(|&(place, _)| n.grain.value(place, class));
+    let quantile = |&q: &f64| quantile_of(n.grain, class, (&places, &sorted), q);
     NumberReport {
         nan: n.nan,
         infinite: n.infinite,
         zeros: n.zeros,
         negative: n.negative,
         whole: any && n.whole,
-        min: (any && told).then(|| Value::of(m.min, class)),
-        quantiles: QUANTILES.iter().filter(|_| told).filter_map(|&q| quantile(&sorted, q)).map(tell).collect(),
+        min: end(&edges.low),
+        quantiles: QUANTILES.iter().filter(|_| told).filter_map(quantile).collect(),
         sampled: sorted.len() as u64,
         rank_error: if exact { 0.0 } else { rank_error(0.5, sorted.len()) },
-        max: (any && told).then(|| Value::of(m.max, class)),
+        max: end(&edges.high),
         mean: (any && told).then_some(m.mean).filter(|v| v.is_finite()),
         deviation: any.then(|| m.deviation()).filter(|v| v.is_finite()),
         skewness: m.skewness().filter(|v| v.is_finite()),
-        transform: (class == Class::Number && any).then(|| choose_transform(&n.sample).name()),
-        sentinels: sentinels(&n.edges(), m.n, &sorted, class == Class::Date)
+        transform: (class == Class::Number && any).then(|| choose_transform(&n.sample()).name()),
+        sentinels: sentinels(n, &sorted, class == Class::Date)
             .into_iter()
-            .flat_map(|codes| codes.values.into_iter().map(|(v, _)| v))
+            .flat_map(|codes| codes.values.into_iter().map(|(place, _)| n.grain.number(place)))
             .collect(),
         sorted,
     }
+}
+
+/// A quantile of a sample that is given by places and as f64, both sorted. Between two neighbours beyond 2^53 it is
+/// rounded to a place, since f64 would lose more.
+fn quantile_of(grain: Grain, class: Class, (places, sorted): (&[i128], &[f64]), q: f64) -> Option<Value> {
+    let between = quantile(sorted, q)?;
+    let (low, share) = position(places.len(), q)?;
+    let (a, b) = (places[low], places[(low + 1).min(places.len() - 1)]);
+    let is_small = class == Class::Number && between.abs() <= (1u64 << 53) as f64;
+    Some(match grain {
+        // Booleans keep their form, although the median may lie between two values.
+        Grain::Float if class == Class::Boolean => Value::Number(between),
+        Grain::Float => Value::of(between, class),
+        _ if a != b && share > 0.0 && is_small => Value::of(between, class),
+        _ => grain.value(a.saturating_add((b.saturating_sub(a) as f64 * share).round() as i128), class),
+    })
 }
 
 fn text(t: &super::text::Text, profile: &Profile) -> TextReport {

@@ -41,13 +41,19 @@ pub(super) fn rank_error(q: f64, n: usize) -> f64 {
     2.576 * (q * (1.0 - q) / n.max(1) as f64).sqrt()
 }
 
-/// Quantiles of `sorted` values, with linear interpolation between neighbors, like NumPy's default.
-pub(super) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
+/// Where the quantile `q` of `n` sorted values lies: at or after a position, and by which share of the way to the next.
+pub(super) fn position(n: usize, q: f64) -> Option<(usize, f64)> {
+    let last = n.checked_sub(1)?;
     let at = last as f64 * q;
     let low = (at as usize).min(last);
-    let (a, b) = (sorted[low], sorted[(low + 1).min(last)]);
-    let (gap, share) = (b - a, at - low as f64);
+    Some((low, at - low as f64))
+}
+
+/// Quantiles of `sorted` values, with linear interpolation between neighbors, like NumPy's default.
+pub(super) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let (low, share) = position(sorted.len(), q)?;
+    let (a, b) = (sorted[low], sorted[(low + 1).min(sorted.len() - 1)]);
+    let gap = b - a;
     // Between neighbors whose difference overflows f64, interpolate differently.
     Some(if gap.is_finite() { a + gap * share } else { a * (1.0 - share) + b * share })
 }

@@ -1,6 +1,6 @@
 //! Numbers that stand for "unknown" or "not asked": 999, -1, 96, 1900-01-01.
 
-use super::edges::Edges;
+use super::numbers::NumberCounts;
 use super::sample::quantile;
 
 /// Share of rows from which a pile of equal values at the edge is suspicious.
@@ -13,10 +13,10 @@ const LEAST: (f64, u64) = (0.0001, 5);
 /// Codes at one end of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Codes {
-    /// The codes and their counts, outermost first.
-    pub(super) values: Vec<(f64, u64)>,
-    /// The nearest other value.
-    pub(super) next: f64,
+    /// The places of the codes and their counts, outermost first.
+    pub(super) values: Vec<(i128, u64)>,
+    /// The place of the nearest other value.
+    pub(super) next: i128,
 }
 
 /// Whether this number is commonly used for "unknown": -1, -9 or 9, and numbers of two or more digits, all nines except
@@ -36,7 +36,7 @@ fn is_code(v: f64) -> bool {
 /// Days since 1970 of 1900-01-01, 1970-01-01, 2099-12-31 and 9999-12-31.
 const DATE_CODES: [f64; 4] = [-25567.0, 0.0, 47481.0, 2_932_896.0];
 
-/// The codes of a column with `present` finite values; `sorted` is a sorted sample of them.
+/// The codes of a column; `sorted` is a sorted sample of its finite values.
 ///
 /// A group of codes is reported if nothing lies beyond it, if at least one row in ten thousand and at least five rows
 /// have one, and if either
@@ -46,14 +46,21 @@ const DATE_CODES: [f64; 4] = [-25567.0, 0.0, 47481.0, 2_932_896.0];
 ///   (99 in ages up to 95; -1 below hundreds of other numbers).
 ///
 /// The values -1, 0, 1 alone are no codes: -1 needs other values than 0 and 1 beside it.
-pub(super) fn sentinels(edges: &Edges, present: u64, sorted: &[f64], is_date: bool) -> Vec<Codes> {
+pub(super) fn sentinels(n: &NumberCounts, sorted: &[f64], is_date: bool) -> Vec<Codes> {
     let code = |v: f64| if is_date { DATE_CODES.contains(&v.floor()) } else { is_code(v) };
     let others: Vec<f64> = sorted.iter().copied().filter(|&v| !code(v)).collect();
     let (Some(first), Some(last)) = (quantile(&others, 0.01), quantile(&others, 0.99)) else { return Vec::new() };
-    [&edges.low, &edges.high].into_iter().filter_map(|end| codes(end, present, last - first, &code)).collect()
+    let edges = n.edges();
+    let codes = |end: Vec<(i128, u64)>| {
+        let told: Vec<(f64, u64)> = end.iter().map(|&(place, count)| (n.grain.number(place), count)).collect();
+        let group = codes(&told, n.moments.n, last - first, &code)?;
+        Some(Codes { values: end[..group].to_vec(), next: end[group].0 })
+    };
+    [edges.low, edges.high].into_iter().filter_map(codes).collect()
 }
 
-fn codes(end: &[(f64, u64)], present: u64, span: f64, code: &impl Fn(f64) -> bool) -> Option<Codes> {
+/// How many values at an end are a group of codes; another value follows it.
+fn codes(end: &[(f64, u64)], present: u64, span: f64, code: &impl Fn(f64) -> bool) -> Option<usize> {
     let group = end.iter().take_while(|(v, _)| code(*v)).count();
     let (values, rest) = end.split_at(group);
     let (&(inner, _), &(next, _)) = (values.last()?, rest.first()?);
@@ -66,19 +73,30 @@ fn codes(end: &[(f64, u64)], present: u64, span: f64, code: &impl Fn(f64) -> boo
     let isolated = (inner - next).abs() >= span && !signs;
     let piled = share >= PILE && n >= PILED * usual && rest.len() > 2;
     let enough = n >= LEAST.1 && share >= LEAST.0;
-    (enough && (isolated || piled)).then(|| Codes { values: values.to_vec(), next })
+    (enough && (isolated || piled)).then_some(group)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
 
+    use arrow::array::{ArrayRef, Int64Array};
+
+    use super::super::class::Class;
+    use super::super::grain::Grain;
+    use super::super::piece::Piece;
+    use super::*;
+    use crate::simd::Dispatch;
+
+    /// The codes of a column and the nearest other value, of whole numbers.
     fn found(values: &[f64]) -> Vec<Codes> {
-        let mut edges = Edges::default();
-        edges.push(values);
+        let array: ArrayRef = Arc::new(values.iter().map(|&v| v as i64).collect::<Int64Array>());
+        let (mut n, mut piece) = (NumberCounts::new(Grain::Decimal(0)), Piece::default());
+        piece.take(&array, Class::Number, n.grain).unwrap();
+        n.push(&piece, &[], Dispatch::default());
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        sentinels(&edges, values.len() as u64, &sorted, false)
+        sentinels(&n, &sorted, false)
     }
 
     fn cycle(n: usize, of: i32, more: &[(f64, usize)]) -> Vec<f64> {
@@ -91,7 +109,7 @@ mod tests {
     fn isolated_codes() {
         // Times past due in a credit bureau's file: 0 to 17, and 96 and 98 for unknown.
         let codes = found(&cycle(10_000, 18, &[(96.0, 5), (98.0, 264)]));
-        assert_eq!(codes, [Codes { values: vec![(98.0, 264), (96.0, 5)], next: 17.0 }]);
+        assert_eq!(codes, [Codes { values: vec![(98, 264), (96, 5)], next: 17 }]);
         assert_eq!(found(&cycle(10_000, 80, &[(-999.0, 10)])).len(), 1);
         assert_eq!(found(&cycle(10_000, 2, &[(9.0, 10)])).len(), 1);
         assert_eq!(found(&cycle(100_000, 80, &[(-999.0, 4)])), [], "too few rows");
@@ -99,8 +117,8 @@ mod tests {
 
     #[test]
     fn piles_at_the_edge() {
-        assert_eq!(found(&cycle(10_000, 90, &[(99.0, 900)]))[0].values, [(99.0, 900)]);
-        assert_eq!(found(&cycle(10_000, 90, &[(-1.0, 900)]))[0].values, [(-1.0, 900)]);
+        assert_eq!(found(&cycle(10_000, 90, &[(99.0, 900)]))[0].values, [(99, 900)]);
+        assert_eq!(found(&cycle(10_000, 90, &[(-1.0, 900)]))[0].values, [(-1, 900)]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::class::Class;
 use super::findings::{AS_TEXT, tell};
-use super::piece::Class;
 use super::report::{CheckReport, ColumnReport, QUANTILES};
 use super::value::Value;
 use super::{CheckRequest, STRONG, check};
@@ -159,13 +159,8 @@ fn missing_share(column: &ColumnReport) -> f64 {
 }
 
 fn is_long_tailed(n: &super::report::NumberReport) -> bool {
-    let number = |v: &Value| match v {
-        Value::Whole(n) => Some(*n as f64),
-        Value::Number(x) => Some(*x),
-        _ => None,
-    };
-    let at = |q: f64| QUANTILES.iter().position(|&p| p == q).and_then(|i| n.quantiles.get(i)).and_then(number);
-    let (Some(median), Some(last), Some(max)) = (at(0.5), at(0.99), n.max.as_ref().and_then(number)) else {
+    let at = |q: f64| QUANTILES.iter().position(|&p| p == q).and_then(|i| n.quantiles.get(i)).and_then(Value::number);
+    let (Some(median), Some(last), Some(max)) = (at(0.5), at(0.99), n.max.as_ref().and_then(Value::number)) else {
         return false;
     };
     max - median > TAIL * (last - median).max(f64::MIN_POSITIVE) && last > median

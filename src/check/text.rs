@@ -102,14 +102,15 @@ mod tests {
     use arrow::array::{ArrayRef, StringArray};
     use proptest::prelude::*;
 
-    use super::super::piece::Class;
+    use super::super::class::Class;
+    use super::super::grain::Grain;
     use super::*;
     use crate::text::LONGEST_SHOWN;
 
     fn of(texts: &[Option<String>]) -> Text {
         let array: ArrayRef = Arc::new(texts.iter().cloned().collect::<StringArray>());
         let (mut text, mut piece) = (Text::new(), Piece::default());
-        piece.take(&array, Class::Text, false).unwrap();
+        piece.take(&array, Class::Text, Grain::Float).unwrap();
         let all: Vec<u32> = (0..texts.len() as u32).collect();
         text.push(&piece, &all);
         text

@@ -19,6 +19,10 @@ const COMMON: usize = 18;
 
 /// Among many values, the share below which the most common one is not shown.
 const RARE: f64 = 0.001;
+/// Characters of a number that shows nearly all digits of f64.
+const NEARLY_ALL: usize = 16;
+/// Most characters of a number with all its digits: those of the largest u64.
+const LONGEST: usize = 20;
 /// Width from which numbers have room for the tails of their distribution.
 const WIDE: u16 = 96;
 
@@ -101,6 +105,7 @@ fn value(value: &Value) -> String {
         Value::Whole(n) if n.unsigned_abs() < 1_000_000 => n.to_string(),
         Value::Whole(n) => compact(*n as f64),
         Value::Number(x) => compact(*x),
+        Value::Decimal(digits) => compact(digits.parse().unwrap_or(f64::NAN)),
         Value::Text(text) => shorter(&shown(text), COMMON),
     }
 }
@@ -133,18 +138,25 @@ fn number_row(c: &ColumnReport, n: &NumberReport) -> Vec<String> {
     let number_of = |v: Option<&Value>| match v {
         Some(Value::Whole(n)) => Some(*n as f64),
         Some(Value::Number(x)) => Some(*x),
+        Some(Value::Decimal(digits)) => digits.parse().ok(),
         _ => None,
     };
-    let mut apart = apart(&points.map(|v| number_of(v).unwrap_or(f64::NAN))).into_iter();
+    let apart = apart(&points.map(|v| number_of(v).unwrap_or(f64::NAN)));
+    // Where nearly all digits of f64 are shown, or none tells neighbours apart, all digits of the value are.
+    let are_alike = |a: &Value, b: &Value| a != b && number_of(Some(a)) == number_of(Some(b));
+    let exact = apart.iter().any(|text| text.len() > NEARLY_ALL)
+        || points.windows(2).any(|pair| matches!(pair, [Some(a), Some(b)] if !is_date && are_alike(a, b)));
+    let mut apart = apart.into_iter();
     // For a date, the day is precise enough.
     let mut tell = |v: Option<&Value>| {
         let apart = apart.next().unwrap_or_default();
         match v {
             Some(Value::Text(date)) => date.chars().take(10).collect(),
             Some(Value::Whole(n)) if n.unsigned_abs() < 1_000_000 => {
-                format!("{}{}", if *n < 0 { "-" } else { "" }, thousands(n.unsigned_abs()))
+                format!("{}{}", if *n < 0 { "-" } else { "" }, thousands(n.unsigned_abs() as u64))
             }
-            Some(Value::Whole(_) | Value::Number(_)) => apart,
+            Some(v @ (Value::Whole(_) | Value::Decimal(_))) if exact && v.to_string().len() <= LONGEST => v.to_string(),
+            Some(Value::Whole(_) | Value::Number(_) | Value::Decimal(_)) => apart,
             Some(v) => value(v),
             None => String::new(),
         }

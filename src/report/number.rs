@@ -1,10 +1,10 @@
 //! Numbers as reports show them.
 
-use crate::text::{grouped, thousands};
+use crate::text::grouped;
 
 /// A whole number: `-1,234`.
-pub(crate) fn whole(n: i64) -> String {
-    format!("{}{}", if n < 0 { "-" } else { "" }, thousands(n.unsigned_abs()))
+pub(crate) fn whole(n: i128) -> String {
+    format!("{}{}", if n < 0 { "-" } else { "" }, grouped(&n.unsigned_abs().to_string()))
 }
 
 /// A number with six significant digits, `1,234.50`, or below 1 with six decimals, `0.012346`; in scientific notation

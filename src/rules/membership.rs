@@ -1,6 +1,7 @@
 //! One pass over the columns that rules use: which part each row belongs to.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
@@ -17,6 +18,7 @@ use super::{MAX_STRATA, NULL_STRATUM, REST};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, Order, RowGroup, Source};
+use crate::text::ExactNumber;
 
 /// The part of rows whose stratum is not among the known ones.
 const UNKNOWN: u8 = u8::MAX;
@@ -320,10 +322,18 @@ fn values(source: &Source, rules: &Compiled, groups: &[Divided]) -> Result<Vec<O
     }
     // Nulls last, numbers in numeric order.
     let is_number = kind(&column.data_type).0 == OperandKind::Number;
-    let number = |value: &str| value.parse::<f64>().unwrap_or(f64::INFINITY);
-    let order = |value: &Option<String>| value.as_deref().filter(|_| is_number).map_or(0.0, number);
-    all.sort_by(|a, b| a.is_none().cmp(&b.is_none()).then(order(a).total_cmp(&order(b))).then(a.cmp(b)));
+    all.sort_by(|a, b| match (a, b) {
+        (Some(a), Some(b)) if is_number => by_number(a, b).then(a.cmp(b)),
+        _ => a.is_none().cmp(&b.is_none()).then(a.cmp(b)),
+    });
     Ok(all.into_iter().cloned().collect())
+}
+
+/// The order of numbers that are written as text, also where f64 cannot tell them apart.
+fn by_number(a: &str, b: &str) -> Ordering {
+    let nearest = |text: &str| text.parse::<f64>().unwrap_or(f64::INFINITY);
+    let digits = |text: &str| ExactNumber::parse(text).map(|exact| (exact.scale, exact.digits));
+    nearest(a).total_cmp(&nearest(b)).then_with(|| digits(a).cmp(&digits(b)))
 }
 
 /// Renumbers the strata of all row groups consistently.
@@ -364,4 +374,17 @@ fn gather(rules: &Compiled, values: Vec<Option<String>>, groups: Vec<Divided>) -
         .map(|(i, value)| Stratum { name: name(&value), rows: rows[first + i], value })
         .collect();
     Membership { parts, rules: counts, strata, unknown: rows[usize::from(UNKNOWN)] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strata_of_numbers_are_in_the_order_of_the_numbers() {
+        let mut values = ["10000000000000000", "9999999999999999", "2", "10", "-9007199254740992", "-9007199254740993"];
+        values.sort_by(|a, b| by_number(a, b));
+        let expected = ["-9007199254740993", "-9007199254740992", "2", "10", "9999999999999999", "10000000000000000"];
+        assert_eq!(values, expected);
+    }
 }

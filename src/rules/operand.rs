@@ -12,6 +12,7 @@ use arrow::datatypes::*;
 use arrow::error::ArrowError;
 
 use crate::input::{ValueKind, as_f64};
+use crate::text::ExactNumber;
 
 /// Decimal digits of a 64-bit integer.
 const INT_DIGITS: u8 = 19;
@@ -241,7 +242,7 @@ impl Operand {
 
     /// A number in SQL notation: exact if it fits 38 digits, otherwise f64. None if it is not a number, or infinite.
     pub(super) fn number(text: &str) -> Option<Self> {
-        let Some((value, whole, scale)) = exact(text) else {
+        let Some(ExactNumber { digits, whole, scale }) = ExactNumber::parse(text) else {
             let value: f64 = text.parse().ok().filter(|v: &f64| v.is_finite())?;
             return Some(Self::constant(
                 OperandKind::Number,
@@ -249,11 +250,11 @@ impl Operand {
                 Arc::new(Float64Array::from(vec![value + 0.0])),
             ));
         };
-        if let (0, Ok(value)) = (scale, i64::try_from(value)) {
+        if let (0, Ok(value)) = (scale, i64::try_from(digits)) {
             return Some(Self::constant(OperandKind::Number, Form::Int, Arc::new(Int64Array::from(vec![value]))));
         }
         let form = Form::Decimal { whole, scale };
-        let value = Decimal128Array::from(vec![value]).with_precision_and_scale(DECIMAL128_MAX_PRECISION, scale as i8);
+        let value = Decimal128Array::from(vec![digits]).with_precision_and_scale(DECIMAL128_MAX_PRECISION, scale as i8);
         Some(Self::constant(OperandKind::Number, form, Arc::new(value.ok()?)))
     }
 
@@ -299,42 +300,14 @@ impl Operand {
     }
 }
 
-/// The digits of a number as one integer, at most how many are before the decimal point, and how many after it.
-fn exact(text: &str) -> Option<(i128, u8, u8)> {
-    let (text, sign) = text.strip_prefix('-').map_or((text, 1), |text| (text, -1));
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, behind) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let exponent: i64 = exponent.parse().ok()?;
-    let shift = i64::try_from(behind.len()).ok()?.checked_sub(exponent)?;
-    let mut digits = format!("{whole}{behind}");
-    digits.extend(std::iter::repeat_n('0', usize::try_from((-shift).clamp(0, 39)).ok()?));
-    let digits = digits.trim_start_matches('0');
-    let scale = u8::try_from(shift.max(0)).ok().filter(|s| *s <= DECIMAL128_MAX_PRECISION)?;
-    let whole = digits.len().saturating_sub(usize::from(scale)).max(1);
-    if whole + usize::from(scale) > usize::from(DECIMAL128_MAX_PRECISION) {
-        return None;
-    }
-    let value: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
-    Some((sign * value, whole as u8, scale))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_their_digits() {
-        assert_eq!(exact("12.50"), Some((1250, 2, 2)));
-        assert_eq!(exact(".5"), Some((5, 1, 1)));
-        assert_eq!(exact("0"), Some((0, 1, 0)));
-        assert_eq!(exact("-1.5"), Some((-15, 1, 1)));
-        assert_eq!(exact("1e6"), Some((1_000_000, 7, 0)));
-        assert_eq!(exact("2.5E-3"), Some((25, 1, 4)));
-        assert_eq!(exact("9007199254740993"), Some((9_007_199_254_740_993, 16, 0)));
-        assert_eq!(exact("1e40"), None);
-        assert_eq!(exact("1e-39"), None);
-        assert_eq!(exact("1e99999999999999999999"), None);
-        assert_eq!(exact(&"9".repeat(39)), None);
+    fn numbers_are_exact_where_they_fit() {
+        let exact = Operand::number("9007199254740993").map(|o| o.form);
+        assert_eq!(exact, Some(Form::Int));
         assert_eq!(Operand::number("1e40").map(|o| o.form), Some(Form::Float));
         assert!(Operand::number("1e400").is_none(), "infinite");
     }

@@ -2,6 +2,9 @@
 
 use std::time::SystemTime;
 
+/// Nanoseconds of a day.
+pub(crate) const NANOS_A_DAY: i128 = 86_400 * 1_000_000_000;
+
 /// `2026-10-01`, or `2026-10-01 13:05:09` where the day has a time; in the proleptic Gregorian calendar.
 ///
 /// The calendar is H. Hinnant's *chrono-compatible low-level date algorithms*, `civil_from_days`.
@@ -27,47 +30,67 @@ pub(crate) fn date(days: f64) -> String {
     format!("{date} {:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// The days of a date, or of a date and time such as `2026-10-01T13:05:09.5Z`: with `T` or a space between, seconds and
-/// their fraction optional, and an offset from UTC if wanted. None for anything else.
-pub(crate) fn parse_time(text: &str) -> Option<f64> {
-    let Some(day) = text.get(..10).filter(|_| text.len() > 10) else { return parse(text) };
-    let time = text[10..].strip_prefix(['T', 't', ' '])?;
-    let (clock, offset) = match time.find(['Z', 'z', '+', '-']) {
-        None => (time, 0.0),
-        Some(at) if time[at..].eq_ignore_ascii_case("z") => (&time[..at], 0.0),
-        Some(at) => {
-            let sign = match time.as_bytes()[at] {
-                b'-' => -1.0,
-                b'+' => 1.0,
-                _ => return None,
-            };
-            (&time[..at], sign * clock_seconds(&time[at + 1..]).filter(|_| time[at + 1..].len() == 5)?)
-        }
-    };
-    Some(parse(day)? + (clock_seconds(clock)? - offset) / 86_400.0)
+/// A time of `ticks` of 10^-`scale` seconds since 1970, as [`date`] writes it, with the fraction of a second.
+pub(crate) fn moment(ticks: i128, scale: u8) -> String {
+    let second = 10i128.pow(u32::from(scale));
+    let (day, tick) = (ticks.div_euclid(86_400 * second), ticks.rem_euclid(86_400 * second));
+    let (seconds, fraction) = (tick / second, tick % second);
+    let day = date(day as f64);
+    if tick == 0 {
+        return day;
+    }
+    let time = format!("{day} {:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if fraction == 0 {
+        return time;
+    }
+    let digits = format!("{fraction:0width$}", width = usize::from(scale));
+    format!("{time}.{}", digits.trim_end_matches('0'))
 }
 
-/// The seconds of `13:05`, `13:05:09` or `13:05:09.25`.
-fn clock_seconds(text: &str) -> Option<f64> {
+/// The nanoseconds since 1970 of a date, or of a date and time such as `2026-10-01T13:05:09.5Z`: with `T` or a space
+/// between, seconds and their fraction optional, and an offset from UTC if wanted. Digits beyond nanoseconds are cut
+/// off. None for anything else.
+pub(crate) fn parse_time(text: &str) -> Option<i128> {
+    let Some(day) = text.get(..10).filter(|_| text.len() > 10) else { return Some(nanos_of_day(parse(text)?)) };
+    let time = text[10..].strip_prefix(['T', 't', ' '])?;
+    let (clock, offset) = match time.find(['Z', 'z', '+', '-']) {
+        None => (time, 0),
+        Some(at) if time[at..].eq_ignore_ascii_case("z") => (&time[..at], 0),
+        Some(at) => {
+            let sign = match time.as_bytes()[at] {
+                b'-' => -1,
+                b'+' => 1,
+                _ => return None,
+            };
+            (&time[..at], sign * clock_nanos(&time[at + 1..]).filter(|_| time[at + 1..].len() == 5)?)
+        }
+    };
+    Some(nanos_of_day(parse(day)?) + clock_nanos(clock)? - offset)
+}
+
+fn nanos_of_day(day: f64) -> i128 {
+    day as i128 * NANOS_A_DAY
+}
+
+/// The nanoseconds of `13:05`, `13:05:09` or `13:05:09.25`.
+fn clock_nanos(text: &str) -> Option<i128> {
     let mut parts = text.splitn(3, ':');
     let two = |part: Option<&str>, most: u8| {
         let part = part.filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_digit()))?;
-        part.parse::<u8>().ok().filter(|n| *n <= most).map(f64::from)
+        part.parse::<u8>().ok().filter(|n| *n <= most).map(i128::from)
     };
     let (hours, minutes) = (two(parts.next(), 23)?, two(parts.next(), 59)?);
-    let seconds = match parts.next() {
-        None => 0.0,
+    let (seconds, nanos) = match parts.next() {
+        None => (0, 0),
         Some(seconds) => {
-            let (whole, fraction) = seconds.split_once('.').map_or((seconds, None), |(whole, f)| (whole, Some(f)));
-            let is_fraction = |f: &str| !f.is_empty() && f.bytes().all(|b| b.is_ascii_digit());
-            let fraction = match fraction {
-                None => 0.0,
-                Some(digits) => format!("0.{digits}").parse::<f64>().ok().filter(|_| is_fraction(digits))?,
-            };
-            two(Some(whole), 59)? + fraction
+            let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
+            if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+                return None;
+            }
+            (two(Some(whole), 59)?, format!("{fraction:0<9.9}").parse().ok()?)
         }
     };
-    Some(hours * 3600.0 + minutes * 60.0 + seconds)
+    Some((hours * 3600 + minutes * 60 + seconds) * 1_000_000_000 + nanos)
 }
 
 /// The day of a number of days since 1970, without its time.
@@ -148,6 +171,19 @@ mod tests {
     }
 
     #[test]
+    fn moments_to_the_last_digit() {
+        for (ticks, scale, text) in [
+            (1_790_859_909, 0, "2026-10-01 13:05:09"),
+            (1_790_859_909_000_001, 6, "2026-10-01 13:05:09.000001"),
+            (1_790_859_909_250_000_000, 9, "2026-10-01 13:05:09.25"),
+            (0, 9, "1970-01-01"),
+            (-1, 3, "1969-12-31 23:59:59.999"),
+        ] {
+            assert_eq!(moment(ticks, scale), text);
+        }
+    }
+
+    #[test]
     fn times_of_a_day() {
         for (text, days) in [
             ("1970-01-02", 1.0),
@@ -156,11 +192,13 @@ mod tests {
             ("1970-01-02T18:00:00Z", 1.75),
             ("1970-01-02T12:00:00+06:00", 1.25),
             ("1970-01-01T23:00:00-01:00", 1.0),
-            ("1970-01-01T00:00:00.500", 0.5 / 86_400.0),
+            ("1970-01-01T12:00:00.000", 0.5),
             ("9999-12-31T00:00:00Z", 2_932_896.0),
         ] {
-            assert_eq!(parse_time(text), Some(days), "{text}");
+            assert_eq!(parse_time(text), Some((days * NANOS_A_DAY as f64) as i128), "{text}");
         }
+        assert_eq!(parse_time("1970-01-01T00:00:01.0000000019"), Some(1_000_000_001));
+        assert_eq!(parse_time("2262-01-01T00:00:00.5Z"), Some(9_214_646_400_500_000_000), "date -d, in nanoseconds");
         for text in ["1970-01-02T", "1970-01-02T24:00", "1970-01-02T12", "1970-01-02T12:00:60", "1970-01-02x12:00"] {
             assert_eq!(parse_time(text), None, "{text}");
         }

@@ -149,8 +149,8 @@ impl<'a> TomlFaults<'a> {
 }
 
 /// A whole number.
-pub(crate) fn integer(value: &DeValue<'_>) -> Option<i64> {
-    value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok())
+pub(crate) fn integer(value: &DeValue<'_>) -> Option<i128> {
+    value.as_integer().and_then(|n| i128::from_str_radix(n.as_str(), n.radix()).ok())
 }
 
 /// Line and column of a byte offset in a text; both count from 1.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, DictionaryArray, Int64Builder, ListArray, MapBuilder, NullArray, StringArray,
-    StringBuilder, Time32SecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Int64Builder, ListArray,
+    MapBuilder, NullArray, StringArray, StringBuilder, Time32SecondArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{Int32Type, Int64Type};
 use serde_json::{Value, json};
@@ -23,6 +24,9 @@ tests!(
     rows_and_ids_that_repeat,
     expectations_that_are_met,
     every_breach_is_listed,
+    whole_numbers_beyond_2_to_53,
+    decimals_and_times_to_the_last_digit,
+    bounds_are_compared_by_value,
     faults_of_a_file_of_expectations,
     hostile_names_and_values,
     the_page_stands_alone,
@@ -406,7 +410,7 @@ columns.flag.allowed = [false]
   \"age\", range: 8 values lie outside 2 to 30
   \"day\", range: 2 values lie outside 2024-10-06 to 2030-01-01
   \"day\", newest_at_least: the newest is 2024-11-12, where 2024-11-13 or later is expected
-  \"flag\", allowed: 1 values are not in the list, such as \"1\"
+  \"flag\", allowed: 1 values are not in the list, such as \"true\"
   \"id\", unique: 20 rows repeat a value of an earlier row
   \"region\", allowed: 10 values are not in the list, such as \"nrth\"
 ";
@@ -419,6 +423,116 @@ columns.flag.allowed = [false]
         json!({"column": "age", "expectation": "range", "rows": 8, "text": "8 values lie outside 2 to 30"})
     );
     assert!(std::fs::read_to_string(page).unwrap().contains("9 of 9 expectations are broken"));
+}
+
+/// 2^53 + 1, which f64 rounds to 2^53.
+const ODD: i64 = 9_007_199_254_740_993;
+
+/// Decimals given by their digits; None is null.
+fn decimals(digits: impl IntoIterator<Item = Option<i128>>, precision: u8, scale: i8) -> ArrayRef {
+    let array = digits.into_iter().collect::<Decimal128Array>();
+    Arc::new(array.with_precision_and_scale(precision, scale).unwrap())
+}
+
+fn whole_numbers_beyond_2_to_53() {
+    let w = Workshop::new();
+    let wide = 10i128.pow(30);
+    let table = [
+        ("id", i64s((0..4000).map(|i| ODD + i))),
+        ("few", i64s((0..4000).map(|i| ODD - 1 + i % 8 / 2))),
+        ("unsigned", Arc::new((0..4000).map(|i| Some(u64::MAX - i % 3)).collect::<UInt64Array>()) as ArrayRef),
+        ("wide", decimals((0..4000).map(|i| (i % 5 > 0).then_some(wide + i)), 38, 0)),
+        ("long", decimals((0..4000).map(|i| Some(i128::from(ODD) - i % 2)), 18, 0)),
+    ];
+    write(&w.path("a.parquet"), &table);
+    let (report, ran) = check(&w, &[&w.text("a.parquet"), "--id", "id"]);
+    let of = |name: &str| column(&report, name).clone();
+    let numbers = |name: &str| of(name)["numbers"].clone();
+    assert_eq!((&numbers("id")["min"], &numbers("id")["max"]), (&json!(ODD), &json!(ODD + 3999)));
+    assert_eq!(numbers("id")["quantiles"][3], ODD + 2000, "1999.5, rounded");
+    assert_eq!(of("few")["counts"], json!((0..4).map(|i| json!([ODD - 1 + i, 1000])).collect::<Vec<_>>()));
+    assert_eq!((&of("few")["distinct"], &of("few")["most_common"]["value"]), (&json!(4), &json!(ODD - 1)));
+    assert_eq!(numbers("few")["quantiles"][4], ODD + 1, "three quarters");
+    assert_eq!(of("unsigned")["counts"][2], json!([u64::MAX, 1334]));
+    assert_eq!((&numbers("unsigned")["min"], &of("long")["distinct"]), (&json!(u64::MAX - 2), &json!(2)));
+    assert_eq!(of("long")["counts"], json!([[ODD - 1, 2000], [ODD, 2000]]));
+    // These need more than 64 bits, which a parser of JSON may round.
+    let text = std::fs::read_to_string(w.path("check.json")).unwrap();
+    for part in [format!("\"min\": {},", wide + 1), format!("\"max\": {},", wide + 3999)] {
+        assert!(text.contains(&part), "no {part}");
+    }
+    let distinct = of("wide")["distinct"].as_f64().unwrap();
+    assert!((distinct - 3200.0).abs() < 3.0 * 0.0082 * 3200.0, "{distinct}");
+    // Where most digits are shown, all are.
+    assert!(ran.out.contains("9007199254740992") && ran.out.contains("9007199254740995"), "{}", ran.out);
+}
+
+fn decimals_and_times_to_the_last_digit() {
+    let w = Workshop::new();
+    // 2026-10-01 13:05:09, by `date -d`.
+    let second = 1_790_859_909i64;
+    let nanos = (0..40).map(|i| Some(second * 1_000_000_000 + i % 4));
+    let micros = (0..40).map(|i| Some(second * 1_000_000 + i % 2 * 250_000));
+    let table = [
+        ("price", decimals((0..40).map(|i| Some(1_234_567_890_123_456_789 + i % 4)), 20, 2)),
+        ("small", decimals((0..40).map(|i| Some(1250 + i % 2 * 50)), 20, 2)),
+        ("nanos", Arc::new(nanos.collect::<TimestampNanosecondArray>()) as ArrayRef),
+        ("micros", Arc::new(micros.collect::<TimestampMicrosecondArray>()) as ArrayRef),
+    ];
+    write(&w.path("a.parquet"), &table);
+    let (report, _) = check(&w, &[&w.text("a.parquet")]);
+    let of = |name: &str| column(&report, name).clone();
+    let ends = |name: &str| json!([of(name)["numbers"]["min"], of(name)["numbers"]["max"]]);
+    assert_eq!(ends("price"), json!(["12345678901234567.89", "12345678901234567.92"]));
+    assert_eq!((&of("price")["distinct"], &of("price")["numbers"]["whole"]), (&json!(4), &json!(false)));
+    assert_eq!(of("small")["counts"], json!([[12.5, 20], [13, 20]]));
+    assert_eq!(ends("nanos"), json!(["2026-10-01 13:05:09", "2026-10-01 13:05:09.000000003"]));
+    assert_eq!(of("nanos")["distinct"], 4);
+    assert_eq!(of("micros")["counts"], json!([["2026-10-01 13:05:09", 20], ["2026-10-01 13:05:09.25", 20]]));
+}
+
+fn bounds_are_compared_by_value() {
+    let w = Workshop::new();
+    let second = 1_790_859_909i64;
+    let nanos = (0..5).map(|i| Some(second * 1_000_000_000 + i));
+    let dimes: Vec<f32> = vec![0.1, 0.2, 0.3, 0.2, 0.1];
+    let table = [
+        ("whole", i64s((0..5).map(|i| ODD - 1 + i))),
+        ("same", i64s((0..5).map(|i| ODD - 1 + i))),
+        ("unsigned", Arc::new((0..5).map(|i| Some(u64::MAX - i)).collect::<UInt64Array>()) as ArrayRef),
+        ("price", decimals((0..5).map(|i| Some(10 * (i + 1))), 10, 2)),
+        ("wide", decimals((0..5).map(|i| Some(10i128.pow(25) + i)), 30, 0)),
+        ("nanos", Arc::new(nanos.collect::<TimestampNanosecondArray>()) as ArrayRef),
+        ("dimes", Arc::new(Float32Array::from(dimes)) as ArrayRef),
+    ];
+    write(&w.path("a.parquet"), &table);
+    let expected = r#"
+columns.whole = { range = [9007199254740993, 9007199254740995], allowed = [9007199254740993], unique = true }
+columns.same = { range = [9007199254740992.5, 1e300], allowed = [9007199254740992.0, 0.5] }
+columns.unsigned = { range = [-1, 18446744073709551613], allowed = [18446744073709551615] }
+columns.price = { range = [0.1, 0.3], allowed = [0.1, 0.20, 0.3, 4e-1] }
+columns.wide = { range = [10000000000000000000000001, 10000000000000000000000003] }
+columns.nanos = { range = ["2026-10-01T13:05:09.000000001Z", "2026-10-01"], newest_at_least = "2026-10-01 13:05:09.000000005" }
+columns.dimes = { range = [0.1, 0.3], allowed = [0.1, 0.2, 0.3] }
+"#;
+    std::fs::write(w.path("e.toml"), expected).unwrap();
+    let ran = Ran::from(hyades(["check", &w.text("a.parquet"), "--expect", &w.text("e.toml"), "--id", "whole"]));
+    let breaches = "\
+11 of 14 expectations are broken:
+  \"nanos\", range: 1 values lie outside 2026-10-01 13:05:09.000000001 to 2026-10-01
+  \"nanos\", newest_at_least: the newest is 2026-10-01 13:05:09.000000004, where 2026-10-01 13:05:09.000000005 or later \
+is expected
+  \"price\", range: 2 values lie outside 0.1 to 0.3
+  \"price\", allowed: 1 values are not in the list, such as \"0.5\"
+  \"same\", range: 1 values lie outside 9007199254740992.5 to 1e300
+  \"same\", allowed: 4 values are not in the list, such as \"9007199254740993\"
+  \"unsigned\", range: 2 values lie outside -1 to 18446744073709551613
+  \"unsigned\", allowed: 4 values are not in the list, such as \"18446744073709551614\"
+  \"whole\", range: 2 values lie outside 9007199254740993 to 9007199254740995
+  \"whole\", allowed: 4 values are not in the list, such as \"9007199254740992\"
+  \"wide\", range: 2 values lie outside 10000000000000000000000001 to 10000000000000000000000003
+";
+    ran.is_refused(3, &[breaches]);
 }
 
 fn faults_of_a_file_of_expectations() {
