@@ -88,7 +88,7 @@ pub(super) enum Verb {
     /// Compute customer features from transactions
     #[command(subcommand)]
     Features(FeaturesVerb),
-    /// Start a recipe, or print its schema
+    /// Start a recipe, write the values that one prepares, or print the schema
     #[command(subcommand)]
     Recipe(RecipeVerb),
     /// Print the schema of files with job options

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::model::PartModel;
-use crate::prepare::ColumnCounts;
+use crate::prepare::{ColumnCounts, Derivation, PreparedColumn};
 use crate::text::percent;
 
 /// A feature may miss this share of its values beyond its share in the fit, unless requested otherwise.
@@ -39,6 +39,16 @@ impl MissingShare {
     }
 }
 
+/// The share of values of a column that was missing in the fit.
+fn in_fit(part: &PartModel, column: &PreparedColumn) -> f64 {
+    // Gaps of a one-hot column have a feature of their own, whose mean is their share.
+    let is_of_gaps = |c: &&PreparedColumn| matches!(&c.from, Some(Derivation::NoCategory(of)) if of == column.column());
+    match part.preparation.columns.iter().find(is_of_gaps) {
+        Some(gaps) => gaps.seen.mean,
+        None => column.seen.counts.missing() as f64 / part.rows.max(1) as f64,
+    }
+}
+
 impl<'a> MissingValues<'a> {
     /// None yet. A column may miss a share that exceeds that of the fit by `limit`.
     ///
@@ -67,8 +77,7 @@ impl<'a> MissingValues<'a> {
                 let share = self.columns.entry(column.column()).or_default();
                 share.rows += rows;
                 share.missing += found.counts.missing();
-                let in_fit = column.seen.counts.missing() as f64 / part.rows.max(1) as f64;
-                share.as_in_fit += in_fit * rows as f64;
+                share.as_in_fit += in_fit(part, column) * rows as f64;
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::event::Watch;
 use crate::input::Source;
 use crate::model::PartModel;
 use crate::prepare::Design;
-use crate::profile::{ColumnRole, ProfileReport, Profiling, ShownColumn};
+use crate::profile::{ColumnRole, EXACT_ROWS, ProfileReport, Profiling, ShownColumn};
 use crate::roles::Outcome;
 use crate::survey::SegmentLog;
 
@@ -59,7 +59,8 @@ pub(super) fn describe(
     watch: Watch<'_>,
 ) -> Result<ProfileReport> {
     let ProfiledLabels { log, segments, names, labels_blake3, small_cells } = labels;
-    let profiling = Profiling { source, columns, log, segments, names, small_cells, memory };
+    let exact_rows = EXACT_ROWS;
+    let profiling = Profiling { source, columns, log, segments, names, small_cells, exact_rows, memory };
     profiling.report(labels_blake3, watch)
 }
 

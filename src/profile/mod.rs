@@ -16,8 +16,10 @@ mod pass;
 mod report;
 mod shown;
 mod sorted;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use pass::Profiling;
+pub(crate) use pass::{EXACT_ROWS, Profiling};
 pub use report::{
     CategoryFigures, ColumnFigures, Correlated, GroupProfile, Mark, NumberFigures, OutcomeRate, ProfileReport,
     ProfiledColumn, QuantileKind, Statistic,

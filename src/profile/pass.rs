@@ -23,8 +23,8 @@ use crate::numeric::SIDE_OF_95;
 use crate::simd::SimdLevel;
 use crate::survey::SegmentLog;
 
-/// The most rows whose quantiles are exact.
-const EXACT_ROWS: u64 = 1_000_000;
+/// The most rows whose quantiles are exact in the profile of a job.
+pub(crate) const EXACT_ROWS: u64 = 1_000_000;
 /// Tasks for each thread in a wave, so that threads end at about the same time.
 const TASKS: usize = 8;
 /// Columns for which rows are sorted once; then sorting takes little of the time.
@@ -45,6 +45,8 @@ pub(crate) struct Profiling<'a> {
     pub(crate) names: Option<Vec<String>>,
     /// Segments of fewer rows get no figures.
     pub(crate) small_cells: u64,
+    /// Quantiles of more rows come from counts of buckets.
+    pub(crate) exact_rows: u64,
     /// Bytes that may be held.
     pub(crate) memory: u64,
 }
@@ -100,7 +102,7 @@ impl Profiling<'_> {
     }
 
     fn is_exact(&self) -> bool {
-        self.source.rows() <= EXACT_ROWS
+        self.source.rows() <= self.exact_rows
     }
 
     /// Rows without a segment, then by segment, then all.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
+use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::command::{Ran, Workshop, json, labels_hash, model};
-use crate::harness::{root, tests};
+use crate::harness::{python_test, root, tests};
 use crate::tables::{f64s, i64s, noise, read, segments, three_groups, write};
 
 tests!(
@@ -20,7 +21,6 @@ tests!(
     an_audit_withholds_few_customers,
     a_disparity_beyond_the_limit_publishes_nothing,
     a_few_lines_replay_a_model,
-    numpy_replays_a_model,
 );
 
 fn customers() -> String {
@@ -224,13 +224,13 @@ fn a_few_lines_replay_a_model() {
     assert!(labels == segments(&w.out().join("segments/part-00000.parquet")));
 }
 
-/// The lines of README.md, where Python has NumPy and pyarrow; HYADES_PYTHON names another Python.
-fn numpy_replays_a_model() {
-    let python = std::env::var("HYADES_PYTHON").unwrap_or_else(|_| "python3".into());
-    let has = std::process::Command::new(&python).args(["-c", "import numpy, pyarrow.parquet"]).output();
-    if !has.is_ok_and(|ran| ran.status.success()) {
-        return;
-    }
+/// The tests that need Python.
+pub(crate) fn with_python() -> Vec<Trial> {
+    vec![python_test("evidence::numpy_replays_a_model", numpy_replays_a_model)]
+}
+
+/// The lines of README.md.
+fn numpy_replays_a_model(python: &str) {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let lines = readme.split("```python\n").find(|block| block.contains("grid_centers_")).expect("lines of Python");
     let lines = lines.split("```").next().unwrap();
@@ -240,6 +240,6 @@ fn numpy_replays_a_model() {
     let script = lines.replace("out/demo", w.out().to_str().unwrap()).replace("data/customers.parquet", &customers());
     let check = "\nassert (labels == pq.read_table(\"OUT/segments\")[\"segment\"].to_numpy()).all()\n";
     let script = script + &check.replace("OUT", w.out().to_str().unwrap());
-    let ran = std::process::Command::new(&python).args(["-c", &script]).output().unwrap();
+    let ran = std::process::Command::new(python).args(["-c", &script]).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

@@ -13,6 +13,7 @@ use crate::tables::{batch, f64s, i64s, three_groups, write, write_batch};
 tests!(
     names_of_folders_are_unescaped,
     parquet_by_any_name,
+    #[cfg(unix)]
     links_that_make_a_loop,
     the_content_that_was_read,
     the_same_content_however_it_is_read,
@@ -106,9 +107,6 @@ fn links_that_make_a_loop() {
     }
     done(["plan", &w.text("bank/*.parquet"), "--k", "3"]);
 }
-
-#[cfg(not(unix))]
-fn links_that_make_a_loop() {}
 
 /// What the manifest says about the content of the files that a fit read.
 fn content(w: &Workshop, input: &str, more: &[&str]) -> Value {

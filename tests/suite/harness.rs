@@ -15,13 +15,15 @@ pub(crate) fn test(name: &str, run: impl FnOnce() + Send + 'static) -> Trial {
     })
 }
 
-/// Registers functions of this module as tests, each under its path.
+/// Registers functions of this module as tests, each under its path; an attribute such as `#[cfg(unix)]` says where.
 macro_rules! tests {
-    ($($name:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $name:ident),* $(,)?) => {
         /// The tests of this module.
         pub(crate) fn tests() -> Vec<libtest_mimic::Trial> {
             let module = module_path!().rsplit("::").next().unwrap_or_default();
-            vec![$(crate::harness::test(&format!("{module}::{}", stringify!($name)), $name)),*]
+            Vec::from([
+                $($(#[$attribute])* crate::harness::test(&format!("{module}::{}", stringify!($name)), $name)),*
+            ])
         }
     };
 }
@@ -53,11 +55,37 @@ pub(crate) fn gpu_test(name: &str, run: impl FnOnce(usize) + Send + 'static) -> 
     .with_ignored_flag(ignored)
 }
 
-/// Prints why GPU tests were ignored.
+fn is_without_python() -> bool {
+    std::env::var_os("HYADES_WITHOUT_PYTHON").is_some_and(|v| v == "1")
+}
+
+/// A test that needs Python with NumPy and pyarrow: failed if there is none, or ignored with HYADES_WITHOUT_PYTHON=1.
+/// HYADES_PYTHON names another Python than `python3`.
+pub(crate) fn python_test(name: &str, run: impl FnOnce(&str) + Send + 'static) -> Trial {
+    let test = move || {
+        let python = std::env::var("HYADES_PYTHON").unwrap_or_else(|_| "python3".into());
+        let found = std::process::Command::new(&python).args(["-c", "import numpy, pyarrow.parquet"]).output();
+        if !found.is_ok_and(|ran| ran.status.success()) {
+            let text = format!(
+                "{python} has no NumPy or no pyarrow: run pip install numpy pyarrow, name another Python with \
+                 HYADES_PYTHON, or leave this test out with HYADES_WITHOUT_PYTHON=1"
+            );
+            return Err(Failed::from(text));
+        }
+        run(&python);
+        Ok(())
+    };
+    Trial::test(name, test).with_ignored_flag(is_without_python())
+}
+
+/// Prints why tests were ignored.
 #[allow(clippy::print_stdout, reason = "beside the harness's own lines")]
 pub(crate) fn explain_ignored() {
     if gpu_device().is_none() && !gpu_is_required() {
         println!("GPU tests were ignored: no Vulkan device can be opened (Debian: apt install mesa-vulkan-drivers)");
+    }
+    if is_without_python() {
+        println!("tests with NumPy were ignored: HYADES_WITHOUT_PYTHON=1");
     }
 }
 

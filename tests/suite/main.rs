@@ -1,5 +1,6 @@
 //! The test suite: one binary, whose harness can show a test as ignored at run time. GPU tests need a Vulkan device;
-//! where there is none they are shown as ignored, and with HYADES_REQUIRE_GPU=1 they fail.
+//! where there is none they are shown as ignored, and with HYADES_REQUIRE_GPU=1 they fail. One test needs Python with
+//! NumPy and pyarrow: it fails where they are missing, and with HYADES_WITHOUT_PYTHON=1 is shown as ignored.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         hostile::tests(),
         errors::tests(),
         evidence::tests(),
+        evidence::with_python(),
         fuzz::tests(),
         golden::tests(),
         bad_setting::tests(),

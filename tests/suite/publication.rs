@@ -26,8 +26,10 @@ tests!(
     labels_do_not_replace_a_fit,
     what_killed_runs_left_is_swept,
     writers_killed_in_turn_leave_no_mixture,
+    #[cfg(unix)]
     a_folder_in_use_is_published_through_links,
     no_argument_is_overwritten,
+    #[cfg(unix)]
     a_report_goes_into_what_is_no_file,
     outputs_are_local,
     files_of_so_many_rows,
@@ -234,9 +236,6 @@ fn a_folder_in_use_is_published_through_links() {
     assert!(w.out().join("segments").is_dir() && !w.out().join("segments").is_symlink());
 }
 
-#[cfg(not(unix))]
-fn a_folder_in_use_is_published_through_links() {}
-
 fn no_argument_is_overwritten() {
     let w = Workshop::new();
     let input = bank(&w);
@@ -287,9 +286,6 @@ fn a_report_goes_into_what_is_no_file() {
     Ran::from(ran).succeeds();
     assert!(name.is_file());
 }
-
-#[cfg(not(unix))]
-fn a_report_goes_into_what_is_no_file() {}
 
 fn outputs_are_local() {
     let w = Workshop::new();

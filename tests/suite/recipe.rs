@@ -426,6 +426,17 @@ fn what_the_fit_did_not_see() {
         "[columns.x]\nunseen = \"refuse\"\n",
         &["\"x\" has", "values outside the range of the fit; its recipe refuses unseen values"],
     );
+    // Rows of the fit are all as in the fit: gaps of a one-hot column are a category, and winsorised values lay within.
+    let gaps = (0..90).map(|i| (i % 4 > 0).then_some("gold")).collect::<StringArray>();
+    let mut columns = three_groups(90);
+    columns.push(("tier", Arc::new(gaps)));
+    write(&w.path("gaps.parquet"), &columns);
+    let recipe = "[columns.tier]\nencode = \"one-hot\"\n[columns.x]\nwinsorise = [0.1, 0.9]\nunseen = \"refuse\"\n";
+    std::fs::write(w.path("r.toml"), recipe).unwrap();
+    let (input, recipe) = (w.text("gaps.parquet"), w.text("r.toml"));
+    w.run(["fit", &input, "--k", "3", "--recipe", &recipe]).succeeds();
+    let said = done(["assign", w.out().to_str().unwrap(), &input, "--max-missing", "0", "--out", &w.text("again")]).err;
+    assert!(!said.contains("WARN") && !said.contains("outside the range"), "{said}");
     // A model whose column is missing reports it.
     write(&w.path("c.parquet"), &three_groups(90));
     fit("[columns.tier]\nencode = \"one-hot\"\n");

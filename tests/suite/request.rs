@@ -12,6 +12,7 @@ tests!(
     faults_of_a_file,
     the_manifest_records_the_request,
     a_configuration_is_an_argument,
+    #[cfg(unix)]
     names_that_are_not_utf8,
     every_job_wants_an_input,
     the_schema,
@@ -129,21 +130,19 @@ fn a_configuration_is_an_argument() {
     assert_eq!(documents, value!([{"role": "config", "path": file, "blake3": blake3}]));
 }
 
+#[cfg(unix)]
 fn names_that_are_not_utf8() {
-    #[cfg(unix)]
-    {
-        use std::ffi::OsStr;
-        use std::os::unix::ffi::OsStrExt;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
 
-        let w = with(CONFIG);
-        let (input, out) = (w.path("").join(OsStr::from_bytes(b"caf\xe9.parquet")), w.path("out"));
-        std::fs::rename(w.path("a.parquet"), &input).unwrap();
-        let words = ["fit", "--k", "3", "--out"].map(OsStr::new);
-        let ran = hyades(words.into_iter().chain([out.as_os_str(), input.as_os_str()]));
-        crate::command::Ran::from(ran).succeeds();
-        let paths = json(out.join("manifest.json"))["request"]["input"]["paths"].take();
-        assert!(paths[0].as_str().unwrap().ends_with("caf\u{fffd}.parquet"), "{paths}");
-    }
+    let w = with(CONFIG);
+    let (input, out) = (w.path("").join(OsStr::from_bytes(b"caf\xe9.parquet")), w.path("out"));
+    std::fs::rename(w.path("a.parquet"), &input).unwrap();
+    let words = ["fit", "--k", "3", "--out"].map(OsStr::new);
+    let ran = hyades(words.into_iter().chain([out.as_os_str(), input.as_os_str()]));
+    crate::command::Ran::from(ran).succeeds();
+    let paths = json(out.join("manifest.json"))["request"]["input"]["paths"].take();
+    assert!(paths[0].as_str().unwrap().ends_with("caf\u{fffd}.parquet"), "{paths}");
 }
 
 fn every_job_wants_an_input() {

@@ -154,7 +154,9 @@ impl PreparedColumn {
         let slack = origin.abs() * f64::EPSILON;
         let landed = |v: f64, slack: f64| ((v - origin + slack) / grain) as f32;
         let seen = (landed(self.seen.min, -slack), landed(self.seen.max, slack));
-        Gridder { seen: Some((seen.0.next_down(), seen.1.next_up())), ..self.gridder(step_exponent) }
+        // Of winsorised values, only the range that they were moved into is known.
+        let seen = self.winsor.is_none().then_some((seen.0.next_down(), seen.1.next_up()));
+        Gridder { seen, ..self.gridder(step_exponent) }
     }
 
     /// The value in the column's own unit that a transformed value stands for.
