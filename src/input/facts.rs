@@ -25,6 +25,11 @@ const SPARK_SCHEMA: &str = "org.apache.spark.sql.parquet.row.metadata";
 const COMMENT: &str = "comment";
 
 impl Source {
+    /// What the footer of the first file says under a key.
+    pub(crate) fn fact(&self, key: &str) -> Option<&str> {
+        fact(self.files().first()?, key)
+    }
+
     /// The range of a column of numbers, from statistics of all row groups. Doubles within it may have fractions.
     pub(crate) fn footer_range(&self, column: usize) -> FooterRange {
         let description = &self.columns()[column];
@@ -56,7 +61,9 @@ impl Source {
         };
         let own = files.iter().find_map(|file| own_comment(&file.column(&description.name)?.field));
         // Spark repeats the schema in every file; the last one has the columns that were added.
-        own.or_else(|| spark_comment(files.iter().rev().find(|file| spark_schema(file).is_some())?, &description.name))
+        own.or_else(|| {
+            spark_comment(files.iter().rev().find(|file| fact(file, SPARK_SCHEMA).is_some())?, &description.name)
+        })
     }
 }
 
@@ -105,13 +112,14 @@ fn own_comment(field: &Field) -> Option<String> {
     found.map(|(_, comment)| comment.clone()).filter(|comment| !comment.trim().is_empty())
 }
 
-fn spark_schema(file: &SourceFile) -> Option<&str> {
+/// What the footer of a file says under a key.
+fn fact<'f>(file: &'f SourceFile, key: &str) -> Option<&'f str> {
     let metadata = file.footer.metadata.metadata().file_metadata().key_value_metadata()?;
-    metadata.iter().find(|pair| pair.key == SPARK_SCHEMA)?.value.as_deref()
+    metadata.iter().find(|pair| pair.key == key)?.value.as_deref()
 }
 
 fn spark_comment(file: &SourceFile, name: &str) -> Option<String> {
-    let schema: serde_json::Value = serde_json::from_str(spark_schema(file)?).ok()?;
+    let schema: serde_json::Value = serde_json::from_str(fact(file, SPARK_SCHEMA)?).ok()?;
     let field = schema["fields"].as_array()?.iter().find(|field| field["name"] == name)?;
     let comment = field["metadata"][COMMENT].as_str()?;
     (!comment.trim().is_empty()).then(|| comment.to_owned())

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::given::{GivenLabels, numbered_from_0};
-use super::inputs;
 use super::profile::{ProfiledLabels, as_json, describe, shown_of_model};
 use super::request::ProfileRequest;
+use super::{inputs, outputs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
 use crate::input::{OtherTable, Source, agreed};
@@ -68,7 +68,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     let of = ProfiledLabels {
         log: &labels.log,
         segments: labels.segments,
-        names: labels.names.clone(),
+        names: labels.names.clone().or(rows.names.take()),
         labels_blake3: &labels.blake3,
         small_cells: request.small_cells(),
     };
@@ -93,6 +93,8 @@ struct LabelledRows {
     label: usize,
     /// Columns that came with the labels: never described.
     with_labels: Vec<String>,
+    /// What the labels call segments, by number.
+    names: Option<Vec<String>>,
 }
 
 impl LabelledRows {
@@ -107,11 +109,13 @@ impl LabelledRows {
         let id = named.or_else(guessed);
         let Some(path) = request.labels.as_deref().map(of_folder) else {
             let label = position(&source, wanted, "the input")?;
-            return Ok(LabelledRows { source, id, beside: None, label, with_labels: vec![wanted.to_owned()] });
+            let (with_labels, names) = (vec![wanted.to_owned()], None);
+            return Ok(LabelledRows { source, id, beside: None, label, with_labels, names });
         };
         let labels = Source::open_with(std::slice::from_ref(&path), &request.input.access())?;
         let at = format!("{}", path.display());
         let label = position(&labels, wanted, &at)?;
+        let names = outputs::segment_names(&labels).filter(|_| wanted == SEGMENT);
         if id.as_deref().and_then(|id| labels.position(id)).is_none() {
             if labels.rows() != source.rows() {
                 return Err(Error::input(format!(
@@ -124,14 +128,14 @@ impl LabelledRows {
             }
             agreed([&labels.columns()[label]], "labels", None)?;
             in_order(&labels, label, &at)?;
-            return Ok(LabelledRows { source, id, beside: Some(labels), label, with_labels: Vec::new() });
+            return Ok(LabelledRows { source, id, beside: Some(labels), label, with_labels: Vec::new(), names });
         }
         // A table of labels may have other columns of the input, too.
         let beside = OtherTable { path, only: Some(wanted.to_owned()) };
         let joined = inputs::open_beside(&request.input, Some(beside), id.as_deref(), place, watch.quiet());
         let joined = joined.map_err(|e| Error::input(e.to_string().replace("--join", "--labels")).of_kind(e.kind()))?;
         let label = position(&joined, wanted, &at)?;
-        Ok(LabelledRows { source: joined, with_labels: vec![wanted.to_owned()], id, beside: None, label })
+        Ok(LabelledRows { source: joined, with_labels: vec![wanted.to_owned()], id, beside: None, label, names })
     }
 
     /// The columns to describe.

@@ -20,6 +20,9 @@ pub(super) const AUDIT: &str = "audit.json";
 pub(super) const PROFILE: &str = "profile.json";
 const SUCCESS: &str = "_SUCCESS";
 
+/// The key of the names of segments in footers.
+const NAMES: &str = "hyades.segment_names";
+
 /// The columns that are written beside the labels, and the files of the labels.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OutputColumns {
@@ -179,9 +182,14 @@ pub(super) fn seal(
     ];
     if !names.is_empty() {
         let names = serde_json::to_string(names).map_err(|e| Error::Internal(e.to_string()))?;
-        facts.push(("hyades.segment_names", names));
+        facts.push((NAMES, names));
     }
     unsealed.seal(&facts)
+}
+
+/// The names of the segments that files of labels have.
+pub(super) fn segment_names(labels: &Source) -> Option<Vec<String>> {
+    serde_json::from_str(labels.fact(NAMES)?).ok()
 }
 
 /// Adds the empty file that says that a table is complete, if it is wanted.

@@ -408,11 +408,11 @@ fn convert_writes_parquet() {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("a.csv"), format!("id,x\n{month},2.5\n")).unwrap();
     }
-    let ran = done(["convert", &w.text("in"), "--out", &w.text("months")]);
+    let ran = done(["convert", &w.text("in"), "--out", &w.text("new/months")]);
     assert!(ran.out.contains("2 rows, 2 columns, 2 files"), "{}", ran.out);
-    let second = read(&w.path("months/part-00001.parquet"));
+    let second = read(&w.path("new/months/part-00001.parquet"));
     assert_eq!(second.column_by_name("month").unwrap().as_string::<i32>().value(0), "2");
-    assert_eq!(Source::open(&[w.path("months")]).unwrap().rows(), 2);
+    assert_eq!(Source::open(&[w.path("new/months")]).unwrap().rows(), 2);
 }
 
 fn convert_keeps_what_is_there() {

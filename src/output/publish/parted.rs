@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::exchange::exchange;
-use super::place::{is_folder, parent, refuse_dangling, refuse_url, sync_folder};
+use super::place::{create_folders, is_folder, parent, refuse_dangling, refuse_url, remove_folders, sync_folder};
 use super::unfinished::{self, UnfinishedFolder};
 use super::{NewFiles, moment};
 use crate::error::{Error, Result};
@@ -16,7 +16,17 @@ pub(crate) enum PartedTable {
     /// One file.
     File { files: NewFiles, out: PathBuf },
     /// A folder of parts, which replaces an earlier folder of parts as a whole.
-    Folder { folder: UnfinishedFolder, parts: usize, out: PathBuf },
+    Folder { folder: UnfinishedFolder, parts: usize, out: PathBuf, _above: MadeFolders },
+}
+
+/// Folders that were made for a table. Dropped, those that are empty are removed: nothing was published in them.
+#[derive(Debug)]
+pub(crate) struct MadeFolders(Vec<PathBuf>);
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        remove_folders(&self.0);
+    }
 }
 
 impl PartedTable {
@@ -31,7 +41,10 @@ impl PartedTable {
                 files.add(&out, &[])?;
                 PartedTable::File { files, out }
             }
-            _ => PartedTable::Folder { folder: UnfinishedFolder::new(at).map_err(fail)?, parts, out },
+            _ => {
+                let _above = MadeFolders(create_folders(at)?);
+                PartedTable::Folder { folder: UnfinishedFolder::new(at).map_err(fail)?, parts, out, _above }
+            }
         })
     }
 
