@@ -57,7 +57,7 @@ use self::pass::{PassOutcome, pass};
 use self::profile::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
-use crate::input::{IdFindings, Source, SourceColumn, agreed, check_ids};
+use crate::input::{IdFindings, Source, SourceColumn, agreed, check_ids, count_repeated};
 use crate::job::{InputOptions, Resources, inputs};
 use crate::output::NewFiles;
 use crate::roles::{RoleRequest, Roles, guess_id, read_words};
@@ -232,16 +232,24 @@ fn examine(
     let limits = expectations.map_or_else(Vec::new, |e| e.limits(source.columns().len()));
     let limits = if limits.is_empty() { vec![Default::default(); source.columns().len()] } else { limits };
     let PassOutcome { profiles, pairs, paired, rows } = pass(source, id, &limits, memory, watch)?;
-    let repeated = repeated_values(source, id, expectations, memory, watch)?;
+    let comparable = id.filter(|&at| source.columns()[at].conflicts.is_empty());
+    let ids = comparable.map(|at| check_ids(source, at, memory / 2, watch)).transpose()?;
+    let mut repeated = BTreeMap::from_iter(comparable.zip(ids.map(|ids| ids.duplicates)));
+    for at in expectations.into_iter().flat_map(Expectations::unique) {
+        // In a pass of their own, exactly.
+        if let Entry::Vacant(place) = repeated.entry(at) {
+            place.insert(count_repeated(source, at, memory / 2, watch)?);
+        }
+    }
     let duplicate_rows = rows.map(rows::duplicates);
     let described = describe(source, &profiles, id, roles);
     let expectations = expectations.map(|e| Expectation {
         checked: e.count,
-        breaches: e.breaches(source, &profiles, &described.is_personal, |at| repeated.get(&at).map(|f| f.duplicates)),
+        breaches: e.breaches(source, &profiles, &described.is_personal, |at| repeated.get(&at).copied()),
     });
-    let id = id.and_then(|at| {
-        let found = repeated.get(&at)?;
-        Some(IdReport { column: source.columns()[at].name.clone(), nulls: found.nulls, duplicates: found.duplicates })
+    let id = comparable.zip(ids).map(|(at, IdFindings { nulls, duplicates })| {
+        let column = source.columns()[at].name.clone();
+        IdReport { column, nulls, duplicates }
     });
     let mut report = CheckReport {
         files: files(source),
@@ -260,26 +268,6 @@ fn examine(
     report.findings.extend(described.findings);
     report.findings.sort_by_key(|f| f.severity);
     Ok(report)
-}
-
-/// Counts repeated values in the columns whose values must be unique: the id and those named by expectations. They are
-/// compared as exactly as ids, in a pass of their own.
-fn repeated_values(
-    source: &Source,
-    id: Option<usize>,
-    expectations: Option<&Expectations>,
-    memory: u64,
-    watch: Watch<'_>,
-) -> Result<BTreeMap<usize, IdFindings>> {
-    let mut repeated = BTreeMap::new();
-    for at in id.into_iter().chain(expectations.into_iter().flat_map(Expectations::unique)) {
-        if let Entry::Vacant(place) = repeated.entry(at)
-            && source.columns()[at].conflicts.is_empty()
-        {
-            place.insert(check_ids(source, at, memory / 2, watch)?);
-        }
-    }
-    Ok(repeated)
 }
 
 /// The reports on all columns and their findings.

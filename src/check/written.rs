@@ -1,5 +1,6 @@
 //! Numbers and dates that are written as text, or as whole numbers.
 
+use crate::input::{WrittenValue, written_value};
 use crate::text::parse_date;
 
 /// The fewest sampled values that are significant.
@@ -61,7 +62,9 @@ fn is_missing(text: &str) -> bool {
 }
 
 fn kind(text: &str) -> Option<Written> {
-    if is_date(text) {
+    // Of a moment the day is enough.
+    let day = text.split([' ', 'T']).next().unwrap_or_default();
+    if written_value(day) == Some(WrittenValue::Moment) {
         return Some(Written::Date);
     }
     if let Some(number) = text.strip_suffix('%') {
@@ -76,43 +79,14 @@ fn kind(text: &str) -> Option<Written> {
     Some(if bare == text { kind } else { Written::Number })
 }
 
-/// A number with either decimal mark, with or without groups of thousands.
+/// A number in any style, also with the signs of bookkeeping: `12-`, `(12)`.
 fn number_of(text: &str) -> Option<Written> {
     let unsigned = text.strip_prefix(['+', '-', '\u{2212}']).or_else(|| text.strip_suffix('-')).unwrap_or(text);
     let unsigned = unsigned.strip_prefix('(').and_then(|t| t.strip_suffix(')')).unwrap_or(unsigned);
-    let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
-    if digits(unsigned) {
-        // Leading zeros belong to codes, such as 00123.
-        return (unsigned.len() == 1 || !unsigned.starts_with('0')).then_some(Written::Digits);
-    }
-    let (whole, fraction) = match unsigned.rfind(['.', ',']) {
-        Some(mark) if digits(&unsigned[mark + 1..]) => (&unsigned[..mark], Some(&unsigned[mark + 1..])),
-        Some(_) => return None,
-        None => (unsigned, None),
-    };
-    let mut groups = whole.split(['.', ',', '\'', '\u{2019}', ' ', '\u{a0}', '\u{202f}']);
-    let first = groups.next()?;
-    let grouped = groups.all(|group| group.len() == 3 && digits(group));
-    let first_fits = digits(first) || first.is_empty() && fraction.is_some();
-    (grouped && first_fits && (fraction.is_some() || whole.len() > first.len())).then_some(Written::Number)
-}
-
-/// A day with its year first or last, in any order and with any mark, possibly with a time.
-fn is_date(text: &str) -> bool {
-    let day = text.split([' ', 'T']).next().unwrap_or_default();
-    let Some(mark) = day.chars().find(|c| ['-', '/', '.'].contains(c)) else { return false };
-    let parts: Vec<Option<u32>> =
-        day.split(mark).map(|p| p.parse().ok().filter(|_| p.bytes().all(|b| b.is_ascii_digit()))).collect();
-    let [Some(a), Some(b), Some(c)] = parts[..] else { return false };
-    let lengths: Vec<usize> = day.split(mark).map(str::len).collect();
-    let fits = |year: u32, one: u32, two: u32| {
-        let exists = |month, day| parse_date(&format!("{year:04}-{month:02}-{day:02}")).is_some();
-        (1000..=9999).contains(&year) && (exists(one, two) || exists(two, one))
-    };
-    match lengths[..] {
-        [4, 1..=2, 1..=2] => fits(a, b, c),
-        [1..=2, 1..=2, 4] => fits(c, a, b),
-        _ => false,
+    match written_value(&unsigned.replace('\u{2019}', "'"))? {
+        WrittenValue::Digits => Some(Written::Digits),
+        WrittenValue::Number => Some(Written::Number),
+        WrittenValue::Padded | WrittenValue::Moment => None,
     }
 }
 
@@ -130,6 +104,11 @@ mod tests {
             ("1'234.50", Some(Number)),
             ("\u{20ac} 0.31", Some(Number)),
             ("12 EUR", Some(Number)),
+            ("1\u{2019}234.50", Some(Number)),
+            ("\u{2212}1\u{a0}234,5", Some(Number)),
+            ("12.50-", Some(Number)),
+            ("1.5e6", Some(Number)),
+            ("2024-02-29 10:00:00.123456789", Some(Date)),
             ("(12.50)", Some(Number)),
             ("0.5%", Some(Percentage)),
             ("12 %", Some(Percentage)),

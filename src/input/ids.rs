@@ -1,11 +1,14 @@
 //! Ids: passed through unchanged, and checked for nulls and duplicates before any work.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type, UInt64Type};
+use arrow::error::ArrowError;
 use rayon::prelude::*;
 
-use super::column::ColumnReader;
+use super::column::{ColumnReader, as_f64};
 use super::id_keys::{id_keys, id_type, whole_ids};
 use super::pseudonym::Pseudonym;
 use super::source::{Order, RowGroup, Source};
@@ -31,19 +34,36 @@ pub(super) const KEY_BYTES: u64 = 512 << 20;
 pub(crate) fn check_ids(source: &Source, column: usize, memory: u64, watch: Watch<'_>) -> Result<IdFindings> {
     watch.stage(Stage::Ids, source.rows(), "rows", || {
         if is_integer(&id_type(&source.columns()[column].data_type)) {
-            count(source, column, memory, watch, integer_keys)
+            count(source, column, memory, watch, (whole_ids, integer_keys))
         } else {
-            count(source, column, memory, watch, hashed_keys)
+            count(source, column, memory, watch, (whole_ids, hashed_keys))
         }
     })
 }
+
+/// Counts rows that repeat a value, as [`check_ids`] does, of columns whose values need not be whole numbers. Null and
+/// NaN repeat nothing.
+pub(crate) fn count_repeated(source: &Source, column: usize, memory: u64, watch: Watch<'_>) -> Result<u64> {
+    let data_type = &source.columns()[column].data_type;
+    let found = watch.stage(Stage::Ids, source.rows(), "rows", || {
+        if is_integer(data_type) || data_type.is_floating() {
+            count(source, column, memory, watch, (bits_of_floats, integer_keys))
+        } else {
+            count(source, column, memory, watch, (bits_of_floats, hashed_keys))
+        }
+    });
+    Ok(found?.duplicates)
+}
+
+/// Makes values comparable, before they become keys. The number is that of the first row, for messages.
+type Prepare = fn(&ArrayRef, u64) -> Result<ArrayRef, ArrowError>;
 
 fn count<K: Ord + Copy + Send + Sync>(
     source: &Source,
     column: usize,
     memory: u64,
     watch: Watch<'_>,
-    keys: fn(&ArrayRef) -> Result<IdKeys<K>, arrow::error::ArrowError>,
+    (prepare, keys): (Prepare, ToKeys<K>),
 ) -> Result<IdFindings> {
     let announced = || source.ahead(source.row_groups(), &[column], Order::InTurn(rayon::current_num_threads()));
     let ahead = announced();
@@ -52,7 +72,7 @@ fn count<K: Ord + Copy + Send + Sync>(
         .par_iter()
         .with_max_len(1)
         .map(|&group| {
-            let look = look(source, group, column, keys)?;
+            let look = look(source, group, column, (prepare, keys))?;
             watch.check()?;
             watch.advance(Stage::Ids, group.rows);
             Ok(look)
@@ -78,7 +98,7 @@ fn count<K: Ord + Copy + Send + Sync>(
             .with_max_len(1)
             .map(|&group| {
                 let mut mine = Vec::new();
-                each_array(source, group, column, |array| {
+                each_array(source, group, column, prepare, |array| {
                     let found = keys(array)?;
                     let picked = found.keys.iter().zip(&found.spread).filter(|(_, s)| u64::from(**s) % rounds == round);
                     mine.extend(picked.map(|(k, _)| *k));
@@ -106,10 +126,10 @@ fn look<K: Ord + Copy>(
     source: &Source,
     group: RowGroup,
     column: usize,
-    keys: fn(&ArrayRef) -> Result<IdKeys<K>, arrow::error::ArrowError>,
+    (prepare, keys): (Prepare, ToKeys<K>),
 ) -> Result<Look<K>> {
     let mut look = Look { nulls: 0, ascending: true, range: None };
-    each_array(source, group, column, |array| {
+    each_array(source, group, column, prepare, |array| {
         look.nulls += array.logical_null_count() as u64;
         for key in keys(array)?.keys {
             look.ascending &= look.range.is_none_or(|(_, last)| last < key);
@@ -120,17 +140,18 @@ fn look<K: Ord + Copy>(
     Ok(look)
 }
 
-/// Works on the ids of a row group, batch by batch.
+/// Works on the prepared values of a row group, batch by batch.
 pub(super) fn each_array(
     source: &Source,
     group: RowGroup,
     column: usize,
-    mut work: impl FnMut(&ArrayRef) -> Result<(), arrow::error::ArrowError>,
+    prepare: Prepare,
+    mut work: impl FnMut(&ArrayRef) -> Result<(), ArrowError>,
 ) -> Result<()> {
     let mut reader = ColumnReader::open(source, group, column)?;
     let mut row = group.first_row;
     while let Some(array) = reader.next_array()? {
-        let done = whole_ids(&array, row).and_then(|ids| work(&ids));
+        let done = prepare(&array, row).and_then(|values| work(&values));
         done.map_err(|e| unreadable(&source.columns()[column].name, &e))?;
         row += array.len() as u64;
     }
@@ -138,9 +159,9 @@ pub(super) fn each_array(
 }
 
 /// The error for ids that cannot be converted.
-pub(super) fn unreadable(column: &str, why: &arrow::error::ArrowError) -> Error {
+pub(super) fn unreadable(column: &str, why: &ArrowError) -> Error {
     let why = match why {
-        arrow::error::ArrowError::ComputeError(text) => text.clone(),
+        ArrowError::ComputeError(text) => text.clone(),
         other => other.to_string(),
     };
     Error::input(format!("cannot read the ids in column {column:?}: {why}")).of_columns([column])
@@ -152,11 +173,24 @@ struct IdKeys<K> {
     spread: Vec<u32>,
 }
 
+type ToKeys<K> = fn(&ArrayRef) -> Result<IdKeys<K>, ArrowError>;
+
+/// Floating point as the integers of its bits: equal numbers are equal, NaN is null. Other values are unchanged.
+fn bits_of_floats(array: &ArrayRef, _: u64) -> Result<ArrayRef, ArrowError> {
+    if !array.data_type().is_floating() {
+        return Ok(array.clone());
+    }
+    let mut values = Vec::with_capacity(array.len());
+    as_f64(array, &mut values).map_err(ArrowError::ComputeError)?;
+    let bits = values.iter().map(|v| (!v.is_nan()).then_some((v + 0.0).to_bits() as i64));
+    Ok(Arc::new(bits.collect::<Int64Array>()))
+}
+
 fn is_integer(data_type: &DataType) -> bool {
     data_type.is_integer() || matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
 }
 
-fn integer_keys(array: &ArrayRef) -> Result<IdKeys<u64>, arrow::error::ArrowError> {
+fn integer_keys(array: &ArrayRef) -> Result<IdKeys<u64>, ArrowError> {
     // Any injective map to u64 that keeps the order.
     let keys: Vec<u64> = if *array.data_type() == DataType::UInt64 {
         array.as_primitive::<UInt64Type>().iter().flatten().collect()
@@ -168,7 +202,7 @@ fn integer_keys(array: &ArrayRef) -> Result<IdKeys<u64>, arrow::error::ArrowErro
     Ok(IdKeys { keys, spread })
 }
 
-fn hashed_keys(array: &ArrayRef) -> Result<IdKeys<u128>, arrow::error::ArrowError> {
+fn hashed_keys(array: &ArrayRef) -> Result<IdKeys<u128>, ArrowError> {
     let keys: Vec<u128> = id_keys(array)?.into_iter().flatten().collect();
     let spread = keys.iter().map(|k| *k as u32).collect();
     Ok(IdKeys { keys, spread })

@@ -26,13 +26,13 @@ mod widen;
 
 pub(crate) use self::cloud::Ahead;
 pub(crate) use self::column::{ColumnReader, as_f64, fault};
-pub(crate) use self::csv::CsvInput;
 pub use self::csv::{CsvHeader, CsvOptions};
+pub(crate) use self::csv::{CsvInput, WrittenValue, written_value};
 pub(crate) use self::facts::FooterRange;
 pub use self::file::Access;
 pub(crate) use self::file::{BATCH_ROWS, ReadContent, read_at, write_at};
 pub(crate) use self::id_keys::{id_type, is_whole_id, whole_ids};
-pub(crate) use self::ids::{IdFindings, IdStream, check_ids};
+pub(crate) use self::ids::{IdFindings, IdStream, check_ids, count_repeated};
 pub(crate) use self::join::{JoinCounts, OtherTable};
 pub(crate) use self::kind::ValueKind;
 pub(crate) use self::overlap::overlap;

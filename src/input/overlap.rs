@@ -5,7 +5,7 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use super::id_keys::id_keys;
+use super::id_keys::{id_keys, whole_ids};
 use super::ids::{KEY_BYTES, each_array};
 use super::source::{RowGroup, Source, SourceFile};
 use crate::error::Result;
@@ -45,7 +45,7 @@ pub(crate) fn overlap(source: &Source, column: usize, memory: u64, watch: Watch<
         watch.check()?;
         let ids_of = |&group: &RowGroup| {
             let mut found: Vec<(u128, u32)> = Vec::new();
-            each_array(source, group, column, |ids| {
+            each_array(source, group, column, whole_ids, |ids| {
                 let keys = id_keys(ids)?.into_iter().flatten().filter(|key| key % rounds == round);
                 found.extend(keys.map(|key| (key, of_file[group.file])));
                 Ok(())

@@ -27,6 +27,7 @@ tests!(
     whole_numbers_beyond_2_to_53,
     decimals_and_times_to_the_last_digit,
     bounds_are_compared_by_value,
+    values_that_must_be_unique_need_not_be_whole,
     faults_of_a_file_of_expectations,
     hostile_names_and_values,
     the_page_stands_alone,
@@ -489,6 +490,29 @@ fn decimals_and_times_to_the_last_digit() {
     assert_eq!(ends("nanos"), json!(["2026-10-01 13:05:09", "2026-10-01 13:05:09.000000003"]));
     assert_eq!(of("nanos")["distinct"], 4);
     assert_eq!(of("micros")["counts"], json!([["2026-10-01 13:05:09", 20], ["2026-10-01 13:05:09.25", 20]]));
+}
+
+fn values_that_must_be_unique_need_not_be_whole() {
+    let w = Workshop::new();
+    let table = [
+        ("id", i64s(0..8)),
+        ("rate", some_f64s([0.5, -0.0, f64::NAN, 1e17, 0.0, f64::NAN, 0.25, f64::INFINITY].map(Some))),
+        ("price", decimals((0..8).map(|i| (i != 2).then_some(50 * (i % 7))), 10, 2)),
+        ("wide", decimals((0..8).map(|i| Some(10i128.pow(30) + i / 2)), 38, 2)),
+        ("big", i64s((0..8).map(|i| ODD - i))),
+        ("moment", Arc::new((0..8).map(|i| Some(ODD * 100 - i)).collect::<TimestampNanosecondArray>()) as ArrayRef),
+    ];
+    write(&w.path("a.parquet"), &table);
+    let names = table.iter().map(|(name, _)| format!("columns.{name}.unique = true\n"));
+    std::fs::write(w.path("e.toml"), names.collect::<String>()).unwrap();
+    let ran = Ran::from(hyades(["check", &w.text("a.parquet"), "--expect", &w.text("e.toml"), "--id", "id"]));
+    let breaches = "\
+3 of 6 expectations are broken:
+  \"price\", unique: 1 rows repeat a value of an earlier row
+  \"rate\", unique: 1 rows repeat a value of an earlier row
+  \"wide\", unique: 4 rows repeat a value of an earlier row
+";
+    ran.is_refused(3, &[breaches]);
 }
 
 fn bounds_are_compared_by_value() {

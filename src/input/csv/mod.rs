@@ -17,6 +17,7 @@ mod seen;
 mod split;
 mod stream;
 mod write;
+mod written;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -31,6 +32,7 @@ use self::pass::{CsvTable, SurveyedTable};
 use self::report::tell;
 use self::seen::{ColumnSeen, CsvType, SettledColumn, SettledColumns};
 use self::write::{FileEnd, ParquetUse, RowWriter};
+pub(crate) use self::written::{WrittenValue, written_value};
 use super::file::RangeFile;
 use super::folders::{holds_parquet, is_csv};
 use super::place::{ConvertedFile, FoundFile, discover};

@@ -239,7 +239,7 @@ impl Lookup {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Float64Array, Int32Array, StringArray};
+    use arrow::array::{Float64Array, Int32Array, Int64Array, StringArray};
 
     use super::*;
 
@@ -307,6 +307,9 @@ mod tests {
         let floats = of(Arc::new(Float64Array::from(vec![Some(1.0), Some(-20.0), None, Some(f64::NAN), Some(2.5)])));
         assert_eq!(floats, (vec!["1".to_owned(), "-20".into(), "2.5".into()], 2));
         assert_eq!(of(Arc::new(Int32Array::from(vec![1, -20]))).0, floats.0[..2]);
+        // Beyond 2^53, where f64 has no odd numbers.
+        let big = vec![9_007_199_254_740_992, 9_007_199_254_740_993];
+        assert_eq!(of(Arc::new(Int64Array::from(big))).0, ["9007199254740992", "9007199254740993"]);
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub struct ColumnChoice {
     /// Factor of the scaled values: with 2, a column counts twice in distances. Default 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
-    /// Numbers that stand for "unknown", such as 999 or -1. They become missing values.
+    /// Numbers that stand for "unknown", such as 999 or -1. They become missing values. Compared as doubles: beyond
+    /// 2^53 a number also stands for its nearest neighbours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentinels: Option<Vec<f64>>,
     /// Whether to add a feature NAME_missing: 1 where the value is missing, else 0. Default false.
