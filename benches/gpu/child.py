@@ -1,4 +1,4 @@
-"""Runs a program with a limit: seconds and what it printed, or why there is no result."""
+"""Runs a program until a deadline: seconds and what it printed, or why there is no result."""
 
 import os
 import signal
@@ -6,6 +6,10 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+
+# Where `time.perf_counter` ends every program, whatever its own limit is.
+deadline = float("inf")
 
 
 class Failed(Exception):
@@ -20,9 +24,11 @@ class Done:
     errors: str
 
 
-def run(command: list, env: dict, limit: float, may_fail: bool = False) -> Done:
-    """Raises `Failed` after `limit` seconds, if the program cannot start, and, unless it `may_fail`, if it fails."""
+def run(command: list, env: dict, limit: float = float("inf"), may_fail: bool = False) -> Done:
+    """Raises `Failed` at the deadline and after `limit` seconds, if the program cannot start, and, unless it
+    `may_fail`, if it fails."""
     command, start = list(map(str, command)), time.perf_counter()
+    limit = max(min(limit, deadline - start), 0.1)
     name = Path(command[0]).name
     try:
         child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -30,7 +36,7 @@ def run(command: list, env: dict, limit: float, may_fail: bool = False) -> Done:
     except OSError as why:
         raise Failed(f"{name}: {why}") from None
     try:
-        out, errors = child.communicate(timeout=max(limit, 0.1))
+        out, errors = child.communicate(timeout=None if limit == float("inf") else limit)
     except BaseException as stopped:
         # The group, so that nothing it started keeps the GPU busy.
         os.killpg(child.pid, signal.SIGKILL)

@@ -30,16 +30,16 @@ class Hyades:
     def knows(self, option: str) -> bool:
         return option in child.run([self.program, "bench", "--help"], self.env, 20).out
 
-    def synth(self, file: Path, rows: int, features: int, limit: float) -> float:
+    def synth(self, file: Path, rows: int, features: int) -> float:
         """Makes a bank; seconds."""
         done = child.run([self.program, "synth", "--rows", rows, "--features", features, "--segments", SEGMENTS,
-                          "--seed", "1", "--out", file, "-q"], self.env, limit)
+                          "--seed", "1", "--out", file, "-q"], self.env)
         return done.seconds
 
     def first_columns(self, features: int) -> str:
         """Names of the first features of any bank, which are the same whatever comes after them."""
         file, out = self.folder / "names.parquet", self.folder / "names"
-        self.synth(file, 1000, features, 30)
+        self.synth(file, 1000, features)
         child.run([self.program, "fit", file, "--k", "2", "--out", out, "--backend", "cpu", "-q",
                    *self.every_feature([])], self.env, 30)
         model = json.loads((out / "model.json").read_text())["model"]
@@ -48,7 +48,7 @@ class Hyades:
     def every_feature(self, options: list) -> list:
         return ["--include", PROTECTED] if "--features" not in options and self.knows("--include") else []
 
-    def bench(self, file: Path, cell: Cell, backends: str, options: list, limit: float) -> dict:
+    def bench(self, file: Path, cell: Cell, backends: str, options: list) -> dict:
         """The JSON of `hyades bench`, also where its backends disagree."""
         out = self.folder / "bench.json"
         out.unlink(missing_ok=True)
@@ -58,17 +58,17 @@ class Hyades:
             command += ["--device", self.device]
         if self.price_per_hour is not None and self.knows("--price-per-hour"):
             command += ["--price-per-hour", self.price_per_hour]
-        done = child.run(command, self.env, limit, may_fail=True)
+        done = child.run(command, self.env, may_fail=True)
         if not out.exists():
             raise child.Failed(child.complaint("hyades", done))
         return json.loads(out.read_text())
 
-    def full_passes(self, file: Path, cell: Cell, columns: str | None, backend: str, repeat: int, passes: int,
-                    limit: float) -> dict:
+    def full_passes(self, file: Path, cell: Cell, columns: str | None, backend: str, repeat: int,
+                    passes: int) -> dict:
         """Every distance in each of so many passes, from rows drawn at random and refined on a sample."""
         options = ["--repeat", repeat, "--max-iter", passes, "--tol", "0", "--init", "random", "--n-init", "1",
                    "--seed", "1", "--no-skipping"]
-        return self.bench(file, cell, backend, options + (["--features", columns] if columns else []), limit)
+        return self.bench(file, cell, backend, options + (["--features", columns] if columns else []))
 
 
 def stages(run: dict) -> dict[str, float]:

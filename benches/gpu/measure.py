@@ -1,4 +1,4 @@
-"""Hyades and its rivals on a GPU, within so many minutes. See README.md.
+"""Hyades and its rivals on a GPU, within so many seconds. See README.md.
 
     python3 benches/gpu/measure.py --kit kit --folder /tmp/hyades --json gpu.json --markdown gpu.md
 
@@ -8,6 +8,7 @@ disagree, with 4 if there is no GPU that Hyades can use.
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -31,6 +32,8 @@ BANK_BYTES, LABEL_BYTES = 2.6, 20
 # Mesa's software device, for trials, ends the loops of an invocation after 65,535 rounds, whatever is still to do. The
 # integer definition of a row takes a little more than one round for each feature of each centroid.
 SOFTWARE_ROUNDS = 50_000
+# The run ends within these by default: a minute less than ten, for what comes before and after it.
+SECONDS = 540
 HERE = Path(__file__).parent
 
 
@@ -43,9 +46,9 @@ class Results:
 
     def __init__(self, given: argparse.Namespace):
         self.given = given
-        self.all = {"when": datetime.now().isoformat("T", "minutes"), "minutes": given.minutes,
+        self.all = {"when": datetime.now().isoformat("T", "minutes"), "limit_s": given.seconds,
                     "rows_factor": given.rows_factor, "passes": given.passes, "repeat": given.repeat, "machine": {},
-                    "checks": {}, "cells": {}, "left_out": [], "failed": [], "seconds": 0.0}
+                    "checks": {}, "cells": {}, "skipped": [], "failed": [], "seconds": 0.0}
 
     def cell(self, cell: Cell) -> dict:
         begin = {"rows": cell.rows, "features": cell.features, "k": cell.k, "hyades": None, "cpu": None, "rivals": {}}
@@ -60,7 +63,7 @@ class Results:
 
 
 class Run:
-    """Does one task after the other: each only if it fits, none for longer than there is time."""
+    """Does one task after the other: each only if it fits. At the deadline `child` ends what still runs."""
 
     def __init__(self, given: argparse.Namespace, pace: Pace, results: Results):
         self.given, self.pace, self.results = given, pace, results
@@ -90,13 +93,13 @@ class Run:
                                 for device in doctor["devices"])
 
     def attempt(self, what: str, parts: list[tuple[str, float]], work) -> bool:
-        """Whether `work`, which gets a limit in seconds, was done; if not, the results say why."""
+        """Whether `work` was done; if not, the results say why."""
         if why := self.pace.why_not(parts):
-            self.leave_out(what, why)
+            self.skip(what, why)
             return False
         self.say(f"{what} (some {self.pace.estimate(parts):.0f} s)")
         try:
-            work(self.pace.left())
+            work()
         except child.Failed as why:
             self.say(f"  FAILED: {why}")
             self.results.all["failed"].append({"what": what, "why": str(why)})
@@ -106,15 +109,17 @@ class Run:
             self.results.write()
         return True
 
-    def leave_out(self, what: str, why: str) -> None:
-        self.say(f"{what}: left out: {why}")
-        self.results.all["left_out"].append({"what": what, "why": why})
+    def skip(self, what: str, why: str) -> None:
+        # A bank is asked for by every fit of its cells.
+        if all(one["what"] != what for one in self.results.all["skipped"]):
+            self.say(f"{what}: skipped: {why}")
+            self.results.all["skipped"].append({"what": what, "why": why})
 
     def too_long(self, cell: Cell, what: str) -> bool:
         """Whether a software device would give wrong answers."""
         if not self.software or cell.features * cell.k < SOFTWARE_ROUNDS:
             return False
-        self.leave_out(what, "a software device ends its loops too early for so many centroids")
+        self.skip(what, "a software device ends its loops too early for so many centroids")
         return True
 
     def check(self, cell: Cell) -> None:
@@ -123,11 +128,11 @@ class Run:
             return
         file = self.given.folder / "check.parquet"
 
-        def work(limit):
-            took = self.hyades.synth(file, cell.rows, cell.features, limit)
+        def work():
+            took = self.hyades.synth(file, cell.rows, cell.features)
             self.pace.learn("synth", cell.values, took)
             options = ["--max-iter", CHECK_PASSES, "--tol", "0", "--init", "random", "--n-init", "1"]
-            found = self.hyades.bench(file, cell, "cpu,gpu", options, self.pace.left())
+            found = self.hyades.bench(file, cell, "cpu,gpu", options)
             self.results.all["checks"][str(cell)] = {
                 "rows": found["rows"], "features": found["features"], "k": found["k"], "agree": found["agree"],
                 "labels": [run["labels_blake3"] for run in found["runs"]],
@@ -148,11 +153,11 @@ class Run:
         file, values = self.given.folder / f"bank-{short(cell.rows)}x{features}.parquet", cell.rows * features
         what = f"bank {short(cell.rows)} x {features}"
         if not self.room(int(values * BANK_BYTES), cell.rows):
-            self.leave_out(what, f"not enough room in {self.given.folder}")
+            self.skip(what, f"not enough room in {self.given.folder}")
             return False
 
-        def work(limit):
-            took = self.hyades.synth(file, cell.rows, features, limit)
+        def work():
+            took = self.hyades.synth(file, cell.rows, features)
             self.pace.learn("synth", values, took)
             self.results.all.setdefault("banks", {})[f"{short(cell.rows)}x{features}"] = {
                 "seconds": took, "bytes": file.stat().st_size}
@@ -182,17 +187,16 @@ class Run:
         if backend == "gpu" and self.too_long(cell, what):
             return
         if not self.bank(cell):
-            return self.leave_out(what, "its bank is not there")
+            return self.skip(what, "its bank is not there")
         repeat = given.repeat if backend == "gpu" else 1
         full = max(other.features for other in given.cells if other.rows == rows)
         passes, result = repeat * given.passes * cell.work, self.results.cell(cell)
 
-        def work(limit):
+        def work():
             if cell.features < full and cell.features not in self.columns:
                 self.columns[cell.features] = self.hyades.first_columns(cell.features)
             columns = self.columns[cell.features] if cell.features < full else None
-            found = self.hyades.full_passes(self.banks[rows], cell, columns, backend, repeat, given.passes,
-                                            self.pace.left())
+            found = self.hyades.full_passes(self.banks[rows], cell, columns, backend, repeat, given.passes)
             run, = found["runs"]
             in_passes = hyades.passes_seconds(run)
             self.pace.learn(f"{backend} rest", repeat * cell.values, repeat * (run["seconds"] - in_passes))
@@ -217,14 +221,14 @@ class Run:
     def rival(self, cell: Cell, name: str) -> None:
         what, given = f"{cell}: {report.SPOKEN[name]}", self.given
         if self.failures.get(name, 0) >= 2:
-            return self.leave_out(what, "it failed twice before")
+            return self.skip(what, "it failed twice before")
         rivals, passes = self.results.cell(cell)["rivals"], given.passes * cell.work
 
-        def work(limit):
+        def work():
             command = [sys.executable, HERE / "rivals.py", name, cell.rows, cell.features, cell.k, given.passes,
                        given.rivals_device]
             try:
-                done = child.run(command, self.machine.env, min(limit, given.rival_limit))
+                done = child.run(command, self.machine.env, given.rival_limit)
             except child.Failed as why:
                 self.failures[name] = self.failures.get(name, 0) + 1
                 rivals[name] = {"failed": str(why)}
@@ -243,16 +247,15 @@ class Run:
         self.make_ready()
         for cell in given.checks:
             self.check(cell)
-        # What is worth most first; what the machine has time for last.
+        # What tells most first; what there may be no time for last.
         for cell in given.cells:
             self.fit(cell, "gpu")
+            self.fit(cell, "cpu")
             for name in (n for n in given.rivals if n != "fastkmeans"):
                 self.rival(cell, name)
-        for cell in given.cells:
-            if "fastkmeans" in given.rivals:
+        if "fastkmeans" in given.rivals:
+            for cell in given.cells:
                 self.rival(cell, "fastkmeans")
-        for cell in given.cells:
-            self.fit(cell, "cpu")
 
 
 def arguments() -> argparse.Namespace:
@@ -264,9 +267,12 @@ def arguments() -> argparse.Namespace:
     add("--folder", type=Path, required=True, help="for banks and all that is unpacked: some 20 GB, removed at the end")
     add("--json", type=Path, required=True, help="results")
     add("--markdown", type=Path, help="tables of the results")
-    add("--minutes", type=float, default=8, help="the run ends within these (default 8)")
+    add("--seconds", type=float, default=float(os.environ.get("HYADES_KIT_SECONDS", SECONDS)),
+        help=f"the run ends within these (default HYADES_KIT_SECONDS, else {SECONDS})")
     add("--cells", type=comma(Cell.parse), default=comma(Cell.parse)(",".join(CELLS)),
-        help=f"the most valuable first (default {','.join(CELLS)})")
+        help=f"those that tell most first (default {','.join(CELLS)})")
+    add("--trial", action="store_true", help="try all steps without a GPU, on Mesa's software device: the same as "
+        "--rows-factor 0.0005 --device llvmpipe --rivals-device cpu")
     add("--rows-factor", type=float, default=1.0, help="all cells with so many times the rows, for a trial")
     add("--rivals", type=comma(str), default=RIVALS, help=f"of {','.join(RIVALS)} (default all)")
     add("--rivals-device", default="cuda", help="as torch names it; cpu to try (default cuda)")
@@ -276,6 +282,8 @@ def arguments() -> argparse.Namespace:
     add("--repeat", type=int, default=2, help="times Hyades does each fit; the fastest counts (default 2)")
     add("--price-per-hour", type=float, help="of the machine, for the cost of a million rows")
     given = parser.parse_args()
+    if given.trial:
+        given.rows_factor, given.device, given.rivals_device = 0.0005, "llvmpipe", "cpu"
     if wrong := set(given.rivals) - set(RIVALS):
         parser.error(f"{', '.join(sorted(wrong))}: no such rivals; there are {', '.join(RIVALS)}")
     given.checks = [Cell.parse(text).scaled(min(1.0, 100 * given.rows_factor)) for text in CHECKS]
@@ -291,7 +299,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     given.folder = Path(tempfile.mkdtemp(prefix="measure-", dir=given.folder))
     results = Results(given)
-    run, code = Run(given, Pace(given.minutes), results), 0
+    run, code = Run(given, Pace(given.seconds), results), 0
+    child.deadline = run.pace.deadline()
     try:
         run.all()
     except Disagreement as why:

@@ -20,21 +20,25 @@ GUESSES = {
 }
 # An estimate may be this many times too low.
 CARE = 1.25
-# Seconds kept to write the results.
-KEPT = 4.0
+# Seconds kept to write the results and to remove the banks.
+KEPT = 10.0
 
 
 class Pace:
-    def __init__(self, minutes: float):
-        self.start, self.seconds = time.perf_counter(), minutes * 60
+    def __init__(self, seconds: float):
+        self.start, self.seconds = time.perf_counter(), seconds
         self.known: dict[str, tuple[float, float]] = {}
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.start
 
+    def deadline(self) -> float:
+        """Until when tasks may run, by `time.perf_counter`."""
+        return self.start + self.seconds - KEPT
+
     def left(self) -> float:
         """What tasks may still take together."""
-        return self.seconds - KEPT - self.elapsed()
+        return self.deadline() - time.perf_counter()
 
     def learn(self, kind: str, units: float, seconds: float) -> None:
         """The largest task of a kind counts, as small ones are mostly beginnings and ends."""
@@ -51,7 +55,7 @@ class Pace:
         return max(rate, guess) if 20 * size < units else rate
 
     def why_not(self, parts: list[tuple[str, float]]) -> str | None:
-        """Why a task is left out, or nothing."""
+        """Why a task is skipped, or nothing."""
         needs, left = self.estimate(parts), self.left()
         if needs * CARE <= left:
             return None

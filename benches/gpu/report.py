@@ -11,7 +11,7 @@ def markdown(results: dict) -> str:
     if results["cells"]:
         sections += ["### Full passes\n\n" + passes(results), "### The whole job\n\n" + jobs(results)]
     for title, text in (("Kernels", kernels(results)), ("The rivals' labels", labels(results)),
-                        ("Left out", left_out(results))):
+                        ("Skipped", skipped(results))):
         if text:
             sections.append(f"### {title}\n\n{text}")
     return "\n\n".join(sections) + "\n"
@@ -25,7 +25,7 @@ def heading(results: dict) -> str:
     devices = "; ".join(device["details"] for device in m["doctor"]["devices"]) or "none"
     parts = [f"{m['gpu'] or 'no NVIDIA GPU'}; {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, "
              f"{m['system']}, kernel {m['kernel']}. {known}, Python {m['python']}. Hyades' devices: {devices}.",
-             f"{results['when']}, {results['seconds']:.0f} s of {results['minutes'] * 60:.0f}; "
+             f"{results['when']}, {results['seconds']:.0f} s of {results['limit_s']:.0f}; "
              f"{results['passes']} full passes, Hyades the fastest of {results['repeat']} fits."]
     if results["rows_factor"] != 1:
         parts.append(f"**A trial: all cells with {results['rows_factor']:g} times their rows.**")
@@ -117,8 +117,8 @@ def labels(results: dict) -> str:
     return note + "\n\n" + table(["", "arithmetic", "labels that differ", "compared"], rows) if rows else ""
 
 
-def left_out(results: dict) -> str:
-    lines = [f"- {one['what']}: {one['why']}" for one in results["left_out"]]
+def skipped(results: dict) -> str:
+    lines = [f"- {one['what']}: {one['why']}" for one in results["skipped"]]
     return "\n".join(lines + [f"- {one['what']}: **failed**: {one['why']}" for one in results["failed"]])
 
 

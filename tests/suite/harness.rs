@@ -1,6 +1,6 @@
 //! Shared by all tests: registration, scratch folders, the command, the GPU.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
 
@@ -37,14 +37,15 @@ pub(crate) fn gpu_device() -> Option<usize> {
     })
 }
 
-fn gpu_is_required() -> bool {
-    std::env::var_os("HYADES_REQUIRE_GPU").is_some_and(|v| v == "1")
+/// Whether a variable forbids to ignore tests.
+fn is_required(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|v| v == "1")
 }
 
 /// A test that needs a GPU: ignored if there is none, or failed if one is required.
 pub(crate) fn gpu_test(name: &str, run: impl FnOnce(usize) + Send + 'static) -> Trial {
     let device = gpu_device();
-    let ignored = device.is_none() && !gpu_is_required();
+    let ignored = device.is_none() && !is_required("HYADES_REQUIRE_GPU");
     Trial::test(name, move || match device {
         Some(device) => {
             run(device);
@@ -78,14 +79,42 @@ pub(crate) fn python_test(name: &str, run: impl FnOnce(&str) + Send + 'static) -
     Trial::test(name, test).with_ignored_flag(is_without_python())
 }
 
+/// The file that names SwiftShader's Vulkan driver: the one in HYADES_SWIFTSHADER, or one of an installed Chromium.
+fn swiftshader() -> Option<PathBuf> {
+    let named = std::env::var_os("HYADES_SWIFTSHADER").map(PathBuf::from);
+    let folders = ["/usr/lib/chromium", "/usr/lib64/chromium-browser", "/opt/google/chrome"];
+    let installed = folders.map(|folder| Path::new(folder).join("vk_swiftshader_icd.json"));
+    named.into_iter().chain(installed).find(|file| file.is_file())
+}
+
+/// A test that needs SwiftShader, given its driver: ignored if there is none, or failed if it is required.
+pub(crate) fn swiftshader_test(name: &str, run: impl FnOnce(&Path) + Send + 'static) -> Trial {
+    let driver = swiftshader();
+    let ignored = driver.is_none() && !is_required("HYADES_REQUIRE_SWIFTSHADER");
+    Trial::test(name, move || match driver {
+        Some(driver) => {
+            run(&driver);
+            Ok(())
+        }
+        None => Err(Failed::from("HYADES_REQUIRE_SWIFTSHADER=1, but Chromium's vk_swiftshader_icd.json is not there")),
+    })
+    .with_ignored_flag(ignored)
+}
+
 /// Prints why tests were ignored.
-#[allow(clippy::print_stdout, reason = "beside the harness's own lines")]
+#[allow(clippy::print_stderr, reason = "beside the harness's own lines")]
 pub(crate) fn explain_ignored() {
-    if gpu_device().is_none() && !gpu_is_required() {
-        println!("GPU tests were ignored: no Vulkan device can be opened (Debian: apt install mesa-vulkan-drivers)");
+    if gpu_device().is_none() && !is_required("HYADES_REQUIRE_GPU") {
+        eprintln!("GPU tests were ignored: no Vulkan device can be opened (Debian: apt install mesa-vulkan-drivers)");
+    }
+    if swiftshader().is_none() && !is_required("HYADES_REQUIRE_SWIFTSHADER") {
+        eprintln!(
+            "SwiftShader tests were ignored: Chromium, which brings this software GPU, is not installed (Debian: apt \
+             install chromium-common, or name its vk_swiftshader_icd.json in HYADES_SWIFTSHADER)"
+        );
     }
     if is_without_python() {
-        println!("tests with NumPy were ignored: HYADES_WITHOUT_PYTHON=1");
+        eprintln!("tests with NumPy were ignored: HYADES_WITHOUT_PYTHON=1");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The test suite: one binary, whose harness can show a test as ignored at run time. GPU tests need a Vulkan device;
-//! where there is none they are shown as ignored, and with HYADES_REQUIRE_GPU=1 they fail. One test needs Python with
-//! NumPy and pyarrow: it fails where they are missing, and with HYADES_WITHOUT_PYTHON=1 is shown as ignored.
+//! where there is none they are shown as ignored, and with HYADES_REQUIRE_GPU=1 they fail; those on SwiftShader need
+//! Chromium's driver, which HYADES_REQUIRE_SWIFTSHADER=1 requires. One test needs Python with NumPy and pyarrow: it fails
+//! where they are missing, and with HYADES_WITHOUT_PYTHON=1 is shown as ignored.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -49,6 +50,7 @@ mod sources;
 mod speech;
 #[cfg(feature = "cloud")]
 mod store;
+mod swiftshader;
 mod tables;
 mod types;
 mod values;
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         golden::tests(),
         bad_setting::tests(),
         device::tests(),
+        swiftshader::tests(),
         extremes::tests(),
         types::tests(),
         values::tests(),
