@@ -2,6 +2,7 @@
 //! and verifies that the results agree.
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -11,6 +12,7 @@ use crate::backend::{DeviceCeilings, KernelWork};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Watch};
 use crate::job::{self, FitRequest, PassRecord, StageTime};
+use crate::output::NewFiles;
 
 /// A fit to time, and the price of the machine that runs it.
 #[derive(Debug, Clone)]
@@ -124,10 +126,11 @@ pub struct BenchRun {
 
 /// Runs every contender `repeat` times, in turn, and keeps each one's fastest.
 ///
-/// Each fit writes what its own request asks for: nothing, if it names no folder.
+/// Each fit writes what its own request asks for: nothing, if it names no folder. The report is also written to the
+/// file `json`, if there is one.
 ///
 /// # Errors
-/// Those of the fits.
+/// Those of the fits; a file that a fit reads, or that cannot be written.
 ///
 /// # Examples
 /// ```no_run
@@ -146,17 +149,20 @@ pub struct BenchRun {
 ///     },
 ///     price: None,
 /// };
-/// let report = run(&[on(BackendKind::Cpu), on(BackendKind::Gpu)], 3, &Silent, &AtomicBool::new(false))?;
+/// let report = run(&[on(BackendKind::Cpu), on(BackendKind::Gpu)], 3, None, &Silent, &AtomicBool::new(false))?;
 /// assert!(report.agree);
 /// # Ok::<(), hyades::Error>(())
 /// ```
 pub fn run(
     contenders: &[Contender],
     repeat: usize,
+    json: Option<&Path>,
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<BenchReport> {
     let first = &contenders.first().ok_or_else(|| Error::usage("no backend to compare".into()))?.fit;
+    let mut files = NewFiles::default();
+    json.map_or(Ok(()), |path| files.add(path, &first.arguments()))?;
     let (ceilings, threads) = first.resources.install(|| Ok((Ceilings::measure(), rayon::current_num_threads())))?;
     let mut runs: Vec<Option<BenchRun>> = vec![None; contenders.len()];
     let (mut rows, mut features) = (0, 0);
@@ -176,7 +182,7 @@ pub fn run(
     measure_devices(&mut runs, fits, Watch::new(observer, stop))?;
     let same = |a: &BenchRun, b: &BenchRun| a.labels_blake3 == b.labels_blake3 && a.model_blake3 == b.model_blake3;
     let agree = runs.windows(2).all(|w| same(&w[0], &w[1]));
-    Ok(BenchReport {
+    let report = BenchReport {
         hyades_version: env!("CARGO_PKG_VERSION"),
         rows,
         features,
@@ -185,7 +191,12 @@ pub fn run(
         ceilings,
         runs,
         agree,
-    })
+    };
+    if let Some(path) = json {
+        files.text(path, &(report.to_json()? + "\n"))?;
+        files.commit()?;
+    }
+    Ok(report)
 }
 
 /// Adds the ceilings of the GPUs, each measured once. The devices are opened only for this: the fits are done.
@@ -264,6 +275,14 @@ impl BenchReport {
             "gpu" => run.device_ceilings.map(|c| (c.gflops, c.copy_gbs)),
             _ => Some((self.ceilings.gflops, self.ceilings.read_gbs)),
         }
+    }
+
+    /// The report as JSON.
+    ///
+    /// # Errors
+    /// None expected: the report is plain data.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string_pretty(self).map_err(|e| Error::Internal(e.to_string()))
     }
 
     /// Fails if the backends did not agree, which is a fault of the program.

@@ -162,11 +162,14 @@ pub(super) struct BenchArgs {
     /// one number for all backends, or one for each, such as cpu=0.10,gpu=2.5
     #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     price_per_hour: Option<Prices>,
-    /// Also write the results to this file
-    #[arg(long, value_name = "FILE")]
-    pub(super) json: Option<PathBuf>,
     #[command(flatten)]
     request: FitRequest,
+}
+
+/// The fits to compare, and the file for the report.
+pub(super) struct Contest {
+    pub(super) contenders: Vec<Contender>,
+    pub(super) json: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -241,11 +244,12 @@ impl PlanArgs {
 
 impl BenchArgs {
     /// The fits to compare; each writes to a folder in `scratch` named after its backend.
-    pub(super) fn contenders(&self, scratch: &Path) -> Result<Vec<Contender>> {
+    pub(super) fn contest(&self, scratch: &Path) -> Result<Contest> {
         if self.request.output.out.is_some() {
             return Err(Error::usage("bench keeps no labels: leave --out out".into()));
         }
-        let fit = over(self.request.clone(), self.config.as_deref())?;
+        let mut fit = over(self.request.clone(), self.config.as_deref())?;
+        let json = fit.output.json.take();
         let backends = self.backends(&fit);
         if let Some(prices) = &self.price_per_hour {
             prices.check(&backends)?;
@@ -254,7 +258,7 @@ impl BenchArgs {
             let price = self.price_per_hour.as_ref().and_then(|prices| prices.of(backend));
             Contender { fit: on(fit.clone(), backend, scratch.join(backend.name())), price }
         };
-        Ok(backends.into_iter().map(contender).collect())
+        Ok(Contest { contenders: backends.into_iter().map(contender).collect(), json })
     }
 
     /// By default the CPU, plus a GPU if one was named or a real one exists.
@@ -295,5 +299,27 @@ impl SynthArgs {
         spec.compression = self.compression;
         spec.row_group_rows = self.row_group_rows.unwrap_or(spec.row_group_rows);
         spec.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    /// clap checks this in debug builds only.
+    fn no_option_twice(command: &Command) {
+        let mut seen = HashSet::new();
+        let twice = command.get_arguments().find(|argument| !seen.insert(argument.get_id().clone()));
+        assert!(twice.is_none(), "{}: {twice:?}", command.get_name());
+        command.get_subcommands().for_each(no_option_twice);
+    }
+
+    #[test]
+    fn every_option_is_defined_once() {
+        no_option_twice(&Arguments::command());
     }
 }

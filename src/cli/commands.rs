@@ -11,7 +11,7 @@ use hyades::model::Model;
 use hyades::profile::ProfileReport;
 use hyades::{Result, bench as benchmark, check as examine, doctor as examination, synth as bank};
 
-use super::args::{BenchArgs, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
+use super::args::{BenchArgs, Contest, DoctorArgs, FitArgs, PlanArgs, SynthArgs};
 use super::console::Console;
 use super::fmt::{bytes, seconds, thousands, wrapped};
 use super::report;
@@ -134,12 +134,13 @@ pub(super) fn check(request: &CheckRequest, console: &Console) -> Result<()> {
 
 pub(super) fn bench(args: BenchArgs, console: &Console) -> Result<()> {
     let scratch = tempfile::tempdir().map_err(|e| hyades::Error::io("write in", &std::env::temp_dir(), &e))?;
-    let contenders = args.contenders(scratch.path())?;
-    let report = benchmark::run(&contenders, args.repeat.max(1), console.observer.as_ref(), &console.stop)?;
-    say!("{}", super::bench::table(&report))?;
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report).map_err(|e| hyades::Error::Internal(e.to_string()))?;
-        hyades::output::publish_text(path, &(text + "\n"))?;
+    let Contest { contenders, json } = args.contest(scratch.path())?;
+    let file = json.as_deref().filter(|path| path.as_os_str() != "-");
+    let report = benchmark::run(&contenders, args.repeat.max(1), file, console.observer.as_ref(), &console.stop)?;
+    if json.is_some() && file.is_none() {
+        say!("{}", report.to_json()?)?;
+    } else {
+        say!("{}", super::bench::table(&report))?;
     }
     report.verdict()
 }

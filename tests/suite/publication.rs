@@ -254,6 +254,7 @@ fn no_argument_is_overwritten() {
     let twice = ["check", &input, "--json", &w.text("r"), "--report", &w.text("r")];
     Ran::from(hyades(twice)).is_refused(2, &["is named for two outputs"]);
     refused(&["check", &input, "--keys", &keys, "--report", &keys]);
+    refused(&["bench", &input, "--k", "3", "--backends", "cpu", "--json", &input]);
     Ran::from(hyades(["recipe", "apply", &model, &input, "--out", &model])).is_refused(2, &[&model]);
     // What a run reads in the folder that it would replace.
     fs::write(w.out().join("recipe.toml"), "[defaults]\n").unwrap();

@@ -148,7 +148,7 @@ impl FitRequest {
     }
 
     /// The files, folders and patterns that it reads.
-    pub(in crate::job) fn arguments(&self) -> Vec<PathBuf> {
+    pub(crate) fn arguments(&self) -> Vec<PathBuf> {
         let mut reads = self.clone();
         (reads.output.out, reads.output.json, reads.resources.scratch) = (None, None, None);
         reads.paths().into_iter().map(|path| path.clone()).chain(self.config.clone()).collect()
