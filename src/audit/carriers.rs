@@ -4,16 +4,17 @@
 //! Ranks, so that the tails of money decide nothing, and a feature is judged alike before and after a transform. Drawn
 //! rows, since sums over all rows of every feature and attribute would cost more than the fit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::input::{ValueKind, as_f64};
-use crate::numeric::{Partial, key_of_f64, mix};
+use crate::numeric::{Partial, key_of_f64, mid_ranks, mix};
 use crate::text::beginning;
 
 /// About as many rows are drawn; of fewer, all.
@@ -94,13 +95,12 @@ impl DrawnBeside {
     /// The features by how strongly they carry an attribute, the strongest first; those in which nothing varies are
     /// left out.
     pub(super) fn carriers(&self, attribute: usize, features: &[String]) -> Vec<Carrier> {
+        let values = NumberedValues::of(self.seen.values().map(|(values, _)| values[attribute].as_ref()));
         let carrier = |(at, name): (usize, &String)| {
-            let both =
-                self.seen.values().filter_map(|(values, numbers)| Some((values[attribute].as_ref()?, numbers[at]?)));
-            let strength = strength(&both.collect::<Vec<_>>())?;
-            Some(Carrier { feature: name.clone(), strength })
+            let keys = self.seen.values().map(|(_, numbers)| numbers[at]);
+            Some(Carrier { feature: name.clone(), strength: values.strength(keys)? })
         };
-        let mut found: Vec<Carrier> = features.iter().enumerate().filter_map(carrier).collect();
+        let mut found: Vec<Carrier> = features.par_iter().enumerate().filter_map(carrier).collect();
         found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
         found
     }
@@ -123,44 +123,55 @@ fn keys(array: &ArrayRef, rows: &[usize]) -> Result<Vec<Option<u64>>, String> {
     Ok(rows.iter().map(|&i| values[i].is_finite().then(|| key_of_f64(values[i]))).collect())
 }
 
-/// How much of the ranks of the numbers the values beside them explain. None if nothing varies.
-fn strength(pairs: &[(&AttributeValue, u64)]) -> Option<f64> {
-    let ranks = ranks(&pairs.iter().map(|&(_, key)| key).collect::<Vec<_>>());
-    let mut groups: BTreeMap<&AttributeValue, (f64, f64)> = BTreeMap::new();
-    for (&(value, _), rank) in pairs.iter().zip(&ranks) {
-        let (n, sum) = groups.entry(value).or_default();
-        *n += 1.0;
-        *sum += rank;
-    }
-    let n = pairs.len() as f64;
-    let mean = (n + 1.0) / 2.0;
-    let total: f64 = ranks.iter().map(|rank| (rank - mean) * (rank - mean)).sum();
-    let is_varied = total > 0.0 && groups.len() > 1;
-    let many_numbers =
-        groups.len() > MOST_CODES && groups.keys().all(|value| matches!(value, AttributeValue::Number(_)));
-    if !many_numbers {
-        let between: f64 = groups.values().map(|(n, sum)| (sum / n - mean) * (sum / n - mean) * n).sum();
-        return is_varied.then(|| (between / total).min(1.0));
-    }
-    let key = |value: &AttributeValue| if let AttributeValue::Number(key) = value { *key } else { 0 };
-    let others = self::ranks(&pairs.iter().map(|(value, _)| key(value)).collect::<Vec<_>>());
-    let products: f64 = ranks.iter().zip(&others).map(|(a, b)| (a - mean) * (b - mean)).sum();
-    let squares: f64 = others.iter().map(|rank| (rank - mean) * (rank - mean)).sum();
-    is_varied.then(|| (products / total * (products / squares)).min(1.0))
+/// The values of an attribute as numbers.
+struct NumberedValues {
+    /// By row; None is missing.
+    rows: Vec<Option<usize>>,
+    /// How many there are.
+    different: usize,
+    /// Whether they are compared by their order.
+    by_order: bool,
 }
 
-/// Ranks from 1; equal keys share the mean of theirs.
-fn ranks(keys: &[u64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by_key(|&i| keys[i]);
-    let mut ranks = vec![0.0; keys.len()];
-    for equal in order.chunk_by(|&a, &b| keys[a] == keys[b]) {
-        // Sums of halves of integers below 2^53 are exact.
-        let below = order.partition_point(|&i| keys[i] < keys[equal[0]]);
-        let mean = below as f64 + (equal.len() as f64 + 1.0) / 2.0;
-        equal.iter().for_each(|&i| ranks[i] = mean);
+impl NumberedValues {
+    fn of<'a>(values: impl Iterator<Item = Option<&'a AttributeValue>> + Clone) -> Self {
+        let distinct: BTreeSet<&AttributeValue> = values.clone().flatten().collect();
+        let are_numbers = distinct.iter().all(|value| matches!(value, AttributeValue::Number(_)));
+        let numbers: BTreeMap<&AttributeValue, usize> = distinct.iter().enumerate().map(|(i, v)| (*v, i)).collect();
+        NumberedValues {
+            rows: values.map(|value| numbers.get(value?).copied()).collect(),
+            different: numbers.len(),
+            by_order: numbers.len() > MOST_CODES && are_numbers,
+        }
     }
-    ranks
+
+    /// How much of the ranks of the numbers with these keys they explain, in rows that have both. None if nothing
+    /// varies.
+    fn strength(&self, keys: impl Iterator<Item = Option<u64>>) -> Option<f64> {
+        let both = self.rows.iter().zip(keys).filter_map(|(value, key)| Some(((*value)?, key?)));
+        let (values, keys): (Vec<usize>, Vec<u64>) = both.unzip();
+        let ranks = mid_ranks(&keys);
+        let n = ranks.len() as f64;
+        let mean = (n + 1.0) / 2.0;
+        let squares = |ranks: &[f64]| -> f64 { ranks.iter().map(|rank| (rank - mean) * (rank - mean)).sum() };
+        let total = squares(&ranks);
+        if total == 0.0 || values.iter().all(|value| *value == values[0]) {
+            return None;
+        }
+        if self.by_order {
+            let others = mid_ranks(&values.iter().map(|&value| value as u64).collect::<Vec<_>>());
+            let products: f64 = ranks.iter().zip(&others).map(|(a, b)| (a - mean) * (b - mean)).sum();
+            return Some((products / total * (products / squares(&others))).min(1.0));
+        }
+        let mut groups = vec![(0.0, 0.0); self.different];
+        for (&value, rank) in values.iter().zip(&ranks) {
+            groups[value].0 += 1.0;
+            groups[value].1 += rank;
+        }
+        let known = groups.into_iter().filter(|(n, _)| *n > 0.0);
+        let between: f64 = known.map(|(n, sum): (f64, f64)| (sum / n - mean) * (sum / n - mean) * n).sum();
+        Some((between / total).min(1.0))
+    }
 }
 
 #[cfg(test)]
@@ -192,9 +203,12 @@ mod tests {
     #[test]
     fn many_numbers_are_compared_by_ranks() {
         let numbers: Vec<AttributeValue> = (0..50).map(AttributeValue::Number).collect();
-        let pairs: Vec<(&AttributeValue, u64)> = numbers.iter().zip((0..50u64).map(|i| i * i * i)).collect();
-        assert!((strength(&pairs).unwrap() - 1.0).abs() < 1e-12);
-        assert_eq!(strength(&pairs[..1]), None);
+        let strength = |rows: usize| {
+            let values = NumberedValues::of(numbers[..rows].iter().map(Some));
+            values.strength((0..50u64).map(|i| Some(i * i * i)))
+        };
+        assert!((strength(50).unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!(strength(1), None);
     }
 
     #[test]

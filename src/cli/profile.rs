@@ -28,7 +28,7 @@ fn apart(report: &ProfileReport, fit: Option<&ProfileReport>) -> String {
     let mut header = vec!["segment"];
     header.extend(named.then_some("name"));
     let first = header.len();
-    header.extend(["customers", "share", "set apart by", "here", "of all", "ratio"]);
+    header.extend(["customers", "share", "set apart by", "here", "of all", "vs all"]);
     header.extend(fit.map(|_| "at the fit"));
     let right: Vec<usize> = [0, first, first + 1].into_iter().chain(first + 3..header.len()).collect();
     let mut out = table(&header, &right);

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, UInt32Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, UInt32Type};
+use arrow::error::ArrowError;
 
 use crate::error::{Error, Result};
 use crate::input::{ColumnStream, Source, ValueKind, as_f64};
@@ -52,7 +54,7 @@ impl GivenLabels {
         let name = &source.columns()[column].name;
         let mut labels = BTreeSet::new();
         each(source, column, |found| {
-            labels.extend(found.into_iter().flatten());
+            labels.extend(found.labels.into_iter().flatten());
             if labels.len() <= MOST_LABELS {
                 return Ok(());
             }
@@ -82,10 +84,12 @@ impl GivenLabels {
         let mut log = SegmentLog::new(folder, segments)?;
         let mut hasher = blake3::Hasher::new();
         each(source, column, |found| {
-            let segment = |label: Option<Label>| {
-                label.and_then(|label| numbers.get(&label)).map_or(Segment::NONE, |&n| Segment::new(n))
+            let segment = |label: &Option<Label>| {
+                label.as_ref().and_then(|label| numbers.get(label)).map_or(Segment::NONE, |&n| Segment::new(n))
             };
-            let rows: Vec<Segment> = found.into_iter().map(segment).collect();
+            let segments: Vec<Segment> = found.labels.iter().map(segment).collect();
+            let rows: Vec<Segment> =
+                found.places.iter().map(|place| place.map_or(Segment::NONE, |at| segments[at as usize])).collect();
             for segment in &rows {
                 hasher.update(&segment.code().to_le_bytes());
             }
@@ -99,8 +103,9 @@ impl GivenLabels {
 pub(super) fn numbered_from_0(source: &Source, column: usize) -> Result<bool> {
     let (mut next, mut ordered) = (0, true);
     each(source, column, |found| {
-        for label in found {
-            ordered &= label == Some(Label::Number(next));
+        for place in &found.places {
+            let label = place.and_then(|at| found.labels[at as usize].as_ref());
+            ordered &= label == Some(&Label::Number(next));
             next += 1;
         }
         Ok(())
@@ -109,14 +114,14 @@ pub(super) fn numbered_from_0(source: &Source, column: usize) -> Result<bool> {
 }
 
 /// Calls `work` with the labels of all rows, in order.
-fn each(source: &Source, column: usize, mut work: impl FnMut(Vec<Option<Label>>) -> Result<()>) -> Result<()> {
+fn each(source: &Source, column: usize, mut work: impl FnMut(CodedLabels) -> Result<()>) -> Result<()> {
     let mut stream = ColumnStream::new(source, column, 1);
     let mut left = source.rows();
     while left > 0 {
         let array = stream.next(left.min(ROWS as u64) as usize)?;
         left -= array.len() as u64;
         let name = &source.columns()[column].name;
-        let found = labels(&array).map_err(|why| {
+        let found = CodedLabels::of(&array).map_err(|why| {
             Error::input(format!("cannot read the labels in column {name:?}: {why}")).of_columns([name])
         })?;
         work(found)?;
@@ -124,24 +129,50 @@ fn each(source: &Source, column: usize, mut work: impl FnMut(Vec<Option<Label>>)
     Ok(())
 }
 
-fn labels(array: &ArrayRef) -> Result<Vec<Option<Label>>, String> {
-    let cast = |data_type: &DataType| cast(array, data_type).map_err(|e| e.to_string());
-    let number = |v: i64| (v >= 0).then_some(Label::Number(v));
-    if array.data_type().is_integer() {
-        let numbers = cast(&DataType::Int64)?;
-        return Ok(numbers.as_primitive::<Int64Type>().iter().map(|v| v.and_then(number)).collect());
+/// The labels of some rows.
+struct CodedLabels {
+    /// Those that occur.
+    labels: Vec<Option<Label>>,
+    /// The place of each row's label among them.
+    places: UInt32Array,
+}
+
+impl CodedLabels {
+    fn of(array: &ArrayRef) -> Result<Self, String> {
+        let fail = |e: ArrowError| e.to_string();
+        let is_number = ValueKind::of(array.data_type()) == ValueKind::Number;
+        let array = match array.data_type() {
+            integer if integer.is_integer() => array.clone(),
+            _ if is_number => {
+                let mut values = Vec::with_capacity(array.len());
+                as_f64(array, &mut values)?;
+                Arc::new(Float64Array::from(values))
+            }
+            _ => cast(array, &DataType::LargeUtf8).map_err(fail)?,
+        };
+        let coded = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(array.data_type().clone()));
+        let coded = cast(&array, &coded).map_err(fail)?;
+        let coded = coded.as_dictionary::<UInt32Type>();
+        Ok(CodedLabels { labels: labels(coded.values()).map_err(fail)?, places: coded.keys().clone() })
     }
-    if ValueKind::of(array.data_type()) == ValueKind::Number {
-        // pandas makes doubles of integers where one is missing.
-        let mut values = Vec::with_capacity(array.len());
-        as_f64(array, &mut values)?;
+}
+
+/// Labels from values that are integers, doubles or texts. pandas makes doubles of integers where one is missing.
+fn labels(values: &ArrayRef) -> Result<Vec<Option<Label>>, ArrowError> {
+    let number = |v: i64| (v >= 0).then_some(Label::Number(v));
+    if let Some(doubles) = values.as_primitive_opt::<Float64Type>() {
         let label = |v: f64| match v {
             v if v.is_nan() => None,
             v if v.fract() == 0.0 && v.abs() < 1e15 => number(v as i64),
             v => Some(Label::Text(v.to_string())),
         };
-        return Ok(values.into_iter().map(label).collect());
+        return Ok(doubles.iter().map(|v| v.and_then(label)).collect());
     }
-    let texts = cast(&DataType::LargeUtf8)?;
-    Ok(texts.as_string::<i64>().iter().map(|text| text.map(|text| Label::Text(text.to_owned()))).collect())
+    let texts = cast(values, &DataType::LargeUtf8)?;
+    let is_integer = values.data_type().is_integer();
+    let label = |text: &str| match text.parse() {
+        Ok(integer) if is_integer => number(integer),
+        _ => Some(Label::Text(text.to_owned())),
+    };
+    Ok(texts.as_string::<i64>().iter().map(|text| text.and_then(label)).collect())
 }

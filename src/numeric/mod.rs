@@ -18,7 +18,7 @@ pub(crate) use self::exact_sum::ExactFloats;
 pub(crate) use self::lanes::{LANES, lane_sum, lane_total};
 pub(crate) use self::mix::{GOLDEN, finalise, fold, mix, mix_wide};
 pub(crate) use self::moments::{MomentStream, Moments, skewness};
-pub(crate) use self::order::{f32_of_key, f64_of_key, key_of_f32, key_of_f64};
+pub(crate) use self::order::{f32_of_key, f64_of_key, key_of_f32, key_of_f64, mid_ranks};
 pub use self::ordered::{Append, Ordered};
 pub use self::partial::Partial;
 pub(crate) use self::power::{exponent, power_of_two};

@@ -26,9 +26,29 @@ pub(crate) fn f32_of_key(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
 }
 
+/// Ranks from 1 by the order of the keys; equal keys share the mean of theirs.
+pub(crate) fn mid_ranks(keys: &[u64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_unstable_by_key(|&i| keys[i]);
+    let (mut ranks, mut below) = (vec![0.0; keys.len()], 0);
+    for equal in order.chunk_by(|&a, &b| keys[a] == keys[b]) {
+        // Halves of integers below 2^53 are exact.
+        let mean = below as f64 + (equal.len() as f64 + 1.0) / 2.0;
+        equal.iter().for_each(|&i| ranks[i] = mean);
+        below += equal.len();
+    }
+    ranks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_keys_share_a_rank() {
+        assert_eq!(mid_ranks(&[7, 3, 7, 9, 7, 3]), [4.0, 1.5, 4.0, 6.0, 4.0, 1.5]);
+        assert_eq!(mid_ranks(&[]), [0.0; 0]);
+    }
 
     #[test]
     fn keys_keep_the_order_and_lead_back() {

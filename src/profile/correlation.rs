@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::numeric::mix;
+use crate::numeric::{key_of_f64, mid_ranks, mix};
 
 /// The most rows that are drawn. The error of a correlation of 0.9 is then below 0.001.
 const MOST_ROWS: u64 = 1 << 16;
@@ -74,17 +74,12 @@ fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     r.is_finite().then_some(r.clamp(-1.0, 1.0))
 }
 
-/// Ranks, the mean of them where values are equal; NaN keeps none.
+/// Ranks of the values that are known; NaN keeps none.
 fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).filter(|&i| !values[i].is_nan()).collect();
-    order.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]).then(i.cmp(&j)));
+    let known = || values.iter().enumerate().filter(|(_, v)| !v.is_nan());
+    let found = mid_ranks(&known().map(|(_, v)| key_of_f64(*v)).collect::<Vec<_>>());
     let mut ranks = vec![f64::NAN; values.len()];
-    let mut from = 0;
-    while from < order.len() {
-        let equal = order[from..].iter().take_while(|&&i| values[i] == values[order[from]]).count();
-        order[from..from + equal].iter().for_each(|&i| ranks[i] = from as f64 + (equal - 1) as f64 / 2.0);
-        from += equal;
-    }
+    known().zip(found).for_each(|((at, _), rank)| ranks[at] = rank);
     ranks
 }
 
