@@ -177,7 +177,13 @@ impl Piece {
 
     fn mark_nulls(&mut self, array: &ArrayRef) {
         if let Some(nulls) = array.logical_nulls().filter(|n| n.null_count() > 0) {
-            (!nulls.inner()).set_indices().for_each(|i| self.keys[i] = NULL);
+            for i in (!nulls.inner()).set_indices() {
+                self.keys[i] = NULL;
+                // Whatever lies under a null, nulls are equal.
+                if let Some(more) = self.more.get_mut(i) {
+                    *more = NULL;
+                }
+            }
         }
     }
 }

@@ -107,9 +107,11 @@ impl Profile {
         let ColumnShape { class, grain } = self.shape;
         if let Some((first, last)) = limits.range {
             let (low, high) = (grain.number(first), grain.number(last));
-            let outside = piece.values.iter().filter(|&&v| v < low || v > high).count();
+            let is_outside = |v: f64| v < low || v > high;
+            let outside = piece.values.iter().filter(|&&v| is_outside(v)).count();
             // As f64, a value beyond an end may equal it.
-            let ends = piece.values.iter().enumerate().filter(|&(_, &v)| v == low || v == high);
+            let is_end = |v: f64| (v == low || v == high) && !is_outside(v);
+            let ends = piece.values.iter().enumerate().filter(|&(_, &v)| is_end(v));
             let beyond = ends.filter(|&(i, _)| !(first..=last).contains(&piece.place(i, grain))).count();
             self.outside += (outside + beyond) as u64;
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
 use crate::input::{OtherTable, Source, agreed};
 use crate::model::Model;
-use crate::output::{NewFiles, ROW};
+use crate::output::{NewFiles, ROW, RUN};
 use crate::profile::{ColumnRole, ProfileReport, ShownColumn};
 use crate::roles::{RoleRequest, guess_id};
 use crate::text::did_you_mean;
@@ -174,7 +174,8 @@ impl LabelledRows {
 
 /// Refuses labels that are known not to be in the order of the input. A fit without ids numbers its rows.
 fn in_order(labels: &Source, label: usize, at: &str) -> Result<()> {
-    let numbers = labels.position(ROW).filter(|&c| labels.columns()[c].data_type.is_integer());
+    let is_ours = labels.fact(RUN).is_some();
+    let numbers = labels.position(ROW).filter(|&c| is_ours && labels.columns()[c].data_type.is_integer());
     let ordered = match numbers {
         Some(column) => numbered_from_0(labels, column)?,
         None => !labels.columns()[label].is_partition,

@@ -162,7 +162,7 @@ fn labels(values: &ArrayRef) -> Result<Vec<Option<Label>>, ArrowError> {
     let number = |v: i64| (v >= 0).then_some(Label::Number(v));
     if let Some(doubles) = values.as_primitive_opt::<Float64Type>() {
         let label = |v: f64| match v {
-            v if v.is_nan() => None,
+            v if v.is_nan() || v < 0.0 => None,
             v if v.fract() == 0.0 && v.abs() < 1e15 => number(v as i64),
             v => Some(Label::Text(v.to_string())),
         };

@@ -35,17 +35,24 @@ impl MissingShare {
 
     /// The share that is missing beyond that of the fit.
     fn beyond(&self) -> f64 {
-        self.of(self.missing as f64) - self.of(self.as_in_fit)
+        // Sums of shares are rounded.
+        let beyond = self.of(self.missing as f64) - self.of(self.as_in_fit);
+        if beyond < 1e-9 { 0.0 } else { beyond }
     }
 }
 
 /// The share of values of a column that was missing in the fit.
 fn in_fit(part: &PartModel, column: &PreparedColumn) -> f64 {
-    // Gaps of a one-hot column have a feature of their own, whose mean is their share.
+    let rows = part.rows.max(1) as f64;
+    let categories = part.preparation.categories.iter().find(|c| c.column == column.column());
+    if let Some(missing) = categories.and_then(|c| c.missing) {
+        return missing as f64 / rows;
+    }
+    // Gaps of a one-hot column have a feature of their own, whose mean is their share, but for rounding.
     let is_of_gaps = |c: &&PreparedColumn| matches!(&c.from, Some(Derivation::NoCategory(of)) if of == column.column());
     match part.preparation.columns.iter().find(is_of_gaps) {
-        Some(gaps) => gaps.seen.mean,
-        None => column.seen.counts.missing() as f64 / part.rows.max(1) as f64,
+        Some(gaps) => (gaps.seen.mean * rows).round() / rows,
+        None => column.seen.counts.missing() as f64 / rows,
     }
 }
 

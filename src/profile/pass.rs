@@ -127,7 +127,8 @@ impl Profiling<'_> {
         let mut described: Vec<Described> = Vec::with_capacity(columns.len());
         for wave in columns.chunks(self.wave()) {
             let positions: Vec<usize> = wave.iter().map(|shown| shown.column).collect();
-            let order = Order::Together(rayon::current_num_threads());
+            // A task reads its columns one after another.
+            let order = Order::InTurn(rayon::current_num_threads());
             let _ahead = source.ahead(source.row_groups(), &positions, order);
             let numbers = self.numbers(wave, rows)?;
             let finish = |(shown, seen): (&ShownColumn, Vec<NumbersSeen>)| match seen.into_iter().reduce(joined) {

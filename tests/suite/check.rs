@@ -25,6 +25,8 @@ tests!(
     expectations_that_are_met,
     every_breach_is_listed,
     whole_numbers_beyond_2_to_53,
+    wide_nulls_are_equal,
+    a_range_between_neighbours,
     decimals_and_times_to_the_last_digit,
     bounds_are_compared_by_value,
     values_that_must_be_unique_need_not_be_whole,
@@ -466,6 +468,24 @@ fn whole_numbers_beyond_2_to_53() {
     assert!((distinct - 3200.0).abs() < 3.0 * 0.0082 * 3200.0, "{distinct}");
     // Where most digits are shown, all are.
     assert!(ran.out.contains("9007199254740992") && ran.out.contains("9007199254740995"), "{}", ran.out);
+}
+
+/// Nulls are equal, whatever the file has in their place, also beside numbers of more than 64 bits.
+fn wide_nulls_are_equal() {
+    let w = Workshop::new();
+    let wide = |i: i128| (i % 2 > 0).then_some(10i128.pow(25) + i);
+    write(&w.path("a.parquet"), &[("wide", decimals((0..1000).map(wide), 38, 0)), ("x", i64s([7; 1000]))]);
+    let (report, _) = check(&w, &[&w.text("a.parquet")]);
+    assert_eq!(report["duplicate_rows"], 499);
+}
+
+/// Where no value can lie within, all lie outside, each once.
+fn a_range_between_neighbours() {
+    let w = Workshop::new();
+    write(&w.path("a.parquet"), &[("n", i64s(0..200))]);
+    std::fs::write(w.path("e.toml"), "columns.n = { range = [0.2, 0.8] }\n").unwrap();
+    let ran = Ran::from(hyades(["check", &w.text("a.parquet"), "--expect", &w.text("e.toml")]));
+    ran.is_refused(3, &["\"n\", range: 200 values lie outside 0.2 to 0.8"]);
 }
 
 fn decimals_and_times_to_the_last_digit() {

@@ -204,6 +204,10 @@ fn labels_in_another_order_are_refused() {
     ran.is_refused(3, &["are not in the order of the input", "--id"]);
     w.run(["fit", &input, "--k", "3"]).succeeds();
     done(["profile", &input, "--labels", w.out().to_str().unwrap()]);
+    // Of another tool, for which a column of that name may mean anything.
+    let others: [(&str, ArrayRef); 2] = [("row", i64s(1..=300)), ("segment", i64s((0..300).map(|i| i % 3)))];
+    write_batch(&w.path("others.parquet"), &batch(&others), 100);
+    done(["profile", &input, "--labels", &w.text("others.parquet")]);
 }
 
 /// pandas makes doubles of codes with gaps: 1.0 is the category 1, and NaN is missing.

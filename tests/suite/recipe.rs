@@ -437,6 +437,14 @@ fn what_the_fit_did_not_see() {
     w.run(["fit", &input, "--k", "3", "--recipe", &recipe]).succeeds();
     let said = done(["assign", w.out().to_str().unwrap(), &input, "--max-missing", "0", "--out", &w.text("again")]).err;
     assert!(!said.contains("WARN") && !said.contains("outside the range"), "{said}");
+    // With weights, rows are compared all the same.
+    columns.push(("w", i64s((0..90).map(|i| if i % 4 > 0 { 1000 } else { 1 }))));
+    write(&w.path("weighed.parquet"), &columns);
+    std::fs::write(w.path("r.toml"), "[columns.tier]\nencode = \"one-hot\"\n").unwrap();
+    let (input, recipe) = (w.text("weighed.parquet"), w.text("r.toml"));
+    w.run(["fit", &input, "--k", "3", "--recipe", &recipe, "--row-weight", "w"]).succeeds();
+    let said = done(["assign", w.out().to_str().unwrap(), &input, "--max-missing", "0", "--out", &w.text("weighed")]);
+    assert!(!said.err.contains("has no value in"), "{}", said.err);
     // A model whose column is missing reports it.
     write(&w.path("c.parquet"), &three_groups(90));
     fit("[columns.tier]\nencode = \"one-hot\"\n");

@@ -152,7 +152,8 @@ pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encodi
         let is_unlisted = |name: &str| !order.iter().any(|listed| listed == name);
         let rows = dictionaries.iter().flat_map(|d| d.names().into_iter().zip(&d.counts));
         let unlisted = rows.filter(|(name, _)| is_unlisted(name)).map(|(_, n)| n).sum();
-        let categories = Categories { column: column.to_owned(), names: order.clone(), counts: listed, own: 0 };
+        let categories =
+            Categories { column: column.to_owned(), names: order.clone(), counts: listed, own: 0, missing: None };
         return Ok(Merged { categories, has_gaps, unlisted });
     }
     // A category that only rows of weight 0 have is one that the fit did not see.
@@ -169,6 +170,7 @@ pub(crate) fn merge(column: &str, dictionaries: &[Dictionary], encoding: &Encodi
         names: sorted.iter().map(|(name, _)| (*name).to_owned()).collect(),
         counts: sorted.iter().map(|(_, n)| *n).collect(),
         own,
+        missing: None,
     };
     Ok(Merged { categories, has_gaps, unlisted: 0 })
 }

@@ -108,9 +108,13 @@ impl<'a> Fitting<'a> {
         for (unit, dictionaries) in self.design.units.iter().zip(&self.landed.dictionaries) {
             let Some(encoding) = &unit.encode else { continue };
             let column = &self.source.columns()[unit.columns[0]].name;
-            let merged = merge(column, dictionaries, encoding)?;
+            let mut merged = merge(column, dictionaries, encoding)?;
             self.count_unlisted(column, &merged, &mut features[unit.features[0]])?;
             if matches!(encoding, Encoding::OneHot(_)) {
+                // Rows without a category get a feature of their own, so nothing is missing.
+                let gaps = std::mem::take(&mut features[unit.features[0]].tally.counts.nulls);
+                let is_weighed = self.weights.is_some_and(|weights| weights.iter().any(|w| *w != 1));
+                merged.categories.missing = is_weighed.then_some(gaps);
                 name_one_hot(column, &merged, unit, features);
             }
             let used: Vec<usize> = unit.features.iter().copied().filter(|&f| features[f].used).collect();
@@ -200,8 +204,6 @@ impl<'a> Fitting<'a> {
 
 /// Gives the places that were reserved for a one-hot column to its categories.
 fn name_one_hot(column: &str, merged: &Merged, unit: &DecodeUnit, features: &mut [FeatureFit<'_>]) {
-    // Rows without a category get a feature of their own, so nothing is missing.
-    features[unit.features[0]].tally.counts.nulls = 0;
     let froms = one_hot(column, &merged.categories, merged.has_gaps);
     for (i, &f) in unit.features.iter().enumerate() {
         let feature = &mut features[f];

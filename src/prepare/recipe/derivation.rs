@@ -48,6 +48,10 @@ pub struct Categories {
     pub counts: Vec<u64>,
     /// How many of the first have a feature of their own.
     pub own: usize,
+    /// Rows of the fit without a category, each counted once. Stored for one-hot columns of a fit with row weights
+    /// other than 1; without them, the mean of the feature of gaps says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
 }
 
 impl Derivation {
