@@ -151,6 +151,17 @@ mod tests {
         assert!(!sum(&[f64::MAX, f64::MAX]).value().is_finite());
     }
 
+    #[test]
+    fn bits_that_parts_do_not_hold_are_added_one_by_one() {
+        let large = power_of_two(200);
+        let values = [large, 1.0, -large, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        for simd in SimdLevel::available() {
+            let mut blocks = WideSum::default();
+            blocks.add_all(&values, simd.dispatch().unwrap());
+            assert_eq!(blocks.value(), 1.0);
+        }
+    }
+
     proptest! {
         #[test]
         fn blocks_add_up_as_single_values(

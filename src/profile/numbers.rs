@@ -143,7 +143,7 @@ impl Work for Looked<'_> {
         for &value in self.0 {
             let size = value.abs();
             facts.is_known &= !value.is_nan();
-            // NaN is no number that is not whole.
+            // NaN is missing, and tells nothing about the others.
             facts.is_whole &= !(size < WHOLE) | ((size + WHOLE) - WHOLE == size);
             facts.has_zeros |= value == 0.0;
         }
