@@ -37,6 +37,9 @@ pub enum Error {
     /// A limit that the user set is exceeded, such as `--max-disparity`. Nothing was published. Exit code 6.
     #[error("{0}")]
     Limit(Box<Fault>),
+    /// A result waits for somebody's approval before it is published. Exit code 7.
+    #[error("{0}")]
+    Approval(Box<Fault>),
     /// An input path, a pattern or a version of a table that matches nothing; it may appear later. Exit code 8.
     #[error("{0}")]
     Absent(Box<Fault>),
@@ -74,6 +77,10 @@ pub enum ErrorKind {
     Memory,
     /// A limit that the user set is exceeded.
     Limit,
+    /// A result waits for approval.
+    Approval,
+    /// Another run was faster.
+    Conflict,
     /// A device that is missing, refuses, or was lost.
     Device,
     /// Any other failure of the system.
@@ -92,6 +99,7 @@ pub struct Fault {
     columns: Vec<String>,
     file: Option<PathBuf>,
     option: Option<&'static str>,
+    retryable: bool,
 }
 
 impl fmt::Display for Fault {
@@ -102,7 +110,7 @@ impl fmt::Display for Fault {
 
 impl Fault {
     fn new(message: String, kind: ErrorKind) -> Box<Self> {
-        Box::new(Fault { message, kind, columns: Vec::new(), file: None, option: None })
+        Box::new(Fault { message, kind, columns: Vec::new(), file: None, option: None, retryable: false })
     }
 }
 
@@ -122,6 +130,11 @@ impl Error {
         Error::Limit(Fault::new(message, ErrorKind::Limit))
     }
 
+    /// A result that waits for approval.
+    pub fn approval(message: String) -> Self {
+        Error::Approval(Fault::new(message, ErrorKind::Approval))
+    }
+
     /// A failure of what surrounds the program.
     pub fn environment(message: String) -> Self {
         Error::Environment(Fault::new(message, ErrorKind::System))
@@ -136,6 +149,7 @@ impl Error {
             Error::Environment(_) | Error::DeviceLost(_) => 4,
             Error::Interrupted => 5,
             Error::Limit(_) => 6,
+            Error::Approval(_) => 7,
             Error::Absent(_) => 8,
         }
     }
@@ -164,12 +178,18 @@ impl Error {
         self.fault().and_then(|fault| fault.option)
     }
 
+    /// Whether the same command may succeed if it is simply run again, such as when another run published first.
+    pub fn retryable(&self) -> bool {
+        self.fault().is_some_and(|fault| fault.retryable)
+    }
+
     fn fault(&self) -> Option<&Fault> {
         match self {
             Error::Usage(fault)
             | Error::Input(fault)
             | Error::Environment(fault)
             | Error::Limit(fault)
+            | Error::Approval(fault)
             | Error::Absent(fault) => Some(fault),
             Error::DeviceLost(_) | Error::Interrupted | Error::Internal(_) => None,
         }
@@ -181,6 +201,7 @@ impl Error {
             | Error::Input(fault)
             | Error::Environment(fault)
             | Error::Limit(fault)
+            | Error::Approval(fault)
             | Error::Absent(fault) => change(fault),
             Error::DeviceLost(_) | Error::Interrupted | Error::Internal(_) => {}
         }
@@ -216,6 +237,11 @@ impl Error {
     /// The same error, about an option.
     pub(crate) fn of_option(self, option: &'static str) -> Self {
         self.with(|fault| fault.option = Some(option))
+    }
+
+    /// The same error, which another attempt may not meet.
+    pub(crate) fn to_retry(self) -> Self {
+        self.with(|fault| fault.retryable = true)
     }
 
     /// The same error, with what it concerns before its text.

@@ -93,6 +93,8 @@ pub mod profile;
 
 pub(crate) mod report;
 
+pub mod history;
+
 pub mod job;
 
 pub mod bench;

@@ -8,6 +8,7 @@ use hyades::check::CheckRequest;
 use hyades::job::{ApplyRequest, AssignRequest, BackendKind, ConvertRequest, FitRequest, ProfileRequest};
 use hyades::{Error, Result, synth};
 
+use super::history::{ApproveArgs, DiffArgs, GcArgs, HistoryArgs, RollbackArgs, VersionArgs};
 use super::price::Prices;
 use super::recipe::InitArgs;
 use super::rfm::RfmArgs;
@@ -21,6 +22,7 @@ Exit codes:
   4  environment: device, memory, disk, permission
   5  interrupted; nothing was published
   6  a limit such as --max-disparity is exceeded; nothing was published
+  7  complete, but waits for approval
   8  an input path, pattern or table version matches nothing (yet)";
 
 /// Wrapped by hand: on one line it would be wider than 80 columns.
@@ -94,6 +96,9 @@ pub(super) enum Verb {
     /// Print the schema of files with job options
     #[command(subcommand)]
     Job(JobVerb),
+    /// Show, approve, roll back and verify the versions of a history
+    #[command(subcommand)]
+    History(HistoryVerb),
     /// Write a synthetic bank
     #[command(after_help = EXIT_CODES)]
     Synth(SynthArgs),
@@ -115,6 +120,31 @@ pub(super) enum RecipeVerb {
 pub(super) enum JobVerb {
     /// Print the JSON Schema of the files that fit --config reads, for editors
     Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HistoryVerb {
+    /// List versions: state, date, customers, segments, who moved, gates
+    #[command(after_help = EXIT_CODES)]
+    List(HistoryArgs),
+    /// Show a version: facts, decisions, hash and files
+    #[command(after_help = EXIT_CODES)]
+    Show(VersionArgs),
+    /// Compare two versions: facts, and files by hash
+    #[command(after_help = EXIT_CODES)]
+    Diff(DiffArgs),
+    /// Publish a version that waits for approval or was refused
+    #[command(after_help = EXIT_CODES)]
+    Approve(ApproveArgs),
+    /// Publish the files of an earlier version under a new number
+    #[command(after_help = EXIT_CODES)]
+    Rollback(RollbackArgs),
+    /// Remove the files of old versions
+    #[command(after_help = EXIT_CODES)]
+    Gc(GcArgs),
+    /// Compare all files with their hashes, and check log and pointer
+    #[command(after_help = EXIT_CODES)]
+    Verify(VersionArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,6 +23,7 @@ mod commands;
 mod console;
 mod convert;
 mod fmt;
+mod history;
 mod observer;
 mod price;
 mod profile;
@@ -41,7 +42,7 @@ use hyades::job::FitRequest;
 use hyades::prepare::Recipe;
 use hyades::{Error, Result};
 
-use self::args::{Arguments, FeaturesVerb, JobVerb, LogFormat, RecipeVerb, Verb};
+use self::args::{Arguments, FeaturesVerb, HistoryVerb, JobVerb, LogFormat, RecipeVerb, Verb};
 use self::console::Console;
 use self::observer::{Bars, Lines};
 
@@ -54,7 +55,9 @@ pub(crate) fn main() -> ExitCode {
     match outcome.unwrap_or_else(|_| Err(Error::Internal("it panicked, see above".into()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if as_json {
+            if as_json && error.retryable() {
+                tracing::error!(retryable = true, "{error}");
+            } else if as_json {
                 tracing::error!("{error}");
             } else {
                 // Names of columns and files may contain anything; each item that an error lists is on its own line.
@@ -94,7 +97,20 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Recipe(RecipeVerb::Apply(request)) => recipe::apply(&request, &console),
         Verb::Recipe(RecipeVerb::Schema) => recipe::schema(&Recipe::schema()),
         Verb::Job(JobVerb::Schema) => recipe::schema(&FitRequest::schema()),
+        Verb::History(verb) => on_history(&verb, &console),
         Verb::Doctor(args) => commands::doctor(&args),
+    }
+}
+
+fn on_history(verb: &HistoryVerb, console: &Console) -> Result<()> {
+    match verb {
+        HistoryVerb::List(args) => history::list(args),
+        HistoryVerb::Show(args) => history::show(args),
+        HistoryVerb::Diff(args) => history::diff(args),
+        HistoryVerb::Approve(args) => history::approve(args, console),
+        HistoryVerb::Rollback(args) => history::rollback(args, console),
+        HistoryVerb::Gc(args) => history::gc(args, console),
+        HistoryVerb::Verify(args) => history::verify(args, console),
     }
 }
 

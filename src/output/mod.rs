@@ -23,7 +23,7 @@ use parquet::errors::ParquetError;
 pub(crate) use self::carried::CarriedColumn;
 pub(crate) use self::destination::{Destination, NewTable};
 pub(crate) use self::parts::{FileLayout, LABELS, RUN, UnsealedLabels, run_of_labels};
-pub(crate) use self::publish::{MANIFEST, NewFiles, PartedTable, Publication, lies_in};
+pub(crate) use self::publish::{MANIFEST, NewFiles, PartedTable, Publication, create_folders, lies_in, sync_folder};
 pub use self::publish::{publish_text, stop_publishing};
 pub(crate) use self::scratch::Kept;
 pub(crate) use self::segments::{LabelColumns, NAME_COLUMN, ROW, SegmentTable};

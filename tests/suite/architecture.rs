@@ -18,7 +18,7 @@ tests!(
 );
 
 /// From top to bottom. A module may use itself and those before it.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "error",
     "faults",
     "panics",
@@ -40,6 +40,7 @@ const ORDER: [&str; 28] = [
     "audit",
     "profile",
     "report",
+    "history",
     "job",
     "bench",
     "check",

@@ -37,6 +37,7 @@ fn help_fits_80_columns_and_documents_exit_codes() {
                 "4  environment:",
                 "5  interrupted;",
                 "6  a limit",
+                "7  complete, but waits",
                 "8  an input path",
             ] {
                 assert!(ran.out.contains(code), "hyades {verb} {flag} does not say {code:?}");

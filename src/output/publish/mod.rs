@@ -21,4 +21,4 @@ pub use self::files::publish_text;
 pub(crate) use self::folder::Publication;
 pub use self::moment::stop_publishing;
 pub(crate) use self::parted::PartedTable;
-pub(crate) use self::place::lies_in;
+pub(crate) use self::place::{create_folders, lies_in, sync_folder};

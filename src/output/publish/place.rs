@@ -71,7 +71,7 @@ pub(super) fn refuse_dangling(path: &Path) -> Result<()> {
 }
 
 /// Creates a folder and those above it, durably. Returns the folders that it made, outermost first.
-pub(super) fn create_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn create_folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut made: Vec<PathBuf> = folder.ancestors().take_while(|f| !f.exists()).map(Path::to_path_buf).collect();
     made.reverse();
     fs::create_dir_all(folder).map_err(|e| unwritable("create the folder", folder, &e))?;
@@ -89,7 +89,7 @@ pub(super) fn remove_folders(made: &[PathBuf]) {
 }
 
 /// Makes renames durable. Only Unix can open a folder for that.
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) {
         File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("sync the folder", folder, &e))?;
     }

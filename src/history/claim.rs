@@ -1,0 +1,175 @@
+//! A version while it is made: its number, its folder, and its seal.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use super::catalog::{Held, History};
+use super::contents::{self, Contents};
+use super::ledger::VersionState;
+use super::record::{LogEvent, SealLine, VersionFacts};
+use crate::error::{Error, Result};
+use crate::faults;
+use crate::output::sync_folder;
+
+/// A version that is being made. If dropped without [`seal`](Self::seal), its files are removed; its number stays used.
+#[derive(Debug)]
+pub struct CandidateVersion {
+    history: History,
+    number: u64,
+    swept: Vec<u64>,
+    /// Locked while the run is alive.
+    claim: Option<File>,
+}
+
+/// A version that is complete and will not change.
+#[derive(Debug, Clone)]
+pub struct SealedVersion {
+    /// Its number.
+    pub version: u64,
+    /// Its hash: blake3 of one line `<blake3> <bytes> <path>` for each of its files but `run.json`, sorted by path.
+    pub blake3: String,
+}
+
+impl History {
+    /// Takes the next number, and removes what runs that ended left unfinished.
+    ///
+    /// # Errors
+    /// The history cannot be written, or its pointer and log disagree.
+    pub fn claim(&self) -> Result<CandidateVersion> {
+        let mut held = self.hold()?;
+        let numbers = self.numbers()?;
+        let swept = self.sweep(&mut held)?;
+        let last = numbers.last().max(held.ledger().versions.keys().next_back()).copied();
+        let mut number = last.unwrap_or(0) + 1;
+        let folder = loop {
+            let folder = self.folder(number);
+            match faults::point("history::claim").and_then(|()| fs::create_dir(&folder)) {
+                Ok(()) => break folder,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(e) => return Err(Error::io("create the folder", &folder, &e)),
+            }
+        };
+        let claimed = self.lock_claim(number).and_then(|claim| {
+            sync_folder(&self.versions_folder())?;
+            held.append(number, [LogEvent::Claimed])?;
+            Ok(claim)
+        });
+        match claimed {
+            Ok(claim) => Ok(CandidateVersion { history: self.clone(), number, swept, claim: Some(claim) }),
+            Err(e) => {
+                let _ = fs::remove_dir(&folder);
+                let _ = fs::remove_file(self.claim_file(number));
+                Err(e)
+            }
+        }
+    }
+
+    fn lock_claim(&self, number: u64) -> Result<File> {
+        let path = self.claim_file(number);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+        }
+        let opened = faults::point("history::claim").and_then(|()| File::create(&path));
+        let file = opened.map_err(|e| Error::io("write", &path, &e))?;
+        file.try_lock().map_err(|e| Error::io("lock", &path, &e.into()))?;
+        Ok(file)
+    }
+
+    /// Removes the files of versions that no run is making any more. Returns those that were unfinished.
+    fn sweep(&self, held: &mut Held) -> Result<Vec<u64>> {
+        let ledger = held.ledger();
+        let in_state = |state| ledger.versions.values().filter(move |r| r.state == state).map(|r| r.version);
+        let mut swept = Vec::new();
+        for version in in_state(VersionState::Unfinished) {
+            let claim = File::options().write(true).open(self.claim_file(version));
+            if claim.is_ok_and(|file| file.try_lock().is_err()) {
+                continue;
+            }
+            held.append(version, [LogEvent::Abandoned])?;
+            self.remove(version)?;
+            self.notice(format!("version {version} was left unfinished by a run that ended; its files are removed"));
+            swept.push(version);
+        }
+        // Those that an earlier sweep did not finish, and folders of runs that ended before they wrote to the log.
+        in_state(VersionState::Abandoned).filter(|&v| self.folder(v).exists()).try_for_each(|v| self.remove(v))?;
+        let known: BTreeSet<u64> = ledger.versions.keys().copied().collect();
+        for unknown in self.numbers()?.difference(&known) {
+            // Only if it is empty: otherwise somebody put it there.
+            let _ = fs::remove_dir(self.folder(*unknown));
+        }
+        Ok(swept)
+    }
+
+    /// Removes the folder of a version, and the file that shows that its run is alive.
+    pub(super) fn remove(&self, version: u64) -> Result<()> {
+        for (path, removed) in [
+            (self.folder(version), fs::remove_dir_all(self.folder(version))),
+            (self.claim_file(version), fs::remove_file(self.claim_file(version))),
+        ] {
+            match removed {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &path, &e)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CandidateVersion {
+    /// Its number, which no other version has or will have.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The folder for its files.
+    pub fn folder(&self) -> PathBuf {
+        self.history.folder(self.number)
+    }
+
+    /// Versions that other runs had left unfinished, and that were removed before this one began.
+    pub fn swept(&self) -> &[u64] {
+        &self.swept
+    }
+
+    /// Makes the files durable, and the version immutable.
+    ///
+    /// # Errors
+    /// The files cannot be written or read, or are not plain files with names of UTF-8. The version is then gone.
+    pub fn seal(self, facts: VersionFacts) -> Result<SealedVersion> {
+        self.seal_as(facts, None)
+    }
+
+    /// The same, for files of version `origin`.
+    pub(super) fn seal_as(mut self, facts: VersionFacts, origin: Option<u64>) -> Result<SealedVersion> {
+        let folder = self.folder();
+        faults::point("history::seal").map_err(|e| Error::io("write", &folder, &e))?;
+        let Contents { files, run } = Contents::of(&folder)?;
+        if files.is_empty() {
+            return Err(Error::Internal(format!("version {} has no files", self.number)));
+        }
+        contents::sync(&folder)?;
+        faults::point("history::seal").map_err(|e| Error::io("write", &folder, &e))?;
+        sync_folder(&self.history.versions_folder())?;
+        let blake3 = contents::hash(&files);
+        let sealed = SealLine { blake3: blake3.clone(), facts, origin, files, run };
+        self.history.hold()?.append(self.number, [LogEvent::Candidate(Box::new(sealed))])?;
+        self.claim = None;
+        let _ = fs::remove_file(self.history.claim_file(self.number));
+        Ok(SealedVersion { version: self.number, blake3 })
+    }
+}
+
+impl Drop for CandidateVersion {
+    fn drop(&mut self) {
+        if self.claim.is_none() {
+            return;
+        }
+        // What fails here is done by the next claim. The number is in the log already, so the files go first: the disk
+        // may be full.
+        let _ = fs::remove_dir_all(self.folder());
+        let _ = self.history.hold().and_then(|mut held| held.append(self.number, [LogEvent::Abandoned]));
+        let _ = self.history.remove(self.number);
+    }
+}
