@@ -91,6 +91,8 @@ pub mod audit;
 
 pub mod profile;
 
+pub mod identity;
+
 pub(crate) mod report;
 
 pub mod history;

@@ -18,7 +18,7 @@ tests!(
 );
 
 /// From top to bottom. A module may use itself and those before it.
-const ORDER: [&str; 29] = [
+const ORDER: &[&str] = &[
     "error",
     "faults",
     "panics",
@@ -39,6 +39,7 @@ const ORDER: [&str; 29] = [
     "output",
     "audit",
     "profile",
+    "identity",
     "report",
     "history",
     "job",
