@@ -30,6 +30,10 @@ const RFM_USAGE: &str = "\
 hyades features rfm [OPTIONS] --customer <COLUMN> --time <COLUMN>
            --amount <COLUMN> --out <FILE> <INPUT>...";
 
+const APPROVE_USAGE: &str = "\
+hyades history approve [OPTIONS] --hash <HASH> --by <WHO> --note <TEXT>
+           <HISTORY> <VERSION>";
+
 /// Segments a bank's customers: Parquet or CSV in, labelled Parquet out, the same bytes on CPU and GPU.
 #[derive(Debug, Parser)]
 #[command(name = "hyades", version, max_term_width = 80, after_help = EXIT_CODES, propagate_version = true)]
@@ -134,7 +138,7 @@ pub(super) enum HistoryVerb {
     #[command(after_help = EXIT_CODES)]
     Diff(DiffArgs),
     /// Publish a version that waits for approval or was refused
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = EXIT_CODES, override_usage = APPROVE_USAGE)]
     Approve(ApproveArgs),
     /// Publish the files of an earlier version under a new number
     #[command(after_help = EXIT_CODES)]

@@ -14,7 +14,7 @@ use super::console::Console;
 use super::fmt::{bytes, wrapped};
 use super::report::table;
 
-/// Width from which times have room for hours and minutes.
+/// Width from which columns have room between them, and times for hours and minutes.
 const WIDE: u16 = 90;
 /// Width of the labels of `show`.
 const LABEL: usize = 12;
@@ -131,10 +131,10 @@ pub(super) fn list(args: &HistoryArgs) -> Result<()> {
 fn versions_table(versions: &[VersionRecord]) -> String {
     let header = ["version", "state", "as of", "customers", "segments", "moved", "gates", "when"];
     let mut out = table(&header, &[0, 3, 4, 5]);
+    let (digits, padding) = if out.width().is_none_or(|width| width >= WIDE) { (16, 1) } else { (10, 0) };
     for column in out.column_iter_mut() {
-        column.set_padding((0, 1));
+        column.set_padding((0, padding));
     }
-    let digits = if out.width().is_none_or(|width| width >= WIDE) { 16 } else { 10 };
     for record in versions {
         let facts = &record.facts;
         let sealed = |text: String| if record.blake3.is_some() { text } else { String::new() };
@@ -283,11 +283,7 @@ fn value(value: &Value) -> String {
             None => percent(number.as_f64().unwrap_or(f64::NAN)),
         },
         Value::Array(items) => items.iter().map(self::value).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) => {
-            let field = |(name, item): (&String, &Value)| format!("{} {}", self::value(item), shown(name));
-            fields.iter().map(field).collect::<Vec<_>>().join(", ")
-        }
-        Value::Bool(truth) => truth.to_string(),
+        other => shown(&other.to_string()),
     }
 }
 

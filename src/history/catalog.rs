@@ -125,9 +125,14 @@ impl History {
 
     /// The numbers of the folders that exist.
     pub(super) fn numbers(&self) -> Result<BTreeSet<u64>> {
-        let folder = self.versions_folder();
-        let entries = fs::read_dir(&folder).map_err(|e| Error::io("read the folder", &folder, &e))?;
-        Ok(entries.flatten().filter_map(|entry| number(entry.file_name().to_str()?)).collect())
+        numbers_in(&self.versions_folder())
+    }
+
+    /// The numbers that runs have claimed.
+    pub(super) fn claims(&self) -> Result<BTreeSet<u64>> {
+        let folder = self.root.join(CLAIMS);
+        // A copy of a history may lack an empty folder.
+        if folder.exists() { numbers_in(&folder) } else { Ok(BTreeSet::new()) }
     }
 
     /// The current version; None before the first publication. Takes no lock.
@@ -285,6 +290,11 @@ impl History {
 /// The name of a version's folder.
 fn name(version: u64) -> String {
     format!("{version:06}")
+}
+
+fn numbers_in(folder: &Path) -> Result<BTreeSet<u64>> {
+    let entries = fs::read_dir(folder).map_err(|e| Error::io("read the folder", folder, &e))?;
+    Ok(entries.flatten().filter_map(|entry| number(entry.file_name().to_str()?)).collect())
 }
 
 /// The version of which this is the folder's name.

@@ -60,7 +60,7 @@ impl History {
             Ok(claim) => Ok(CandidateVersion { history: self.clone(), number, swept, claim: Some(claim) }),
             Err(e) => {
                 let _ = fs::remove_dir(&folder);
-                let _ = fs::remove_file(self.claim_file(number));
+                let _ = self.unclaim(number);
                 Err(e)
             }
         }
@@ -80,9 +80,8 @@ impl History {
     /// Removes the files of versions that no run is making any more. Returns those that were unfinished.
     fn sweep(&self, held: &mut Held) -> Result<Vec<u64>> {
         let ledger = held.ledger();
-        let in_state = |state| ledger.versions.values().filter(move |r| r.state == state).map(|r| r.version);
         let mut swept = Vec::new();
-        for version in in_state(VersionState::Unfinished) {
+        for version in ledger.unfinished() {
             let claim = File::options().write(true).open(self.claim_file(version));
             if claim.is_ok_and(|file| file.try_lock().is_err()) {
                 continue;
@@ -93,27 +92,28 @@ impl History {
             swept.push(version);
         }
         // Those that an earlier sweep did not finish, and folders of runs that ended before they wrote to the log.
-        in_state(VersionState::Abandoned).filter(|&v| self.folder(v).exists()).try_for_each(|v| self.remove(v))?;
+        let abandoned = ledger.versions.values().filter(|record| record.state == VersionState::Abandoned);
+        abandoned.map(|record| record.version).try_for_each(|version| self.remove(version))?;
         let known: BTreeSet<u64> = ledger.versions.keys().copied().collect();
         for unknown in self.numbers()?.difference(&known) {
             // Only if it is empty: otherwise somebody put it there.
             let _ = fs::remove_dir(self.folder(*unknown));
         }
+        let unfinished: BTreeSet<u64> = held.ledger().unfinished().collect();
+        self.claims()?.difference(&unfinished).try_for_each(|version| self.unclaim(*version))?;
         Ok(swept)
     }
 
-    /// Removes the folder of a version, and the file that shows that its run is alive.
+    /// Removes the folder of a version.
     pub(super) fn remove(&self, version: u64) -> Result<()> {
-        for (path, removed) in [
-            (self.folder(version), fs::remove_dir_all(self.folder(version))),
-            (self.claim_file(version), fs::remove_file(self.claim_file(version))),
-        ] {
-            match removed {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &path, &e)),
-                _ => {}
-            }
-        }
-        Ok(())
+        let folder = self.folder(version);
+        gone(fs::remove_dir_all(&folder)).map_err(|e| Error::io("remove", &folder, &e))
+    }
+
+    /// Removes the file that showed that the run of a version is alive.
+    fn unclaim(&self, version: u64) -> Result<()> {
+        let path = self.claim_file(version);
+        gone(fs::remove_file(&path)).map_err(|e| Error::io("remove", &path, &e))
     }
 }
 
@@ -156,7 +156,7 @@ impl CandidateVersion {
         let sealed = SealLine { blake3: blake3.clone(), facts, origin, files, run };
         self.history.hold()?.append(self.number, [LogEvent::Candidate(Box::new(sealed))])?;
         self.claim = None;
-        let _ = fs::remove_file(self.history.claim_file(self.number));
+        let _ = self.history.unclaim(self.number);
         Ok(SealedVersion { version: self.number, blake3 })
     }
 }
@@ -169,7 +169,14 @@ impl Drop for CandidateVersion {
         // What fails here is done by the next claim. The number is in the log already, so the files go first: the disk
         // may be full.
         let _ = fs::remove_dir_all(self.folder());
-        let _ = self.history.hold().and_then(|mut held| held.append(self.number, [LogEvent::Abandoned]));
-        let _ = self.history.remove(self.number);
+        let _ = self.history.hold().and_then(|mut held| {
+            held.append(self.number, [LogEvent::Abandoned])?;
+            self.history.unclaim(self.number)
+        });
     }
+}
+
+/// What is not there need not be removed.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
 }

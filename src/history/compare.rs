@@ -88,14 +88,15 @@ type Facts = Vec<(String, Value)>;
 
 fn facts(record: &VersionRecord) -> Facts {
     let facts = &record.facts;
-    let gates = serde_json::to_value(facts.gates).unwrap_or_default();
     let named = [
         ("as of", facts.as_of.clone().into()),
         ("based on", facts.based_on.into()),
         ("customers", facts.customers.into()),
         ("segments", facts.segments.into()),
         ("moved", facts.moved.into()),
-        ("gates", gates),
+        ("gates passed", facts.gates.passed.into()),
+        ("gates warned", facts.gates.warned.into()),
+        ("gates failed", facts.gates.failed.into()),
     ];
     named.map(|(name, value)| (name.to_owned(), value)).into()
 }

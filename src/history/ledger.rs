@@ -115,6 +115,11 @@ impl Ledger {
         ledger
     }
 
+    /// The versions that a run is making, or left unfinished.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = u64> {
+        self.versions.values().filter(|record| record.state == VersionState::Unfinished).map(|record| record.version)
+    }
+
     /// The version that the last publication replaced.
     pub(super) fn replaced(&self) -> Option<u64> {
         self.last.as_ref().and_then(|(_, replaced)| *replaced)

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hyades::event::Watch;
+use hyades::history::{History, VersionState};
 
 use crate::command::{Ran, Workshop, contents, done};
 use crate::harness::tests;
+use crate::history::history;
 use crate::tables::{three_groups, write};
 
-tests!(a_folder_is_old_or_new, a_folder_of_links_is_old_or_new, two_reports_are_old_or_new);
+tests!(a_folder_is_old_or_new, a_folder_of_links_is_old_or_new, two_reports_are_old_or_new, a_history_is_old_or_new,);
 
 const FAULTS: [&str; 3] = ["kill", "EIO", "ENOSPC"];
 
@@ -129,4 +134,85 @@ fn two_reports_are_old_or_new() {
     }
     assert_eq!(go("", &other), Some(0));
     assert!(reports() == new);
+}
+
+/// The points that a version passes on its way.
+const OF_HISTORY: [&str; 9] = [
+    "history::lock",
+    "history::claim",
+    "history::seal",
+    "history::log",
+    "history::log_half",
+    "history::log_sync",
+    "history::pointer",
+    "publish::write",
+    "publish::rename",
+];
+
+/// A rollback passes all points of a run's version. Wherever it ends, readers see the old version or the new one, and
+/// the next one succeeds.
+fn a_history_is_old_or_new() {
+    let w = Workshop::new();
+    let (history, at) = (history(&w.path("history")), w.text("history"));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                labels(&history);
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        });
+        for point in OF_HISTORY {
+            for fault in ["kill", "ENOSPC"] {
+                assert!((0..40).any(|passage| !is_passed(&history, &at, point, fault, passage)), "{point} has no end");
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        reader.join().expect("readers see one version");
+    });
+    let unfinished = |state| [VersionState::Unfinished, VersionState::Published].contains(&state);
+    let states = history.versions().expect("a log").into_iter().filter(|record| unfinished(record.state));
+    assert_eq!(states.count(), 1, "the published version alone");
+    let names = |folder: &str| std::fs::read_dir(w.path("history").join(folder)).expect("a folder").count();
+    assert_eq!((names("claims"), names("")), (0, 5), "something unfinished is left");
+}
+
+/// Lets a rollback fail or end at a point. Whether it passed the point so often.
+fn is_passed(history: &History, at: &str, point: &str, fault: &str, passage: usize) -> bool {
+    let context = format!("{point}, {fault}, passage {passage}");
+    let before = history.current().expect("a pointer").expect("a version").version;
+    // Alternately the months of versions 1 and 2.
+    let (old, target) = if labels(history).ends_with("09-30") { ("09-30", 2) } else { ("10-31", 1) };
+    let (arguments, new) = (target.to_string(), if target == 1 { "09-30" } else { "10-31" });
+    let rollback = ["history", "rollback", at, &arguments, "--by", "Li", "--note", "a test"];
+    let code = run(&format!("{point}={passage}*off->1*return({fault})"), &rollback);
+    let now = labels(history);
+    match code {
+        Some(0) => assert!(now.ends_with(new), "{context}: exit 0, but not published"),
+        Some(4) => assert!(now.ends_with(old), "{context}: exit 4, but published"),
+        _ => assert_eq!((code, fault), (None, "kill"), "{context}"),
+    }
+    if code != Some(0) {
+        history.rollback(target, "Li", "the next run").unwrap_or_else(|e| panic!("{context}: {e}"));
+        assert!(labels(history).ends_with(new), "{context}");
+    }
+    let report = history.verify(None, Watch::none()).expect("a report");
+    assert_eq!(report.findings, [], "{context}");
+    assert!(history.current().expect("a pointer").expect("a version").version > before, "{context}");
+    history.gc(1, &[1, 2], false).unwrap_or_else(|e| panic!("{context}: {e}"));
+    code != Some(0)
+}
+
+/// The labels that a reader sees, which are those of the model beside them.
+fn labels(history: &History) -> String {
+    let read = history.read_current(|_, folder| {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read_to_string(&path).map_err(|e| hyades::Error::io("read", &path, &e))
+        };
+        Ok((read("segments/part-00000.parquet")?, read("model.json")?))
+    });
+    let (labels, model) = read.expect("a pointer").expect("a version");
+    assert_eq!(model.contains("9000"), labels.ends_with("09-30"), "a mixture");
+    labels
 }

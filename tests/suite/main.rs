@@ -36,6 +36,7 @@ mod forge;
 mod fuzz;
 mod golden;
 mod harness;
+mod history;
 mod hostile;
 mod join;
 mod models;
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
         evidence::with_python(),
         fuzz::tests(),
         golden::tests(),
+        history::tests(),
         bad_setting::tests(),
         device::tests(),
         swiftshader::tests(),

@@ -21,7 +21,19 @@ fn bank() -> String {
 }
 
 fn help_fits_80_columns_and_documents_exit_codes() {
-    for verb in ["", "fit", "assign", "plan", "check", "bench", "doctor", "features rfm", "synth"] {
+    for verb in [
+        "",
+        "fit",
+        "assign",
+        "plan",
+        "check",
+        "bench",
+        "doctor",
+        "features rfm",
+        "synth",
+        "history list",
+        "history approve",
+    ] {
         for flag in ["-h", "--help"] {
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hyades"));
             let words = verb.split_whitespace().chain([flag]);
