@@ -81,6 +81,8 @@ pub mod cluster;
 
 pub mod rules;
 
+pub mod drift;
+
 pub mod model;
 
 pub(crate) mod survey;

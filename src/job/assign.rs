@@ -275,7 +275,7 @@ fn label(
         let columns = profile::shown_of_model(source, &model.parts, &roles.outcomes)?;
         profile::describe(source, columns, labels, request.resources.budget(), watch)
     });
-    let profile = profiled.transpose()?;
+    let profile = profiled.transpose()?.map(|profiled| profiled.report);
     let labels = Labelling::new(membership, labels, labels_blake3);
     Ok(LabelledParts { parts, labels, table, names: named, audit, profile })
 }

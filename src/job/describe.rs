@@ -72,7 +72,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         labels_blake3: &labels.blake3,
         small_cells: request.small_cells(),
     };
-    let mut report = describe(&rows.source, columns, of, request.resources.budget(), watch)?;
+    let mut report = describe(&rows.source, columns, of, request.resources.budget(), watch)?.report;
     // Numbers that no label has are not segments: those of another tool begin at 1.
     report.segments.retain(|segment| segment.customers > 0);
     std::iter::once(&rows.source).chain(&rows.beside).try_for_each(Source::vet_unchanged)?;

@@ -15,12 +15,14 @@ use super::plan::{Extras, Plan, Planned};
 use super::profile::ProfiledLabels;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
+use super::reference::{CountedPart, reference_counts};
 use super::request::{CheckedFit, FitRequest, InitRequest, RecipeSource};
 use super::result::{JobResult, PublishedRun, ResultFile};
 use super::small_cells::SmallCells;
 use super::{ids, inputs, profile, strata};
 use crate::audit::AuditReport;
 use crate::backend::DeviceWork;
+use crate::drift::ReferenceCounts;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::Source;
@@ -224,6 +226,7 @@ struct FittedParts {
     names: Vec<String>,
     audit: Option<AuditReport>,
     profile: Option<ProfileReport>,
+    reference: Option<ReferenceCounts>,
 }
 
 fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
@@ -375,19 +378,31 @@ fn cluster(
     let labels = membership.strata.iter().zip(firsts).zip(&parts).map(|((stratum, first_segment), (part, _))| {
         PartLabels { name: stratum.name.clone(), first_segment, labels: part.labels.clone() }
     });
+    let small_cells = request.output.small_cells();
     let profiled = log.as_ref().map(|log| {
-        let labels = ProfiledLabels {
-            log,
-            segments,
-            names: titles,
-            labels_blake3: &labels_blake3,
-            small_cells: request.output.small_cells(),
-        };
+        let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3, small_cells };
         profile::describe(source, profile::shown(source, [design], &roles.outcomes), labels, plan.memory_budget, watch)
     });
-    let profile = profiled.transpose()?;
-    let labels = Labelling::new(membership, labels.collect(), labels_blake3);
-    Ok(FittedParts { parts, labels, table, names: named, audit, profile })
+    let labels = Labelling::new(membership, labels.collect(), labels_blake3.clone());
+    let mut profiled = profiled.transpose()?;
+    let reference = match &mut profiled {
+        Some(profiled) => reference_counts(profiled, &counted(&labels, &parts, roles))?,
+        None => None,
+    };
+    let profile = profiled.map(|profiled| profiled.report);
+    Ok(FittedParts { parts, labels, table, names: named, audit, profile, reference })
+}
+
+/// The parts, as they are counted.
+fn counted<'a>(labels: &'a Labelling, parts: &'a [(Part, Vec<PassRecord>)], roles: &Roles) -> Vec<CountedPart<'a>> {
+    let part = |(labels, (part, _)): (&'a PartLabels, &'a (Part, _))| CountedPart {
+        name: &labels.name,
+        preparation: &part.preparation,
+        labels: &labels.labels,
+        columns: &part.columns,
+        weighted: roles.weight.is_some(),
+    };
+    labels.parts.iter().zip(parts).map(part).collect()
 }
 
 fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &FittedParts) -> Model {
@@ -427,6 +442,7 @@ fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &Fitt
             counts: vetted.membership.rules.clone(),
         }),
         parts: parts.map(part).collect(),
+        reference: found.reference.clone(),
     }
 }
 

@@ -22,6 +22,7 @@ mod plan;
 mod profile;
 mod recorder;
 mod recovery;
+mod reference;
 mod request;
 mod result;
 mod small_cells;

@@ -10,7 +10,7 @@ use crate::event::Watch;
 use crate::input::Source;
 use crate::model::PartModel;
 use crate::prepare::Design;
-use crate::profile::{ColumnRole, EXACT_ROWS, ProfileReport, Profiling, ShownColumn};
+use crate::profile::{ColumnRole, EXACT_ROWS, ProfileReport, ProfiledRows, Profiling, ShownColumn};
 use crate::roles::Outcome;
 use crate::survey::SegmentLog;
 
@@ -57,7 +57,7 @@ pub(super) fn describe(
     labels: ProfiledLabels<'_>,
     memory: u64,
     watch: Watch<'_>,
-) -> Result<ProfileReport> {
+) -> Result<ProfiledRows> {
     let ProfiledLabels { log, segments, names, labels_blake3, small_cells } = labels;
     let exact_rows = EXACT_ROWS;
     let profiling = Profiling { source, columns, log, segments, names, small_cells, exact_rows, memory };

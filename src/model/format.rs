@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope;
 use crate::cluster::Fitted;
+use crate::drift::ReferenceCounts;
 use crate::error::Result;
 use crate::prepare::Preparation;
 use crate::rules::{ColumnKind, MAX_RULES, MAX_STRATA, RuleBook, RuleCount};
 
 /// The version of the file format; this program also reads earlier versions.
-pub(super) const FORMAT_VERSION: u32 = 3;
+pub(super) const FORMAT_VERSION: u32 = 4;
 
 /// Everything needed to label new customers, and its provenance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Model {
     pub division: Option<ModelDivision>,
     /// The parts that were clustered, at least one. Their segments follow those of the rules, part by part.
     pub parts: Vec<PartModel>,
+    /// Counts of the rows of the fit, for comparison with later ones; None if they were not counted (`--no-profile`), or
+    /// the rows were too few.
+    pub reference: Option<ReferenceCounts>,
 }
 
 /// The provenance of a model.
@@ -135,6 +139,9 @@ impl Model {
                     && book.rules.iter().map(|r| &r.name).eq(counts.iter().map(|c| &c.name))
             }
         };
+        if agree && self.reference.as_ref().is_some_and(|reference| !reference.agrees(next)) {
+            return Err("inconsistent: its counts of rows are of other segments".into());
+        }
         if agree { Ok(()) } else { Err("inconsistent: its rules and strata do not agree".into()) }
     }
 }

@@ -1,5 +1,5 @@
 //! Models of earlier format versions: 1, of all rows together, and 2, with rules and a complete version 1 model per
-//! stratum. They are read, but no longer written.
+//! stratum; and 3, without counts of the fit's rows. They are read, but no longer written.
 
 use serde::{Deserialize, Serialize};
 
@@ -66,16 +66,29 @@ struct StratumV2 {
     model: ModelV1,
 }
 
-/// Reads a model of format version 1 or 2.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelV3 {
+    hyades_version: String,
+    provenance: Provenance,
+    division: Option<ModelDivision>,
+    parts: Vec<PartModel>,
+}
+
+/// Reads a model of format version 1, 2 or 3.
 pub(super) fn read(text: &str, version: u32) -> Result<Model, String> {
     match version {
         1 => {
             let model: ModelV1 = envelope::open(text)?;
             let hyades_version = model.hyades_version.clone();
             let (part, provenance) = model.into_part(REST.into(), None, 0)?;
-            Ok(Model { hyades_version, provenance, division: None, parts: vec![part] })
+            Ok(Model { hyades_version, provenance, division: None, parts: vec![part], reference: None })
         }
         2 => envelope::open::<ModelV2>(text)?.into_model(),
+        3 => {
+            let ModelV3 { hyades_version, provenance, division, parts } = envelope::open(text)?;
+            Ok(Model { hyades_version, provenance, division, parts, reference: None })
+        }
         _ => Err(format!("its format version is {version}, which does not exist")),
     }
 }
@@ -127,6 +140,7 @@ impl ModelV2 {
             provenance: Provenance { rows: self.rows, inputs: self.inputs, id_column: self.id_column, ..shared },
             division: Some(ModelDivision { book: self.rules, columns: self.rule_columns, counts: self.rule_counts }),
             parts,
+            reference: None,
         })
     }
 }

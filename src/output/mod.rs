@@ -6,6 +6,7 @@
 
 mod carried;
 mod destination;
+mod distances;
 mod measure;
 mod parts;
 mod publish;

@@ -1,11 +1,13 @@
 //! Measures, hashes and writes labelled rows, one row group at a time.
 
 use super::OUTPUT_GROUP_ROWS;
+use super::distances::DistanceCounts;
 use super::measure::{LabelSums, MeasuredRows, WaitingRows};
 use super::parts::UnsealedLabels;
 use super::scratch::{Kept, LabelScratch};
 use super::segments::SegmentTable;
 use crate::backend::Labels;
+use crate::drift::KeyedCounts;
 use crate::error::Result;
 use crate::survey::{Ride, Segment};
 
@@ -18,6 +20,7 @@ pub(crate) struct LabelWriter<'a> {
     margin: bool,
     waiting: WaitingRows,
     sums: LabelSums,
+    squared: DistanceCounts,
     hasher: blake3::Hasher,
 }
 
@@ -46,6 +49,8 @@ pub struct LabelSummary {
     pub mean_distance: Vec<f64>,
     /// Exact weighted sum of squared distances, in squared grid steps.
     pub inertia: u128,
+    /// Squared distances, in squared grid steps: how many rows have which.
+    pub squared: KeyedCounts,
     /// blake3 of the labels as little-endian i32 in row order.
     pub labels_blake3: String,
 }
@@ -61,6 +66,7 @@ impl<'a> LabelWriter<'a> {
             margin,
             waiting: WaitingRows::default(),
             sums: LabelSums::empty(k),
+            squared: DistanceCounts::new(),
             hasher: blake3::Hasher::new(),
         }
     }
@@ -93,9 +99,12 @@ impl<'a> LabelWriter<'a> {
         self.next_row += rows as u64;
         let weights = self.weights.map(|w| &w[first_row as usize..][..rows]);
         let (step, margin, sums, hasher) = (self.step, self.margin, &mut self.sums, &mut self.hasher);
+        let squared = &mut self.squared;
         let segments: Vec<Segment> = waiting.labels.iter().map(|&label| Segment::new(label)).collect();
         let mut measure = || {
-            let (distances, ()) = rayon::join(|| waiting.measure(weights, step, sums), || hash(&segments, hasher));
+            let count = || squared.add(&waiting.distance2);
+            let measured = || rayon::join(|| waiting.measure(weights, step, sums), count).0;
+            let (distances, ()) = rayon::join(measured, || hash(&segments, hasher));
             MeasuredRows { distances, margins: margin.then(|| waiting.margins(step)) }
         };
         match &mut self.output {
@@ -122,7 +131,8 @@ impl<'a> LabelWriter<'a> {
         let mean_distance = self.sums.mean_distances(self.step);
         let LabelSums { counts, inertia, .. } = self.sums;
         let labels_blake3 = self.hasher.finalize().to_hex().to_string();
-        Ok((LabelSummary { counts, mean_distance, inertia, labels_blake3 }, kept))
+        let squared = self.squared.finish();
+        Ok((LabelSummary { counts, mean_distance, inertia, squared, labels_blake3 }, kept))
     }
 }
 

@@ -1,6 +1,7 @@
 //! How often each text or code of a column occurs, by segment.
 
 use super::report::CategoryFigures;
+use crate::drift::CountedTexts;
 use crate::survey::TextCounts;
 
 /// The most texts that are counted individually. Rows come in file order, so those beyond are the same in every run.
@@ -11,6 +12,15 @@ const MOST_NAMED: usize = 20;
 /// Counts of no texts.
 pub(super) fn no_texts(segments: usize) -> TextCounts {
     TextCounts::new(segments, MOST_COUNTED)
+}
+
+/// The counts of texts, for comparison with those of other rows.
+pub(super) fn counted(texts: &TextCounts) -> CountedTexts {
+    CountedTexts {
+        counts: texts.counts.iter().map(|(text, counts)| (text.clone(), counts.clone())).collect(),
+        others: texts.others.clone(),
+        missing: texts.missing.clone(),
+    }
 }
 
 /// The most common texts, and the figures of every segment, then of all. Texts of fewer than `small_cells`

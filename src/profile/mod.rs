@@ -19,7 +19,7 @@ mod sorted;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use pass::{EXACT_ROWS, Profiling};
+pub(crate) use pass::{EXACT_ROWS, ProfiledRows, Profiling};
 pub use report::{
     CategoryFigures, ColumnFigures, Correlated, GroupProfile, Mark, NumberFigures, OutcomeRate, ProfileReport,
     ProfiledColumn, QuantileKind, Statistic,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use fearless_simd::Simd;
 
 use super::correlation::DrawnRows;
-use super::order::ValueOrder;
+use super::order::{OrderFound, ValueOrder};
 use super::report::NumberFigures;
 use super::sorted::SortedPiece;
+use crate::drift::{CountedNumbers, DIGITS, KeyedCounts, NumberRange, ReferenceNumbers, key_of};
 use crate::numeric::{Moments, WideSum};
 use crate::simd::{Dispatch, Work};
 
@@ -58,6 +59,8 @@ pub(super) struct NumbersFound {
     pub(super) is_binary: bool,
     /// The values of the rows drawn for correlations.
     pub(super) drawn: Vec<f64>,
+    /// Counts of the values.
+    pub(super) counted: CountedNumbers,
 }
 
 impl NumbersSeen {
@@ -120,12 +123,18 @@ impl NumbersSeen {
     pub(super) fn finish(self) -> NumbersFound {
         let mut all = SegmentSums::default();
         self.segments.iter().for_each(|sums| all.join(sums));
-        let quantiles = self.order.quantiles(self.is_whole);
-        let figures = self.segments.iter().chain([&all]).zip(quantiles).map(|(sums, q)| sums.figures(q)).collect();
+        let OrderFound { quantiles, buckets } = self.order.finish(self.is_whole);
+        let sums = || self.segments.iter().chain([&all]);
+        let figures = sums().zip(quantiles).map(|(sums, q)| sums.figures(q)).collect();
+        let counts = sums().zip(buckets).map(|(sums, buckets)| sums.counts(buckets)).collect();
         let moments = self.pieces.values().fold(Moments::EMPTY, |sum, piece| sum.merge(piece.moments));
         let drawn = self.pieces.into_values().flat_map(|piece| piece.drawn);
         let is_binary = self.is_whole && moments.n > 0 && moments.min >= 0.0 && moments.max <= 1.0;
-        NumbersFound { figures, deviation: moments.deviation(), is_binary, drawn: drawn.collect() }
+        let deviation = moments.deviation();
+        let (min, max, whole) = (moments.min, moments.max, self.is_whole);
+        let range = (moments.n > 0 && deviation.is_finite()).then_some(NumberRange { min, max, deviation, whole });
+        let counted = CountedNumbers::new(range, counts);
+        NumbersFound { figures, deviation, is_binary, drawn: drawn.collect(), counted }
     }
 }
 
@@ -157,6 +166,13 @@ impl SegmentSums {
         self.known += other.known;
         self.zeros += other.zeros;
         self.missing += other.missing;
+    }
+
+    /// Its counts, zeros apart from the buckets.
+    fn counts(&self, mut buckets: Vec<(u32, u64)>) -> ReferenceNumbers {
+        let zero = key_of(0.0, DIGITS);
+        buckets.iter_mut().filter(|(key, _)| *key == zero).for_each(|(_, n)| *n -= self.zeros);
+        ReferenceNumbers { missing: self.missing, zeros: self.zeros, values: KeyedCounts::new(DIGITS, buckets) }
     }
 
     fn figures(&self, quantiles: Option<[f64; 5]>) -> NumberFigures {

@@ -4,13 +4,12 @@
 //! wide. Counts merge by addition, so they are the same for any order of the rows. Rejected: KLL and t-digest, whose
 //! result depends on the order, and whose error is one of ranks.
 
-use crate::numeric::{f64_of_key, key_of_f64};
+use crate::drift::{DIGITS, middle};
+use crate::numeric::key_of_f64;
 
 /// The quantiles of a profile.
 pub(super) const SHOWN_QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 
-/// Binary digits after the point that a bucket keeps.
-const DIGITS: u32 = 10;
 /// Bits of a key that a bucket does not keep.
 const DROPPED: u32 = 52 - DIGITS;
 const SLOTS: usize = 1 << DIGITS;
@@ -41,6 +40,14 @@ pub(super) struct BucketCounts {
 
 /// Buckets with their counts.
 type Buckets = Vec<(u32, u64)>;
+
+/// Of every segment, and last of all of them.
+pub(super) struct OrderFound {
+    /// None without values.
+    pub(super) quantiles: Vec<Option<[f64; 5]>>,
+    /// Sorted, with their counts.
+    pub(super) buckets: Vec<Buckets>,
+}
 
 impl BucketCounts {
     fn new(segments: usize) -> Self {
@@ -82,6 +89,16 @@ impl BucketCounts {
         self.counts.clear();
         self.counted = 0;
     }
+
+    /// The buckets of every segment, then those of all.
+    fn finish(mut self) -> Vec<Buckets> {
+        self.spill();
+        let mut all = self.spilled.concat();
+        sum_up(&mut all);
+        self.spilled.iter_mut().for_each(sum_up);
+        self.spilled.push(all);
+        self.spilled
+    }
 }
 
 impl ValueOrder {
@@ -117,26 +134,20 @@ impl ValueOrder {
         }
     }
 
-    /// The quantiles of every segment, then those of all; None without values. `is_whole`: every value is a whole
-    /// number, and so is what stands for a bucket.
-    pub(super) fn quantiles(self, is_whole: bool) -> Vec<Option<[f64; 5]>> {
+    /// Quantiles and buckets. `is_whole`: every value is a whole number, and so is what stands for a bucket.
+    pub(super) fn finish(self, is_whole: bool) -> OrderFound {
         match self {
             ValueOrder::Values(mut values) => {
-                let mut found: Vec<_> = values.iter_mut().map(|values| of_values(values)).collect();
-                found.push(of_values(&mut values.concat()));
-                found
+                let mut counts = BucketCounts::new(values.len());
+                values.iter().enumerate().for_each(|(segment, values)| counts.push(segment, values));
+                let mut quantiles: Vec<_> = values.iter_mut().map(|values| of_values(values)).collect();
+                quantiles.push(of_values(&mut values.concat()));
+                OrderFound { quantiles, buckets: counts.finish() }
             }
-            ValueOrder::Buckets(mut counts) => {
-                counts.spill();
-                let mut found: Vec<_> = Vec::with_capacity(counts.spilled.len() + 1);
-                for buckets in &mut counts.spilled {
-                    sum_up(buckets);
-                    found.push(of_buckets(buckets, is_whole));
-                }
-                let mut all = counts.spilled.concat();
-                sum_up(&mut all);
-                found.push(of_buckets(&all, is_whole));
-                found
+            ValueOrder::Buckets(counts) => {
+                let buckets = counts.finish();
+                let quantiles = buckets.iter().map(|buckets| of_buckets(buckets, is_whole)).collect();
+                OrderFound { quantiles, buckets }
             }
         }
     }
@@ -193,23 +204,12 @@ fn of_buckets(buckets: &Buckets, is_whole: bool) -> Option<[f64; 5]> {
             below += n;
             below > rank
         });
-        found.map_or(f64::NAN, |(bucket, _)| middle(*bucket, is_whole))
+        found.map_or(f64::NAN, |(bucket, _)| middle(*bucket, DIGITS, is_whole))
     };
     Some(SHOWN_QUANTILES.map(|quantile| {
         let (low, high, part) = ranks(n, quantile);
         between(at(low), at(high), part)
     }))
-}
-
-/// The value that stands for a bucket: its middle, or a whole number next to it.
-fn middle(bucket: u32, is_whole: bool) -> f64 {
-    let key = u64::from(bucket) << DROPPED;
-    let (low, high) = (f64_of_key(key), f64_of_key(key | ((1 << DROPPED) - 1)));
-    if low == 0.0 {
-        return 0.0;
-    }
-    let half = |low: f64, high: f64| low + (high - low) / 2.0;
-    if is_whole { half(low.ceil(), high.floor()).floor() + 0.0 } else { half(low, high) }
 }
 
 #[cfg(test)]
@@ -253,7 +253,7 @@ mod tests {
         push(&mut later, b);
         push(&mut order, a);
         order.join(later);
-        order.quantiles(rows.iter().all(|(v, _)| v.fract() == 0.0))
+        order.finish(rows.iter().all(|(v, _)| v.fract() == 0.0)).quantiles
     }
 
     proptest! {
@@ -288,10 +288,10 @@ mod tests {
     fn a_bucket_stands_for_its_values() {
         for value in [1.0, -1.0, 1023.0, -37.0, 0.0, 123_456_789.0, 1e300, -1e-300, 0.1] {
             let bucket = (key_of_f64(value) >> DROPPED) as u32;
-            let error = |is_whole| (middle(bucket, is_whole) - value).abs() / value.abs().max(1e-310);
+            let error = |is_whole| (middle(bucket, DIGITS, is_whole) - value).abs() / value.abs().max(1e-310);
             assert!(error(false) <= BUCKET_ERROR, "{value}");
             if value.fract() == 0.0 && value.abs() < 2048.0 {
-                assert_eq!(middle(bucket, true), value, "small whole numbers have a bucket each");
+                assert_eq!(middle(bucket, DIGITS, true), value, "small whole numbers have a bucket each");
             }
         }
     }
@@ -303,7 +303,7 @@ mod tests {
         counts.counted = u64::from(u32::MAX);
         counts.push(0, &[2.0]);
         assert_eq!(counts.spilled[0].len(), 2);
-        let quantiles = ValueOrder::Buckets(counts).quantiles(true);
+        let quantiles = ValueOrder::Buckets(counts).finish(true).quantiles;
         assert_eq!(quantiles[0].map(|q| q[2]), Some(2.0));
     }
 }

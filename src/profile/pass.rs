@@ -16,6 +16,7 @@ use super::report::{
 use super::shown::{ColumnRole, ShownColumn, ShownKind};
 use super::sorted::SortedRows;
 use crate::audit::withheld;
+use crate::drift::{CountedColumn, ReferenceColumn};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{Order, RowGroup, Source};
@@ -57,25 +58,41 @@ struct Described {
     figures: Vec<ColumnFigures>,
     /// The values drawn for correlations; empty for categories.
     drawn: Vec<f64>,
+    counted: CountedColumn,
+}
+
+/// What a pass found.
+pub(crate) struct ProfiledRows {
+    pub(crate) report: ProfileReport,
+    /// Counts of the columns that features are made of; none where all rows are too few.
+    pub(crate) counted: Vec<ReferenceColumn>,
+    /// Rows by segment, and those without one.
+    pub(crate) segments: Vec<u64>,
+    pub(crate) unassigned: u64,
 }
 
 impl Profiling<'_> {
     /// Decodes the columns and describes every segment. `labels_blake3` is the hash of the labels.
-    pub(crate) fn report(&self, labels_blake3: &str, watch: Watch<'_>) -> Result<ProfileReport> {
+    pub(crate) fn report(&self, labels_blake3: &str, watch: Watch<'_>) -> Result<ProfiledRows> {
         let cells = self.source.rows() * self.columns.len() as u64;
         watch.stage(Stage::Profile, cells, "values", || {
             let counts = self.count()?;
-            let described = self.described(watch)?;
-            let (columns, figures): (Vec<ProfiledColumn>, Vec<_>) =
-                described.into_iter().map(|d| (d.column, (d.figures, d.drawn))).unzip();
-            let (figures, drawn): (Vec<Vec<ColumnFigures>>, Vec<Vec<f64>>) = figures.into_iter().unzip();
+            let mut hidden = withheld(&counts[..=self.segments], self.small_cells);
+            hidden.push(counts[self.segments + 1] < self.small_cells);
+            let (mut columns, mut figures, mut drawn, mut counted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            for described in self.described(watch)? {
+                if described.column.role == ColumnRole::Feature && !hidden[self.segments + 1] {
+                    counted.push(described.counted.kept(described.column.name.clone(), &hidden, self.small_cells));
+                }
+                columns.push(described.column);
+                figures.push(described.figures);
+                drawn.push(described.drawn);
+            }
             let name = |i: usize| columns[i].name.clone();
             let correlated: Vec<Correlated> = correlated(&drawn, CORRELATE)
                 .into_iter()
                 .map(|(a, b, r)| Correlated { columns: [name(a), name(b)], r })
                 .collect();
-            let mut hidden = withheld(&counts[..=self.segments], self.small_cells);
-            hidden.push(counts[self.segments + 1] < self.small_cells);
             let group = |place: usize| self.group(&columns, &figures, (counts[place], hidden[place]), place);
             let all = group(self.segments + 1);
             let mut segments: Vec<GroupProfile> = (1..=self.segments).map(group).collect();
@@ -83,7 +100,7 @@ impl Profiling<'_> {
             for segment in segments.iter_mut().filter(|s| !s.withheld && s.customers > 0) {
                 segment.apart = apart(&columns, &correlated, &all, segment);
             }
-            Ok(ProfileReport {
+            let report = ProfileReport {
                 profile_version: 1,
                 rows: self.source.rows(),
                 weighted: false,
@@ -97,7 +114,9 @@ impl Profiling<'_> {
                 correlated,
                 all,
                 segments,
-            })
+            };
+            let segments = counts[1..=self.segments].to_vec();
+            Ok(ProfiledRows { report, counted, segments, unassigned: counts[0] })
         })
     }
 
@@ -135,10 +154,11 @@ impl Profiling<'_> {
                 Some(seen) => Ok(self.of_numbers(shown, seen.finish())),
                 None => {
                     let texts = rows.categories(shown, self.segments + 1)?;
+                    let counted = CountedColumn::Texts(categories::counted(&texts));
                     let (names, figures) = categories::figures(texts, self.small_cells);
                     let figures = figures.into_iter().map(ColumnFigures::Categories).collect();
                     let column = ProfiledColumn { categories: names, ..self.column(shown) };
-                    Ok(Described { column, figures, drawn: Vec::new() })
+                    Ok(Described { column, figures, drawn: Vec::new(), counted })
                 }
             };
             let wave: Vec<Described> =
@@ -204,7 +224,7 @@ impl Profiling<'_> {
         let deviation = Some(found.deviation).filter(|d| d.is_finite());
         let column = ProfiledColumn { kind, deviation, skewed, ..self.column(shown) };
         let figures = found.figures.into_iter().map(ColumnFigures::Numbers).collect();
-        Described { column, figures, drawn: found.drawn }
+        Described { column, figures, drawn: found.drawn, counted: CountedColumn::Numbers(found.counted) }
     }
 
     fn column(&self, shown: &ShownColumn) -> ProfiledColumn {

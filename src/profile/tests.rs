@@ -66,7 +66,7 @@ fn report(source: &Source, folder: &Path, exact_rows: u64, (threads, memory): (u
     let (segments, small_cells) = (SEGMENTS, 0);
     let profiling = Profiling { source, columns, log: &log, segments, names: None, small_cells, exact_rows, memory };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| profiling.report("", Watch::none())).unwrap()
+    pool.install(|| profiling.report("", Watch::none())).unwrap().report
 }
 
 /// The sorted values of a column in a segment.

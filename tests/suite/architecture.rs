@@ -34,6 +34,7 @@ const ORDER: &[&str] = &[
     "backend",
     "cluster",
     "rules",
+    "drift",
     "model",
     "survey",
     "output",

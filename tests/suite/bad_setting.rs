@@ -185,13 +185,13 @@ fn damaged_models() {
     let at = digit.unwrap();
     flipped[at] = if flipped[at] == b'1' { b'2' } else { b'1' };
     refused(&flipped, &["damaged: its checksum does not match", "fit a new model"]);
-    let newer = good.replacen("\"format_version\": 3", "\"format_version\": 4", 1);
-    refused(newer.as_bytes(), &["format version is 4", "reads up to 3", "newer hyades"]);
+    let newer = good.replacen("\"format_version\": 4", "\"format_version\": 5", 1);
+    refused(newer.as_bytes(), &["format version is 5", "reads up to 4", "newer hyades"]);
     // A future format may hold fields that this program does not know: the message is about the version.
     let stranger = newer.replacen("\"algorithm\"", "\"something_new\": 1, \"algorithm\"", 1);
-    refused(stranger.as_bytes(), &["format version is 4"]);
+    refused(stranger.as_bytes(), &["format version is 5"]);
     let stranger = newer.replacen("\"checksum\"", "\"another_sum\"", 1);
-    refused(stranger.as_bytes(), &["format version is 4"]);
+    refused(stranger.as_bytes(), &["format version is 5"]);
     refused(
         b"{\"format\": \"recipe book\", \"format_version\": 1, \"checksum\": \"\", \"model\": {}}",
         &["not a model", "recipe book"],
