@@ -95,6 +95,8 @@ pub mod profile;
 
 pub mod identity;
 
+pub mod gates;
+
 pub(crate) mod report;
 
 pub mod history;

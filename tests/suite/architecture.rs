@@ -41,6 +41,7 @@ const ORDER: &[&str] = &[
     "audit",
     "profile",
     "identity",
+    "gates",
     "report",
     "history",
     "job",
