@@ -18,6 +18,9 @@ const VERSIONS: &str = "versions";
 const CLAIMS: &str = "claims";
 const LOCK: &str = "lock";
 
+/// The largest number of a folder that counts as a version's.
+const LAST: u64 = 999_999_999_999;
+
 /// A pause between two attempts to get the lock, and the number of attempts: half a minute.
 const PAUSE: Duration = Duration::from_millis(10);
 const ATTEMPTS: usize = 3_000;
@@ -89,7 +92,12 @@ impl History {
         if !path.join(VERSIONS).is_dir() {
             let others = fs::read_dir(path).into_iter().flatten().flatten();
             let ours = [VERSIONS, CLAIMS, LOCK, LOG, CURRENT];
-            let other = others.map(|entry| entry.file_name()).find(|name| !ours.iter().any(|ours| name == ours));
+            let is_ours = |name: &std::ffi::OsStr| {
+                // A mounted volume has these from the start.
+                let is_of_system = name == "lost+found" || name.to_str().is_some_and(|name| name.starts_with('.'));
+                is_of_system || ours.iter().any(|ours| name == *ours)
+            };
+            let other = others.map(|entry| entry.file_name()).find(|name| !is_ours(name));
             if let Some(other) = other {
                 let text = format!(
                     "{} is not a history: it holds {}; name a folder that is empty or does not exist",
@@ -299,5 +307,5 @@ fn numbers_in(folder: &Path) -> Result<BTreeSet<u64>> {
 
 /// The version of which this is the folder's name.
 fn number(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|&version| version > 0 && name(version) == text)
+    text.parse().ok().filter(|&version| (1..=LAST).contains(&version) && name(version) == text)
 }

@@ -42,12 +42,12 @@ impl History {
         let numbers = self.numbers()?;
         let swept = self.sweep(&mut held)?;
         let last = numbers.last().max(held.ledger().versions.keys().next_back()).copied();
-        let mut number = last.unwrap_or(0) + 1;
+        let mut number = last.unwrap_or(0).saturating_add(1);
         let folder = loop {
             let folder = self.folder(number);
             match faults::point("history::claim").and_then(|()| fs::create_dir(&folder)) {
                 Ok(()) => break folder,
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && number < u64::MAX => number += 1,
                 Err(e) => return Err(Error::io("create the folder", &folder, &e)),
             }
         };

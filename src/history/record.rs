@@ -58,7 +58,7 @@ pub(super) struct LogLine {
     pub(super) before: Option<String>,
 }
 
-/// What happened.
+/// What happened. A new event is a new [`FORMAT`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum LogEvent {

@@ -431,3 +431,150 @@ fn two_versions_are_compared() {
     assert_eq!(difference.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["model.json"]);
     assert_eq!(difference.same, 1);
 }
+
+#[test]
+fn runs_at_once_get_different_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(&folder);
+    let candidates: Vec<CandidateVersion> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| history.claim().unwrap())).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let mut numbers: Vec<u64> = candidates.iter().map(CandidateVersion::number).collect();
+    numbers.sort();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+    assert!(candidates.iter().all(|candidate| candidate.swept().is_empty() && candidate.folder().is_dir()));
+    drop(candidates);
+    assert_eq!(fs::read_dir(history.path().join("claims")).unwrap().count(), 0);
+    assert_eq!(history.claim().unwrap().number(), 9);
+}
+
+#[test]
+fn facts_come_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(&folder);
+    let candidate = history.claim().unwrap();
+    fill(&candidate.folder(), "one");
+    let facts = VersionFacts {
+        as_of: Some("2026-11-30 \"\n客户".into()),
+        baseline: Some(7),
+        customers: u64::MAX,
+        moved: Some(0.1 + 0.2),
+        more: serde_json::json!({ "psi": [1.0e-300, null, -0.0], "event": "published", "deep": { "n": i64::MIN } }),
+        ..VersionFacts::default()
+    };
+    candidate.seal(facts.clone()).unwrap();
+    assert_eq!(history.vet(1).unwrap().facts, facts);
+}
+
+/// What a run that ended in the middle of gc left is removed by the next one.
+#[test]
+fn gc_finishes_what_was_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(&folder);
+    for text in ["one", "two", "three", "four"] {
+        publish(&history, text);
+    }
+    history.hold().unwrap().append(1, [LogEvent::Removed { files: 3, bytes: 9 }]).unwrap();
+    assert_eq!(findings(&history), [""; 0]);
+    assert_eq!(history.gc(2, &[], false).unwrap().versions, [2]);
+    assert!(!history.folder(1).exists() && !history.folder(2).exists());
+}
+
+#[test]
+fn folders_of_strange_names_are_nobodys_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(&folder);
+    for name in
+        ["18446744073709551615", "99999999999999999999", "000000", "1", "00001x", ".hyades-x.unfinished", "a\nb"]
+    {
+        fs::create_dir(history.path().join("versions").join(name)).unwrap();
+    }
+    assert_eq!(publish(&history, "one"), 1);
+    assert_eq!(findings(&history), [""; 0]);
+}
+
+mod any_order {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Publish,
+        Refuse,
+        Abandon,
+        Approve(u64),
+        Rollback(u64),
+        Gc(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => Just(Step::Publish),
+            1 => Just(Step::Refuse),
+            1 => Just(Step::Abandon),
+            2 => (1u64..9).prop_map(Step::Approve),
+            2 => (1u64..9).prop_map(Step::Rollback),
+            1 => (1usize..4).prop_map(Step::Gc),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Beside a model that knows only which text each version has, and which version is current.
+        #[test]
+        fn the_pointer_and_the_log_agree(steps in prop::collection::vec(step(), 1..10)) {
+            let folder = tempfile::tempdir().unwrap();
+            let history = history(&folder);
+            let (mut texts, mut current, mut last) = (BTreeMap::<u64, String>::new(), None, 0u64);
+            for (i, step) in steps.into_iter().enumerate() {
+                let text = format!("text {i}");
+                let made = match step {
+                    Step::Publish => Some((publish(&history, &text), text, true)),
+                    Step::Refuse => {
+                        let sealed = seal(&history, &text);
+                        history.refuse(&sealed, "a gate").unwrap();
+                        Some((sealed.version, text, false))
+                    }
+                    Step::Abandon => {
+                        drop(history.claim().unwrap());
+                        last += 1;
+                        None
+                    }
+                    Step::Approve(version) => {
+                        let hash = history.vet(version).ok().and_then(|record| record.blake3).unwrap_or_default();
+                        if history.approve(version, &hash, "Li", "note").is_ok() {
+                            current = Some(version);
+                        }
+                        None
+                    }
+                    Step::Rollback(version) => match history.rollback(version, "Li", "note") {
+                        Ok(pointer) => Some((pointer.version, texts[&version].clone(), true)),
+                        Err(_) => None,
+                    },
+                    Step::Gc(keep) => {
+                        history.gc(keep, &[], false).unwrap();
+                        None
+                    }
+                };
+                if let Some((version, text, is_current)) = made {
+                    prop_assert_eq!(version, last + 1);
+                    last = version;
+                    texts.insert(version, text);
+                    current = if is_current { Some(version) } else { current };
+                }
+                prop_assert_eq!(history.current().unwrap().map(|pointer| pointer.version), current);
+                if let Some(version) = current {
+                    prop_assert_eq!(&text_of(&history), &texts[&version]);
+                }
+                let published = states(&history).into_iter().filter(|(_, state)| *state == VersionState::Published);
+                prop_assert_eq!(published.map(|(version, _)| version).collect::<Vec<_>>(), Vec::from_iter(current));
+                prop_assert_eq!(findings(&history), Vec::<String>::new());
+            }
+        }
+    }
+}

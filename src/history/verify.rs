@@ -1,6 +1,7 @@
 //! Whether a history is what it was: every hash, the chain of the log, and the pointer.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,6 +13,10 @@ use super::pointer::{CURRENT, Pointer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::text::thousands;
+
+/// A pause before log and pointer are looked at again, and the number of attempts.
+const PAUSE: Duration = Duration::from_millis(10);
+const ATTEMPTS: usize = 20;
 
 /// What a verification looked at and found.
 #[derive(Debug, Clone, Serialize)]
@@ -68,7 +73,7 @@ impl History {
     /// The version does not exist, something cannot be read, or a stop was asked for. What differs is no error: see
     /// [`HistoryReport::verdict`].
     pub fn verify(&self, version: Option<u64>, watch: Watch<'_>) -> Result<HistoryReport> {
-        let log = Log::inspect(self.path())?;
+        let log = self.settled()?;
         let ledger = Ledger::of(&log.lines);
         let mut report =
             HistoryReport { versions: 0, files: 0, bytes: 0, lines: log.lines.len() as u64, findings: vec![] };
@@ -84,7 +89,10 @@ impl History {
         let wanted = |record: &&VersionRecord| record.is_kept() && version.is_none_or(|v| v == record.version);
         for record in ledger.versions.values().filter(wanted) {
             watch.check()?;
-            self.verify_version(record, &mut report)?;
+            match self.verify_version(record, &mut report) {
+                Err(_) if self.is_removed(record.version)? => {}
+                verified => verified?,
+            }
         }
         if version.is_none() {
             let known: BTreeSet<u64> = ledger.versions.keys().copied().collect();
@@ -93,6 +101,25 @@ impl History {
             }
         }
         Ok(report)
+    }
+
+    /// The log, with a moment of patience for a run that is just being published: it writes the log, then the pointer.
+    fn settled(&self) -> Result<Log> {
+        for _ in 0..ATTEMPTS {
+            let log = Log::inspect(self.path())?;
+            let pointed = self.current().ok().flatten().map(|pointer| pointer.version);
+            if log.torn.is_empty() && Ledger::of(&log.lines).current == pointed {
+                return Ok(log);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Log::inspect(self.path())
+    }
+
+    /// Whether a version has been removed in the meantime.
+    fn is_removed(&self, version: u64) -> Result<bool> {
+        let ledger = Ledger::of(&Log::inspect(self.path())?.lines);
+        Ok(ledger.versions.get(&version).is_some_and(|record| record.removed))
     }
 
     fn verify_pointer(&self, ledger: &Ledger, report: &mut HistoryReport) {
@@ -125,7 +152,7 @@ impl History {
         if record.blake3.as_deref() != Some(contents::hash(&record.files).as_str()) {
             report.add(Some(version), LOG, format!("the files of version {version} do not give its hash"));
         }
-        if !folder.is_dir() {
+        if !folder.is_dir() && !self.is_removed(version)? {
             report.add(Some(version), format!("versions/{version:06}"), "is missing");
             return Ok(());
         }

@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use crate::command::{Ran, Workshop, done};
 use crate::harness::{hyades, tests};
+use crate::tables::{three_groups, write};
 
 tests!(
+    a_fit_fills_a_version,
     a_list_of_versions,
     one_version_is_shown,
     two_versions_are_compared,
@@ -66,6 +68,24 @@ fn workshop() -> (Workshop, History, String) {
 
 fn parsed(ran: Ran) -> Value {
     serde_json::from_str(&ran.succeeds().out).expect("JSON")
+}
+
+/// The folder of a candidate is an output like any other, and labels are read from the current version.
+fn a_fit_fills_a_version() {
+    let w = Workshop::new();
+    write(&w.path("a.parquet"), &three_groups(60));
+    let history = History::open_or_create(&w.path("history")).expect("a history");
+    let candidate = history.claim().expect("a number");
+    let folder = candidate.folder().to_str().expect("text").to_owned();
+    done(["fit", &w.text("a.parquet"), "--k", "3", "--out", &folder]);
+    let sealed = candidate.seal(VersionFacts::default()).expect("sealed");
+    history.publish(&sealed, None).expect("published");
+    let files = history.vet(1).expect("a version").files;
+    let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(names, ["manifest.json", "model.json", "profile.json", "segments/part-00000.parquet"]);
+    done(["assign", &folder, &w.text("a.parquet"), "--out", &w.text("labels")]);
+    done(["history", "verify", &w.text("history")]);
+    assert_eq!(std::fs::read_dir(w.path("history/versions")).expect("a folder").count(), 1);
 }
 
 fn a_list_of_versions() {
