@@ -50,7 +50,8 @@ pub struct FactDifference {
 
 impl History {
     /// Compares two versions: their files by the hashes in the log, their facts, and the features, the segments and the
-    /// shares of segments in `model.json` where both have one. Segments are compared by number.
+    /// shares of segments in `model.json` where both have one. Segments are compared by their ids in `identity.json`, or
+    /// by number where one has none.
     ///
     /// # Errors
     /// One of them does not exist, or its model cannot be read.
@@ -65,20 +66,22 @@ impl History {
         });
         let (same, files): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair.a == pair.b);
         let (mut said, mut heard) = (facts(&first), facts(&second));
-        if let (Some(one), Some(other)) = (self.model(a)?, self.model(b)?) {
-            said.extend(model_facts(&one));
-            heard.extend(model_facts(&other));
+        if let (Some(one), Some(other)) = (self.json(a, "model.json")?, self.json(b, "model.json")?) {
+            let ids = self.json(a, "identity.json")?.zip(self.json(b, "identity.json")?);
+            let (ids, others) = ids.map_or((None, None), |(a, b)| (Some(a), Some(b)));
+            said.extend(model_facts(&one["model"], ids.as_ref()));
+            heard.extend(model_facts(&other["model"], others.as_ref()));
         }
         Ok(VersionDifference { a, b, facts: differing(&said, &heard), files, same: same.len() as u64 })
     }
 
-    /// The model of a version, if it has one.
-    fn model(&self, version: u64) -> Result<Option<Value>> {
-        let path = self.folder(version).join("model.json");
+    /// A JSON file of a version, if it has one.
+    fn json(&self, version: u64, name: &str) -> Result<Option<Value>> {
+        let path = self.folder(version).join(name);
         match fs::read(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::io("read", &path, &e)),
-            Ok(text) => Ok(serde_json::from_slice::<Value>(&text).ok().map(|mut json| json["model"].take())),
+            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         }
     }
 }
@@ -101,7 +104,8 @@ fn facts(record: &VersionRecord) -> Facts {
     named.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-fn model_facts(model: &Value) -> Facts {
+/// Features, k and shares of segments of each part. `identities` are those in `identity.json`.
+fn model_facts(model: &Value, identities: Option<&Value>) -> Facts {
     let mut facts = Facts::new();
     let parts: &[Value] = model["parts"].as_array().map_or(&[], Vec::as_slice);
     for part in parts {
@@ -112,10 +116,21 @@ fn model_facts(model: &Value) -> Facts {
         let total: u64 = counts.iter().sum();
         facts.push((format!("{prefix}features"), part["feature_names_in_"].clone()));
         facts.push((format!("{prefix}k"), counts.len().into()));
-        let shares = counts.iter().map(|&count| count as f64 / total.max(1) as f64).enumerate();
-        facts.extend(shares.map(|(i, share)| (format!("{prefix}share of segment {i}"), share.into())));
+        let first = part["first_segment"].as_u64().unwrap_or(0);
+        for (number, count) in (first..).zip(&counts) {
+            let segment =
+                identities.and_then(|ids| id_of(ids, number)).map_or(number.to_string(), |id| format!("id {id}"));
+            let share = *count as f64 / total.max(1) as f64;
+            facts.push((format!("{prefix}share of segment {segment}"), share.into()));
+        }
     }
     facts
+}
+
+/// The id of the segment of this number.
+fn id_of(identities: &Value, number: u64) -> Option<u64> {
+    let segments = identities["segments"].as_array()?;
+    segments.iter().find(|segment| segment["segment"].as_u64() == Some(number))?["segment_id"].as_u64()
 }
 
 fn differing(a: &Facts, b: &Facts) -> Vec<FactDifference> {

@@ -414,22 +414,32 @@ fn a_history_is_not_made_of_something_else() {
 fn two_versions_are_compared() {
     let folder = tempfile::tempdir().unwrap();
     let history = history(&folder);
-    let model = |counts: &str| {
+    let model = |counts: &str, ids: Option<&str>| {
         let base = history.current().unwrap();
         let candidate = history.claim().unwrap();
         let part = format!("{{\"name\":\"all\",\"feature_names_in_\":[\"age\"],\"fitted\":{{\"counts_\":{counts}}}}}");
         fs::write(candidate.folder().join("model.json"), format!("{{\"model\":{{\"parts\":[{part}]}}}}")).unwrap();
         fs::write(candidate.folder().join("names.toml"), "").unwrap();
+        if let Some(ids) = ids {
+            fs::write(candidate.folder().join("identity.json"), format!("{{\"segments\":[{ids}]}}")).unwrap();
+        }
         let sealed = candidate.seal(facts(base.as_ref())).unwrap();
         history.publish(&sealed, base.as_ref()).unwrap();
     };
-    model("[3,1]");
-    model("[2,1,1]");
+    model("[3,1]", None);
+    model("[2,1,1]", None);
     let difference = history.compare(1, 2).unwrap();
     let facts: Vec<String> = difference.facts.iter().map(|f| format!("{}: {} {}", f.name, f.a, f.b)).collect();
     assert_eq!(facts, ["based on: null 1", "k: 2 3", "share of segment 0: 0.75 0.5", "share of segment 2: null 0.25"]);
     assert_eq!(difference.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["model.json"]);
     assert_eq!(difference.same, 1);
+    // The same segments under other numbers.
+    let of = |number: u64, id: u64| format!("{{\"segment\":{number},\"segment_id\":{id}}}");
+    model("[3,1]", Some(&[of(0, 7), of(1, 9)].join(",")));
+    model("[2,3]", Some(&[of(0, 9), of(1, 7)].join(",")));
+    let difference = history.compare(3, 4).unwrap();
+    let facts: Vec<String> = difference.facts.iter().map(|f| format!("{}: {} {}", f.name, f.a, f.b)).collect();
+    assert_eq!(facts, ["based on: 2 3", "share of segment id 7: 0.75 0.6", "share of segment id 9: 0.25 0.4"]);
 }
 
 #[test]
