@@ -1,11 +1,13 @@
 //! Distances and what they sum to, in parallel.
 
+use fearless_simd::Simd;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::numeric::partial::other_shape;
 use crate::numeric::{Partial, power_of_two};
+use crate::simd::{Dispatch, Work};
 
 /// Rows that a thread measures in one go.
 const PIECE: usize = 4096;
@@ -66,23 +68,27 @@ impl WaitingRows {
     }
 
     /// Adds these rows to `sums`; returns their distances in scaled units.
-    pub(super) fn measure(&self, weights: Option<&[u32]>, step: f64, sums: &mut LabelSums) -> Vec<f32> {
+    pub(super) fn measure(&self, weights: Option<&[u32]>, step: f64, sums: &mut LabelSums, simd: Dispatch) -> Vec<f32> {
         let mut distances = vec![0f32; self.len()];
         let k = sums.counts.len();
         let pieces = distances.par_chunks_mut(PIECE).enumerate().map(|(p, distances)| {
+            let rows = p * PIECE..p * PIECE + distances.len();
+            let (labels, distance2) = (&self.labels[rows.clone()], &self.distance2[rows.clone()]);
+            let mut terms = [0; PIECE];
+            let inertia = simd.run(Roots { distance2, step, distances, terms: &mut terms });
             let mut sums = LabelSums::empty(k);
             let mut totals = vec![0u64; k]; // 2^12 terms below 2^51
-            let first = p * PIECE;
-            let rows = self.labels[first..].iter().zip(&self.distance2[first..]).zip(distances);
-            for (i, ((&label, &d2), out)) in rows.enumerate() {
-                let distance = (d2 as f64).sqrt();
-                *out = (distance * step) as f32;
+            for (&label, term) in labels.iter().zip(terms) {
                 sums.counts[label as usize] += 1;
-                totals[label as usize] += (distance * power_of_two(DISTANCE_BITS)).round_ties_even() as u64;
-                let weight = weights.map_or(1, |w| w[first + i]);
-                sums.inertia += u128::from(weight) * u128::from(d2);
+                totals[label as usize] += term;
             }
             sums.distances = totals.into_iter().map(u128::from).collect();
+            sums.inertia = match weights {
+                None => inertia,
+                Some(weights) => {
+                    weights[rows].iter().zip(distance2).map(|(&w, &d2)| u128::from(w) * u128::from(d2)).sum()
+                }
+            };
             sums
         });
         let merged = pieces.reduce(
@@ -106,6 +112,34 @@ impl WaitingRows {
     }
 }
 
+/// Distances of at most [`PIECE`] rows, in scaled units, and what they add to a sum. Returns the sum of their squares.
+struct Roots<'a> {
+    distance2: &'a [u64],
+    step: f64,
+    distances: &'a mut [f32],
+    terms: &'a mut [u64],
+}
+
+impl Work for Roots<'_> {
+    type Output = u128;
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, _: S) -> u128 {
+        // Above 2^52, the bits of an f64 count ones: adding it rounds a smaller value to an integer, half to even.
+        const ONES: u64 = 1 << 52;
+        let (ones, scale) = (ONES as f64, power_of_two(DISTANCE_BITS));
+        let (mut low, mut high) = (0u64, 0u64); // 2^12 terms below 2^32
+        for ((&d2, out), term) in self.distance2.iter().zip(self.distances).zip(self.terms) {
+            let distance = (d2 as f64).sqrt();
+            *out = (distance * self.step) as f32;
+            *term = (distance * scale + ones).to_bits() & (ONES - 1);
+            low = low.wrapping_add(d2 & 0xffff_ffff);
+            high = high.wrapping_add(d2 >> 32);
+        }
+        (u128::from(high) << 32) + u128::from(low)
+    }
+}
+
 impl Partial for LabelSums {
     const NAME: &'static str = "label sums";
     const VERSION: u32 = 1;
@@ -125,6 +159,7 @@ mod tests {
 
     use super::*;
     use crate::numeric::partial::laws;
+    use crate::simd::SimdLevel;
 
     fn sums(rows: &[(u32, u64)]) -> LabelSums {
         let waiting = WaitingRows {
@@ -133,11 +168,39 @@ mod tests {
             second2: Vec::new(),
         };
         let mut sums = LabelSums::empty(4);
-        waiting.measure(None, 0.5, &mut sums);
+        waiting.measure(None, 0.5, &mut sums, Dispatch::default());
         sums
     }
 
     proptest! {
+        #[test]
+        fn every_level_rounds_and_adds_exactly(
+            rows in prop::collection::vec((0u32..3, 0u64..1 << 62, 0u32..9), 1..200),
+            step in 1e-6..1e6f64,
+        ) {
+            let (distance2, weights): (Vec<u64>, Vec<u32>) = rows.iter().map(|r| (r.1, r.2)).unzip();
+            let labels = rows.iter().map(|r| r.0).collect();
+            let waiting = WaitingRows { labels, distance2, second2: Vec::new() };
+            let mut exact = LabelSums::empty(3);
+            let (mut inertia, mut weighted) = (0, 0);
+            for &(label, d2, weight) in &rows {
+                let term = ((d2 as f64).sqrt() * 1_048_576.0).round_ties_even() as u128;
+                exact.counts[label as usize] += 1;
+                exact.distances[label as usize] += term;
+                inertia += u128::from(d2);
+                weighted += u128::from(d2) * u128::from(weight);
+            }
+            let distances: Vec<f32> = rows.iter().map(|r| ((r.1 as f64).sqrt() * step) as f32).collect();
+            for level in SimdLevel::available() {
+                let simd = level.dispatch().unwrap();
+                for (weights, inertia) in [(None, inertia), (Some(weights.as_slice()), weighted)] {
+                    let mut sums = LabelSums::empty(3);
+                    prop_assert_eq!(&waiting.measure(weights, step, &mut sums, simd), &distances);
+                    prop_assert_eq!(&sums, &LabelSums { inertia, ..exact.clone() });
+                }
+            }
+        }
+
         #[test]
         fn rows_may_be_cut_anywhere(
             rows in prop::collection::vec((0u32..4, 0u64..1 << 62), 0..60),

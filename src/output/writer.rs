@@ -9,6 +9,7 @@ use super::segments::SegmentTable;
 use crate::backend::Labels;
 use crate::drift::KeyedCounts;
 use crate::error::Result;
+use crate::simd::Dispatch;
 use crate::survey::{Ride, Segment};
 
 /// Measures labelled rows as they arrive, and passes them on in groups.
@@ -18,6 +19,7 @@ pub(crate) struct LabelWriter<'a> {
     step: f64,
     next_row: u64,
     margin: bool,
+    simd: Dispatch,
     waiting: WaitingRows,
     sums: LabelSums,
     squared: DistanceCounts,
@@ -64,6 +66,7 @@ impl<'a> LabelWriter<'a> {
             step,
             next_row: 0,
             margin,
+            simd: Dispatch::default(),
             waiting: WaitingRows::default(),
             sums: LabelSums::empty(k),
             squared: DistanceCounts::new(),
@@ -98,12 +101,12 @@ impl<'a> LabelWriter<'a> {
         }
         self.next_row += rows as u64;
         let weights = self.weights.map(|w| &w[first_row as usize..][..rows]);
-        let (step, margin, sums, hasher) = (self.step, self.margin, &mut self.sums, &mut self.hasher);
-        let squared = &mut self.squared;
+        let (step, margin, simd) = (self.step, self.margin, self.simd);
+        let (sums, hasher, squared) = (&mut self.sums, &mut self.hasher, &mut self.squared);
         let segments: Vec<Segment> = waiting.labels.iter().map(|&label| Segment::new(label)).collect();
         let mut measure = || {
             let count = || squared.add(&waiting.distance2);
-            let measured = || rayon::join(|| waiting.measure(weights, step, sums), count).0;
+            let measured = || rayon::join(|| waiting.measure(weights, step, sums, simd), count).0;
             let (distances, ()) = rayon::join(measured, || hash(&segments, hasher));
             MeasuredRows { distances, margins: margin.then(|| waiting.margins(step)) }
         };
