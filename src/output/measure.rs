@@ -67,6 +67,13 @@ impl WaitingRows {
         self.labels.len()
     }
 
+    /// Removes all rows; their memory stays for the next ones.
+    pub(super) fn clear(&mut self) {
+        self.labels.clear();
+        self.distance2.clear();
+        self.second2.clear();
+    }
+
     /// Adds these rows to `sums`; returns their distances in scaled units.
     pub(super) fn measure(&self, weights: Option<&[u32]>, step: f64, sums: &mut LabelSums, simd: Dispatch) -> Vec<f32> {
         let mut distances = vec![0f32; self.len()];

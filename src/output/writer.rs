@@ -94,7 +94,7 @@ impl<'a> LabelWriter<'a> {
 
     /// Passes on the waiting rows as a row group: measured and hashed while ids are decoded.
     fn flush(&mut self) -> Result<()> {
-        let waiting = std::mem::take(&mut self.waiting);
+        let waiting = &self.waiting;
         let (rows, first_row) = (waiting.len(), self.next_row);
         if rows == 0 {
             return Ok(());
@@ -115,13 +115,15 @@ impl<'a> LabelWriter<'a> {
                 let (own, measured) = rayon::join(|| table.take_own(rows), measure);
                 let own = own?;
                 let (written, seen) = rayon::join(|| table.write(own, &segments, measured), || surveys.see(&segments));
-                written.and(seen)
+                written.and(seen)?;
             }
             Output::Scratch(scratch) => {
                 let measured = measure();
-                scratch.write(&segments, &measured)
+                scratch.write(&segments, &measured)?;
             }
         }
+        self.waiting.clear();
+        Ok(())
     }
 
     /// Passes on the remaining rows. Also returns the table, or the labels kept for it.
