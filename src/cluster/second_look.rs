@@ -44,9 +44,10 @@ struct NearestCentroids {
 }
 
 impl SecondLook<'_> {
-    /// The start, or a better one if centroids moved.
+    /// The start, or a better one if centroids moved. Where no row is far, no small group is.
     pub(super) fn improve(&self, start: Centroids, sample: Sample) -> Result<Centroids> {
-        let sample = self.with_far_rows(sample)?;
+        let Some(cut) = self.cut() else { return Ok(start) };
+        let sample = self.with_far_rows(sample, cut)?;
         let tiles = sample.tiles()?;
         let mut session = self.starter.open(&tiles, start.k(), self.watch.quiet())?;
         let mut random = Random::new(self.seed, STREAM);
@@ -71,10 +72,10 @@ impl SecondLook<'_> {
     }
 
     /// The sample with all far rows, and the rest weighted for the rows that it stands for.
-    fn with_far_rows(&self, sample: Sample) -> Result<Sample> {
-        let Some(cut) = self.cut().filter(|_| (sample.rows() as u64) < self.tiles.counted_rows()) else {
+    fn with_far_rows(&self, sample: Sample, cut: f64) -> Result<Sample> {
+        if sample.rows() as u64 >= self.tiles.counted_rows() {
             return Ok(sample);
-        };
+        }
         let far = self.far_rows(cut)?;
         let near = sample.filtered(|row| norm2(row) as f64 <= cut);
         if far.rows() == 0 || near.rows() == 0 {
@@ -229,7 +230,7 @@ mod tests {
         let look =
             SecondLook { tiles: &tiles, starter: &cpu, limits: Limits::default(), seed: 1, watch: Watch::none() };
         let few = || sample(&tiles, 3, 500, Watch::none()).unwrap().filtered(|row| row[0] < 10_000);
-        let wide = look.with_far_rows(few()).unwrap();
+        let wide = look.with_far_rows(few(), look.cut().unwrap()).unwrap();
         let far = (0..wide.rows()).filter(|&i| wide.row(i)[0] > 10_000).count();
         assert_eq!((far, wide.rows()), (20, few().rows() + 20));
         let off = wide.mass() as f64 / wide.weight(wide.rows() - 1) as f64 - 100_000.0;
