@@ -76,6 +76,8 @@ pub struct Fit {
     pub n_iter: u32,
     /// Why they ended.
     pub stop: Stop,
+    /// The exact inertia, in squared grid steps.
+    pub inertia: u128,
     /// Rows of the sample; 0 if centroids were given.
     pub sample_rows: u64,
     /// Starts converged on the sample.
@@ -148,6 +150,7 @@ impl KMeans {
             centroids: by_size(&converged.centroids, &converged.counts),
             n_iter: converged.n_iter,
             stop: converged.stop,
+            inertia: converged.inertia,
             sample_rows,
             n_init: if sample_rows == 0 { 1 } else { self.n_init },
         };

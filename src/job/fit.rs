@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::audit;
+use super::base::{Base, PartRefit};
 use super::centroids::{Start, Starts};
 use super::device::Size;
 use super::evidence::{self, ManifestDocument};
@@ -55,6 +56,8 @@ pub struct FitOutcome {
     pub passes: Vec<Vec<PassRecord>>,
     /// What the kernels of a device did for each part; None without a device.
     pub device_work: Vec<Option<DeviceWork>>,
+    /// How each part was fitted again; None without an earlier model.
+    pub refits: Vec<Option<PartRefit>>,
     /// The result for programs.
     pub result: JobResult,
 }
@@ -72,7 +75,7 @@ struct OpenedFit {
 }
 
 /// Reads footers, finds columns, chooses the device and plans.
-fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
+fn open(checked: &CheckedFit, base: Option<Base<'_>>, watch: Watch<'_>) -> Result<OpenedFit> {
     let CheckedFit { request, recipe, k } = checked;
     let source = inputs::open(
         &request.input,
@@ -83,7 +86,11 @@ fn open(checked: &CheckedFit, watch: Watch<'_>) -> Result<OpenedFit> {
     let names = source.columns().iter().map(|c| c.name.as_str());
     let division = Division::read(request.division.rules.as_deref(), &source)?;
     // A recipe can encode columns that are not numbers.
-    let wanted = outputs::features_of(request.columns.roles(recipe.encoded(names))?, &request.output, &source);
+    let asked = request.columns.roles(recipe.encoded(names))?;
+    let wanted = match base {
+        Some(base) => base.roles(asked),
+        None => outputs::features_of(asked, &request.output, &source),
+    };
     let roles = wanted.resolve(&source)?;
     let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?;
     let roles = strata::without_strata(roles, &division, &source)?;
@@ -172,7 +179,7 @@ fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
 pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Source)> {
     let checked = request.check()?;
     request.resources.install(|| {
-        let opened = open(&checked, watch)?;
+        let opened = open(&checked, None, watch)?;
         Ok((opened.plan, opened.roles, opened.source))
     })
 }
@@ -201,10 +208,20 @@ pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Sour
 /// # Ok::<(), hyades::Error>(())
 /// ```
 pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<FitOutcome> {
+    fit_from(request, None, observer, stop)
+}
+
+/// The same, beginning with an earlier model if there is one.
+pub(crate) fn fit_from(
+    request: &FitRequest,
+    base: Option<Base<'_>>,
+    observer: &dyn Observer,
+    stop: &std::sync::atomic::AtomicBool,
+) -> Result<FitOutcome> {
     let checked = request.check()?;
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
-    request.resources.install(|| run(&checked, &recorder, watch))
+    request.resources.install(|| run(&checked, base, &recorder, watch))
 }
 
 /// The state before the rows are clustered.
@@ -229,18 +246,18 @@ struct FittedParts {
     reference: Option<ReferenceCounts>,
 }
 
-fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
+fn run(checked: &CheckedFit, base: Option<Base<'_>>, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
     let request = &checked.request;
     let documents = documents(request)?;
     let out = request.output.out.as_deref();
     let result_file = ResultFile::open(request.output.json_file(), out, &request.arguments())?;
     let publish = |out: &PathBuf| Publication::new(out, "fit", &request.arguments());
     let publication = request.output.out.as_ref().map(publish).transpose()?;
-    let mut opened = open(checked, watch)?;
+    let mut opened = open(checked, base, watch)?;
     opened.plan.summary().into_iter().for_each(|line| watch.note(line));
     watch.facts("plan", &opened.plan);
     let vetted = vet(checked, &mut opened, watch)?;
-    let mut found = cluster(checked, &opened, &vetted, publication.as_ref(), recorder, watch)?;
+    let mut found = cluster((checked, base), &opened, &vetted, publication.as_ref(), recorder, watch)?;
     opened.source.vet_unchanged()?;
     let model = model(checked, &opened, &vetted, &found);
     let small_cells = SmallCells::of(&found.labels, request.output.small_cells()).kept_by(&model);
@@ -254,6 +271,7 @@ fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
     let FittedParts { parts, labels, audit, profile, .. } = found;
+    let refits = parts.iter().map(|(part, _)| part.refit.clone()).collect();
     let (device_work, passes) = parts.into_iter().map(|(part, passes)| (part.device_work, passes)).unzip();
     let published = PublishedRun { out: request.output.out.as_deref(), files: files.as_ref() };
     let result = JobResult::new("fit", &labels, &published, request.output.small_cells(), recorder);
@@ -261,7 +279,7 @@ fn run(checked: &CheckedFit, recorder: &Recorder<'_>, watch: Watch<'_>) -> Resul
     watch.facts("result", &result);
     let stages = recorder.stages();
     let OpenedFit { plan, roles, .. } = opened;
-    Ok(FitOutcome { plan, roles, model, labels, audit, profile, stages, passes, device_work, result })
+    Ok(FitOutcome { plan, roles, model, labels, audit, profile, stages, passes, device_work, refits, result })
 }
 
 /// The files that steer a fit, hashed before it begins.
@@ -336,7 +354,7 @@ fn vet(checked: &CheckedFit, opened: &mut OpenedFit, watch: Watch<'_>) -> Result
 
 /// Clusters and labels every part; afterwards the table holds the labels of all.
 fn cluster(
-    checked: &CheckedFit,
+    (checked, base): (&CheckedFit, Option<Base<'_>>),
     opened: &OpenedFit,
     vetted: &Vetted,
     publication: Option<&Publication>,
@@ -346,7 +364,7 @@ fn cluster(
     let (request, membership) = (&checked.request, &vetted.membership);
     let OpenedFit { source, roles, design, division, ladder, plan, .. } = opened;
     let placement = plan.placement(&request.resources, request.device.simd);
-    let all = Parts { checked, roles, design, placement, ladder };
+    let all = Parts { checked, roles, design, placement, ladder, base };
     let names = SegmentNames::new(membership, &vetted.ks);
     let named = if division.is_whole() { Vec::new() } else { names.names().to_vec() };
     let firsts: Vec<usize> = (0..vetted.ks.len()).map(|i| names.first(i)).collect();
@@ -368,7 +386,7 @@ fn cluster(
             if !division.is_whole() {
                 watch.note(format!("{} rows, k = {k}", stratum.rows));
             }
-            all.cluster(&view, k, start, &mut destination, watch)
+            all.cluster(&view, (stratum, k, start), &mut destination, watch)
         })?;
         parts.push((part, recorder.passes().split_off(passes_before)));
     }

@@ -3,6 +3,7 @@
 mod apply;
 mod assign;
 mod audit;
+mod base;
 mod centroids;
 mod convert;
 mod describe;
@@ -30,8 +31,11 @@ mod strata;
 
 pub use apply::apply;
 pub use assign::{AssignOutcome, assign};
+pub(crate) use base::Base;
+pub use base::{PartRefit, RefitStart};
 pub use convert::{ConvertOutcome, convert};
 pub use describe::profile;
+pub(crate) use fit::fit_from;
 pub use fit::{FitOutcome, fit, plan};
 pub use labelling::{Labelling, PartLabels};
 pub(crate) use plan::{DECODER, FIXED, MIB};

@@ -1,5 +1,7 @@
 //! Clusters one part of a bank: sends the labels of its rows to their destination, and returns its part of the model.
 
+use super::assign::tell_unseen;
+use super::base::{Base, PartRefit};
 use super::centroids::Start;
 use super::manifest::ManifestColumn;
 use super::recovery::Ladder;
@@ -10,10 +12,12 @@ use crate::cluster::{Clustering, Fit, Fitted, FittedCentroids, Init, KMeans, by_
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::input::Source;
+use crate::model::PartModel;
 use crate::numeric::power_of_two;
 use crate::output::{Destination, LabelSummary, LabelWriter, WrittenLabels};
-use crate::prepare::{ColumnCounts, Design, Placement, Preparation, Prepared, prepare};
+use crate::prepare::{ColumnCounts, Design, Placement, Preparation, Prepared, PreparedColumn, prepare, prepare_again};
 use crate::roles::Roles;
+use crate::rules::Stratum;
 
 /// Shared by all parts.
 pub(super) struct Parts<'a> {
@@ -24,6 +28,8 @@ pub(super) struct Parts<'a> {
     pub(super) placement: Placement,
     /// A device that failed in one part is not tried in the next.
     pub(super) ladder: &'a Ladder,
+    /// The earlier model, if this is not the first fit.
+    pub(super) base: Option<Base<'a>>,
 }
 
 /// A part that was clustered.
@@ -34,6 +40,8 @@ pub(super) struct Part {
     pub(super) columns: Vec<ManifestColumn>,
     pub(super) device_remark: Option<String>,
     pub(super) device_work: Option<DeviceWork>,
+    /// How it was fitted again, if there is an earlier model.
+    pub(super) refit: Option<PartRefit>,
 }
 
 /// The most label passes until the numbering by size is stable: rows that tie exactly between two centroids depend on
@@ -41,24 +49,28 @@ pub(super) struct Part {
 const NUMBERINGS: usize = 4;
 
 impl Parts<'_> {
-    /// Clusters all rows of `source` into `k` segments, and sends their labels to `destination`.
+    /// Clusters all rows of `source`, the view of a stratum, into `k` segments, and sends their labels to
+    /// `destination`.
     pub(super) fn cluster(
         &self,
         source: &Source,
-        k: usize,
-        start: &Start,
+        (stratum, k, start): (&Stratum, usize, &Start),
         destination: &mut Destination<'_>,
         watch: Watch<'_>,
     ) -> Result<Part> {
         let ladder = self.ladder;
-        let recipe = &self.checked.recipe;
-        let prepared = prepare(source, self.roles, self.design, recipe, &self.placement, watch)?;
-        let Clustering::KMeans(kmeans) = self.clustering(k, start.of(&prepared.recipe)?);
+        let earlier = self.base.and_then(|base| base.part(stratum));
+        let (prepared, columns) = self.prepared(source, earlier, watch)?;
         let recover = |fault: &Error| ladder.after(fault, watch);
         // The reference backend starts on itself; every other backend may start on the CPU, with the same result.
         let starter: &dyn Backend =
             if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
-        let (fit, mut session) = kmeans.fit(&prepared.tiles, ladder.backend(), starter, &recover, watch)?;
+        let fit = |init: Init| {
+            let Clustering::KMeans(kmeans) = self.clustering(k, init);
+            kmeans.fit(&prepared.tiles, ladder.backend(), starter, &recover, watch)
+        };
+        let drawn = start.of(&prepared.recipe)?;
+        let (fit, mut session, refit) = self.best_fit(&fit, (stratum, k, earlier), drawn)?;
         let (centroids, (labels, kept)) = loop {
             match self.label(&prepared, &fit, session.as_mut(), destination, watch) {
                 Err(e @ Error::DeviceLost(_)) => {
@@ -76,10 +88,61 @@ impl Parts<'_> {
         }
         let small_cells = self.checked.request.output.small_cells();
         let fitted = Fitted::Centroids(fitted(&prepared, &fit, &centroids, &labels, small_cells));
-        let (columns, device_remark, device_work) =
-            (manifest_columns(&prepared), session.remark(), session.device_work());
+        let (device_remark, device_work) = (session.remark(), session.device_work());
         drop(session);
-        Ok(Part { preparation: prepared.recipe, fitted, labels, columns, device_remark, device_work })
+        Ok(Part { preparation: prepared.recipe, fitted, labels, columns, device_remark, device_work, refit })
+    }
+
+    /// The rows on a grid: that of the earlier model's part, if there is one.
+    fn prepared(
+        &self,
+        source: &Source,
+        earlier: Option<&PartModel>,
+        watch: Watch<'_>,
+    ) -> Result<(Prepared, Vec<ManifestColumn>)> {
+        match earlier {
+            None => {
+                let recipe = &self.checked.recipe;
+                let prepared = prepare(source, self.roles, self.design, recipe, &self.placement, watch)?;
+                let counts = |c: &PreparedColumn| ColumnCounts { name: c.name.clone(), counts: c.seen.counts };
+                let counts = prepared.recipe.columns.iter().map(counts).collect();
+                let columns = manifest_columns(&prepared.recipe, counts);
+                Ok((prepared, columns))
+            }
+            Some(part) => {
+                let recipe = &part.preparation;
+                let (prepared, counts) = prepare_again(source, self.roles.weight, recipe, &self.placement, watch)?;
+                tell_unseen(&counts, recipe, source.rows(), watch);
+                let columns = manifest_columns(recipe, counts);
+                Ok((prepared, columns))
+            }
+        }
+    }
+
+    /// The fit from the centroids of an earlier part, or from `drawn` starts; the better one if both are tried.
+    fn best_fit<'t>(
+        &self,
+        fit: &dyn Fn(Init) -> Result<(Fit, Box<dyn Session + 't>)>,
+        (stratum, k, earlier): (&Stratum, usize, Option<&PartModel>),
+        drawn: Init,
+    ) -> Result<(Fit, Box<dyn Session + 't>, Option<PartRefit>)> {
+        let Some(base) = self.base else { return fit(drawn).map(|(fit, session)| (fit, session, None)) };
+        let refit = |warm, cold| PartRefit::new(&stratum.name, earlier.is_some(), warm, cold);
+        let Some(part) = earlier.filter(|part| part.fitted.segments() == k) else {
+            let (cold, session) = fit(drawn)?;
+            let (refit, _) = refit(None, Some(cold.inertia));
+            return Ok((cold, session, Some(refit)));
+        };
+        let (warm, session) = fit(Init::Given(part.fitted.centroids().grid()?))?;
+        if !base.competes {
+            let (refit, _) = refit(Some(warm.inertia), None);
+            return Ok((warm, session, Some(refit)));
+        }
+        // Only one of them holds the device.
+        drop(session);
+        let (cold, session) = fit(drawn)?;
+        let (refit, takes_cold) = refit(Some(warm.inertia), Some(cold.inertia));
+        Ok((if takes_cold { cold } else { warm }, session, Some(refit)))
     }
 
     /// The clustering requested, for one part.
@@ -155,10 +218,8 @@ fn fitted(
     }
 }
 
-fn manifest_columns(prepared: &Prepared) -> Vec<ManifestColumn> {
-    let column = |c: &crate::prepare::PreparedColumn| ManifestColumn {
-        counts: ColumnCounts { name: c.name.clone(), counts: c.seen.counts },
-        transform: c.transform.name(),
-    };
-    prepared.recipe.columns.iter().map(column).collect()
+/// `counts`: those of each column of the recipe, in the rows at hand.
+fn manifest_columns(recipe: &Preparation, counts: Vec<ColumnCounts>) -> Vec<ManifestColumn> {
+    let columns = counts.into_iter().zip(&recipe.columns);
+    columns.map(|(counts, column)| ManifestColumn { counts, transform: column.transform.name() }).collect()
 }

@@ -23,6 +23,7 @@ pub(crate) use self::probe::choose_transform;
 pub use self::recipe::{
     Block, Categories, ColumnChoice, Derivation, Derived, Encode, Missing, Recipe, Reduce, Scale, Transform, Unseen,
 };
+pub(crate) use self::replay::prepare_again;
 pub use self::replay::replay;
 pub use self::transform::FittedTransform;
 

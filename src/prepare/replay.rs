@@ -9,8 +9,10 @@ use super::placement::Placement;
 use super::preparation::{Preparation, PreparedColumn};
 use super::recipe::{Derivation, Missing, Unseen};
 use super::reduce::project;
+use super::weights::read_weights;
+use super::{Prepared, ahead};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Watch;
+use crate::event::{Stage, Watch};
 use crate::input::{RowGroup, Source};
 use crate::run::Run;
 use crate::tiles::Tiles;
@@ -47,11 +49,52 @@ pub fn replay(
     placement: &Placement,
     watch: Watch<'_>,
 ) -> Result<(Tiles, Vec<ColumnCounts>)> {
+    replay_rows(ReplayedRows { source, groups, weights: None }, design, recipe, placement, watch)
+}
+
+/// Puts all rows on the grid of a fitted recipe, as [`prepare`](super::prepare) puts them on that of a new one. The
+/// recipe stays as it is; what was counted in the rows at hand is returned beside it.
+///
+/// # Errors
+/// As those of [`replay`], and weights that are not valid.
+pub(crate) fn prepare_again(
+    source: &Source,
+    weight: Option<usize>,
+    recipe: &Preparation,
+    placement: &Placement,
+    watch: Watch<'_>,
+) -> Result<(Prepared, Vec<ColumnCounts>)> {
+    let design = Design::of_recipe(source, recipe)?;
+    let cells = source.rows() * design.columns().len() as u64;
+    watch.stage(Stage::Decode, cells, "values", || {
+        let weights = weight.map(|weight| read_weights(source, weight, watch)).transpose()?;
+        let weight_exponent = weights.as_ref().map_or(0, |weights| weights.exponent);
+        let _ahead = ahead(source, &design, placement);
+        let rows = ReplayedRows { source, groups: source.row_groups(), weights: weights.map(|w| w.values) };
+        let (tiles, counts) = replay_rows(rows, &design, recipe, placement, watch)?;
+        Ok((Prepared { tiles, recipe: recipe.clone(), weight_exponent }, counts))
+    })
+}
+
+/// Rows to replay a recipe on.
+struct ReplayedRows<'a> {
+    source: &'a Source,
+    groups: &'a [RowGroup],
+    weights: Option<Vec<u32>>,
+}
+
+fn replay_rows(
+    ReplayedRows { source, groups, weights }: ReplayedRows<'_>,
+    design: &Design,
+    recipe: &Preparation,
+    placement: &Placement,
+    watch: Watch<'_>,
+) -> Result<(Tiles, Vec<ColumnCounts>)> {
     let simd = placement.dispatch()?;
     let run = Run { watch, simd };
     let mut store = placement.store(groups.iter().map(|g| g.rows).sum(), design.width())?;
     let plans = LandPlan::of_design(design, simd, |f| recipe.columns[f].ground());
-    let rows = LandRows { source, groups, weights: None };
+    let rows = LandRows { source, groups, weights: weights.as_deref() };
     let landed = land_groups(rows, &plans, &mut store, watch)?;
     refuse(design, &landed.tallies)?;
     let (mut changes, unseen) = encode(source, design, recipe, &landed)?;
@@ -59,7 +102,7 @@ pub fn replay(
     change(&mut store, groups, &changes, run)?;
     let gridder = |c: &PreparedColumn| c.watchful_gridder(recipe.step_exponent);
     let grids: Vec<(usize, Gridder)> = recipe.columns.iter().map(gridder).enumerate().collect();
-    let (moved, measured) = to_grid(&mut store, &grids, None, run)?;
+    let (moved, measured) = to_grid(&mut store, &grids, weights.as_deref(), run)?;
     let counts = |(f, column): (usize, &PreparedColumn)| {
         let mut counts = landed.tallies[f].counts;
         counts += moved[f];
@@ -71,9 +114,9 @@ pub fn replay(
     let tiles = match &recipe.projection {
         Some(projection) => {
             project(&mut store, projection)?;
-            Tiles::measured(store, None)?
+            Tiles::measured(store, weights)?
         }
-        None => Tiles::new(store, None, measured),
+        None => Tiles::new(store, weights, measured),
     };
     Ok((tiles, counts))
 }
