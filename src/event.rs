@@ -38,6 +38,8 @@ pub enum Stage {
     Passes,
     /// The final labels and distances.
     Labels,
+    /// Finding the customers of the earlier version, and counting who moved.
+    Migration,
     /// Describing segments by the values of their rows.
     Profile,
     /// Completing and publishing outputs.
@@ -64,6 +66,7 @@ impl Stage {
             Stage::SampleFit => "sample fit",
             Stage::Passes => "full passes",
             Stage::Labels => "labels",
+            Stage::Migration => "migration",
             Stage::Profile => "profile",
             Stage::Write => "write",
             Stage::Check => "check",

@@ -97,6 +97,8 @@ pub mod identity;
 
 pub mod gates;
 
+pub mod migration;
+
 pub(crate) mod report;
 
 pub mod history;

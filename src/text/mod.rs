@@ -12,6 +12,7 @@ pub(crate) mod nearest;
 mod secret;
 mod size;
 mod toml;
+pub(crate) mod toml_schema;
 mod words;
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ const ORDER: &[&str] = &[
     "profile",
     "identity",
     "gates",
+    "migration",
     "report",
     "history",
     "job",

@@ -1,0 +1,81 @@
+//! Where a customer was or is, as a small number for each row.
+
+/// Where a customer is: not in the data, there without a segment, or in a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place(u32);
+
+impl Place {
+    /// Not in the data.
+    pub(crate) const ABSENT: Place = Place(0);
+    /// In the data, but in no segment.
+    pub(crate) const NO_SEGMENT: Place = Place(1);
+
+    /// In the segment of this number; None: in no segment.
+    pub(crate) fn of(segment: Option<u32>) -> Self {
+        segment.map_or(Place::NO_SEGMENT, |segment| Place(segment + 2))
+    }
+
+    /// The number of the segment, if there is one.
+    pub(crate) fn segment(self) -> Option<u32> {
+        self.0.checked_sub(2)
+    }
+
+    /// Whether the customer is in the data.
+    pub(crate) fn is_present(self) -> bool {
+        self != Place::ABSENT
+    }
+}
+
+/// A place for each row, in 1, 2 or 4 bytes, as few as the number of segments needs.
+#[derive(Debug, Clone)]
+pub(crate) struct RowCodes {
+    width: usize,
+    bytes: Vec<u8>,
+}
+
+impl RowCodes {
+    /// All rows absent.
+    pub(crate) fn new(rows: u64, segments: usize) -> Self {
+        let width = match segments {
+            0..0xfe => 1,
+            0xfe..0xfffe => 2,
+            _ => 4,
+        };
+        RowCodes { width, bytes: vec![0; rows as usize * width] }
+    }
+
+    /// Bytes of memory for so many rows and segments.
+    pub(crate) fn bytes(rows: u64, segments: usize) -> u64 {
+        rows * RowCodes::new(0, segments).width as u64
+    }
+
+    pub(crate) fn set(&mut self, row: u64, place: Place) {
+        let at = row as usize * self.width;
+        self.bytes[at..at + self.width].copy_from_slice(&place.0.to_le_bytes()[..self.width]);
+    }
+
+    pub(crate) fn get(&self, row: u64) -> Place {
+        let at = row as usize * self.width;
+        let mut four = [0; 4];
+        four[..self.width].copy_from_slice(&self.bytes[at..at + self.width]);
+        Place(u32::from_le_bytes(four))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_come_back() {
+        for segments in [3, 253, 254, 65_533, 65_534, 100_000] {
+            let mut codes = RowCodes::new(3, segments);
+            let last = Place::of(Some(segments as u32 - 1));
+            codes.set(2, last);
+            codes.set(1, Place::NO_SEGMENT);
+            assert_eq!([codes.get(0), codes.get(1), codes.get(2)], [Place::ABSENT, Place::NO_SEGMENT, last]);
+            assert_eq!(codes.get(2).segment(), Some(segments as u32 - 1));
+        }
+        assert!(!Place::ABSENT.is_present() && Place::of(None).is_present());
+    }
+}

@@ -1,0 +1,240 @@
+//! The earlier segment of every customer of now, found by id.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int32Type;
+
+use super::codes::{Place, RowCodes};
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::input::{ColumnReader, KeyRound, KeyedRow, Source, is_whole_id, keyed_rows};
+
+/// A table of labels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LabelTable<'a> {
+    pub(crate) source: &'a Source,
+    /// The column of ids.
+    pub(crate) id: usize,
+    /// The column of segment numbers.
+    pub(crate) segment: usize,
+}
+
+/// Where customers were.
+#[derive(Debug)]
+pub(crate) struct EarlierPlaces {
+    /// By row of now; absent: a new customer.
+    pub(crate) places: RowCodes,
+    /// Customers who are not in the data of now, by where they were.
+    pub(crate) departed: BTreeMap<Place, u64>,
+    /// Customers in both.
+    pub(crate) stayed: u64,
+    /// Rows of the earlier table that repeat the id of a row before; the first row counts.
+    pub(crate) repeated: u64,
+}
+
+impl<'a> LabelTable<'a> {
+    /// The table of a version, whose ids are in the column `id`.
+    ///
+    /// # Errors
+    /// It lacks one of the columns.
+    pub(crate) fn new(source: &'a Source, id: &str) -> Result<Self> {
+        let find = |name: &str| {
+            let missing = || Error::input(format!("the labels lack the column {name:?}")).of_columns([name]);
+            source.position(name).ok_or_else(missing)
+        };
+        Ok(LabelTable { source, id: find(id)?, segment: find("segment")? })
+    }
+
+    /// Whether ids are compared as whole numbers; otherwise as text.
+    fn has_whole_ids(&self) -> bool {
+        is_whole_id(&self.source.columns()[self.id].data_type)
+    }
+
+    /// The place of every row.
+    pub(crate) fn places(&self, segments: usize, watch: Watch<'_>) -> Result<RowCodes> {
+        let mut codes = RowCodes::new(self.source.rows(), segments);
+        for &group in self.source.row_groups() {
+            watch.check()?;
+            let mut reader = ColumnReader::open(self.source, group, self.segment)?;
+            let mut row = group.first_row;
+            while let Some(array) = reader.next_array()? {
+                let numbers = array.as_primitive_opt::<Int32Type>();
+                let numbers = numbers.ok_or_else(|| Error::input("the column segment is not int32".into()))?;
+                for i in 0..numbers.len() {
+                    let number = numbers.is_valid(i).then(|| u32::try_from(numbers.value(i)).ok()).flatten();
+                    if number.is_some_and(|number| number as usize >= segments) {
+                        return Err(Error::input(format!(
+                            "the labels name a segment that their model lacks (row {row})"
+                        )));
+                    }
+                    codes.set(row, Place::of(number));
+                    row += 1;
+                }
+            }
+        }
+        Ok(codes)
+    }
+}
+
+/// Looks up the customers of `now` in `before`, whose model has so many `segments`. Ids are compared by sorting their
+/// keys, in as many rounds as fit `memory` bytes.
+///
+/// # Errors
+/// Ids of different kinds, or tables that cannot be read.
+pub(crate) fn earlier_places(
+    before: LabelTable<'_>,
+    now: LabelTable<'_>,
+    segments: usize,
+    memory: u64,
+    watch: Watch<'_>,
+) -> Result<EarlierPlaces> {
+    if before.has_whole_ids() != now.has_whole_ids() {
+        let kind = |table: LabelTable<'_>| table.source.columns()[table.id].data_type.to_string();
+        return Err(Error::input(format!(
+            "the ids of the earlier version are {}, those of now {}; store them alike",
+            kind(before),
+            kind(now)
+        )));
+    }
+    let earlier = before.places(segments, watch)?;
+    let rows = before.source.rows() + now.source.rows();
+    // The parts of a round and their concatenation.
+    let bytes = 2 * rows * size_of::<KeyedRow>() as u64;
+    let rounds = bytes.div_ceil(memory.max(1 << 20)).max(1);
+    let mut found = EarlierPlaces {
+        places: RowCodes::new(now.source.rows(), segments),
+        departed: BTreeMap::new(),
+        stayed: 0,
+        repeated: 0,
+    };
+    let mut matched = 0;
+    for number in 0..rounds {
+        let round = KeyRound { number, of: rounds };
+        let old = keyed_rows(before.source, before.id, round, watch)?;
+        let new = keyed_rows(now.source, now.id, round, watch)?;
+        matched += old.len() as u64;
+        found.merge_round(&old, &new, &earlier);
+    }
+    // Rows without an id can only have left.
+    let nameless = before.source.rows() - matched;
+    if nameless > 0 {
+        *found.departed.entry(Place::NO_SEGMENT).or_default() += nameless;
+    }
+    Ok(found)
+}
+
+impl EarlierPlaces {
+    /// Adds the rows of one round; both are ordered by key.
+    fn merge_round(&mut self, old: &[KeyedRow], new: &[KeyedRow], earlier: &RowCodes) {
+        let mut new = new.iter().peekable();
+        let mut last = None;
+        for row in old {
+            if last == Some(row.key()) {
+                self.repeated += 1;
+                continue;
+            }
+            last = Some(row.key());
+            let place = earlier.get(row.row);
+            while new.peek().is_some_and(|other| other.key() < row.key()) {
+                new.next();
+            }
+            let mut stays = false;
+            while let Some(other) = new.next_if(|other| other.key() == row.key()) {
+                self.places.set(other.row, place);
+                self.stayed += 1;
+                stays = true;
+            }
+            if !stays {
+                *self.departed.entry(place).or_default() += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table(folder: &std::path::Path, name: &str, ids: ArrayRef, segments: &[Option<i32>]) -> Source {
+        let segments: ArrayRef = Arc::new(Int32Array::from(segments.to_vec()));
+        let batch =
+            RecordBatch::try_from_iter_with_nullable([("who", ids, true), ("segment", segments, true)]).unwrap();
+        let path = folder.join(name);
+        let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        Source::open(&[path]).unwrap()
+    }
+
+    fn found(before: &Source, now: &Source, memory: u64) -> EarlierPlaces {
+        let (before, now) = (LabelTable::new(before, "who").unwrap(), LabelTable::new(now, "who").unwrap());
+        earlier_places(before, now, 9, memory, Watch::none()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn places_are_those_of_a_lookup(
+            before in prop::collection::hash_map(-50i64..50, prop::option::of(0i32..9), 1..60),
+            now in prop::collection::vec(prop::option::of(-50i64..50), 1..60),
+            text: bool,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let ids = |ids: Vec<Option<i64>>| -> ArrayRef {
+                if text {
+                    Arc::new(ids.into_iter().map(|id| id.map(|id| format!("c{id}"))).collect::<StringArray>())
+                } else {
+                    Arc::new(Int64Array::from(ids))
+                }
+            };
+            let (keys, segments): (Vec<Option<i64>>, Vec<Option<i32>>) =
+                before.iter().map(|(id, segment)| (Some(*id), *segment)).unzip();
+            let old = table(folder.path(), "before.parquet", ids(keys), &segments);
+            let new = table(folder.path(), "now.parquet", ids(now.clone()), &vec![Some(0); now.len()]);
+            let here = found(&old, &new, 1 << 30);
+            let place = |id: &Option<i64>| match id.and_then(|id| before.get(&id)) {
+                None => Place::ABSENT,
+                Some(segment) => Place::of(segment.map(|s| s as u32)),
+            };
+            for (row, id) in now.iter().enumerate() {
+                prop_assert_eq!(here.places.get(row as u64), place(id), "{:?}", id);
+            }
+            let mut left: HashMap<Place, u64> = HashMap::new();
+            for (id, segment) in before.iter().filter(|(id, _)| !now.contains(&Some(**id))) {
+                let _ = id;
+                *left.entry(Place::of(segment.map(|s| s as u32))).or_default() += 1;
+            }
+            prop_assert_eq!(here.departed.into_iter().collect::<HashMap<_, _>>(), left);
+        }
+    }
+
+    #[test]
+    fn rounds_change_nothing_and_repeated_ids_count_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let n = 60_000;
+        let ids = |step: i64| -> ArrayRef { Arc::new((0..n).map(|i| i * step % n).collect::<Int64Array>()) };
+        let segments: Vec<Option<i32>> = (0..n as i32).map(|i| Some(i % 9)).collect();
+        let before = table(folder.path(), "before.parquet", ids(7), &segments);
+        let now = table(folder.path(), "now.parquet", ids(11), &segments);
+        // 2 x 120,000 rows of 24 bytes take several rounds of the least memory.
+        let (one, many) = (found(&before, &now, 1 << 30), found(&before, &now, 0));
+        assert_eq!((one.stayed, many.stayed, one.repeated), (60_000, 60_000, 0));
+        assert!((0..n as u64).all(|row| one.places.get(row) == many.places.get(row)));
+        let twice = table(folder.path(), "twice.parquet", Arc::new(Int64Array::from(vec![5, 5])), &[Some(3), Some(4)]);
+        let here = found(&twice, &now, 1 << 20);
+        assert_eq!((here.repeated, here.stayed), (1, 1));
+        let words: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+        let words = table(folder.path(), "words.parquet", words, &[None]);
+        let (before, now) = (LabelTable::new(&words, "who").unwrap(), LabelTable::new(&now, "who").unwrap());
+        let refused = earlier_places(before, now, 9, 0, Watch::none()).unwrap_err().to_string();
+        assert_eq!(refused, "the ids of the earlier version are Utf8, those of now Int64; store them alike");
+    }
+}
