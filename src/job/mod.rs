@@ -41,9 +41,11 @@ pub use labelling::{Labelling, PartLabels};
 pub(crate) use plan::{DECODER, FIXED, MIB};
 pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, StageTime};
+pub(crate) use request::Month;
 pub use request::{
-    ApplyRequest, AssignColumns, AssignRequest, BackendKind, ClusteringOptions, ColumnOptions, ConvertRequest,
-    DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, OutputOptions, PartitionBy,
-    PreparationOptions, ProfileColumns, ProfileRequest, RecipeSource, Resources,
+    ApplyRequest, Approval, AssignColumns, AssignRequest, BackendKind, ClusteringOptions, ColumnOptions,
+    ConvertRequest, DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, JobFile,
+    JobOptions, OutputOptions, PartitionBy, PreparationOptions, ProfileColumns, ProfileRequest, RecipeSource,
+    RefitMode, RefitOptions, Resources,
 };
 pub use result::{JobResult, SegmentResult};

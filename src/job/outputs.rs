@@ -90,7 +90,11 @@ impl OutputColumns {
         let constants = self.constants.iter().map(|(name, value)| CarriedColumn::constant(name, value));
         let inputs = self.carried.iter().map(|&column| CarriedColumn::input(source, column, side_by_side));
         let carried = constants.chain(inputs).collect();
-        SegmentTable::new(publication, self.layout, LabelColumns { ids, margin: self.margin, named, carried })
+        SegmentTable::new(
+            publication,
+            self.layout,
+            LabelColumns { ids, margin: self.margin, named, identities: None, carried },
+        )
     }
 }
 

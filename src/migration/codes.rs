@@ -2,17 +2,17 @@
 
 /// Where a customer is: not in the data, there without a segment, or in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place(u32);
+pub(crate) struct MemberPlace(u32);
 
-impl Place {
+impl MemberPlace {
     /// Not in the data.
-    pub(crate) const ABSENT: Place = Place(0);
+    pub(crate) const ABSENT: MemberPlace = MemberPlace(0);
     /// In the data, but in no segment.
-    pub(crate) const NO_SEGMENT: Place = Place(1);
+    pub(crate) const NO_SEGMENT: MemberPlace = MemberPlace(1);
 
     /// In the segment of this number; None: in no segment.
     pub(crate) fn of(segment: Option<u32>) -> Self {
-        segment.map_or(Place::NO_SEGMENT, |segment| Place(segment + 2))
+        segment.map_or(MemberPlace::NO_SEGMENT, |segment| MemberPlace(segment + 2))
     }
 
     /// The number of the segment, if there is one.
@@ -22,7 +22,7 @@ impl Place {
 
     /// Whether the customer is in the data.
     pub(crate) fn is_present(self) -> bool {
-        self != Place::ABSENT
+        self != MemberPlace::ABSENT
     }
 }
 
@@ -49,16 +49,16 @@ impl RowCodes {
         rows * RowCodes::new(0, segments).width as u64
     }
 
-    pub(crate) fn set(&mut self, row: u64, place: Place) {
+    pub(crate) fn set(&mut self, row: u64, place: MemberPlace) {
         let at = row as usize * self.width;
         self.bytes[at..at + self.width].copy_from_slice(&place.0.to_le_bytes()[..self.width]);
     }
 
-    pub(crate) fn get(&self, row: u64) -> Place {
+    pub(crate) fn get(&self, row: u64) -> MemberPlace {
         let at = row as usize * self.width;
         let mut four = [0; 4];
         four[..self.width].copy_from_slice(&self.bytes[at..at + self.width]);
-        Place(u32::from_le_bytes(four))
+        MemberPlace(u32::from_le_bytes(four))
     }
 }
 
@@ -70,12 +70,15 @@ mod tests {
     fn places_come_back() {
         for segments in [3, 253, 254, 65_533, 65_534, 100_000] {
             let mut codes = RowCodes::new(3, segments);
-            let last = Place::of(Some(segments as u32 - 1));
+            let last = MemberPlace::of(Some(segments as u32 - 1));
             codes.set(2, last);
-            codes.set(1, Place::NO_SEGMENT);
-            assert_eq!([codes.get(0), codes.get(1), codes.get(2)], [Place::ABSENT, Place::NO_SEGMENT, last]);
+            codes.set(1, MemberPlace::NO_SEGMENT);
+            assert_eq!(
+                [codes.get(0), codes.get(1), codes.get(2)],
+                [MemberPlace::ABSENT, MemberPlace::NO_SEGMENT, last]
+            );
             assert_eq!(codes.get(2).segment(), Some(segments as u32 - 1));
         }
-        assert!(!Place::ABSENT.is_present() && Place::of(None).is_present());
+        assert!(!MemberPlace::ABSENT.is_present() && MemberPlace::of(None).is_present());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::codes::Place;
+use super::codes::MemberPlace;
 use crate::error::Result;
 use crate::numeric::Partial;
 
@@ -53,13 +53,13 @@ enum Margin {
 }
 
 impl Flow {
-    fn places(&self) -> [Place; 3] {
-        let before = if self.is_new { Place::ABSENT } else { Place::of(self.before) };
-        let here = |segment| if self.has_left { Place::ABSENT } else { Place::of(segment) };
+    fn places(&self) -> [MemberPlace; 3] {
+        let before = if self.is_new { MemberPlace::ABSENT } else { MemberPlace::of(self.before) };
+        let here = |segment| if self.has_left { MemberPlace::ABSENT } else { MemberPlace::of(segment) };
         [before, here(self.by_old_model), here(self.now)]
     }
 
-    fn of([before, old, now]: [Place; 3], customers: u64) -> Self {
+    fn of([before, old, now]: [MemberPlace; 3], customers: u64) -> Self {
         Flow {
             before: before.segment(),
             is_new: !before.is_present(),
@@ -73,11 +73,11 @@ impl Flow {
 
 impl Migration {
     /// From counts by places.
-    pub(crate) fn of(counts: &BTreeMap<[Place; 3], u64>) -> Self {
+    pub(crate) fn of(counts: &BTreeMap<[MemberPlace; 3], u64>) -> Self {
         Migration { counts: counts.iter().map(|(places, n)| Flow::of(*places, *n)).collect() }
     }
 
-    fn by_places(&self) -> BTreeMap<[Place; 3], u64> {
+    fn by_places(&self) -> BTreeMap<[MemberPlace; 3], u64> {
         self.counts.iter().map(|flow| (flow.places(), flow.customers)).collect()
     }
 
@@ -105,7 +105,7 @@ impl Migration {
 
     fn matrix(&self, margin: Margin, from: usize, to: usize) -> MigrationMatrix {
         let mut counts = vec![vec![0; to + 2]; from + 2];
-        let at = |place: Place, segments: usize| match place.segment() {
+        let at = |place: MemberPlace, segments: usize| match place.segment() {
             Some(segment) => segment as usize,
             None if place.is_present() => segments,
             None => segments + 1,
@@ -174,11 +174,11 @@ mod tests {
     use super::*;
     use crate::numeric::partial::laws;
 
-    fn place(code: usize) -> Place {
+    fn place(code: usize) -> MemberPlace {
         match code {
-            0 => Place::ABSENT,
-            1 => Place::NO_SEGMENT,
-            n => Place::of(Some(n as u32 - 2)),
+            0 => MemberPlace::ABSENT,
+            1 => MemberPlace::NO_SEGMENT,
+            n => MemberPlace::of(Some(n as u32 - 2)),
         }
     }
 

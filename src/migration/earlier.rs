@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int32Type;
 
-use super::codes::{Place, RowCodes};
+use super::codes::{MemberPlace, RowCodes};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{ColumnReader, KeyRound, KeyedRow, Source, is_whole_id, keyed_rows};
@@ -26,7 +26,7 @@ pub(crate) struct EarlierPlaces {
     /// By row of now; absent: a new customer.
     pub(crate) places: RowCodes,
     /// Customers who are not in the data of now, by where they were.
-    pub(crate) departed: BTreeMap<Place, u64>,
+    pub(crate) departed: BTreeMap<MemberPlace, u64>,
     /// Customers in both.
     pub(crate) stayed: u64,
     /// Rows of the earlier table that repeat the id of a row before; the first row counts.
@@ -68,7 +68,7 @@ impl<'a> LabelTable<'a> {
                             "the labels name a segment that their model lacks (row {row})"
                         )));
                     }
-                    codes.set(row, Place::of(number));
+                    codes.set(row, MemberPlace::of(number));
                     row += 1;
                 }
             }
@@ -119,7 +119,7 @@ pub(crate) fn earlier_places(
     // Rows without an id can only have left.
     let nameless = before.source.rows() - matched;
     if nameless > 0 {
-        *found.departed.entry(Place::NO_SEGMENT).or_default() += nameless;
+        *found.departed.entry(MemberPlace::NO_SEGMENT).or_default() += nameless;
     }
     Ok(found)
 }
@@ -201,16 +201,16 @@ mod tests {
             let new = table(folder.path(), "now.parquet", ids(now.clone()), &vec![Some(0); now.len()]);
             let here = found(&old, &new, 1 << 30);
             let place = |id: &Option<i64>| match id.and_then(|id| before.get(&id)) {
-                None => Place::ABSENT,
-                Some(segment) => Place::of(segment.map(|s| s as u32)),
+                None => MemberPlace::ABSENT,
+                Some(segment) => MemberPlace::of(segment.map(|s| s as u32)),
             };
             for (row, id) in now.iter().enumerate() {
                 prop_assert_eq!(here.places.get(row as u64), place(id), "{:?}", id);
             }
-            let mut left: HashMap<Place, u64> = HashMap::new();
+            let mut left: HashMap<MemberPlace, u64> = HashMap::new();
             for (id, segment) in before.iter().filter(|(id, _)| !now.contains(&Some(**id))) {
                 let _ = id;
-                *left.entry(Place::of(segment.map(|s| s as u32))).or_default() += 1;
+                *left.entry(MemberPlace::of(segment.map(|s| s as u32))).or_default() += 1;
             }
             prop_assert_eq!(here.departed.into_iter().collect::<HashMap<_, _>>(), left);
         }

@@ -8,6 +8,6 @@ mod codes;
 mod count;
 mod earlier;
 
-pub(crate) use self::codes::{Place, RowCodes};
+pub(crate) use self::codes::{MemberPlace, RowCodes};
 pub use self::count::{Flow, Migration, MigrationMatrix};
 pub(crate) use self::earlier::{EarlierPlaces, LabelTable, earlier_places};

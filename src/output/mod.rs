@@ -7,6 +7,7 @@
 mod carried;
 mod destination;
 mod distances;
+mod identified;
 mod measure;
 mod parts;
 mod publish;
@@ -23,11 +24,12 @@ use parquet::errors::ParquetError;
 
 pub(crate) use self::carried::CarriedColumn;
 pub(crate) use self::destination::{Destination, NewTable};
+pub(crate) use self::identified::{IdentifiedLabels, identified};
 pub(crate) use self::parts::{FileLayout, LABELS, RUN, UnsealedLabels, run_of_labels};
 pub(crate) use self::publish::{MANIFEST, NewFiles, PartedTable, Publication, create_folders, lies_in, sync_folder};
 pub use self::publish::{publish_text, stop_publishing};
 pub(crate) use self::scratch::Kept;
-pub(crate) use self::segments::{LabelColumns, NAME_COLUMN, ROW, SegmentTable};
+pub(crate) use self::segments::{IDENTITY_COLUMN, LabelColumns, NAME_COLUMN, ROW, SegmentTable};
 pub(crate) use self::table::TableWriter;
 pub(crate) use self::weave::SegmentNames;
 pub use self::writer::LabelSummary;

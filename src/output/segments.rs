@@ -21,17 +21,22 @@ use crate::survey::Segment;
 /// The column of row numbers, if there are no ids.
 pub(crate) const ROW: &str = "row";
 
+/// The column of the segments' identities, which are the same in all versions of a history.
+pub(crate) const IDENTITY_COLUMN: &str = "segment_id";
+
 /// The column of segment names, if segments have names.
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
-/// The columns of a table of labels, in order: the id, or the number of the row; the segment; its name, if segments
-/// have names; the distance; the margin; and those that are carried.
+/// The columns of a table of labels, in order: the id, or the number of the row; the segment; its identity, if segments
+/// have identities; its name, if they have names; the distance; the margin; and those that are carried.
 pub(crate) struct LabelColumns<'a> {
     /// The ids of all rows from the first.
     pub(crate) ids: Option<IdStream<'a>>,
     pub(crate) margin: bool,
     /// Whether segments have names. There are nulls then, for rows without a segment or distance.
     pub(crate) named: bool,
+    /// The identity of each segment, by number, if they have any.
+    pub(crate) identities: Option<Vec<u64>>,
     pub(crate) carried: Vec<CarriedColumn<'a>>,
 }
 
@@ -58,13 +63,16 @@ impl<'a> SegmentTable<'a> {
         layout: FileLayout,
         columns: LabelColumns<'a>,
     ) -> Result<Self> {
-        let LabelColumns { ids, margin, named, carried } = &columns;
+        let LabelColumns { ids, margin, named, identities, carried } = &columns;
         let id = ids.as_ref().map_or_else(|| Field::new(ROW, DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
         let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
         let mut fields = vec![id];
         if !layout.by_segment {
             fields.push(Field::new("segment", DataType::Int32, *named));
+        }
+        if identities.is_some() {
+            fields.push(Field::new(IDENTITY_COLUMN, DataType::Int64, *named));
         }
         if *named {
             let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
@@ -128,6 +136,7 @@ impl<'a> SegmentTable<'a> {
         if !self.parts.by_segment() {
             columns.push(segment_column(segments));
         }
+        columns.extend(self.columns.identities.as_ref().map(|ids| identity_column(segments, ids)));
         columns.extend(rows.names);
         columns.push(rows.distances);
         columns.extend(rows.margins);
@@ -146,4 +155,10 @@ fn segment_column(segments: &[Segment]) -> ArrayRef {
     let has_number = |segment: &Segment| segment.number().is_some();
     let nulls = (!segments.iter().all(has_number)).then(|| segments.iter().map(has_number).collect::<NullBuffer>());
     Arc::new(Int32Array::new(segments.iter().map(|segment| segment.code()).collect(), nulls))
+}
+
+/// The column of identities: null for rows without a segment.
+fn identity_column(segments: &[Segment], identities: &[u64]) -> ArrayRef {
+    let identity = |segment: &Segment| segment.number().map(|number| identities[number as usize] as i64);
+    Arc::new(segments.iter().map(identity).collect::<Int64Array>())
 }

@@ -63,6 +63,14 @@ pub struct ClusteringOptions {
 }
 
 impl ClusteringOptions {
+    /// The file of starting centroids, if there is one.
+    pub(super) fn path_mut(&mut self) -> Option<&mut std::path::PathBuf> {
+        match &mut self.init {
+            Some(InitRequest::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+
     /// `k` segments, and defaults for the rest.
     pub fn of(k: usize) -> Self {
         ClusteringOptions { k: Some(k), ..ClusteringOptions::default() }

@@ -31,6 +31,12 @@ pub(super) fn read<R: DeserializeOwned + HasPaths>(path: &Path) -> Result<R> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
     let text = utf8(bytes).map_err(|why| fault(format!("{}: {why}", path.display())))?;
     let mut request: R = toml::from_str(&text).map_err(|e| fault(format!("{}: {e}", path.display())))?;
+    rebase(&mut request, path);
+    Ok(request)
+}
+
+/// Makes paths that are relative to the file `path` relative to the working folder.
+pub(super) fn rebase(request: &mut impl HasPaths, path: &Path) {
     let folder = path.parent().unwrap_or(Path::new(""));
     for path in request.paths() {
         // A URL is not relative to anything; joining leaves absolute paths as they are.
@@ -38,7 +44,6 @@ pub(super) fn read<R: DeserializeOwned + HasPaths>(path: &Path) -> Result<R> {
             *path = folder.join(&*path);
         }
     }
-    Ok(request)
 }
 
 /// `over`, with missing fields taken from `under`.

@@ -177,12 +177,8 @@ impl FitRequest {
 impl HasPaths for FitRequest {
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         let mut paths: Vec<&mut PathBuf> = self.input.paths.iter_mut().chain(&mut self.input.join).collect();
-        if let Some(RecipeSource::File(path)) = &mut self.preparation.recipe {
-            paths.push(path);
-        }
-        if let Some(InitRequest::File(path)) = &mut self.clustering.init {
-            paths.push(path);
-        }
+        paths.extend(self.preparation.path_mut());
+        paths.extend(self.clustering.path_mut());
         for source in [&mut self.input.keys, &mut self.columns.pseudonymise].into_iter().flatten() {
             paths.extend(source.path_mut());
         }

@@ -81,6 +81,14 @@ pub struct PreparationOptions {
 }
 
 impl PreparationOptions {
+    /// The file of the recipe, if there is one.
+    pub(super) fn path_mut(&mut self) -> Option<&mut std::path::PathBuf> {
+        match &mut self.recipe {
+            Some(RecipeSource::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+
     /// The recipe, read if it is in a file. Choices for all columns override its defaults.
     ///
     /// # Errors

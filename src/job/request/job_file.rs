@@ -1,0 +1,200 @@
+//! The file of a job that runs every month.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::config::{self, HasPaths};
+use super::month::Month;
+use super::{
+    ClusteringOptions, ColumnOptions, DeviceOptions, DivisionOptions, FitRequest, InputOptions, OutputOptions,
+    PreparationOptions, Resources,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::text::{TomlFaults, TomlText, toml_schema};
+
+/// A job as its file describes it: the sections of a fit, and what a monthly run needs besides.
+///
+/// Paths may contain `{as_of}` (2026-11-30), `{as_of:%Y-%m}` with `%Y`, `%m` and `%d`, and `{run}` (the number of the
+/// version, as 000042); so may the values of `column` in `[output]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobFile {
+    /// What the job is, and where its versions are kept.
+    pub job: JobOptions,
+    /// How the segments of the last version are carried on.
+    pub refit: RefitOptions,
+    /// Which tables to read.
+    pub input: InputOptions,
+    /// What the columns are for.
+    pub columns: ColumnOptions,
+    /// How columns become comparable.
+    pub preparation: PreparationOptions,
+    /// The rules applied before clustering, and the strata.
+    pub division: DivisionOptions,
+    /// How to cluster.
+    pub clustering: ClusteringOptions,
+    /// Where to compute.
+    pub device: DeviceOptions,
+    /// Threads, memory and scratch space.
+    pub resources: Resources,
+    /// What to write.
+    pub output: OutputOptions,
+}
+
+/// What a job is, and where its versions are kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobOptions {
+    /// Its name. Default: that of the file
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who answers for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The folder of its versions. Default: history
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<PathBuf>,
+    /// The names of the segments, by segment_id. Default: names.toml in the history, if there is one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<PathBuf>,
+    /// What the input must be like: TOML as for check --expect
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<PathBuf>,
+    /// Whether a version is published only once somebody approves it. Default: none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// Whether somebody must approve a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// A version that passes its gates is published.
+    #[default]
+    None,
+    /// A version waits for `hyades history approve`.
+    Required,
+}
+
+/// How the segments of the last version are carried on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RefitOptions {
+    /// assign, warm, fresh or auto. Default: warm
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RefitMode>,
+}
+
+/// How a month is segmented after the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefitMode {
+    /// By the last model: segments keep their definition.
+    Assign,
+    /// From the last centroids, with the last preparation.
+    #[default]
+    Warm,
+    /// As a first fit.
+    Fresh,
+    /// As `warm`, unless new starts with the same preparation are better by more than 1 % of the inertia.
+    Auto,
+}
+
+impl JobFile {
+    /// Reads a job file. Relative paths in it are relative to the file's folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read; malformed TOML, keys that do not exist and values of a wrong type: all at once, each
+    /// with line and column.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyades::job::JobFile;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("retail.toml");
+    /// std::fs::write(&path, "[input]\npaths = [\"bank-{as_of:%Y-%m}.parquet\"]\n[clustering]\nk = 8\n")?;
+    /// let job = JobFile::read(&path)?;
+    /// assert_eq!((job.name(), job.history()), ("retail", folder.path().join("history").as_path()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = TomlText::read(path)?;
+        let mut faults = TomlFaults::new(&text);
+        if let Some(table) = faults.table() {
+            toml_schema::vet(&table, &Self::schema(), &mut faults);
+        }
+        faults.finish(())?;
+        let fault = |e: toml::de::Error| {
+            Error::usage(format!("{}: {e}", path.display())).of_kind(ErrorKind::Config).of_file(path)
+        };
+        let mut job: JobFile = toml::from_str(&text.text).map_err(fault)?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        job.job.name = job.job.name.or(stem);
+        job.job.history = Some(job.job.history.unwrap_or_else(|| "history".into()));
+        config::rebase(&mut job, path);
+        Ok(job)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.job.name.as_deref().unwrap_or("job")
+    }
+
+    /// The folder of its versions.
+    pub fn history(&self) -> &Path {
+        self.job.history.as_deref().unwrap_or(Path::new("history"))
+    }
+
+    /// The JSON Schema of job files, for editors.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(JobFile).to_value()
+    }
+
+    /// The fit of a month, with its placeholders filled in.
+    ///
+    /// # Errors
+    /// A placeholder that does not exist, or options that a job cannot have.
+    pub(crate) fn fit(&self, month: &Month) -> Result<FitRequest> {
+        let job = self.clone();
+        let taken = [("out", job.output.out.is_some()), ("json", job.output.json.is_some())];
+        if let Some((name, _)) = taken.iter().find(|(_, given)| *given) {
+            return Err(Error::usage(format!(
+                "[output] {name}: a job writes to its history; leave {name} out, or set history in [job]"
+            ))
+            .of_kind(ErrorKind::Config));
+        }
+        let JobFile { input, columns, preparation, division, clustering, device, resources, mut output, .. } = job;
+        for value in &mut output.column {
+            *value = month.fill(value)?;
+        }
+        let mut fit =
+            FitRequest { input, columns, preparation, division, clustering, device, resources, output, config: None };
+        for path in fit.paths() {
+            if let Some(text) = path.to_str().filter(|text| text.contains('{')) {
+                *path = month.fill(text)?.into();
+            }
+        }
+        Ok(fit)
+    }
+}
+
+impl HasPaths for JobFile {
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let JobFile { job, input, columns, preparation, division, clustering, resources, output, .. } = self;
+        let own = job.history.iter_mut().chain(&mut job.names).chain(&mut job.expect);
+        let mut paths: Vec<&mut PathBuf> = own.chain(&mut input.paths).chain(&mut input.join).collect();
+        paths.extend(preparation.path_mut());
+        paths.extend(clustering.path_mut());
+        for source in [&mut input.keys, &mut columns.pseudonymise].into_iter().flatten() {
+            paths.extend(source.path_mut());
+        }
+        paths.extend(&mut columns.protected_words);
+        paths.extend(&mut division.rules);
+        paths.extend(&mut resources.scratch);
+        paths.extend(output.paths());
+        paths
+    }
+}
