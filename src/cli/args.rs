@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::check::CheckRequest;
 use hyades::job::{ApplyRequest, AssignRequest, BackendKind, ConvertRequest, FitRequest, ProfileRequest};
+use hyades::resegment::RunRequest;
 use hyades::{Error, Result, synth};
 
 use super::history::{ApproveArgs, DiffArgs, GcArgs, HistoryArgs, RollbackArgs, VersionArgs};
@@ -70,6 +71,10 @@ pub(super) enum Verb {
     /// Segment customers: write labels, a model and a manifest
     #[command(after_help = EXIT_CODES)]
     Fit(Box<FitArgs>),
+    /// Segment customers again every month: keep segment ids, say who moved, publish a
+    /// new version
+    #[command(after_help = EXIT_CODES)]
+    Run(Box<RunRequest>),
     /// Label customers with a model
     #[command(after_help = EXIT_CODES)]
     Assign(Box<AssignRequest>),
@@ -97,7 +102,7 @@ pub(super) enum Verb {
     /// Start a recipe, write the values that one prepares, or print the schema
     #[command(subcommand)]
     Recipe(RecipeVerb),
-    /// Print the schema of files with job options
+    /// Start a job file for monthly runs, or print the schema of job files
     #[command(subcommand)]
     Job(JobVerb),
     /// Show, approve, roll back and verify the versions of a history
@@ -122,8 +127,30 @@ pub(super) enum RecipeVerb {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum JobVerb {
-    /// Print the JSON Schema of the files that fit --config reads, for editors
+    /// Write a commented job file that works as it is
+    #[command(after_help = EXIT_CODES)]
+    Init(JobInitArgs),
+    /// Print the JSON Schema of job files, for editors; fit --config reads the same
+    /// sections, but for [job], [refit] and [gates]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "brackets of TOML; the text is the help of the command line, too"
+    )]
     Schema,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct JobInitArgs {
+    /// Parquet or CSV files, folders or patterns, as for fit; a month in a path, such as
+    /// 2026-11 or 2026-11-30, becomes a placeholder
+    #[arg(value_name = "INPUT", required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Number of segments
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(super) k: usize,
+    /// File to write
+    #[arg(long, short, value_name = "FILE", default_value = "job.toml")]
+    pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -30,6 +30,7 @@ mod profile;
 mod recipe;
 mod report;
 mod rfm;
+mod run;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -38,7 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use hyades::event::Observer;
-use hyades::job::FitRequest;
+use hyades::job::JobFile;
 use hyades::prepare::Recipe;
 use hyades::{Error, Result};
 
@@ -86,6 +87,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.verb {
         Verb::Synth(args) => commands::synth(args, &console),
         Verb::Fit(args) => commands::fit(*args, &console),
+        Verb::Run(request) => run::run(&request, &console),
         Verb::Assign(request) => commands::assign(*request, &console),
         Verb::Profile(request) => commands::profile(*request, &console),
         Verb::Plan(args) => commands::plan(*args, &console),
@@ -96,7 +98,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &console),
         Verb::Recipe(RecipeVerb::Apply(request)) => recipe::apply(&request, &console),
         Verb::Recipe(RecipeVerb::Schema) => recipe::schema(&Recipe::schema()),
-        Verb::Job(JobVerb::Schema) => recipe::schema(&FitRequest::schema()),
+        Verb::Job(JobVerb::Init(args)) => run::init(&args, &console),
+        Verb::Job(JobVerb::Schema) => recipe::schema(&JobFile::schema()),
         Verb::History(verb) => on_history(&verb, &console),
         Verb::Doctor(args) => commands::doctor(&args),
     }

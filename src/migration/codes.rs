@@ -44,9 +44,9 @@ impl RowCodes {
         RowCodes { width, bytes: vec![0; rows as usize * width] }
     }
 
-    /// Bytes of memory for so many rows and segments.
-    pub(crate) fn bytes(rows: u64, segments: usize) -> u64 {
-        rows * RowCodes::new(0, segments).width as u64
+    /// Rows.
+    pub(crate) fn rows(&self) -> u64 {
+        (self.bytes.len() / self.width) as u64
     }
 
     pub(crate) fn set(&mut self, row: u64, place: MemberPlace) {

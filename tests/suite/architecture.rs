@@ -48,6 +48,7 @@ const ORDER: &[&str] = &[
     "job",
     "bench",
     "check",
+    "resegment",
     "doctor",
     "transactions",
     "synth",

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{self, HasPaths};
 use super::{
-    ClusteringOptions, ColumnOptions, DeviceOptions, InitRequest, InputOptions, OutputOptions, PreparationOptions,
-    RecipeSource, Resources,
+    ClusteringOptions, ColumnOptions, DeviceOptions, InputOptions, OutputOptions, PreparationOptions, Resources,
 };
 use crate::error::{Error, Result};
 use crate::prepare::Recipe;

@@ -102,6 +102,18 @@ pub enum RefitMode {
     Auto,
 }
 
+impl RefitMode {
+    /// What it does, in words.
+    pub fn title(self) -> &'static str {
+        match self {
+            RefitMode::Assign => "customers are labelled by its model",
+            RefitMode::Warm => "a fit from its centroids, with its preparation",
+            RefitMode::Fresh => "a new fit",
+            RefitMode::Auto => "a fit from its centroids or from new starts, with its preparation",
+        }
+    }
+}
+
 impl JobFile {
     /// Reads a job file. Relative paths in it are relative to the file's folder.
     ///

@@ -1,0 +1,128 @@
+//! `run` and `job init`.
+
+use comfy_table::Table;
+use hyades::Result;
+use hyades::output::publish_text;
+use hyades::resegment::{self, RunOutcome, RunReport, RunRequest, RunVerdict, SegmentReport, job_template};
+use hyades::text::{percent, thousands};
+
+use super::args::JobInitArgs;
+use super::console::Console;
+use super::report;
+
+pub(super) fn run(request: &RunRequest, console: &Console) -> Result<()> {
+    let outcome = resegment::run(request, console.observer.as_ref(), &console.stop)?;
+    if let Some(plan) = &outcome.plan {
+        for line in plan {
+            say!("{line}")?;
+        }
+        return Ok(());
+    }
+    if let Some(report) = outcome.report.as_ref().filter(|_| !console.quiet) {
+        say!("{}", segments(report))?;
+        for line in summary(report) {
+            say!("{line}")?;
+        }
+        say!("{}", closing(&outcome))?;
+    }
+    say!("{}", outcome.line()?)?;
+    outcome.checked()
+}
+
+/// The segments, with what became of each.
+fn segments(found: &RunReport) -> Table {
+    let header = ["segment", "id", "customers", "share", "before", "change", ""];
+    let mut table = report::table(&header, &[0, 1, 2, 3, 4, 5]);
+    for segment in &found.segments {
+        let share = segment.customers as f64 / found.customers.max(1) as f64;
+        table.add_row([
+            segment.identity.segment.to_string(),
+            segment.identity.segment_id.to_string(),
+            thousands(segment.customers),
+            percent(share),
+            segment.before.map_or_else(String::new, thousands),
+            change(segment),
+            event(segment),
+        ]);
+    }
+    table
+}
+
+fn change(segment: &SegmentReport) -> String {
+    match segment.before {
+        Some(before) => {
+            let change = segment.customers as f64 / before as f64 - 1.0;
+            format!("{}{}", if change < 0.0 { "-" } else { "+" }, percent(change.abs()))
+        }
+        None => String::new(),
+    }
+}
+
+fn event(segment: &SegmentReport) -> String {
+    let event = serde_json::to_value(segment.identity.event).ok();
+    let event = event.as_ref().and_then(|event| event.as_str()).unwrap_or_default().to_owned();
+    let identity = &segment.identity;
+    let others = identity.parents.iter().filter(|parent| parent.segment_id != identity.segment_id);
+    let parents: Vec<String> = others.map(|parent| parent.segment_id.to_string()).collect();
+    let name = identity.rule.as_ref().or(identity.stratum.as_ref());
+    let name = name.map_or_else(String::new, |name| format!("  {}", hyades::text::shown(name)));
+    match parents.is_empty() || event == "survived" {
+        true => event + &name,
+        false => format!("{event}, from {}{name}", parents.join(", ")),
+    }
+}
+
+/// Who came, left and moved, and how the month was fitted.
+fn summary(report: &RunReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(migration) = &report.migration {
+        let share = |n: u64, of: u64| percent(n as f64 / of.max(1) as f64);
+        lines.push(format!(
+            "{} customers stayed, {} came, {} left",
+            thousands(migration.stayed),
+            thousands(migration.came),
+            thousands(migration.left)
+        ));
+        lines.push(format!(
+            "{} moved to another segment ({} of those who stayed): {} changed their behaviour, {} of all were relabelled \
+             by the new definition",
+            thousands(migration.moved),
+            share(migration.moved, migration.stayed),
+            thousands(migration.moved_by_behaviour),
+            thousands(migration.relabelled)
+        ));
+    }
+    for ended in &report.ended {
+        let fate = serde_json::to_value(ended.fate).ok();
+        let fate = fate.as_ref().and_then(|fate| fate.as_str()).unwrap_or_default().to_owned();
+        let into: Vec<String> = ended.into.iter().map(u64::to_string).collect();
+        let into = if into.is_empty() { String::new() } else { format!(" into {}", into.join(", ")) };
+        lines.push(format!("segment id {} ended: {fate}{into}", ended.segment_id));
+    }
+    for refit in report.refits.iter().filter(|refit| refit.cold_gain.is_some()) {
+        let gain = refit.cold_gain.unwrap_or_default();
+        let sign = if gain < 0.0 { "worse" } else { "better" };
+        lines.push(format!("{}: new starts are {} {sign} than the old centroids", refit.part, percent(gain.abs())));
+    }
+    lines
+}
+
+fn closing(outcome: &RunOutcome) -> String {
+    let version = outcome.version.unwrap_or_default();
+    match outcome.verdict {
+        RunVerdict::Published => format!("version {version} is published"),
+        RunVerdict::Refused => format!("version {version} is refused"),
+        RunVerdict::Waits => format!("version {version} waits for approval"),
+        RunVerdict::Planned => String::new(),
+    }
+}
+
+pub(super) fn init(args: &JobInitArgs, console: &Console) -> Result<()> {
+    let text = job_template(&args.paths, args.k)?;
+    publish_text(&args.out, &text)?;
+    if !console.quiet {
+        say!("{}", args.out.display())?;
+        say!("try it: hyades run {} --dry-run", args.out.display())?;
+    }
+    Ok(())
+}

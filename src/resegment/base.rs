@@ -1,0 +1,52 @@
+//! The version that a run is based on.
+
+use std::path::PathBuf;
+
+use super::context::{IDENTITY, damaged, text_of};
+use crate::error::Result;
+use crate::history::{History, Pointer};
+use crate::identity::Identities;
+use crate::input::Source;
+use crate::job::Month;
+use crate::model::Model;
+use crate::output::LABELS;
+
+/// The current version of a history.
+pub(super) struct BaseVersion {
+    pub(super) pointer: Pointer,
+    pub(super) folder: PathBuf,
+    pub(super) model: Model,
+    pub(super) identities: Identities,
+    as_of: Option<String>,
+}
+
+impl BaseVersion {
+    /// The current version; None before the first publication.
+    ///
+    /// # Errors
+    /// Files of it that are missing or damaged.
+    pub(super) fn current(history: &History) -> Result<Option<Self>> {
+        let records = history.versions()?;
+        history.read_current(|pointer, folder| {
+            let model = Model::load(&folder.join("model.json"))?;
+            let path = folder.join(IDENTITY);
+            let identities = Identities::from_json(&text_of(&path)?)?;
+            if identities.segments.len() != model.segments() {
+                return Err(damaged(&path, "it names another number of segments than the model has"));
+            }
+            let record = records.iter().find(|record| record.version == pointer.version);
+            let as_of = record.and_then(|record| record.facts.as_of.clone());
+            Ok(BaseVersion { pointer: pointer.clone(), folder: folder.to_path_buf(), model, identities, as_of })
+        })
+    }
+
+    /// The month that it describes, if that is known.
+    pub(super) fn month(&self) -> Option<Month> {
+        self.as_of.as_deref().and_then(|as_of| Month::new(as_of, self.pointer.version).ok())
+    }
+
+    /// Its labels.
+    pub(super) fn labels(&self) -> Result<Source> {
+        Source::open(&[self.folder.join(LABELS)])
+    }
+}

@@ -1,0 +1,51 @@
+//! What stays the same for a whole run.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Observer, Watch};
+use crate::job::{FitRequest, JobFile, Month, RefitMode};
+
+/// The names of the files of a version, besides those of a fit.
+pub(super) const IDENTITY: &str = "identity.json";
+pub(super) const NAMES: &str = "names.toml";
+pub(super) const MOVERS: &str = "migration.parquet";
+pub(super) const TENURE: &str = "history.parquet";
+pub(super) const REPORT: &str = "report.json";
+pub(super) const RUN_RECORD: &str = "run.json";
+
+/// A job in a month.
+pub(super) struct Job<'a> {
+    pub(super) file: &'a JobFile,
+    /// Its fit, with placeholders filled in.
+    pub(super) fit: FitRequest,
+    pub(super) month: Month,
+    pub(super) mode: RefitMode,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) stop: &'a AtomicBool,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn watch(&self) -> Watch<'a> {
+        Watch::new(self.observer, self.stop)
+    }
+
+    /// Bytes of memory that may be used.
+    pub(super) fn memory(&self) -> u64 {
+        self.fit.resources.budget()
+    }
+}
+
+/// The error for a file of a version that cannot be what this program wrote.
+pub(super) fn damaged(path: &Path, why: &str) -> Error {
+    Error::input(format!("{}: {why}; hyades history verify names what was changed", path.display()))
+        .of_kind(ErrorKind::Corrupt)
+        .of_file(path)
+}
+
+/// The text of a file of a version.
+pub(super) fn text_of(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+    String::from_utf8(bytes).map_err(|_| damaged(path, "it is not UTF-8"))
+}

@@ -1,0 +1,178 @@
+//! A monthly run: segments a bank again, keeps the identity of its segments, says who moved and why, and publishes the
+//! outcome as a new version of a history, or refuses it.
+//!
+//! ```text
+//! job file -> request -> stage: fit or assign -> match: ids, migration -> version: files -> seal -> publish
+//! base version ---------------^------------------^
+//! ```
+//!
+//! A version is laid out as the output of a fit, so every reader of fits reads it. What differs between machines and
+//! moments is in its `run.json` alone, which its hash leaves out.
+
+mod base;
+mod context;
+mod matching;
+mod movers;
+mod report;
+mod request;
+mod stage;
+mod template;
+mod tenure;
+mod version;
+
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+pub use self::report::{MigrationReport, RunReport, RunVerdict, SegmentReport};
+pub use self::request::{RunOutcome, RunRequest};
+pub use self::template::job_template;
+
+use self::base::BaseVersion;
+use self::context::Job;
+use self::stage::Staging;
+use crate::check::{CheckRequest, check};
+use crate::error::{Error, Result};
+use crate::event::{Observer, Watch};
+use crate::history::{GateTally, History, SealedVersion, VersionFacts};
+use crate::job::{Approval, JobFile, Month, RefitMode};
+use crate::text::timestamp;
+
+/// Runs a job for a month: checks the input, segments it, and publishes a new version.
+///
+/// # Errors
+/// Faults of the job file, expectations that are broken, whatever a fit refuses; a month before that of the current
+/// version; another run that published meanwhile ([`Error::retryable`]). Nothing is published then. A version that
+/// waits for approval is no error here: [`RunOutcome::verdict`] says so, and [`RunOutcome::checked`] makes it one.
+pub fn run(request: &RunRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<RunOutcome> {
+    let job = JobFile::read(&request.job)?;
+    let mut attempts = if request.retry { MOST_ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        match once(request, &job, observer, stop) {
+            Err(e) if e.retryable() && attempts > 0 => {
+                Watch::new(observer, stop).warn(format!("{e}; the run starts again"));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Runs that begin again because another one published meanwhile.
+const MOST_ATTEMPTS: u32 = 5;
+
+fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &AtomicBool) -> Result<RunOutcome> {
+    let watch = Watch::new(observer, stop);
+    let started = SystemTime::now();
+    let as_of = request.as_of.clone().unwrap_or_else(|| timestamp(started)[..10].to_owned());
+    let month = Month::new(&as_of, 0)?;
+    let history = match request.dry_run && !file.history().exists() {
+        true => None,
+        false => Some(History::open_or_create(file.history())?),
+    };
+    let base = history.as_ref().map(BaseVersion::current).transpose()?.flatten();
+    vet_month(base.as_ref(), &month, request.backfill)?;
+    expect(file, &month, observer, stop)?;
+    let mode = if base.is_some() { file.refit.mode.unwrap_or_default() } else { RefitMode::Fresh };
+    let Some(history) = history.filter(|_| !request.dry_run) else {
+        return plan(file, &month, mode, base.as_ref(), watch);
+    };
+    let candidate = history.claim()?;
+    history.notices().into_iter().for_each(|line| watch.warn(line));
+    let month = month.of_run(candidate.number());
+    let job = Job { file, fit: file.fit(&month)?, month, mode, observer, stop };
+    let staging = Staging::new(history.path(), candidate.number(), candidate.swept())?;
+    let staged = staging.fill(&job, base.as_ref())?;
+    let matched = matching::matched(&job, &staged, base.as_ref())?;
+    let report = RunReport::new(&job, &staged, &matched, base.as_ref());
+    version::write(&job, &staged, (&matched, &report), base.as_ref(), (&candidate.folder(), started))?;
+    drop(staged);
+    staging.remove();
+    let facts = VersionFacts {
+        as_of: Some(month.as_of()),
+        based_on: base.as_ref().map(|base| base.pointer.version),
+        customers: report.customers,
+        segments: report.segments.len() as u64,
+        moved: report.moved_share(),
+        gates: GateTally::default(),
+        ..VersionFacts::default()
+    };
+    let sealed = candidate.seal(facts)?;
+    let verdict = conclude(&history, file, &sealed, base.as_ref())?;
+    history.notices().into_iter().for_each(|line| watch.warn(line));
+    Ok(RunOutcome {
+        version: Some(sealed.version),
+        blake3: Some(sealed.blake3),
+        verdict,
+        report: Some(report),
+        plan: None,
+    })
+}
+
+/// Publishes a version, or lets it wait.
+fn conclude(
+    history: &History,
+    file: &JobFile,
+    sealed: &SealedVersion,
+    base: Option<&BaseVersion>,
+) -> Result<RunVerdict> {
+    if file.job.approval == Some(Approval::Required) {
+        history.await_approval(sealed, "the job requires an approval")?;
+        return Ok(RunVerdict::Waits);
+    }
+    history.publish(sealed, base.map(|base| &base.pointer))?;
+    Ok(RunVerdict::Published)
+}
+
+/// Refuses a month before that of the current version.
+fn vet_month(base: Option<&BaseVersion>, month: &Month, backfill: bool) -> Result<()> {
+    let Some(last) = base.and_then(|base| base.month()).filter(|last| last.days() > month.days() && !backfill) else {
+        return Ok(());
+    };
+    Err(Error::usage(format!(
+        "--as-of {}: the current version is of {}, which is later; months run in order, --backfill to run it all the same",
+        month.as_of(),
+        last.as_of()
+    ))
+    .of_option("--as-of"))
+}
+
+/// Compares the input with the expectations of the job.
+fn expect(file: &JobFile, month: &Month, observer: &dyn Observer, stop: &AtomicBool) -> Result<()> {
+    let Some(expect) = &file.job.expect else { return Ok(()) };
+    let fit = file.fit(month)?;
+    let request = CheckRequest {
+        input: fit.input,
+        id: fit.columns.id,
+        protected_words: fit.columns.protected_words,
+        expect: Some(expect.clone()),
+        resources: fit.resources,
+        ..CheckRequest::default()
+    };
+    check(&request, observer, stop)?.verdict()
+}
+
+/// What a run would do.
+fn plan(
+    file: &JobFile,
+    month: &Month,
+    mode: RefitMode,
+    base: Option<&BaseVersion>,
+    watch: Watch<'_>,
+) -> Result<RunOutcome> {
+    let fit = file.fit(month)?;
+    let (plan, _, source) = crate::job::plan(&fit, watch)?;
+    let mut lines = vec![
+        format!("job {}, as of {}", file.name(), month.as_of()),
+        match base {
+            Some(base) => {
+                format!("based on version {} in {}: {}", base.pointer.version, file.history().display(), mode.title())
+            }
+            None => format!("the first version in {}: a fit", file.history().display()),
+        },
+    ];
+    lines.extend(source.files().iter().map(|file| format!("input {}", file.path.display())));
+    lines.extend(plan.summary());
+    let outcome =
+        RunOutcome { version: None, blake3: None, verdict: RunVerdict::Planned, report: None, plan: Some(lines) };
+    Ok(outcome)
+}

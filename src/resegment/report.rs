@@ -1,0 +1,150 @@
+//! `report.json`: what a run found.
+
+use serde::Serialize;
+
+use super::base::BaseVersion;
+use super::context::Job;
+use super::matching::MatchedMonth;
+use super::stage::StagedMonth;
+use crate::identity::{Ended, Identity, MatchedBy};
+use crate::job::{PartRefit, RefitMode};
+use crate::migration::{Flow, Migration};
+
+/// The format of `report.json`.
+const FORMAT: u32 = 1;
+
+/// Whether a version was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunVerdict {
+    /// It is the current version.
+    Published,
+    /// A gate refused it.
+    Refused,
+    /// It waits for an approval.
+    Waits,
+    /// Nothing was written: a dry run.
+    Planned,
+}
+
+/// What a run found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunReport {
+    format: u32,
+    /// The job.
+    pub job: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// The day that the data describe.
+    pub as_of: String,
+    /// The version that it is based on.
+    pub based_on: Option<u64>,
+    /// How the month was segmented.
+    pub mode: RefitMode,
+    /// Customers.
+    pub customers: u64,
+    /// What segments were matched by.
+    pub matched_by: MatchedBy,
+    /// The segments by number.
+    pub segments: Vec<SegmentReport>,
+    /// Segments of the base version whose ids do not go on.
+    pub ended: Vec<Ended>,
+    /// How each part was fitted again.
+    pub refits: Vec<PartRefit>,
+    /// Who went where; None without a base version or ids.
+    pub migration: Option<MigrationReport>,
+}
+
+/// A segment of a version.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SegmentReport {
+    /// Its identity.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Customers.
+    pub customers: u64,
+    /// Customers of the segment with this id in the base version; None if there is none.
+    pub before: Option<u64>,
+}
+
+/// Who went where.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MigrationReport {
+    /// Customers of both versions.
+    pub stayed: u64,
+    /// New customers.
+    pub came: u64,
+    /// Customers of the base version who are gone.
+    pub left: u64,
+    /// Customers of both versions whose `segment_id` changed.
+    pub moved: u64,
+    /// Customers of both versions whom the old model puts elsewhere than in the base version.
+    pub moved_by_behaviour: u64,
+    /// Customers of now whose segment is not the one that the old model gives.
+    pub relabelled: u64,
+    /// The one count of which all matrices are margins. Numbers are those of the base version's segments before and by
+    /// the old model, those of this version now.
+    pub flows: Vec<Flow>,
+}
+
+impl RunReport {
+    pub(super) fn new(job: &Job<'_>, staged: &StagedMonth, matched: &MatchedMonth, base: Option<&BaseVersion>) -> Self {
+        let sizes = matched.sizes();
+        let id_of_old = |segment: u32| base.map(|base| base.identities.segments[segment as usize].segment_id);
+        let migration = matched.migration.as_ref();
+        let before = |id: u64| {
+            let flows = migration?.flows().iter().filter(|flow| !flow.is_new);
+            let mine = flows.filter(|flow| flow.before.and_then(id_of_old) == Some(id));
+            Some(mine.map(|flow| flow.customers).sum::<u64>()).filter(|&n| n > 0)
+        };
+        let segments = matched.identities.segments.iter().zip(sizes).map(|(identity, customers)| SegmentReport {
+            identity: identity.clone(),
+            customers,
+            before: before(identity.segment_id),
+        });
+        RunReport {
+            format: FORMAT,
+            job: job.file.name().to_owned(),
+            owner: job.file.job.owner.clone(),
+            as_of: job.month.as_of(),
+            based_on: base.map(|base| base.pointer.version),
+            mode: job.mode,
+            customers: staged.labels.rows(),
+            matched_by: matched.identities.matched_by,
+            segments: segments.collect(),
+            ended: matched.identities.ended.clone(),
+            refits: staged.refits.clone(),
+            migration: migration.map(|migration| MigrationReport::new(migration, matched, &id_of_old)),
+        }
+    }
+
+    /// The share of the customers of both versions whose segment changed.
+    pub(super) fn moved_share(&self) -> Option<f64> {
+        let migration = self.migration.as_ref()?;
+        Some(migration.moved as f64 / migration.stayed.max(1) as f64)
+    }
+}
+
+impl MigrationReport {
+    fn new(migration: &Migration, matched: &MatchedMonth, id_of_old: &dyn Fn(u32) -> Option<u64>) -> Self {
+        let id_of_new = |segment: u32| matched.identities.segments[segment as usize].segment_id;
+        let has_moved =
+            |flow: &&Flow| !flow.is_new && !flow.has_left && flow.before.and_then(id_of_old) != flow.now.map(id_of_new);
+        let moved = migration.flows().iter().filter(has_moved).map(|flow| flow.customers).sum();
+        let successor = |segment: u32| {
+            let id = id_of_old(segment)?;
+            let position = matched.identities.segments.iter().position(|identity| identity.segment_id == id)?;
+            u32::try_from(position).ok()
+        };
+        let knows_behaviour = matched.by_old.is_some();
+        MigrationReport {
+            stayed: migration.stayed(),
+            came: migration.came(),
+            left: migration.left(),
+            moved,
+            moved_by_behaviour: if knows_behaviour { migration.moved_by_behaviour() } else { 0 },
+            relabelled: if knows_behaviour { migration.relabelled(&successor) } else { 0 },
+            flows: migration.flows().to_vec(),
+        }
+    }
+}

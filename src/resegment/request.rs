@@ -1,0 +1,97 @@
+//! The request of a run, and its outcome.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::report::{RunReport, RunVerdict};
+use crate::error::{Error, Result};
+
+/// Which job to run, and for which month.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct RunRequest {
+    /// The job file; `hyades job init` writes one
+    #[cfg_attr(feature = "cli", arg(value_name = "JOB"))]
+    pub job: PathBuf,
+    /// The day that the data describe, which {as_of} in paths stands for [default:
+    /// today, UTC]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DAY"))]
+    pub as_of: Option<String>,
+    /// Only show what would be read and done
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub dry_run: bool,
+    /// Allow a day before that of the current version
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub backfill: bool,
+    /// Start again if another run publishes meanwhile
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub retry: bool,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct RunOutcome {
+    /// The number of the version; None if nothing was written.
+    pub version: Option<u64>,
+    /// The hash of the version.
+    pub blake3: Option<String>,
+    /// Whether it was published.
+    pub verdict: RunVerdict,
+    /// What the run found; None if nothing was computed.
+    pub report: Option<RunReport>,
+    /// What a run would do, line by line; only of a dry run.
+    pub plan: Option<Vec<String>>,
+}
+
+/// The last line of a run, for schedulers.
+#[derive(Serialize)]
+struct LastLine<'a> {
+    version: Option<u64>,
+    blake3: Option<&'a str>,
+    verdict: RunVerdict,
+    as_of: Option<&'a str>,
+    customers: Option<u64>,
+    segments: Option<u64>,
+    moved: Option<u64>,
+    came: Option<u64>,
+    left: Option<u64>,
+}
+
+impl RunOutcome {
+    /// The outcome as one line of JSON.
+    ///
+    /// # Errors
+    /// None expected: it is plain data.
+    pub fn line(&self) -> Result<String> {
+        let report = self.report.as_ref();
+        let migration = report.and_then(|report| report.migration.as_ref());
+        let line = LastLine {
+            version: self.version,
+            blake3: self.blake3.as_deref(),
+            verdict: self.verdict,
+            as_of: report.map(|report| report.as_of.as_str()),
+            customers: report.map(|report| report.customers),
+            segments: report.map(|report| report.segments.len() as u64),
+            moved: migration.map(|migration| migration.moved),
+            came: migration.map(|migration| migration.came),
+            left: migration.map(|migration| migration.left),
+        };
+        serde_json::to_string(&line).map_err(|e| Error::Internal(e.to_string()))
+    }
+
+    /// The outcome, if it needs nobody's attention.
+    ///
+    /// # Errors
+    /// [`Error::Approval`] for a version that waits for one.
+    pub fn checked(&self) -> Result<()> {
+        match (self.verdict, self.version, &self.blake3) {
+            (RunVerdict::Waits, Some(version), Some(blake3)) => Err(Error::approval(format!(
+                "version {version} waits for approval: hyades history approve HISTORY {version} --hash {} --by WHO \
+                 --note WHY",
+                &blake3[..12.min(blake3.len())]
+            ))),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The month is labelled in a folder beside the versions: by the new model, and, unless that is the old one, by the old
+//! model too.
+
+use std::path::{Path, PathBuf};
+
+use super::base::BaseVersion;
+use super::context::Job;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Of;
+use crate::input::Source;
+use crate::job::{self, AssignColumns, AssignRequest, Base, FitRequest, OutputOptions, PartRefit, RefitMode};
+use crate::model::Model;
+use crate::output::LABELS;
+
+/// A folder for what a version is made of.
+pub(super) struct Staging {
+    folder: PathBuf,
+}
+
+/// The labelled month.
+pub(super) struct StagedMonth {
+    /// The output of the fit, or of the assignment by the old model.
+    pub(super) output: PathBuf,
+    pub(super) model: Model,
+    /// The labels, in the order of the input.
+    pub(super) labels: Source,
+    /// The labels of the same rows by the old model; None if there is none, if it is the new one, or if it cannot label
+    /// them.
+    pub(super) by_old_model: Option<Source>,
+    /// Whether the new model is the old one.
+    pub(super) same_model: bool,
+    /// How the parts were fitted.
+    pub(super) refits: Vec<PartRefit>,
+}
+
+impl Staging {
+    /// The folder of version `number`; those of versions that were `swept` are removed.
+    pub(super) fn new(history: &Path, number: u64, swept: &[u64]) -> Result<Self> {
+        let at = |number: u64| history.join(format!(".staging-{number:06}"));
+        for &number in swept {
+            Staging { folder: at(number) }.remove();
+        }
+        let folder = at(number);
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
+        Ok(Staging { folder })
+    }
+
+    /// Removes it. A run that is killed leaves it to the next one.
+    pub(super) fn remove(&self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+
+    /// Labels the month.
+    pub(super) fn fill(&self, job: &Job<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
+        let output = self.folder.join("new");
+        let same_model = job.mode == RefitMode::Assign && base.is_some();
+        let mut refits = Vec::new();
+        match base.filter(|_| same_model) {
+            Some(base) => drop(job::assign(&assignment(job, base, &output), job.observer, job.stop)?),
+            None => {
+                let fit = FitRequest { output: staged(&job.fit.output, &output), ..job.fit.clone() };
+                let begin = base.filter(|_| job.mode != RefitMode::Fresh);
+                let begin = begin.map(|base| Base { model: &base.model, competes: job.mode == RefitMode::Auto });
+                let outcome = job::fit_from(&fit, begin, job.observer, job.stop)?;
+                refits = outcome.refits.into_iter().flatten().collect();
+            }
+        }
+        let model = match base.filter(|_| same_model) {
+            Some(base) => base.model.clone(),
+            None => Model::load(&output.join("model.json"))?,
+        };
+        let by_old_model = base.filter(|_| !same_model).map(|base| self.by_old_model(job, base)).transpose()?.flatten();
+        let labels = Source::open(&[output.join(LABELS)])?;
+        Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits })
+    }
+
+    /// The labels by the old model; None if the data lack columns that it needs.
+    fn by_old_model(&self, job: &Job<'_>, base: &BaseVersion) -> Result<Option<Source>> {
+        let output = self.folder.join("old");
+        let mut request = assignment(job, base, &output);
+        request.output = OutputOptions { out: Some(output.clone()), no_profile: true, ..OutputOptions::default() };
+        // What is missing was judged when the month was fitted.
+        request.columns.max_missing = Some(1.0);
+        match job::assign(&request, &Of::new(job.watch(), "the old model"), job.stop) {
+            Ok(_) => Source::open(&[output.join(LABELS)]).map(Some),
+            Err(e) if e.kind() == ErrorKind::Column || e.kind() == ErrorKind::Model => {
+                job.watch()
+                    .warn(format!("the old model cannot label this month, so segments are matched by customers: {e}"));
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// The options of an output in one file, whatever the version's layout will be.
+fn staged(output: &OutputOptions, folder: &Path) -> OutputOptions {
+    OutputOptions {
+        out: Some(folder.to_path_buf()),
+        rows_per_file: None,
+        partition_by: None,
+        success_file: false,
+        ..output.clone()
+    }
+}
+
+fn assignment(job: &Job<'_>, base: &BaseVersion, output: &Path) -> AssignRequest {
+    let FitRequest { input, columns, device, resources, output: options, .. } = job.fit.clone();
+    AssignRequest {
+        model: base.folder.join("model.json"),
+        input,
+        columns: AssignColumns {
+            id: columns.id,
+            include: columns.include,
+            protect: columns.protect,
+            protected_words: columns.protected_words,
+            outcome: columns.outcome,
+            duplicate_ids: columns.duplicate_ids,
+            pseudonymise: columns.pseudonymise,
+            ..AssignColumns::default()
+        },
+        device,
+        resources,
+        output: staged(&options, output),
+    }
+}

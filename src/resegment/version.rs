@@ -1,0 +1,138 @@
+//! The files of a version.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value, json};
+
+use super::base::BaseVersion;
+use super::context::{IDENTITY, Job, NAMES, REPORT, RUN_RECORD, text_of};
+use super::matching::{MatchedMonth, id_column};
+use super::report::RunReport;
+use super::stage::StagedMonth;
+use super::{movers, tenure};
+use crate::error::{Error, Result};
+use crate::identity::NameBook;
+use crate::output::{FileLayout, IdentifiedLabels, MANIFEST, Publication, identified};
+use crate::text::timestamp;
+
+/// What a manifest says that differs between machines and moments.
+const OF_THE_RUN: [&str; 6] = ["tool", "time", "operator", "device", "stages", "plan"];
+
+/// Writes all files of a version to `folder`.
+pub(super) fn write(
+    job: &Job<'_>,
+    staged: &StagedMonth,
+    (matched, report): (&MatchedMonth, &RunReport),
+    base: Option<&BaseVersion>,
+    (folder, started): (&Path, SystemTime),
+) -> Result<()> {
+    let publication = Publication::new(folder, "run", &[])?;
+    let id = id_column(staged, &staged.model).and_then(|name| staged.labels.position(&name));
+    labels(job, staged, matched, id, &publication)?;
+    if let Some(id) = id {
+        tenure::write(job, (&staged.labels, id), matched, base, &publication)?;
+        if let Some(base) = base {
+            movers::write(&staged.labels, id, matched, base, &publication, job.watch())?;
+        }
+    }
+    let model = match base.filter(|_| staged.same_model) {
+        Some(base) => base.folder.join("model.json"),
+        None => staged.output.join("model.json"),
+    };
+    publication.text("model.json", &text_of(&model)?)?;
+    for name in ["profile.json", "audit.json"] {
+        let path = staged.output.join(name);
+        if path.is_file() {
+            publication.text(name, &text_of(&path)?)?;
+        }
+    }
+    publication.text(IDENTITY, &matched.identities.to_json()?)?;
+    publication.text(NAMES, &names(job, matched)?)?;
+    publication.text(REPORT, &indented(report)?)?;
+    let manifest = text_of(&staged.output.join(MANIFEST))?;
+    let (manifest, mut run) = divided(&manifest, &publication)?;
+    run.insert("started".into(), timestamp(started).into());
+    run.insert("ended".into(), timestamp(SystemTime::now()).into());
+    publication.text(MANIFEST, &indented(&manifest)?)?;
+    publication.text(RUN_RECORD, &indented(&run)?)?;
+    publication.commit()
+}
+
+/// The labels, with the identities of their segments.
+fn labels(
+    job: &Job<'_>,
+    staged: &StagedMonth,
+    matched: &MatchedMonth,
+    id: Option<usize>,
+    publication: &Publication,
+) -> Result<()> {
+    let output = &job.fit.output;
+    let labels = IdentifiedLabels {
+        source: &staged.labels,
+        id,
+        identities: matched.identities.segments.iter().map(|identity| identity.segment_id).collect(),
+        layout: FileLayout { rows_per_file: output.rows_per_file, by_segment: output.partition_by.is_some() },
+    };
+    let unsealed = identified(labels, publication, job.watch())?;
+    let facts = ["hyades.run", "hyades.model_blake3", "hyades.labels_blake3", "hyades.segment_names"];
+    let known = facts.into_iter().filter_map(|name| Some((name, staged.labels.fact(name)?.to_owned())));
+    unsealed.seal(&known.collect::<Vec<_>>())
+}
+
+/// The names of the segments: those that the job or its history has for their ids.
+fn names(job: &Job<'_>, matched: &MatchedMonth) -> Result<String> {
+    let ids = matched.identities.segments.iter().map(|identity| identity.segment_id).collect();
+    // Names of segments that ended may stay in the file.
+    let known = (1..matched.identities.next_id).collect();
+    let path = job.file.job.names.clone().unwrap_or_else(|| job.file.history().join(NAMES));
+    let book = match job.file.job.names.is_some() || path.is_file() {
+        true => NameBook::read(&path, &known)?,
+        false => NameBook::default(),
+    };
+    Ok(book.to_toml(&ids))
+}
+
+/// A manifest without what differs between machines and moments, and that.
+fn divided(manifest: &str, publication: &Publication) -> Result<(Value, Map<String, Value>)> {
+    let fail = |e: serde_json::Error| Error::Internal(format!("the manifest of the run: {e}"));
+    let mut manifest: Value = serde_json::from_str(manifest).map_err(fail)?;
+    let mut run = Map::new();
+    run.insert("format".into(), json!(1));
+    if let Some(all) = manifest.as_object_mut() {
+        for name in OF_THE_RUN {
+            run.extend(all.remove_entry(name));
+        }
+        let own = ["device", "resources"];
+        let request = all.get_mut("request").and_then(Value::as_object_mut);
+        let moved = request.map(|request| own.iter().filter_map(|name| request.remove_entry(*name)).collect());
+        run.insert("request".into(), Value::Object(moved.unwrap_or_default()));
+        if let Some(output) = all.get_mut("request").and_then(|request| request.get_mut("output")) {
+            output.as_object_mut().and_then(|output| output.remove("out"));
+        }
+        let passes = all.get_mut("parts").and_then(Value::as_array_mut).into_iter().flatten().map(|part| {
+            let part = part.as_object_mut();
+            let taken =
+                part.map(|part| ["passes", "device_work"].iter().filter_map(|n| part.remove_entry(*n)).collect());
+            Value::Object(taken.unwrap_or_default())
+        });
+        let passes: Vec<Value> = passes.collect();
+        run.insert("parts".into(), Value::Array(passes));
+        if let Some(warnings) = all.get_mut("outcome").and_then(|outcome| outcome.as_object_mut()?.remove("warnings")) {
+            run.insert("warnings".into(), warnings);
+        }
+        if let Some(fetched) = all.get_mut("inputs").and_then(|inputs| inputs.as_object_mut()?.remove("fetched")) {
+            run.insert("fetched".into(), fetched);
+        }
+        let mut files = publication.names();
+        files.extend([MANIFEST, RUN_RECORD].map(str::to_owned));
+        files.sort();
+        all.insert("files".into(), json!(files));
+    }
+    Ok((manifest, run))
+}
+
+fn indented(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(text + "\n")
+}
