@@ -2,6 +2,7 @@
 
 use comfy_table::Table;
 use hyades::Result;
+use hyades::gates::GateSeverity;
 use hyades::output::publish_text;
 use hyades::resegment::{self, RunOutcome, RunReport, RunRequest, RunVerdict, SegmentReport, job_template};
 use hyades::text::{percent, thousands};
@@ -98,6 +99,21 @@ fn summary(report: &RunReport) -> Vec<String> {
         let into: Vec<String> = ended.into.iter().map(u64::to_string).collect();
         let into = if into.is_empty() { String::new() } else { format!(" into {}", into.join(", ")) };
         lines.push(format!("segment id {} ended: {fate}{into}", ended.segment_id));
+    }
+    if let Some(drift) = &report.drift {
+        for feature in drift.features.iter().take(3).filter(|feature| feature.figures.psi > feature.figures.psi_noise) {
+            let distance = feature.distance.map_or_else(String::new, |d| format!("shift {d:.3} sd, "));
+            let name = hyades::text::shown(&feature.name);
+            lines
+                .push(format!("drift of {name}: {distance}PSI {:.4}, w {:.3}", feature.figures.psi, feature.figures.w));
+        }
+    }
+    for gate in report.gates.iter().filter(|gate| !gate.passed) {
+        lines.push(format!(
+            "{}: {}",
+            if gate.severity == GateSeverity::Warn { "warning" } else { "refused" },
+            gate.text()
+        ));
     }
     for refit in report.refits.iter().filter(|refit| refit.cold_gain.is_some()) {
         let gain = refit.cold_gain.unwrap_or_default();

@@ -17,6 +17,8 @@ pub(super) struct BaseVersion {
     pub(super) folder: PathBuf,
     pub(super) model: Model,
     pub(super) identities: Identities,
+    /// Its customers.
+    pub(super) customers: u64,
     as_of: Option<String>,
 }
 
@@ -36,7 +38,9 @@ impl BaseVersion {
             }
             let record = records.iter().find(|record| record.version == pointer.version);
             let as_of = record.and_then(|record| record.facts.as_of.clone());
-            Ok(BaseVersion { pointer: pointer.clone(), folder: folder.to_path_buf(), model, identities, as_of })
+            let customers = record.map_or(model.provenance.rows, |record| record.facts.customers);
+            let (pointer, folder) = (pointer.clone(), folder.to_path_buf());
+            Ok(BaseVersion { pointer, folder, model, identities, customers, as_of })
         })
     }
 

@@ -12,11 +12,12 @@ pub(super) const IDENTITY: &str = "identity.json";
 pub(super) const NAMES: &str = "names.toml";
 pub(super) const MOVERS: &str = "migration.parquet";
 pub(super) const TENURE: &str = "history.parquet";
+pub(super) const DRIFT: &str = "drift.json";
 pub(super) const REPORT: &str = "report.json";
 pub(super) const RUN_RECORD: &str = "run.json";
 
 /// A job in a month.
-pub(super) struct Job<'a> {
+pub(super) struct MonthlyJob<'a> {
     pub(super) file: &'a JobFile,
     /// Its fit, with placeholders filled in.
     pub(super) fit: FitRequest,
@@ -26,7 +27,7 @@ pub(super) struct Job<'a> {
     pub(super) stop: &'a AtomicBool,
 }
 
-impl<'a> Job<'a> {
+impl<'a> MonthlyJob<'a> {
     pub(super) fn watch(&self) -> Watch<'a> {
         Watch::new(self.observer, self.stop)
     }

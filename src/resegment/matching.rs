@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rayon::prelude::*;
 
 use super::base::BaseVersion;
-use super::context::Job;
+use super::context::MonthlyJob;
 use super::stage::StagedMonth;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
@@ -41,7 +41,7 @@ impl MatchedMonth {
 }
 
 /// Matches a month with the base version.
-pub(super) fn matched(job: &Job<'_>, staged: &StagedMonth, base: Option<&BaseVersion>) -> Result<MatchedMonth> {
+pub(super) fn matched(job: &MonthlyJob<'_>, staged: &StagedMonth, base: Option<&BaseVersion>) -> Result<MatchedMonth> {
     let watch = job.watch();
     watch.stage(Stage::Migration, staged.labels.rows(), "rows", || {
         let segments = staged.model.segments();
@@ -76,7 +76,7 @@ fn places(labels: &crate::input::Source, segments: usize, watch: Watch<'_>) -> R
 
 /// Where the customers were, and how many left, by where they were. None without ids.
 fn before(
-    job: &Job<'_>,
+    job: &MonthlyJob<'_>,
     staged: &StagedMonth,
     base: &BaseVersion,
 ) -> Result<Option<(RowCodes, BTreeMap<MemberPlace, u64>)>> {

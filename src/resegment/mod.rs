@@ -11,6 +11,7 @@
 
 mod base;
 mod context;
+mod judged;
 mod matching;
 mod movers;
 mod report;
@@ -28,12 +29,12 @@ pub use self::request::{RunOutcome, RunRequest};
 pub use self::template::job_template;
 
 use self::base::BaseVersion;
-use self::context::Job;
+use self::context::MonthlyJob;
 use self::stage::Staging;
 use crate::check::{CheckRequest, check};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Watch};
-use crate::history::{GateTally, History, SealedVersion, VersionFacts};
+use crate::history::{History, SealedVersion, VersionFacts};
 use crate::job::{Approval, JobFile, Month, RefitMode};
 use crate::text::timestamp;
 
@@ -79,7 +80,7 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     let candidate = history.claim()?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     let month = month.of_run(candidate.number());
-    let job = Job { file, fit: file.fit(&month)?, month, mode, observer, stop };
+    let job = MonthlyJob { file, fit: file.fit(&month)?, month, mode, observer, stop };
     let staging = Staging::new(history.path(), candidate.number(), candidate.swept())?;
     let staged = staging.fill(&job, base.as_ref())?;
     let matched = matching::matched(&job, &staged, base.as_ref())?;
@@ -93,11 +94,11 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
         customers: report.customers,
         segments: report.segments.len() as u64,
         moved: report.moved_share(),
-        gates: GateTally::default(),
+        gates: report.tally(),
         ..VersionFacts::default()
     };
     let sealed = candidate.seal(facts)?;
-    let verdict = conclude(&history, file, &sealed, base.as_ref())?;
+    let verdict = conclude(&history, file, &sealed, (base.as_ref(), &report))?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     Ok(RunOutcome {
         version: Some(sealed.version),
@@ -108,13 +109,18 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     })
 }
 
-/// Publishes a version, or lets it wait.
+/// Publishes a version, refuses it, or lets it wait.
 fn conclude(
     history: &History,
     file: &JobFile,
     sealed: &SealedVersion,
-    base: Option<&BaseVersion>,
+    (base, report): (Option<&BaseVersion>, &RunReport),
 ) -> Result<RunVerdict> {
+    let refusals = report.refusals();
+    if !refusals.is_empty() {
+        history.refuse(sealed, &refusals.join("; "))?;
+        return Ok(RunVerdict::Refused);
+    }
     if file.job.approval == Some(Approval::Required) {
         history.await_approval(sealed, "the job requires an approval")?;
         return Ok(RunVerdict::Waits);

@@ -19,7 +19,7 @@ use crate::output::{OUTPUT_GROUP_ROWS, Publication, TableWriter};
 const CAUSES: [&str; 3] = ["behaviour", "definition", "change"];
 
 /// A change of one customer: the row, the cause, and the ids from and to.
-struct Change {
+struct CustomerChange {
     row: u32,
     cause: i8,
     from: Option<u64>,
@@ -52,7 +52,7 @@ pub(super) fn write(
         watch.check()?;
         let n = (rows - first).min(OUTPUT_GROUP_ROWS as u64) as usize;
         let own: ArrayRef = ids.take(n)?;
-        let changes: Vec<Change> =
+        let changes: Vec<CustomerChange> =
             (0..n as u32).flat_map(|row| changes(first + u64::from(row), row, matched, base)).collect();
         first += n as u64;
         if changes.is_empty() {
@@ -73,13 +73,13 @@ pub(super) fn write(
 }
 
 /// The changes of the customer in row `at`: none, one or two.
-fn changes(at: u64, row: u32, matched: &MatchedMonth, base: &BaseVersion) -> impl Iterator<Item = Change> {
+fn changes(at: u64, row: u32, matched: &MatchedMonth, base: &BaseVersion) -> impl Iterator<Item = CustomerChange> {
     let was = |place: MemberPlace| place.segment().map(|segment| base.identities.segments[segment as usize].segment_id);
     let is =
         |place: MemberPlace| place.segment().map(|segment| matched.identities.segments[segment as usize].segment_id);
     let before = matched.before.as_ref().map(|codes| codes.get(at)).filter(|place| place.is_present());
     let now = is(matched.now.get(at));
-    let step = |cause, from, to| (from != to).then_some(Change { row, cause, from, to });
+    let step = |cause, from, to| (from != to).then_some(CustomerChange { row, cause, from, to });
     let [one, two] = match &matched.by_old {
         Some(by_old) => {
             let by_old = was(by_old.get(at));

@@ -3,9 +3,13 @@
 use serde::Serialize;
 
 use super::base::BaseVersion;
-use super::context::Job;
+use super::context::MonthlyJob;
+use super::judged::judged;
 use super::matching::MatchedMonth;
 use super::stage::StagedMonth;
+use crate::drift::DriftReport;
+use crate::gates::{GateResult, GateSeverity, Measures};
+use crate::history::GateTally;
 use crate::identity::{Ended, Identity, MatchedBy};
 use crate::job::{PartRefit, RefitMode};
 use crate::migration::{Flow, Migration};
@@ -53,6 +57,13 @@ pub struct RunReport {
     pub refits: Vec<PartRefit>,
     /// Who went where; None without a base version or ids.
     pub migration: Option<MigrationReport>,
+    /// What gates look at.
+    pub measures: Measures,
+    /// What they say.
+    pub gates: Vec<GateResult>,
+    /// The features that changed most; all are in `drift.json`.
+    #[serde(skip)]
+    pub drift: Option<DriftReport>,
 }
 
 /// A segment of a version.
@@ -88,7 +99,12 @@ pub struct MigrationReport {
 }
 
 impl RunReport {
-    pub(super) fn new(job: &Job<'_>, staged: &StagedMonth, matched: &MatchedMonth, base: Option<&BaseVersion>) -> Self {
+    pub(super) fn new(
+        job: &MonthlyJob<'_>,
+        staged: &StagedMonth,
+        matched: &MatchedMonth,
+        base: Option<&BaseVersion>,
+    ) -> Self {
         let sizes = matched.sizes();
         let id_of_old = |segment: u32| base.map(|base| base.identities.segments[segment as usize].segment_id);
         let migration = matched.migration.as_ref();
@@ -102,6 +118,9 @@ impl RunReport {
             customers,
             before: before(identity.segment_id),
         });
+        let segments: Vec<SegmentReport> = segments.collect();
+        let migration = migration.map(|migration| MigrationReport::new(migration, matched, &id_of_old));
+        let judged = judged(job, staged, matched, base, (&segments, migration.as_ref()));
         RunReport {
             format: FORMAT,
             job: job.file.name().to_owned(),
@@ -111,11 +130,30 @@ impl RunReport {
             mode: job.mode,
             customers: staged.labels.rows(),
             matched_by: matched.identities.matched_by,
-            segments: segments.collect(),
+            segments,
             ended: matched.identities.ended.clone(),
             refits: staged.refits.clone(),
-            migration: migration.map(|migration| MigrationReport::new(migration, matched, &id_of_old)),
+            migration,
+            measures: judged.measures,
+            gates: judged.gates,
+            drift: judged.drift,
         }
+    }
+
+    /// Gates by outcome.
+    pub(super) fn tally(&self) -> GateTally {
+        let count = |of: &dyn Fn(&GateResult) -> bool| self.gates.iter().filter(|gate| of(gate)).count() as u64;
+        GateTally {
+            passed: count(&|gate| gate.passed),
+            warned: count(&|gate| !gate.passed && gate.severity == GateSeverity::Warn),
+            failed: count(&|gate| !gate.passed && gate.severity == GateSeverity::Error),
+        }
+    }
+
+    /// What the gates refuse, in words.
+    pub fn refusals(&self) -> Vec<String> {
+        let refuses = |gate: &&GateResult| !gate.passed && gate.severity == GateSeverity::Error;
+        self.gates.iter().filter(refuses).map(GateResult::text).collect()
     }
 
     /// The share of the customers of both versions whose segment changed.

@@ -83,7 +83,7 @@ impl RunOutcome {
     /// The outcome, if it needs nobody's attention.
     ///
     /// # Errors
-    /// [`Error::Approval`] for a version that waits for one.
+    /// [`Error::Approval`] for a version that waits for one, [`Error::Limit`] for one that a gate refuses.
     pub fn checked(&self) -> Result<()> {
         match (self.verdict, self.version, &self.blake3) {
             (RunVerdict::Waits, Some(version), Some(blake3)) => Err(Error::approval(format!(
@@ -91,6 +91,16 @@ impl RunOutcome {
                  --note WHY",
                 &blake3[..12.min(blake3.len())]
             ))),
+            (RunVerdict::Refused, Some(version), Some(blake3)) => {
+                let why = self.report.as_ref().map_or_else(Vec::new, RunReport::refusals);
+                Err(Error::limit(format!(
+                    "version {version} is refused, and is not published:\n  {}\nlook at it with hyades history show HISTORY \
+                     {version}; to publish it all the same: hyades history approve HISTORY {version} --hash {} --by WHO \
+                     --note WHY",
+                    why.join("\n  "),
+                    &blake3[..12.min(blake3.len())]
+                )))
+            }
             _ => Ok(()),
         }
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::base::BaseVersion;
-use super::context::Job;
+use super::context::MonthlyJob;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Of;
 use crate::input::Source;
@@ -51,7 +51,7 @@ impl Staging {
     }
 
     /// Labels the month.
-    pub(super) fn fill(&self, job: &Job<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
+    pub(super) fn fill(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
         let output = self.folder.join("new");
         let same_model = job.mode == RefitMode::Assign && base.is_some();
         let mut refits = Vec::new();
@@ -75,7 +75,7 @@ impl Staging {
     }
 
     /// The labels by the old model; None if the data lack columns that it needs.
-    fn by_old_model(&self, job: &Job<'_>, base: &BaseVersion) -> Result<Option<Source>> {
+    fn by_old_model(&self, job: &MonthlyJob<'_>, base: &BaseVersion) -> Result<Option<Source>> {
         let output = self.folder.join("old");
         let mut request = assignment(job, base, &output);
         request.output = OutputOptions { out: Some(output.clone()), no_profile: true, ..OutputOptions::default() };
@@ -110,7 +110,7 @@ fn staged(output: &OutputOptions, folder: &Path) -> OutputOptions {
     }
 }
 
-fn assignment(job: &Job<'_>, base: &BaseVersion, output: &Path) -> AssignRequest {
+fn assignment(job: &MonthlyJob<'_>, base: &BaseVersion, output: &Path) -> AssignRequest {
     let FitRequest { input, columns, device, resources, output: options, .. } = job.fit.clone();
     AssignRequest {
         model: base.folder.join("model.json"),

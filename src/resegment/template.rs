@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::gates::Gates;
 use crate::text::parse_date;
 
 /// The text of a job file for these inputs. A day or a month in the name of a path, such as `2026-11-30` or `2026-11`,
@@ -48,7 +49,9 @@ mode = \"warm\"
 
 [clustering]
 k = {k}
-"
+
+{}",
+        Gates::starting_toml()
     ))
 }
 

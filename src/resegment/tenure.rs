@@ -8,7 +8,7 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema, SchemaRef};
 
 use super::base::BaseVersion;
-use super::context::{Job, TENURE, damaged};
+use super::context::{MonthlyJob, TENURE, damaged};
 use super::matching::MatchedMonth;
 use crate::error::{Error, Result};
 use crate::input::{ColumnStream, IdStream, Source};
@@ -20,7 +20,7 @@ const TO: &str = "valid_to";
 
 /// Writes the table: the rows of the base version's, some of which end now, and then those that begin now.
 pub(super) fn write(
-    job: &Job<'_>,
+    job: &MonthlyJob<'_>,
     (labels, id): (&Source, usize),
     matched: &MatchedMonth,
     base: Option<&BaseVersion>,
@@ -56,7 +56,13 @@ struct EarlierTenure<'a> {
 }
 
 impl<'a> EarlierTenure<'a> {
-    fn new(source: &'a Source, id: &str, labels: &Source, matched: &'a MatchedMonth, job: &Job<'_>) -> Result<Self> {
+    fn new(
+        source: &'a Source,
+        id: &str,
+        labels: &Source,
+        matched: &'a MatchedMonth,
+        job: &MonthlyJob<'_>,
+    ) -> Result<Self> {
         let path = source.files().first().map(|file| file.path.clone()).unwrap_or_default();
         let find =
             |name: &str| source.position(name).ok_or_else(|| damaged(&path, &format!("it lacks the column {name:?}")));
@@ -70,7 +76,7 @@ impl<'a> EarlierTenure<'a> {
 
     /// Copies all rows; those that are open end now, unless the customer is still in the segment. One that began on
     /// the same day and ends is dropped: it never was.
-    fn copy(&self, schema: &SchemaRef, writer: &mut TableWriter, job: &Job<'_>) -> Result<()> {
+    fn copy(&self, schema: &SchemaRef, writer: &mut TableWriter, job: &MonthlyJob<'_>) -> Result<()> {
         let today = job.month.days();
         let mut streams = self.columns.map(|column| ColumnStream::new(self.source, column, 4));
         let (mut first, rows) = (0, self.source.rows());
@@ -106,7 +112,7 @@ impl<'a> EarlierTenure<'a> {
 
 /// Adds rows for customers who are in another segment than in the base version, or were in none.
 fn begin(
-    job: &Job<'_>,
+    job: &MonthlyJob<'_>,
     mut ids: IdStream<'_>,
     (matched, base): (&MatchedMonth, Option<&BaseVersion>),
     schema: &SchemaRef,

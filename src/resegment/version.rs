@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::base::BaseVersion;
-use super::context::{IDENTITY, Job, NAMES, REPORT, RUN_RECORD, text_of};
+use super::context::{DRIFT, IDENTITY, MonthlyJob, NAMES, REPORT, RUN_RECORD, text_of};
 use super::matching::{MatchedMonth, id_column};
 use super::report::RunReport;
 use super::stage::StagedMonth;
@@ -21,7 +21,7 @@ const OF_THE_RUN: [&str; 6] = ["tool", "time", "operator", "device", "stages", "
 
 /// Writes all files of a version to `folder`.
 pub(super) fn write(
-    job: &Job<'_>,
+    job: &MonthlyJob<'_>,
     staged: &StagedMonth,
     (matched, report): (&MatchedMonth, &RunReport),
     base: Option<&BaseVersion>,
@@ -50,6 +50,9 @@ pub(super) fn write(
     publication.text(IDENTITY, &matched.identities.to_json()?)?;
     publication.text(NAMES, &names(job, matched)?)?;
     publication.text(REPORT, &indented(report)?)?;
+    if let Some(drift) = &report.drift {
+        publication.text(DRIFT, &indented(drift)?)?;
+    }
     let manifest = text_of(&staged.output.join(MANIFEST))?;
     let (manifest, mut run) = divided(&manifest, &publication)?;
     run.insert("started".into(), timestamp(started).into());
@@ -61,7 +64,7 @@ pub(super) fn write(
 
 /// The labels, with the identities of their segments.
 fn labels(
-    job: &Job<'_>,
+    job: &MonthlyJob<'_>,
     staged: &StagedMonth,
     matched: &MatchedMonth,
     id: Option<usize>,
@@ -81,7 +84,7 @@ fn labels(
 }
 
 /// The names of the segments: those that the job or its history has for their ids.
-fn names(job: &Job<'_>, matched: &MatchedMonth) -> Result<String> {
+fn names(job: &MonthlyJob<'_>, matched: &MatchedMonth) -> Result<String> {
     let ids = matched.identities.segments.iter().map(|identity| identity.segment_id).collect();
     // Names of segments that ended may stay in the file.
     let known = (1..matched.identities.next_id).collect();

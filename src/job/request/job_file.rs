@@ -12,6 +12,7 @@ use super::{
     PreparationOptions, Resources,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::gates::Gates;
 use crate::text::{TomlFaults, TomlText, toml_schema};
 
 /// A job as its file describes it: the sections of a fit, and what a monthly run needs besides.
@@ -25,6 +26,8 @@ pub struct JobFile {
     pub job: JobOptions,
     /// How the segments of the last version are carried on.
     pub refit: RefitOptions,
+    /// What a version may change, or it is refused.
+    pub gates: Gates,
     /// Which tables to read.
     pub input: InputOptions,
     /// What the columns are for.
@@ -143,6 +146,11 @@ impl JobFile {
             Error::usage(format!("{}: {e}", path.display())).of_kind(ErrorKind::Config).of_file(path)
         };
         let mut job: JobFile = toml::from_str(&text.text).map_err(fault)?;
+        let limits: Vec<String> = job.gates.faults().into_iter().map(|(_, fault)| format!("[gates] {fault}")).collect();
+        if !limits.is_empty() {
+            let text = format!("{}: {}", path.display(), limits.join("\n"));
+            return Err(Error::usage(text).of_kind(ErrorKind::Config).of_file(path));
+        }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         job.job.name = job.job.name.or(stem);
         job.job.history = Some(job.job.history.unwrap_or_else(|| "history".into()));

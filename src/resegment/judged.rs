@@ -1,0 +1,111 @@
+//! What a run measured, and what its gates say.
+
+use super::base::BaseVersion;
+use super::context::MonthlyJob;
+use super::matching::MatchedMonth;
+use super::report::{MigrationReport, SegmentReport};
+use super::stage::StagedMonth;
+use crate::drift::{DriftReport, SegmentPair, compare};
+use crate::gates::{FeatureMeasures, GateResult, Measures, SegmentMeasures, judge};
+use crate::migration::Flow;
+
+/// What changed in the data, and the verdicts on it.
+pub(super) struct JudgedMonth {
+    pub(super) drift: Option<DriftReport>,
+    pub(super) measures: Measures,
+    pub(super) gates: Vec<GateResult>,
+}
+
+/// Measures a month against the base version, and applies the gates of the job.
+pub(super) fn judged(
+    job: &MonthlyJob<'_>,
+    staged: &StagedMonth,
+    matched: &MatchedMonth,
+    base: Option<&BaseVersion>,
+    (segments, migration): (&[SegmentReport], Option<&MigrationReport>),
+) -> JudgedMonth {
+    let drift = base.and_then(|base| drift(staged, matched, base));
+    let inertia = base.map(|base| inertia(staged, base));
+    let rows = staged.labels.rows();
+    let measures = Measures {
+        compared_with: base.map(|base| base.pointer.version),
+        rows,
+        rows_before: base.map(|base| base.customers),
+        inertia: inertia.and_then(|(now, _)| now),
+        inertia_before: inertia.and_then(|(_, before)| before),
+        unmatched: base.map(|_| matched.identities.unmatched()),
+        relabelled: migration.map(|migration| migration.relabelled as f64 / rows.max(1) as f64),
+        segments: of_segments(segments, migration, base),
+        features: drift.as_ref().map_or_else(Vec::new, of_features),
+    };
+    let gates = judge(&job.file.gates, &measures);
+    JudgedMonth { drift, measures, gates }
+}
+
+/// The counts of the month against those of the base version. None where one of them has none, and where the model is
+/// the same: it has the counts of its own fit.
+fn drift(staged: &StagedMonth, matched: &MatchedMonth, base: &BaseVersion) -> Option<DriftReport> {
+    if staged.same_model {
+        return None;
+    }
+    let (reference, now) = (base.model.reference.as_ref()?, staged.model.reference.as_ref()?);
+    let number_of = |id: u64| base.identities.segments.iter().position(|old| old.segment_id == id);
+    let pair = |(now, identity): (usize, &crate::identity::Identity)| {
+        number_of(identity.segment_id).map(|reference| SegmentPair { reference, now })
+    };
+    let pairs: Vec<SegmentPair> = matched.identities.segments.iter().enumerate().filter_map(pair).collect();
+    Some(compare(reference, now, Some(&pairs)))
+}
+
+/// Inertia per customer now and before, where both are in the units of one preparation.
+fn inertia(staged: &StagedMonth, base: &BaseVersion) -> (Option<f64>, Option<f64>) {
+    let comparable = !staged.refits.is_empty() && staged.refits.iter().all(|refit| refit.same_preparation);
+    if !comparable || base.model.provenance.weight_column.is_some() {
+        return (None, None);
+    }
+    let of = |model: &crate::model::Model| {
+        let inertia: f64 = model.parts.iter().map(|part| part.fitted.centroids().inertia_).sum();
+        let rows: u64 = model.parts.iter().map(|part| part.rows).sum();
+        inertia / rows.max(1) as f64
+    };
+    (Some(of(&staged.model)), Some(of(&base.model)))
+}
+
+fn of_segments(
+    segments: &[SegmentReport],
+    migration: Option<&MigrationReport>,
+    base: Option<&BaseVersion>,
+) -> Vec<SegmentMeasures> {
+    let total: u64 = segments.iter().map(|segment| segment.customers).sum();
+    let share = |customers: u64, of: u64| customers as f64 / of.max(1) as f64;
+    let of_old = |flow: &Flow| Some(base?.identities.segments[flow.before? as usize].segment_id);
+    let of_now = |flow: &Flow| flow.now.map(|number| segments[number as usize].identity.segment_id);
+    let flows = || migration.into_iter().flat_map(|migration| &migration.flows).filter(|flow| !flow.is_new);
+    let in_segments: u64 = flows().filter(|flow| flow.before.is_some()).map(|flow| flow.customers).sum();
+    let of_one = |segment: &SegmentReport| {
+        let id = Some(segment.identity.segment_id);
+        let mine = || flows().filter(|flow| of_old(flow) == id);
+        let all: u64 = mine().map(|flow| flow.customers).sum();
+        let here: u64 = mine().filter(|flow| !flow.has_left).map(|flow| flow.customers).sum();
+        let kept: u64 = mine().filter(|flow| !flow.has_left && of_now(flow) == id).map(|flow| flow.customers).sum();
+        SegmentMeasures {
+            segment_id: segment.identity.segment_id,
+            customers: segment.customers,
+            share: share(segment.customers, total),
+            share_before: (all > 0).then(|| share(all, in_segments)),
+            retention: (here > 0).then(|| share(kept, here)),
+        }
+    };
+    segments.iter().map(of_one).collect()
+}
+
+fn of_features(drift: &DriftReport) -> Vec<FeatureMeasures> {
+    let of_one = |feature: &crate::drift::FeatureDrift| FeatureMeasures {
+        name: feature.name.clone(),
+        psi: Some(feature.figures.psi),
+        w1: feature.distance,
+        missing: Some(feature.missing.now),
+        missing_before: Some(feature.missing.reference),
+    };
+    drift.features.iter().map(of_one).collect()
+}
