@@ -2,8 +2,8 @@
 //! them.
 //!
 //! [`ReferenceCounts`] are kept in the model, and made of the rows at hand; [`compare`] needs nothing else, so that no
-//! old data is read again. All counts are integers, and sums of floats run over bins in order: the figures have the same
-//! bits everywhere. Rows count once, whatever their weight. This module does not know how rows are read.
+//! old data is read again. All counts are integers, and sums of floats run over bins in order: the figures have the
+//! same bits everywhere. Rows count once, whatever their weight. This module does not know how rows are read.
 
 mod bins;
 mod compare;

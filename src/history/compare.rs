@@ -50,8 +50,8 @@ pub struct FactDifference {
 
 impl History {
     /// Compares two versions: their files by the hashes in the log, their facts, and the features, the segments and the
-    /// shares of segments in `model.json` where both have one. Segments are compared by their ids in `identity.json`, or
-    /// by number where one has none.
+    /// shares of segments in `model.json` where both have one. Segments are compared by their ids in `identity.json`,
+    /// or by number where one has none.
     ///
     /// # Errors
     /// One of them does not exist, or its model cannot be read.

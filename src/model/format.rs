@@ -26,8 +26,8 @@ pub struct Model {
     pub division: Option<ModelDivision>,
     /// The parts that were clustered, at least one. Their segments follow those of the rules, part by part.
     pub parts: Vec<PartModel>,
-    /// Counts of the rows of the fit, for comparison with later ones; None if they were not counted (`--no-profile`), or
-    /// the rows were too few.
+    /// Counts of the rows of the fit, for comparison with later ones; None if they were not counted (`--no-profile`),
+    /// or the rows were too few.
     pub reference: Option<ReferenceCounts>,
 }
 

@@ -3,7 +3,7 @@
 use super::base::BaseVersion;
 use super::context::MonthlyJob;
 use super::matching::MatchedMonth;
-use super::report::{MigrationReport, SegmentReport};
+use super::report::{MigrationReport, RunReport, SegmentReport};
 use super::stage::StagedMonth;
 use crate::drift::{DriftReport, SegmentPair, compare};
 use crate::gates::{FeatureMeasures, GateResult, Measures, SegmentMeasures, judge};
@@ -22,8 +22,9 @@ pub(super) fn judged(
     staged: &StagedMonth,
     matched: &MatchedMonth,
     base: Option<&BaseVersion>,
-    (segments, migration): (&[SegmentReport], Option<&MigrationReport>),
+    report: &RunReport,
 ) -> JudgedMonth {
+    let (segments, migration) = (report.segments.as_slice(), report.migration.as_ref());
     let drift = base.and_then(|base| drift(staged, matched, base));
     let inertia = base.map(|base| inertia(staged, base));
     let rows = staged.labels.rows();

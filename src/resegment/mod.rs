@@ -30,6 +30,7 @@ pub use self::template::job_template;
 
 use self::base::BaseVersion;
 use self::context::MonthlyJob;
+use self::judged::{JudgedMonth, judged};
 use self::stage::Staging;
 use crate::check::{CheckRequest, check};
 use crate::error::{Error, Result};
@@ -85,6 +86,8 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     let staged = staging.fill(&job, base.as_ref())?;
     let matched = matching::matched(&job, &staged, base.as_ref())?;
     let report = RunReport::new(&job, &staged, &matched, base.as_ref());
+    let JudgedMonth { drift, measures, gates } = judged(&job, &staged, &matched, base.as_ref(), &report);
+    let report = report.judged(drift, measures, gates);
     version::write(&job, &staged, (&matched, &report), base.as_ref(), (&candidate.folder(), started))?;
     drop(staged);
     staging.remove();

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::base::BaseVersion;
 use super::context::MonthlyJob;
-use super::judged::judged;
 use super::matching::MatchedMonth;
 use super::stage::StagedMonth;
 use crate::drift::DriftReport;
@@ -120,7 +119,6 @@ impl RunReport {
         });
         let segments: Vec<SegmentReport> = segments.collect();
         let migration = migration.map(|migration| MigrationReport::new(migration, matched, &id_of_old));
-        let judged = judged(job, staged, matched, base, (&segments, migration.as_ref()));
         RunReport {
             format: FORMAT,
             job: job.file.name().to_owned(),
@@ -134,10 +132,15 @@ impl RunReport {
             ended: matched.identities.ended.clone(),
             refits: staged.refits.clone(),
             migration,
-            measures: judged.measures,
-            gates: judged.gates,
-            drift: judged.drift,
+            measures: Measures::default(),
+            gates: Vec::new(),
+            drift: None,
         }
+    }
+
+    /// The same, with what changed in the data, and what the gates say.
+    pub(super) fn judged(self, drift: Option<DriftReport>, measures: Measures, gates: Vec<GateResult>) -> Self {
+        RunReport { drift, measures, gates, ..self }
     }
 
     /// Gates by outcome.
