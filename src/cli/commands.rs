@@ -78,13 +78,17 @@ pub(super) fn assign(mut request: AssignRequest, console: &Console) -> Result<()
     }
     let profile = (outcome.profile.as_ref(), outcome.fit_profile.as_ref());
     tables(&outcome.model, &outcome.labels, profile, outcome.audit.as_ref())?;
+    if let Some(drift) = &outcome.drift {
+        say!("{}", super::drift::text(drift))?;
+    }
     if !console.quiet {
         say!("{} customers in {}", thousands(outcome.labels.rows), report::stages(&outcome.stages))?;
         say!("labels blake3 {}", outcome.labels.labels_blake3)?;
         let audit = if outcome.audit.is_some() { "audit.json, " } else { "" };
         let out = request.output.out.clone().unwrap_or_default();
         let profile = if outcome.profile.is_some() { "profile.json, " } else { "" };
-        say!("{}: segments/, {audit}{profile}manifest.json", out.display())?;
+        let drift = if outcome.drift.is_some() { "drift.json, " } else { "" };
+        say!("{}: segments/, {audit}{profile}{drift}manifest.json", out.display())?;
     }
     Ok(())
 }

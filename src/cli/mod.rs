@@ -22,6 +22,7 @@ mod check;
 mod commands;
 mod console;
 mod convert;
+mod drift;
 mod fmt;
 mod history;
 mod observer;

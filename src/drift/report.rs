@@ -153,3 +153,19 @@ pub struct MovesDrift {
     /// Values moved to the clip.
     pub clipped: ThenAndNow<f64>,
 }
+
+impl DriftReport {
+    /// Withholds counts of bins: `hidden` says which, given the counts of all bins of one side.
+    pub(crate) fn withhold(&mut self, hidden: impl Fn(&[u64]) -> Vec<bool>) {
+        for feature in &mut self.features {
+            let side = |of: fn(&BinDrift) -> Option<u64>| -> Vec<u64> {
+                feature.bins.iter().map(|bin| of(bin).unwrap_or(0)).collect()
+            };
+            let (then, now) = (hidden(&side(|bin| bin.reference)), hidden(&side(|bin| bin.now)));
+            for ((bin, then), now) in feature.bins.iter_mut().zip(then).zip(now) {
+                bin.reference = bin.reference.filter(|_| !then);
+                bin.now = bin.now.filter(|_| !now);
+            }
+        }
+    }
+}

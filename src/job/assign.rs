@@ -7,22 +7,25 @@ use arrow::datatypes::DataType;
 
 use super::audit;
 use super::device::Size;
+use super::drift::{DriftLimit, MeasuredDrift};
 use super::fitted_model::FittedModel;
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestColumn, ManifestPart, RunFiles, input_files};
 use super::missing::MissingValues;
-use super::outputs::{self, AUDIT, OutputColumns, PROFILE, RunFacts};
+use super::outputs::{self, AUDIT, DRIFT, OutputColumns, PROFILE, RunFacts};
 use super::plan::Extras;
 use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
+use super::reference::{CountedPart, reference_counts};
 use super::request::AssignRequest;
 use super::result::{JobResult, PublishedRun, ResultFile};
 use super::small_cells::SmallCells;
 use super::{ids, inputs, plan, profile, strata};
 use crate::audit::AuditReport;
 use crate::backend::{Centroids, Labels};
+use crate::drift::{DriftReport, ReferenceCounts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::{RowGroup, Source};
@@ -31,7 +34,7 @@ use crate::output::{
     Destination, Kept, LabelSummary, LabelWriter, MANIFEST, NewTable, Publication, SegmentNames, UnsealedLabels,
 };
 use crate::prepare::{ColumnCounts, Design, Placement, Preparation, replay};
-use crate::profile::ProfileReport;
+use crate::profile::{ProfileReport, ProfiledRows};
 use crate::roles::{RoleRequest, Roles};
 use crate::rules::{Division, Membership};
 use crate::survey::SegmentLog;
@@ -50,6 +53,8 @@ pub struct AssignOutcome {
     pub profile: Option<ProfileReport>,
     /// The profile of the fit's rows, where it lies beside the model.
     pub fit_profile: Option<ProfileReport>,
+    /// How far the rows are from those of the fit, if both were counted.
+    pub drift: Option<DriftReport>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
     /// The result for programs.
@@ -109,6 +114,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     MissingValues::new(request.columns.max_missing)?;
     request.output.check()?;
     let FittedModel { model, file, run: fit_run, blake3: model_blake3 } = FittedModel::read(&request.model)?;
+    let limit = DriftLimit::new(request.columns.max_drift, &model, request.output.no_profile)?;
     let fit_profile = fit_run.and_then(|run| profile::of_fit(&file, &run, model.provenance.rows));
     let result_file = ResultFile::open(request.output.json_file(), Some(out), &request.arguments())?;
     let publication = Publication::new(out, "assign", &request.arguments())?;
@@ -116,7 +122,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let rows = vet(request, &mut opened, watch)?;
     let membership = divide(&opened, watch)?;
     let found = label(request, &opened, &rows, &membership, &publication, watch)?;
-    let LabelledParts { parts, labels, table, names, audit, profile } = found;
+    let LabelledParts { parts, labels, table, names, audit, profile, counts } = found;
+    let drift = limit.measure(&opened.model, counts, watch)?;
     let facts = RunFacts {
         command: "assign",
         model: &opened.model.to_json()?,
@@ -130,8 +137,10 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     outputs::seal(table, &run, &model_blake3, &labels, &names)?;
     let audit_blake3 = outputs::publish(audit.as_ref(), AUDIT, &run, &publication)?;
     let profile_blake3 = outputs::publish(profile.as_ref(), PROFILE, &run, &publication)?;
+    let drift_blake3 = outputs::publish(drift.as_ref(), DRIFT, &run, &publication)?;
     outputs::success(&request.output, &publication)?;
-    let published = RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3 };
+    let files = publication.names();
+    let published = RunFiles { run, files, model_blake3, audit_blake3, profile_blake3, drift_blake3 };
     let small_cells = SmallCells::of(&labels, request.output.small_cells());
     small_cells.warn(&labels, watch);
     let manifest = Manifest {
@@ -149,7 +158,8 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     result_file.publish(&result)?;
     watch.facts("result", &result);
     let (model, stages) = (opened.model, recorder.stages());
-    Ok(AssignOutcome { model, labels, audit, profile, fit_profile, stages, result })
+    let drift = drift.map(|MeasuredDrift { report, .. }| report);
+    Ok(AssignOutcome { model, labels, audit, profile, fit_profile, drift, stages, result })
 }
 
 /// Reads footers, finds the columns of the model, and plans batches.
@@ -225,6 +235,7 @@ struct LabelledParts {
     names: Vec<String>,
     audit: Option<AuditReport>,
     profile: Option<ProfileReport>,
+    counts: Option<ReferenceCounts>,
 }
 
 /// Labels every part; afterwards the table holds the labels of all.
@@ -264,20 +275,39 @@ fn label(
     let summaries: Vec<&LabelSummary> = labels.iter().map(|part| &part.labels).collect();
     let (labels_blake3, table) = destination.finish(&summaries, watch)?;
     let audit = surveys.report(&request.output, &labels_blake3)?;
+    let small_cells = request.output.small_cells();
     let profiled = log.as_ref().map(|log| {
-        let labels = ProfiledLabels {
-            log,
-            segments,
-            names: titles,
-            labels_blake3: &labels_blake3,
-            small_cells: request.output.small_cells(),
-        };
+        let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3, small_cells };
         let columns = profile::shown_of_model(source, &model.parts, &roles.outcomes)?;
         profile::describe(source, columns, labels, request.resources.budget(), watch)
     });
-    let profile = profiled.transpose()?.map(|profiled| profiled.report);
-    let labels = Labelling::new(membership, labels, labels_blake3);
-    Ok(LabelledParts { parts, labels, table, names: named, audit, profile })
+    let mut profiled = profiled.transpose()?;
+    let labels = Labelling::new(membership, labels, labels_blake3.clone());
+    let counts = profiled.as_mut().map(|profiled| counts(profiled, model, &labels, &parts)).transpose()?.flatten();
+    let profile = profiled.map(|profiled| profiled.report);
+    Ok(LabelledParts { parts, labels, table, names: named, audit, profile, counts })
+}
+
+/// The counts of the rows; None where these are few.
+fn counts(
+    profiled: &mut ProfiledRows,
+    model: &Model,
+    labels: &Labelling,
+    parts: &[ManifestPart],
+) -> Result<Option<ReferenceCounts>> {
+    let part = |((part, labels), of)| counted(part, labels, of);
+    let parts: Vec<CountedPart<'_>> = parts.iter().zip(&labels.parts).zip(&model.parts).map(part).collect();
+    reference_counts(profiled, &parts)
+}
+
+fn counted<'a>(part: &'a ManifestPart, labels: &'a PartLabels, of: &'a PartModel) -> CountedPart<'a> {
+    CountedPart {
+        name: &part.name,
+        preparation: &of.preparation,
+        labels: &labels.labels,
+        columns: &part.columns,
+        weighted: false,
+    }
 }
 
 /// The source, in which columns of nulls without a type have the kind that the recipes expect.

@@ -326,7 +326,8 @@ fn write(
     let audit_blake3 = outputs::publish(found.audit.as_ref(), AUDIT, &run, publication)?;
     let profile_blake3 = outputs::publish(found.profile.as_ref(), PROFILE, &run, publication)?;
     outputs::success(&checked.request.output, publication)?;
-    let published = RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3 };
+    let published =
+        RunFiles { run, files: publication.names(), model_blake3, audit_blake3, profile_blake3, drift_blake3: None };
     let manifest = manifest(checked, opened, vetted, found, published.clone(), recorder).with_evidence(
         documents,
         small_cells,

@@ -105,6 +105,9 @@ pub(super) struct ManifestOutcome {
     /// blake3 of `profile.json`, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile_blake3: Option<String>,
+    /// blake3 of `drift.json`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift_blake3: Option<String>,
     /// blake3 of the model file.
     pub model_blake3: String,
     /// Segments of few customers, and what is kept of them.
@@ -121,6 +124,7 @@ pub(super) struct RunFiles {
     pub(super) model_blake3: String,
     pub(super) audit_blake3: Option<String>,
     pub(super) profile_blake3: Option<String>,
+    pub(super) drift_blake3: Option<String>,
 }
 
 /// One input file.
@@ -269,6 +273,7 @@ impl<R: Serialize + HasPaths> Manifest<R> {
             labels_blake3: labels.labels_blake3.clone(),
             audit_blake3: published.audit_blake3,
             profile_blake3: published.profile_blake3,
+            drift_blake3: published.drift_blake3,
             model_blake3: published.model_blake3,
             ..self.outcome
         };

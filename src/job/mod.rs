@@ -8,6 +8,7 @@ mod centroids;
 mod convert;
 mod describe;
 mod device;
+mod drift;
 mod evidence;
 mod fit;
 mod fitted_model;

@@ -18,6 +18,7 @@ use crate::text::did_you_mean;
 pub(super) const MODEL: &str = "model.json";
 pub(super) const AUDIT: &str = "audit.json";
 pub(super) const PROFILE: &str = "profile.json";
+pub(super) const DRIFT: &str = "drift.json";
 const SUCCESS: &str = "_SUCCESS";
 
 /// The key of the names of segments in footers.

@@ -43,6 +43,8 @@ pub struct JobResult {
     pub audit_blake3: Option<String>,
     /// blake3 of `profile.json`, if there is one.
     pub profile_blake3: Option<String>,
+    /// blake3 of `drift.json`, if there is one.
+    pub drift_blake3: Option<String>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
     /// Warnings.
@@ -106,6 +108,7 @@ impl JobResult {
             model_blake3: files.map(|files| files.model_blake3.clone()),
             audit_blake3: files.and_then(|files| files.audit_blake3.clone()),
             profile_blake3: files.and_then(|files| files.profile_blake3.clone()),
+            drift_blake3: files.and_then(|files| files.drift_blake3.clone()),
             stages: recorder.stages(),
             warnings: recorder.warnings(),
         }

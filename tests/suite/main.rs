@@ -22,6 +22,7 @@ mod csv;
 #[cfg(feature = "delta")]
 mod delta;
 mod device;
+mod drift;
 mod encrypted;
 mod equality;
 mod errors;
@@ -105,6 +106,7 @@ fn main() -> ExitCode {
         history::tests(),
         bad_setting::tests(),
         device::tests(),
+        drift::tests(),
         swiftshader::tests(),
         extremes::tests(),
         types::tests(),

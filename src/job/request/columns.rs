@@ -107,9 +107,14 @@ pub struct AssignColumns {
     pub duplicate_ids: Option<DuplicateIds>,
     /// How much larger the share of missing values in a feature may be than in the
     /// fit, 0 to 1 [default: 0.5]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
+    #[serde(skip_serializing_if = "Option::is_none", alias = "max_missing_rise")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", visible_alias = "max-missing-rise"))]
     pub max_missing: Option<f64>,
+    /// Publish nothing (exit code 6) if the stability index (PSI) of a column against
+    /// the fit is above this, beyond chance, such as 0.25 [default: a warning from 0.25]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PSI"))]
+    pub max_drift: Option<f64>,
     /// Replace ids with keyed hashes; the key is read from a FILE or env:NAME
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
