@@ -1,91 +1,222 @@
-//! `migration.parquet`: every customer whose segment changed, and whether behaviour or definition changed it.
+//! `migration.parquet`: every customer whose segment changed, whether behaviour or definition changed it, and the
+//! features that did.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, Int8Array, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Int8Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::base::BaseVersion;
-use super::context::MOVERS;
+use super::context::{MOVERS, MonthlyJob};
 use super::matching::MatchedMonth;
+use super::stage::StagedMonth;
 use crate::error::{Error, Result};
-use crate::event::Watch;
-use crate::input::{IdStream, Source};
+use crate::input::IdStream;
+use crate::job::{Gain, GridRows, RowSegments, TOP};
 use crate::migration::MemberPlace;
-use crate::output::{OUTPUT_GROUP_ROWS, Publication, TableWriter};
+use crate::model::Model;
+use crate::output::{Publication, TableWriter};
 
 /// Why a segment changed. `change`: the old model cannot tell.
 const CAUSES: [&str; 3] = ["behaviour", "definition", "change"];
+const BEHAVIOUR: usize = 0;
+const DEFINITION: usize = 1;
+const UNKNOWN: usize = 2;
 
-/// A change of one customer: the row, the cause, and the ids from and to.
+/// Rows of the input whose movers are explained at a time.
+const BATCH: u64 = 1 << 20;
+
+/// A change of one customer.
 struct CustomerChange {
-    row: u32,
-    cause: i8,
+    row: u64,
+    cause: usize,
+    /// Ids; None: no segment.
     from: Option<u64>,
     to: Option<u64>,
+    /// The numbers of both segments in the model that tells them apart; None: no model does.
+    within: Option<(u32, u32)>,
+    gain: Option<(Gain, usize)>,
 }
 
-/// Writes the table: `id`, `cause`, `from` and `to` as `segment_id`, null for no segment. Customers who came or left
-/// are not in it.
-pub(super) fn write(
-    labels: &Source,
-    id: usize,
-    matched: &MatchedMonth,
-    base: &BaseVersion,
-    publication: &Publication,
-    watch: Watch<'_>,
-) -> Result<()> {
-    let mut ids = IdStream::new(labels, id);
-    let cause = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
-    let schema = Arc::new(Schema::new(vec![
-        ids.field().clone(),
-        Field::new("cause", cause, false),
+/// The table of movers.
+pub(super) struct Movers<'a> {
+    pub(super) job: &'a MonthlyJob<'a>,
+    pub(super) staged: &'a StagedMonth,
+    pub(super) matched: &'a MatchedMonth,
+    pub(super) base: &'a BaseVersion,
+}
+
+impl Movers<'_> {
+    /// Writes the table: the id; `cause`; `from` and `to` as `segment_id`, null for no segment; `gain`, by how much the
+    /// segment moved to is nearer, in squared grid steps, null where no model has both segments in one part; and the
+    /// features that contribute most to the gain, with what they contribute, and `contribution_rest` of all others.
+    /// Customers who came or left are not in it.
+    pub(super) fn write(&self, id: usize, publication: &Publication) -> Result<()> {
+        let labels = &self.staged.labels;
+        let mut ids = IdStream::new(labels, id);
+        let schema = schema(ids.field().as_ref().clone());
+        let mut writer = TableWriter::new(publication.file(MOVERS)?, publication.shown(MOVERS), schema.clone())?;
+        let names = self.names();
+        let models = [&self.base.model, &self.staged.model];
+        let place = (&self.job.fit.resources, self.staged.output.as_path());
+        let rows = GridRows::open(&self.job.fit.input, &models, place, self.job.watch().quiet())?;
+        if rows.groups().iter().map(|group| group.rows).sum::<u64>() != labels.rows() {
+            return Err(Error::input("the input changed while it was read; run the job again".into()));
+        }
+        let mut next = 0;
+        while next < rows.groups().len() {
+            self.job.watch().check()?;
+            let groups = batch(&rows, next);
+            next = groups.end;
+            let first = rows.groups()[groups.start].first_row;
+            let n = rows.groups()[groups.clone()].iter().map(|group| group.rows).sum::<u64>();
+            if n == 0 {
+                continue;
+            }
+            let own: ArrayRef = ids.take(n as usize)?;
+            let mut changes: Vec<CustomerChange> = (first..first + n).flat_map(|row| self.changes(row)).collect();
+            self.explain(&rows, &groups, &mut changes)?;
+            if !changes.is_empty() {
+                writer.push(table(&schema, &own, first, &changes, &names)?)?;
+            }
+        }
+        writer.finish().map(drop)
+    }
+
+    /// The changes of the customer in a row: none, one or two.
+    fn changes(&self, row: u64) -> impl Iterator<Item = CustomerChange> + use<> {
+        let was = |place: MemberPlace| place.segment().map(|s| self.base.identities.segments[s as usize].segment_id);
+        let ids = &self.matched.identities.segments;
+        let is = |place: MemberPlace| place.segment().map(|s| ids[s as usize].segment_id);
+        let before = self.matched.before.as_ref().map(|codes| codes.get(row)).filter(|place| place.is_present());
+        let now = self.matched.now.get(row);
+        let step = |cause, from, to, within| {
+            (from != to).then_some(CustomerChange { row, cause, from, to, within, gain: None })
+        };
+        let [one, two] = match &self.matched.by_old {
+            Some(by_old) => {
+                let by_old = by_old.get(row);
+                let id = was(by_old);
+                let successor = ids.iter().position(|identity| Some(identity.segment_id) == id).map(|at| at as u32);
+                let behaviour =
+                    before.and_then(|before| step(BEHAVIOUR, was(before), id, before.segment().zip(by_old.segment())));
+                [behaviour, step(DEFINITION, id, is(now), successor.zip(now.segment()))]
+            }
+            None => [before.and_then(|before| step(UNKNOWN, was(before), is(now), None)), None],
+        };
+        one.into_iter().chain(two)
+    }
+
+    /// Adds the gains, part by part.
+    fn explain(&self, rows: &GridRows, groups: &Range<usize>, changes: &mut [CustomerChange]) -> Result<()> {
+        let mut offset = 0;
+        for (cause, model) in [(BEHAVIOUR, &self.base.model), (DEFINITION, &self.staged.model)] {
+            for (p, part) in model.parts.iter().enumerate() {
+                let (at, wanted): (Vec<usize>, Vec<RowSegments>) = changes
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, change)| change.cause == cause)
+                    .filter_map(|(i, change)| Some((i, within(model, p, change)?)))
+                    .unzip();
+                let gains = rows.gains(part, groups, &wanted, self.job.watch())?;
+                at.into_iter().zip(gains).for_each(|(i, gain)| changes[i].gain = Some((gain, offset + p)));
+            }
+            offset += model.parts.len();
+        }
+        Ok(())
+    }
+
+    /// The names of features or components, by part: those of the old model, then those of the new one.
+    fn names(&self) -> Vec<Vec<String>> {
+        let parts = self.base.model.parts.iter().chain(&self.staged.model.parts);
+        let names = parts.map(|part| match &part.preparation.projection {
+            None => part.feature_names_in_.clone(),
+            Some(_) => (1..=part.preparation.grid_dim()).map(|i| format!("component {i}")).collect(),
+        });
+        names.collect()
+    }
+}
+
+/// The row, if both segments are in part `p`.
+fn within(model: &Model, p: usize, change: &CustomerChange) -> Option<RowSegments> {
+    let part = &model.parts[p];
+    let number =
+        |segment: u32| (segment as usize).checked_sub(part.first_segment).filter(|&n| n < part.fitted.segments());
+    let (from, to) = change.within?;
+    Some(RowSegments { row: change.row, from: number(from)?, to: number(to)? })
+}
+
+/// The next row groups that are taken together.
+fn batch(rows: &GridRows, first: usize) -> Range<usize> {
+    let mut sum = 0;
+    let fits = |group: &&crate::input::RowGroup| {
+        sum += group.rows;
+        sum <= BATCH
+    };
+    let n = rows.groups()[first..].iter().take_while(fits).count().max(1);
+    first..first + n
+}
+
+fn schema(id: Field) -> SchemaRef {
+    let text = |index: DataType| DataType::Dictionary(Box::new(index), Box::new(DataType::Utf8));
+    let mut fields = vec![
+        id,
+        Field::new("cause", text(DataType::Int8), false),
         Field::new("from", DataType::Int64, true),
         Field::new("to", DataType::Int64, true),
-    ]));
-    let mut writer = TableWriter::new(publication.file(MOVERS)?, publication.shown(MOVERS), schema.clone())?;
-    let causes = Arc::new(StringArray::from(CAUSES.to_vec()));
-    let fail = |e: arrow::error::ArrowError| Error::Internal(format!("the table of movers: {e}"));
-    let (mut first, rows) = (0, labels.rows());
-    while first < rows {
-        watch.check()?;
-        let n = (rows - first).min(OUTPUT_GROUP_ROWS as u64) as usize;
-        let own: ArrayRef = ids.take(n)?;
-        let changes: Vec<CustomerChange> =
-            (0..n as u32).flat_map(|row| changes(first + u64::from(row), row, matched, base)).collect();
-        first += n as u64;
-        if changes.is_empty() {
-            continue;
-        }
-        let at = UInt32Array::from_iter_values(changes.iter().map(|change| change.row));
-        let keys = Int8Array::from_iter_values(changes.iter().map(|change| change.cause));
-        let number = |id: Option<u64>| id.map(|id| id as i64);
-        let columns: Vec<ArrayRef> = vec![
-            take(&own, &at, None).map_err(fail)?,
-            Arc::new(DictionaryArray::try_new(keys, causes.clone()).map_err(fail)?),
-            Arc::new(changes.iter().map(|change| number(change.from)).collect::<Int64Array>()),
-            Arc::new(changes.iter().map(|change| number(change.to)).collect::<Int64Array>()),
-        ];
-        writer.push(RecordBatch::try_new(schema.clone(), columns).map_err(fail)?)?;
+        Field::new("gain", DataType::Int64, true),
+    ];
+    for i in 1..=TOP {
+        fields.push(Field::new(format!("feature_{i}"), text(DataType::Int32), true));
+        fields.push(Field::new(format!("contribution_{i}"), DataType::Int64, true));
     }
-    writer.finish().map(drop)
+    fields.push(Field::new("contribution_rest", DataType::Int64, true));
+    Arc::new(Schema::new(fields))
 }
 
-/// The changes of the customer in row `at`: none, one or two.
-fn changes(at: u64, row: u32, matched: &MatchedMonth, base: &BaseVersion) -> impl Iterator<Item = CustomerChange> {
-    let was = |place: MemberPlace| place.segment().map(|segment| base.identities.segments[segment as usize].segment_id);
-    let is =
-        |place: MemberPlace| place.segment().map(|segment| matched.identities.segments[segment as usize].segment_id);
-    let before = matched.before.as_ref().map(|codes| codes.get(at)).filter(|place| place.is_present());
-    let now = is(matched.now.get(at));
-    let step = |cause, from, to| (from != to).then_some(CustomerChange { row, cause, from, to });
-    let [one, two] = match &matched.by_old {
-        Some(by_old) => {
-            let by_old = was(by_old.get(at));
-            [before.and_then(|before| step(0, was(before), by_old)), step(1, by_old, now)]
-        }
-        None => [before.and_then(|before| step(2, was(before), now)), None],
-    };
-    one.into_iter().chain(two)
+/// The rows of some changes. `own` are the ids of the rows from `first` on; `names` those of the features of each part.
+fn table(
+    schema: &SchemaRef,
+    own: &ArrayRef,
+    first: u64,
+    changes: &[CustomerChange],
+    names: &[Vec<String>],
+) -> Result<RecordBatch> {
+    let fail = |e: arrow::error::ArrowError| Error::Internal(format!("the table of movers: {e}"));
+    let at = UInt32Array::from_iter_values(changes.iter().map(|change| (change.row - first) as u32));
+    let causes = Int8Array::from_iter_values(changes.iter().map(|change| change.cause as i8));
+    let causes = DictionaryArray::try_new(causes, Arc::new(StringArray::from(CAUSES.to_vec()))).map_err(fail)?;
+    let id = |id: Option<u64>| id.map(|id| id as i64);
+    let gain = |change: &CustomerChange| change.gain.as_ref().map(|(gain, _)| gain.all);
+    let mut columns: Vec<ArrayRef> = vec![
+        take(own, &at, None).map_err(fail)?,
+        Arc::new(causes),
+        Arc::new(changes.iter().map(|change| id(change.from)).collect::<Int64Array>()),
+        Arc::new(changes.iter().map(|change| id(change.to)).collect::<Int64Array>()),
+        Arc::new(changes.iter().map(gain).collect::<Int64Array>()),
+    ];
+    let starts: Vec<usize> = names
+        .iter()
+        .scan(0, |next, names| {
+            *next += names.len();
+            Some(*next - names.len())
+        })
+        .collect();
+    let all: Arc<StringArray> = Arc::new(names.iter().flatten().map(|name| Some(name.as_str())).collect());
+    for i in 0..TOP {
+        let top = |change: &CustomerChange| {
+            let (gain, part) = change.gain.as_ref()?;
+            gain.top.get(i).map(|&(feature, contribution)| (starts[*part] + feature, contribution))
+        };
+        let keys: Int32Array = changes.iter().map(|change| top(change).map(|(name, _)| name as i32)).collect();
+        columns.push(Arc::new(DictionaryArray::try_new(keys, all.clone()).map_err(fail)?));
+        columns.push(Arc::new(changes.iter().map(|change| top(change).map(|(_, part)| part)).collect::<Int64Array>()));
+    }
+    let rest = |change: &CustomerChange| change.gain.as_ref().map(|(gain, _)| gain.rest);
+    columns.push(Arc::new(changes.iter().map(rest).collect::<Int64Array>()));
+    RecordBatch::try_new(schema.clone(), columns).map_err(fail)
 }

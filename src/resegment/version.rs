@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use super::base::BaseVersion;
 use super::context::{DRIFT, IDENTITY, MonthlyJob, NAMES, REPORT, RUN_RECORD, text_of};
 use super::matching::{MatchedMonth, id_column};
+use super::movers::Movers;
 use super::report::RunReport;
 use super::stage::StagedMonth;
-use super::{movers, tenure};
+use super::tenure;
 use crate::error::{Error, Result};
 use crate::identity::NameBook;
 use crate::output::{FileLayout, IdentifiedLabels, MANIFEST, Publication, identified};
@@ -33,7 +34,7 @@ pub(super) fn write(
     if let Some(id) = id {
         tenure::write(job, (&staged.labels, id), matched, base, &publication)?;
         if let Some(base) = base {
-            movers::write(&staged.labels, id, matched, base, &publication, job.watch())?;
+            Movers { job, staged, matched, base }.write(id, &publication)?;
         }
     }
     let model = match base.filter(|_| staged.same_model) {

@@ -1,0 +1,155 @@
+//! By how much a segment is nearer to a customer than another one, feature by feature, in exact integers.
+
+use std::ops::Range;
+use std::path::Path;
+
+use arrow::buffer::BooleanBuffer;
+
+use super::assign::typed;
+use super::inputs;
+use super::request::{InputOptions, Resources};
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::input::{RowGroup, Source};
+use crate::model::{Model, PartModel};
+use crate::prepare::{Design, Placement, Preparation, replay};
+use crate::tiles::Buffer;
+
+/// Features that are named of each customer.
+pub(crate) const TOP: usize = 3;
+
+/// The rows of an input, to be put on the grids of models.
+pub(crate) struct GridRows {
+    source: Source,
+}
+
+/// A row, and two segments of one part, by their numbers in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowSegments {
+    pub(crate) row: u64,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+}
+
+/// The squared distance to one segment less that to another, in squared grid steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Gain {
+    /// All features together; positive: the second segment is nearer.
+    pub(crate) all: i64,
+    /// The features, or components where there are some, that contribute most, with what they contribute.
+    pub(crate) top: Vec<(usize, i64)>,
+    /// What all others contribute.
+    pub(crate) rest: i64,
+}
+
+impl GridRows {
+    /// Opens an input again; `models` say which columns are needed.
+    ///
+    /// # Errors
+    /// It cannot be opened or joined any more.
+    pub(crate) fn open(
+        input: &InputOptions,
+        models: &[&Model],
+        (resources, out): (&Resources, &Path),
+        watch: Watch<'_>,
+    ) -> Result<Self> {
+        let recipes: Vec<&Preparation> =
+            models.iter().flat_map(|model| &model.parts).map(|part| &part.preparation).collect();
+        let id = models.iter().find_map(|model| model.provenance.id_column.as_deref());
+        let source = inputs::open(input, id, (resources, Some(out)), watch)?;
+        let mut source = typed(source, &recipes);
+        let mut needed = Vec::new();
+        for recipe in recipes {
+            needed.extend(Design::of_recipe(&source, recipe)?.columns());
+        }
+        inputs::join(&mut source, &needed, resources, Some(out), watch)?;
+        Ok(GridRows { source })
+    }
+
+    pub(crate) fn groups(&self) -> &[RowGroup] {
+        self.source.row_groups()
+    }
+
+    /// The gains of `rows`, which are ascending and within `groups`, on the grid of a part.
+    ///
+    /// # Errors
+    /// Rows that cannot be read, or that the part's preparation refuses.
+    pub(crate) fn gains(
+        &self,
+        part: &PartModel,
+        groups: &Range<usize>,
+        rows: &[RowSegments],
+        watch: Watch<'_>,
+    ) -> Result<Vec<Gain>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let view = self.view(groups, rows);
+        let design = Design::of_recipe(&view, &part.preparation)?;
+        let placement = Placement::default();
+        let (tiles, _) = replay(&view, &design, &part.preparation, view.row_groups(), &placement, watch.quiet())?;
+        if tiles.rows() != rows.len() as u64 {
+            return Err(Error::Internal(format!("{} rows of {} were prepared", tiles.rows(), rows.len())));
+        }
+        let centroids = part.fitted.centroids().grid()?;
+        let (mut buffer, mut row, mut gains) =
+            (Buffer::default(), vec![0; tiles.dim()], Vec::with_capacity(rows.len()));
+        for chunk in 0..tiles.layout().chunks() {
+            let chunk = tiles.read(chunk, &mut buffer)?;
+            for at in 0..chunk.rows {
+                let RowSegments { from, to, .. } = rows[gains.len()];
+                chunk.copy_row(at, &mut row);
+                gains.push(Gain::of(&row, centroids.row(from), centroids.row(to)));
+            }
+        }
+        Ok(gains)
+    }
+
+    /// Only these rows.
+    fn view(&self, groups: &Range<usize>, rows: &[RowSegments]) -> Source {
+        let mut rows = rows.iter().map(|row| row.row).peekable();
+        let bits = self.groups().iter().enumerate().map(|(i, group)| {
+            if !groups.contains(&i) {
+                return BooleanBuffer::new_unset(group.rows as usize);
+            }
+            let mut bits = vec![false; group.rows as usize];
+            while let Some(row) = rows.next_if(|row| *row < group.first_row + group.rows) {
+                bits[(row - group.first_row) as usize] = true;
+            }
+            BooleanBuffer::from(bits)
+        });
+        self.source.select(bits.collect::<Vec<_>>().into_iter())
+    }
+}
+
+impl Gain {
+    fn of(row: &[i32], from: &[i32], to: &[i32]) -> Self {
+        let square = |x: i32, c: i32| (i64::from(x) - i64::from(c)).pow(2);
+        let mut parts: Vec<(usize, i64)> = row
+            .iter()
+            .zip(from.iter().zip(to))
+            .map(|(&x, (&from, &to))| square(x, from) - square(x, to))
+            .enumerate()
+            .collect();
+        let all = parts.iter().map(|(_, part)| part).sum();
+        parts.sort_by_key(|&(feature, part)| (std::cmp::Reverse(part), feature));
+        let rest = parts.iter().skip(TOP).map(|(_, part)| part).sum();
+        parts.truncate(TOP);
+        Gain { all, top: parts, rest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contributions_add_up() {
+        let gain = Gain::of(&[10, 0, 5, -3], &[0, 0, 0, 0], &[10, 1, 5, 0]);
+        assert_eq!(gain.all, 100 - 1 + 25);
+        assert_eq!(gain.top, [(0, 100), (2, 25), (3, 0)]);
+        assert_eq!(gain.rest, -1);
+        let far = Gain::of(&[8_000_000; 4000], &[-8_000_000; 4000], &[8_000_000; 4000]);
+        assert_eq!(far.all, 4000 * 16_000_000i64.pow(2));
+    }
+}
