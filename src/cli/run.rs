@@ -108,17 +108,24 @@ fn summary(report: &RunReport) -> Vec<String> {
                 .push(format!("drift of {name}: {distance}PSI {:.4}, w {:.3}", feature.figures.psi, feature.figures.w));
         }
     }
-    for gate in report.gates.iter().filter(|gate| !gate.passed) {
-        lines.push(format!(
-            "{}: {}",
-            if gate.severity == GateSeverity::Warn { "warning" } else { "refused" },
-            gate.text()
-        ));
-    }
+    lines.extend(warnings(report));
     for refit in report.refits.iter().filter(|refit| refit.cold_gain.is_some()) {
         let gain = refit.cold_gain.unwrap_or_default();
         let sign = if gain < 0.0 { "worse" } else { "better" };
         lines.push(format!("{}: new starts are {} {sign} than the old centroids", refit.part, percent(gain.abs())));
+    }
+    lines
+}
+
+/// The worst breach of each gate that only warns; those that refuse are the error at the end.
+fn warnings(report: &RunReport) -> Vec<String> {
+    let broken = || report.gates.iter().filter(|gate| !gate.passed && gate.severity == GateSeverity::Warn);
+    let mut lines: Vec<String> = Vec::new();
+    let mut last = None;
+    for gate in broken().filter(|gate| last.replace(&gate.gate) != Some(&gate.gate)) {
+        let others = broken().filter(|other| other.gate == gate.gate).count() - 1;
+        let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };
+        lines.push(format!("warning: {}{others}", gate.text()));
     }
     lines
 }

@@ -43,11 +43,11 @@ pub(super) fn judged(
     JudgedMonth { drift, measures, gates }
 }
 
-/// The counts of the month against those of the base version. None where one of them has none, and where the model is
-/// the same: it has the counts of its own fit.
+/// The counts of the month against those of the base version, or, where the model is the same, of its fit. None where
+/// one of them has none.
 fn drift(staged: &StagedMonth, matched: &MatchedMonth, base: &BaseVersion) -> Option<DriftReport> {
     if staged.same_model {
-        return None;
+        return staged.drift.clone();
     }
     let (reference, now) = (base.model.reference.as_ref()?, staged.model.reference.as_ref()?);
     let number_of = |id: u64| base.identities.segments.iter().position(|old| old.segment_id == id);

@@ -36,7 +36,7 @@ use crate::check::{CheckRequest, check};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Watch};
 use crate::history::{History, SealedVersion, VersionFacts};
-use crate::job::{Approval, JobFile, Month, RefitMode};
+use crate::job::{Approval, FitRequest, JobFile, Month, RefitMode, inputs};
 use crate::text::timestamp;
 
 /// Runs a job for a month: checks the input, segments it, and publishes a new version.
@@ -73,6 +73,7 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     };
     let base = history.as_ref().map(BaseVersion::current).transpose()?.flatten();
     vet_month(base.as_ref(), &month, request.backfill)?;
+    vet_input(&file.fit(&month)?, watch)?;
     expect(file, &month, observer, stop)?;
     let mode = if base.is_some() { file.refit.mode.unwrap_or_default() } else { RefitMode::Fresh };
     let Some(history) = history.filter(|_| !request.dry_run) else {
@@ -143,6 +144,15 @@ fn vet_month(base: Option<&BaseVersion>, month: &Month, backfill: bool) -> Resul
         last.as_of()
     ))
     .of_option("--as-of"))
+}
+
+/// Opens the input before a number is taken: one that is not there yet is asked for again and again.
+fn vet_input(fit: &FitRequest, watch: Watch<'_>) -> Result<()> {
+    let source = inputs::open(&fit.input, fit.columns.id.as_deref(), (&fit.resources, None), watch.quiet())?;
+    match source.rows() {
+        0 => Err(Error::input("the input has no rows".into())),
+        _ => Ok(()),
+    }
 }
 
 /// Compares the input with the expectations of the job.

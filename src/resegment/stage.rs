@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::base::BaseVersion;
 use super::context::MonthlyJob;
+use crate::drift::DriftReport;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Of;
 use crate::input::Source;
@@ -31,6 +32,8 @@ pub(super) struct StagedMonth {
     pub(super) same_model: bool,
     /// How the parts were fitted.
     pub(super) refits: Vec<PartRefit>,
+    /// What changed since the fit of the old model, if that labels the month.
+    pub(super) drift: Option<DriftReport>,
 }
 
 impl Staging {
@@ -54,9 +57,9 @@ impl Staging {
     pub(super) fn fill(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
         let output = self.folder.join("new");
         let same_model = job.mode == RefitMode::Assign && base.is_some();
-        let mut refits = Vec::new();
+        let (mut refits, mut drift) = (Vec::new(), None);
         match base.filter(|_| same_model) {
-            Some(base) => drop(job::assign(&assignment(job, base, &output), job.observer, job.stop)?),
+            Some(base) => drift = job::assign(&assignment(job, base, &output), job.observer, job.stop)?.drift,
             None => {
                 let fit = FitRequest { output: staged(&job.fit.output, &output), ..job.fit.clone() };
                 let begin = base.filter(|_| job.mode != RefitMode::Fresh);
@@ -71,7 +74,7 @@ impl Staging {
         };
         let by_old_model = base.filter(|_| !same_model).map(|base| self.by_old_model(job, base)).transpose()?.flatten();
         let labels = Source::open(&[output.join(LABELS)])?;
-        Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits })
+        Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, drift })
     }
 
     /// The labels by the old model; None if the data lack columns that it needs.
