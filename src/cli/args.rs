@@ -242,9 +242,21 @@ pub(super) struct DoctorArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct SynthArgs {
-    /// Customers
+    /// Customers (of the first month)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     rows: u64,
+    /// The same bank N-1 months later, with planted changes. Each month 2 % of the
+    /// customers leave, as many as 3 % of the first month's come, and 4 % of the
+    /// others move to the next segment (the last but one, and the last, to 0); values
+    /// vary by some 7 %; card_spend_90d, or the last column, rises by 41 %. From month
+    /// 2 on, with 4 or more segments, half of segment 1 splits off as segment K, where
+    /// K is --segments, and segment K-1 merges with K-2. true_segment (--truth) of two
+    /// months, joined by id, tells who moved
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1)]
+    month: usize,
+    /// A feature column that arrives empty, by name or by number from 1
+    #[arg(long, value_name = "COLUMN")]
+    break_column: Option<String>,
     /// Feature columns
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 16)]
     features: usize,
@@ -351,6 +363,8 @@ fn on(mut fit: FitRequest, backend: BackendKind, out: PathBuf) -> FitRequest {
 impl SynthArgs {
     pub(super) fn spec(self) -> Result<synth::CheckedSpec> {
         let mut spec = synth::SynthSpec::new(self.rows, self.out);
+        spec.month = self.month;
+        spec.break_column = self.break_column;
         spec.features = self.features;
         spec.segments = self.segments;
         spec.seed = self.seed;

@@ -9,7 +9,8 @@ use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Int64Type, Sc
 
 use rayon::prelude::*;
 
-use super::columns::{BankColumn, BankType, Distribution, column};
+use super::columns::{BankColumn, BankType, Distribution, column, find};
+use super::month::Month;
 use super::random::{Stream, exp2};
 use super::segments::{FACTORS, Segments, WITHIN};
 use super::spec::SynthSpec;
@@ -37,8 +38,13 @@ const DECIMAL: (u8, i8) = (12, 2);
 pub(super) struct Bank {
     seed: u64,
     segments: Segments,
+    /// None: the first month.
+    month: Option<Month>,
+    rows: u64,
     factors: [Stream; FACTORS],
     columns: Vec<BankColumn>,
+    /// The feature without values.
+    broken: Option<usize>,
     /// A value is null when its draw, 32 bits, is below this.
     null_below: u64,
     schema: SchemaRef,
@@ -47,7 +53,11 @@ pub(super) struct Bank {
 /// The customers of a range of rows: the state shared by all columns.
 #[derive(Debug)]
 pub(super) struct Customers {
-    pub(super) rows: Range<u64>,
+    /// Their numbers, from which everything is drawn: the rows of the first month.
+    numbers: Vec<u64>,
+    /// Where they lie: the planted segments, but for a merge that is not complete.
+    places: Vec<u16>,
+    /// The planted segments.
     pub(super) segments: Vec<u16>,
     /// The factors' distances from the segment's mean, in standard deviations.
     factors: Vec<[f32; FACTORS]>,
@@ -56,16 +66,24 @@ pub(super) struct Customers {
 impl Bank {
     pub(super) fn new(spec: &SynthSpec) -> Self {
         let columns: Vec<BankColumn> = (0..spec.features).map(column).collect();
+        let broken = spec.break_column.as_deref().and_then(|name| find(name, spec.features));
         let mut fields = vec![Field::new(ID_COLUMN, DataType::Int64, false)];
-        fields.extend(columns.iter().map(|c| Field::new(&c.name, data_type(c.kind), c.nullable && spec.nulls > 0.0)));
+        fields.extend(columns.iter().enumerate().map(|(i, c)| {
+            let nullable = c.nullable && spec.nulls > 0.0 || broken == Some(i);
+            Field::new(&c.name, data_type(c.kind), nullable)
+        }));
         if spec.truth {
             fields.push(Field::new(TRUTH_COLUMN, DataType::Int32, false));
         }
+        let month = (spec.month > 1).then(|| Month::new(spec));
         Bank {
             seed: spec.seed,
             segments: Segments::new(spec.segments, spec.seed),
+            rows: month.as_ref().map_or(spec.rows, Month::rows),
+            month,
             factors: std::array::from_fn(|i| Stream::new(spec.seed, b"fact", i as u64)),
             columns,
+            broken,
             null_below: (spec.nulls * (1u64 << 32) as f64) as u64,
             schema: Arc::new(Schema::new(fields)),
         }
@@ -75,15 +93,33 @@ impl Bank {
         &self.schema
     }
 
+    /// Rows of the table.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Planted segments, also those that nobody is in any more.
+    pub(super) fn segments(&self) -> usize {
+        self.month.as_ref().map_or(self.segments.means().len(), Month::segments)
+    }
+
     /// Draws segments and factors.
     pub(super) fn customers(&self, rows: Range<u64>) -> Customers {
-        let count = (rows.end - rows.start) as usize;
-        let draw = |i: usize| {
-            let row = rows.start + i as u64;
-            (self.segments.of(row), self.factors.map(|stream| stream.normal(row) as f32))
+        let numbers: Vec<u64> = match &self.month {
+            Some(month) => month.numbers(rows),
+            None => rows.collect(),
         };
-        let (segments, factors) = (0..count).into_par_iter().with_min_len(MIN_ROWS_A_TASK).map(draw).unzip();
-        Customers { rows, segments, factors }
+        let draw = |&number: &u64| {
+            let first = self.segments.of(number);
+            let place = self.month.as_ref().map_or(first, |month| month.place(number, first));
+            (place, self.factors.map(|stream| stream.normal(number) as f32))
+        };
+        let (places, factors): (Vec<u16>, _) = numbers.par_iter().with_min_len(MIN_ROWS_A_TASK).map(draw).unzip();
+        let segments = match &self.month {
+            Some(month) => places.iter().map(|&place| month.segment(place)).collect(),
+            None => places.clone(),
+        };
+        Customers { numbers, places, segments, factors }
     }
 
     /// The values of column `index` of the schema.
@@ -98,7 +134,7 @@ impl Bank {
     fn ids(&self, customers: &Customers) -> ArrayRef {
         let gap = Stream::new(self.seed, b"ids.", 0);
         let id = |row| FIRST_ID + (row * ID_STEP + gap.bits(row) % ID_STEP) as i64;
-        primitive::<Int64Type>(customers.rows.clone().map(id), None)
+        primitive::<Int64Type>(customers.numbers.iter().copied().map(id), None)
     }
 
     fn feature(&self, feature: usize, customers: &Customers) -> ArrayRef {
@@ -122,12 +158,18 @@ impl Bank {
         let own = Stream::new(self.seed, b"own.", feature as u64);
         let noise = Stream::new(self.seed, b"nois", feature as u64);
         let means = self.segments.means().iter().enumerate();
-        let levels: Vec<f64> = means.map(|(s, m)| dot(m, loads) + OWN_LEVEL * own.spread(s as u64)).collect();
+        let mut levels: Vec<f64> = means.map(|(s, m)| dot(m, loads) + OWN_LEVEL * own.spread(s as u64)).collect();
+        if let Some(month) = &self.month {
+            month.redefine(&mut levels, loads);
+        }
         let loads = loads.map(|load| load * WITHIN);
+        let since = self.month.as_ref().map(|month| month.change(feature, self.columns.len()));
 
-        let levels = customers.segments.iter().zip(&customers.factors).zip(customers.rows.clone()).map(
-            |((&segment, factors), row)| (levels[usize::from(segment)] + dot(&factors.map(f64::from), &loads), row),
-        );
+        let customers = customers.places.iter().zip(&customers.factors).zip(customers.numbers.iter().copied());
+        let levels = customers.map(|((&place, factors), row)| {
+            let level = levels[usize::from(place)] + dot(&factors.map(f64::from), &loads);
+            (since.as_ref().map_or(level, |since| level + since.of(row)), row)
+        });
         match *shape {
             Distribution::Level { centre, step, low, high } => {
                 levels.map(|(t, row)| (centre + step * (t + noise.normal(row))).clamp(low, high)).collect()
@@ -140,12 +182,15 @@ impl Bank {
     }
 
     fn nulls(&self, feature: usize, customers: &Customers) -> Option<NullBuffer> {
+        if self.broken == Some(feature) {
+            return Some(NullBuffer::new_null(customers.numbers.len()));
+        }
         if self.null_below == 0 || !self.columns[feature].nullable {
             return None;
         }
         let draw = Stream::new(self.seed, b"null", feature as u64);
-        let valid = |i| draw.bits(customers.rows.start + i as u64) >> 32 >= self.null_below;
-        Some(NullBuffer::new(BooleanBuffer::collect_bool(customers.segments.len(), valid)))
+        let valid = |i: usize| draw.bits(customers.numbers[i]) >> 32 >= self.null_below;
+        Some(NullBuffer::new(BooleanBuffer::collect_bool(customers.numbers.len(), valid)))
     }
 }
 

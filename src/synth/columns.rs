@@ -123,6 +123,12 @@ pub(super) fn column(index: usize) -> BankColumn {
     BankColumn { name: format!("feature_{:03}", index + 1), kind, nullable: draw.bits(9) & 1 == 0, shape, loads }
 }
 
+/// The feature of this name, or of this number from 1.
+pub(super) fn find(name: &str, features: usize) -> Option<usize> {
+    let number = name.parse().ok().and_then(|number: usize| number.checked_sub(1));
+    (0..features).find(|&feature| number == Some(feature) || column(feature).name == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,10 +6,13 @@
 //! column; the number of files, row groups and threads changes no value, and a smaller bank is a prefix of a larger
 //! one. Values are the same on all platforms, see `random.rs`.
 //!
-//! Deliberately absent: time (one snapshot only), text, and nulls that depend on the value.
+//! Later months of the same bank have planted changes (`month.rs`).
+//!
+//! Deliberately absent: text, and nulls that depend on the value.
 
 mod bank;
 mod columns;
+mod month;
 mod random;
 mod segments;
 mod spec;
@@ -21,6 +24,14 @@ use crate::event::Watch;
 pub use spec::{CheckedSpec, Compression, SynthSpec, SynthSummary};
 
 /// Makes the bank and publishes it when it is complete; until then `out` is unchanged.
+///
+/// In each `month` after the first, 2 % of the customers leave for good, and as many as 3 % of those of the first month
+/// come. 4 % of the others move to the next planted segment, the last to the first, and take on its level in all
+/// columns. Everybody's values vary by some 7 %, and one column, `card_spend_90d` (or the last, if there are fewer
+/// columns), rises by 41 % a month. From the second month on, with at least four segments, half of segment 1 uses
+/// digital channels more and the others less, so that it is two: the new one has the number `segments`. The last two
+/// segments come close to each other and are one, with the number of the first of them. Fits of 5 segments and 32
+/// features find all of this in both months.
 ///
 /// Columns are made and encoded on rayon's threads while another thread writes, in order. Memory holds the encoded
 /// columns of two batches of row groups, regardless of the number of rows: a batch is one row group if there are at

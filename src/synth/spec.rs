@@ -4,7 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::columns::find;
 use crate::error::{Error, Result};
+
+/// Most months of a bank: ten years.
+const MAX_MONTH: usize = 120;
+/// Customers who come each month, as a share of those of the first, in hundredths.
+const COME: u64 = 3;
 
 /// Most features that a bank can have.
 pub(super) const MAX_FEATURES: usize = 4096;
@@ -56,8 +62,13 @@ impl fmt::Display for Compression {
 /// Which bank to make, as the user specified it. [`SynthSpec::check`] turns it into one that can be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthSpec {
-    /// Customers. With 0, the files have a schema and no rows.
+    /// Customers of the first month. With 0, the files have a schema and no rows.
     pub rows: u64,
+    /// 1: the bank itself. More: the same bank so many months later, less one, with planted changes: see
+    /// [`write`](super::write). Default 1.
+    pub month: usize,
+    /// A feature column that arrives without any value, by name or by number from 1. Default none.
+    pub break_column: Option<String>,
     /// Feature columns, 1 to 4096, besides the customer number. Default 16.
     pub features: usize,
     /// Planted segments, 1 to 4096. Default 8.
@@ -84,6 +95,8 @@ impl SynthSpec {
     pub fn new(rows: u64, out: impl Into<PathBuf>) -> Self {
         SynthSpec {
             rows,
+            month: 1,
+            break_column: None,
             features: 16,
             segments: 8,
             seed: 0,
@@ -104,12 +117,16 @@ impl SynthSpec {
                 faults.push(format!("{name} is {value}; it must be between 1 and {most}"));
             }
         };
+        within("month", self.month, MAX_MONTH);
         within("features", self.features, MAX_FEATURES);
         within("segments", self.segments, MAX_SEGMENTS);
         within("files", self.files, MAX_FILES);
         within("row group rows", self.row_group_rows, MAX_ROW_GROUP_ROWS);
         if !(0.0..1.0).contains(&self.nulls) {
             faults.push(format!("nulls is {}; it must be a share from 0 to below 1, such as 0.02", self.nulls));
+        }
+        if let Some(name) = self.break_column.as_deref().filter(|name| find(name, self.features).is_none()) {
+            faults.push(format!("break column is {name:?}; it must be the name of a feature, or a number from 1"));
         }
         if faults.is_empty() {
             faults.extend(self.fault_of_files());
@@ -118,7 +135,7 @@ impl SynthSpec {
     }
 
     fn fault_of_files(&self) -> Option<String> {
-        let (groups, files) = (self.row_groups(), self.files as u64);
+        let (groups, files) = (self.row_groups(self.rows), self.files as u64);
         if files > groups.max(1) {
             return Some(format!(
                 "{} rows in row groups of {} make {groups} row groups, too few for {files} files, which are split between row \
@@ -126,20 +143,31 @@ impl SynthSpec {
                 self.rows, self.row_group_rows
             ));
         }
+        let groups = self.row_groups(self.numbers());
         (groups.div_ceil(files) > MAX_ROW_GROUPS).then(|| {
             format!(
                 "{} rows in row groups of {} make {groups} row groups, but a Parquet file holds at most {MAX_ROW_GROUPS}; \
                  choose at least {} files, or larger row groups",
-                self.rows,
+                self.numbers(),
                 self.row_group_rows,
                 groups.div_ceil(MAX_ROW_GROUPS)
             )
         })
     }
 
-    /// Row groups of all files.
-    pub(super) fn row_groups(&self) -> u64 {
-        self.rows.div_ceil(self.row_group_rows as u64)
+    /// Row groups of all files, for so many rows.
+    pub(super) fn row_groups(&self, rows: u64) -> u64 {
+        rows.div_ceil(self.row_group_rows as u64)
+    }
+
+    /// Customers who come each month after the first.
+    pub(super) fn comers(&self) -> u64 {
+        self.rows / 100 * COME + self.rows % 100 * COME / 100
+    }
+
+    /// All customers there ever were until this month.
+    pub(super) fn numbers(&self) -> u64 {
+        self.rows.saturating_add(self.comers().saturating_mul(self.month as u64 - 1))
     }
 }
 
@@ -167,6 +195,6 @@ pub struct SynthSummary {
     pub row_groups: u64,
     /// Size of the files.
     pub bytes: u64,
-    /// Customers in each segment.
+    /// Customers in each planted segment. From the second month on, the last is the one that split off.
     pub segment_rows: Vec<u64>,
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -222,4 +223,117 @@ fn output_is_as_readable_as_other_files() {
     assert_eq!(mode(&make(small(&folder.path().join("bank"))).files[0]), plain);
     make(SynthSpec { files: 2, ..small(&folder.path().join("banks")) });
     assert_eq!(mode(&folder.path().join("banks")), plain_folder);
+}
+
+/// Ids and planted segments of a bank in some month.
+fn month_of(spec: SynthSpec) -> (RecordBatch, BTreeMap<i64, i32>) {
+    let (table, _) = read(&make(spec).files);
+    let ids = table.column(0).as_primitive::<Int64Type>().values().to_vec();
+    assert!(ids.is_sorted_by(|a, b| a < b));
+    let truth = table.column_by_name(TRUTH_COLUMN).unwrap().as_primitive::<Int32Type>().values();
+    let by_id = ids.into_iter().zip(truth.iter().copied()).collect();
+    (table, by_id)
+}
+
+#[test]
+fn months_move_as_many_as_their_help_says() {
+    let folder = TempDir::new().unwrap();
+    let spec =
+        SynthSpec { rows: 40_000, features: 6, truth: true, seed: 5, ..SynthSpec::new(0, folder.path().join("b")) };
+    let months: Vec<BTreeMap<i64, i32>> =
+        (1..=3).map(|month| month_of(SynthSpec { month, ..spec.clone() }).1).collect();
+    let near = |n: usize, expected: f64, what: &str| {
+        assert!((n as f64 - expected).abs() < 5.0 * expected.sqrt(), "{what}: {n}, where {expected} are expected");
+    };
+    for (before, after) in months.iter().zip(&months[1..]) {
+        let left = before.keys().filter(|id| !after.contains_key(id)).count();
+        near(left, 0.02 * before.len() as f64, "left");
+        assert_eq!(after.keys().filter(|id| !before.contains_key(id)).count(), 1200, "come");
+    }
+    // From a planted segment of one month to that of the next: 4 % of the customers move on.
+    let flows = |before: &BTreeMap<i64, i32>, after: &BTreeMap<i64, i32>| {
+        let mut flows: BTreeMap<(i32, i32), usize> = BTreeMap::new();
+        let stayers = before.iter().filter_map(|(id, from)| Some((*from, *after.get(id)?)));
+        stayers.for_each(|pair| *flows.entry(pair).or_default() += 1);
+        flows
+    };
+    let first = flows(&months[0], &months[1]);
+    let from = |s: i32| first.iter().filter(|((from, _), _)| *from == s).map(|(_, n)| *n as f64).sum::<f64>();
+    // Segment 1 splits into 1 and 8, also for those who move there, and 7 merges into 6.
+    let to = |s: i32| first.keys().filter(|(from, _)| *from == s).map(|(_, to)| *to).collect::<Vec<_>>();
+    assert_eq!((to(0), to(1), to(2), to(6), to(7)), (vec![0, 1, 8], vec![1, 2, 8], vec![2, 3], vec![0, 6], vec![0, 6]));
+    near(first[&(0, 1)] + first[&(0, 8)], 0.04 * from(0), "moved from 0");
+    near(first[&(1, 2)], 0.04 * from(1), "moved from 1");
+    near(first[&(1, 8)], 0.48 * from(1), "split off");
+    near(first[&(2, 3)], 0.04 * from(2), "moved from 2");
+    near(first[&(7, 6)], 0.96 * from(7), "merged");
+    let second = flows(&months[1], &months[2]);
+    let moved: usize = second.iter().filter(|((from, to), _)| from != to).map(|(_, n)| *n).sum();
+    near(moved, 0.04 * second.values().sum::<usize>() as f64, "moved in month 3");
+    assert!(second.keys().all(|(from, to)| *from != 7 && *to != 7));
+    let from_the_new_one: Vec<i32> = second.keys().filter(|(from, _)| *from == 8).map(|(_, to)| *to).collect();
+    assert_eq!(from_the_new_one, [2, 8]);
+}
+
+#[test]
+fn a_later_month_is_the_same_bank() {
+    let folder = TempDir::new().unwrap();
+    let spec = SynthSpec { rows: 20_000, ..small(&folder.path().join("bank")) };
+    let later = |month: usize| SynthSpec { month, ..spec.clone() };
+    let (first, truth) = month_of(later(1));
+    let (second, next) = month_of(later(2));
+    assert_eq!(first.schema(), second.schema());
+    // Files, row groups and other segments change nothing.
+    let cut = SynthSpec { files: 3, row_group_rows: 999, out: folder.path().join("cut"), ..later(2) };
+    assert_eq!(month_of(cut).0, second);
+    let golden = "d57485159fc42a9f8786fa4d343d3b801beb65f021c297dd2430799eb90654f1";
+    assert_eq!(hash(&second), golden, "a month of the same seed must stay the same, on every platform");
+
+    // Of those who stay in one of segments 2 to 5, logins change little, and card spending rises by 41 %.
+    let stays = |id: &i64| truth.get(id) == next.get(id) && (2..=5).contains(&truth[id]);
+    let of = |table: &RecordBatch, name: &str| {
+        let ids = table.column(0).as_primitive::<Int64Type>().values();
+        let values = table.column_by_name(name).unwrap().as_primitive::<Float64Type>().values();
+        ids.iter().copied().zip(values.iter().copied()).filter(|(id, _)| stays(id)).collect::<BTreeMap<_, _>>()
+    };
+    let median_ratio = |name: &str| {
+        let (a, b) = (of(&first, name), of(&second, name));
+        let mut ratios: Vec<f64> = a.iter().filter(|(_, a)| **a > 100.0).map(|(id, a)| b[id] / a).collect();
+        ratios.sort_by(f64::total_cmp);
+        let at = |share: f64| ratios[(share * ratios.len() as f64) as usize];
+        (at(0.05), at(0.5), at(0.95))
+    };
+    let (low, middle, high) = median_ratio("current_balance");
+    assert!(low > 0.8 && (middle - 1.0).abs() < 0.02 && high < 1.25, "{low} {middle} {high}");
+    let (low, middle, high) = median_ratio("card_spend_90d");
+    assert!(low > 1.1 && (middle - 1.414).abs() < 0.05 && high < 1.8, "{low} {middle} {high}");
+}
+
+#[test]
+fn a_broken_column_is_empty() {
+    let folder = TempDir::new().unwrap();
+    for (name, column) in [("savings_balance", 4), ("1", 1)] {
+        let broken = SynthSpec { break_column: Some(name.into()), nulls: 0.0, ..small(&folder.path().join("bank")) };
+        let (table, _) = read(&make(broken).files);
+        let empty: Vec<usize> = (0..18).filter(|&c| table.column(c).null_count() > 0).collect();
+        assert_eq!((empty, table.column(column).null_count()), (vec![column], 5000));
+    }
+    let wrong = SynthSpec { break_column: Some("17".into()), month: 0, ..small(folder.path()) };
+    let message = wrong.check().unwrap_err().to_string();
+    assert!(message.contains("month is 0; it must be between 1 and 120"), "{message}");
+    assert!(
+        message.contains("break column is \"17\"; it must be the name of a feature, or a number from 1"),
+        "{message}"
+    );
+}
+
+#[test]
+fn months_of_small_banks() {
+    let folder = TempDir::new().unwrap();
+    for (rows, segments) in [(0, 8), (10, 1), (10, 3), (300, 4)] {
+        let spec = SynthSpec { segments, month: 120, ..SynthSpec::new(rows, folder.path().join("bank")) };
+        let summary = make(spec);
+        assert_eq!(summary.segment_rows.iter().sum::<u64>(), summary.rows, "{rows} {segments}");
+        assert_eq!(summary.segment_rows.len(), if segments < 4 { segments } else { segments + 1 });
+    }
 }

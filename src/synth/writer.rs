@@ -34,8 +34,8 @@ struct EncodedGroup {
 
 /// Makes the bank of a checked spec.
 pub(super) fn write(spec: &SynthSpec, watch: Watch<'_>) -> Result<SynthSummary> {
-    watch.stage(Stage::Write, spec.rows, "rows", || {
-        let job = Job::new(spec, watch)?;
+    let job = Job::new(spec, watch)?;
+    watch.stage(Stage::Write, job.bank.rows(), "rows", || {
         let table = PartedTable::new(&spec.out, spec.files)?;
         let summary = job.run(&table)?;
         watch.check()?;
@@ -77,7 +77,7 @@ impl<'a> Job<'a> {
     fn make_row_groups(&self, sender: &SyncSender<Vec<EncodedGroup>>) -> Result<()> {
         let wanted = COLUMNS_A_THREAD * rayon::current_num_threads();
         let batch = wanted.div_ceil(self.bank.schema().fields().len()) as u64;
-        let groups = self.spec.row_groups();
+        let groups = self.spec.row_groups(self.bank.rows());
         for first in (0..groups).step_by(batch as usize) {
             self.watch.check()?;
             let made = self.make_batch(first..groups.min(first + batch))?;
@@ -91,7 +91,7 @@ impl<'a> Job<'a> {
 
     fn make_batch(&self, groups: Range<u64>) -> Result<Vec<EncodedGroup>> {
         let size = self.spec.row_group_rows as u64;
-        let rows = groups.clone().map(|group| group * size..self.spec.rows.min((group + 1) * size));
+        let rows = groups.clone().map(|group| group * size..self.bank.rows().min((group + 1) * size));
         let customers: Vec<Customers> = rows.map(|rows| self.bank.customers(rows)).collect();
         let mut tasks = Vec::new();
         for customers in &customers {
@@ -109,7 +109,7 @@ impl<'a> Job<'a> {
         let group = |customers: &Customers| EncodedGroup {
             rows: customers.segments.len() as u64,
             columns: encoded.by_ref().take(columns).collect(),
-            segment_rows: count(&customers.segments, self.spec.segments),
+            segment_rows: count(&customers.segments, self.bank.segments()),
         };
         Ok(customers.iter().map(group).collect())
     }
@@ -129,14 +129,14 @@ impl<'a> Job<'a> {
 
     fn write_files(&self, table: &PartedTable, receiver: &Receiver<Vec<EncodedGroup>>) -> Result<SynthSummary> {
         let mut row_groups = receiver.iter().flatten();
-        let (groups, files) = (self.spec.row_groups(), self.spec.files as u64);
+        let (groups, files) = (self.spec.row_groups(self.bank.rows()), self.spec.files as u64);
         let mut summary = SynthSummary {
             files: table.paths(),
-            rows: self.spec.rows,
+            rows: self.bank.rows(),
             columns: self.bank.schema().fields().len(),
             row_groups: groups,
             bytes: 0,
-            segment_rows: vec![0; self.spec.segments],
+            segment_rows: vec![0; self.bank.segments()],
         };
         for (part, path) in summary.files.iter().enumerate() {
             let in_file = groups * (part as u64 + 1) / files - groups * part as u64 / files;

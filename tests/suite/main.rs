@@ -39,6 +39,7 @@ mod golden;
 mod harness;
 mod history;
 mod hostile;
+mod identity;
 mod join;
 mod models;
 mod privacy;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "faults")]
         faults::tests(),
         features::tests(),
+        identity::tests(),
         join::tests(),
         publication::tests(),
         #[cfg(feature = "cloud")]
