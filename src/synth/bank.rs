@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Int64Type, Sc
 use rayon::prelude::*;
 
 use super::columns::{BankColumn, BankType, Distribution, column, find};
-use super::month::Month;
+use super::month::LaterMonth;
 use super::random::{Stream, exp2};
 use super::segments::{FACTORS, Segments, WITHIN};
 use super::spec::SynthSpec;
@@ -39,7 +39,7 @@ pub(super) struct Bank {
     seed: u64,
     segments: Segments,
     /// None: the first month.
-    month: Option<Month>,
+    month: Option<LaterMonth>,
     rows: u64,
     factors: [Stream; FACTORS],
     columns: Vec<BankColumn>,
@@ -75,11 +75,11 @@ impl Bank {
         if spec.truth {
             fields.push(Field::new(TRUTH_COLUMN, DataType::Int32, false));
         }
-        let month = (spec.month > 1).then(|| Month::new(spec));
+        let month = (spec.month > 1).then(|| LaterMonth::new(spec));
         Bank {
             seed: spec.seed,
             segments: Segments::new(spec.segments, spec.seed),
-            rows: month.as_ref().map_or(spec.rows, Month::rows),
+            rows: month.as_ref().map_or(spec.rows, LaterMonth::rows),
             month,
             factors: std::array::from_fn(|i| Stream::new(spec.seed, b"fact", i as u64)),
             columns,
@@ -100,7 +100,7 @@ impl Bank {
 
     /// Planted segments, also those that nobody is in any more.
     pub(super) fn segments(&self) -> usize {
-        self.month.as_ref().map_or(self.segments.means().len(), Month::segments)
+        self.month.as_ref().map_or(self.segments.means().len(), LaterMonth::segments)
     }
 
     /// Draws segments and factors.

@@ -40,7 +40,7 @@ const BLOCK: u64 = 1 << 16;
 
 /// A month after the first.
 #[derive(Debug)]
-pub(super) struct Month {
+pub(super) struct LaterMonth {
     seed: u64,
     /// Months since the first.
     months: u64,
@@ -56,12 +56,12 @@ pub(super) struct Month {
     before: Vec<u64>,
 }
 
-impl Month {
+impl LaterMonth {
     pub(super) fn new(spec: &SynthSpec) -> Self {
         let draw = |month: usize| {
             (Stream::new(spec.seed, b"left", month as u64), Stream::new(spec.seed, b"move", month as u64))
         };
-        let mut month = Month {
+        let mut month = LaterMonth {
             seed: spec.seed,
             months: spec.month as u64 - 1,
             first: spec.rows,
