@@ -176,6 +176,15 @@ pub(super) enum HistoryVerb {
     /// Compare all files with their hashes, and check log and pointer
     #[command(after_help = EXIT_CODES)]
     Verify(VersionArgs),
+    /// Print gates for the job file: mean and three standard deviations of past versions
+    #[command(after_help = EXIT_CODES)]
+    SuggestGates(SuggestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SuggestArgs {
+    /// Folder of the history
+    pub(super) history: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

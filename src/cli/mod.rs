@@ -55,7 +55,7 @@ pub(crate) fn main() -> ExitCode {
     // The panic hook has already printed the panic; a fault of this program exits with code 1.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(arguments)));
     match outcome.unwrap_or_else(|_| Err(Error::Internal("it panicked, see above".into()))) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             if as_json && error.retryable() {
                 tracing::error!(retryable = true, "{error}");
@@ -71,7 +71,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<()> {
+fn run(arguments: Arguments) -> Result<ExitCode> {
     let console = Console {
         observer: observer(&arguments),
         stop: Arc::new(AtomicBool::new(false)),
@@ -88,7 +88,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.verb {
         Verb::Synth(args) => commands::synth(args, &console),
         Verb::Fit(args) => commands::fit(*args, &console),
-        Verb::Run(request) => run::run(&request, &console),
+        Verb::Run(request) => return run::run(&request, &console),
         Verb::Assign(request) => commands::assign(*request, &console),
         Verb::Profile(request) => commands::profile(*request, &console),
         Verb::Plan(args) => commands::plan(*args, &console),
@@ -103,7 +103,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Job(JobVerb::Schema) => recipe::schema(&JobFile::schema()),
         Verb::History(verb) => on_history(&verb, &console),
         Verb::Doctor(args) => commands::doctor(&args),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn on_history(verb: &HistoryVerb, console: &Console) -> Result<()> {
@@ -115,6 +116,7 @@ fn on_history(verb: &HistoryVerb, console: &Console) -> Result<()> {
         HistoryVerb::Rollback(args) => history::rollback(args, console),
         HistoryVerb::Gc(args) => history::gc(args, console),
         HistoryVerb::Verify(args) => history::verify(args, console),
+        HistoryVerb::SuggestGates(args) => run::suggest(args),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `run` and `job init`.
 
+use std::process::ExitCode;
+
 use comfy_table::Table;
 use hyades::Result;
 use hyades::gates::GateSeverity;
@@ -7,17 +9,17 @@ use hyades::output::publish_text;
 use hyades::resegment::{self, RunOutcome, RunReport, RunRequest, RunVerdict, SegmentReport, job_template};
 use hyades::text::{percent, thousands};
 
-use super::args::JobInitArgs;
+use super::args::{JobInitArgs, SuggestArgs};
 use super::console::Console;
 use super::report;
 
-pub(super) fn run(request: &RunRequest, console: &Console) -> Result<()> {
+pub(super) fn run(request: &RunRequest, console: &Console) -> Result<ExitCode> {
     let outcome = resegment::run(request, console.observer.as_ref(), &console.stop)?;
     if let Some(plan) = &outcome.plan {
         for line in plan {
             say!("{line}")?;
         }
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(report) = outcome.report.as_ref().filter(|_| !console.quiet) {
         say!("{}", segments(report))?;
@@ -27,7 +29,13 @@ pub(super) fn run(request: &RunRequest, console: &Console) -> Result<()> {
         say!("{}", closing(&outcome))?;
     }
     say!("{}", outcome.line()?)?;
-    outcome.checked()
+    outcome.checked()?;
+    let code = request.nothing_new.filter(|_| outcome.verdict == RunVerdict::NothingNew);
+    Ok(code.map_or(ExitCode::SUCCESS, ExitCode::from))
+}
+
+pub(super) fn suggest(args: &SuggestArgs) -> Result<()> {
+    say!("{}", resegment::suggest_gates(&args.history)?.to_toml().trim_end())
 }
 
 /// The segments, with what became of each.
@@ -136,7 +144,7 @@ fn closing(outcome: &RunOutcome) -> String {
         RunVerdict::Published => format!("version {version} is published"),
         RunVerdict::Refused => format!("version {version} is refused"),
         RunVerdict::Waits => format!("version {version} waits for approval"),
-        RunVerdict::Planned => String::new(),
+        RunVerdict::Planned | RunVerdict::NothingNew => String::new(),
     }
 }
 

@@ -16,7 +16,9 @@ mod matching;
 mod movers;
 mod report;
 mod request;
+mod source_key;
 mod stage;
+mod suggested;
 mod template;
 mod tenure;
 mod version;
@@ -26,11 +28,13 @@ use std::time::SystemTime;
 
 pub use self::report::{MigrationReport, RunReport, RunVerdict, SegmentReport};
 pub use self::request::{RunOutcome, RunRequest};
+pub use self::suggested::suggest_gates;
 pub use self::template::job_template;
 
 use self::base::BaseVersion;
 use self::context::MonthlyJob;
 use self::judged::{JudgedMonth, judged};
+use self::source_key::RunKey;
 use self::stage::Staging;
 use crate::check::{CheckRequest, check};
 use crate::error::{Error, Result};
@@ -79,6 +83,14 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     let Some(history) = history.filter(|_| !request.dry_run) else {
         return plan(file, &month, mode, base.as_ref(), watch);
     };
+    let key = RunKey::new(&file.fit(&month)?, file.refit.mode.unwrap_or_default())?;
+    if let Some(base) = base.as_ref().filter(|_| request.nothing_new.is_some())
+        && source_key::nothing_new(&file.fit(&month)?, &key, base, watch)?
+    {
+        let (version, blake3) = (Some(base.pointer.version), Some(base.pointer.blake3.clone()));
+        let outcome = RunOutcome { version, blake3, ..RunOutcome::without_report(file, RunVerdict::NothingNew) };
+        return Ok(outcome);
+    }
     let candidate = history.claim()?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     let month = month.of_run(candidate.number());
@@ -89,7 +101,7 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     let report = RunReport::new(&job, &staged, &matched, base.as_ref());
     let JudgedMonth { drift, measures, gates } = judged(&job, &staged, &matched, base.as_ref(), &report);
     let report = report.judged(drift, measures, gates);
-    version::write(&job, &staged, (&matched, &report), base.as_ref(), (&candidate.folder(), started))?;
+    version::write(&job, &staged, (&matched, &report), base.as_ref(), (&candidate.folder(), started, &key))?;
     drop(staged);
     staging.remove();
     let facts = VersionFacts {
@@ -107,9 +119,8 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     Ok(RunOutcome {
         version: Some(sealed.version),
         blake3: Some(sealed.blake3),
-        verdict,
         report: Some(report),
-        plan: None,
+        ..RunOutcome::without_report(file, verdict)
     })
 }
 
@@ -191,7 +202,6 @@ fn plan(
     ];
     lines.extend(source.files().iter().map(|file| format!("input {}", file.path.display())));
     lines.extend(plan.summary());
-    let outcome =
-        RunOutcome { version: None, blake3: None, verdict: RunVerdict::Planned, report: None, plan: Some(lines) };
+    let outcome = RunOutcome { plan: Some(lines), ..RunOutcome::without_report(file, RunVerdict::Planned) };
     Ok(outcome)
 }

@@ -28,6 +28,8 @@ pub enum RunVerdict {
     Waits,
     /// Nothing was written: a dry run.
     Planned,
+    /// Nothing was written: the current version is of the same data, options and program.
+    NothingNew,
 }
 
 /// What a run found.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::report::{RunReport, RunVerdict};
 use crate::error::{Error, Result};
+use crate::job::JobFile;
 
 /// Which job to run, and for which month.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +25,10 @@ pub struct RunRequest {
     /// Allow a day before that of the current version
     #[cfg_attr(feature = "cli", arg(long))]
     pub backfill: bool,
+    /// Exit with CODE, and write nothing, if content of the inputs, options and program are
+    /// those of the current version; 99 makes Airflow skip what follows
+    #[cfg_attr(feature = "cli", arg(long, value_name = "CODE"))]
+    pub nothing_new: Option<u8>,
     /// Start again if another run publishes meanwhile
     #[cfg_attr(feature = "cli", arg(long))]
     pub retry: bool,
@@ -32,6 +37,8 @@ pub struct RunRequest {
 /// What a run came to.
 #[derive(Debug, Clone)]
 pub struct RunOutcome {
+    /// The folder of the versions.
+    pub history: PathBuf,
     /// The number of the version; None if nothing was written.
     pub version: Option<u64>,
     /// The hash of the version.
@@ -59,6 +66,18 @@ struct LastLine<'a> {
 }
 
 impl RunOutcome {
+    /// Of a job, without what a run finds.
+    pub(super) fn without_report(job: &JobFile, verdict: RunVerdict) -> Self {
+        RunOutcome {
+            history: job.history().to_path_buf(),
+            version: None,
+            blake3: None,
+            verdict,
+            report: None,
+            plan: None,
+        }
+    }
+
     /// The outcome as one line of JSON.
     ///
     /// # Errors
@@ -85,20 +104,20 @@ impl RunOutcome {
     /// # Errors
     /// [`Error::Approval`] for a version that waits for one, [`Error::Limit`] for one that a gate refuses.
     pub fn checked(&self) -> Result<()> {
-        match (self.verdict, self.version, &self.blake3) {
-            (RunVerdict::Waits, Some(version), Some(blake3)) => Err(Error::approval(format!(
-                "version {version} waits for approval: hyades history approve HISTORY {version} --hash {} --by WHO \
-                 --note WHY",
-                &blake3[..12.min(blake3.len())]
-            ))),
-            (RunVerdict::Refused, Some(version), Some(blake3)) => {
+        let (Some(version), Some(blake3)) = (self.version, &self.blake3) else { return Ok(()) };
+        let history = self.history.display();
+        let approve = format!(
+            "hyades history approve {history} {version} --hash {} --by WHO --note WHY",
+            &blake3[..12.min(blake3.len())]
+        );
+        match self.verdict {
+            RunVerdict::Waits => Err(Error::approval(format!("version {version} waits for approval: {approve}"))),
+            RunVerdict::Refused => {
                 let why = self.report.as_ref().map_or_else(Vec::new, RunReport::refusals);
                 Err(Error::limit(format!(
-                    "version {version} is refused, and is not published:\n  {}\nlook at it with hyades history show HISTORY \
-                     {version}; to publish it all the same: hyades history approve HISTORY {version} --hash {} --by WHO \
-                     --note WHY",
-                    why.join("\n  "),
-                    &blake3[..12.min(blake3.len())]
+                    "version {version} is refused, and is not published:\n  {}\nlook at it: hyades history show {history} \
+                     {version}\npublish it all the same: {approve}",
+                    why.join("\n  ")
                 )))
             }
             _ => Ok(()),

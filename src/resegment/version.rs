@@ -10,6 +10,7 @@ use super::context::{DRIFT, IDENTITY, MonthlyJob, NAMES, REPORT, RUN_RECORD, tex
 use super::matching::{MatchedMonth, id_column};
 use super::movers::Movers;
 use super::report::RunReport;
+use super::source_key::RunKey;
 use super::stage::StagedMonth;
 use super::tenure;
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ pub(super) fn write(
     staged: &StagedMonth,
     (matched, report): (&MatchedMonth, &RunReport),
     base: Option<&BaseVersion>,
-    (folder, started): (&Path, SystemTime),
+    (folder, started, key): (&Path, SystemTime, &RunKey),
 ) -> Result<()> {
     let publication = Publication::new(folder, "run", &[])?;
     let id = id_column(staged, &staged.model).and_then(|name| staged.labels.position(&name));
@@ -56,6 +57,7 @@ pub(super) fn write(
     }
     let manifest = text_of(&staged.output.join(MANIFEST))?;
     let (manifest, mut run) = divided(&manifest, &publication)?;
+    run.insert("key_blake3".into(), key.hex().into());
     run.insert("started".into(), timestamp(started).into());
     run.insert("ended".into(), timestamp(SystemTime::now()).into());
     publication.text(MANIFEST, &indented(&manifest)?)?;

@@ -153,6 +153,15 @@ impl FitRequest {
         reads.paths().into_iter().map(|path| path.clone()).chain(self.config.clone()).collect()
     }
 
+    /// The files that steer it.
+    pub(crate) fn documents(&self) -> Vec<PathBuf> {
+        let mut steers = self.clone();
+        let FitRequest { columns, preparation, division, clustering, .. } = &mut steers;
+        let recipe = preparation.path_mut().into_iter().chain(clustering.path_mut());
+        let all = recipe.chain(&mut columns.protected_words).chain(&mut division.rules);
+        all.map(|path| path.clone()).collect()
+    }
+
     /// The request with every default filled in.
     ///
     /// # Errors

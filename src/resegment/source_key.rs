@@ -1,0 +1,128 @@
+//! Whether there is anything new: the content of the inputs, the options and the program.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::base::BaseVersion;
+use super::context::{RUN_RECORD, damaged, text_of};
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::input::{ColumnReader, Source, SourceFile};
+use crate::job::{FitRequest, RefitMode, inputs};
+use crate::output::MANIFEST;
+
+/// The hash of everything that decides about a run, except for the content of its inputs and the version before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RunKey(String);
+
+/// What a manifest says of its inputs.
+#[derive(Deserialize)]
+struct RecordedManifest {
+    inputs: RecordedInputs,
+}
+
+#[derive(Deserialize)]
+struct RecordedInputs {
+    files: Vec<RecordedFile>,
+}
+
+#[derive(Deserialize)]
+struct RecordedFile {
+    bytes: u64,
+    footer_blake3: String,
+    content: Option<RecordedContent>,
+}
+
+#[derive(Deserialize)]
+struct RecordedContent {
+    blake3: String,
+    columns: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RecordedRun {
+    #[serde(default)]
+    key_blake3: Option<String>,
+}
+
+impl RunKey {
+    /// Of a fit as a job requests it. Where the data lie, where and on what it runs do not count.
+    ///
+    /// # Errors
+    /// A file of rules or a recipe that cannot be read.
+    pub(super) fn new(fit: &FitRequest, mode: RefitMode) -> Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        let as_json = |value: Result<Vec<u8>, serde_json::Error>| value.map_err(|e| Error::Internal(e.to_string()));
+        add(env!("CARGO_PKG_VERSION").as_bytes());
+        add(option_env!("HYADES_COMMIT").unwrap_or_default().as_bytes());
+        add(&as_json(serde_json::to_vec(&(mode, &fit.columns, &fit.clustering, &fit.input.csv)))?);
+        let mut output = fit.output.clone();
+        (output.out, output.json) = (None, None);
+        add(&as_json(serde_json::to_vec(&output))?);
+        // The recipe may have numbers that JSON cannot write, so its text counts, as that of the rules.
+        add(format!("{:?}", fit.preparation).as_bytes());
+        for path in fit.documents() {
+            add(&std::fs::read(&path).map_err(|e| Error::io("read", &path, &e))?);
+        }
+        Ok(RunKey(hasher.finalize().to_hex().to_string()))
+    }
+
+    pub(super) fn hex(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether the inputs have the same content as those of the base version, and everything else is the same too. Values
+/// are read only if sizes and footers agree.
+///
+/// # Errors
+/// Inputs that cannot be read, or a damaged record of the base version.
+pub(super) fn nothing_new(fit: &FitRequest, key: &RunKey, base: &BaseVersion, watch: Watch<'_>) -> Result<bool> {
+    let run: RecordedRun = record(&base.folder.join(RUN_RECORD))?;
+    if run.key_blake3.as_deref() != Some(key.hex()) {
+        return Ok(false);
+    }
+    let RecordedManifest { inputs: RecordedInputs { files: known } } = record(&base.folder.join(MANIFEST))?;
+    let source = inputs::open(&fit.input, fit.columns.id.as_deref(), (&fit.resources, None), watch.quiet())?;
+    let files: Vec<&SourceFile> = source.files().iter().chain(source.joined_files()).collect();
+    let same_footer = |(file, known): (&&SourceFile, &RecordedFile)| {
+        file.size() == known.bytes && file.footer_hash() == known.footer_blake3
+    };
+    if files.len() != known.len() || source.joined_files().count() > 0 || !files.iter().zip(&known).all(same_footer) {
+        return Ok(false);
+    }
+    read(&source, &known, watch)?;
+    let same_content = |(file, known): (&&SourceFile, &RecordedFile)| {
+        let content = file.content().map(|content| content.blake3);
+        content.is_some() && content.as_deref() == known.content.as_ref().map(|known| known.blake3.as_str())
+    };
+    Ok(files.iter().zip(&known).all(same_content))
+}
+
+fn record<T: serde::de::DeserializeOwned>(path: &PathBuf) -> Result<T> {
+    serde_json::from_str(&text_of(path)?).map_err(|e| damaged(Path::new(path), &e.to_string()))
+}
+
+/// Reads the columns that the base version read.
+fn read(source: &Source, known: &[RecordedFile], watch: Watch<'_>) -> Result<()> {
+    let mut columns: Vec<usize> = Vec::new();
+    let names = known.iter().filter_map(|file| file.content.as_ref()).flat_map(|content| &content.columns);
+    for at in names.filter_map(|name| source.position(name)) {
+        if !columns.contains(&at) {
+            columns.push(at);
+        }
+    }
+    for &group in source.row_groups() {
+        for &column in &columns {
+            watch.check()?;
+            let mut reader = ColumnReader::open(source, group, column)?;
+            while reader.next_array()?.is_some() {}
+        }
+    }
+    Ok(())
+}
