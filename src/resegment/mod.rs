@@ -70,12 +70,13 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     let watch = Watch::new(observer, stop);
     let started = SystemTime::now();
     let as_of = request.as_of.clone().unwrap_or_else(|| timestamp(started)[..10].to_owned());
-    let month = Month::new(&as_of, 0)?;
+    let month = Month::new(&as_of, 1)?;
     let history = match request.dry_run && !file.history().exists() {
         true => None,
         false => Some(History::open_or_create(file.history())?),
     };
     let base = history.as_ref().map(BaseVersion::current).transpose()?.flatten();
+    let month = month.of_run(next_number(history.as_ref())?);
     vet_month(base.as_ref(), &month, request.backfill)?;
     vet_input(&file.fit(&month)?, watch)?;
     expect(file, &month, observer, stop)?;
@@ -95,7 +96,7 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     history.notices().into_iter().for_each(|line| watch.warn(line));
     let month = month.of_run(candidate.number());
     let job = MonthlyJob { file, fit: file.fit(&month)?, month, mode, observer, stop };
-    let staging = Staging::new(history.path(), candidate.number(), candidate.swept())?;
+    let staging = Staging::new(&history, candidate.number())?;
     let staged = staging.fill(&job, base.as_ref())?;
     let matched = matching::matched(&job, &staged, base.as_ref())?;
     let report = RunReport::new(&job, &staged, &matched, base.as_ref());
@@ -122,6 +123,12 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
         report: Some(report),
         ..RunOutcome::without_report(file, verdict)
     })
+}
+
+/// The number that the next version will have, unless another run takes it meanwhile.
+fn next_number(history: Option<&History>) -> Result<u64> {
+    let records = history.map(History::versions).transpose()?.unwrap_or_default();
+    Ok(records.last().map_or(1, |record| record.version + 1))
 }
 
 /// Publishes a version, refuses it, or lets it wait.

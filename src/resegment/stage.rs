@@ -1,6 +1,7 @@
 //! The month is labelled in a folder beside the versions: by the new model, and, unless that is the old one, by the old
 //! model too.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use super::base::BaseVersion;
@@ -8,10 +9,14 @@ use super::context::MonthlyJob;
 use crate::drift::DriftReport;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Of;
+use crate::history::{History, VersionState};
 use crate::input::Source;
 use crate::job::{self, AssignColumns, AssignRequest, Base, FitRequest, OutputOptions, PartRefit, RefitMode};
 use crate::model::Model;
 use crate::output::LABELS;
+
+/// How the names of these folders begin; the number of the version follows.
+const PREFIX: &str = ".staging-";
 
 /// A folder for what a version is made of.
 pub(super) struct Staging {
@@ -37,13 +42,10 @@ pub(super) struct StagedMonth {
 }
 
 impl Staging {
-    /// The folder of version `number`; those of versions that were `swept` are removed.
-    pub(super) fn new(history: &Path, number: u64, swept: &[u64]) -> Result<Self> {
-        let at = |number: u64| history.join(format!(".staging-{number:06}"));
-        for &number in swept {
-            Staging { folder: at(number) }.remove();
-        }
-        let folder = at(number);
+    /// The folder of version `number`, which was claimed. Those that runs left behind are removed.
+    pub(super) fn new(history: &History, number: u64) -> Result<Self> {
+        sweep(history)?;
+        let folder = history.path().join(format!("{PREFIX}{number:06}"));
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
         Ok(Staging { folder })
     }
@@ -100,6 +102,26 @@ impl Drop for Staging {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// Removes the folders of versions that no run is making. A run has its version in the log before it has a folder, so
+/// folders are listed before the log is read.
+fn sweep(history: &History) -> Result<()> {
+    let root = history.path();
+    let entries = std::fs::read_dir(root).map_err(|e| Error::io("read the folder", root, &e))?;
+    let number = |entry: &DirEntry| entry.file_name().to_str()?.strip_prefix(PREFIX)?.parse::<u64>().ok();
+    let found: Vec<(u64, PathBuf)> =
+        entries.flatten().filter_map(|entry| Some((number(&entry)?, entry.path()))).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let records = history.versions()?;
+    let is_made =
+        |number: u64| records.iter().any(|record| record.version == number && record.state == VersionState::Unfinished);
+    for (_, folder) in found.into_iter().filter(|(number, _)| !is_made(*number)) {
+        Staging { folder }.remove();
+    }
+    Ok(())
 }
 
 /// The options of an output in one file, whatever the version's layout will be.

@@ -131,7 +131,7 @@ fn divided(manifest: &str, publication: &Publication) -> Result<(Value, Map<Stri
             run.insert("fetched".into(), fetched);
         }
         let mut files = publication.names();
-        files.extend([MANIFEST, RUN_RECORD].map(str::to_owned));
+        files.push(RUN_RECORD.to_owned());
         files.sort();
         all.insert("files".into(), json!(files));
     }

@@ -18,6 +18,7 @@ mod cloud;
 mod columns;
 mod command;
 mod conditions;
+mod crashes;
 mod csv;
 #[cfg(feature = "delta")]
 mod delta;
@@ -42,6 +43,7 @@ mod hostile;
 mod identity;
 mod join;
 mod models;
+mod monthly;
 mod privacy;
 mod profile;
 mod publication;
@@ -86,6 +88,9 @@ fn main() -> ExitCode {
         #[cfg(feature = "cloud")]
         cloud::tests(),
         models::tests(),
+        monthly::tests(),
+        monthly::with_gpu(),
+        crashes::tests(),
         privacy::tests(),
         recipe::tests(),
         request::tests(),
