@@ -102,6 +102,13 @@ impl History {
         Err(Error::usage(text).of_file(self.path()))
     }
 
+    /// What the log says about a version whose files are those that were sealed.
+    pub(crate) fn vet_files(&self, version: u64) -> Result<VersionRecord> {
+        let record = self.vet(version)?;
+        self.vet_contents(&record)?;
+        Ok(record)
+    }
+
     /// The hash of a version's files, if they are those that were sealed.
     pub(super) fn vet_contents(&self, record: &VersionRecord) -> Result<String> {
         let folder = self.folder(record.version);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::context::{IDENTITY, damaged, text_of};
 use crate::error::Result;
-use crate::history::{History, Pointer};
+use crate::history::{History, Pointer, VersionFacts, VersionRecord};
 use crate::identity::Identities;
 use crate::input::Source;
 use crate::job::Month;
@@ -26,20 +26,18 @@ impl BaseVersion {
     /// The current version; None before the first publication.
     ///
     /// # Errors
-    /// Files of it that are missing or damaged.
+    /// Files of it that are missing, damaged, or not what was sealed.
     pub(super) fn current(history: &History) -> Result<Option<Self>> {
-        let records = history.versions()?;
         history.read_current(|pointer, folder| {
+            let VersionRecord { facts, .. } = history.vet_files(pointer.version)?;
             let model = Model::load(&folder.join("model.json"))?;
             let path = folder.join(IDENTITY);
             let identities = Identities::from_json(&text_of(&path)?)?;
             if identities.segments.len() != model.segments() {
                 return Err(damaged(&path, "it names another number of segments than the model has"));
             }
-            let record = records.iter().find(|record| record.version == pointer.version);
-            let as_of = record.and_then(|record| record.facts.as_of.clone());
-            let customers = record.map_or(model.provenance.rows, |record| record.facts.customers);
             let (pointer, folder) = (pointer.clone(), folder.to_path_buf());
+            let VersionFacts { as_of, customers, .. } = facts;
             Ok(BaseVersion { pointer, folder, model, identities, customers, as_of })
         })
     }

@@ -5,7 +5,7 @@ use super::context::MonthlyJob;
 use super::matching::MatchedMonth;
 use super::report::{MigrationReport, RunReport, SegmentReport};
 use super::stage::StagedMonth;
-use crate::drift::{DriftReport, SegmentPair, compare};
+use crate::drift::{DriftReport, FeatureDrift, SegmentPair, compare};
 use crate::gates::{FeatureMeasures, GateResult, Measures, SegmentMeasures, judge};
 use crate::migration::Flow;
 
@@ -37,7 +37,7 @@ pub(super) fn judged(
         unmatched: base.map(|_| matched.identities.unmatched()),
         relabelled: migration.map(|migration| migration.relabelled as f64 / rows.max(1) as f64),
         segments: of_segments(segments, migration, base),
-        features: drift.as_ref().map_or_else(Vec::new, of_features),
+        features: drift.as_ref().map_or_else(Vec::new, |drift| of_features(drift, staged.drift.as_ref())),
     };
     let gates = judge(&job.file.gates, &measures);
     JudgedMonth { drift, measures, gates }
@@ -100,13 +100,25 @@ fn of_segments(
     segments.iter().map(of_one).collect()
 }
 
-fn of_features(drift: &DriftReport) -> Vec<FeatureMeasures> {
-    let of_one = |feature: &crate::drift::FeatureDrift| FeatureMeasures {
+/// Columns that were features and are none any more are measured as the old model found them. Those that it could not
+/// read are missing in all rows.
+fn of_features(drift: &DriftReport, by_old_model: Option<&DriftReport>) -> Vec<FeatureMeasures> {
+    let of_one = |feature: &FeatureDrift| FeatureMeasures {
         name: feature.name.clone(),
         psi: Some(feature.figures.psi),
         w1: feature.distance,
         missing: Some(feature.missing.now),
         missing_before: Some(feature.missing.reference),
     };
-    drift.features.iter().map(of_one).collect()
+    let of_lost = |name: &String| {
+        let found = by_old_model.and_then(|drift| drift.features.iter().find(|feature| feature.name == *name));
+        found.map(of_one).unwrap_or_else(|| FeatureMeasures {
+            name: name.clone(),
+            psi: None,
+            w1: None,
+            missing: Some(1.0),
+            missing_before: Some(0.0),
+        })
+    };
+    drift.features.iter().map(of_one).chain(drift.not_compared.iter().map(of_lost)).collect()
 }

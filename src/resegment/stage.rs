@@ -75,19 +75,21 @@ impl Staging {
             None => Model::load(&output.join("model.json"))?,
         };
         let by_old_model = base.filter(|_| !same_model).map(|base| self.by_old_model(job, base)).transpose()?.flatten();
+        let (by_old_model, of_old_model) = by_old_model.unzip();
+        let drift = drift.or(of_old_model.flatten());
         let labels = Source::open(&[output.join(LABELS)])?;
         Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, drift })
     }
 
-    /// The labels by the old model; None if the data lack columns that it needs.
-    fn by_old_model(&self, job: &MonthlyJob<'_>, base: &BaseVersion) -> Result<Option<Source>> {
+    /// The labels by the old model, and what changed in its columns; None if the data lack columns that it needs.
+    fn by_old_model(&self, job: &MonthlyJob<'_>, base: &BaseVersion) -> Result<Option<(Source, Option<DriftReport>)>> {
         let output = self.folder.join("old");
         let mut request = assignment(job, base, &output);
         request.output = OutputOptions { out: Some(output.clone()), no_profile: true, ..OutputOptions::default() };
         // What is missing was judged when the month was fitted.
         request.columns.max_missing = Some(1.0);
         match job::assign(&request, &Of::new(job.watch(), "the old model"), job.stop) {
-            Ok(_) => Source::open(&[output.join(LABELS)]).map(Some),
+            Ok(outcome) => Ok(Some((Source::open(&[output.join(LABELS)])?, outcome.drift))),
             Err(e) if e.kind() == ErrorKind::Column || e.kind() == ErrorKind::Model => {
                 job.watch()
                     .warn(format!("the old model cannot label this month, so segments are matched by customers: {e}"));

@@ -383,6 +383,12 @@ fn what_gates_refuse() {
     let ran = branch.run("2026-10-31", &[]);
     assert!([Some(3), Some(6)].contains(&ran.code), "{ran:?}");
     assert_eq!((branch.current(), states(&branch)[1].as_str()), (pointer, "refused"));
+    // A new fit would do without it, and is refused for that.
+    let job = std::fs::read_to_string(branch.w.path("job.toml")).expect("a job");
+    std::fs::write(branch.w.path("job.toml"), job.clone() + "[refit]\nmode = \"fresh\"\n").expect("a job");
+    let ran = branch.run("2026-10-31", &[]);
+    ran.is_refused(6, &["missing_rise: \"y\""]);
+    std::fs::write(branch.w.path("job.toml"), job).expect("a job");
     // Somebody looked at it.
     approve(&branch, 2).succeeds();
     assert_eq!(branch.current()["version"], 2);
@@ -398,7 +404,10 @@ fn versions_that_wait_for_approval() {
     let text = std::fs::read_to_string(&path).expect("a job");
     std::fs::write(&path, text.replace("[job]\n", "[job]\napproval = \"required\"\n")).expect("a job");
     let ran = branch.run("2026-09-30", &[]);
-    ran.is_refused(7, &["version 1 waits for approval: hyades history approve HISTORY 1 --hash "]);
+    ran.is_refused(
+        7,
+        &[&format!("version 1 waits for approval: hyades history approve {} 1 --hash ", branch.history())],
+    );
     assert_eq!(last_line(&ran)["verdict"], "waits");
     assert!(!branch.w.path("history/current.json").exists());
     approve(&branch, 1).succeeds();
@@ -688,5 +697,12 @@ fn what_points_nowhere() {
     std::fs::write(&path, pointer.replace("\"format\":1", "\"format\":9")).expect("a pointer");
     branch.run("2026-10-31", &[]).is_refused(2, &["its format is 9", "use a newer hyades"]);
     std::fs::write(&path, &pointer).expect("a pointer");
+    // A file edited by hand is named, and a version is not made from a model that was changed.
+    let identity = branch.version(1).join("identity.json");
+    let text = std::fs::read_to_string(&identity).expect("identities");
+    std::fs::write(&identity, text.replace("\"segment_id\": 3", "\"segment_id\": 2")).expect("edited");
+    branch
+        .run("2026-10-31", &[])
+        .is_refused(3, &["identity.json was changed after version 1 was sealed; restore it from a backup"]);
     assert_eq!(branch.current()["version"], 1);
 }
