@@ -30,6 +30,9 @@ tests!(
     a_job_file_from_the_template,
     another_number_of_segments,
     what_points_nowhere,
+    customers_whom_nobody_knows,
+    a_month_again_with_other_data,
+    an_emptier_column_for_the_old_model,
 );
 
 /// The tests that need a GPU.
@@ -705,4 +708,74 @@ fn what_points_nowhere() {
         .run("2026-10-31", &[])
         .is_refused(3, &["identity.json was changed after version 1 was sealed; restore it from a backup"]);
     assert_eq!(branch.current()["version"], 1);
+}
+
+/// As when ids are pseudonymised with another key.
+fn customers_whom_nobody_knows() {
+    let branch = Branch::new("");
+    let (before, now) = (groups(100, [60, 40, 20]), groups(9_000, [20, 40, 60]));
+    branch.month("2026-09", &before);
+    branch.month("2026-10", &now);
+    branch.published("2026-09-30");
+    let ran = branch.run("2026-10-31", &[]).succeeds();
+    let why = "only 0 of 120 customers of version 1 are in this month; if ids were pseudonymised with another key, \
+               nothing is known of who moved";
+    assert!(ran.err.contains(why), "{}", ran.err);
+    let line = last_line(&ran);
+    assert_eq!(["moved", "came", "left"].map(|key| line[key].as_u64()), [0, 120, 120].map(Some));
+    // Segments are matched by the two models, which need no ids.
+    let (old, new) = (by_group(&branch.labels(1), &before), by_group(&branch.labels(2), &now));
+    assert!((0..3).all(|group| old[&group].1 == new[&group].1));
+    let tenure = read(&branch.version(2).join("history.parquet"));
+    let ends = tenure.column_by_name("valid_to").expect("days");
+    assert_eq!((tenure.num_rows(), ends.null_count()), (240, 120));
+}
+
+/// A second run of a day replaces what the first one said of that day.
+fn a_month_again_with_other_data() {
+    let branch = with_two_months("");
+    let [before, now] = two_months();
+    branch.published("2026-09-30");
+    branch.published("2026-10-31");
+    // Those who had moved are back, others move, and one leaves.
+    let mut again = now.clone();
+    again.extend((115..135).map(|id| (id, before[&id])));
+    again.extend((135..140).map(|id| (id, 1)));
+    again.remove(&150);
+    branch.month("2026-10", &again);
+    branch.published("2026-10-31");
+    let table = read(&branch.version(3).join("history.parquet"));
+    let day_of = |name: &str| table.column_by_name(name).expect("days").as_primitive::<Date32Type>().clone();
+    let (from, to) = (day_of("valid_from"), day_of("valid_to"));
+    let (ids, segments) = (integers(&table, "id"), integers(&table, "segment_id"));
+    let mut intervals: BTreeMap<i64, Vec<(i32, i32)>> = BTreeMap::new();
+    let mut open = BTreeMap::new();
+    for row in 0..table.num_rows() {
+        let until = if to.is_valid(row) { to.value(row) } else { i32::MAX };
+        assert!(from.value(row) < until, "customer {}: an interval of no days", ids[row]);
+        intervals.entry(ids[row]).or_default().push((from.value(row), until));
+        if until == i32::MAX {
+            assert_eq!(open.insert(ids[row], segments[row]), None, "customer {} is in two segments", ids[row]);
+        }
+    }
+    for (id, mut all) in intervals {
+        all.sort_unstable();
+        assert!(all.windows(2).all(|pair| pair[0].1 <= pair[1].0), "intervals of customer {id} overlap: {all:?}");
+    }
+    assert_eq!(open, branch.labels(3).into_iter().map(|(id, label)| (id, label.1)).collect());
+}
+
+fn an_emptier_column_for_the_old_model() {
+    let branch = with_two_months("[refit]\nmode = \"assign\"\n[gates]\nmissing_rise = 0.1\n");
+    let [_, now] = two_months();
+    branch.published("2026-09-30");
+    let some = some_f64s(now.keys().map(|id| (id % 3 > 0).then_some(*id as f64)));
+    branch.table("2026-10", &now, &[("y", some)]);
+    branch.run("2026-10-31", &[]).is_refused(6, &["missing_rise: \"y\" has missing values"]);
+    assert_eq!((branch.current()["version"].as_u64(), states(&branch)[1].as_str()), (Some(1), "refused"));
+    // One that is empty is refused before that, and nothing is kept of it.
+    branch.table("2026-10", &now, &[("y", some_f64s(now.keys().map(|_| None)))]);
+    branch.run("2026-10-31", &[]).is_refused(6, &["\"y\" has no value in 145 of 145 rows"]);
+    assert!(!branch.version(3).exists());
+    done(["history", "verify", &branch.history()]);
 }
