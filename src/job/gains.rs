@@ -8,10 +8,11 @@ use arrow::buffer::BooleanBuffer;
 use super::assign::typed;
 use super::inputs;
 use super::request::{InputOptions, Resources};
+use crate::backend::Centroids;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{RowGroup, Source};
-use crate::model::{Model, PartModel};
+use crate::model::Model;
 use crate::prepare::{Design, Placement, Preparation, replay};
 use crate::tiles::Buffer;
 
@@ -23,10 +24,13 @@ pub(crate) struct GridRows {
     source: Source,
 }
 
-/// A row, and two segments of one part, by their numbers in it.
+/// A row, and two centroids of one set.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowSegments {
     pub(crate) row: u64,
+    /// The set of centroids.
+    pub(crate) set: usize,
+    /// Their numbers in it.
     pub(crate) from: usize,
     pub(crate) to: usize,
 }
@@ -70,13 +74,15 @@ impl GridRows {
         self.source.row_groups()
     }
 
-    /// The gains of `rows`, which are ascending and within `groups`, on the grid of a part.
+    /// The gains of `rows`, which do not descend and are within `groups`, on the grid of a preparation, between
+    /// centroids of these `sets`.
     ///
     /// # Errors
-    /// Rows that cannot be read, or that the part's preparation refuses.
+    /// Rows that cannot be read, or that the preparation refuses.
     pub(crate) fn gains(
         &self,
-        part: &PartModel,
+        preparation: &Preparation,
+        sets: &[Centroids],
         groups: &Range<usize>,
         rows: &[RowSegments],
         watch: Watch<'_>,
@@ -85,22 +91,23 @@ impl GridRows {
             return Ok(Vec::new());
         }
         let view = self.view(groups, rows);
-        let design = Design::of_recipe(&view, &part.preparation)?;
+        let design = Design::of_recipe(&view, preparation)?;
         let placement = Placement::default();
-        let (tiles, _) = replay(&view, &design, &part.preparation, view.row_groups(), &placement, watch.quiet())?;
-        if tiles.rows() != rows.len() as u64 {
-            return Err(Error::Internal(format!("{} rows of {} were prepared", tiles.rows(), rows.len())));
-        }
-        let centroids = part.fitted.centroids().grid()?;
+        let (tiles, _) = replay(&view, &design, preparation, view.row_groups(), &placement, watch.quiet())?;
         let (mut buffer, mut row, mut gains) =
             (Buffer::default(), vec![0; tiles.dim()], Vec::with_capacity(rows.len()));
+        let mut wanted = rows.chunk_by(|a, b| a.row == b.row);
         for chunk in 0..tiles.layout().chunks() {
             let chunk = tiles.read(chunk, &mut buffer)?;
             for at in 0..chunk.rows {
-                let RowSegments { from, to, .. } = rows[gains.len()];
                 chunk.copy_row(at, &mut row);
-                gains.push(Gain::of(&row, centroids.row(from), centroids.row(to)));
+                for RowSegments { set, from, to, .. } in wanted.next().into_iter().flatten() {
+                    gains.push(Gain::of(&row, sets[*set].row(*from), sets[*set].row(*to)));
+                }
             }
+        }
+        if gains.len() != rows.len() {
+            return Err(Error::Internal(format!("{} rows of {} were prepared", gains.len(), rows.len())));
         }
         Ok(gains)
     }

@@ -38,8 +38,8 @@ use self::source_key::RunKey;
 use self::stage::Staging;
 use crate::check::{CheckRequest, check};
 use crate::error::{Error, Result};
-use crate::event::{Observer, Watch};
-use crate::history::{History, SealedVersion, VersionFacts};
+use crate::event::{Observer, Stage, Watch};
+use crate::history::{CandidateVersion, History, SealedVersion, VersionFacts};
 use crate::job::{Approval, FitRequest, JobFile, Month, RefitMode, inputs};
 use crate::text::timestamp;
 
@@ -96,18 +96,31 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     history.notices().into_iter().for_each(|line| watch.warn(line));
     let month = month.of_run(candidate.number());
     let job = MonthlyJob { file, fit: file.fit(&month)?, month, mode, observer, stop };
-    let staging = Staging::new(&history, candidate.number())?;
-    let staged = staging.fill(&job, base.as_ref())?;
-    let matched = matching::matched(&job, &staged, base.as_ref())?;
-    let report = RunReport::new(&job, &staged, &matched, base.as_ref());
-    let JudgedMonth { drift, measures, gates } = judged(&job, &staged, &matched, base.as_ref(), &report);
+    make(&job, (&history, candidate), base.as_ref(), (started, &key))
+}
+
+/// Makes the version that was claimed, and publishes it if nothing speaks against it.
+fn make(
+    job: &MonthlyJob<'_>,
+    (history, candidate): (&History, CandidateVersion),
+    base: Option<&BaseVersion>,
+    (started, key): (SystemTime, &RunKey),
+) -> Result<RunOutcome> {
+    let staging = Staging::new(history, candidate.number())?;
+    let staged = staging.fill(job, base)?;
+    let matched = matching::matched(job, &staged, base)?;
+    let report = RunReport::new(job, &staged, &matched, base);
+    let JudgedMonth { drift, measures, gates } = judged(job, &staged, &matched, base, &report);
     let report = report.judged(drift, measures, gates);
-    version::write(&job, &staged, (&matched, &report), base.as_ref(), (&candidate.folder(), started, &key))?;
+    let watch = job.watch();
+    watch.stage(Stage::Write, 0, "files", || {
+        version::write(job, &staged, (&matched, &report), base, (&candidate.folder(), started, key))
+    })?;
     drop(staged);
     staging.remove();
     let facts = VersionFacts {
-        as_of: Some(month.as_of()),
-        based_on: base.as_ref().map(|base| base.pointer.version),
+        as_of: Some(job.month.as_of()),
+        based_on: base.map(|base| base.pointer.version),
         customers: report.customers,
         segments: report.segments.len() as u64,
         moved: report.moved_share(),
@@ -115,13 +128,13 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
         ..VersionFacts::default()
     };
     let sealed = candidate.seal(facts)?;
-    let verdict = conclude(&history, file, &sealed, (base.as_ref(), &report))?;
+    let verdict = conclude(history, job.file, &sealed, (base, &report))?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     Ok(RunOutcome {
         version: Some(sealed.version),
         blake3: Some(sealed.blake3),
         report: Some(report),
-        ..RunOutcome::without_report(file, verdict)
+        ..RunOutcome::without_report(job.file, verdict)
     })
 }
 

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::input::IdStream;
 use crate::job::{Gain, GridRows, RowSegments, TOP};
 use crate::migration::MemberPlace;
-use crate::model::Model;
+use crate::model::PartModel;
 use crate::output::{Publication, TableWriter};
 
 /// Why a segment changed. `change`: the old model cannot tell.
@@ -111,21 +111,33 @@ impl Movers<'_> {
         one.into_iter().chain(two)
     }
 
-    /// Adds the gains, part by part.
+    /// Adds the gains, grid by grid: parts of the old and the new model with one preparation share a reading.
     fn explain(&self, rows: &GridRows, groups: &Range<usize>, changes: &mut [CustomerChange]) -> Result<()> {
-        let mut offset = 0;
-        for (cause, model) in [(BEHAVIOUR, &self.base.model), (DEFINITION, &self.staged.model)] {
-            for (p, part) in model.parts.iter().enumerate() {
-                let (at, wanted): (Vec<usize>, Vec<RowSegments>) = changes
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, change)| change.cause == cause)
-                    .filter_map(|(i, change)| Some((i, within(model, p, change)?)))
-                    .unzip();
-                let gains = rows.gains(part, groups, &wanted, self.job.watch())?;
-                at.into_iter().zip(gains).for_each(|(i, gain)| changes[i].gain = Some((gain, offset + p)));
+        let old = self.base.model.parts.iter().map(|part| (BEHAVIOUR, part));
+        let new = self.staged.model.parts.iter().map(|part| (DEFINITION, part));
+        let parts: Vec<(usize, &PartModel)> = old.chain(new).collect();
+        let mut done = vec![false; parts.len()];
+        for first in 0..parts.len() {
+            let preparation = &parts[first].1.preparation;
+            let shares = |at: &usize| !done[*at] && parts[*at].1.preparation == *preparation;
+            let sets: Vec<usize> = (first..parts.len()).filter(shares).collect();
+            let (mut at, mut wanted) = (Vec::new(), Vec::new());
+            for (i, change) in changes.iter().enumerate() {
+                let found = sets.iter().enumerate().find_map(|(set, &part)| {
+                    let (cause, model) = parts[part];
+                    let (from, to) = within(model, change).filter(|_| change.cause == cause)?;
+                    Some((part, RowSegments { row: change.row, set, from, to }))
+                });
+                if let Some((part, row)) = found {
+                    at.push((i, part));
+                    wanted.push(row);
+                }
             }
-            offset += model.parts.len();
+            let centroids = sets.iter().map(|&part| parts[part].1.fitted.centroids().grid());
+            let centroids = centroids.collect::<Result<Vec<_>>>()?;
+            let gains = rows.gains(preparation, &centroids, groups, &wanted, self.job.watch())?;
+            at.into_iter().zip(gains).for_each(|((i, part), gain)| changes[i].gain = Some((gain, part)));
+            sets.into_iter().for_each(|part| done[part] = true);
         }
         Ok(())
     }
@@ -141,13 +153,12 @@ impl Movers<'_> {
     }
 }
 
-/// The row, if both segments are in part `p`.
-fn within(model: &Model, p: usize, change: &CustomerChange) -> Option<RowSegments> {
-    let part = &model.parts[p];
-    let number =
-        |segment: u32| (segment as usize).checked_sub(part.first_segment).filter(|&n| n < part.fitted.segments());
+/// The numbers of both segments within a part, if they are in it.
+fn within(part: &PartModel, change: &CustomerChange) -> Option<(usize, usize)> {
+    let segments = part.fitted.segments();
+    let number = |segment: u32| (segment as usize).checked_sub(part.first_segment).filter(|&n| n < segments);
     let (from, to) = change.within?;
-    Some(RowSegments { row: change.row, from: number(from)?, to: number(to)? })
+    Some((number(from)?, number(to)?))
 }
 
 /// The next row groups that are taken together.
