@@ -61,7 +61,9 @@ impl Movers<'_> {
         let schema = schema(ids.field().as_ref().clone());
         let mut writer = TableWriter::new(publication.file(MOVERS)?, publication.shown(MOVERS), schema.clone())?;
         let names = self.names();
-        let models = [&self.base.model, &self.staged.model];
+        // An old model that cannot label the month explains nobody, and may need columns that are gone.
+        let old = self.matched.by_old.is_some().then_some(&self.base.model);
+        let models: Vec<&Model> = old.into_iter().chain([&self.staged.model]).collect();
         let place = (&self.job.fit.resources, self.staged.output.as_path());
         let rows = GridRows::open(&self.job.fit.input, &models, place, self.job.watch().quiet())?;
         if rows.groups().iter().map(|group| group.rows).sum::<u64>() != labels.rows() {

@@ -334,12 +334,26 @@ fn months_fitted_anew() {
 }
 
 fn a_column_that_the_old_model_needs_is_gone() {
-    let [before, _] = two_months();
-    let branch = with_two_months("");
+    let [before, now] = two_months();
+    let branch = with_two_months("[refit]\nmode = \"fresh\"\n");
     let z = f64s(before.keys().map(|id| some_noise(*id as u64)).collect::<Vec<_>>());
     branch.table("2026-09", &before, &[("z", z)]);
     branch.published("2026-09-30");
-    // A warm fit needs the column.
+    let ran = branch.run("2026-10-31", &[]).succeeds();
+    let why = "the old model cannot label this month, so segments are matched by customers";
+    assert!(ran.err.contains(why) && ran.err.contains("lacks columns that the model needs: z;"), "{}", ran.err);
+    let report = branch.report(2);
+    assert_eq!(report["matched_by"], "members");
+    let causes: BTreeSet<String> = branch.changes(2).into_iter().map(|(_, cause, ..)| cause).collect();
+    assert_eq!(causes, BTreeSet::from(["change".to_owned()]), "the old model cannot tell why");
+    assert_eq!(moved(&branch.labels(1), &branch.labels(2)).len(), branch.changes(2).len());
+    // 25 of 45 customers of group 0 stayed in it, so its id ends; those of the others go on.
+    let (old, new) = (by_group(&branch.labels(1), &before), by_group(&branch.labels(2), &now));
+    assert_eq!(old[&1].1, new[&1].1);
+    // A warm fit needs the column, and says so.
+    std::fs::remove_dir_all(branch.w.path("history")).expect("removed");
+    branch.job("job.toml", "history", "");
+    branch.published("2026-09-30");
     branch.run("2026-10-31", &[]).is_refused(2, &["z"]);
     assert_eq!(branch.current()["version"], 1);
 }
