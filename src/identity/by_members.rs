@@ -1,6 +1,6 @@
 //! Ids by shared customers, with the rules and thresholds of MONIC.
 //!
-//! NumberPairs that may carry an id are fixed before the assignment problem is solved for the rest: an assignment that
+//! Pairs that may carry an id are fixed before the assignment problem is solved for the rest: an assignment that
 //! only maximises shared customers can give such a pair up for two others that carry none. They hardly compete, since a
 //! pair holds more than half of its old segment and at least half of its new one.
 
@@ -51,7 +51,7 @@ pub fn identify(
     Ok(all)
 }
 
-/// NumberPairs of the numbers of an old and a new segment.
+/// Pairs of the numbers of an old and a new segment.
 type NumberPairs = BTreeSet<(usize, usize)>;
 
 struct OverlapTable<'a> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::Int32Type;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type};
 
 use super::codes::{MemberPlace, RowCodes};
 use crate::error::{Error, Result};
@@ -59,8 +60,10 @@ impl<'a> LabelTable<'a> {
             let mut reader = ColumnReader::open(self.source, group, self.segment)?;
             let mut row = group.first_row;
             while let Some(array) = reader.next_array()? {
-                let numbers = array.as_primitive_opt::<Int32Type>();
-                let numbers = numbers.ok_or_else(|| Error::input("the column segment is not int32".into()))?;
+                // The name of a folder, where labels are divided by segment.
+                let numbers = cast(&array, &DataType::Int32);
+                let numbers = numbers.map_err(|e| Error::input(format!("the column segment: {e}")))?;
+                let numbers = numbers.as_primitive::<Int32Type>();
                 for i in 0..numbers.len() {
                     let number = numbers.is_valid(i).then(|| u32::try_from(numbers.value(i)).ok()).flatten();
                     if number.is_some_and(|number| number as usize >= segments) {

@@ -17,6 +17,8 @@ pub(super) struct BaseVersion {
     pub(super) folder: PathBuf,
     pub(super) model: Model,
     pub(super) identities: Identities,
+    /// The next id to give: no version of the history, published or not, has given it.
+    pub(super) next_id: u64,
     /// Its customers.
     pub(super) customers: u64,
     as_of: Option<String>,
@@ -38,7 +40,8 @@ impl BaseVersion {
             }
             let (pointer, folder) = (pointer.clone(), folder.to_path_buf());
             let VersionFacts { as_of, customers, .. } = facts;
-            Ok(BaseVersion { pointer, folder, model, identities, customers, as_of })
+            let next_id = next_id(history)?.max(identities.next_id);
+            Ok(BaseVersion { pointer, folder, model, identities, next_id, customers, as_of })
         })
     }
 
@@ -51,4 +54,13 @@ impl BaseVersion {
     pub(super) fn labels(&self) -> Result<Source> {
         Source::open(&[self.folder.join(LABELS)])
     }
+}
+
+/// The key of the next id among the facts of a version.
+pub(super) const NEXT_ID: &str = "next_id";
+
+/// The next id after all versions, also those that were refused, rolled back or removed.
+fn next_id(history: &History) -> Result<u64> {
+    let next = |record: &VersionRecord| record.facts.more.get(NEXT_ID).and_then(serde_json::Value::as_u64);
+    Ok(history.versions()?.iter().filter_map(next).max().unwrap_or(1))
 }

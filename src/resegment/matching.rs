@@ -143,7 +143,7 @@ fn identities(
 ) -> Result<Identities> {
     let known = base.identities.known();
     if staged.same_model {
-        return Ok(Identities::of_same_model(&known, base.identities.next_id));
+        return Ok(Identities::of_same_model(&known, base.next_id));
     }
     let new = fresh(&staged.model);
     let mut overlap = Overlap::new(known.len(), new.len());
@@ -153,15 +153,16 @@ fn identities(
         overlap.add(number(old), number(now), n);
     }
     let by = if has_old_labels { MatchedBy::Definition } else { MatchedBy::Members };
-    identify(&known, &new, &overlap, by, base.identities.next_id)
+    identify(&known, &new, &overlap, by, base.next_id)
 }
 
 /// The segments of a model: those of its rules, then those of its parts.
 fn fresh(model: &Model) -> Vec<FreshSegment> {
+    let has_strata = model.division.as_ref().is_some_and(|division| division.book.strata.is_some());
     let rules = model.division.iter().flat_map(|division| &division.book.rules);
     let of_rules = rules.map(|rule| FreshSegment { rule: Some(rule.name.clone()), stratum: None });
     let of_parts = model.parts.iter().flat_map(|part| {
-        let stratum = model.division.is_some().then(|| part.name.clone());
+        let stratum = has_strata.then(|| part.name.clone());
         (0..part.fitted.segments()).map(move |_| FreshSegment { rule: None, stratum: stratum.clone() })
     });
     of_rules.chain(of_parts).collect()

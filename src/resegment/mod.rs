@@ -31,7 +31,7 @@ pub use self::request::{RunOutcome, RunRequest};
 pub use self::suggested::suggest_gates;
 pub use self::template::job_template;
 
-use self::base::BaseVersion;
+use self::base::{BaseVersion, NEXT_ID};
 use self::context::MonthlyJob;
 use self::judged::{JudgedMonth, judged};
 use self::source_key::RunKey;
@@ -125,6 +125,7 @@ fn make(
         segments: report.segments.len() as u64,
         moved: report.moved_share(),
         gates: report.tally(),
+        more: serde_json::json!({ NEXT_ID: matched.identities.next_id }),
         ..VersionFacts::default()
     };
     let sealed = candidate.seal(facts)?;

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::input::IdStream;
 use crate::job::{Gain, GridRows, RowSegments, TOP};
 use crate::migration::MemberPlace;
-use crate::model::PartModel;
+use crate::model::{Model, PartModel};
 use crate::output::{Publication, TableWriter};
 
 /// Why a segment changed. `change`: the old model cannot tell.
@@ -96,6 +96,8 @@ impl Movers<'_> {
         let is = |place: MemberPlace| place.segment().map(|s| ids[s as usize].segment_id);
         let before = self.matched.before.as_ref().map(|codes| codes.get(row)).filter(|place| place.is_present());
         let now = self.matched.now.get(row);
+        // Whoever came did not move.
+        let has_come = self.matched.before.is_some() && before.is_none();
         let step = |cause, from, to, within| {
             (from != to).then_some(CustomerChange { row, cause, from, to, within, gain: None })
         };
@@ -106,7 +108,8 @@ impl Movers<'_> {
                 let successor = ids.iter().position(|identity| Some(identity.segment_id) == id).map(|at| at as u32);
                 let behaviour =
                     before.and_then(|before| step(BEHAVIOUR, was(before), id, before.segment().zip(by_old.segment())));
-                [behaviour, step(DEFINITION, id, is(now), successor.zip(now.segment()))]
+                let definition = step(DEFINITION, id, is(now), successor.zip(now.segment()));
+                [behaviour, definition.filter(|_| !has_come)]
             }
             None => [before.and_then(|before| step(UNKNOWN, was(before), is(now), None)), None],
         };

@@ -5,7 +5,7 @@ use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use super::base::BaseVersion;
-use super::context::MonthlyJob;
+use super::context::{MonthlyJob, text_of};
 use crate::drift::DriftReport;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Of;
@@ -13,7 +13,7 @@ use crate::history::{History, VersionState};
 use crate::input::Source;
 use crate::job::{self, AssignColumns, AssignRequest, Base, FitRequest, OutputOptions, PartRefit, RefitMode};
 use crate::model::Model;
-use crate::output::LABELS;
+use crate::output::{LABELS, MANIFEST};
 
 /// How the names of these folders begin; the number of the version follows.
 const PREFIX: &str = ".staging-";
@@ -78,6 +78,9 @@ impl Staging {
         let (by_old_model, of_old_model) = by_old_model.unzip();
         let drift = drift.or(of_old_model.flatten());
         let labels = Source::open(&[output.join(LABELS)])?;
+        if by_old_model.is_some() && inputs_of(&output)? != inputs_of(&self.folder.join("old"))? {
+            return Err(Error::input("the input changed while the job ran; run it again".into()));
+        }
         Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, drift })
     }
 
@@ -156,4 +159,18 @@ fn assignment(job: &MonthlyJob<'_>, base: &BaseVersion, output: &Path) -> Assign
         resources,
         output: staged(&options, output),
     }
+}
+
+/// What a run read: the footers, sizes and table versions of its files.
+fn inputs_of(output: &Path) -> Result<Vec<serde_json::Value>> {
+    let path = output.join(MANIFEST);
+    let manifest: serde_json::Value =
+        serde_json::from_str(&text_of(&path)?).map_err(|e| Error::Internal(format!("the manifest of a run: {e}")))?;
+    let files = manifest["inputs"]["files"].as_array().cloned().unwrap_or_default();
+    let facts = |mut file: serde_json::Value| {
+        // The columns that were read may differ.
+        file.as_object_mut().and_then(|file| file.remove("content"));
+        file
+    };
+    Ok(files.into_iter().map(facts).collect())
 }

@@ -22,7 +22,7 @@ pub fn suggest_gates(history: &Path) -> Result<SuggestedGates> {
     let history = History::open(history)?;
     let was_published = |state| matches!(state, VersionState::Published | VersionState::Retired);
     let mut measured = Vec::new();
-    // A rollback measured nothing, and the first version had nothing to compare with.
+    // A rollback measured nothing.
     let records = history.versions()?.into_iter().filter(|record| record.origin.is_none());
     for record in records.filter(|record| was_published(record.state) && record.is_kept()) {
         let path = history.folder(record.version).join(REPORT);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, RecordBatch};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema, SchemaRef};
 
 use super::base::BaseVersion;
@@ -142,7 +142,8 @@ fn begin(
 
 fn push(schema: &SchemaRef, columns: Vec<ArrayRef>, kept: &BooleanArray, writer: &mut TableWriter) -> Result<()> {
     let fail = |e: arrow::error::ArrowError| Error::Internal(format!("the table of tenure: {e}"));
-    let cast_to = |(column, field): (ArrayRef, &Arc<Field>)| cast(&column, field.data_type());
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let cast_to = |(column, field): (ArrayRef, &Arc<Field>)| cast_with_options(&column, field.data_type(), &options);
     let columns: Vec<ArrayRef> =
         columns.into_iter().zip(schema.fields()).map(cast_to).collect::<Result<_, _>>().map_err(fail)?;
     let batch = RecordBatch::try_new(schema.clone(), columns).map_err(fail)?;
