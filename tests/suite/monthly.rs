@@ -33,6 +33,9 @@ tests!(
     customers_whom_nobody_knows,
     a_month_again_with_other_data,
     an_emptier_column_for_the_old_model,
+    ids_are_not_given_twice,
+    labels_divided_by_segment,
+    a_first_rule_ends_no_id,
 );
 
 /// The tests that need a GPU.
@@ -792,4 +795,63 @@ fn an_emptier_column_for_the_old_model() {
     branch.run("2026-10-31", &[]).is_refused(6, &["\"y\" has no value in 145 of 145 rows"]);
     assert!(!branch.version(3).exists());
     done(["history", "verify", &branch.history()]);
+}
+
+/// After a rollback, ids of the versions in between stay used.
+fn ids_are_not_given_twice() {
+    let branch = Branch::new("[refit]\nmode = \"fresh\"\n");
+    let [before, _] = two_months();
+    let ids = |number: u64| -> BTreeSet<u64> {
+        let report = branch.report(number);
+        report["segments"]
+            .as_array()
+            .expect("segments")
+            .iter()
+            .map(|s| s["segment_id"].as_u64().expect("an id"))
+            .collect()
+    };
+    branch.month("2026-09", &before);
+    branch.published("2026-09-30");
+    // Other customers, far more in two of the groups: new definitions get new ids.
+    let job = std::fs::read_to_string(branch.w.path("job.toml")).expect("a job");
+    std::fs::write(branch.w.path("job.toml"), job.replace("k = 3", "k = 5")).expect("a job");
+    branch.month("2026-10", &before);
+    branch.published("2026-10-31");
+    let given: BTreeSet<u64> = ids(2).difference(&ids(1)).copied().collect();
+    assert!(!given.is_empty(), "five segments instead of three");
+    done(["history", "rollback", &branch.history(), "1", "--by", "me", "--note", "a test"]);
+    branch.month("2026-11", &before);
+    branch.published("2026-11-30");
+    let again: BTreeSet<u64> = ids(4).difference(&ids(1)).copied().collect();
+    assert!(!again.is_empty() && again.is_disjoint(&given), "{again:?} {given:?}");
+}
+
+/// The labels of the base version are read back, whatever their layout.
+fn labels_divided_by_segment() {
+    let branch = Branch::new("[output]\npartition_by = \"segment\"\n");
+    let [before, now] = two_months();
+    branch.month("2026-09", &before);
+    branch.month("2026-10", &now);
+    branch.published("2026-09-30");
+    let line = branch.published("2026-10-31");
+    let both = before.keys().filter(|id| now.contains_key(id)).count() as u64;
+    let counts = branch.report(2)["migration"].clone();
+    assert_eq!(counts["stayed"].as_u64(), Some(both), "{line}");
+    assert!(branch.version(2).join("segments/segment=0/part-00000.parquet").is_file());
+}
+
+/// A bank without strata has none either once it has a rule.
+fn a_first_rule_ends_no_id() {
+    let branch = Branch::new("");
+    let [before, _] = two_months();
+    branch.month("2026-09", &before);
+    branch.month("2026-10", &before);
+    branch.published("2026-09-30");
+    let job = std::fs::read_to_string(branch.w.path("job.toml")).expect("a job");
+    let rules = "[[rule]]\nname = \"nobody\"\nwhen = \"x > 1000\"\n";
+    std::fs::write(branch.w.path("rules.toml"), rules).expect("rules");
+    std::fs::write(branch.w.path("job.toml"), job + "[division]\nrules = \"rules.toml\"\n").expect("a job");
+    branch.published("2026-10-31");
+    let report = branch.report(2);
+    assert_eq!((&report["ended"], &report["migration"]["moved"]), (&serde_json::json!([]), &serde_json::json!(0)));
 }
