@@ -178,6 +178,7 @@ mod tests {
     enum Mode {
         /// Slowly.
         Slow,
+        /// Quickly.
         Fast,
     }
 
