@@ -402,7 +402,8 @@ impl Replayer {
         let centroids = part.fitted.centroids().grid()?;
         let design = Design::of_recipe(source, preparation)?;
         let mut totals: Vec<ColumnCounts> = Vec::new();
-        let mut writer = LabelWriter::new(destination.open()?, None, centroids.k(), preparation.step(), margin);
+        let mut writer = LabelWriter::new(destination.open()?, None, centroids.k(), preparation.step(), margin)
+            .counting_distances(!request.output.no_profile);
         let worker = BatchLabeller { centroids: &centroids, margin, ladder: &self.ladder };
         watch.stage(Stage::Labels, source.rows(), "rows", || {
             let _ahead = crate::prepare::ahead(source, &design, &Placement::default());

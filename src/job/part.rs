@@ -171,7 +171,8 @@ impl Parts<'_> {
         let (weights, step) = (prepared.tiles.weights(), prepared.recipe.step());
         watch.stage(Stage::Labels, prepared.tiles.rows(), "rows", || {
             for last in (0..NUMBERINGS).map(|i| i + 1 == NUMBERINGS) {
-                let mut writer = LabelWriter::new(destination.open()?, weights, centroids.k(), step, margin);
+                let mut writer = LabelWriter::new(destination.open()?, weights, centroids.k(), step, margin)
+                    .counting_distances(!self.checked.request.output.no_profile);
                 let mut sizes = weights.filter(|w| w.contains(&0)).map(|w| (w, vec![0u64; centroids.k()]));
                 session.centroidal().label(&centroids, margin, watch, &mut |labels| {
                     if let Some((weights, sizes)) = &mut sizes {

@@ -22,7 +22,8 @@ pub(crate) struct LabelWriter<'a> {
     simd: Dispatch,
     waiting: WaitingRows,
     sums: LabelSums,
-    squared: DistanceCounts,
+    /// None: they are not counted.
+    squared: Option<DistanceCounts>,
     hasher: blake3::Hasher,
 }
 
@@ -69,9 +70,15 @@ impl<'a> LabelWriter<'a> {
             simd: Dispatch::default(),
             waiting: WaitingRows::default(),
             sums: LabelSums::empty(k),
-            squared: DistanceCounts::new(),
+            squared: Some(DistanceCounts::new()),
             hasher: blake3::Hasher::new(),
         }
+    }
+
+    /// The same, counting distances only if they are wanted.
+    pub(crate) fn counting_distances(mut self, wanted: bool) -> Self {
+        self.squared = self.squared.filter(|_| wanted);
+        self
     }
 
     /// Appends labels, which must directly follow the previous ones.
@@ -105,7 +112,7 @@ impl<'a> LabelWriter<'a> {
         let (sums, hasher, squared) = (&mut self.sums, &mut self.hasher, &mut self.squared);
         let segments: Vec<Segment> = waiting.labels.iter().map(|&label| Segment::new(label)).collect();
         let mut measure = || {
-            let count = || squared.add(&waiting.distance2);
+            let count = || squared.iter_mut().for_each(|squared| squared.add(&waiting.distance2));
             let measured = || rayon::join(|| waiting.measure(weights, step, sums, simd), count).0;
             let (distances, ()) = rayon::join(measured, || hash(&segments, hasher));
             MeasuredRows { distances, margins: margin.then(|| waiting.margins(step)) }
@@ -136,7 +143,7 @@ impl<'a> LabelWriter<'a> {
         let mean_distance = self.sums.mean_distances(self.step);
         let LabelSums { counts, inertia, .. } = self.sums;
         let labels_blake3 = self.hasher.finalize().to_hex().to_string();
-        let squared = self.squared.finish();
+        let squared = self.squared.unwrap_or_else(DistanceCounts::new).finish();
         Ok((LabelSummary { counts, mean_distance, inertia, squared, labels_blake3 }, kept))
     }
 }
