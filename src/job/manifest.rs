@@ -89,8 +89,8 @@ pub(super) struct ManifestDevice {
 
 /// The outcome of a job.
 #[derive(Debug, Clone, Default, Serialize)]
-/// Rows that each rule took; a rule's segment is its index in this list.
 pub(super) struct ManifestOutcome {
+    /// Rows that each rule took; a rule's segment is its index in this list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleCount>,
     /// Rows without a segment, since the model does not know their stratum.
@@ -129,8 +129,8 @@ pub(super) struct RunFiles {
 
 /// One input file.
 #[derive(Debug, Clone, Serialize)]
-/// Its path, as found.
 pub(super) struct ManifestInput {
+    /// Its path, as found.
     pub path: String,
     /// The folder of the Delta table that it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
