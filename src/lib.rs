@@ -108,6 +108,7 @@ pub mod job;
 pub mod bench;
 pub mod check;
 pub mod doctor;
+pub(crate) mod evidence;
 pub mod resegment;
 pub mod synth;
 pub mod transactions;

@@ -46,7 +46,7 @@ pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, StageTime};
 pub(crate) use request::Month;
 pub use request::{
-    ApplyRequest, Approval, AssignColumns, AssignRequest, BackendKind, ClusteringOptions, ColumnOptions,
+    ApplyRequest, Approval, AssignColumns, AssignRequest, BackendKind, CardOptions, ClusteringOptions, ColumnOptions,
     ConvertRequest, DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, JobFile,
     JobOptions, OutputOptions, PartitionBy, PreparationOptions, ProfileColumns, ProfileRequest, RecipeSource,
     RefitMode, RefitOptions, Resources,

@@ -9,8 +9,11 @@
 //! A version is laid out as the output of a fit, so every reader of fits reads it. What differs between machines and
 //! moments is in its `run.json` alone, which its hash leaves out.
 
+mod append;
 mod base;
+mod broadcast;
 mod context;
+mod datasets;
 mod judged;
 mod matching;
 mod movers;
@@ -32,6 +35,7 @@ pub use self::suggested::suggest_gates;
 pub use self::template::job_template;
 
 use self::base::{BaseVersion, NEXT_ID};
+use self::broadcast::Broadcast;
 use self::context::MonthlyJob;
 use self::judged::{JudgedMonth, judged};
 use self::source_key::RunKey;
@@ -41,7 +45,6 @@ use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::history::{CandidateVersion, History, SealedVersion, VersionFacts};
 use crate::job::{Approval, FitRequest, JobFile, Month, RefitMode, inputs};
-use crate::text::timestamp;
 
 /// Runs a job for a month: checks the input, segments it, and publishes a new version.
 ///
@@ -54,7 +57,10 @@ pub fn run(request: &RunRequest, observer: &dyn Observer, stop: &AtomicBool) -> 
     let mut attempts = if request.retry { MOST_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        match once(request, &job, observer, stop) {
+        let mut told = Broadcast::new(request, &job, Watch::new(observer, stop));
+        let outcome = once(request, &job, &mut told, observer, stop);
+        told.ended(&outcome);
+        match outcome {
             Err(e) if e.retryable() && attempts > 0 => {
                 Watch::new(observer, stop).warn(format!("{e}; the run starts again"));
             }
@@ -66,11 +72,16 @@ pub fn run(request: &RunRequest, observer: &dyn Observer, stop: &AtomicBool) -> 
 /// Runs that begin again because another one published meanwhile.
 const MOST_ATTEMPTS: u32 = 5;
 
-fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &AtomicBool) -> Result<RunOutcome> {
+fn once(
+    request: &RunRequest,
+    file: &JobFile,
+    told: &mut Broadcast<'_>,
+    observer: &dyn Observer,
+    stop: &AtomicBool,
+) -> Result<RunOutcome> {
     let watch = Watch::new(observer, stop);
     let started = SystemTime::now();
-    let as_of = request.as_of.clone().unwrap_or_else(|| timestamp(started)[..10].to_owned());
-    let month = Month::new(&as_of, 1)?;
+    let month = Month::new(&request.as_of_at(started), 1)?;
     let history = match request.dry_run && !file.history().exists() {
         true => None,
         false => Some(History::open_or_create(file.history())?),
@@ -78,8 +89,8 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     let base = history.as_ref().map(BaseVersion::current).transpose()?.flatten();
     let month = month.of_run(next_number(history.as_ref())?);
     vet_month(base.as_ref(), &month, request.backfill)?;
-    vet_input(&file.fit(&month)?, watch)?;
-    expect(file, &month, observer, stop)?;
+    vet_input(&file.fit(&month)?, told, watch)?;
+    expect(file, &month, told, observer, stop)?;
     let mode = if base.is_some() { file.refit.mode.unwrap_or_default() } else { RefitMode::Fresh };
     let Some(history) = history.filter(|_| !request.dry_run) else {
         return plan(file, &month, mode, base.as_ref(), watch);
@@ -94,6 +105,7 @@ fn once(request: &RunRequest, file: &JobFile, observer: &dyn Observer, stop: &At
     }
     let candidate = history.claim()?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
+    told.claimed(&history, &candidate);
     let month = month.of_run(candidate.number());
     let job = MonthlyJob { file, fit: file.fit(&month)?, month, mode, observer, stop };
     make(&job, (&history, candidate), base.as_ref(), (started, &key))
@@ -179,8 +191,9 @@ fn vet_month(base: Option<&BaseVersion>, month: &Month, backfill: bool) -> Resul
 }
 
 /// Opens the input before a number is taken: one that is not there yet is asked for again and again.
-fn vet_input(fit: &FitRequest, watch: Watch<'_>) -> Result<()> {
+fn vet_input(fit: &FitRequest, told: &mut Broadcast<'_>, watch: Watch<'_>) -> Result<()> {
     let source = inputs::open(&fit.input, fit.columns.id.as_deref(), (&fit.resources, None), watch.quiet())?;
+    told.opened(fit, &source);
     match source.rows() {
         0 => Err(Error::input("the input has no rows".into())),
         _ => Ok(()),
@@ -188,7 +201,13 @@ fn vet_input(fit: &FitRequest, watch: Watch<'_>) -> Result<()> {
 }
 
 /// Compares the input with the expectations of the job.
-fn expect(file: &JobFile, month: &Month, observer: &dyn Observer, stop: &AtomicBool) -> Result<()> {
+fn expect(
+    file: &JobFile,
+    month: &Month,
+    told: &mut Broadcast<'_>,
+    observer: &dyn Observer,
+    stop: &AtomicBool,
+) -> Result<()> {
     let Some(expect) = &file.job.expect else { return Ok(()) };
     let fit = file.fit(month)?;
     let request = CheckRequest {
@@ -199,7 +218,9 @@ fn expect(file: &JobFile, month: &Month, observer: &dyn Observer, stop: &AtomicB
         resources: fit.resources,
         ..CheckRequest::default()
     };
-    check(&request, observer, stop)?.verdict()
+    let found = check(&request, observer, stop)?;
+    found.expectations.iter().for_each(|expectations| told.expected(expectations));
+    found.verdict()
 }
 
 /// What a run would do.

@@ -1,12 +1,14 @@
 //! The request of a run, and its outcome.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
 use super::report::{RunReport, RunVerdict};
 use crate::error::{Error, Result};
 use crate::job::JobFile;
+use crate::text::timestamp;
 
 /// Which job to run, and for which month.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,6 +34,13 @@ pub struct RunRequest {
     /// Start again if another run publishes meanwhile
     #[cfg_attr(feature = "cli", arg(long))]
     pub retry: bool,
+}
+
+impl RunRequest {
+    /// The day that the data describe, for a run that begins at `time`.
+    pub(super) fn as_of_at(&self, time: SystemTime) -> String {
+        self.as_of.clone().unwrap_or_else(|| timestamp(time)[..10].to_owned())
+    }
 }
 
 /// What a run came to.

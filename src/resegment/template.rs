@@ -36,6 +36,8 @@ history = \"history\"            # the folder of the versions
 # names = \"names.toml\"         # names of segments by segment_id; default: names.toml in the history
 # expect = \"expectations.toml\" # what the input must be like, as for hyades check --expect
 # approval = \"required\"        # versions wait for hyades history approve
+# lineage = \"lineage.ndjson\"   # OpenLineage events, one in a line
+# metrics = \"/var/lib/node_exporter/retail.prom\"  # for the textfile collector of Prometheus
 
 [input]
 # {{as_of}} is the day of --as-of, {{as_of:%Y-%m}} its month.

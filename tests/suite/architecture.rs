@@ -48,6 +48,7 @@ const ORDER: &[&str] = &[
     "job",
     "bench",
     "check",
+    "evidence",
     "resegment",
     "doctor",
     "transactions",

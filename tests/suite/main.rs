@@ -42,6 +42,7 @@ mod history;
 mod hostile;
 mod identity;
 mod join;
+mod lineage;
 mod models;
 mod monthly;
 mod privacy;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         features::tests(),
         identity::tests(),
         join::tests(),
+        lineage::tests(),
         publication::tests(),
         #[cfg(feature = "cloud")]
         cloud::tests(),

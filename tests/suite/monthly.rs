@@ -59,7 +59,7 @@ pub(crate) struct Branch {
 
 impl Branch {
     /// With a job of three segments, and more sections.
-    fn new(sections: &str) -> Self {
+    pub(crate) fn new(sections: &str) -> Self {
         let branch = Branch { w: Workshop::new() };
         branch.job("job.toml", "history", sections);
         branch
@@ -486,8 +486,8 @@ fn faults_of_a_job_file() {
          job.toml:7:11: psi_max must be a number or a table\n\
          job.toml:9:5: k must be a whole number\n\
          job.toml:11:8: mode must be one of \"assign\", \"warm\", \"fresh\", \"auto\"\n\
-         job.toml:12:2: the file has no key \"nonsense\"; there are: \"clustering\", \"columns\", \"device\", \
-         \"division\", \"gates\", \"input\", \"job\", \"output\", \"preparation\", \"refit\", \"resources\"\n"
+         job.toml:12:2: the file has no key \"nonsense\"; there are: \"card\", \"clustering\", \"columns\", \
+         \"device\", \"division\", \"gates\", \"input\", \"job\", \"output\", \"preparation\", \"refit\", \"resources\"\n"
     );
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::card::CardOptions;
 use super::config::{self, HasPaths};
 use super::month::Month;
 use super::{
@@ -28,6 +29,8 @@ pub struct JobFile {
     pub refit: RefitOptions,
     /// What a version may change, or it is refused.
     pub gates: Gates,
+    /// What people answer for the model card.
+    pub card: CardOptions,
     /// Which tables to read.
     pub input: InputOptions,
     /// What the columns are for.
@@ -68,6 +71,13 @@ pub struct JobOptions {
     /// Whether a version is published only once somebody approves it. Default: none
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// Each run adds its OpenLineage events to this file, one in a line. Default: none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<PathBuf>,
+    /// Each run replaces this file of metrics for the textfile collector of Prometheus; its name ends with .prom.
+    /// Default: none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// Whether somebody must approve a version.
@@ -146,9 +156,10 @@ impl JobFile {
             Error::usage(format!("{}: {e}", path.display())).of_kind(ErrorKind::Config).of_file(path)
         };
         let mut job: JobFile = toml::from_str(&text.text).map_err(fault)?;
-        let limits: Vec<String> = job.gates.faults().into_iter().map(|(_, fault)| format!("[gates] {fault}")).collect();
-        if !limits.is_empty() {
-            let text = format!("{}: {}", path.display(), limits.join("\n"));
+        let of_gates = job.gates.faults().into_iter().map(|(_, fault)| format!("[gates] {fault}"));
+        let faults: Vec<String> = of_gates.chain(job.job.faults()).collect();
+        if !faults.is_empty() {
+            let text = format!("{}: {}", path.display(), faults.join("\n"));
             return Err(Error::usage(text).of_kind(ErrorKind::Config).of_file(path));
         }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -166,6 +177,16 @@ impl JobFile {
     /// The folder of its versions.
     pub fn history(&self) -> &Path {
         self.job.history.as_deref().unwrap_or(Path::new("history"))
+    }
+
+    /// The files in which a run tells other programs about itself: lineage and metrics. Without a month, None for names
+    /// with placeholders.
+    pub(crate) fn told(&self, month: Option<&Month>) -> [Option<PathBuf>; 2] {
+        let filled = |path: &PathBuf| match path.to_str().filter(|text| text.contains(['{', '}'])) {
+            Some(text) => month?.fill(text).ok().map(PathBuf::from),
+            None => Some(path.clone()),
+        };
+        [&self.job.lineage, &self.job.metrics].map(|path| path.as_ref().and_then(filled))
     }
 
     /// The JSON Schema of job files, for editors.
@@ -201,10 +222,33 @@ impl JobFile {
     }
 }
 
+impl JobOptions {
+    /// Names that the files of lineage and metrics cannot have.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (key, path) in [("lineage", &self.lineage), ("metrics", &self.metrics)] {
+            let Some(text) = path.as_ref().map(|path| path.to_string_lossy()) else { continue };
+            if text.contains("{run}") {
+                faults.push(format!(
+                    "[job] {key}: a run that fails early has no number; use {{as_of}} instead of {{run}}"
+                ));
+            } else if let Err(fault) = Month::new("2026-01-31", 1).and_then(|month| month.fill(&text)) {
+                faults.push(format!("[job] {key}: {fault}"));
+            }
+            if key == "metrics" && !text.ends_with(".prom") {
+                let what = "the textfile collector reads names that end with .prom";
+                faults.push(format!("[job] metrics: {}; {what}", crate::text::quoted(&text)));
+            }
+        }
+        faults
+    }
+}
+
 impl HasPaths for JobFile {
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         let JobFile { job, input, columns, preparation, division, clustering, resources, output, .. } = self;
-        let own = job.history.iter_mut().chain(&mut job.names).chain(&mut job.expect);
+        let told = job.lineage.iter_mut().chain(&mut job.metrics);
+        let own = job.history.iter_mut().chain(&mut job.names).chain(&mut job.expect).chain(told);
         let mut paths: Vec<&mut PathBuf> = own.chain(&mut input.paths).chain(&mut input.join).collect();
         paths.extend(preparation.path_mut());
         paths.extend(clustering.path_mut());

@@ -5,6 +5,7 @@
 //! never by their contents.
 
 mod assign;
+mod card;
 mod clustering;
 mod columns;
 mod config;
@@ -20,6 +21,7 @@ mod profile;
 mod resources;
 
 pub use assign::{ApplyRequest, AssignRequest};
+pub use card::CardOptions;
 pub use clustering::{ClusteringOptions, InitRequest};
 pub use columns::{AssignColumns, ColumnOptions, DuplicateIds};
 pub(super) use config::HasPaths;
