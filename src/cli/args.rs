@@ -176,6 +176,10 @@ pub(super) enum HistoryVerb {
     /// Compare all files with their hashes, and check log and pointer
     #[command(after_help = EXIT_CODES)]
     Verify(VersionArgs),
+    /// Show how long customers stay: of those who joined a segment on the same day, the share
+    /// that has not left it at later runs
+    #[command(after_help = EXIT_CODES)]
+    Cohorts(VersionArgs),
     /// Print gates for the job file: mean and three standard deviations of past versions
     #[command(after_help = EXIT_CODES)]
     SuggestGates(SuggestArgs),

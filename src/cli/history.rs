@@ -33,12 +33,12 @@ pub(super) struct HistoryArgs {
 #[derive(Debug, Args)]
 pub(super) struct VersionArgs {
     /// Folder of the history
-    history: PathBuf,
-    /// Number of the version [default: show the current one, verify all]
-    version: Option<u64>,
+    pub(super) history: PathBuf,
+    /// Number of the version [default: the current one; of verify: all]
+    pub(super) version: Option<u64>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -106,7 +106,7 @@ pub(super) struct GcArgs {
     json: bool,
 }
 
-fn print(value: &impl Serialize) -> Result<()> {
+pub(super) fn print(value: &impl Serialize) -> Result<()> {
     say!("{}", serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?)
 }
 

@@ -19,6 +19,7 @@ mod args;
 mod audit;
 mod bench;
 mod check;
+mod cohorts;
 mod commands;
 mod console;
 mod convert;
@@ -116,6 +117,7 @@ fn on_history(verb: &HistoryVerb, console: &Console) -> Result<()> {
         HistoryVerb::Rollback(args) => history::rollback(args, console),
         HistoryVerb::Gc(args) => history::gc(args, console),
         HistoryVerb::Verify(args) => history::verify(args, console),
+        HistoryVerb::Cohorts(args) => cohorts::cohorts(args),
         HistoryVerb::SuggestGates(args) => run::suggest(args),
     }
 }

@@ -30,8 +30,25 @@ pub(crate) struct KeyRound {
     pub(crate) of: u64,
 }
 
-/// The rows of one round with an id, ordered by key and then by row. Rows without an id are in none.
-pub(crate) fn keyed_rows(source: &Source, id: usize, round: KeyRound, watch: Watch<'_>) -> Result<Vec<KeyedRow>> {
+impl KeyRound {
+    /// As many rounds as are necessary for so many `rows` in `memory` bytes.
+    pub(crate) fn all(rows: u64, memory: u64) -> impl Iterator<Item = KeyRound> {
+        // The parts of a round and their concatenation.
+        let bytes = 2 * rows * size_of::<KeyedRow>() as u64;
+        let of = bytes.div_ceil(memory.max(1 << 20)).max(1);
+        (0..of).map(move |number| KeyRound { number, of })
+    }
+}
+
+/// The rows of one round that are `wanted` and have an id, ordered by key and then by row. Rows without an id are in no
+/// round.
+pub(crate) fn keyed_rows(
+    source: &Source,
+    id: usize,
+    round: KeyRound,
+    wanted: impl Fn(u64) -> bool + Sync,
+    watch: Watch<'_>,
+) -> Result<Vec<KeyedRow>> {
     let groups = source.row_groups().par_iter().with_max_len(1).map(|&group| {
         watch.check()?;
         let (mut row, mut rows) = (group.first_row, Vec::new());
@@ -40,6 +57,9 @@ pub(crate) fn keyed_rows(source: &Source, id: usize, round: KeyRound, watch: Wat
                 let Some(key) = key.filter(|&key| round.of == 1 || mix_wide(key) % round.of == round.number) else {
                     continue;
                 };
+                if !wanted(row) {
+                    continue;
+                }
                 rows.push(KeyedRow { key: [(key >> 64) as u64, key as u64], row });
             }
             row += array.len() as u64;

@@ -1,6 +1,6 @@
 //! Where a customer was or is, as a small number for each row.
 
-/// Where a customer is: not in the data, there without a segment, or in a segment.
+/// Where a customer is: not in the data, there without a segment, or in a segment. A row may also be no customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MemberPlace(u32);
 
@@ -10,19 +10,22 @@ impl MemberPlace {
     /// In the data, but in no segment.
     pub(crate) const NO_SEGMENT: MemberPlace = MemberPlace(1);
 
+    /// The row is no customer: it has no id, or repeats that of a row before.
+    pub(crate) const NOBODY: MemberPlace = MemberPlace(2);
+
     /// In the segment of this number; None: in no segment.
     pub(crate) fn of(segment: Option<u32>) -> Self {
-        segment.map_or(MemberPlace::NO_SEGMENT, |segment| MemberPlace(segment + 2))
+        segment.map_or(MemberPlace::NO_SEGMENT, |segment| MemberPlace(segment + 3))
     }
 
     /// The number of the segment, if there is one.
     pub(crate) fn segment(self) -> Option<u32> {
-        self.0.checked_sub(2)
+        self.0.checked_sub(3)
     }
 
     /// Whether the customer is in the data.
     pub(crate) fn is_present(self) -> bool {
-        self != MemberPlace::ABSENT
+        self != MemberPlace::ABSENT && self != MemberPlace::NOBODY
     }
 }
 
@@ -42,6 +45,13 @@ impl RowCodes {
             _ => 4,
         };
         RowCodes { width, bytes: vec![0; rows as usize * width] }
+    }
+
+    /// All rows nobody.
+    pub(crate) fn of_nobody(rows: u64, segments: usize) -> Self {
+        let mut codes = RowCodes::new(rows, segments);
+        (0..rows).for_each(|row| codes.set(row, MemberPlace::NOBODY));
+        codes
     }
 
     /// Rows.
@@ -69,13 +79,14 @@ mod tests {
     #[test]
     fn places_come_back() {
         for segments in [3, 253, 254, 65_533, 65_534, 100_000] {
-            let mut codes = RowCodes::new(3, segments);
+            let mut codes = RowCodes::of_nobody(4, segments);
+            codes.set(0, MemberPlace::ABSENT);
             let last = MemberPlace::of(Some(segments as u32 - 1));
             codes.set(2, last);
             codes.set(1, MemberPlace::NO_SEGMENT);
             assert_eq!(
-                [codes.get(0), codes.get(1), codes.get(2)],
-                [MemberPlace::ABSENT, MemberPlace::NO_SEGMENT, last]
+                [codes.get(0), codes.get(1), codes.get(2), codes.get(3)],
+                [MemberPlace::ABSENT, MemberPlace::NO_SEGMENT, last, MemberPlace::NOBODY]
             );
             assert_eq!(codes.get(2).segment(), Some(segments as u32 - 1));
         }

@@ -24,14 +24,16 @@ pub(crate) struct LabelTable<'a> {
 /// Where customers were.
 #[derive(Debug)]
 pub(crate) struct EarlierPlaces {
-    /// By row of now; absent: a new customer.
+    /// By row of now; absent: a new customer; nobody: no customer.
     pub(crate) places: RowCodes,
     /// Customers who are not in the data of now, by where they were.
     pub(crate) departed: BTreeMap<MemberPlace, u64>,
     /// Customers in both.
     pub(crate) stayed: u64,
-    /// Rows of the earlier table that repeat the id of a row before; the first row counts.
-    pub(crate) repeated: u64,
+    /// Rows of the earlier table that are no customers: without an id, or with that of a row before.
+    pub(crate) nobody_before: u64,
+    /// Those of now.
+    pub(crate) nobody_now: u64,
 }
 
 impl<'a> LabelTable<'a> {
@@ -80,8 +82,9 @@ impl<'a> LabelTable<'a> {
     }
 }
 
-/// Looks up the customers of `now` in `before`, whose model has so many `segments`. Ids are compared by sorting their
-/// keys, in as many rounds as fit `memory` bytes.
+/// Looks up the customers of `now` in `before`, whose model has so many `segments`. Of rows that repeat an id, the
+/// first is the customer, in both tables. Ids are compared by sorting their keys, in as many rounds as fit `memory`
+/// bytes.
 ///
 /// # Errors
 /// Ids of different kinds, or tables that cannot be read.
@@ -102,54 +105,43 @@ pub(crate) fn earlier_places(
     }
     let earlier = before.places(segments, watch)?;
     let rows = before.source.rows() + now.source.rows();
-    // The parts of a round and their concatenation.
-    let bytes = 2 * rows * size_of::<KeyedRow>() as u64;
-    let rounds = bytes.div_ceil(memory.max(1 << 20)).max(1);
     let mut found = EarlierPlaces {
-        places: RowCodes::new(now.source.rows(), segments),
+        places: RowCodes::of_nobody(now.source.rows(), segments),
         departed: BTreeMap::new(),
         stayed: 0,
-        repeated: 0,
+        nobody_before: before.source.rows(),
+        nobody_now: now.source.rows(),
     };
-    let mut matched = 0;
-    for number in 0..rounds {
-        let round = KeyRound { number, of: rounds };
-        let old = keyed_rows(before.source, before.id, round, watch)?;
-        let new = keyed_rows(now.source, now.id, round, watch)?;
-        matched += old.len() as u64;
+    for round in KeyRound::all(rows, memory) {
+        let old = customers(keyed_rows(before.source, before.id, round, |_| true, watch)?);
+        let new = customers(keyed_rows(now.source, now.id, round, |_| true, watch)?);
         found.merge_round(&old, &new, &earlier);
-    }
-    // Rows without an id can only have left.
-    let nameless = before.source.rows() - matched;
-    if nameless > 0 {
-        *found.departed.entry(MemberPlace::NO_SEGMENT).or_default() += nameless;
     }
     Ok(found)
 }
 
+/// The first row of each key.
+pub(crate) fn customers(mut rows: Vec<KeyedRow>) -> Vec<KeyedRow> {
+    rows.dedup_by_key(|row| row.key());
+    rows
+}
+
 impl EarlierPlaces {
-    /// Adds the rows of one round; both are ordered by key.
+    /// Adds the customers of one round; both are ordered by key.
     fn merge_round(&mut self, old: &[KeyedRow], new: &[KeyedRow], earlier: &RowCodes) {
+        self.nobody_before -= old.len() as u64;
+        self.nobody_now -= new.len() as u64;
+        new.iter().for_each(|row| self.places.set(row.row, MemberPlace::ABSENT));
         let mut new = new.iter().peekable();
-        let mut last = None;
         for row in old {
-            if last == Some(row.key()) {
-                self.repeated += 1;
-                continue;
-            }
-            last = Some(row.key());
             let place = earlier.get(row.row);
-            while new.peek().is_some_and(|other| other.key() < row.key()) {
-                new.next();
-            }
-            let mut stays = false;
-            while let Some(other) = new.next_if(|other| other.key() == row.key()) {
-                self.places.set(other.row, place);
-                self.stayed += 1;
-                stays = true;
-            }
-            if !stays {
-                *self.departed.entry(place).or_default() += 1;
+            while new.next_if(|other| other.key() < row.key()).is_some() {}
+            match new.next_if(|other| other.key() == row.key()) {
+                Some(other) => {
+                    self.places.set(other.row, place);
+                    self.stayed += 1;
+                }
+                None => *self.departed.entry(place).or_default() += 1,
             }
         }
     }
@@ -207,9 +199,12 @@ mod tests {
                 None => MemberPlace::ABSENT,
                 Some(segment) => MemberPlace::of(segment.map(|s| s as u32)),
             };
+            let is_nobody = |row: usize| now[row].is_none() || now[..row].contains(&now[row]);
             for (row, id) in now.iter().enumerate() {
-                prop_assert_eq!(here.places.get(row as u64), place(id), "{:?}", id);
+                let expected = if is_nobody(row) { MemberPlace::NOBODY } else { place(id) };
+                prop_assert_eq!(here.places.get(row as u64), expected, "{:?}", id);
             }
+            prop_assert_eq!(here.nobody_now, (0..now.len()).filter(|&row| is_nobody(row)).count() as u64);
             let mut left: HashMap<MemberPlace, u64> = HashMap::new();
             for (id, segment) in before.iter().filter(|(id, _)| !now.contains(&Some(**id))) {
                 let _ = id;
@@ -229,11 +224,11 @@ mod tests {
         let now = table(folder.path(), "now.parquet", ids(11), &segments);
         // 2 x 120,000 rows of 24 bytes take several rounds of the least memory.
         let (one, many) = (found(&before, &now, 1 << 30), found(&before, &now, 0));
-        assert_eq!((one.stayed, many.stayed, one.repeated), (60_000, 60_000, 0));
+        assert_eq!((one.stayed, many.stayed, one.nobody_before, one.nobody_now), (60_000, 60_000, 0, 0));
         assert!((0..n as u64).all(|row| one.places.get(row) == many.places.get(row)));
         let twice = table(folder.path(), "twice.parquet", Arc::new(Int64Array::from(vec![5, 5])), &[Some(3), Some(4)]);
         let here = found(&twice, &now, 1 << 20);
-        assert_eq!((here.repeated, here.stayed), (1, 1));
+        assert_eq!((here.nobody_before, here.stayed), (1, 1));
         let words: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
         let words = table(folder.path(), "words.parquet", words, &[None]);
         let (before, now) = (LabelTable::new(&words, "who").unwrap(), LabelTable::new(&now, "who").unwrap());

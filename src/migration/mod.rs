@@ -10,4 +10,4 @@ mod earlier;
 
 pub(crate) use self::codes::{MemberPlace, RowCodes};
 pub use self::count::{Flow, Migration, MigrationMatrix};
-pub(crate) use self::earlier::{LabelTable, earlier_places};
+pub(crate) use self::earlier::{EarlierPlaces, LabelTable, customers, earlier_places};

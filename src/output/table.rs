@@ -60,6 +60,11 @@ impl TableWriter {
         Ok(())
     }
 
+    /// Adds a name and a value to the footer.
+    pub(crate) fn describe(&mut self, name: &str, value: String) {
+        self.groups.describe(&[(name, value)]);
+    }
+
     /// Writes the remaining rows and the footer; the file is then complete but not yet synced. Returns rows and bytes.
     pub(crate) fn finish(mut self) -> Result<(u64, u64)> {
         if self.waiting_rows > 0 {

@@ -12,6 +12,7 @@ pub(super) const IDENTITY: &str = "identity.json";
 pub(super) const NAMES: &str = "names.toml";
 pub(super) const MOVERS: &str = "migration.parquet";
 pub(super) const TENURE: &str = "history.parquet";
+pub(super) const COHORTS: &str = "cohorts.json";
 pub(super) const DRIFT: &str = "drift.json";
 pub(super) const REPORT: &str = "report.json";
 pub(super) const RUN_RECORD: &str = "run.json";

@@ -10,7 +10,7 @@ use super::stage::StagedMonth;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::identity::{FreshSegment, Identities, MatchedBy, Overlap, identify};
-use crate::migration::{LabelTable, MemberPlace, Migration, RowCodes, earlier_places};
+use crate::migration::{EarlierPlaces, LabelTable, MemberPlace, Migration, RowCodes, earlier_places};
 use crate::model::Model;
 
 /// Rows that are counted at a time.
@@ -23,6 +23,8 @@ pub(super) struct MatchedMonth {
     pub(super) now: RowCodes,
     /// Where each row was; None without a base version or without ids.
     pub(super) before: Option<RowCodes>,
+    /// Rows that are no customers, since they have no id, or that of a row before.
+    pub(super) nobody: u64,
     /// The segment of each row by the old model, which may be the new one; None if that is not known.
     pub(super) by_old: Option<RowCodes>,
     /// Who went where; None as `before`.
@@ -48,14 +50,16 @@ pub(super) fn matched(job: &MonthlyJob<'_>, staged: &StagedMonth, base: Option<&
         let now = places(&staged.labels, segments, watch)?;
         let Some(base) = base else {
             let identities = Identities::first(&fresh(&staged.model));
-            return Ok(MatchedMonth { identities, now, before: None, by_old: None, migration: None });
+            return Ok(MatchedMonth { identities, now, before: None, nobody: 0, by_old: None, migration: None });
         };
         let old_segments = base.model.segments();
         let by_old = match &staged.by_old_model {
             Some(labels) => Some(places(labels, old_segments, watch)?),
             None => staged.same_model.then(|| now.clone()),
         };
-        let (before, departed) = before(job, staged, base)?.unzip();
+        let earlier = before(job, staged, base)?;
+        let nobody = earlier.as_ref().map_or(0, |earlier| earlier.nobody_now);
+        let (before, departed) = earlier.map(|earlier| (earlier.places, earlier.departed)).unzip();
         let rows = staged.labels.rows();
         let place =
             |codes: &Option<RowCodes>, row| codes.as_ref().map_or(MemberPlace::NO_SEGMENT, |codes| codes.get(row));
@@ -63,9 +67,10 @@ pub(super) fn matched(job: &MonthlyJob<'_>, staged: &StagedMonth, base: Option<&
         let identities = identities(staged, base, &counts, by_old.is_some())?;
         let migration = departed.map(|departed| {
             let gone = departed.into_iter().map(|(place, n)| ([place, MemberPlace::ABSENT, MemberPlace::ABSENT], n));
-            Migration::of(&counts.iter().map(|(places, n)| (*places, *n)).chain(gone).collect())
+            let here = counts.iter().filter(|(places, _)| places[0] != MemberPlace::NOBODY);
+            Migration::of(&here.map(|(places, n)| (*places, *n)).chain(gone).collect())
         });
-        Ok(MatchedMonth { identities, now, before, by_old, migration })
+        Ok(MatchedMonth { identities, now, before, nobody, by_old, migration })
     })
 }
 
@@ -74,12 +79,8 @@ fn places(labels: &crate::input::Source, segments: usize, watch: Watch<'_>) -> R
     LabelTable { source: labels, id: segment, segment }.places(segments, watch)
 }
 
-/// Where the customers were, and how many left, by where they were. None without ids.
-fn before(
-    job: &MonthlyJob<'_>,
-    staged: &StagedMonth,
-    base: &BaseVersion,
-) -> Result<Option<(RowCodes, BTreeMap<MemberPlace, u64>)>> {
+/// Where the customers were. None without ids.
+fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Result<Option<EarlierPlaces>> {
     let watch = job.watch();
     let (Some(id), Some(old_id)) = (id_column(staged, &base.model), base.model.provenance.id_column.as_deref()) else {
         watch.warn("customers have no ids, so it is not known who moved");
@@ -89,13 +90,13 @@ fn before(
     let old = LabelTable::new(&labels, old_id)?;
     let new = LabelTable::new(&staged.labels, &id)?;
     let found = earlier_places(old, new, base.model.segments(), job.memory() / 2, watch)?;
-    if found.repeated > 0 {
+    if found.nobody_now > 0 {
         watch.warn(format!(
-            "{} ids of version {} are repeated; the first row counts",
-            found.repeated, base.pointer.version
+            "{} rows have no id, or that of a row before: they have a segment, and count for nothing that follows              customers",
+            found.nobody_now
         ));
     }
-    let known = labels.rows() - found.repeated;
+    let known = labels.rows() - found.nobody_before;
     if 2 * found.stayed < known {
         watch.warn(format!(
             "only {} of {known} customers of version {} are in this month; if ids were pseudonymised with another key, \
@@ -103,7 +104,7 @@ fn before(
             found.stayed, base.pointer.version
         ));
     }
-    Ok(Some((found.places, found.departed)))
+    Ok(Some(found))
 }
 
 /// The column of ids in the labels of the month.
@@ -149,6 +150,9 @@ fn identities(
     let mut overlap = Overlap::new(known.len(), new.len());
     let number = |place: MemberPlace| place.segment().map(|segment| segment as usize);
     for (&[before, by_old, now], &n) in counts {
+        if !has_old_labels && before == MemberPlace::NOBODY {
+            continue;
+        }
         let old = if has_old_labels { by_old } else { before };
         overlap.add(number(old), number(now), n);
     }

@@ -19,6 +19,7 @@ mod matching;
 mod movers;
 mod report;
 mod request;
+mod reserved;
 mod source_key;
 mod stage;
 mod suggested;
@@ -33,6 +34,7 @@ pub use self::report::{MigrationReport, RunReport, RunVerdict, SegmentReport};
 pub use self::request::{RunOutcome, RunRequest};
 pub use self::suggested::suggest_gates;
 pub use self::template::job_template;
+pub use self::tenure::{Cohort, Cohorts};
 
 use self::base::{BaseVersion, NEXT_ID};
 use self::broadcast::Broadcast;
@@ -196,7 +198,7 @@ fn vet_input(fit: &FitRequest, told: &mut Broadcast<'_>, watch: Watch<'_>) -> Re
     told.opened(fit, &source);
     match source.rows() {
         0 => Err(Error::input("the input has no rows".into())),
-        _ => Ok(()),
+        _ => reserved::vet(fit, &source),
     }
 }
 

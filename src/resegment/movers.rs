@@ -194,6 +194,12 @@ fn schema(id: Field) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// What the table is, and its columns besides the id.
+pub(super) fn own_columns() -> (&'static str, Vec<String>) {
+    let schema = schema(Field::new("id", DataType::Int64, true));
+    (MOVERS, schema.fields().iter().skip(1).map(|field| field.name().clone()).collect())
+}
+
 /// The rows of some changes. `own` are the ids of the rows from `first` on; `names` those of the features of each part.
 fn table(
     schema: &SchemaRef,

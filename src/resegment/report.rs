@@ -94,6 +94,8 @@ pub struct MigrationReport {
     pub moved_by_behaviour: u64,
     /// Customers of now whose segment is not the one that the old model gives.
     pub relabelled: u64,
+    /// Rows of now that count nowhere here: they have no id, or that of a row before.
+    pub not_members: u64,
     /// The one count of which all matrices are margins. Numbers are those of the base version's segments before and by
     /// the old model, those of this version now.
     pub flows: Vec<Flow>,
@@ -187,6 +189,7 @@ impl MigrationReport {
             moved,
             moved_by_behaviour: if knows_behaviour { migration.moved_by_behaviour() } else { 0 },
             relabelled: if knows_behaviour { migration.relabelled(&successor) } else { 0 },
+            not_members: matched.nobody,
             flows: migration.flows().to_vec(),
         }
     }

@@ -58,6 +58,7 @@ mod speech;
 mod store;
 mod swiftshader;
 mod tables;
+mod tenure;
 mod types;
 mod values;
 
@@ -117,6 +118,7 @@ fn main() -> ExitCode {
         device::tests(),
         drift::tests(),
         swiftshader::tests(),
+        tenure::tests(),
         extremes::tests(),
         types::tests(),
         values::tests(),

@@ -47,7 +47,7 @@ pub(crate) fn with_gpu() -> Vec<Trial> {
 }
 
 /// Customers by id, each in one of three groups far apart, or in group 3 between the first two.
-type Groups = BTreeMap<i64, usize>;
+pub(crate) type Groups = BTreeMap<i64, usize>;
 
 /// What the labels of a version say of a customer: number and identity of the segment.
 type Labels = BTreeMap<i64, (i32, i64)>;
@@ -74,7 +74,7 @@ impl Branch {
     }
 
     /// Writes the table of a month: x and y by group and id, so a customer who stays in a group stays as he is.
-    fn month(&self, month: &str, groups: &Groups) {
+    pub(crate) fn month(&self, month: &str, groups: &Groups) {
         self.table(month, groups, &[]);
     }
 
@@ -112,7 +112,7 @@ impl Branch {
         self.w.text("history")
     }
 
-    fn version(&self, number: u64) -> PathBuf {
+    pub(crate) fn version(&self, number: u64) -> PathBuf {
         self.w.path(&format!("history/versions/{number:06}"))
     }
 
@@ -150,7 +150,7 @@ fn last_line(ran: &Ran) -> Value {
 }
 
 /// `sizes` customers in each group, with ids from `first`.
-fn groups(first: i64, sizes: [usize; 3]) -> Groups {
+pub(crate) fn groups(first: i64, sizes: [usize; 3]) -> Groups {
     let all = sizes.into_iter().enumerate().flat_map(|(group, n)| std::iter::repeat_n(group, n));
     all.zip(first..).map(|(group, id)| (id, group)).collect()
 }
@@ -314,7 +314,7 @@ fn the_same_month_twice() {
         let flows = migration["flows"].as_array().expect("flows");
         assert!(flows.iter().all(|flow| flow["before"] == flow["by_old_model"]), "behaviour is the same: {flows:?}");
         assert_eq!((branch.labels(version), branch.changes(version)), (branch.labels(1), BTreeSet::new()));
-        let tenure = |n| read(&branch.version(n).join("history.parquet"));
+        let tenure = |n| read(&branch.version(n).join("history.parquet")).columns().to_vec();
         assert_eq!(tenure(version), tenure(1), "nothing began or ended");
     }
 }

@@ -111,7 +111,7 @@ impl OutputOptions {
     }
 
     /// Figures of fewer customers are withheld; 0: none are.
-    pub(in crate::job) fn small_cells(&self) -> u64 {
+    pub(crate) fn small_cells(&self) -> u64 {
         limit_of_small_cells(self.small_cells)
     }
 
