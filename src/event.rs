@@ -137,18 +137,25 @@ impl Observer for Silent {
 pub(crate) struct Of<'a> {
     watch: Watch<'a>,
     what: String,
+    notes: bool,
 }
 
 impl<'a> Of<'a> {
     /// Forwards events to `watch`.
     pub(crate) fn new(watch: Watch<'a>, what: impl Into<String>) -> Self {
-        Of { watch, what: what.into() }
+        Of { watch, what: what.into(), notes: true }
+    }
+
+    /// The same, but no notes.
+    pub(crate) fn without_notes(self) -> Self {
+        Of { notes: false, ..self }
     }
 }
 
 impl Observer for Of<'_> {
     fn event(&self, event: Event) {
         self.watch.emit(match event {
+            Event::Note(_) if !self.notes => return,
             Event::Note(text) => Event::Note(format!("{}: {text}", self.what)),
             Event::Warning(text) => Event::Warning(format!("{}: {text}", self.what)),
             other => other,

@@ -134,9 +134,16 @@ pub fn check(
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<CheckReport> {
-    let watch = Watch::new(observer, stop);
+    check_source(request, None, Watch::new(observer, stop))
+}
+
+/// The same, where the input may be open.
+pub(crate) fn check_source(request: &CheckRequest, source: Option<&Source>, watch: Watch<'_>) -> Result<CheckReport> {
     request.resources.install(|| {
-        let mut source = open(request, watch)?;
+        let mut source = match source {
+            Some(source) => source.clone(),
+            None => open(request, watch)?,
+        };
         let expectations = request.expect.as_ref().map(|path| Expectations::read(path, &source)).transpose()?;
         let id = id_of(request, &source)?;
         // Before the work: an output that cannot be written should fail before every row is read.

@@ -15,16 +15,17 @@ use super::report;
 
 pub(super) fn run(request: &RunRequest, console: &Console) -> Result<ExitCode> {
     let outcome = resegment::run(request, console.observer.as_ref(), &console.stop)?;
-    if let Some(plan) = &outcome.plan {
-        for line in plan {
-            say!("{line}")?;
-        }
-        return Ok(ExitCode::SUCCESS);
+    for line in outcome.plan.iter().flatten() {
+        say!("{line}")?;
     }
     if let Some(report) = outcome.report.as_ref().filter(|_| !console.quiet) {
         say!("{}", segments(report))?;
         for line in summary(report) {
             say!("{line}")?;
+        }
+        let refusals = if outcome.verdict == RunVerdict::Planned { report.refusals() } else { Vec::new() };
+        for refusal in refusals {
+            say!("a gate refuses: {refusal}")?;
         }
         say!("{}", closing(&outcome))?;
     }
@@ -144,7 +145,13 @@ fn closing(outcome: &RunOutcome) -> String {
         RunVerdict::Published => format!("version {version} is published"),
         RunVerdict::Refused => format!("version {version} is refused"),
         RunVerdict::Waits => format!("version {version} waits for approval"),
-        RunVerdict::Planned | RunVerdict::NothingNew => String::new(),
+        RunVerdict::Planned => match outcome.report.as_ref().is_some_and(|report| !report.refusals().is_empty()) {
+            true => "nothing was written; a run would be refused".to_owned(),
+            false => "nothing was written; a run would pass its gates".to_owned(),
+        },
+        RunVerdict::NothingNew => {
+            "nothing was written: the current version is of the same data, options and program".into()
+        }
     }
 }
 

@@ -84,6 +84,11 @@ impl History {
         Err(Error::usage(text).of_kind(ErrorKind::NotFound).of_file(path))
     }
 
+    /// Whether no history was begun at `path`: nothing is there, or an empty folder.
+    pub(crate) fn is_empty_at(path: &Path) -> bool {
+        !path.exists() || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+    }
+
     /// Opens a history, or makes an empty one.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub struct Source {
 }
 
 /// One file of a [`Source`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SourceFile {
     /// Where it is: a path or a URL.
     pub path: PathBuf,
@@ -320,6 +320,22 @@ impl Source {
     /// Opens another table with the same keys.
     pub(crate) fn open_beside(&self, path: &Path, opening: Opening<'_>) -> Result<Self> {
         Self::with_keys(&[path.to_path_buf()], self.keys.clone(), opening)
+    }
+
+    /// The same table for another reader: what it reads is hashed apart from what others read.
+    pub(crate) fn hashed_apart(&self) -> Source {
+        let file = |file: &SourceFile| SourceFile { hashes: Arc::default(), ..file.clone() };
+        let table = |table: &Joined| Joined {
+            path: table.path.clone(),
+            source: table.source.hashed_apart(),
+            id: table.id,
+            beside: None,
+        };
+        Source {
+            files: self.files.iter().map(file).collect(),
+            joined: self.joined.iter().map(table).collect(),
+            ..self.clone()
+        }
     }
 
     /// Fails if a file of the input or of a joined table was changed since its footer was read. Called when everything

@@ -55,6 +55,8 @@ pub struct AssignOutcome {
     pub fit_profile: Option<ProfileReport>,
     /// How far the rows are from those of the fit, if both were counted.
     pub drift: Option<DriftReport>,
+    /// What was counted of the rows, if they were compared with those of the fit.
+    pub counts: Option<ReferenceCounts>,
     /// Seconds by stage.
     pub stages: Vec<StageTime>,
     /// The result for programs.
@@ -90,9 +92,19 @@ pub fn assign(
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<AssignOutcome> {
+    assign_from(request, None, observer, stop)
+}
+
+/// The same, where the input may be open.
+pub(crate) fn assign_from(
+    request: &AssignRequest,
+    source: Option<&Source>,
+    observer: &dyn Observer,
+    stop: &std::sync::atomic::AtomicBool,
+) -> Result<AssignOutcome> {
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
-    request.resources.install(|| run(request, &recorder, watch))
+    request.resources.install(|| run(request, source, &recorder, watch))
 }
 
 /// The state before the rows are divided.
@@ -105,12 +117,14 @@ struct OpenedAssign {
     replayer: Replayer,
 }
 
-fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<AssignOutcome> {
-    let out = request
-        .output
-        .out
-        .as_deref()
-        .ok_or_else(|| Error::usage("the output is missing: name a folder with --out".into()).of_option("--out"))?;
+fn run(
+    request: &AssignRequest,
+    source: Option<&Source>,
+    recorder: &Recorder<'_>,
+    watch: Watch<'_>,
+) -> Result<AssignOutcome> {
+    let lacking = || Error::usage("the output is missing: name a folder with --out".into()).of_option("--out");
+    let out = request.output.out.as_deref().ok_or_else(lacking)?;
     MissingValues::new(request.columns.max_missing)?;
     request.output.check()?;
     let FittedModel { model, file, run: fit_run, blake3: model_blake3 } = FittedModel::read(&request.model)?;
@@ -118,7 +132,7 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     let fit_profile = fit_run.and_then(|run| profile::of_fit(&file, &run, model.provenance.rows));
     let result_file = ResultFile::open(request.output.json_file(), Some(out), &request.arguments())?;
     let publication = Publication::new(out, "assign", &request.arguments())?;
-    let mut opened = open(request, model, watch)?;
+    let mut opened = open(request, source, model, watch)?;
     let rows = vet(request, &mut opened, watch)?;
     let membership = divide(&opened, watch)?;
     let found = label(request, &opened, &rows, &membership, &publication, watch)?;
@@ -158,16 +172,19 @@ fn run(request: &AssignRequest, recorder: &Recorder<'_>, watch: Watch<'_>) -> Re
     result_file.publish(&result)?;
     watch.facts("result", &result);
     let (model, stages) = (opened.model, recorder.stages());
-    let drift = drift.map(|MeasuredDrift { report, .. }| report);
-    Ok(AssignOutcome { model, labels, audit, profile, fit_profile, drift, stages, result })
+    let (drift, counts) = drift.map(|MeasuredDrift { report, counts }| (report, counts)).unzip();
+    Ok(AssignOutcome { model, labels, audit, profile, fit_profile, drift, counts, stages, result })
 }
 
 /// Reads footers, finds the columns of the model, and plans batches.
-fn open(request: &AssignRequest, model: Model, watch: Watch<'_>) -> Result<OpenedAssign> {
+fn open(request: &AssignRequest, source: Option<&Source>, model: Model, watch: Watch<'_>) -> Result<OpenedAssign> {
     let id_column = model.provenance.id_column.as_deref();
     let columns = &request.columns;
     let place = (&request.resources, request.output.out.as_deref());
-    let source = inputs::open(&request.input, columns.id.as_deref().or(id_column), place, watch)?;
+    let source = match source {
+        Some(source) => source.clone(),
+        None => inputs::open(&request.input, columns.id.as_deref().or(id_column), place, watch)?,
+    };
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
     let source = typed(source, &preparations);
     let division = division(&model, &request.model, &source)?;

@@ -2,12 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::input::Source;
 use crate::model::{Model, PartModel};
 use crate::roles::RoleRequest;
 use crate::rules::Stratum;
 
 /// A cold fit must be better by more than one part in so many, before `auto` prefers it.
 const BETTER: u128 = 100;
+
+/// What a fit has besides its request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beginning<'a> {
+    /// The input, if it was opened before.
+    pub(crate) source: Option<&'a Source>,
+    /// The earlier model, if there is one.
+    pub(crate) base: Option<Base<'a>>,
+}
 
 /// The earlier model. Its parts keep their preparation, and their centroids are where the iteration starts.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::audit;
-use super::base::{Base, PartRefit};
+use super::base::{Base, Beginning, PartRefit};
 use super::centroids::{Start, Starts};
 use super::device::Size;
 use super::evidence::{self, ManifestDocument};
@@ -75,19 +75,18 @@ struct OpenedFit {
 }
 
 /// Reads footers, finds columns, chooses the device and plans.
-fn open(checked: &CheckedFit, base: Option<Base<'_>>, watch: Watch<'_>) -> Result<OpenedFit> {
+fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Result<OpenedFit> {
     let CheckedFit { request, recipe, k } = checked;
-    let source = inputs::open(
-        &request.input,
-        request.columns.id.as_deref(),
-        (&request.resources, request.output.out.as_deref()),
-        watch,
-    )?;
+    let place = (&request.resources, request.output.out.as_deref());
+    let source = match beginning.source {
+        Some(source) => source.clone(),
+        None => inputs::open(&request.input, request.columns.id.as_deref(), place, watch)?,
+    };
     let names = source.columns().iter().map(|c| c.name.as_str());
     let division = Division::read(request.division.rules.as_deref(), &source)?;
     // A recipe can encode columns that are not numbers.
     let asked = request.columns.roles(recipe.encoded(names))?;
-    let wanted = match base {
+    let wanted = match beginning.base {
         Some(base) => base.roles(asked),
         None => outputs::features_of(asked, &request.output, &source),
     };
@@ -177,9 +176,18 @@ fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
 /// # Ok::<(), hyades::Error>(())
 /// ```
 pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Source)> {
+    plan_from(request, Beginning::default(), watch)
+}
+
+/// The same, for a fit that begins with an earlier model, or whose input is open.
+pub(crate) fn plan_from(
+    request: &FitRequest,
+    beginning: Beginning<'_>,
+    watch: Watch<'_>,
+) -> Result<(Plan, Roles, Source)> {
     let checked = request.check()?;
     request.resources.install(|| {
-        let opened = open(&checked, None, watch)?;
+        let opened = open(&checked, beginning, watch)?;
         Ok((opened.plan, opened.roles, opened.source))
     })
 }
@@ -208,20 +216,20 @@ pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Sour
 /// # Ok::<(), hyades::Error>(())
 /// ```
 pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<FitOutcome> {
-    fit_from(request, None, observer, stop)
+    fit_from(request, Beginning::default(), observer, stop)
 }
 
-/// The same, beginning with an earlier model if there is one.
+/// The same, for a fit that begins with an earlier model, or whose input is open.
 pub(crate) fn fit_from(
     request: &FitRequest,
-    base: Option<Base<'_>>,
+    beginning: Beginning<'_>,
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<FitOutcome> {
     let checked = request.check()?;
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
-    request.resources.install(|| run(&checked, base, &recorder, watch))
+    request.resources.install(|| run(&checked, beginning, &recorder, watch))
 }
 
 /// The state before the rows are clustered.
@@ -246,18 +254,23 @@ struct FittedParts {
     reference: Option<ReferenceCounts>,
 }
 
-fn run(checked: &CheckedFit, base: Option<Base<'_>>, recorder: &Recorder<'_>, watch: Watch<'_>) -> Result<FitOutcome> {
+fn run(
+    checked: &CheckedFit,
+    beginning: Beginning<'_>,
+    recorder: &Recorder<'_>,
+    watch: Watch<'_>,
+) -> Result<FitOutcome> {
     let request = &checked.request;
     let documents = documents(request)?;
     let out = request.output.out.as_deref();
     let result_file = ResultFile::open(request.output.json_file(), out, &request.arguments())?;
     let publish = |out: &PathBuf| Publication::new(out, "fit", &request.arguments());
     let publication = request.output.out.as_ref().map(publish).transpose()?;
-    let mut opened = open(checked, base, watch)?;
+    let mut opened = open(checked, beginning, watch)?;
     opened.plan.summary().into_iter().for_each(|line| watch.note(line));
     watch.facts("plan", &opened.plan);
     let vetted = vet(checked, &mut opened, watch)?;
-    let mut found = cluster((checked, base), &opened, &vetted, publication.as_ref(), recorder, watch)?;
+    let mut found = cluster((checked, beginning.base), &opened, &vetted, publication.as_ref(), recorder, watch)?;
     opened.source.vet_unchanged()?;
     let model = model(checked, &opened, &vetted, &found);
     let small_cells = SmallCells::of(&found.labels, request.output.small_cells()).kept_by(&model);

@@ -7,7 +7,7 @@ use arrow::buffer::BooleanBuffer;
 
 use super::assign::typed;
 use super::inputs;
-use super::request::{InputOptions, Resources};
+use super::request::Resources;
 use crate::backend::Centroids;
 use crate::error::{Error, Result};
 use crate::event::Watch;
@@ -47,20 +47,18 @@ pub(crate) struct Gain {
 }
 
 impl GridRows {
-    /// Opens an input again; `models` say which columns are needed.
+    /// The rows of an input; `models` say which columns are needed.
     ///
     /// # Errors
-    /// It cannot be opened or joined any more.
-    pub(crate) fn open(
-        input: &InputOptions,
+    /// Tables that cannot be joined.
+    pub(crate) fn new(
+        source: Source,
         models: &[&Model],
         (resources, out): (&Resources, &Path),
         watch: Watch<'_>,
     ) -> Result<Self> {
         let recipes: Vec<&Preparation> =
             models.iter().flat_map(|model| &model.parts).map(|part| &part.preparation).collect();
-        let id = models.iter().find_map(|model| model.provenance.id_column.as_deref());
-        let source = inputs::open(input, id, (resources, Some(out)), watch)?;
         let mut source = typed(source, &recipes);
         let mut needed = Vec::new();
         for recipe in recipes {
@@ -68,6 +66,14 @@ impl GridRows {
         }
         inputs::join(&mut source, &needed, resources, Some(out), watch)?;
         Ok(GridRows { source })
+    }
+
+    /// Fails if a file changed since the input was opened.
+    ///
+    /// # Errors
+    /// A file that was replaced, overwritten, extended or removed.
+    pub(crate) fn vet_unchanged(&self) -> Result<()> {
+        self.source.vet_unchanged()
     }
 
     pub(crate) fn groups(&self) -> &[RowGroup] {

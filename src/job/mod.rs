@@ -32,13 +32,14 @@ mod small_cells;
 mod strata;
 
 pub use apply::apply;
+pub(crate) use assign::assign_from;
 pub use assign::{AssignOutcome, assign};
-pub(crate) use base::Base;
+pub(crate) use base::{Base, Beginning};
 pub use base::{PartRefit, RefitStart};
 pub use convert::{ConvertOutcome, convert};
 pub use describe::profile;
-pub(crate) use fit::fit_from;
 pub use fit::{FitOutcome, fit, plan};
+pub(crate) use fit::{fit_from, plan_from};
 pub(crate) use gains::{Gain, GridRows, RowSegments, TOP};
 pub use labelling::{Labelling, PartLabels};
 pub(crate) use plan::{DECODER, FIXED, MIB};

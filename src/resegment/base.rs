@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::context::{IDENTITY, damaged, text_of};
+use super::definition::Definition;
 use crate::error::Result;
 use crate::history::{History, Pointer, VersionFacts, VersionRecord};
 use crate::identity::Identities;
@@ -21,6 +22,8 @@ pub(super) struct BaseVersion {
     pub(super) next_id: u64,
     /// Its customers.
     pub(super) customers: u64,
+    /// What its job asked for; None for versions that do not say.
+    pub(super) definition: Option<Definition>,
     as_of: Option<String>,
 }
 
@@ -38,16 +41,23 @@ impl BaseVersion {
             if identities.segments.len() != model.segments() {
                 return Err(damaged(&path, "it names another number of segments than the model has"));
             }
+            let definition = Definition::of_version(folder)?;
             let (pointer, folder) = (pointer.clone(), folder.to_path_buf());
             let VersionFacts { as_of, customers, .. } = facts;
             let next_id = next_id(history)?.max(identities.next_id);
-            Ok(BaseVersion { pointer, folder, model, identities, next_id, customers, as_of })
+            Ok(BaseVersion { pointer, folder, model, identities, next_id, customers, definition, as_of })
         })
     }
 
     /// The month that it describes, if that is known.
     pub(super) fn month(&self) -> Option<Month> {
         self.as_of.as_deref().and_then(|as_of| Month::new(as_of, self.pointer.version).ok())
+    }
+
+    /// The column of ids in its labels, if it has ids.
+    pub(super) fn id(&self) -> Option<&str> {
+        let of_fit = self.model.provenance.id_column.as_deref();
+        self.definition.as_ref().map_or(of_fit, |definition| definition.id.as_deref())
     }
 
     /// Its labels.

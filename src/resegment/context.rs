@@ -1,11 +1,8 @@
-//! What stays the same for a whole run.
+//! The files of a version.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Observer, Watch};
-use crate::job::{FitRequest, JobFile, Month, RefitMode};
 
 /// The names of the files of a version, besides those of a fit.
 pub(super) const IDENTITY: &str = "identity.json";
@@ -16,28 +13,6 @@ pub(super) const COHORTS: &str = "cohorts.json";
 pub(super) const DRIFT: &str = "drift.json";
 pub(super) const REPORT: &str = "report.json";
 pub(super) const RUN_RECORD: &str = "run.json";
-
-/// A job in a month.
-pub(super) struct MonthlyJob<'a> {
-    pub(super) file: &'a JobFile,
-    /// Its fit, with placeholders filled in.
-    pub(super) fit: FitRequest,
-    pub(super) month: Month,
-    pub(super) mode: RefitMode,
-    pub(super) observer: &'a dyn Observer,
-    pub(super) stop: &'a AtomicBool,
-}
-
-impl<'a> MonthlyJob<'a> {
-    pub(super) fn watch(&self) -> Watch<'a> {
-        Watch::new(self.observer, self.stop)
-    }
-
-    /// Bytes of memory that may be used.
-    pub(super) fn memory(&self) -> u64 {
-        self.fit.resources.budget()
-    }
-}
 
 /// The error for a file of a version that cannot be what this program wrote.
 pub(super) fn damaged(path: &Path, why: &str) -> Error {

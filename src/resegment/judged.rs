@@ -1,8 +1,8 @@
 //! What a run measured, and what its gates say.
 
 use super::base::BaseVersion;
-use super::context::MonthlyJob;
 use super::matching::MatchedMonth;
+use super::opened::MonthlyJob;
 use super::report::{MigrationReport, RunReport, SegmentReport};
 use super::stage::StagedMonth;
 use crate::drift::{DriftReport, FeatureDrift, SegmentPair, compare};

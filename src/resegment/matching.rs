@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rayon::prelude::*;
 
 use super::base::BaseVersion;
-use super::context::MonthlyJob;
+use super::opened::MonthlyJob;
 use super::stage::StagedMonth;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
@@ -82,17 +82,18 @@ fn places(labels: &crate::input::Source, segments: usize, watch: Watch<'_>) -> R
 /// Where the customers were. None without ids.
 fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Result<Option<EarlierPlaces>> {
     let watch = job.watch();
-    let (Some(id), Some(old_id)) = (id_column(staged, &base.model), base.model.provenance.id_column.as_deref()) else {
+    let (Some(id), Some(old_id)) = (job.opened.id.as_deref(), base.id()) else {
         watch.warn("customers have no ids, so it is not known who moved");
         return Ok(None);
     };
     let labels = base.labels()?;
     let old = LabelTable::new(&labels, old_id)?;
-    let new = LabelTable::new(&staged.labels, &id)?;
+    let new = LabelTable::new(&staged.labels, id)?;
     let found = earlier_places(old, new, base.model.segments(), job.memory() / 2, watch)?;
     if found.nobody_now > 0 {
         watch.warn(format!(
-            "{} rows have no id, or that of a row before: they have a segment, and count for nothing that follows              customers",
+            "{} rows have no id, or that of a row before: they have a segment, and count for nothing that follows \
+             customers",
             found.nobody_now
         ));
     }
@@ -105,13 +106,6 @@ fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Res
         ));
     }
     Ok(Some(found))
-}
-
-/// The column of ids in the labels of the month.
-pub(super) fn id_column(staged: &StagedMonth, model: &Model) -> Option<String> {
-    let own = staged.model.provenance.id_column.clone();
-    let asked = own.or_else(|| model.provenance.id_column.clone())?;
-    staged.labels.position(&asked).map(|_| asked)
 }
 
 /// Rows by what `of` says of each.

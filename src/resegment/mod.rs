@@ -14,9 +14,11 @@ mod base;
 mod broadcast;
 mod context;
 mod datasets;
+mod definition;
 mod judged;
 mod matching;
 mod movers;
+mod opened;
 mod report;
 mod request;
 mod reserved;
@@ -38,15 +40,16 @@ pub use self::tenure::{Cohort, Cohorts};
 
 use self::base::{BaseVersion, NEXT_ID};
 use self::broadcast::Broadcast;
-use self::context::MonthlyJob;
 use self::judged::{JudgedMonth, judged};
+use self::matching::MatchedMonth;
+use self::opened::{MonthlyJob, OpenedMonth};
 use self::source_key::RunKey;
-use self::stage::Staging;
-use crate::check::{CheckRequest, check};
+use self::stage::{StagedMonth, Staging};
+use crate::check::{CheckRequest, check_source};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::history::{CandidateVersion, History, SealedVersion, VersionFacts};
-use crate::job::{Approval, FitRequest, JobFile, Month, RefitMode, inputs};
+use crate::job::{Approval, JobFile, Month, RefitMode};
 
 /// Runs a job for a month: checks the input, segments it, and publishes a new version.
 ///
@@ -60,7 +63,7 @@ pub fn run(request: &RunRequest, observer: &dyn Observer, stop: &AtomicBool) -> 
     loop {
         attempts -= 1;
         let mut told = Broadcast::new(request, &job, Watch::new(observer, stop));
-        let outcome = once(request, &job, &mut told, observer, stop);
+        let outcome = job.resources.install(|| once(request, &job, &mut told, observer, stop));
         told.ended(&outcome);
         match outcome {
             Err(e) if e.retryable() && attempts > 0 => {
@@ -83,23 +86,23 @@ fn once(
 ) -> Result<RunOutcome> {
     let watch = Watch::new(observer, stop);
     let started = SystemTime::now();
-    let month = Month::new(&request.as_of_at(started), 1)?;
-    let history = match request.dry_run && !file.history().exists() {
-        true => None,
-        false => Some(History::open_or_create(file.history())?),
-    };
+    let history = history(request, file)?;
     let base = history.as_ref().map(BaseVersion::current).transpose()?.flatten();
-    let month = month.of_run(next_number(history.as_ref())?);
+    let month = Month::new(&request.as_of_at(started), next_number(history.as_ref())?)?;
     vet_month(base.as_ref(), &month, request.backfill)?;
-    vet_input(&file.fit(&month)?, told, watch)?;
-    expect(file, &month, told, observer, stop)?;
     let mode = if base.is_some() { file.refit.mode.unwrap_or_default() } else { RefitMode::Fresh };
+    let opened = OpenedMonth::new(file, month, (mode, base.as_ref()), watch)?;
+    told.opened(&opened.fit, &opened.source);
+    reserved::vet(&opened.fit, &opened.source)?;
+    expect(file, &opened, told, watch)?;
     let Some(history) = history.filter(|_| !request.dry_run) else {
-        return plan(file, &month, mode, base.as_ref(), watch);
+        let plan = opened.plan(file, mode, base.as_ref());
+        let job = MonthlyJob { file, opened, mode, observer, stop };
+        return rehearse(&job, plan, base.as_ref());
     };
     let key = RunKey::new(&file.fit(&month)?, file.refit.mode.unwrap_or_default())?;
     if let Some(base) = base.as_ref().filter(|_| request.nothing_new.is_some())
-        && source_key::nothing_new(&file.fit(&month)?, &key, base, watch)?
+        && source_key::nothing_new(&opened.source.hashed_apart(), &key, base, watch)?
     {
         let (version, blake3) = (Some(base.pointer.version), Some(base.pointer.blake3.clone()));
         let outcome = RunOutcome { version, blake3, ..RunOutcome::without_report(file, RunVerdict::NothingNew) };
@@ -108,9 +111,42 @@ fn once(
     let candidate = history.claim()?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     told.claimed(&history, &candidate);
-    let month = month.of_run(candidate.number());
-    let job = MonthlyJob { file, fit: file.fit(&month)?, month, mode, observer, stop };
+    let opened = match candidate.number() == month.run() {
+        true => opened,
+        // Another run took the number; paths may contain it.
+        false => OpenedMonth::new(file, month.of_run(candidate.number()), (mode, base.as_ref()), watch)?,
+    };
+    let job = MonthlyJob { file, opened, mode, observer, stop };
     make(&job, (&history, candidate), base.as_ref(), (started, &key))
+}
+
+/// The history of a job; None for a rehearsal of the first run.
+fn history(request: &RunRequest, file: &JobFile) -> Result<Option<History>> {
+    match request.dry_run && History::is_empty_at(file.history()) {
+        true => Ok(None),
+        false => History::open_or_create(file.history()).map(Some),
+    }
+}
+
+/// Does all that a run does, but keeps nothing.
+fn rehearse(job: &MonthlyJob<'_>, plan: Vec<String>, base: Option<&BaseVersion>) -> Result<RunOutcome> {
+    let staging = Staging::rehearsal(&job.opened.fit.resources)?;
+    let (_, _, report) = found(job, &staging, base)?;
+    let outcome = RunOutcome::without_report(job.file, RunVerdict::Planned);
+    Ok(RunOutcome { plan: Some(plan), report: Some(report), ..outcome })
+}
+
+/// Labels a month, matches it with the base version, and judges it.
+fn found(
+    job: &MonthlyJob<'_>,
+    staging: &Staging,
+    base: Option<&BaseVersion>,
+) -> Result<(StagedMonth, MatchedMonth, RunReport)> {
+    let staged = staging.fill(job, base)?;
+    let matched = matching::matched(job, &staged, base)?;
+    let report = RunReport::new(job, &staged, &matched, base);
+    let JudgedMonth { drift, measures, gates } = judged(job, &staged, &matched, base, &report);
+    Ok((staged, matched, report.judged(drift, measures, gates)))
 }
 
 /// Makes the version that was claimed, and publishes it if nothing speaks against it.
@@ -121,11 +157,7 @@ fn make(
     (started, key): (SystemTime, &RunKey),
 ) -> Result<RunOutcome> {
     let staging = Staging::new(history, candidate.number())?;
-    let staged = staging.fill(job, base)?;
-    let matched = matching::matched(job, &staged, base)?;
-    let report = RunReport::new(job, &staged, &matched, base);
-    let JudgedMonth { drift, measures, gates } = judged(job, &staged, &matched, base, &report);
-    let report = report.judged(drift, measures, gates);
+    let (staged, matched, report) = found(job, &staging, base)?;
     let watch = job.watch();
     watch.stage(Stage::Write, 0, "files", || {
         version::write(job, &staged, (&matched, &report), base, (&candidate.folder(), started, key))
@@ -133,7 +165,7 @@ fn make(
     drop(staged);
     staging.remove();
     let facts = VersionFacts {
-        as_of: Some(job.month.as_of()),
+        as_of: Some(job.opened.month.as_of()),
         based_on: base.map(|base| base.pointer.version),
         customers: report.customers,
         segments: report.segments.len() as u64,
@@ -192,60 +224,19 @@ fn vet_month(base: Option<&BaseVersion>, month: &Month, backfill: bool) -> Resul
     .of_option("--as-of"))
 }
 
-/// Opens the input before a number is taken: one that is not there yet is asked for again and again.
-fn vet_input(fit: &FitRequest, told: &mut Broadcast<'_>, watch: Watch<'_>) -> Result<()> {
-    let source = inputs::open(&fit.input, fit.columns.id.as_deref(), (&fit.resources, None), watch.quiet())?;
-    told.opened(fit, &source);
-    match source.rows() {
-        0 => Err(Error::input("the input has no rows".into())),
-        _ => reserved::vet(fit, &source),
-    }
-}
-
 /// Compares the input with the expectations of the job.
-fn expect(
-    file: &JobFile,
-    month: &Month,
-    told: &mut Broadcast<'_>,
-    observer: &dyn Observer,
-    stop: &AtomicBool,
-) -> Result<()> {
-    let Some(expect) = &file.job.expect else { return Ok(()) };
-    let fit = file.fit(month)?;
+fn expect(file: &JobFile, opened: &OpenedMonth, told: &mut Broadcast<'_>, watch: Watch<'_>) -> Result<()> {
+    let Some(expect) = file.expect(&opened.month)? else { return Ok(()) };
+    let fit = &opened.fit;
     let request = CheckRequest {
-        input: fit.input,
-        id: fit.columns.id,
-        protected_words: fit.columns.protected_words,
-        expect: Some(expect.clone()),
-        resources: fit.resources,
+        input: fit.input.clone(),
+        id: fit.columns.id.clone(),
+        protected_words: fit.columns.protected_words.clone(),
+        expect: Some(expect),
+        resources: fit.resources.clone(),
         ..CheckRequest::default()
     };
-    let found = check(&request, observer, stop)?;
+    let found = check_source(&request, Some(&opened.source.hashed_apart()), watch)?;
     found.expectations.iter().for_each(|expectations| told.expected(expectations));
     found.verdict()
-}
-
-/// What a run would do.
-fn plan(
-    file: &JobFile,
-    month: &Month,
-    mode: RefitMode,
-    base: Option<&BaseVersion>,
-    watch: Watch<'_>,
-) -> Result<RunOutcome> {
-    let fit = file.fit(month)?;
-    let (plan, _, source) = crate::job::plan(&fit, watch)?;
-    let mut lines = vec![
-        format!("job {}, as of {}", file.name(), month.as_of()),
-        match base {
-            Some(base) => {
-                format!("based on version {} in {}: {}", base.pointer.version, file.history().display(), mode.title())
-            }
-            None => format!("the first version in {}: a fit", file.history().display()),
-        },
-    ];
-    lines.extend(source.files().iter().map(|file| format!("input {}", file.path.display())));
-    lines.extend(plan.summary());
-    let outcome = RunOutcome { plan: Some(lines), ..RunOutcome::without_report(file, RunVerdict::Planned) };
-    Ok(outcome)
 }

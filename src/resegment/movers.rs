@@ -11,8 +11,9 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::base::BaseVersion;
-use super::context::{MOVERS, MonthlyJob};
+use super::context::MOVERS;
 use super::matching::MatchedMonth;
+use super::opened::MonthlyJob;
 use super::stage::StagedMonth;
 use crate::error::{Error, Result};
 use crate::input::IdStream;
@@ -64,11 +65,8 @@ impl Movers<'_> {
         // An old model that cannot label the month explains nobody, and may need columns that are gone.
         let old = self.matched.by_old.is_some().then_some(&self.base.model);
         let models: Vec<&Model> = old.into_iter().chain([&self.staged.model]).collect();
-        let place = (&self.job.fit.resources, self.staged.output.as_path());
-        let rows = GridRows::open(&self.job.fit.input, &models, place, self.job.watch().quiet())?;
-        if rows.groups().iter().map(|group| group.rows).sum::<u64>() != labels.rows() {
-            return Err(Error::input("the input changed while it was read; run the job again".into()));
-        }
+        let place = (&self.job.opened.fit.resources, self.staged.output.as_path());
+        let rows = GridRows::new(self.job.opened.source.hashed_apart(), &models, place, self.job.watch().quiet())?;
         let mut next = 0;
         while next < rows.groups().len() {
             self.job.watch().check()?;
@@ -86,6 +84,7 @@ impl Movers<'_> {
                 writer.push(table(&schema, &own, first, &changes, &names)?)?;
             }
         }
+        rows.vet_unchanged()?;
         writer.finish().map(drop)
     }
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::base::BaseVersion;
-use super::context::MonthlyJob;
 use super::matching::MatchedMonth;
+use super::opened::MonthlyJob;
 use super::stage::StagedMonth;
 use crate::drift::DriftReport;
 use crate::gates::{GateResult, GateSeverity, Measures};
@@ -127,7 +127,7 @@ impl RunReport {
             format: FORMAT,
             job: job.file.name().to_owned(),
             owner: job.file.job.owner.clone(),
-            as_of: job.month.as_of(),
+            as_of: job.opened.month.as_of(),
             based_on: base.map(|base| base.pointer.version),
             mode: job.mode,
             customers: staged.labels.rows(),

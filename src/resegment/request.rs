@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::report::{RunReport, RunVerdict};
 use crate::error::{Error, Result};
+use crate::history::GateTally;
 use crate::job::JobFile;
 use crate::text::timestamp;
 
@@ -21,7 +22,7 @@ pub struct RunRequest {
     /// today, UTC]
     #[cfg_attr(feature = "cli", arg(long, value_name = "DAY"))]
     pub as_of: Option<String>,
-    /// Only show what would be read and done
+    /// Show what would be read, done and found, and keep nothing
     #[cfg_attr(feature = "cli", arg(long))]
     pub dry_run: bool,
     /// Allow a day before that of the current version
@@ -72,6 +73,7 @@ struct LastLine<'a> {
     moved: Option<u64>,
     came: Option<u64>,
     left: Option<u64>,
+    gates: Option<GateTally>,
 }
 
 impl RunOutcome {
@@ -104,6 +106,7 @@ impl RunOutcome {
             moved: migration.map(|migration| migration.moved),
             came: migration.map(|migration| migration.came),
             left: migration.map(|migration| migration.left),
+            gates: report.map(RunReport::tally),
         };
         serde_json::to_string(&line).map_err(|e| Error::Internal(e.to_string()))
     }

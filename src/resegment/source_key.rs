@@ -9,7 +9,7 @@ use super::context::{RUN_RECORD, damaged, text_of};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{ColumnReader, Source, SourceFile};
-use crate::job::{FitRequest, RefitMode, inputs};
+use crate::job::{FitRequest, RefitMode};
 use crate::output::MANIFEST;
 
 /// The hash of everything that decides about a run, except for the content of its inputs and the version before.
@@ -29,6 +29,8 @@ struct RecordedInputs {
 
 #[derive(Deserialize)]
 struct RecordedFile {
+    path: String,
+    table_version: Option<u64>,
     bytes: u64,
     footer_blake3: String,
     content: Option<RecordedContent>,
@@ -82,26 +84,33 @@ impl RunKey {
 ///
 /// # Errors
 /// Inputs that cannot be read, or a damaged record of the base version.
-pub(super) fn nothing_new(fit: &FitRequest, key: &RunKey, base: &BaseVersion, watch: Watch<'_>) -> Result<bool> {
+pub(super) fn nothing_new(source: &Source, key: &RunKey, base: &BaseVersion, watch: Watch<'_>) -> Result<bool> {
     let run: RecordedRun = record(&base.folder.join(RUN_RECORD))?;
     if run.key_blake3.as_deref() != Some(key.hex()) {
         return Ok(false);
     }
     let RecordedManifest { inputs: RecordedInputs { files: known } } = record(&base.folder.join(MANIFEST))?;
-    let source = inputs::open(&fit.input, fit.columns.id.as_deref(), (&fit.resources, None), watch.quiet())?;
     let files: Vec<&SourceFile> = source.files().iter().chain(source.joined_files()).collect();
     let same_footer = |(file, known): (&&SourceFile, &RecordedFile)| {
-        file.size() == known.bytes && file.footer_hash() == known.footer_blake3
+        file.size() == known.bytes
+            && file.footer_hash() == known.footer_blake3
+            && file.table().map(|(_, version)| version) == known.table_version
+            && partitions(&file.path).eq(partitions(Path::new(&known.path)))
     };
     if files.len() != known.len() || source.joined_files().count() > 0 || !files.iter().zip(&known).all(same_footer) {
         return Ok(false);
     }
-    read(&source, &known, watch)?;
+    read(source, &known, watch)?;
     let same_content = |(file, known): (&&SourceFile, &RecordedFile)| {
         let content = file.content().map(|content| content.blake3);
         content.is_some() && content.as_deref() == known.content.as_ref().map(|known| known.blake3.as_str())
     };
     Ok(files.iter().zip(&known).all(same_content))
+}
+
+/// The names of folders that are values of columns.
+fn partitions(path: &Path) -> impl Iterator<Item = String> {
+    path.components().filter_map(|part| part.as_os_str().to_str().filter(|name| name.contains('=')).map(str::to_owned))
 }
 
 fn record<T: serde::de::DeserializeOwned>(path: &PathBuf) -> Result<T> {

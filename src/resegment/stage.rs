@@ -5,15 +5,17 @@ use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use super::base::BaseVersion;
-use super::context::{MonthlyJob, text_of};
+use super::opened::MonthlyJob;
 use crate::drift::DriftReport;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Of;
 use crate::history::{History, VersionState};
 use crate::input::Source;
-use crate::job::{self, AssignColumns, AssignRequest, Base, FitRequest, OutputOptions, PartRefit, RefitMode};
+use crate::job::{
+    self, AssignColumns, AssignRequest, Base, Beginning, FitRequest, OutputOptions, PartRefit, RefitMode, Resources,
+};
 use crate::model::Model;
-use crate::output::{LABELS, MANIFEST};
+use crate::output::LABELS;
 
 /// How the names of these folders begin; the number of the version follows.
 const PREFIX: &str = ".staging-";
@@ -50,6 +52,14 @@ impl Staging {
         Ok(Staging { folder })
     }
 
+    /// A folder beside no history, for a run that keeps nothing.
+    pub(super) fn rehearsal(resources: &Resources) -> Result<Self> {
+        let scratch = resources.existing_scratch_folder(None);
+        let folder = tempfile::Builder::new().prefix("hyades-rehearsal-").tempdir_in(&scratch);
+        let folder = folder.map_err(|e| Error::io("create a folder in", &scratch, &e))?;
+        Ok(Staging { folder: folder.keep() })
+    }
+
     /// Removes it. A run that is killed leaves it to the next one.
     pub(super) fn remove(&self) {
         let _ = std::fs::remove_dir_all(&self.folder);
@@ -61,12 +71,16 @@ impl Staging {
         let same_model = job.mode == RefitMode::Assign && base.is_some();
         let (mut refits, mut drift) = (Vec::new(), None);
         match base.filter(|_| same_model) {
-            Some(base) => drift = job::assign(&assignment(job, base, &output), job.observer, job.stop)?.drift,
+            Some(base) => {
+                let request = assignment(job, base, &output);
+                drift = job::assign_from(&request, Some(&job.opened.source), job.observer, job.stop)?.drift;
+            }
             None => {
-                let fit = FitRequest { output: staged(&job.fit.output, &output), ..job.fit.clone() };
+                let fit = FitRequest { output: staged(&job.opened.fit.output, &output), ..job.opened.fit.clone() };
                 let begin = base.filter(|_| job.mode != RefitMode::Fresh);
-                let begin = begin.map(|base| Base { model: &base.model, competes: job.mode == RefitMode::Auto });
-                let outcome = job::fit_from(&fit, begin, job.observer, job.stop)?;
+                let base = begin.map(|base| Base { model: &base.model, competes: job.mode == RefitMode::Auto });
+                let beginning = Beginning { source: Some(&job.opened.source), base };
+                let outcome = job::fit_from(&fit, beginning, job.observer, job.stop)?;
                 refits = outcome.refits.into_iter().flatten().collect();
             }
         }
@@ -78,9 +92,6 @@ impl Staging {
         let (by_old_model, of_old_model) = by_old_model.unzip();
         let drift = drift.or(of_old_model.flatten());
         let labels = Source::open(&[output.join(LABELS)])?;
-        if by_old_model.is_some() && inputs_of(&output)? != inputs_of(&self.folder.join("old"))? {
-            return Err(Error::input("the input changed while the job ran; run it again".into()));
-        }
         Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, drift })
     }
 
@@ -91,7 +102,10 @@ impl Staging {
         request.output = OutputOptions { out: Some(output.clone()), no_profile: true, ..OutputOptions::default() };
         // What is missing was judged when the month was fitted.
         request.columns.max_missing = Some(1.0);
-        match job::assign(&request, &Of::new(job.watch(), "the old model"), job.stop) {
+        let source = job.opened.source.hashed_apart();
+        // Its notes would repeat those of the fit.
+        let observer = Of::new(job.watch(), "the old model").without_notes();
+        match job::assign_from(&request, Some(&source), &observer, job.stop) {
             Ok(outcome) => Ok(Some((Source::open(&[output.join(LABELS)])?, outcome.drift))),
             Err(e) if e.kind() == ErrorKind::Column || e.kind() == ErrorKind::Model => {
                 job.watch()
@@ -141,7 +155,7 @@ fn staged(output: &OutputOptions, folder: &Path) -> OutputOptions {
 }
 
 fn assignment(job: &MonthlyJob<'_>, base: &BaseVersion, output: &Path) -> AssignRequest {
-    let FitRequest { input, columns, device, resources, output: options, .. } = job.fit.clone();
+    let FitRequest { input, columns, device, resources, output: options, .. } = job.opened.fit.clone();
     AssignRequest {
         model: base.folder.join("model.json"),
         input,
@@ -159,18 +173,4 @@ fn assignment(job: &MonthlyJob<'_>, base: &BaseVersion, output: &Path) -> Assign
         resources,
         output: staged(&options, output),
     }
-}
-
-/// What a run read: the footers, sizes and table versions of its files.
-fn inputs_of(output: &Path) -> Result<Vec<serde_json::Value>> {
-    let path = output.join(MANIFEST);
-    let manifest: serde_json::Value =
-        serde_json::from_str(&text_of(&path)?).map_err(|e| Error::Internal(format!("the manifest of a run: {e}")))?;
-    let files = manifest["inputs"]["files"].as_array().cloned().unwrap_or_default();
-    let facts = |mut file: serde_json::Value| {
-        // The columns that were read may differ.
-        file.as_object_mut().and_then(|file| file.remove("content"));
-        file
-    };
-    Ok(files.into_iter().map(facts).collect())
 }

@@ -6,15 +6,16 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::base::BaseVersion;
-use super::context::{DRIFT, IDENTITY, MonthlyJob, NAMES, REPORT, RUN_RECORD, text_of};
-use super::matching::{MatchedMonth, id_column};
+use super::context::{DRIFT, IDENTITY, NAMES, REPORT, RUN_RECORD, text_of};
+use super::definition::DEFINITION;
+use super::matching::MatchedMonth;
 use super::movers::Movers;
+use super::opened::MonthlyJob;
 use super::report::RunReport;
 use super::source_key::RunKey;
 use super::stage::StagedMonth;
 use super::tenure;
 use crate::error::{Error, Result};
-use crate::identity::NameBook;
 use crate::output::{FileLayout, IdentifiedLabels, MANIFEST, Publication, identified};
 use crate::text::timestamp;
 
@@ -30,7 +31,7 @@ pub(super) fn write(
     (folder, started, key): (&Path, SystemTime, &RunKey),
 ) -> Result<()> {
     let publication = Publication::new(folder, "run", &[])?;
-    let id = id_column(staged, &staged.model).and_then(|name| staged.labels.position(&name));
+    let id = job.opened.id.as_deref().and_then(|name| staged.labels.position(name));
     labels(job, staged, matched, id, &publication)?;
     if let Some(id) = id {
         tenure::write(job, (&staged.labels, id), matched, base, &publication)?;
@@ -50,13 +51,14 @@ pub(super) fn write(
         }
     }
     publication.text(IDENTITY, &matched.identities.to_json()?)?;
-    publication.text(NAMES, &names(job, matched)?)?;
+    publication.text(NAMES, &names(job, matched))?;
     publication.text(REPORT, &indented(report)?)?;
     if let Some(drift) = &report.drift {
         publication.text(DRIFT, &indented(drift)?)?;
     }
     let manifest = text_of(&staged.output.join(MANIFEST))?;
-    let (manifest, mut run) = divided(&manifest, &publication)?;
+    let (mut manifest, mut run) = divided(&manifest, &publication)?;
+    manifest[DEFINITION] = json!(job.opened.definition);
     run.insert("key_blake3".into(), key.hex().into());
     run.insert("started".into(), timestamp(started).into());
     run.insert("ended".into(), timestamp(SystemTime::now()).into());
@@ -73,7 +75,7 @@ fn labels(
     id: Option<usize>,
     publication: &Publication,
 ) -> Result<()> {
-    let output = &job.fit.output;
+    let output = &job.opened.fit.output;
     let labels = IdentifiedLabels {
         source: &staged.labels,
         id,
@@ -87,16 +89,9 @@ fn labels(
 }
 
 /// The names of the segments: those that the job or its history has for their ids.
-fn names(job: &MonthlyJob<'_>, matched: &MatchedMonth) -> Result<String> {
+fn names(job: &MonthlyJob<'_>, matched: &MatchedMonth) -> String {
     let ids = matched.identities.segments.iter().map(|identity| identity.segment_id).collect();
-    // Names of segments that ended may stay in the file.
-    let known = (1..matched.identities.next_id).collect();
-    let path = job.file.job.names.clone().unwrap_or_else(|| job.file.history().join(NAMES));
-    let book = match job.file.job.names.is_some() || path.is_file() {
-        true => NameBook::read(&path, &known)?,
-        false => NameBook::default(),
-    };
-    Ok(book.to_toml(&ids))
+    job.opened.names.to_toml(&ids)
 }
 
 /// A manifest without what differs between machines and moments, and that.

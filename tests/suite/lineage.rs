@@ -294,8 +294,8 @@ fn names_that_files_cannot_have() {
     ran.is_refused(
         2,
         &[
-            "[job] lineage: a run that fails early has no number; use {as_of} instead of {run}",
-            "[job] metrics: ",
+            ":2:11: lineage: a run that fails early has no number; use {as_of} instead of {run}",
+            "metrics: ",
             "no placeholder is named \"as_off\"",
             "the textfile collector reads names that end with .prom",
         ],

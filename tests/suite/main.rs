@@ -10,6 +10,7 @@ mod backends;
 mod bad_files;
 mod bad_input;
 mod bad_setting;
+mod beginning;
 mod changes;
 mod check;
 mod cli;
@@ -92,6 +93,7 @@ fn main() -> ExitCode {
         cloud::tests(),
         models::tests(),
         monthly::tests(),
+        beginning::tests(),
         monthly::with_gpu(),
         crashes::tests(),
         privacy::tests(),

@@ -50,7 +50,7 @@ pub(crate) fn with_gpu() -> Vec<Trial> {
 pub(crate) type Groups = BTreeMap<i64, usize>;
 
 /// What the labels of a version say of a customer: number and identity of the segment.
-type Labels = BTreeMap<i64, (i32, i64)>;
+pub(crate) type Labels = BTreeMap<i64, (i32, i64)>;
 
 /// A folder with monthly tables and a job.
 pub(crate) struct Branch {
@@ -65,7 +65,7 @@ impl Branch {
         branch
     }
 
-    fn job(&self, name: &str, history: &str, sections: &str) {
+    pub(crate) fn job(&self, name: &str, history: &str, sections: &str) {
         let text = format!(
             "[job]\nhistory = \"{history}\"\n[input]\npaths = [\"{{as_of:%Y-%m}}.parquet\"]\n[columns]\nid = \"id\"\n\
              [clustering]\nk = 3\n{sections}"
@@ -78,7 +78,7 @@ impl Branch {
         self.table(month, groups, &[]);
     }
 
-    fn table(&self, month: &str, groups: &Groups, more: &[(&str, ArrayRef)]) {
+    pub(crate) fn table(&self, month: &str, groups: &Groups, more: &[(&str, ArrayRef)]) {
         let around = |seed: u64, centers: [f64; 3]| {
             let middle = (centers[0] + centers[1]) / 2.0;
             let of_one = |(id, group): (&i64, &usize)| match centers.get(*group) {
@@ -99,7 +99,7 @@ impl Branch {
         write(&self.w.path(&format!("{month}.parquet")), &columns);
     }
 
-    fn run(&self, as_of: &str, more: &[&str]) -> Ran {
+    pub(crate) fn run(&self, as_of: &str, more: &[&str]) -> Ran {
         hyades([&["run", &self.w.text("job.toml"), "--as-of", as_of], more].concat()).into()
     }
 
@@ -124,7 +124,7 @@ impl Branch {
         json(self.w.path("history/current.json"))
     }
 
-    fn labels(&self, number: u64) -> Labels {
+    pub(crate) fn labels(&self, number: u64) -> Labels {
         let table = read(&self.version(number).join("segments/part-00000.parquet"));
         let segments = table.column_by_name("segment").expect("numbers").as_primitive::<Int32Type>().clone();
         let pairs = segments.values().iter().copied().zip(integers(&table, "segment_id"));
@@ -132,7 +132,7 @@ impl Branch {
     }
 
     /// The rows of migration.parquet: id, cause, from, to.
-    fn changes(&self, number: u64) -> BTreeSet<(i64, String, i64, i64)> {
+    pub(crate) fn changes(&self, number: u64) -> BTreeSet<(i64, String, i64, i64)> {
         let table = read(&self.version(number).join("migration.parquet"));
         let cause = arrow::compute::cast(table.column_by_name("cause").expect("causes"), &DataType::Utf8).unwrap();
         let cause = cause.as_string::<i32>();
@@ -141,11 +141,11 @@ impl Branch {
     }
 }
 
-fn some_noise(seed: u64) -> f64 {
+pub(crate) fn some_noise(seed: u64) -> f64 {
     noise(seed).nth(3).expect("without end")
 }
 
-fn last_line(ran: &Ran) -> Value {
+pub(crate) fn last_line(ran: &Ran) -> Value {
     serde_json::from_str(ran.out.lines().last().expect("a line")).expect("JSON")
 }
 
@@ -157,7 +157,7 @@ pub(crate) fn groups(first: i64, sizes: [usize; 3]) -> Groups {
 
 /// 60, 40 and 20 customers; a month later 20 of the first group are in the third, 15 of it left, and 40 came to the
 /// third.
-fn two_months() -> [Groups; 2] {
+pub(crate) fn two_months() -> [Groups; 2] {
     let before = groups(100, [60, 40, 20]);
     let mut now = before.clone();
     now.retain(|id, _| *id >= 115);
@@ -175,7 +175,7 @@ pub(crate) fn with_two_months(sections: &str) -> Branch {
 }
 
 /// The identity of each group's segment, which all its customers must have.
-fn by_group(labels: &Labels, groups: &Groups) -> BTreeMap<usize, (i32, i64)> {
+pub(crate) fn by_group(labels: &Labels, groups: &Groups) -> BTreeMap<usize, (i32, i64)> {
     let mut found = BTreeMap::new();
     for (id, group) in groups {
         let label = labels[id];
@@ -361,13 +361,13 @@ fn a_column_that_the_old_model_needs_is_gone() {
     assert_eq!(branch.current()["version"], 1);
 }
 
-fn states(branch: &Branch) -> Vec<String> {
+pub(crate) fn states(branch: &Branch) -> Vec<String> {
     let list: Value = serde_json::from_str(&done(["history", "list", &branch.history(), "--json"]).out).expect("JSON");
     let states = list.as_array().expect("versions").iter().map(|v| v["state"].as_str().expect("a state").to_owned());
     states.collect()
 }
 
-fn approve(branch: &Branch, version: u64) -> Ran {
+pub(crate) fn approve(branch: &Branch, version: u64) -> Ran {
     let shown = done(["history", "show", &branch.history(), &version.to_string(), "--json"]).out;
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     let hash = shown["blake3"].as_str().expect("a hash").to_owned();

@@ -37,12 +37,17 @@ pub(super) fn read<R: DeserializeOwned + HasPaths>(path: &Path) -> Result<R> {
 
 /// Makes paths that are relative to the file `path` relative to the working folder.
 pub(super) fn rebase(request: &mut impl HasPaths, path: &Path) {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    for path in request.paths() {
-        // A URL is not relative to anything; joining leaves absolute paths as they are.
-        if !path.to_string_lossy().contains("://") {
-            *path = folder.join(&*path);
-        }
+    for given in request.paths() {
+        *given = beside(path, given);
+    }
+}
+
+/// A path that is relative to the folder of the file `of`.
+pub(super) fn beside(of: &Path, path: &Path) -> PathBuf {
+    // A URL is not relative to anything; joining leaves absolute paths as they are.
+    match path.to_string_lossy().contains("://") {
+        true => path.to_path_buf(),
+        false => of.parent().unwrap_or(Path::new("")).join(path),
     }
 }
 

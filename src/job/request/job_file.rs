@@ -47,6 +47,9 @@ pub struct JobFile {
     pub resources: Resources,
     /// What to write.
     pub output: OutputOptions,
+    /// Its path, which other paths are relative to.
+    #[serde(skip)]
+    file: PathBuf,
 }
 
 /// What a job is, and where its versions are kept.
@@ -116,6 +119,16 @@ pub enum RefitMode {
 }
 
 impl RefitMode {
+    /// Its name in job files.
+    pub fn name(self) -> &'static str {
+        match self {
+            RefitMode::Assign => "assign",
+            RefitMode::Warm => "warm",
+            RefitMode::Fresh => "fresh",
+            RefitMode::Auto => "auto",
+        }
+    }
+
     /// What it does, in words.
     pub fn title(self) -> &'static str {
         match self {
@@ -148,24 +161,30 @@ impl JobFile {
     pub fn read(path: &Path) -> Result<Self> {
         let text = TomlText::read(path)?;
         let mut faults = TomlFaults::new(&text);
-        if let Some(table) = faults.table() {
-            toml_schema::vet(&table, &Self::schema(), &mut faults);
+        let table = faults.table();
+        if let Some(table) = &table {
+            toml_schema::vet(table, &Self::schema(), &mut faults);
         }
-        faults.finish(())?;
+        if !faults.is_empty() {
+            return faults.finish(JobFile::default());
+        }
         let fault = |e: toml::de::Error| {
             Error::usage(format!("{}: {e}", path.display())).of_kind(ErrorKind::Config).of_file(path)
         };
         let mut job: JobFile = toml::from_str(&text.text).map_err(fault)?;
-        let of_gates = job.gates.faults().into_iter().map(|(_, fault)| format!("[gates] {fault}"));
-        let faults: Vec<String> = of_gates.chain(job.job.faults()).collect();
-        if !faults.is_empty() {
-            let text = format!("{}: {}", path.display(), faults.join("\n"));
-            return Err(Error::usage(text).of_kind(ErrorKind::Config).of_file(path));
-        }
+        let section = |name: &str| table.as_ref().and_then(|table| table.get(name)?.get_ref().as_table());
+        let mut fault = |name: &str, (key, fault): (&str, String)| {
+            let at = section(name).and_then(|section| section.get(key)).map_or(0, |value| value.span().start);
+            faults.fault(at, fault);
+        };
+        job.gates.faults().into_iter().for_each(|of| fault("gates", of));
+        job.job.faults().into_iter().for_each(|of| fault("job", of));
+        faults.finish(())?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         job.job.name = job.job.name.or(stem);
-        job.job.history = Some(job.job.history.unwrap_or_else(|| "history".into()));
-        config::rebase(&mut job, path);
+        let history = job.job.history.unwrap_or_else(|| "history".into());
+        job.job.history = Some(config::beside(path, &history));
+        job.file = path.to_path_buf();
         Ok(job)
     }
 
@@ -182,9 +201,10 @@ impl JobFile {
     /// The files in which a run tells other programs about itself: lineage and metrics. Without a month, None for names
     /// with placeholders.
     pub(crate) fn told(&self, month: Option<&Month>) -> [Option<PathBuf>; 2] {
-        let filled = |path: &PathBuf| match path.to_str().filter(|text| text.contains(['{', '}'])) {
-            Some(text) => month?.fill(text).ok().map(PathBuf::from),
-            None => Some(path.clone()),
+        let has_braces = |path: &Path| path.to_string_lossy().contains(['{', '}']);
+        let filled = |path: &PathBuf| match month {
+            Some(month) => self.filled(path, month).ok(),
+            None => (!has_braces(path)).then(|| config::beside(&self.file, path)),
         };
         [&self.job.lineage, &self.job.metrics].map(|path| path.as_ref().and_then(filled))
     }
@@ -214,51 +234,52 @@ impl JobFile {
         let mut fit =
             FitRequest { input, columns, preparation, division, clustering, device, resources, output, config: None };
         for path in fit.paths() {
-            if let Some(text) = path.to_str().filter(|text| text.contains('{')) {
-                *path = month.fill(text)?.into();
-            }
+            *path = self.filled(path, month)?;
         }
         Ok(fit)
+    }
+
+    /// The file of names, if the job names one.
+    ///
+    /// # Errors
+    /// A placeholder that does not exist.
+    pub(crate) fn names(&self, month: &Month) -> Result<Option<PathBuf>> {
+        self.job.names.as_deref().map(|path| self.filled(path, month)).transpose()
+    }
+
+    /// The file of expectations, if there is one.
+    ///
+    /// # Errors
+    /// A placeholder that does not exist.
+    pub(crate) fn expect(&self, month: &Month) -> Result<Option<PathBuf>> {
+        self.job.expect.as_deref().map(|path| self.filled(path, month)).transpose()
+    }
+
+    /// A path with its placeholders filled in, relative to the working folder.
+    fn filled(&self, path: &Path, month: &Month) -> Result<PathBuf> {
+        let has_braces = |text: &&str| text.contains(['{', '}']);
+        let filled = path.to_str().filter(has_braces).map(|text| month.fill(text)).transpose()?;
+        Ok(config::beside(&self.file, &filled.map_or_else(|| path.to_path_buf(), PathBuf::from)))
     }
 }
 
 impl JobOptions {
     /// Names that the files of lineage and metrics cannot have.
-    fn faults(&self) -> Vec<String> {
+    fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         for (key, path) in [("lineage", &self.lineage), ("metrics", &self.metrics)] {
             let Some(text) = path.as_ref().map(|path| path.to_string_lossy()) else { continue };
             if text.contains("{run}") {
-                faults.push(format!(
-                    "[job] {key}: a run that fails early has no number; use {{as_of}} instead of {{run}}"
-                ));
+                let text = format!("{key}: a run that fails early has no number; use {{as_of}} instead of {{run}}");
+                faults.push((key, text));
             } else if let Err(fault) = Month::new("2026-01-31", 1).and_then(|month| month.fill(&text)) {
-                faults.push(format!("[job] {key}: {fault}"));
+                faults.push((key, format!("{key}: {fault}")));
             }
             if key == "metrics" && !text.ends_with(".prom") {
                 let what = "the textfile collector reads names that end with .prom";
-                faults.push(format!("[job] metrics: {}; {what}", crate::text::quoted(&text)));
+                faults.push((key, format!("metrics is {}; {what}", crate::text::quoted(&text))));
             }
         }
         faults
-    }
-}
-
-impl HasPaths for JobFile {
-    fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let JobFile { job, input, columns, preparation, division, clustering, resources, output, .. } = self;
-        let told = job.lineage.iter_mut().chain(&mut job.metrics);
-        let own = job.history.iter_mut().chain(&mut job.names).chain(&mut job.expect).chain(told);
-        let mut paths: Vec<&mut PathBuf> = own.chain(&mut input.paths).chain(&mut input.join).collect();
-        paths.extend(preparation.path_mut());
-        paths.extend(clustering.path_mut());
-        for source in [&mut input.keys, &mut columns.pseudonymise].into_iter().flatten() {
-            paths.extend(source.path_mut());
-        }
-        paths.extend(&mut columns.protected_words);
-        paths.extend(&mut division.rules);
-        paths.extend(&mut resources.scratch);
-        paths.extend(output.paths());
-        paths
     }
 }

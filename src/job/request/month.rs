@@ -35,6 +35,11 @@ impl Month {
         self.days as i32
     }
 
+    /// The number of the version.
+    pub(crate) fn run(&self) -> u64 {
+        self.run
+    }
+
     /// The same month as version number `run`.
     pub(crate) fn of_run(self, run: u64) -> Self {
         Month { run, ..self }

@@ -25,8 +25,9 @@ pub use self::cohorts::{Cohort, Cohorts};
 use self::known::{DAYS, FROM, Interval, KnownTenure, TO};
 use self::standing::{LabelledDay, Standing, Window};
 use super::base::BaseVersion;
-use super::context::{COHORTS, MonthlyJob, TENURE};
+use super::context::{COHORTS, TENURE};
 use super::matching::MatchedMonth;
+use super::opened::MonthlyJob;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{IdStream, Source};
@@ -48,11 +49,11 @@ pub(super) fn write(
         id,
         now: &matched.now,
         segment_ids: matched.identities.segments.iter().map(|identity| identity.segment_id as i64).collect(),
-        day: job.month.days(),
+        day: job.opened.month.days(),
     };
     let to = (publication.file(TENURE)?, publication.shown(TENURE));
     let cohorts = month.write(earlier.as_ref(), to, job.memory() / 2, job.watch())?;
-    publication.text(COHORTS, &cohorts.cohorts(job.fit.output.small_cells()).to_json()?)
+    publication.text(COHORTS, &cohorts.cohorts(job.opened.fit.output.small_cells()).to_json()?)
 }
 
 /// What the table is, and its columns besides the id.
