@@ -21,7 +21,7 @@ Exit codes:
   2  usage: options, columns that they name, model, recipe, rules
   3  input refused: schema, values, no rows; expectations not met
   4  environment: device, memory, disk, permission
-  5  interrupted; nothing was published
+  5  interrupted; nothing was published (run --resume continues)
   6  a limit such as --max-disparity is exceeded; nothing was published
   7  complete, but waits for approval
   8  an input path, pattern or table version matches nothing (yet)";

@@ -5,6 +5,7 @@ use super::repair::{distinct_rows, too_few};
 use super::sample::{Sample, sample, sample_tiles};
 use super::second_look::SecondLook;
 use super::seed::{at_random, plus_plus};
+use super::state::{FitKeeper, FitState};
 use crate::backend::{Backend, Centroids, MAX_K, Session};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -119,42 +120,88 @@ impl KMeans {
         recover: &dyn Fn(&Error) -> Option<&'a dyn Backend>,
         watch: Watch<'_>,
     ) -> Result<(Fit, Box<dyn Session + 'a>)> {
+        self.fit_kept(tiles, (backend, starter), recover, None, watch)
+    }
+
+    /// The same; begins with what `keeper` has of an earlier attempt, and tells it how far this one is.
+    pub(crate) fn fit_kept<'a>(
+        &self,
+        tiles: &'a Tiles,
+        (backend, starter): (&'a dyn Backend, &dyn Backend),
+        recover: &dyn Fn(&Error) -> Option<&'a dyn Backend>,
+        keeper: Option<&dyn FitKeeper>,
+        watch: Watch<'_>,
+    ) -> Result<(Fit, Box<dyn Session + 'a>)> {
         self.check(tiles)?;
-        let (start, sample_rows) = match &self.init {
-            Init::Given(centroids) => (centroids.clone(), 0),
-            _ => self.start(tiles, starter, watch)?,
+        let known = keeper.and_then(FitKeeper::last).filter(|state| state.is_of(self.k, tiles.dim()));
+        if let Some(state) = known.as_ref().filter(|state| state.is_finished()) {
+            return Ok((self.fit_of(state)?, open_session(backend, tiles, self.k, recover, watch)?));
+        }
+        let (mut progress, sample_rows) = match (&known, &self.init) {
+            (Some(state), _) => (state.progress()?, state.sample_rows),
+            (None, Init::Given(centroids)) => (Progress::new(centroids.clone()), 0),
+            _ => {
+                let (start, sample_rows) = self.start(tiles, starter, watch)?;
+                (Progress::new(start), sample_rows)
+            }
         };
+        let tell = |state: &dyn Fn() -> FitState| keeper.into_iter().for_each(|keeper| keeper.keep(&state()));
+        tell(&|| FitState::between(&progress, sample_rows));
         let mut session = Some(open_session(backend, tiles, self.k, recover, watch)?);
-        let mut progress = Progress::new(start);
         let converged = watch.stage(Stage::Passes, 0, "rows", || {
             loop {
                 let on = session.as_deref_mut().ok_or_else(|| Error::Internal("no session".into()))?;
-                match progress.run(tiles, on, self.limits, watch) {
+                match progress.step(tiles, on, self.limits, watch) {
                     Err(e @ Error::DeviceLost(_)) => {
                         // The old session's memory is released before the next one allocates.
                         session = None;
                         let other = recover(&e).ok_or(e)?;
                         session = Some(open_session(other, tiles, self.k, recover, watch)?);
                     }
-                    outcome => return outcome,
+                    Ok(None) => tell(&|| FitState::between(&progress, sample_rows)),
+                    Ok(Some(converged)) => return Ok(converged),
+                    Err(e) => return Err(e),
                 }
             }
         })?;
+        let fit = self.finish(tiles, &converged, sample_rows, watch)?;
+        tell(&|| FitState::finished(&fit.centroids, fit.inertia, (fit.n_iter, fit.stop), sample_rows));
+        Ok((fit, session.ok_or_else(|| Error::Internal("no session".into()))?))
+    }
+
+    /// The result of the iteration, if there are as many segments as were asked for.
+    fn finish(&self, tiles: &Tiles, converged: &Converged, sample_rows: u64, watch: Watch<'_>) -> Result<Fit> {
         if converged.empty > 0 {
             let distinct = distinct_rows(tiles, self.k, watch)?.len();
             if distinct < self.k {
                 return Err(too_few(self.k, distinct));
             }
         }
-        let fit = Fit {
+        Ok(Fit {
             centroids: by_size(&converged.centroids, &converged.counts),
             n_iter: converged.n_iter,
             stop: converged.stop,
             inertia: converged.inertia,
             sample_rows,
-            n_init: if sample_rows == 0 { 1 } else { self.n_init },
-        };
-        Ok((fit, session.ok_or_else(|| Error::Internal("no session".into()))?))
+            n_init: self.starts(sample_rows),
+        })
+    }
+
+    /// The result of an earlier attempt.
+    fn fit_of(&self, state: &FitState) -> Result<Fit> {
+        let missing = || Error::Internal("a finished fit without its outcome".into());
+        Ok(Fit {
+            centroids: state.centroids()?,
+            n_iter: state.n_iter,
+            stop: state.stop.ok_or_else(missing)?,
+            inertia: state.inertia()?.ok_or_else(missing)?,
+            sample_rows: state.sample_rows,
+            n_init: self.starts(state.sample_rows),
+        })
+    }
+
+    fn starts(&self, sample_rows: u64) -> u32 {
+        if sample_rows == 0 { 1 } else { self.n_init }
     }
 
     fn check(&self, tiles: &Tiles) -> Result<()> {

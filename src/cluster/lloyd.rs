@@ -61,9 +61,9 @@ pub(super) struct Progress {
     /// Passes made.
     pub(super) n_iter: u32,
     /// Inertia of the last pass; None before the first or after a repair.
-    falling_from: Option<u128>,
+    pub(super) falling_from: Option<u128>,
     /// The reason to stop, if found before the rows were labelled by the last centroids.
-    stop: Option<Stop>,
+    pub(super) stop: Option<Stop>,
 }
 
 /// The result of the iteration.
@@ -86,8 +86,7 @@ impl Progress {
         Progress { centroids, n_iter: 0, falling_from: None, stop: None }
     }
 
-    /// Iterates until there is a reason to stop. On an error `self` holds the centroids of the last complete pass, from
-    /// which another session can continue with the same result.
+    /// Iterates until there is a reason to stop.
     pub(super) fn run(
         &mut self,
         tiles: &Tiles,
@@ -96,51 +95,63 @@ impl Progress {
         watch: Watch<'_>,
     ) -> Result<Converged> {
         loop {
-            watch.check()?;
-            let start = Instant::now();
-            let partial = session.centroidal().pass(&self.centroids, watch)?;
-            let inertia = partial.inertia(&self.centroids, tiles.sum_squares());
-            // A segment whose rows all weigh 0 has no mean, and counts as empty.
-            let empty = partial.mass.iter().filter(|&&mass| mass == 0).count();
-            if let Some(stop) = self.stop {
-                return Ok(self.converged(partial, inertia, stop, empty));
-            }
-            let mut next = partial.means(&self.centroids);
-            let moved = if empty > 0 {
-                move_empty(tiles, session, &self.centroids, &partial.mass, &mut next, watch)?
-            } else {
-                0
-            };
-            let number = self.n_iter + 1;
-            watch.emit(Event::Pass {
-                number,
-                changed: partial.changed,
-                skipped: partial.skipped,
-                inertia: inertia as f64,
-                took: start.elapsed(),
-            });
-            let stop = if next == self.centroids {
-                Some(Stop::Fixpoint)
-            } else if self.falling_from.is_some_and(|before| inertia >= before) {
-                Some(Stop::Inertia)
-            } else {
-                None
-            };
-            self.n_iter = number;
-            if let Some(stop) = stop {
-                return Ok(self.converged(partial, inertia, stop, empty));
-            }
-            let shift = squared_shift(&self.centroids, &next);
-            self.falling_from = (moved == 0).then_some(inertia);
-            self.centroids = next;
-            let small = moved == 0 && shift <= limits.tol * mean_variance(&partial, tiles.sum_squares());
-            // One more pass computes the counts and the inertia for the last centroids.
-            if small {
-                self.stop = Some(Stop::Tolerance);
-            } else if number >= limits.max_iter {
-                self.stop = Some(Stop::MaxIter);
+            if let Some(converged) = self.step(tiles, session, limits, watch)? {
+                return Ok(converged);
             }
         }
+    }
+
+    /// Makes one pass. Returns the result if there is a reason to stop. On an error `self` holds the centroids of the
+    /// last complete pass, from which another session can continue with the same result.
+    pub(super) fn step(
+        &mut self,
+        tiles: &Tiles,
+        session: &mut dyn Session,
+        limits: Limits,
+        watch: Watch<'_>,
+    ) -> Result<Option<Converged>> {
+        watch.check()?;
+        let start = Instant::now();
+        let partial = session.centroidal().pass(&self.centroids, watch)?;
+        let inertia = partial.inertia(&self.centroids, tiles.sum_squares());
+        // A segment whose rows all weigh 0 has no mean, and counts as empty.
+        let empty = partial.mass.iter().filter(|&&mass| mass == 0).count();
+        if let Some(stop) = self.stop {
+            return Ok(Some(self.converged(partial, inertia, stop, empty)));
+        }
+        let mut next = partial.means(&self.centroids);
+        let moved =
+            if empty > 0 { move_empty(tiles, session, &self.centroids, &partial.mass, &mut next, watch)? } else { 0 };
+        let number = self.n_iter + 1;
+        watch.emit(Event::Pass {
+            number,
+            changed: partial.changed,
+            skipped: partial.skipped,
+            inertia: inertia as f64,
+            took: start.elapsed(),
+        });
+        let stop = if next == self.centroids {
+            Some(Stop::Fixpoint)
+        } else if self.falling_from.is_some_and(|before| inertia >= before) {
+            Some(Stop::Inertia)
+        } else {
+            None
+        };
+        self.n_iter = number;
+        if let Some(stop) = stop {
+            return Ok(Some(self.converged(partial, inertia, stop, empty)));
+        }
+        let shift = squared_shift(&self.centroids, &next);
+        self.falling_from = (moved == 0).then_some(inertia);
+        self.centroids = next;
+        let small = moved == 0 && shift <= limits.tol * mean_variance(&partial, tiles.sum_squares());
+        // One more pass computes the counts and the inertia for the last centroids.
+        if small {
+            self.stop = Some(Stop::Tolerance);
+        } else if number >= limits.max_iter {
+            self.stop = Some(Stop::MaxIter);
+        }
+        Ok(None)
     }
 
     fn converged(&self, last: CentroidSums, inertia: u128, stop: Stop, empty: usize) -> Converged {

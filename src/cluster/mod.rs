@@ -8,6 +8,7 @@ mod repair;
 mod sample;
 mod second_look;
 mod seed;
+mod state;
 
 pub(crate) use clustering::Clustering;
 pub(crate) use fitted::original_centers;
@@ -15,3 +16,4 @@ pub use fitted::{Fitted, FittedCentroids};
 pub use kmeans::{Fit, Init, KMeans, larger_samples};
 pub(crate) use kmeans::{by_size, default_n_init, open_session, sample_rows};
 pub use lloyd::{Limits, Stop};
+pub(crate) use state::{FitKeeper, FitState};

@@ -1,9 +1,9 @@
 //! The report: `drift.json`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A figure of the reference, and that of the rows at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThenAndNow<T> {
     /// Of the reference.
     pub reference: T,
@@ -12,7 +12,7 @@ pub struct ThenAndNow<T> {
 }
 
 /// A segment of the reference and the one that continues it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentPair {
     /// Its number in the reference.
     pub reference: usize,
@@ -21,7 +21,7 @@ pub struct SegmentPair {
 }
 
 /// What changed between two counts of rows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DriftReport {
     /// The version of this shape: 1.
     pub drift_version: u32,
@@ -41,7 +41,7 @@ pub struct DriftReport {
 
 /// Figures of two distributions over the same bins. Noise is what two samples of one population of these sizes show on
 /// average.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct DriftFigures {
     /// Population stability index; banks act on 0.1 or 0.25.
     pub psi: f64,
@@ -60,7 +60,7 @@ pub struct DriftFigures {
 }
 
 /// What changed in a column.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureDrift {
     /// Its name.
     pub name: String,
@@ -82,7 +82,7 @@ pub struct FeatureDrift {
 }
 
 /// What a bin holds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BinKind {
     /// Values from the first up to, but not including, the second; None: without an end.
@@ -102,7 +102,7 @@ pub enum BinKind {
 }
 
 /// Rows in a bin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BinDrift {
     /// The bin.
     pub bin: BinKind,
@@ -113,7 +113,7 @@ pub struct BinDrift {
 }
 
 /// What changed in a column inside a segment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentDrift {
     /// The segment.
     pub segment: SegmentPair,
@@ -125,7 +125,7 @@ pub struct SegmentDrift {
 }
 
 /// How far rows are from their centroids.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DistanceDrift {
     /// The part.
     pub part: String,
@@ -140,7 +140,7 @@ pub struct DistanceDrift {
 }
 
 /// Values of a feature that were moved or unknown, as shares of the rows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MovesDrift {
     /// The feature.
     pub name: String,

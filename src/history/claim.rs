@@ -82,13 +82,13 @@ impl History {
         let ledger = held.ledger();
         let mut swept = Vec::new();
         for version in ledger.unfinished() {
-            let claim = File::options().write(true).open(self.claim_file(version));
-            if claim.is_ok_and(|file| file.try_lock().is_err()) {
+            if self.is_claimed(version) {
                 continue;
             }
+            let begun = ledger.versions.get(&version).map(|record| record.claimed.clone()).unwrap_or_default();
             held.append(version, [LogEvent::Abandoned])?;
             self.remove(version)?;
-            self.notice(format!("version {version} was left unfinished by a run that ended; its files are removed"));
+            self.notice(format!("version {version} was begun at {begun} and did not finish; its files are removed"));
             swept.push(version);
         }
         // Those that an earlier sweep did not finish, and folders of runs that ended before they wrote to the log.
@@ -102,6 +102,22 @@ impl History {
         let unfinished: BTreeSet<u64> = held.ledger().unfinished().collect();
         self.claims()?.difference(&unfinished).try_for_each(|version| self.unclaim(*version))?;
         Ok(swept)
+    }
+
+    /// Whether a run is making a version now.
+    ///
+    /// # Errors
+    /// The history cannot be locked, or its log cannot be read.
+    pub(crate) fn is_being_made(&self, version: u64) -> Result<bool> {
+        // Under the lock, so that no run finds its claim taken by this look at it.
+        let held = self.hold()?;
+        Ok(held.ledger().unfinished().any(|unfinished| unfinished == version) && self.is_claimed(version))
+    }
+
+    /// Whether the run that claimed a version is alive. The lock of the history is held.
+    fn is_claimed(&self, version: u64) -> bool {
+        let claim = File::options().write(true).open(self.claim_file(version));
+        claim.is_ok_and(|file| file.try_lock().is_err())
     }
 
     /// Removes the folder of a version.

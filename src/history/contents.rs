@@ -72,6 +72,11 @@ impl Contents {
     }
 }
 
+/// The hash that a version with the files of this folder would have.
+pub(crate) fn folder_hash(folder: &Path) -> Result<String> {
+    Ok(Contents::of(folder)?.blake3())
+}
+
 /// blake3 of one line `<blake3> <bytes> <path>` for each file, sorted by path, so that it can be computed without this
 /// program.
 pub(super) fn hash(files: &[ListedFile]) -> String {

@@ -36,6 +36,7 @@ pub use self::catalog::History;
 pub use self::claim::{CandidateVersion, SealedVersion};
 pub use self::compare::{FactDifference, FileDifference, VersionDifference};
 pub use self::contents::ListedFile;
+pub(crate) use self::contents::folder_hash;
 pub use self::gc::Freed;
 pub use self::ledger::{VersionRecord, VersionState};
 pub use self::pointer::Pointer;

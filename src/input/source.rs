@@ -81,6 +81,11 @@ impl SourceFile {
         &self.footer.hash
     }
 
+    /// When it was changed last, in nanoseconds since 1970; None for an object in a store.
+    pub(crate) fn modified(&self) -> Option<u64> {
+        self.footer.stamp.and_then(|stamp| stamp.modified())
+    }
+
     /// Whether its footer or a column is encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.footer.encrypted

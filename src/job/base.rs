@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checkpoints::Checkpoints;
 use crate::input::Source;
 use crate::model::{Model, PartModel};
 use crate::roles::RoleRequest;
@@ -17,6 +18,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) source: Option<&'a Source>,
     /// The earlier model, if there is one.
     pub(crate) base: Option<Base<'a>>,
+    /// Where the states of fits are kept, and those of an earlier attempt; None: the fit cannot be resumed.
+    pub(crate) checkpoints: Option<&'a Checkpoints>,
 }
 
 /// The earlier model. Its parts keep their preparation, and their centroids are where the iteration starts.

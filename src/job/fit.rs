@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::audit;
-use super::base::{Base, Beginning, PartRefit};
+use super::base::{Beginning, PartRefit};
 use super::centroids::{Start, Starts};
 use super::device::Size;
 use super::evidence::{self, ManifestDocument};
@@ -219,7 +219,8 @@ pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atom
     fit_from(request, Beginning::default(), observer, stop)
 }
 
-/// The same, for a fit that begins with an earlier model, or whose input is open.
+/// The same, for a fit that begins with an earlier model, goes on with what was kept of an earlier attempt, or whose
+/// input is open.
 pub(crate) fn fit_from(
     request: &FitRequest,
     beginning: Beginning<'_>,
@@ -270,7 +271,7 @@ fn run(
     opened.plan.summary().into_iter().for_each(|line| watch.note(line));
     watch.facts("plan", &opened.plan);
     let vetted = vet(checked, &mut opened, watch)?;
-    let mut found = cluster((checked, beginning.base), &opened, &vetted, publication.as_ref(), recorder, watch)?;
+    let mut found = cluster((checked, beginning), &opened, &vetted, publication.as_ref(), recorder, watch)?;
     opened.source.vet_unchanged()?;
     let model = model(checked, &opened, &vetted, &found);
     let small_cells = SmallCells::of(&found.labels, request.output.small_cells()).kept_by(&model);
@@ -368,7 +369,7 @@ fn vet(checked: &CheckedFit, opened: &mut OpenedFit, watch: Watch<'_>) -> Result
 
 /// Clusters and labels every part; afterwards the table holds the labels of all.
 fn cluster(
-    (checked, base): (&CheckedFit, Option<Base<'_>>),
+    (checked, beginning): (&CheckedFit, Beginning<'_>),
     opened: &OpenedFit,
     vetted: &Vetted,
     publication: Option<&Publication>,
@@ -378,7 +379,7 @@ fn cluster(
     let (request, membership) = (&checked.request, &vetted.membership);
     let OpenedFit { source, roles, design, division, ladder, plan, .. } = opened;
     let placement = plan.placement(&request.resources, request.device.simd);
-    let all = Parts { checked, roles, design, placement, ladder, base };
+    let all = Parts { checked, roles, design, placement, ladder, beginning };
     let names = SegmentNames::new(membership, &vetted.ks);
     let named = if division.is_whole() { Vec::new() } else { names.names().to_vec() };
     let firsts: Vec<usize> = (0..vetted.ks.len()).map(|i| names.first(i)).collect();

@@ -1,14 +1,16 @@
 //! Clusters one part of a bank: sends the labels of its rows to their destination, and returns its part of the model.
 
 use super::assign::tell_unseen;
-use super::base::{Base, PartRefit};
+use super::base::{Beginning, PartRefit};
 use super::centroids::Start;
 use super::manifest::ManifestColumn;
 use super::recovery::Ladder;
 use super::request::CheckedFit;
 use super::small_cells::is_small;
 use crate::backend::{Backend, Centroids, DeviceWork, Session};
-use crate::cluster::{Clustering, Fit, Fitted, FittedCentroids, Init, KMeans, by_size, open_session, original_centers};
+use crate::cluster::{
+    Clustering, Fit, FitKeeper, Fitted, FittedCentroids, Init, KMeans, by_size, open_session, original_centers,
+};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::input::Source;
@@ -28,8 +30,7 @@ pub(super) struct Parts<'a> {
     pub(super) placement: Placement,
     /// A device that failed in one part is not tried in the next.
     pub(super) ladder: &'a Ladder,
-    /// The earlier model, if this is not the first fit.
-    pub(super) base: Option<Base<'a>>,
+    pub(super) beginning: Beginning<'a>,
 }
 
 /// A part that was clustered.
@@ -48,6 +49,10 @@ pub(super) struct Part {
 /// the numbering, and can change it.
 const NUMBERINGS: usize = 4;
 
+/// What the fits of a part are called, from new starts and from earlier centroids.
+const COLD: &str = "cold";
+const WARM: &str = "warm";
+
 impl Parts<'_> {
     /// Clusters all rows of `source`, the view of a stratum, into `k` segments, and sends their labels to
     /// `destination`.
@@ -59,15 +64,17 @@ impl Parts<'_> {
         watch: Watch<'_>,
     ) -> Result<Part> {
         let ladder = self.ladder;
-        let earlier = self.base.and_then(|base| base.part(stratum));
+        let earlier = self.beginning.base.and_then(|base| base.part(stratum));
         let (prepared, columns) = self.prepared(source, earlier, watch)?;
         let recover = |fault: &Error| ladder.after(fault, watch);
         // The reference backend starts on itself; every other backend may start on the CPU, with the same result.
         let starter: &dyn Backend =
             if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
-        let fit = |init: Init| {
+        let fit = |start: &str, init: Init| {
             let Clustering::KMeans(kmeans) = self.clustering(k, init);
-            kmeans.fit(&prepared.tiles, ladder.backend(), starter, &recover, watch)
+            let checkpoint = self.beginning.checkpoints.map(|all| all.of(stratum, start, watch));
+            let keeper = checkpoint.as_ref().map(|checkpoint| checkpoint as &dyn FitKeeper);
+            kmeans.fit_kept(&prepared.tiles, (ladder.backend(), starter), &recover, keeper, watch)
         };
         let drawn = start.of(&prepared.recipe)?;
         let (fit, mut session, refit) = self.best_fit(&fit, (stratum, k, earlier), drawn)?;
@@ -122,25 +129,27 @@ impl Parts<'_> {
     /// The fit from the centroids of an earlier part, or from `drawn` starts; the better one if both are tried.
     fn best_fit<'t>(
         &self,
-        fit: &dyn Fn(Init) -> Result<(Fit, Box<dyn Session + 't>)>,
+        fit: &dyn Fn(&str, Init) -> Result<(Fit, Box<dyn Session + 't>)>,
         (stratum, k, earlier): (&Stratum, usize, Option<&PartModel>),
         drawn: Init,
     ) -> Result<(Fit, Box<dyn Session + 't>, Option<PartRefit>)> {
-        let Some(base) = self.base else { return fit(drawn).map(|(fit, session)| (fit, session, None)) };
+        let Some(base) = self.beginning.base else {
+            return fit(COLD, drawn).map(|(fit, session)| (fit, session, None));
+        };
         let refit = |warm, cold| PartRefit::new(&stratum.name, earlier.is_some(), warm, cold);
         let Some(part) = earlier.filter(|part| part.fitted.segments() == k) else {
-            let (cold, session) = fit(drawn)?;
+            let (cold, session) = fit(COLD, drawn)?;
             let (refit, _) = refit(None, Some(cold.inertia));
             return Ok((cold, session, Some(refit)));
         };
-        let (warm, session) = fit(Init::Given(part.fitted.centroids().grid()?))?;
+        let (warm, session) = fit(WARM, Init::Given(part.fitted.centroids().grid()?))?;
         if !base.competes {
             let (refit, _) = refit(Some(warm.inertia), None);
             return Ok((warm, session, Some(refit)));
         }
         // Only one of them holds the device.
         drop(session);
-        let (cold, session) = fit(drawn)?;
+        let (cold, session) = fit(COLD, drawn)?;
         let (refit, takes_cold) = refit(Some(warm.inertia), Some(cold.inertia));
         Ok((if takes_cold { cold } else { warm }, session, Some(refit)))
     }

@@ -26,7 +26,9 @@ pub(crate) use self::carried::CarriedColumn;
 pub(crate) use self::destination::{Destination, NewTable};
 pub(crate) use self::identified::{IdentifiedLabels, identified};
 pub(crate) use self::parts::{FileLayout, LABELS, RUN, UnsealedLabels, run_of_labels};
-pub(crate) use self::publish::{MANIFEST, NewFiles, PartedTable, Publication, create_folders, lies_in, sync_folder};
+pub(crate) use self::publish::{
+    MANIFEST, NewFiles, PartedTable, Publication, create_folders, lies_in, publish_checked, read_checked, sync_folder,
+};
 pub use self::publish::{publish_text, stop_publishing};
 pub(crate) use self::scratch::Kept;
 pub(crate) use self::segments::{IDENTITY_COLUMN, LabelColumns, NAME_COLUMN, ROW, SegmentTable};

@@ -22,6 +22,7 @@ mod opened;
 mod report;
 mod request;
 mod reserved;
+mod resume;
 mod source_key;
 mod stage;
 mod suggested;
@@ -43,6 +44,7 @@ use self::broadcast::Broadcast;
 use self::judged::{JudgedMonth, judged};
 use self::matching::MatchedMonth;
 use self::opened::{MonthlyJob, OpenedMonth};
+use self::resume::{LeftRun, StageKey};
 use self::source_key::RunKey;
 use self::stage::{StagedMonth, Staging};
 use crate::check::{CheckRequest, check_source};
@@ -108,6 +110,8 @@ fn once(
         let outcome = RunOutcome { version, blake3, ..RunOutcome::without_report(file, RunVerdict::NothingNew) };
         return Ok(outcome);
     }
+    let stage_key = StageKey::new(file, &month, base.as_ref(), &opened.source)?;
+    let left = if request.resume { LeftRun::find(&history, &stage_key, watch)? } else { None };
     let candidate = history.claim()?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     told.claimed(&history, &candidate);
@@ -117,7 +121,21 @@ fn once(
         false => OpenedMonth::new(file, month.of_run(candidate.number()), (mode, base.as_ref()), watch)?,
     };
     let job = MonthlyJob { file, opened, mode, observer, stop };
-    make(&job, (&history, candidate), base.as_ref(), (started, &key))
+    let staging = Staging::new(&history, candidate.number(), (&stage_key, left), started, watch)?;
+    let made = make(&job, &staging, candidate, base.as_ref(), (started, &key));
+    match &made {
+        Ok(_) => drop(staging),
+        Err(e) => staging.keep(e, watch),
+    }
+    let (sealed, report) = made?;
+    let verdict = conclude(&history, file, &sealed, (base.as_ref(), &report))?;
+    history.notices().into_iter().for_each(|line| watch.warn(line));
+    Ok(RunOutcome {
+        version: Some(sealed.version),
+        blake3: Some(sealed.blake3),
+        report: Some(report),
+        ..RunOutcome::without_report(file, verdict)
+    })
 }
 
 /// The history of a job; None for a rehearsal of the first run.
@@ -149,21 +167,19 @@ fn found(
     Ok((staged, matched, report.judged(drift, measures, gates)))
 }
 
-/// Makes the version that was claimed, and publishes it if nothing speaks against it.
+/// Makes the version that was claimed.
 fn make(
     job: &MonthlyJob<'_>,
-    (history, candidate): (&History, CandidateVersion),
+    staging: &Staging,
+    candidate: CandidateVersion,
     base: Option<&BaseVersion>,
     (started, key): (SystemTime, &RunKey),
-) -> Result<RunOutcome> {
-    let staging = Staging::new(history, candidate.number())?;
-    let (staged, matched, report) = found(job, &staging, base)?;
+) -> Result<(SealedVersion, RunReport)> {
+    let (staged, matched, report) = found(job, staging, base)?;
     let watch = job.watch();
     watch.stage(Stage::Write, 0, "files", || {
         version::write(job, &staged, (&matched, &report), base, (&candidate.folder(), started, key))
     })?;
-    drop(staged);
-    staging.remove();
     let facts = VersionFacts {
         as_of: Some(job.opened.month.as_of()),
         based_on: base.map(|base| base.pointer.version),
@@ -174,15 +190,7 @@ fn make(
         more: serde_json::json!({ NEXT_ID: matched.identities.next_id }),
         ..VersionFacts::default()
     };
-    let sealed = candidate.seal(facts)?;
-    let verdict = conclude(history, job.file, &sealed, (base, &report))?;
-    history.notices().into_iter().for_each(|line| watch.warn(line));
-    Ok(RunOutcome {
-        version: Some(sealed.version),
-        blake3: Some(sealed.blake3),
-        report: Some(report),
-        ..RunOutcome::without_report(job.file, verdict)
-    })
+    Ok((candidate.seal(facts)?, report))
 }
 
 /// The number that the next version will have, unless another run takes it meanwhile.

@@ -70,7 +70,7 @@ impl OpenedMonth {
         }
         let earlier = base.filter(|_| mode != RefitMode::Fresh);
         let earlier = earlier.map(|base| Base { model: &base.model, competes: mode == RefitMode::Auto });
-        let beginning = Beginning { source: Some(&source), base: earlier };
+        let beginning = Beginning { source: Some(&source), base: earlier, checkpoints: None };
         let (plan, roles, _) = plan_from(&fit, beginning, watch.quiet())?;
         let id = roles.id.map(|id| source.columns()[id].name.clone());
         if let Some((base, id)) = base.zip(roles.id) {

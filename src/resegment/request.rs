@@ -32,6 +32,10 @@ pub struct RunRequest {
     /// those of the current version; 99 makes Airflow skip what follows
     #[cfg_attr(feature = "cli", arg(long, value_name = "CODE"))]
     pub nothing_new: Option<u8>,
+    /// Continue a run of the same job and day that was killed or interrupted. Refused if
+    /// inputs, options, program or the current version have changed
+    #[cfg_attr(feature = "cli", arg(long, conflicts_with = "dry_run"))]
+    pub resume: bool,
     /// Start again if another run publishes meanwhile
     #[cfg_attr(feature = "cli", arg(long))]
     pub retry: bool,

@@ -1,28 +1,41 @@
 //! The month is labelled in a folder beside the versions: by the new model, and, unless that is the old one, by the old
 //! model too.
 
-use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
 
 use super::base::BaseVersion;
 use super::opened::MonthlyJob;
+use super::resume::{self, LeftRun, StageKey};
 use crate::drift::DriftReport;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Of;
-use crate::history::{History, VersionState};
+use crate::event::{Of, Watch};
+use crate::faults;
+use crate::history::{History, folder_hash};
 use crate::input::Source;
 use crate::job::{
-    self, AssignColumns, AssignRequest, Base, Beginning, FitRequest, OutputOptions, PartRefit, RefitMode, Resources,
+    self, AssignColumns, AssignRequest, Base, Beginning, Checkpoints, FitRequest, OutputOptions, PartRefit, RefitMode,
+    Resources,
 };
 use crate::model::Model;
-use crate::output::LABELS;
-
-/// How the names of these folders begin; the number of the version follows.
-const PREFIX: &str = ".staging-";
+use crate::output::{LABELS, publish_checked, read_checked};
+use crate::text::timestamp;
 
 /// A folder for what a version is made of.
 pub(super) struct Staging {
     folder: PathBuf,
+    /// Whether another run may go on with it.
+    is_kept: bool,
+}
+
+/// A stage that is complete: the hash of its folder, and what its files do not say.
+#[derive(Serialize, Deserialize)]
+struct FinishedStage {
+    blake3: String,
+    refits: Vec<PartRefit>,
+    drift: Option<DriftReport>,
 }
 
 /// The labelled month.
@@ -44,12 +57,21 @@ pub(super) struct StagedMonth {
 }
 
 impl Staging {
-    /// The folder of version `number`, which was claimed. Those that runs left behind are removed.
-    pub(super) fn new(history: &History, number: u64) -> Result<Self> {
-        sweep(history)?;
-        let folder = history.path().join(format!("{PREFIX}{number:06}"));
+    /// The folder of version `number`, which was claimed: that of a run which ended, if there is one to go on with.
+    /// Those that other runs left behind are removed.
+    pub(super) fn new(
+        history: &History,
+        number: u64,
+        (key, left): (&StageKey, Option<LeftRun>),
+        begun: SystemTime,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
+        let folder = resume::folder(history, number);
+        left.into_iter().for_each(|left| left.take(&folder, watch));
+        resume::sweep(history, key, watch)?;
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
-        Ok(Staging { folder })
+        resume::begin(&folder, key, timestamp(begun), watch);
+        Ok(Staging { folder, is_kept: false })
     }
 
     /// A folder beside no history, for a run that keeps nothing.
@@ -57,33 +79,38 @@ impl Staging {
         let scratch = resources.existing_scratch_folder(None);
         let folder = tempfile::Builder::new().prefix("hyades-rehearsal-").tempdir_in(&scratch);
         let folder = folder.map_err(|e| Error::io("create a folder in", &scratch, &e))?;
-        Ok(Staging { folder: folder.keep() })
+        Ok(Staging { folder: folder.keep(), is_kept: false })
     }
 
-    /// Removes it. A run that is killed leaves it to the next one.
-    pub(super) fn remove(&self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+    /// Leaves the folder to another run, if this one ended for want of something: time, memory, space.
+    pub(super) fn keep(mut self, error: &Error, watch: Watch<'_>) {
+        self.is_kept = matches!(error, Error::Interrupted | Error::Environment(_) | Error::DeviceLost(_));
+        if self.is_kept {
+            watch.note("what was computed is kept: --resume continues with it, and a run without removes it");
+        }
     }
 
     /// Labels the month.
     pub(super) fn fill(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
-        let output = self.folder.join("new");
         let same_model = job.mode == RefitMode::Assign && base.is_some();
-        let (mut refits, mut drift) = (Vec::new(), None);
-        match base.filter(|_| same_model) {
-            Some(base) => {
+        let output = self.folder.join("new");
+        let FinishedStage { refits, drift, .. } = self.stage("new", job.watch(), || match base {
+            Some(base) if same_model => {
                 let request = assignment(job, base, &output);
-                drift = job::assign_from(&request, Some(&job.opened.source), job.observer, job.stop)?.drift;
+                let outcome = job::assign_from(&request, Some(&job.opened.source), job.observer, job.stop)?;
+                Ok((Vec::new(), outcome.drift))
             }
-            None => {
+            _ => {
                 let fit = FitRequest { output: staged(&job.opened.fit.output, &output), ..job.opened.fit.clone() };
                 let begin = base.filter(|_| job.mode != RefitMode::Fresh);
                 let base = begin.map(|base| Base { model: &base.model, competes: job.mode == RefitMode::Auto });
-                let beginning = Beginning { source: Some(&job.opened.source), base };
+                let checkpoints = Checkpoints::new(&self.folder);
+                let source = Some(&job.opened.source);
+                let beginning = Beginning { source, base, checkpoints: Some(&checkpoints) };
                 let outcome = job::fit_from(&fit, beginning, job.observer, job.stop)?;
-                refits = outcome.refits.into_iter().flatten().collect();
+                Ok((outcome.refits.into_iter().flatten().collect(), None))
             }
-        }
+        })?;
         let model = match base.filter(|_| same_model) {
             Some(base) => base.model.clone(),
             None => Model::load(&output.join("model.json"))?,
@@ -93,6 +120,30 @@ impl Staging {
         let drift = drift.or(of_old_model.flatten());
         let labels = Source::open(&[output.join(LABELS)])?;
         Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, drift })
+    }
+
+    /// A stage that writes the folder `name`, unless an earlier run has finished it.
+    fn stage(
+        &self,
+        name: &str,
+        watch: Watch<'_>,
+        make: impl FnOnce() -> Result<(Vec<PartRefit>, Option<DriftReport>)>,
+    ) -> Result<FinishedStage> {
+        let (output, record) = (self.folder.join(name), self.folder.join(format!("{name}.json")));
+        match finished(&output, &record) {
+            Ok(Some(stage)) => return Ok(stage),
+            Ok(None) => {}
+            Err(e) => watch.warn(format!("{e}; it is made again")),
+        }
+        // Without a record it is not known whether it is whole.
+        let _ = std::fs::remove_dir_all(&output);
+        let (refits, drift) = make()?;
+        let stage = FinishedStage { blake3: folder_hash(&output)?, refits, drift };
+        if let Err(e) = publish_checked(&record, &stage) {
+            watch.warn(format!("{e}; the run goes on, and could not be resumed from here"));
+        }
+        let _ = faults::point("checkpoint::kept");
+        Ok(stage)
     }
 
     /// The labels by the old model, and what changed in its columns; None if the data lack columns that it needs.
@@ -105,8 +156,11 @@ impl Staging {
         let source = job.opened.source.hashed_apart();
         // Its notes would repeat those of the fit.
         let observer = Of::new(job.watch(), "the old model").without_notes();
-        match job::assign_from(&request, Some(&source), &observer, job.stop) {
-            Ok(outcome) => Ok(Some((Source::open(&[output.join(LABELS)])?, outcome.drift))),
+        let made = self.stage("old", job.watch(), || {
+            Ok((Vec::new(), job::assign_from(&request, Some(&source), &observer, job.stop)?.drift))
+        });
+        match made {
+            Ok(stage) => Ok(Some((Source::open(&[output.join(LABELS)])?, stage.drift))),
             Err(e) if e.kind() == ErrorKind::Column || e.kind() == ErrorKind::Model => {
                 job.watch()
                     .warn(format!("the old model cannot label this month, so segments are matched by customers: {e}"));
@@ -119,28 +173,23 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        self.remove();
+        if !self.is_kept {
+            // What is left of it is removed by the next run.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
-/// Removes the folders of versions that no run is making. A run has its version in the log before it has a folder, so
-/// folders are listed before the log is read.
-fn sweep(history: &History) -> Result<()> {
-    let root = history.path();
-    let entries = std::fs::read_dir(root).map_err(|e| Error::io("read the folder", root, &e))?;
-    let number = |entry: &DirEntry| entry.file_name().to_str()?.strip_prefix(PREFIX)?.parse::<u64>().ok();
-    let found: Vec<(u64, PathBuf)> =
-        entries.flatten().filter_map(|entry| Some((number(&entry)?, entry.path()))).collect();
-    if found.is_empty() {
-        return Ok(());
+/// A stage that an earlier run finished; None if it did not.
+///
+/// # Errors
+/// Its record or its files are not what that run wrote.
+fn finished(output: &Path, record: &Path) -> Result<Option<FinishedStage>> {
+    let Some(stage) = read_checked::<FinishedStage>(record)? else { return Ok(None) };
+    if folder_hash(output)? != stage.blake3 {
+        return Err(Error::input(format!("{} was changed", output.display())).of_kind(ErrorKind::Corrupt));
     }
-    let records = history.versions()?;
-    let is_made =
-        |number: u64| records.iter().any(|record| record.version == number && record.state == VersionState::Unfinished);
-    for (_, folder) in found.into_iter().filter(|(number, _)| !is_made(*number)) {
-        Staging { folder }.remove();
-    }
-    Ok(())
+    Ok(Some(stage))
 }
 
 /// The options of an output in one file, whatever the version's layout will be.

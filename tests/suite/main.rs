@@ -51,6 +51,8 @@ mod profile;
 mod publication;
 mod recipe;
 mod request;
+#[cfg(feature = "faults")]
+mod resume;
 mod rfm;
 mod rules;
 mod sources;
@@ -96,6 +98,10 @@ fn main() -> ExitCode {
         beginning::tests(),
         monthly::with_gpu(),
         crashes::tests(),
+        #[cfg(feature = "faults")]
+        resume::tests(),
+        #[cfg(feature = "faults")]
+        resume::with_gpu(),
         privacy::tests(),
         recipe::tests(),
         request::tests(),

@@ -20,6 +20,12 @@ impl Stamp {
     pub(crate) fn of(file: &Metadata) -> Self {
         Stamp { place: place(file), size: file.len(), modified: file.modified().ok() }
     }
+
+    /// When it was changed last, in nanoseconds since 1970; None if the file system does not say.
+    pub(crate) fn modified(&self) -> Option<u64> {
+        let since = self.modified?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_nanos()).ok()
+    }
 }
 
 #[cfg(unix)]
