@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use comfy_table::Table;
 use hyades::Result;
+use hyades::drift::{DriftReport, FeatureDrift};
 use hyades::gates::GateSeverity;
 use hyades::output::publish_text;
-use hyades::resegment::{self, RunOutcome, RunReport, RunRequest, RunVerdict, SegmentReport, job_template};
+use hyades::resegment::{
+    self, BaselineDrift, RunOutcome, RunReport, RunRequest, RunVerdict, SegmentReport, job_template,
+};
 use hyades::text::{percent, thousands};
 
 use super::args::{JobInitArgs, SuggestArgs};
@@ -93,13 +96,19 @@ fn summary(report: &RunReport) -> Vec<String> {
             thousands(migration.came),
             thousands(migration.left)
         ));
+        let behaviour = migration.moved_by_behaviour;
+        let behaviour = behaviour.map_or_else(String::new, |n| format!(": {} changed their behaviour", thousands(n)));
         lines.push(format!(
-            "{} moved to another segment ({} of those who stayed): {} changed their behaviour, {} of all were relabelled \
-             by the new definition",
+            "{} moved to another segment ({} of those who stayed){behaviour}",
             thousands(migration.moved),
             share(migration.moved, migration.stayed),
-            thousands(migration.moved_by_behaviour),
-            thousands(migration.relabelled)
+        ));
+    }
+    if let Some(relabelled) = report.relabelled.filter(|&relabelled| relabelled > 0) {
+        lines.push(format!(
+            "{} were relabelled ({}): the new definition puts them elsewhere than the old one",
+            thousands(relabelled),
+            percent(relabelled as f64 / report.customers.max(1) as f64)
         ));
     }
     for ended in &report.ended {
@@ -109,13 +118,10 @@ fn summary(report: &RunReport) -> Vec<String> {
         let into = if into.is_empty() { String::new() } else { format!(" into {}", into.join(", ")) };
         lines.push(format!("segment id {} ended: {fate}{into}", ended.segment_id));
     }
-    if let Some(drift) = &report.drift {
-        for feature in drift.features.iter().take(3).filter(|feature| feature.figures.psi > feature.figures.psi_noise) {
-            let distance = feature.distance.map_or_else(String::new, |d| format!("shift {d:.3} sd, "));
-            let name = hyades::text::shown(&feature.name);
-            lines
-                .push(format!("drift of {name}: {distance}PSI {:.4}, w {:.3}", feature.figures.psi, feature.figures.w));
-        }
+    lines.extend(report.drift.iter().flat_map(|drift| drifted(drift, "drift")));
+    if let Some(BaselineDrift { version, as_of, drift }) = &report.baseline {
+        let day = as_of.as_ref().map_or_else(String::new, |day| format!(" ({day})"));
+        lines.extend(drifted(drift, &format!("drift since version {version}{day}")));
     }
     lines.extend(warnings(report));
     for refit in report.refits.iter().filter(|refit| refit.cold_gain.is_some()) {
@@ -124,6 +130,17 @@ fn summary(report: &RunReport) -> Vec<String> {
         lines.push(format!("{}: new starts are {} {sign} than the old centroids", refit.part, percent(gain.abs())));
     }
     lines
+}
+
+/// The features that changed most, beyond what chance makes of it.
+fn drifted(drift: &DriftReport, what: &str) -> Vec<String> {
+    let few = drift.features.iter().take(3).filter(|feature| feature.figures.psi > feature.figures.psi_noise);
+    let line = |feature: &FeatureDrift| {
+        let distance = feature.distance.map_or_else(String::new, |d| format!("shift {d:.3} sd, "));
+        let name = hyades::text::shown(&feature.name);
+        format!("{what} of {name}: {distance}PSI {:.4}, w {:.3}", feature.figures.psi, feature.figures.w)
+    };
+    few.map(line).collect()
 }
 
 /// The worst breach of each gate that only warns; those that refuse are the error at the end.

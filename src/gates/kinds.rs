@@ -152,7 +152,7 @@ pub(super) static GATES: [GateKind; 12] = [
         bound: LimitField::Most(|gates| &mut gates.share_change),
         values: |m| segments(m, |s| Some((s.share - s.share_before?).abs())),
         says: "has a share of the customers that changed by {}",
-        shown: points,
+        shown: percentage_points,
     },
     GateKind {
         name: "smallest_segment",
@@ -211,6 +211,11 @@ fn relative(now: f64, before: f64) -> f64 {
 /// A difference of shares or a relative rise, which may be negative.
 fn points(value: f64) -> String {
     if value < 0.0 { format!("-{}", percent(-value)) } else { percent(value) }
+}
+
+/// A difference of shares, which is not a relative change.
+fn percentage_points(value: f64) -> String {
+    format!("{} percentage points", points(value).trim_end_matches('%'))
 }
 
 fn figure(value: f64) -> String {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::limit::{AtLeast, AtMost, GateSeverity};
 
-/// Limits on what a run may change before it is published. A gate that is not given is not applied.
+/// Limits on what a run may change before it is published. A gate that is not given is not applied, but for
+/// `missing_rise`.
 ///
 /// ```toml
 /// [gates]
@@ -39,7 +40,7 @@ pub struct Gates {
     /// Most segments without an ancestor or a successor, together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unmatched_max: Option<AtMost>,
-    /// Largest rise of a feature's share of missing values: 0.02 allows 1 % to become 3 %.
+    /// Largest rise of a feature's share of missing values: 0.02 allows 1 % to become 3 %. Default: 0.5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_rise: Option<AtMost>,
     /// Largest change of the number of rows, up or down: 0.1 allows 10 % more or less.
@@ -53,7 +54,16 @@ pub struct Gates {
     pub smallest_segment: Option<AtLeast>,
 }
 
+/// The default of `--max-missing`, too.
+const DEFAULT_MISSING_RISE: f64 = 0.5;
+
 impl Gates {
+    /// The same, with a limit on missing values where there is none: an empty column must not pass silently.
+    pub(crate) fn with_defaults(&self) -> Self {
+        let limit = AtMost { max: DEFAULT_MISSING_RISE, severity: GateSeverity::Error };
+        Gates { missing_rise: self.missing_rise.or(Some(limit)), ..self.clone() }
+    }
+
     /// Limits to start from, which are generous.
     pub fn starting() -> Self {
         let most = |max, severity| Some(AtMost { max, severity });

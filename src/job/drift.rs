@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::audit::withheld;
-use crate::drift::{DriftReport, FeatureDrift, ReferenceCounts, compare};
+use crate::drift::{DriftReport, FeatureDrift, ReferenceCounts, SegmentPair, compare};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
 use crate::model::Model;
@@ -69,15 +69,22 @@ impl DriftLimit {
             watch.note(format!("drift is not measured: {why}"));
             return Ok(None);
         };
-        let mut report = compare(reference, &counts, Some(&reference.same_segments()));
+        let report = compared(reference, &counts, &reference.same_segments());
         if let Some(most) = self.0 {
             gate(&report, most)?;
         }
         warn(&report, watch);
-        let limit = reference.small_cells.max(counts.small_cells);
-        report.withhold(|bins| withheld(bins, limit));
         Ok(Some(MeasuredDrift { report, counts }))
     }
+}
+
+/// Compares two counts of rows; counts of few customers are withheld in the report. `pairs` are the segments that
+/// correspond.
+pub(crate) fn compared(reference: &ReferenceCounts, now: &ReferenceCounts, pairs: &[SegmentPair]) -> DriftReport {
+    let mut report = compare(reference, now, Some(pairs));
+    let limit = reference.small_cells.max(now.small_cells);
+    report.withhold(|bins| withheld(bins, limit));
+    report
 }
 
 /// Columns whose index is above a limit, and above what chance makes of it.

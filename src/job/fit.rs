@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::assign::typed;
 use super::audit;
 use super::base::{Beginning, PartRefit};
 use super::centroids::{Start, Starts};
@@ -82,6 +83,8 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
         Some(source) => source.clone(),
         None => inputs::open(&request.input, request.columns.id.as_deref(), place, watch)?,
     };
+    let earlier = beginning.base.map_or(&[][..], |base| &base.model.parts);
+    let source = typed(source, &earlier.iter().map(|part| &part.preparation).collect::<Vec<_>>());
     let names = source.columns().iter().map(|c| c.name.as_str());
     let division = Division::read(request.division.rules.as_deref(), &source)?;
     // A recipe can encode columns that are not numbers.

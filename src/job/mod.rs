@@ -40,6 +40,7 @@ pub use base::{PartRefit, RefitStart};
 pub(crate) use checkpoints::Checkpoints;
 pub use convert::{ConvertOutcome, convert};
 pub use describe::profile;
+pub(crate) use drift::compared;
 pub use fit::{FitOutcome, fit, plan};
 pub(crate) use fit::{fit_from, plan_from};
 pub(crate) use gains::{Gain, GridRows, RowSegments, TOP};

@@ -139,15 +139,17 @@ impl Migration {
         self.sum(|flow| flow.has_left)
     }
 
-    /// Customers of both versions whom the earlier model puts elsewhere: their behaviour changed.
+    /// Customers of both versions whom the earlier model puts elsewhere: their behaviour changed. Those of a stratum
+    /// that it does not know are not among them.
     pub fn moved_by_behaviour(&self) -> u64 {
-        self.sum(|flow| !flow.is_new && !flow.has_left && flow.before != flow.by_old_model)
+        let is_known = |flow: &Flow| flow.by_old_model.is_some() || flow.now.is_none();
+        self.sum(|flow| !flow.is_new && !flow.has_left && is_known(flow) && flow.before != flow.by_old_model)
     }
 
-    /// Customers of now for whom the new model's segment is not the successor of the earlier model's. `successor` is by
-    /// segment of the earlier model.
+    /// Customers of now whom the earlier model puts in a segment, and the new one not in its successor. `successor` is
+    /// by segment of the earlier model.
     pub fn relabelled(&self, successor: &dyn Fn(u32) -> Option<u32>) -> u64 {
-        self.sum(|flow| !flow.has_left && flow.by_old_model.and_then(successor) != flow.now)
+        self.sum(|flow| flow.by_old_model.is_some_and(|old| successor(old) != flow.now))
     }
 
     fn sum(&self, which: impl Fn(&Flow) -> bool) -> u64 {

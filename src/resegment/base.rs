@@ -1,12 +1,16 @@
 //! The version that a run is based on.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use super::context::{IDENTITY, damaged, text_of};
+use serde::Deserialize;
+
+use super::context::{COUNTS, IDENTITY, REPORT, damaged, text_of};
 use super::definition::Definition;
-use crate::error::Result;
+use crate::drift::ReferenceCounts;
+use crate::error::{Error, Result};
 use crate::history::{History, Pointer, VersionFacts, VersionRecord};
-use crate::identity::Identities;
+use crate::identity::{Identities, MatchedBy};
 use crate::input::Source;
 use crate::job::Month;
 use crate::model::Model;
@@ -24,6 +28,10 @@ pub(super) struct BaseVersion {
     pub(super) customers: u64,
     /// What its job asked for; None for versions that do not say.
     pub(super) definition: Option<Definition>,
+    /// What was counted of its rows; None if nothing was.
+    pub(super) counts: Option<ReferenceCounts>,
+    /// Customers by `segment_id`; empty for versions that do not say.
+    pub(super) sizes: BTreeMap<u64, u64>,
     as_of: Option<String>,
 }
 
@@ -33,19 +41,51 @@ impl BaseVersion {
     /// # Errors
     /// Files of it that are missing, damaged, or not what was sealed.
     pub(super) fn current(history: &History) -> Result<Option<Self>> {
-        history.read_current(|pointer, folder| {
-            let VersionRecord { facts, .. } = history.vet_files(pointer.version)?;
-            let model = Model::load(&folder.join("model.json"))?;
-            let path = folder.join(IDENTITY);
-            let identities = Identities::from_json(&text_of(&path)?)?;
-            if identities.segments.len() != model.segments() {
-                return Err(damaged(&path, "it names another number of segments than the model has"));
-            }
-            let definition = Definition::of_version(folder)?;
-            let (pointer, folder) = (pointer.clone(), folder.to_path_buf());
-            let VersionFacts { as_of, customers, .. } = facts;
-            let next_id = next_id(history)?.max(identities.next_id);
-            Ok(BaseVersion { pointer, folder, model, identities, next_id, customers, definition, as_of })
+        history.read_current(|pointer, folder| Self::load(history, pointer, folder))
+    }
+
+    /// A version to compare with.
+    ///
+    /// # Errors
+    /// No such version, or one whose files are missing or damaged.
+    pub(super) fn numbered(history: &History, version: u64) -> Result<Self> {
+        let mut records = history.versions()?.into_iter().filter(|record| record.is_kept());
+        let blake3 = records.find(|record| record.version == version).and_then(|record| record.blake3);
+        let blake3 = blake3.ok_or_else(|| {
+            let text =
+                format!("--baseline {version}: the history has no such version; hyades history list shows all of them");
+            Error::usage(text).of_option("--baseline")
+        })?;
+        Self::load(history, &Pointer { version, blake3 }, &history.folder(version))
+    }
+
+    fn load(history: &History, pointer: &Pointer, folder: &Path) -> Result<Self> {
+        let VersionRecord { facts, .. } = history.vet_files(pointer.version)?;
+        let model = Model::load(&folder.join("model.json"))?;
+        let path = folder.join(IDENTITY);
+        let identities = Identities::from_json(&text_of(&path)?)?;
+        if identities.segments.len() != model.segments() {
+            return Err(damaged(&path, "it names another number of segments than the model has"));
+        }
+        let counts = match identities.matched_by {
+            // The counts of the model are those of an earlier version.
+            MatchedBy::SameModel => record(&folder.join(COUNTS))?,
+            _ => model.reference.clone(),
+        };
+        let sizes: Option<RecordedSizes> = record(&folder.join(REPORT))?;
+        let sizes = sizes.map_or_else(Vec::new, |sizes| sizes.segments);
+        let VersionFacts { as_of, customers, .. } = facts;
+        Ok(BaseVersion {
+            pointer: pointer.clone(),
+            folder: folder.to_path_buf(),
+            next_id: next_id(history)?.max(identities.next_id),
+            definition: Definition::of_version(folder)?,
+            sizes: sizes.into_iter().map(|size| (size.segment_id, size.customers)).collect(),
+            model,
+            identities,
+            customers,
+            counts,
+            as_of,
         })
     }
 
@@ -63,6 +103,25 @@ impl BaseVersion {
     /// Its labels.
     pub(super) fn labels(&self) -> Result<Source> {
         Source::open(&[self.folder.join(LABELS)])
+    }
+}
+
+#[derive(Deserialize)]
+struct RecordedSizes {
+    segments: Vec<RecordedSize>,
+}
+
+#[derive(Deserialize)]
+struct RecordedSize {
+    segment_id: u64,
+    customers: u64,
+}
+
+/// What a file of a version says; None if there is none.
+fn record<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match path.is_file() {
+        true => serde_json::from_str(&text_of(path)?).map(Some).map_err(|e| damaged(path, &e.to_string())),
+        false => Ok(None),
     }
 }
 

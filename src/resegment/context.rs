@@ -10,6 +10,10 @@ pub(super) const NAMES: &str = "names.toml";
 pub(super) const MOVERS: &str = "migration.parquet";
 pub(super) const TENURE: &str = "history.parquet";
 pub(super) const COHORTS: &str = "cohorts.json";
+/// What was counted of the rows; where the model is of an earlier version, its counts are of that one's rows.
+pub(super) const COUNTS: &str = "counts.json";
+/// What changed since another version than the base.
+pub(super) const BASELINE: &str = "baseline.json";
 pub(super) const DRIFT: &str = "drift.json";
 pub(super) const REPORT: &str = "report.json";
 pub(super) const RUN_RECORD: &str = "run.json";

@@ -1,12 +1,17 @@
 //! What a run measured, and what its gates say.
 
+use arrow::datatypes::DataType;
+
 use super::base::BaseVersion;
 use super::matching::MatchedMonth;
 use super::opened::MonthlyJob;
-use super::report::{MigrationReport, RunReport, SegmentReport};
+use super::report::{BaselineDrift, MigrationReport, RunReport, SegmentReport};
 use super::stage::StagedMonth;
-use crate::drift::{DriftReport, FeatureDrift, SegmentPair, compare};
+use crate::drift::{DriftReport, FeatureDrift, SegmentPair};
+use crate::event::Watch;
 use crate::gates::{FeatureMeasures, GateResult, Measures, SegmentMeasures, judge};
+use crate::identity::{Identities, Identity};
+use crate::job::compared;
 use crate::migration::Flow;
 
 /// What changed in the data, and the verdicts on it.
@@ -28,6 +33,7 @@ pub(super) fn judged(
     let drift = base.and_then(|base| drift(staged, matched, base));
     let inertia = base.map(|base| inertia(staged, base));
     let rows = staged.labels.rows();
+    let lost = |name: &str| is_lost(job, staged, name);
     let measures = Measures {
         compared_with: base.map(|base| base.pointer.version),
         rows,
@@ -35,27 +41,52 @@ pub(super) fn judged(
         inertia: inertia.and_then(|(now, _)| now),
         inertia_before: inertia.and_then(|(_, before)| before),
         unmatched: base.map(|_| matched.identities.unmatched()),
-        relabelled: migration.map(|migration| migration.relabelled as f64 / rows.max(1) as f64),
+        relabelled: matched.relabelled.map(|relabelled| relabelled as f64 / rows.max(1) as f64),
         segments: of_segments(segments, migration, base),
-        features: drift.as_ref().map_or_else(Vec::new, |drift| of_features(drift, staged.drift.as_ref())),
+        features: drift.as_ref().map_or_else(Vec::new, |drift| of_features(drift, lost)),
     };
-    let gates = judge(&job.file.gates, &measures);
+    let gates = judge(&job.file.gates.with_defaults(), &measures);
     JudgedMonth { drift, measures, gates }
 }
 
-/// The counts of the month against those of the base version, or, where the model is the same, of its fit. None where
-/// one of them has none.
+/// The counts of the month against those of the base version. None where one of them has none.
 fn drift(staged: &StagedMonth, matched: &MatchedMonth, base: &BaseVersion) -> Option<DriftReport> {
-    if staged.same_model {
-        return staged.drift.clone();
-    }
-    let (reference, now) = (base.model.reference.as_ref()?, staged.model.reference.as_ref()?);
-    let number_of = |id: u64| base.identities.segments.iter().position(|old| old.segment_id == id);
-    let pair = |(now, identity): (usize, &crate::identity::Identity)| {
+    let (reference, now) = (base.counts.as_ref()?, staged.counts.as_ref()?);
+    Some(compared(reference, now, &pairs(&base.identities, &matched.identities)))
+}
+
+/// What changed since a version that is not the base. None, with a warning, where one side has no counts.
+pub(super) fn since(
+    version: &BaseVersion,
+    staged: &StagedMonth,
+    matched: &MatchedMonth,
+    watch: Watch<'_>,
+) -> Option<BaselineDrift> {
+    let Some((reference, now)) = version.counts.as_ref().zip(staged.counts.as_ref()) else {
+        let number = version.pointer.version;
+        watch.warn(format!("the data cannot be compared with version {number}: not both were counted (--no-profile)"));
+        return None;
+    };
+    let drift = compared(reference, now, &pairs(&version.identities, &matched.identities));
+    Some(BaselineDrift { version: version.pointer.version, as_of: version.month().map(|month| month.as_of()), drift })
+}
+
+/// The segments that have the same id in two versions.
+fn pairs(reference: &Identities, now: &Identities) -> Vec<SegmentPair> {
+    let number_of = |id: u64| reference.segments.iter().position(|old| old.segment_id == id);
+    let pair = |(now, identity): (usize, &Identity)| {
         number_of(identity.segment_id).map(|reference| SegmentPair { reference, now })
     };
-    let pairs: Vec<SegmentPair> = matched.identities.segments.iter().enumerate().filter_map(pair).collect();
-    Some(compare(reference, now, Some(&pairs)))
+    now.segments.iter().enumerate().filter_map(pair).collect()
+}
+
+/// Whether a column has nothing to offer any more: it is gone, or the fit left it out. Otherwise the job may have taken
+/// it from the features.
+fn is_lost(job: &MonthlyJob<'_>, staged: &StagedMonth, name: &str) -> bool {
+    let mut dropped = staged.model.parts.iter().flat_map(|part| &part.preparation.dropped);
+    let source = &job.opened.source;
+    let is_gone = source.position(name).is_none_or(|at| source.columns()[at].data_type == DataType::Null);
+    is_gone || dropped.any(|column| column.name == name)
 }
 
 /// Inertia per customer now and before, where both are in the units of one preparation.
@@ -83,27 +114,25 @@ fn of_segments(
     let of_old = |flow: &Flow| Some(base?.identities.segments[flow.before? as usize].segment_id);
     let of_now = |flow: &Flow| flow.now.map(|number| segments[number as usize].identity.segment_id);
     let flows = || migration.into_iter().flat_map(|migration| &migration.flows).filter(|flow| !flow.is_new);
-    let in_segments: u64 = flows().filter(|flow| flow.before.is_some()).map(|flow| flow.customers).sum();
+    let in_segments: u64 = base.map_or(0, |base| base.sizes.values().sum());
     let of_one = |segment: &SegmentReport| {
         let id = Some(segment.identity.segment_id);
         let mine = || flows().filter(|flow| of_old(flow) == id);
-        let all: u64 = mine().map(|flow| flow.customers).sum();
         let here: u64 = mine().filter(|flow| !flow.has_left).map(|flow| flow.customers).sum();
         let kept: u64 = mine().filter(|flow| !flow.has_left && of_now(flow) == id).map(|flow| flow.customers).sum();
         SegmentMeasures {
             segment_id: segment.identity.segment_id,
             customers: segment.customers,
             share: share(segment.customers, total),
-            share_before: (all > 0).then(|| share(all, in_segments)),
+            share_before: segment.before.map(|before| share(before, in_segments)),
             retention: (here > 0).then(|| share(kept, here)),
         }
     };
     segments.iter().map(of_one).collect()
 }
 
-/// Columns that were features and are none any more are measured as the old model found them. Those that it could not
-/// read are missing in all rows.
-fn of_features(drift: &DriftReport, by_old_model: Option<&DriftReport>) -> Vec<FeatureMeasures> {
+/// Columns that have nothing to offer any more are missing in all rows.
+fn of_features(drift: &DriftReport, is_lost: impl Fn(&str) -> bool) -> Vec<FeatureMeasures> {
     let of_one = |feature: &FeatureDrift| FeatureMeasures {
         name: feature.name.clone(),
         psi: Some(feature.figures.psi),
@@ -111,15 +140,13 @@ fn of_features(drift: &DriftReport, by_old_model: Option<&DriftReport>) -> Vec<F
         missing: Some(feature.missing.now),
         missing_before: Some(feature.missing.reference),
     };
-    let of_lost = |name: &String| {
-        let found = by_old_model.and_then(|drift| drift.features.iter().find(|feature| feature.name == *name));
-        found.map(of_one).unwrap_or_else(|| FeatureMeasures {
-            name: name.clone(),
-            psi: None,
-            w1: None,
-            missing: Some(1.0),
-            missing_before: Some(0.0),
-        })
+    let of_lost = |name: &String| FeatureMeasures {
+        name: name.clone(),
+        psi: None,
+        w1: None,
+        missing: Some(1.0),
+        missing_before: Some(0.0),
     };
-    drift.features.iter().map(of_one).chain(drift.not_compared.iter().map(of_lost)).collect()
+    let lost = drift.not_compared.iter().filter(|name| is_lost(name));
+    drift.features.iter().map(of_one).chain(lost.map(of_lost)).collect()
 }

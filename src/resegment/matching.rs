@@ -1,15 +1,16 @@
 //! Which customers and segments are those of the base version.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
 use super::base::BaseVersion;
 use super::opened::MonthlyJob;
+use super::places::CommonPlaces;
 use super::stage::StagedMonth;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
-use crate::identity::{FreshSegment, Identities, MatchedBy, Overlap, identify};
+use crate::identity::{FreshSegment, Identities, MatchedBy, Overlap, has_moved, identify, identify_by_distance};
 use crate::migration::{EarlierPlaces, LabelTable, MemberPlace, Migration, RowCodes, earlier_places};
 use crate::model::Model;
 
@@ -29,6 +30,8 @@ pub(super) struct MatchedMonth {
     pub(super) by_old: Option<RowCodes>,
     /// Who went where; None as `before`.
     pub(super) migration: Option<Migration>,
+    /// Rows whose segment is not the successor of the one that the old model gives; None as `by_old`.
+    pub(super) relabelled: Option<u64>,
 }
 
 impl MatchedMonth {
@@ -46,32 +49,51 @@ impl MatchedMonth {
 pub(super) fn matched(job: &MonthlyJob<'_>, staged: &StagedMonth, base: Option<&BaseVersion>) -> Result<MatchedMonth> {
     let watch = job.watch();
     watch.stage(Stage::Migration, staged.labels.rows(), "rows", || {
-        let segments = staged.model.segments();
-        let now = places(&staged.labels, segments, watch)?;
-        let Some(base) = base else {
-            let identities = Identities::first(&fresh(&staged.model));
-            return Ok(MatchedMonth { identities, now, before: None, nobody: 0, by_old: None, migration: None });
-        };
-        let old_segments = base.model.segments();
-        let by_old = match &staged.by_old_model {
-            Some(labels) => Some(places(labels, old_segments, watch)?),
-            None => staged.same_model.then(|| now.clone()),
-        };
-        let earlier = before(job, staged, base)?;
-        let nobody = earlier.as_ref().map_or(0, |earlier| earlier.nobody_now);
-        let (before, departed) = earlier.map(|earlier| (earlier.places, earlier.departed)).unzip();
-        let rows = staged.labels.rows();
-        let place =
-            |codes: &Option<RowCodes>, row| codes.as_ref().map_or(MemberPlace::NO_SEGMENT, |codes| codes.get(row));
-        let counts = count(rows, watch, |row| [place(&before, row), place(&by_old, row), now.get(row)])?;
-        let identities = identities(staged, base, &counts, by_old.is_some())?;
-        let migration = departed.map(|departed| {
-            let gone = departed.into_iter().map(|(place, n)| ([place, MemberPlace::ABSENT, MemberPlace::ABSENT], n));
-            let here = counts.iter().filter(|(places, _)| places[0] != MemberPlace::NOBODY);
-            Migration::of(&here.map(|(places, n)| (*places, *n)).chain(gone).collect())
-        });
-        Ok(MatchedMonth { identities, now, before, nobody, by_old, migration })
+        let now = places(&staged.labels, staged.model.segments(), watch)?;
+        match base {
+            Some(base) => beside(job, staged, base, now),
+            None => Ok(MatchedMonth {
+                identities: Identities::first(&fresh(&staged.model)),
+                now,
+                before: None,
+                nobody: 0,
+                by_old: None,
+                migration: None,
+                relabelled: None,
+            }),
+        }
     })
+}
+
+fn beside(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion, now: RowCodes) -> Result<MatchedMonth> {
+    let watch = job.watch();
+    let by_old = match &staged.by_old_model {
+        Some(labels) => Some(places(labels, base.model.segments(), watch)?),
+        None => staged.same_model.then(|| now.clone()),
+    };
+    let earlier = before(job, staged, base)?;
+    let nobody = earlier.as_ref().map_or(0, |earlier| earlier.nobody_now);
+    let (before, departed) = earlier.map(|earlier| (earlier.places, earlier.departed)).unzip();
+    let place = |codes: &Option<RowCodes>, row| codes.as_ref().map_or(MemberPlace::NO_SEGMENT, |codes| codes.get(row));
+    let counts = count(now.rows(), watch, |row| [place(&before, row), place(&by_old, row), now.get(row)])?;
+    let by = match (&by_old, &before) {
+        (Some(_), _) => MatchedBy::Definition,
+        (None, Some(_)) => MatchedBy::Members,
+        (None, None) => MatchedBy::Centroids,
+    };
+    let identities = identities(staged, base, (&counts, by), watch)?;
+    let successor = |old: u32| {
+        let id = base.identities.segments[old as usize].segment_id;
+        let at = identities.segments.iter().position(|identity| identity.segment_id == id)?;
+        u32::try_from(at).ok()
+    };
+    let relabelled = by_old.is_some().then(|| Migration::of(&counts).relabelled(&successor));
+    let migration = departed.map(|departed| {
+        let gone = departed.into_iter().map(|(place, n)| ([place, MemberPlace::ABSENT, MemberPlace::ABSENT], n));
+        let here = counts.iter().filter(|(places, _)| places[0] != MemberPlace::NOBODY);
+        Migration::of(&here.map(|(places, n)| (*places, *n)).chain(gone).collect())
+    });
+    Ok(MatchedMonth { identities, now, before, nobody, by_old, migration, relabelled })
 }
 
 fn places(labels: &crate::input::Source, segments: usize, watch: Watch<'_>) -> Result<RowCodes> {
@@ -98,15 +120,23 @@ fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Res
         ));
     }
     let known = labels.rows() - found.nobody_before;
-    if 2 * found.stayed < known {
+    let (stayed, version) = (found.stayed, base.pointer.version);
+    if stayed * FEW < known {
         watch.warn(format!(
-            "only {} of {known} customers of version {} are in this month; if ids were pseudonymised with another key, \
-             nothing is known of who moved",
-            found.stayed, base.pointer.version
+            "only {stayed} of {known} customers of version {version} are in this month, so it is not known who moved; \
+             were ids pseudonymised with another key?"
         ));
+        return Ok(None);
+    }
+    if 2 * stayed < known {
+        watch.warn(format!("only {stayed} of {known} customers of version {version} are in this month"));
     }
     Ok(Some(found))
 }
+
+/// One customer in so many must be found again. Ids that are pseudonymised with another key have none in common, but for
+/// chance.
+const FEW: u64 = 100;
 
 /// Rows by what `of` says of each.
 fn count<K: Ord + std::hash::Hash + Eq + Send>(
@@ -133,25 +163,53 @@ fn count<K: Ord + std::hash::Hash + Eq + Send>(
 fn identities(
     staged: &StagedMonth,
     base: &BaseVersion,
-    counts: &BTreeMap<[MemberPlace; 3], u64>,
-    has_old_labels: bool,
+    (counts, by): (&BTreeMap<[MemberPlace; 3], u64>, MatchedBy),
+    watch: Watch<'_>,
 ) -> Result<Identities> {
     let known = base.identities.known();
     if staged.same_model {
         return Ok(Identities::of_same_model(&known, base.next_id));
     }
     let new = fresh(&staged.model);
+    let places = CommonPlaces::new(&base.model, &staged.model)?;
+    if by == MatchedBy::Centroids {
+        watch.warn(format!(
+            "segments are matched by their centroids in the {} features that both months have, which finds neither \
+             splits nor merges",
+            places.features
+        ));
+        let old: Vec<_> = known.into_iter().zip(places.old.iter().map(Option::as_deref)).collect();
+        let new: Vec<_> = new.into_iter().zip(places.new.iter().map(Option::as_deref)).collect();
+        return identify_by_distance(&old, &new, base.next_id);
+    }
     let mut overlap = Overlap::new(known.len(), new.len());
     let number = |place: MemberPlace| place.segment().map(|segment| segment as usize);
     for (&[before, by_old, now], &n) in counts {
-        if !has_old_labels && before == MemberPlace::NOBODY {
-            continue;
-        }
-        let old = if has_old_labels { by_old } else { before };
+        let old = if by == MatchedBy::Definition { by_old } else { before };
         overlap.add(number(old), number(now), n);
     }
-    let by = if has_old_labels { MatchedBy::Definition } else { MatchedBy::Members };
-    identify(&known, &new, &overlap, by, base.next_id)
+    let mut identities = identify(&known, &new, &overlap, by, base.next_id)?;
+    identities.note_moved(&moved(base, &identities, &places));
+    Ok(identities)
+}
+
+/// The ids of segments that go on, and whose centroids moved.
+fn moved(base: &BaseVersion, identities: &Identities, places: &CommonPlaces) -> BTreeSet<u64> {
+    let of_parts = base.model.parts.iter().flat_map(|part| {
+        let fitted = part.fitted.centroids();
+        let segments = fitted.mean_distance_.iter().zip(&fitted.counts_).enumerate();
+        let step = part.preparation.step();
+        segments.map(move |(at, (mean, &n))| (part.first_segment + at, mean.map(|mean| mean / step), n))
+    });
+    let has_moved = |(old, mean, customers): (usize, Option<f64>, u64)| {
+        let id = base.identities.segments[old].segment_id;
+        let now = identities.segments.iter().position(|identity| identity.segment_id == id)?;
+        // A model keeps the mean distance of a segment, which is at most its root mean square.
+        let inertia = (mean? * mean?) as u128 * u128::from(customers);
+        let (from, to) = (places.old[old].as_deref()?, places.new[now].as_deref()?);
+        has_moved(from, to, inertia, customers).then_some(id)
+    };
+    of_parts.filter_map(has_moved).collect()
 }
 
 /// The segments of a model: those of its rules, then those of its parts.

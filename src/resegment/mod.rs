@@ -19,6 +19,7 @@ mod judged;
 mod matching;
 mod movers;
 mod opened;
+mod places;
 mod report;
 mod request;
 mod reserved;
@@ -33,7 +34,7 @@ mod version;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-pub use self::report::{MigrationReport, RunReport, RunVerdict, SegmentReport};
+pub use self::report::{BaselineDrift, MigrationReport, RunReport, RunVerdict, SegmentReport};
 pub use self::request::{RunOutcome, RunRequest};
 pub use self::suggested::suggest_gates;
 pub use self::template::job_template;
@@ -41,7 +42,7 @@ pub use self::tenure::{Cohort, Cohorts};
 
 use self::base::{BaseVersion, NEXT_ID};
 use self::broadcast::Broadcast;
-use self::judged::{JudgedMonth, judged};
+use self::judged::{JudgedMonth, judged, since};
 use self::matching::MatchedMonth;
 use self::opened::{MonthlyJob, OpenedMonth};
 use self::resume::{LeftRun, StageKey};
@@ -90,6 +91,7 @@ fn once(
     let started = SystemTime::now();
     let history = history(request, file)?;
     let base = history.as_ref().map(BaseVersion::current).transpose()?.flatten();
+    let baseline = baseline(request, history.as_ref())?;
     let month = Month::new(&request.as_of_at(started), next_number(history.as_ref())?)?;
     vet_month(base.as_ref(), &month, request.backfill)?;
     let mode = if base.is_some() { file.refit.mode.unwrap_or_default() } else { RefitMode::Fresh };
@@ -99,7 +101,7 @@ fn once(
     expect(file, &opened, told, watch)?;
     let Some(history) = history.filter(|_| !request.dry_run) else {
         let plan = opened.plan(file, mode, base.as_ref());
-        let job = MonthlyJob { file, opened, mode, observer, stop };
+        let job = MonthlyJob { file, opened, mode, baseline, observer, stop };
         return rehearse(&job, plan, base.as_ref());
     };
     let key = RunKey::new(&file.fit(&month)?, file.refit.mode.unwrap_or_default())?;
@@ -120,7 +122,7 @@ fn once(
         // Another run took the number; paths may contain it.
         false => OpenedMonth::new(file, month.of_run(candidate.number()), (mode, base.as_ref()), watch)?,
     };
-    let job = MonthlyJob { file, opened, mode, observer, stop };
+    let job = MonthlyJob { file, opened, mode, baseline, observer, stop };
     let staging = Staging::new(&history, candidate.number(), (&stage_key, left), started, watch)?;
     let made = make(&job, &staging, candidate, base.as_ref(), (started, &key));
     match &made {
@@ -146,6 +148,18 @@ fn history(request: &RunRequest, file: &JobFile) -> Result<Option<History>> {
     }
 }
 
+/// The version that the data are compared with, besides the base.
+fn baseline(request: &RunRequest, history: Option<&History>) -> Result<Option<BaseVersion>> {
+    match (request.baseline, history) {
+        (None, _) => Ok(None),
+        (Some(version), Some(history)) => BaseVersion::numbered(history, version).map(Some),
+        (Some(version), None) => {
+            let text = format!("--baseline {version}: the history has no such version; it is empty");
+            Err(Error::usage(text).of_option("--baseline"))
+        }
+    }
+}
+
 /// Does all that a run does, but keeps nothing.
 fn rehearse(job: &MonthlyJob<'_>, plan: Vec<String>, base: Option<&BaseVersion>) -> Result<RunOutcome> {
     let staging = Staging::rehearsal(&job.opened.fit.resources)?;
@@ -164,7 +178,8 @@ fn found(
     let matched = matching::matched(job, &staged, base)?;
     let report = RunReport::new(job, &staged, &matched, base);
     let JudgedMonth { drift, measures, gates } = judged(job, &staged, &matched, base, &report);
-    Ok((staged, matched, report.judged(drift, measures, gates)))
+    let baseline = job.baseline.as_ref().and_then(|version| since(version, &staged, &matched, job.watch()));
+    Ok((staged, matched, report.judged(drift, measures, gates).since(baseline)))
 }
 
 /// Makes the version that was claimed.
@@ -186,6 +201,7 @@ fn make(
         customers: report.customers,
         segments: report.segments.len() as u64,
         moved: report.moved_share(),
+        baseline: job.baseline.as_ref().map(|version| version.pointer.version),
         gates: report.tally(),
         more: serde_json::json!({ NEXT_ID: matched.identities.next_id }),
         ..VersionFacts::default()

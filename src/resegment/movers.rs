@@ -101,6 +101,10 @@ impl Movers<'_> {
             (from != to).then_some(CustomerChange { row, cause, from, to, within, gain: None })
         };
         let [one, two] = match &self.matched.by_old {
+            // A stratum that the old model does not know tells nothing about behaviour.
+            Some(by_old) if by_old.get(row).segment().is_none() && now.segment().is_some() => {
+                [before.and_then(|before| step(UNKNOWN, was(before), is(now), None)), None]
+            }
             Some(by_old) => {
                 let by_old = by_old.get(row);
                 let id = was(by_old);

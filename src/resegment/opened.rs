@@ -18,6 +18,8 @@ pub(super) struct MonthlyJob<'a> {
     pub(super) file: &'a JobFile,
     pub(super) opened: OpenedMonth,
     pub(super) mode: RefitMode,
+    /// A version besides the base that the data are compared with.
+    pub(super) baseline: Option<BaseVersion>,
     pub(super) observer: &'a dyn Observer,
     pub(super) stop: &'a AtomicBool,
 }

@@ -58,6 +58,9 @@ pub struct RunReport {
     pub refits: Vec<PartRefit>,
     /// Who went where; None without a base version or ids.
     pub migration: Option<MigrationReport>,
+    /// Customers whose segment is not the successor of the one that the old model gives; None if that cannot label the
+    /// month.
+    pub relabelled: Option<u64>,
     /// What gates look at.
     pub measures: Measures,
     /// What they say.
@@ -65,6 +68,21 @@ pub struct RunReport {
     /// The features that changed most; all are in `drift.json`.
     #[serde(skip)]
     pub drift: Option<DriftReport>,
+    /// What changed since the version of `--baseline`; it is in `baseline.json`.
+    #[serde(skip)]
+    pub baseline: Option<BaselineDrift>,
+}
+
+/// What changed in the data since a version that was named.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BaselineDrift {
+    /// Its number.
+    pub version: u64,
+    /// The day that its data describe.
+    pub as_of: Option<String>,
+    /// What changed.
+    #[serde(flatten)]
+    pub drift: DriftReport,
 }
 
 /// A segment of a version.
@@ -90,10 +108,9 @@ pub struct MigrationReport {
     pub left: u64,
     /// Customers of both versions whose `segment_id` changed.
     pub moved: u64,
-    /// Customers of both versions whom the old model puts elsewhere than in the base version.
-    pub moved_by_behaviour: u64,
-    /// Customers of now whose segment is not the one that the old model gives.
-    pub relabelled: u64,
+    /// Customers of both versions whom the old model puts elsewhere than in the base version; None if it cannot label the
+    /// month.
+    pub moved_by_behaviour: Option<u64>,
     /// Rows of now that count nowhere here: they have no id, or that of a row before.
     pub not_members: u64,
     /// The one count of which all matrices are margins. Numbers are those of the base version's segments before and by
@@ -110,18 +127,14 @@ impl RunReport {
     ) -> Self {
         let sizes = matched.sizes();
         let id_of_old = |segment: u32| base.map(|base| base.identities.segments[segment as usize].segment_id);
-        let migration = matched.migration.as_ref();
-        let before = |id: u64| {
-            let flows = migration?.flows().iter().filter(|flow| !flow.is_new);
-            let mine = flows.filter(|flow| flow.before.and_then(id_of_old) == Some(id));
-            Some(mine.map(|flow| flow.customers).sum::<u64>()).filter(|&n| n > 0)
-        };
+        let before = |id: u64| base?.sizes.get(&id).copied();
         let segments = matched.identities.segments.iter().zip(sizes).map(|(identity, customers)| SegmentReport {
             identity: identity.clone(),
             customers,
             before: before(identity.segment_id),
         });
         let segments: Vec<SegmentReport> = segments.collect();
+        let migration = matched.migration.as_ref();
         let migration = migration.map(|migration| MigrationReport::new(migration, matched, &id_of_old));
         RunReport {
             format: FORMAT,
@@ -136,15 +149,22 @@ impl RunReport {
             ended: matched.identities.ended.clone(),
             refits: staged.refits.clone(),
             migration,
+            relabelled: matched.relabelled,
             measures: Measures::default(),
             gates: Vec::new(),
             drift: None,
+            baseline: None,
         }
     }
 
     /// The same, with what changed in the data, and what the gates say.
     pub(super) fn judged(self, drift: Option<DriftReport>, measures: Measures, gates: Vec<GateResult>) -> Self {
         RunReport { drift, measures, gates, ..self }
+    }
+
+    /// The same, with what changed since another version.
+    pub(super) fn since(self, baseline: Option<BaselineDrift>) -> Self {
+        RunReport { baseline, ..self }
     }
 
     /// Gates by outcome.
@@ -176,19 +196,13 @@ impl MigrationReport {
         let has_moved =
             |flow: &&Flow| !flow.is_new && !flow.has_left && flow.before.and_then(id_of_old) != flow.now.map(id_of_new);
         let moved = migration.flows().iter().filter(has_moved).map(|flow| flow.customers).sum();
-        let successor = |segment: u32| {
-            let id = id_of_old(segment)?;
-            let position = matched.identities.segments.iter().position(|identity| identity.segment_id == id)?;
-            u32::try_from(position).ok()
-        };
         let knows_behaviour = matched.by_old.is_some();
         MigrationReport {
             stayed: migration.stayed(),
             came: migration.came(),
             left: migration.left(),
             moved,
-            moved_by_behaviour: if knows_behaviour { migration.moved_by_behaviour() } else { 0 },
-            relabelled: if knows_behaviour { migration.relabelled(&successor) } else { 0 },
+            moved_by_behaviour: knows_behaviour.then(|| migration.moved_by_behaviour()),
             not_members: matched.nobody,
             flows: migration.flows().to_vec(),
         }

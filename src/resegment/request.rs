@@ -36,6 +36,10 @@ pub struct RunRequest {
     /// inputs, options, program or the current version have changed
     #[cfg_attr(feature = "cli", arg(long, conflicts_with = "dry_run"))]
     pub resume: bool,
+    /// Also compare the data with those of this VERSION, such as that of the same month a
+    /// year ago
+    #[cfg_attr(feature = "cli", arg(long, value_name = "VERSION"))]
+    pub baseline: Option<u64>,
     /// Start again if another run publishes meanwhile
     #[cfg_attr(feature = "cli", arg(long))]
     pub retry: bool,

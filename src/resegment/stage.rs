@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::base::BaseVersion;
 use super::opened::MonthlyJob;
 use super::resume::{self, LeftRun, StageKey};
-use crate::drift::DriftReport;
+use crate::drift::ReferenceCounts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Of, Watch};
 use crate::faults;
@@ -35,7 +35,7 @@ pub(super) struct Staging {
 struct FinishedStage {
     blake3: String,
     refits: Vec<PartRefit>,
-    drift: Option<DriftReport>,
+    counts: Option<ReferenceCounts>,
 }
 
 /// The labelled month.
@@ -52,8 +52,8 @@ pub(super) struct StagedMonth {
     pub(super) same_model: bool,
     /// How the parts were fitted.
     pub(super) refits: Vec<PartRefit>,
-    /// What changed since the fit of the old model, if that labels the month.
-    pub(super) drift: Option<DriftReport>,
+    /// What was counted of the rows; None if nothing was.
+    pub(super) counts: Option<ReferenceCounts>,
 }
 
 impl Staging {
@@ -94,11 +94,14 @@ impl Staging {
     pub(super) fn fill(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
         let same_model = job.mode == RefitMode::Assign && base.is_some();
         let output = self.folder.join("new");
-        let FinishedStage { refits, drift, .. } = self.stage("new", job.watch(), || match base {
+        let FinishedStage { refits, counts, .. } = self.stage("new", job.watch(), || match base {
             Some(base) if same_model => {
-                let request = assignment(job, base, &output);
+                let mut request = assignment(job, base, &output);
+                // Gates judge what is missing, where it can be compared.
+                let is_judged = base.counts.is_some() && !job.opened.fit.output.no_profile;
+                request.columns.max_missing = is_judged.then_some(1.0);
                 let outcome = job::assign_from(&request, Some(&job.opened.source), job.observer, job.stop)?;
-                Ok((Vec::new(), outcome.drift))
+                Ok((Vec::new(), outcome.counts))
             }
             _ => {
                 let fit = FitRequest { output: staged(&job.opened.fit.output, &output), ..job.opened.fit.clone() };
@@ -116,10 +119,9 @@ impl Staging {
             None => Model::load(&output.join("model.json"))?,
         };
         let by_old_model = base.filter(|_| !same_model).map(|base| self.by_old_model(job, base)).transpose()?.flatten();
-        let (by_old_model, of_old_model) = by_old_model.unzip();
-        let drift = drift.or(of_old_model.flatten());
+        let counts = if same_model { counts } else { model.reference.clone() };
         let labels = Source::open(&[output.join(LABELS)])?;
-        Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, drift })
+        Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, counts })
     }
 
     /// A stage that writes the folder `name`, unless an earlier run has finished it.
@@ -127,7 +129,7 @@ impl Staging {
         &self,
         name: &str,
         watch: Watch<'_>,
-        make: impl FnOnce() -> Result<(Vec<PartRefit>, Option<DriftReport>)>,
+        make: impl FnOnce() -> Result<(Vec<PartRefit>, Option<ReferenceCounts>)>,
     ) -> Result<FinishedStage> {
         let (output, record) = (self.folder.join(name), self.folder.join(format!("{name}.json")));
         match finished(&output, &record) {
@@ -137,8 +139,8 @@ impl Staging {
         }
         // Without a record it is not known whether it is whole.
         let _ = std::fs::remove_dir_all(&output);
-        let (refits, drift) = make()?;
-        let stage = FinishedStage { blake3: folder_hash(&output)?, refits, drift };
+        let (refits, counts) = make()?;
+        let stage = FinishedStage { blake3: folder_hash(&output)?, refits, counts };
         if let Err(e) = publish_checked(&record, &stage) {
             watch.warn(format!("{e}; the run goes on, and could not be resumed from here"));
         }
@@ -146,8 +148,8 @@ impl Staging {
         Ok(stage)
     }
 
-    /// The labels by the old model, and what changed in its columns; None if the data lack columns that it needs.
-    fn by_old_model(&self, job: &MonthlyJob<'_>, base: &BaseVersion) -> Result<Option<(Source, Option<DriftReport>)>> {
+    /// The labels by the old model; None if the data lack columns that it needs.
+    fn by_old_model(&self, job: &MonthlyJob<'_>, base: &BaseVersion) -> Result<Option<Source>> {
         let output = self.folder.join("old");
         let mut request = assignment(job, base, &output);
         request.output = OutputOptions { out: Some(output.clone()), no_profile: true, ..OutputOptions::default() };
@@ -157,13 +159,13 @@ impl Staging {
         // Its notes would repeat those of the fit.
         let observer = Of::new(job.watch(), "the old model").without_notes();
         let made = self.stage("old", job.watch(), || {
-            Ok((Vec::new(), job::assign_from(&request, Some(&source), &observer, job.stop)?.drift))
+            job::assign_from(&request, Some(&source), &observer, job.stop).map(|_| (Vec::new(), None))
         });
         match made {
-            Ok(stage) => Ok(Some((Source::open(&[output.join(LABELS)])?, stage.drift))),
+            Ok(_) => Ok(Some(Source::open(&[output.join(LABELS)])?)),
             Err(e) if e.kind() == ErrorKind::Column || e.kind() == ErrorKind::Model => {
                 job.watch()
-                    .warn(format!("the old model cannot label this month, so segments are matched by customers: {e}"));
+                    .warn(format!("the old model cannot label this month, so segments are matched without it: {e}"));
                 Ok(None)
             }
             Err(e) => Err(e),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::base::BaseVersion;
-use super::context::{DRIFT, IDENTITY, NAMES, REPORT, RUN_RECORD, text_of};
+use super::context::{BASELINE, COUNTS, DRIFT, IDENTITY, NAMES, REPORT, RUN_RECORD, text_of};
 use super::definition::DEFINITION;
 use super::matching::MatchedMonth;
 use super::movers::Movers;
@@ -53,8 +53,14 @@ pub(super) fn write(
     publication.text(IDENTITY, &matched.identities.to_json()?)?;
     publication.text(NAMES, &names(job, matched))?;
     publication.text(REPORT, &indented(report)?)?;
+    if let Some(counts) = staged.counts.as_ref().filter(|_| staged.same_model) {
+        publication.text(COUNTS, &indented(counts)?)?;
+    }
     if let Some(drift) = &report.drift {
         publication.text(DRIFT, &indented(drift)?)?;
+    }
+    if let Some(baseline) = &report.baseline {
+        publication.text(BASELINE, &indented(baseline)?)?;
     }
     let manifest = text_of(&staged.output.join(MANIFEST))?;
     let (mut manifest, mut run) = divided(&manifest, &publication)?;

@@ -18,6 +18,7 @@ mod cli;
 mod cloud;
 mod columns;
 mod command;
+mod comparisons;
 mod conditions;
 mod crashes;
 mod csv;
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
         models::tests(),
         monthly::tests(),
         beginning::tests(),
+        comparisons::tests(),
         monthly::with_gpu(),
         crashes::tests(),
         #[cfg(feature = "faults")]

@@ -292,7 +292,10 @@ fn a_month_labelled_by_the_old_model() {
     let behaviour = |(id, from, to): (i64, i64, i64)| (id, "behaviour".to_owned(), from, to);
     assert_eq!(branch.changes(2), expected.into_iter().map(behaviour).collect());
     let migration = branch.report(2)["migration"].clone();
-    assert_eq!((migration["moved_by_behaviour"].as_u64(), migration["relabelled"].as_u64()), (Some(20), Some(0)));
+    assert_eq!(
+        (migration["moved_by_behaviour"].as_u64(), branch.report(2)["relabelled"].as_u64()),
+        (Some(20), Some(0))
+    );
     let flows = migration["flows"].as_array().expect("flows");
     assert!(flows.iter().all(|flow| flow["by_old_model"] == flow["now"]), "the definition is the same: {flows:?}");
     assert_eq!(branch.report(2)["matched_by"], "same_model");
@@ -338,12 +341,12 @@ fn months_fitted_anew() {
 
 fn a_column_that_the_old_model_needs_is_gone() {
     let [before, now] = two_months();
-    let branch = with_two_months("[refit]\nmode = \"fresh\"\n");
+    let branch = with_two_months("[refit]\nmode = \"fresh\"\n[gates]\nmissing_rise = 1.0\n");
     let z = f64s(before.keys().map(|id| some_noise(*id as u64)).collect::<Vec<_>>());
     branch.table("2026-09", &before, &[("z", z)]);
     branch.published("2026-09-30");
     let ran = branch.run("2026-10-31", &[]).succeeds();
-    let why = "the old model cannot label this month, so segments are matched by customers";
+    let why = "the old model cannot label this month, so segments are matched without it";
     assert!(ran.err.contains(why) && ran.err.contains("lacks columns that the model needs: z;"), "{}", ran.err);
     let report = branch.report(2);
     assert_eq!(report["matched_by"], "members");
@@ -735,11 +738,11 @@ fn customers_whom_nobody_knows() {
     branch.month("2026-10", &now);
     branch.published("2026-09-30");
     let ran = branch.run("2026-10-31", &[]).succeeds();
-    let why = "only 0 of 120 customers of version 1 are in this month; if ids were pseudonymised with another key, \
-               nothing is known of who moved";
+    let why = "only 0 of 120 customers of version 1 are in this month, so it is not known who moved; were ids \
+               pseudonymised with another key?";
     assert!(ran.err.contains(why), "{}", ran.err);
     let line = last_line(&ran);
-    assert_eq!(["moved", "came", "left"].map(|key| line[key].as_u64()), [0, 120, 120].map(Some));
+    assert_eq!(["moved", "came", "left"].map(|key| line[key].as_u64()), [None; 3]);
     // Segments are matched by the two models, which need no ids.
     let (old, new) = (by_group(&branch.labels(1), &before), by_group(&branch.labels(2), &now));
     assert!((0..3).all(|group| old[&group].1 == new[&group].1));
@@ -790,10 +793,6 @@ fn an_emptier_column_for_the_old_model() {
     branch.table("2026-10", &now, &[("y", some)]);
     branch.run("2026-10-31", &[]).is_refused(6, &["missing_rise: \"y\" has missing values"]);
     assert_eq!((branch.current()["version"].as_u64(), states(&branch)[1].as_str()), (Some(1), "refused"));
-    // One that is empty is refused before that, and nothing is kept of it.
-    branch.table("2026-10", &now, &[("y", some_f64s(now.keys().map(|_| None)))]);
-    branch.run("2026-10-31", &[]).is_refused(6, &["\"y\" has no value in 145 of 145 rows"]);
-    assert!(!branch.version(3).exists());
     done(["history", "verify", &branch.history()]);
 }
 
