@@ -330,6 +330,12 @@ pub(super) fn verify(args: &VersionArgs, console: &Console) -> Result<()> {
         say!("{}: {}", shown(&finding.file), shown(&finding.text))?;
     }
     if !console.quiet {
+        for version in &report.under_way {
+            say!("version {version}: a run is making it")?;
+        }
+        for version in &report.unfinished {
+            say!("version {version}: its run ended and left it unfinished; the next run removes its files")?;
+        }
         let (files, size) = (thousands(report.files), bytes(report.bytes));
         say!("{} versions, {files} files, {size}, {} lines of the log", report.versions, report.lines)?;
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::catalog::{Held, History};
 use super::contents::{self, Contents};
-use super::ledger::VersionState;
+use super::ledger::{VersionRecord, VersionState};
 use super::record::{LogEvent, SealLine, VersionFacts};
 use crate::error::{Error, Result};
 use crate::faults;
@@ -19,8 +20,8 @@ pub struct CandidateVersion {
     history: History,
     number: u64,
     swept: Vec<u64>,
-    /// Locked while the run is alive.
-    claim: Option<File>,
+    /// None once it is sealed.
+    claim: Option<LiveClaim>,
 }
 
 /// A version that is complete and will not change.
@@ -30,7 +31,36 @@ pub struct SealedVersion {
     pub version: u64,
     /// Its hash: blake3 of one line `<blake3> <bytes> <path>` for each of its files but `run.json`, sorted by path.
     pub blake3: String,
+    /// Held until the run has decided about the version.
+    pub(super) _claim: Option<Arc<LiveClaim>>,
 }
+
+/// A file that a run keeps locked while it lives, so that others know. It is removed with it.
+#[derive(Debug)]
+pub(super) struct LiveClaim {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl LiveClaim {
+    fn new(path: &Path) -> Result<Self> {
+        let opened = faults::point("history::claim").and_then(|()| File::create(path));
+        let lock = opened.map_err(|e| Error::io("write", path, &e))?;
+        // Whoever asks whether a run is alive has the lock for a moment.
+        lock.lock().map_err(|e| Error::io("lock", path, &e))?;
+        Ok(LiveClaim { path: path.to_path_buf(), _lock: lock })
+    }
+}
+
+impl Drop for LiveClaim {
+    fn drop(&mut self) {
+        // What fails here is done by the next claim.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Why a complete version has no verdict.
+const NO_VERDICT: &str = "its run ended before it was published or refused";
 
 impl History {
     /// Takes the next number, and removes what runs that ended left unfinished.
@@ -60,24 +90,21 @@ impl History {
             Ok(claim) => Ok(CandidateVersion { history: self.clone(), number, swept, claim: Some(claim) }),
             Err(e) => {
                 let _ = fs::remove_dir(&folder);
-                let _ = self.unclaim(number);
                 Err(e)
             }
         }
     }
 
-    fn lock_claim(&self, number: u64) -> Result<File> {
+    fn lock_claim(&self, number: u64) -> Result<LiveClaim> {
         let path = self.claim_file(number);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
         }
-        let opened = faults::point("history::claim").and_then(|()| File::create(&path));
-        let file = opened.map_err(|e| Error::io("write", &path, &e))?;
-        file.try_lock().map_err(|e| Error::io("lock", &path, &e.into()))?;
-        Ok(file)
+        LiveClaim::new(&path)
     }
 
-    /// Removes the files of versions that no run is making any more. Returns those that were unfinished.
+    /// Removes the files of versions that no run is making any more, and records which complete ones have no verdict.
+    /// Returns those that were unfinished.
     fn sweep(&self, held: &mut Held) -> Result<Vec<u64>> {
         let ledger = held.ledger();
         let mut swept = Vec::new();
@@ -91,6 +118,13 @@ impl History {
             self.notice(format!("version {version} was begun at {begun} and did not finish; its files are removed"));
             swept.push(version);
         }
+        let undecided = |r: &&VersionRecord| r.state == VersionState::Candidate && r.why.is_none() && !r.removed;
+        for version in ledger.versions.values().filter(undecided).map(|record| record.version) {
+            if !self.is_claimed(version) {
+                held.append(version, [LogEvent::AwaitsApproval { why: NO_VERDICT.to_owned() }])?;
+                self.notice(format!("version {version} is complete, but {NO_VERDICT}: hyades history approve does so"));
+            }
+        }
         // Those that an earlier sweep did not finish, and folders of runs that ended before they wrote to the log.
         let abandoned = ledger.versions.values().filter(|record| record.state == VersionState::Abandoned);
         abandoned.map(|record| record.version).try_for_each(|version| self.remove(version))?;
@@ -99,8 +133,8 @@ impl History {
             // Only if it is empty: otherwise somebody put it there.
             let _ = fs::remove_dir(self.folder(*unknown));
         }
-        let unfinished: BTreeSet<u64> = held.ledger().unfinished().collect();
-        self.claims()?.difference(&unfinished).try_for_each(|version| self.unclaim(*version))?;
+        let over = self.claims()?.into_iter().filter(|version| !self.is_claimed(*version));
+        over.into_iter().try_for_each(|version| self.unclaim(version))?;
         Ok(swept)
     }
 
@@ -109,13 +143,12 @@ impl History {
     /// # Errors
     /// The history cannot be locked, or its log cannot be read.
     pub(crate) fn is_being_made(&self, version: u64) -> Result<bool> {
-        // Under the lock, so that no run finds its claim taken by this look at it.
         let held = self.hold()?;
         Ok(held.ledger().unfinished().any(|unfinished| unfinished == version) && self.is_claimed(version))
     }
 
-    /// Whether the run that claimed a version is alive. The lock of the history is held.
-    fn is_claimed(&self, version: u64) -> bool {
+    /// Whether the run that claimed a version is alive.
+    pub(super) fn is_claimed(&self, version: u64) -> bool {
         let claim = File::options().write(true).open(self.claim_file(version));
         claim.is_ok_and(|file| file.try_lock().is_err())
     }
@@ -126,7 +159,7 @@ impl History {
         gone(fs::remove_dir_all(&folder)).map_err(|e| Error::io("remove", &folder, &e))
     }
 
-    /// Removes the file that showed that the run of a version is alive.
+    /// Removes the file of a run that ended.
     fn unclaim(&self, version: u64) -> Result<()> {
         let path = self.claim_file(version);
         gone(fs::remove_file(&path)).map_err(|e| Error::io("remove", &path, &e))
@@ -171,9 +204,7 @@ impl CandidateVersion {
         let blake3 = contents::hash(&files);
         let sealed = SealLine { blake3: blake3.clone(), facts, origin, files, run };
         self.history.hold()?.append(self.number, [LogEvent::Candidate(Box::new(sealed))])?;
-        self.claim = None;
-        let _ = self.history.unclaim(self.number);
-        Ok(SealedVersion { version: self.number, blake3 })
+        Ok(SealedVersion { version: self.number, blake3, _claim: self.claim.take().map(Arc::new) })
     }
 }
 
@@ -185,10 +216,7 @@ impl Drop for CandidateVersion {
         // What fails here is done by the next claim. The number is in the log already, so the files go first: the disk
         // may be full.
         let _ = fs::remove_dir_all(self.folder());
-        let _ = self.history.hold().and_then(|mut held| {
-            held.append(self.number, [LogEvent::Abandoned])?;
-            self.history.unclaim(self.number)
-        });
+        let _ = self.history.hold().and_then(|mut held| held.append(self.number, [LogEvent::Abandoned]));
     }
 }
 

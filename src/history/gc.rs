@@ -25,7 +25,7 @@ pub struct Freed {
 impl History {
     /// Removes the folders of versions older than the newest `keep` that were published at some time; the log keeps
     /// their lines. Never removed are the current version, what it is based on, the version that it was rolled back to,
-    /// its baseline, and `baselines`. With `dry_run`, only says what would be removed.
+    /// its baseline, `baselines`, and what runs under way began from. With `dry_run`, only says what would be removed.
     ///
     /// # Errors
     /// A baseline does not exist, or a folder cannot be removed.
@@ -67,6 +67,8 @@ fn old(ledger: &Ledger, keep: usize, baselines: &[u64]) -> Vec<u64> {
         protected.insert(current.version);
         protected.extend([current.facts.based_on, current.origin, current.facts.baseline].into_iter().flatten());
     }
+    // A run reads the version that was current when it claimed its number.
+    protected.extend(ledger.unfinished().filter_map(|version| ledger.versions.get(&version)?.facts.based_on));
     let is_old = |version: &u64| *version < oldest && !protected.contains(version);
     kept().map(|record| record.version).filter(is_old).collect()
 }

@@ -128,7 +128,9 @@ impl Ledger {
     fn take(&mut self, line: &LogLine) {
         let Some(version) = line.version else { return };
         if line.event == LogEvent::Claimed {
-            self.versions.insert(version, VersionRecord::claimed(version, &line.time));
+            let mut record = VersionRecord::claimed(version, &line.time);
+            record.facts.based_on = self.current;
+            self.versions.insert(version, record);
         }
         let record = self.versions.entry(version).or_insert_with(|| VersionRecord::claimed(version, &line.time));
         match &line.event {

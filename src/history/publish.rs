@@ -55,7 +55,7 @@ impl History {
     pub fn approve(&self, version: u64, blake3: &str, by: &str, note: &str) -> Result<Pointer> {
         vet_person(by, note)?;
         let record = self.vet(version)?;
-        let sealed = SealedVersion { version, blake3: self.vet_contents(&record)? };
+        let sealed = SealedVersion { version, blake3: self.vet_contents(&record)?, _claim: None };
         vet_hash(&sealed, blake3)?;
         let mut held = self.hold()?;
         let record = self.unpublished(&held, &sealed)?;

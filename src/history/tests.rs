@@ -240,6 +240,65 @@ fn a_crashed_run_is_swept() {
     assert_eq!(findings(&history), ["versions/000077: the log does not know this version"]);
 }
 
+/// A run that ended after its version was complete, and before it said what is to become of it.
+#[test]
+fn a_version_without_a_verdict_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(&folder);
+    publish(&history, "one");
+    let alive = seal(&history, "two");
+    drop(seal(&history, "three"));
+    assert_eq!(publish(&history, "four"), 4);
+    let why = "its run ended before it was published or refused";
+    assert_eq!(history.notices(), [format!("version 3 is complete, but {why}: hyades history approve does so")]);
+    let whys = |history: &History| -> Vec<Option<String>> {
+        history.versions().unwrap().into_iter().map(|record| record.why).collect()
+    };
+    assert_eq!(whys(&history), [None, None, Some(why.to_owned()), None]);
+    history.refuse(&alive, "it lost a segment").unwrap();
+    drop(alive);
+    publish(&history, "five");
+    assert_eq!(history.notices(), [""; 0], "once is enough");
+    assert_eq!(whys(&history)[1].as_deref(), Some("it lost a segment"));
+    assert_eq!(states(&history)[2], (3, VersionState::Candidate));
+    assert_eq!(fs::read_dir(history.path().join("claims")).unwrap().count(), 0);
+}
+
+#[test]
+fn gc_keeps_what_a_run_began_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(&folder);
+    publish(&history, "one");
+    let slow = history.claim().unwrap();
+    for text in ["three", "four", "five"] {
+        publish(&history, text);
+    }
+    assert_eq!(history.versions().unwrap()[1].facts.based_on, Some(1));
+    assert_eq!(history.gc(1, &[], false).unwrap().versions, [3]);
+    assert!(history.folder(1).exists());
+    drop(slow);
+    assert_eq!(history.gc(1, &[], false).unwrap().versions, [1]);
+}
+
+#[test]
+fn a_verification_knows_runs_that_are_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(&folder);
+    publish(&history, "one");
+    let alive = history.claim().unwrap();
+    fill(&alive.folder(), "half");
+    fs::create_dir(history.folder(3)).unwrap();
+    history.hold().unwrap().append(3, [LogEvent::Claimed]).unwrap();
+    // One that has its folder, and no line in the log yet.
+    fs::create_dir(history.folder(4)).unwrap();
+    let claim = fs::File::create(history.claim_file(4)).unwrap();
+    claim.lock().unwrap();
+    let report = history.verify(None, Watch::none()).unwrap();
+    assert_eq!((report.findings, report.versions), (vec![], 1));
+    assert_eq!((report.under_way, report.unfinished), (vec![2, 4], vec![3]));
+    assert_eq!(history.verify(Some(2), Watch::none()).unwrap().under_way, [2]);
+}
+
 #[test]
 fn a_line_that_a_crash_cut_off_is_dropped() {
     let folder = tempfile::tempdir().unwrap();

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const ATTEMPTS: usize = 20;
 
 /// What a verification looked at and found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct HistoryReport {
     /// Versions whose files were hashed.
     pub versions: u64,
@@ -29,6 +29,10 @@ pub struct HistoryReport {
     pub bytes: u64,
     /// Lines of the log.
     pub lines: u64,
+    /// Versions that runs are making now.
+    pub under_way: Vec<u64>,
+    /// Versions that runs left unfinished when they ended; the next run removes their files.
+    pub unfinished: Vec<u64>,
     /// What is wrong.
     pub findings: Vec<HistoryFinding>,
 }
@@ -75,8 +79,7 @@ impl History {
     pub fn verify(&self, version: Option<u64>, watch: Watch<'_>) -> Result<HistoryReport> {
         let log = self.settled()?;
         let ledger = Ledger::of(&log.lines);
-        let mut report =
-            HistoryReport { versions: 0, files: 0, bytes: 0, lines: log.lines.len() as u64, findings: vec![] };
+        let mut report = HistoryReport { lines: log.lines.len() as u64, ..HistoryReport::default() };
         log.faults.iter().for_each(|(_, fault)| report.add(None, LOG, fault));
         if !log.torn.is_empty() {
             report.add(None, LOG, "it ends in part of a line, which a crash cut off; the next run drops it");
@@ -94,11 +97,11 @@ impl History {
                 verified => verified?,
             }
         }
+        let (under_way, unfinished) =
+            ledger.unfinished().filter(|u| version.is_none_or(|v| v == *u)).partition(|u| self.is_claimed(*u));
+        (report.under_way, report.unfinished) = (under_way, unfinished);
         if version.is_none() {
-            let known: BTreeSet<u64> = ledger.versions.keys().copied().collect();
-            for unknown in self.numbers()?.difference(&known) {
-                report.add(Some(*unknown), format!("versions/{unknown:06}"), "the log does not know this version");
-            }
+            self.verify_folders(&ledger, &mut report)?;
         }
         Ok(report)
     }
@@ -120,6 +123,24 @@ impl History {
     fn is_removed(&self, version: u64) -> Result<bool> {
         let ledger = Ledger::of(&Log::inspect(self.path())?.lines);
         Ok(ledger.versions.get(&version).is_some_and(|record| record.removed))
+    }
+
+    /// Folders that are no version's. A run makes its folder before it writes to the log.
+    fn verify_folders(&self, ledger: &Ledger, report: &mut HistoryReport) -> Result<()> {
+        let known: BTreeSet<u64> = ledger.versions.keys().copied().collect();
+        let unknown: Vec<u64> = self.numbers()?.difference(&known).copied().collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let since = Ledger::of(&Log::inspect(self.path())?.lines);
+        for version in unknown {
+            if since.versions.contains_key(&version) || self.is_claimed(version) {
+                report.under_way.push(version);
+            } else {
+                report.add(Some(version), format!("versions/{version:06}"), "the log does not know this version");
+            }
+        }
+        Ok(())
     }
 
     fn verify_pointer(&self, ledger: &Ledger, report: &mut HistoryReport) {

@@ -128,6 +128,9 @@ fn record<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 /// The key of the next id among the facts of a version.
 pub(super) const NEXT_ID: &str = "next_id";
 
+/// The key of the next id when its run began.
+pub(super) const FIRST_ID: &str = "first_id";
+
 /// The next id after all versions, also those that were refused, rolled back or removed.
 fn next_id(history: &History) -> Result<u64> {
     let next = |record: &VersionRecord| record.facts.more.get(NEXT_ID).and_then(serde_json::Value::as_u64);

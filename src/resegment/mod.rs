@@ -16,9 +16,11 @@ mod context;
 mod datasets;
 mod definition;
 mod judged;
+mod make;
 mod matching;
 mod movers;
 mod opened;
+mod paths;
 mod places;
 mod report;
 mod request;
@@ -40,19 +42,19 @@ pub use self::suggested::suggest_gates;
 pub use self::template::job_template;
 pub use self::tenure::{Cohort, Cohorts};
 
-use self::base::{BaseVersion, NEXT_ID};
+use self::base::{BaseVersion, FIRST_ID, NEXT_ID};
 use self::broadcast::Broadcast;
-use self::judged::{JudgedMonth, judged, since};
-use self::matching::MatchedMonth;
+use self::make::{MadeVersion, found, make};
 use self::opened::{MonthlyJob, OpenedMonth};
 use self::resume::{LeftRun, StageKey};
 use self::source_key::RunKey;
-use self::stage::{StagedMonth, Staging};
+use self::stage::Staging;
 use crate::check::{CheckRequest, check_source};
 use crate::error::{Error, Result};
-use crate::event::{Observer, Stage, Watch};
+use crate::event::{Observer, Watch};
 use crate::history::{CandidateVersion, History, SealedVersion, VersionFacts};
 use crate::job::{Approval, JobFile, Month, RefitMode};
+use crate::text::TomlText;
 
 /// Runs a job for a month: checks the input, segments it, and publishes a new version.
 ///
@@ -61,12 +63,13 @@ use crate::job::{Approval, JobFile, Month, RefitMode};
 /// version; another run that published meanwhile ([`Error::retryable`]). Nothing is published then. A version that
 /// waits for approval is no error here: [`RunOutcome::verdict`] says so, and [`RunOutcome::checked`] makes it one.
 pub fn run(request: &RunRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<RunOutcome> {
-    let job = JobFile::read(&request.job)?;
+    let text = TomlText::read(&request.job)?;
+    let job = JobFile::of_text(&text, &request.job)?;
     let mut attempts = if request.retry { MOST_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
         let mut told = Broadcast::new(request, &job, Watch::new(observer, stop));
-        let outcome = job.resources.install(|| once(request, &job, &mut told, observer, stop));
+        let outcome = job.resources.install(|| once(request, (&text.text, &job), &mut told, observer, stop));
         told.ended(&outcome);
         match outcome {
             Err(e) if e.retryable() && attempts > 0 => {
@@ -82,7 +85,7 @@ const MOST_ATTEMPTS: u32 = 5;
 
 fn once(
     request: &RunRequest,
-    file: &JobFile,
+    (text, file): (&str, &JobFile),
     told: &mut Broadcast<'_>,
     observer: &dyn Observer,
     stop: &AtomicBool,
@@ -101,7 +104,7 @@ fn once(
     expect(file, &opened, told, watch)?;
     let Some(history) = history.filter(|_| !request.dry_run) else {
         let plan = opened.plan(file, mode, base.as_ref());
-        let job = MonthlyJob { file, opened, mode, baseline, observer, stop };
+        let job = MonthlyJob { file, text: (&request.job, text), opened, mode, baseline, observer, stop };
         return rehearse(&job, plan, base.as_ref());
     };
     let key = RunKey::new(&file.fit(&month)?, file.refit.mode.unwrap_or_default())?;
@@ -122,9 +125,9 @@ fn once(
         // Another run took the number; paths may contain it.
         false => OpenedMonth::new(file, month.of_run(candidate.number()), (mode, base.as_ref()), watch)?,
     };
-    let job = MonthlyJob { file, opened, mode, baseline, observer, stop };
+    let job = MonthlyJob { file, text: (&request.job, text), opened, mode, baseline, observer, stop };
     let staging = Staging::new(&history, candidate.number(), (&stage_key, left), started, watch)?;
-    let made = make(&job, &staging, candidate, base.as_ref(), (started, &key));
+    let made = sealed(&job, &staging, candidate, base.as_ref(), (started, &key));
     match &made {
         Ok(_) => drop(staging),
         Err(e) => staging.keep(e, watch),
@@ -168,33 +171,15 @@ fn rehearse(job: &MonthlyJob<'_>, plan: Vec<String>, base: Option<&BaseVersion>)
     Ok(RunOutcome { plan: Some(plan), report: Some(report), ..outcome })
 }
 
-/// Labels a month, matches it with the base version, and judges it.
-fn found(
-    job: &MonthlyJob<'_>,
-    staging: &Staging,
-    base: Option<&BaseVersion>,
-) -> Result<(StagedMonth, MatchedMonth, RunReport)> {
-    let staged = staging.fill(job, base)?;
-    let matched = matching::matched(job, &staged, base)?;
-    let report = RunReport::new(job, &staged, &matched, base);
-    let JudgedMonth { drift, measures, gates } = judged(job, &staged, &matched, base, &report);
-    let baseline = job.baseline.as_ref().and_then(|version| since(version, &staged, &matched, job.watch()));
-    Ok((staged, matched, report.judged(drift, measures, gates).since(baseline)))
-}
-
 /// Makes the version that was claimed.
-fn make(
+fn sealed(
     job: &MonthlyJob<'_>,
     staging: &Staging,
     candidate: CandidateVersion,
     base: Option<&BaseVersion>,
     (started, key): (SystemTime, &RunKey),
 ) -> Result<(SealedVersion, RunReport)> {
-    let (staged, matched, report) = found(job, staging, base)?;
-    let watch = job.watch();
-    watch.stage(Stage::Write, 0, "files", || {
-        version::write(job, &staged, (&matched, &report), base, (&candidate.folder(), started, key))
-    })?;
+    let MadeVersion { report, next_id } = make(job, staging, base, (&candidate.folder(), started, key))?;
     let facts = VersionFacts {
         as_of: Some(job.opened.month.as_of()),
         based_on: base.map(|base| base.pointer.version),
@@ -203,7 +188,7 @@ fn make(
         moved: report.moved_share(),
         baseline: job.baseline.as_ref().map(|version| version.pointer.version),
         gates: report.tally(),
-        more: serde_json::json!({ NEXT_ID: matched.identities.next_id }),
+        more: serde_json::json!({ NEXT_ID: next_id, FIRST_ID: base.map(|base| base.next_id) }),
         ..VersionFacts::default()
     };
     Ok((candidate.seal(facts)?, report))

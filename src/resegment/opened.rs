@@ -1,7 +1,7 @@
 //! The input of a month, opened once, and whatever can be refused before anything is computed.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::base::BaseVersion;
@@ -16,6 +16,8 @@ use crate::job::{Base, Beginning, FitRequest, JobFile, Month, Plan, RefitMode, i
 /// A job in a month.
 pub(super) struct MonthlyJob<'a> {
     pub(super) file: &'a JobFile,
+    /// The path and the text of its file.
+    pub(super) text: (&'a Path, &'a str),
     pub(super) opened: OpenedMonth,
     pub(super) mode: RefitMode,
     /// A version besides the base that the data are compared with.

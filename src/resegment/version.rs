@@ -11,6 +11,7 @@ use super::definition::DEFINITION;
 use super::matching::MatchedMonth;
 use super::movers::Movers;
 use super::opened::MonthlyJob;
+use super::paths::JobFolder;
 use super::report::RunReport;
 use super::source_key::RunKey;
 use super::stage::StagedMonth;
@@ -65,6 +66,8 @@ pub(super) fn write(
     let manifest = text_of(&staged.output.join(MANIFEST))?;
     let (mut manifest, mut run) = divided(&manifest, &publication)?;
     manifest[DEFINITION] = json!(job.opened.definition);
+    JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);
+    run.insert("job".into(), json!({ "path": job.text.0.display().to_string(), "text": job.text.1 }));
     run.insert("key_blake3".into(), key.hex().into());
     run.insert("started".into(), timestamp(started).into());
     run.insert("ended".into(), timestamp(SystemTime::now()).into());

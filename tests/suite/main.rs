@@ -51,6 +51,7 @@ mod privacy;
 mod profile;
 mod publication;
 mod recipe;
+mod reproduce;
 mod request;
 #[cfg(feature = "faults")]
 mod resume;
@@ -106,6 +107,7 @@ fn main() -> ExitCode {
         resume::with_gpu(),
         privacy::tests(),
         recipe::tests(),
+        reproduce::tests(),
         request::tests(),
         rfm::tests(),
         conditions::tests(),

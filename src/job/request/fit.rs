@@ -162,6 +162,11 @@ impl FitRequest {
         all.map(|path| path.clone()).collect()
     }
 
+    /// All paths in it.
+    pub(crate) fn named_paths(&self) -> Vec<PathBuf> {
+        self.clone().paths().into_iter().map(|path| path.clone()).collect()
+    }
+
     /// The request with every default filled in.
     ///
     /// # Errors

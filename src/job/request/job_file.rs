@@ -159,8 +159,12 @@ impl JobFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read(path: &Path) -> Result<Self> {
-        let text = TomlText::read(path)?;
-        let mut faults = TomlFaults::new(&text);
+        JobFile::of_text(&TomlText::read(path)?, path)
+    }
+
+    /// The same, from its text.
+    pub(crate) fn of_text(text: &TomlText, path: &Path) -> Result<Self> {
+        let mut faults = TomlFaults::new(text);
         let table = faults.table();
         if let Some(table) = &table {
             toml_schema::vet(table, &Self::schema(), &mut faults);

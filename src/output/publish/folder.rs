@@ -121,6 +121,7 @@ impl Publication {
         self.keep_permissions();
         if self.beside {
             match self.exchange() {
+                Err(e) if is_unsupported(&e) && self.displaces_nothing() => self.rename()?,
                 Err(e) if is_unsupported(&e) => versions::publish(self.unfinished.path(), &self.target)?,
                 Err(e) => return Err(Error::io("publish", &self.out, &e)),
                 Ok(()) => {}
@@ -158,6 +159,21 @@ impl Publication {
             // Not everybody may, and the result is an output that is as open as any other file.
             let _ = fs::set_permissions(self.unfinished.path(), earlier.permissions());
         }
+    }
+
+    /// Whether the folder is empty, so that a plain rename puts another one in its place.
+    fn displaces_nothing(&self) -> bool {
+        fs::read_dir(&self.target).is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    fn rename(&self) -> Result<()> {
+        let fail = |e: io::Error| Error::io("publish", &self.out, &e);
+        // Only Unix renames over an empty folder.
+        if cfg!(not(unix)) {
+            fs::remove_dir(&self.target).map_err(fail)?;
+        }
+        fs::rename(self.unfinished.path(), &self.target).map_err(fail)?;
+        place::sync_folder(place::parent(&self.target))
     }
 
     /// Exchanges the new folder and the earlier one, durably or not at all; the earlier one is then removed as the
