@@ -99,7 +99,7 @@ def main():
         found = events(args.spec, args.files)
     else:
         parser.error("name --spec, --metrics or --card-schema")
-    print("\n".join(found), end="\n" if found else "")
+    print("\n".join(found[:20]), end="\n" if found else "")
     sys.exit(1 if found else 0)
 
 

@@ -16,6 +16,8 @@ pub(super) const COUNTS: &str = "counts.json";
 pub(super) const BASELINE: &str = "baseline.json";
 pub(super) const DRIFT: &str = "drift.json";
 pub(super) const REPORT: &str = "report.json";
+pub(super) const CARD: &str = "card.json";
+pub(super) const CARD_TEXT: &str = "card.md";
 pub(super) const RUN_RECORD: &str = "run.json";
 
 /// The error for a file of a version that cannot be what this program wrote.

@@ -134,8 +134,8 @@ fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Res
     Ok(Some(found))
 }
 
-/// One customer in so many must be found again. Ids that are pseudonymised with another key have none in common, but for
-/// chance.
+/// One customer in so many must be found again. Ids that are pseudonymised with another key have none in common, but
+/// for chance.
 const FEW: u64 = 100;
 
 /// Rows by what `of` says of each.

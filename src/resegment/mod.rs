@@ -12,6 +12,7 @@
 mod append;
 mod base;
 mod broadcast;
+mod card;
 mod context;
 mod datasets;
 mod definition;

@@ -52,6 +52,12 @@ mode = \"warm\"
 [clustering]
 k = {k}
 
+# Answers for the model card of every version; hyades job schema prints all keys.
+# [card]
+# users = \"The campaign team of retail banking\"
+# intended_use = \"Selection of customers for campaigns\"
+# out_of_scope = \"Decisions about credit\"
+
 {}",
         Gates::starting_toml()
     ))

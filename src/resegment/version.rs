@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::base::BaseVersion;
+use super::card;
 use super::context::{BASELINE, COUNTS, DRIFT, IDENTITY, NAMES, REPORT, RUN_RECORD, text_of};
 use super::definition::DEFINITION;
 use super::matching::MatchedMonth;
@@ -64,6 +65,7 @@ pub(super) fn write(
         publication.text(BASELINE, &indented(baseline)?)?;
     }
     let manifest = text_of(&staged.output.join(MANIFEST))?;
+    card::write(job, staged, report, &manifest, &publication)?;
     let (mut manifest, mut run) = divided(&manifest, &publication)?;
     manifest[DEFINITION] = json!(job.opened.definition);
     JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);

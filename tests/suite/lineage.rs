@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::command::{Ran, json};
 use crate::harness::{hyades, tests};
-use crate::monthly::{Branch, with_two_months};
+use crate::monthly::{Branch, two_months, with_two_months};
 
 tests!(
     events_of_runs_that_publish,
@@ -16,6 +16,9 @@ tests!(
     metrics_of_the_last_run,
     what_cannot_be_written_only_warns,
     names_that_files_cannot_have,
+    cards_say_what_was_measured,
+    cards_have_the_answers,
+    cards_of_outcomes_and_attributes,
 );
 
 /// The two months, with these lines in `[job]`.
@@ -304,4 +307,123 @@ fn names_that_files_cannot_have() {
     let branch = told("lineage = \"{as_of:%Y}.ndjson\"\nmetrics = \"{as_of}.prom\"\n", "");
     run(&branch, "2026-09-30", &[]).succeeds();
     assert!(branch.w.path("2026.ndjson").is_file() && branch.w.path("2026-09-30.prom").is_file());
+}
+
+/// The card of a version, and its text.
+fn card(branch: &Branch, version: u64) -> (Value, String) {
+    let folder = branch.w.path(&format!("history/versions/{version:06}"));
+    (json(folder.join("card.json")), std::fs::read_to_string(folder.join("card.md")).expect("a card"))
+}
+
+/// The value of a metric of a card.
+fn metric(card: &Value, kind: &str, slice: Option<&str>) -> Option<f64> {
+    let all = card["quantitative_analysis"]["performance_metrics"].as_array().expect("metrics");
+    let is_it = |metric: &&Value| metric["type"] == kind && metric["slice"].as_str() == slice;
+    all.iter().find(is_it).map(|metric| text_of_number(&metric["value"]).expect("a number"))
+}
+
+/// The schema has numbers as texts.
+fn text_of_number(value: &Value) -> Option<f64> {
+    value.as_str()?.parse().ok()
+}
+
+fn cards_say_what_was_measured() {
+    let branch = told(BOTH, "[gates]\nrows_change = 0.5\npsi_max = { max = 0.1, severity = \"warn\" }\n");
+    let names = "[segments.1]\nen = \"A | <b>\"\n";
+    run(&branch, "2026-09-30", &[]).succeeds();
+    std::fs::write(branch.w.path("history/names.toml"), names).expect("names");
+    run(&branch, "2026-10-31", &[]).succeeds();
+    let ((first, _), (found, text)) = (card(&branch, 1), card(&branch, 2));
+    assert_eq!(first["model_details"]["version"]["diff"], "the first version");
+    let keys: Vec<&String> = found.as_object().expect("a card").keys().collect();
+    let schema = ["considerations", "model_details", "model_parameters", "quantitative_analysis", "schema_version"];
+    assert_eq!(keys, schema, "the schema allows no others");
+    let details = &found["model_details"];
+    let diff = "based on version 1: 20 customers moved to another segment, 40 came, 15 left";
+    assert_eq!((&details["name"], &details["version"]["diff"]), (&"retail".into(), &diff.into()));
+    assert_eq!(details["version"]["date"], "2026-10-31");
+    assert_eq!(details["owners"][0]["contact"], "crm@bank.example");
+    assert_eq!(metric(&found, "customers", None), Some(145.0));
+    let report = branch.report(2);
+    let measured = &report["measures"]["segments"];
+    for segment in measured.as_array().expect("segments") {
+        let id = segment["segment_id"].as_u64().expect("an id");
+        let title = if id == 1 { "segment 1 (A | <b>)".to_owned() } else { format!("segment {id}") };
+        assert_eq!(metric(&found, "share of customers", Some(&title)), segment["share"].as_f64());
+        assert_eq!(metric(&found, "retention", Some(&title)), segment["retention"].as_f64());
+    }
+    for feature in report["measures"]["features"].as_array().expect("features") {
+        let slice = format!("feature {}", feature["name"].as_str().expect("a name"));
+        assert_eq!(metric(&found, "population stability index", Some(&slice)), feature["psi"].as_f64());
+    }
+    let data = &found["model_parameters"]["data"][0];
+    assert_eq!(data["name"], "2026-10.parquet");
+    let content = json(branch.w.path("history/versions/000002/manifest.json"))["inputs"]["files"][0].take();
+    let hash = content["content"]["blake3"].as_str().expect("a hash").to_owned();
+    assert!(data["description"].as_str().is_some_and(|text| text.ends_with(&hash)), "{data}");
+
+    let question = "Open question: Who uses the segments? (answer: crm@bank.example)";
+    assert_eq!(found["considerations"]["users"][0]["description"], question);
+    for part in [
+        "\n## Conceptual soundness\n",
+        "\n## Outcomes analysis\n",
+        "\n## Ongoing monitoring\n",
+        "\n## Limitations\n",
+        "\n## Validation and approval\n",
+        "| segment 1 (A \\| \\<b\\>) |",
+        "| x | ",
+        "20 (19.0% of those who stayed) moved to another segment",
+        "psi_max: \"x\" has a population stability index of",
+        "- No outcome is named, so segments were not compared with outcomes.\n",
+        "| Who uses the segments? | crm@bank.example | `users` |\n",
+    ] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+}
+
+fn cards_have_the_answers() {
+    let answers = "[card]\nusers = \"The campaign team\"\nethical = \"Nobody:\\n# no credit\"\nreferences = [\"https://bank.example/m\"]\n";
+    let branch = told("", answers);
+    run(&branch, "2026-09-30", &[]).succeeds();
+    let (found, text) = card(&branch, 1);
+    assert_eq!(found["considerations"]["users"][0]["description"], "The campaign team");
+    let references = found["model_details"]["references"].as_array().expect("references").clone();
+    assert!(references.iter().any(|reference| reference["reference"] == "https://bank.example/m"));
+    assert!(text.contains("**Users.** The campaign team\n") && !text.contains("| Who uses the segments?"), "{text}");
+    assert!(text.contains("**Fair treatment.** Nobody:<br>\\# no credit\n"), "{text}");
+    assert!(text.contains("Who validated the model independently of its developers, when, and with which result? | no owner is named in the job |"), "{text}");
+    // Answers are part of a version, as everything that a reader sees.
+    assert!(text.contains("Open question: who owns the model?"), "{text}");
+}
+
+/// Outcomes and protected attributes, where the job names them.
+fn cards_of_outcomes_and_attributes() {
+    let branch = told("", "[output]\naudit = true\n");
+    let path = branch.w.path("job.toml");
+    let job = std::fs::read_to_string(&path).expect("a job");
+    let columns = "[columns]\nid = \"id\"\noutcome = [\"churned\"]\n";
+    std::fs::write(&path, job.replace("[columns]\nid = \"id\"\n", columns)).expect("a job");
+    let churned = crate::tables::i64s((0..120).map(|row| i64::from(row % 4 == 0)));
+    let gender: arrow::array::StringArray = (0..120).map(|row| Some(if row < 50 { "f" } else { "m" })).collect();
+    let [before, _] = two_months();
+    branch.table("2026-09", &before, &[("churned", churned), ("gender", std::sync::Arc::new(gender))]);
+    run(&branch, "2026-09-30", &[]).succeeds();
+    let (found, text) = card(&branch, 1);
+    let rate = metric(&found, "rate of churned = 1", Some("segment 1"));
+    assert_eq!(rate, Some(0.25), "{text}");
+    let metrics = found["quantitative_analysis"]["performance_metrics"].as_array().expect("metrics").clone();
+    let rate = metrics.iter().find(|m| m["type"] == "rate of churned = 1").expect("a rate");
+    let interval = &rate["confidence_interval"];
+    let [lower, upper] = ["lower_bound", "upper_bound"].map(|end| text_of_number(&interval[end]));
+    assert!(lower < Some(0.25) && upper > Some(0.25), "{interval}");
+    assert!(
+        metric(&found, "Cramer's V with the segments", Some("attribute gender")).is_some_and(|v| v > 0.5),
+        "{found}"
+    );
+    assert_eq!(found["model_parameters"]["data"][0]["sensitive"]["sensitive_data"], serde_json::json!(["gender"]));
+    assert!(text.contains("| gender | no | ") && text.contains("| segment 1 | churned = 1 | 60 | 25.0% |"), "{text}");
+    assert!(
+        !text.contains("No outcome is named") && !text.contains("Protected attributes were not compared"),
+        "{text}"
+    );
 }
