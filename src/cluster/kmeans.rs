@@ -138,7 +138,10 @@ impl KMeans {
             return Ok((self.fit_of(state)?, open_session(backend, tiles, self.k, recover, watch)?));
         }
         let (mut progress, sample_rows) = match (&known, &self.init) {
-            (Some(state), _) => (state.progress()?, state.sample_rows),
+            (Some(state), _) => {
+                watch.note(format!("passes that were made before: {}", state.n_iter));
+                (state.progress()?, state.sample_rows)
+            }
             (None, Init::Given(centroids)) => (Progress::new(centroids.clone()), 0),
             _ => {
                 let (start, sample_rows) = self.start(tiles, starter, watch)?;

@@ -67,6 +67,13 @@ pub(super) struct LeftRun {
     begun: BegunRun,
 }
 
+/// The run that another one goes on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct ResumedRun {
+    version: u64,
+    begun: String,
+}
+
 impl StageKey {
     pub(super) fn new(file: &JobFile, month: &Month, base: Option<&BaseVersion>, source: &Source) -> Result<Self> {
         let any = file.fit(&month.of_run(0))?;
@@ -177,14 +184,19 @@ impl LeftRun {
         Error::usage(text).of_option("--resume")
     }
 
-    /// Takes its folder over as `folder`. Only one run can.
-    pub(super) fn take(self, folder: &Path, watch: Watch<'_>) {
-        let LeftRun { version, folder: left, begun } = self;
+    /// Takes its folder over as `folder`. None if another run was faster.
+    pub(super) fn take(self, folder: &Path, watch: Watch<'_>) -> Result<Option<ResumedRun>> {
+        let LeftRun { version, folder: left, begun: BegunRun { begun, .. } } = self;
         match fs::rename(&left, folder) {
-            Ok(()) => watch.note(format!("version {version}, begun at {}, is continued", begun.begun)),
-            Err(_) => {
-                watch.warn(format!("another run took over what version {version} had computed; this one begins anew"))
+            Ok(()) => {
+                watch.note(format!("version {version}, begun at {begun}, is continued"));
+                Ok(Some(ResumedRun { version, begun }))
             }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                watch.warn(format!("another run took what version {version} had computed; this one begins anew"));
+                Ok(None)
+            }
+            Err(e) => Err(Error::io("rename", &left, &e)),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::base::BaseVersion;
 use super::opened::MonthlyJob;
-use super::resume::{self, LeftRun, StageKey};
+use super::resume::{self, LeftRun, ResumedRun, StageKey};
 use crate::drift::ReferenceCounts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Of, Watch};
@@ -26,6 +26,8 @@ use crate::text::timestamp;
 /// A folder for what a version is made of.
 pub(super) struct Staging {
     folder: PathBuf,
+    /// The run that filled it in part.
+    resumed: Option<ResumedRun>,
     /// Whether another run may go on with it.
     is_kept: bool,
 }
@@ -54,6 +56,8 @@ pub(super) struct StagedMonth {
     pub(super) refits: Vec<PartRefit>,
     /// What was counted of the rows; None if nothing was.
     pub(super) counts: Option<ReferenceCounts>,
+    /// The run that did a part of it.
+    pub(super) resumed: Option<ResumedRun>,
 }
 
 impl Staging {
@@ -67,11 +71,11 @@ impl Staging {
         watch: Watch<'_>,
     ) -> Result<Self> {
         let folder = resume::folder(history, number);
-        left.into_iter().for_each(|left| left.take(&folder, watch));
+        let resumed = left.map(|left| left.take(&folder, watch)).transpose()?.flatten();
         resume::sweep(history, key, watch)?;
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
         resume::begin(&folder, key, timestamp(begun), watch);
-        Ok(Staging { folder, is_kept: false })
+        Ok(Staging { folder, resumed, is_kept: false })
     }
 
     /// A folder beside no history, for a run that keeps nothing.
@@ -79,7 +83,7 @@ impl Staging {
         let scratch = resources.existing_scratch_folder(None);
         let folder = tempfile::Builder::new().prefix("hyades-rehearsal-").tempdir_in(&scratch);
         let folder = folder.map_err(|e| Error::io("create a folder in", &scratch, &e))?;
-        Ok(Staging { folder: folder.keep(), is_kept: false })
+        Ok(Staging { folder: folder.keep(), resumed: None, is_kept: false })
     }
 
     /// Leaves the folder to another run, if this one ended for want of something: time, memory, space.
@@ -121,7 +125,8 @@ impl Staging {
         let by_old_model = base.filter(|_| !same_model).map(|base| self.by_old_model(job, base)).transpose()?.flatten();
         let counts = if same_model { counts } else { model.reference.clone() };
         let labels = Source::open(&[output.join(LABELS)])?;
-        Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, counts })
+        let resumed = self.resumed.clone();
+        Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, counts, resumed })
     }
 
     /// A stage that writes the folder `name`, unless an earlier run has finished it.
@@ -133,14 +138,18 @@ impl Staging {
     ) -> Result<FinishedStage> {
         let (output, record) = (self.folder.join(name), self.folder.join(format!("{name}.json")));
         match finished(&output, &record) {
-            Ok(Some(stage)) => return Ok(stage),
+            Ok(Some(stage)) => {
+                watch.note(format!("{name}: the labels were complete already"));
+                return Ok(stage);
+            }
             Ok(None) => {}
             Err(e) => watch.warn(format!("{e}; it is made again")),
         }
         // Without a record it is not known whether it is whole.
         let _ = std::fs::remove_dir_all(&output);
         let (refits, counts) = make()?;
-        let stage = FinishedStage { blake3: folder_hash(&output)?, refits, counts };
+        // A folder that was published by links has no hash, and another run makes it again.
+        let stage = FinishedStage { blake3: folder_hash(&output).unwrap_or_default(), refits, counts };
         if let Err(e) = publish_checked(&record, &stage) {
             watch.warn(format!("{e}; the run goes on, and could not be resumed from here"));
         }

@@ -70,6 +70,9 @@ pub(super) fn write(
     manifest[DEFINITION] = json!(job.opened.definition);
     JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);
     run.insert("job".into(), json!({ "path": job.text.0.display().to_string(), "text": job.text.1 }));
+    if let Some(resumed) = &staged.resumed {
+        run.insert("resumed".into(), json!(resumed));
+    }
     run.insert("key_blake3".into(), key.hex().into());
     run.insert("started".into(), timestamp(started).into());
     run.insert("ended".into(), timestamp(SystemTime::now()).into());
