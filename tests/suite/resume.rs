@@ -208,6 +208,10 @@ fn an_old_model() {
 /// Two parts, each fitted from earlier centroids and from new starts.
 fn strata_and_new_starts() {
     let scene = Scene::new("[division]\nrules = \"rules.toml\"\n[refit]\nmode = \"auto\"\n", &["2026-09-30"]);
+    scene.branch.published(MONTH);
+    let refits = scene.branch.report(2)["refits"].clone();
+    let differs = |refit: &Value| refit["warm_inertia"] != refit["cold_inertia"];
+    assert!(refits.as_array().expect("parts").iter().any(differs), "two fits: {refits}");
     let made = scene.through(KEPT, 3);
     assert!(made.len() >= 6, "{made:?}");
     // Later kills leave fewer passes to make, until labels are there, with the record of all passes.
