@@ -138,17 +138,8 @@ impl History {
         Ok(swept)
     }
 
-    /// Whether a run is making a version now.
-    ///
-    /// # Errors
-    /// The history cannot be locked, or its log cannot be read.
-    pub(crate) fn is_being_made(&self, version: u64) -> Result<bool> {
-        let held = self.hold()?;
-        Ok(held.ledger().unfinished().any(|unfinished| unfinished == version) && self.is_claimed(version))
-    }
-
     /// Whether the run that claimed a version is alive.
-    pub(super) fn is_claimed(&self, version: u64) -> bool {
+    pub(crate) fn is_claimed(&self, version: u64) -> bool {
         let claim = File::options().write(true).open(self.claim_file(version));
         claim.is_ok_and(|file| file.try_lock().is_err())
     }

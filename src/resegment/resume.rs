@@ -152,7 +152,7 @@ impl LeftRun {
     pub(super) fn find(history: &History, key: &StageKey, watch: Watch<'_>) -> Result<Option<Self>> {
         let mut left: Vec<LeftRun> = Vec::new();
         for (version, folder) in folders(history, STAGING)?.into_iter().rev() {
-            if history.is_being_made(version)? {
+            if history.is_claimed(version) {
                 continue;
             }
             match read_checked(&folder.join(CHECKPOINT)) {
@@ -213,12 +213,11 @@ pub(super) fn begin(folder: &Path, key: &StageKey, begun: String, watch: Watch<'
     }
 }
 
-/// Removes the folders of versions that no run is making. A run has its version in the log before it has a folder, so
-/// folders are listed before the log is read.
+/// Removes the folders of versions that no run is making. A run has a claim before it has a folder.
 pub(super) fn sweep(history: &History, key: &StageKey, watch: Watch<'_>) -> Result<()> {
     let left = folders(history, STAGING)?;
     for (version, folder) in left {
-        if history.is_being_made(version)? {
+        if history.is_claimed(version) {
             continue;
         }
         let begun: Option<BegunRun> = read_checked(&folder.join(CHECKPOINT)).ok().flatten();
