@@ -12,6 +12,7 @@ use hyades::{Error, Result, synth};
 use super::history::{ApproveArgs, DiffArgs, GcArgs, HistoryArgs, RollbackArgs, VersionArgs};
 use super::price::Prices;
 use super::recipe::InitArgs;
+use super::reproduce::ReproduceArgs;
 use super::rfm::RfmArgs;
 
 const EXIT_CODES: &str = "\
@@ -176,6 +177,10 @@ pub(super) enum HistoryVerb {
     /// Compare all files with their hashes, and check log and pointer
     #[command(after_help = EXIT_CODES)]
     Verify(VersionArgs),
+    /// Make a version again from its job and inputs, and compare all files; nothing is
+    /// published
+    #[command(after_help = EXIT_CODES)]
+    Reproduce(ReproduceArgs),
     /// Show how long customers stay: of those who joined a segment on the same day, the share
     /// that has not left it at later runs
     #[command(after_help = EXIT_CODES)]

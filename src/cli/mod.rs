@@ -31,6 +31,7 @@ mod price;
 mod profile;
 mod recipe;
 mod report;
+mod reproduce;
 mod rfm;
 mod run;
 
@@ -117,6 +118,7 @@ fn on_history(verb: &HistoryVerb, console: &Console) -> Result<()> {
         HistoryVerb::Rollback(args) => history::rollback(args, console),
         HistoryVerb::Gc(args) => history::gc(args, console),
         HistoryVerb::Verify(args) => history::verify(args, console),
+        HistoryVerb::Reproduce(args) => reproduce::again(args, console),
         HistoryVerb::Cohorts(args) => cohorts::cohorts(args),
         HistoryVerb::SuggestGates(args) => run::suggest(args),
     }

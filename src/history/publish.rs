@@ -1,5 +1,7 @@
 //! Which version readers read: the pointer moves if the version that a candidate is based on is still the current one.
 
+use std::path::Path;
+
 use super::catalog::{Held, History};
 use super::claim::SealedVersion;
 use super::contents::Contents;
@@ -107,6 +109,16 @@ impl History {
         let record = self.vet(version)?;
         self.vet_contents(&record)?;
         Ok(record)
+    }
+
+    /// The hash of the files in a folder, but for `run.json`, and how they differ from those of a version.
+    pub(crate) fn differences(
+        &self,
+        record: &VersionRecord,
+        folder: &Path,
+    ) -> Result<(String, Vec<(String, &'static str)>)> {
+        let contents = Contents { run: None, ..Contents::of(folder)? };
+        Ok((contents.blake3(), contents.differences(&record.files, None)))
     }
 
     /// The hash of a version's files, if they are those that were sealed.

@@ -24,6 +24,7 @@ mod opened;
 mod paths;
 mod places;
 mod report;
+mod reproduce;
 mod request;
 mod reserved;
 mod resume;
@@ -38,6 +39,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 pub use self::report::{BaselineDrift, MigrationReport, RunReport, RunVerdict, SegmentReport};
+pub use self::reproduce::{Departure, Reproduction, reproduce};
 pub use self::request::{RunOutcome, RunRequest};
 pub use self::suggested::suggest_gates;
 pub use self::template::job_template;

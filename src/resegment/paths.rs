@@ -55,6 +55,11 @@ impl JobFolder {
             }
         }
     }
+
+    /// The place of a path that [`settle`](Self::settle) wrote.
+    pub(super) fn find(&self, path: &str) -> PathBuf {
+        if path.contains("://") { path.into() } else { self.0.join(path) }
+    }
 }
 
 /// A path without `.` and `..`, from the root. Links are not followed: where they lead may change.
@@ -102,5 +107,6 @@ mod tests {
         let relative = JobFolder::of(Path::new("job.toml"));
         assert_eq!(relative.0, here);
         assert_eq!(relative.place("./a.parquet"), "a.parquet");
+        assert_eq!(relative.find("a.parquet"), here.join("a.parquet"));
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::base::BaseVersion;
 use super::context::{RUN_RECORD, damaged, text_of};
+use super::paths::JobFolder;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{ColumnReader, Source, SourceFile};
@@ -20,6 +21,14 @@ pub(super) struct RunKey(String);
 #[derive(Deserialize)]
 struct RecordedManifest {
     inputs: RecordedInputs,
+    #[serde(default)]
+    documents: Vec<RecordedDocument>,
+}
+
+#[derive(Deserialize)]
+struct RecordedDocument {
+    path: String,
+    blake3: String,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +98,7 @@ pub(super) fn nothing_new(source: &Source, key: &RunKey, base: &BaseVersion, wat
     if run.key_blake3.as_deref() != Some(key.hex()) {
         return Ok(false);
     }
-    let RecordedManifest { inputs: RecordedInputs { files: known } } = record(&base.folder.join(MANIFEST))?;
+    let RecordedManifest { inputs: RecordedInputs { files: known }, .. } = record(&base.folder.join(MANIFEST))?;
     let files: Vec<&SourceFile> = source.files().iter().chain(source.joined_files()).collect();
     let same_footer = |(file, known): (&&SourceFile, &RecordedFile)| {
         file.size() == known.bytes
@@ -106,6 +115,47 @@ pub(super) fn nothing_new(source: &Source, key: &RunKey, base: &BaseVersion, wat
         content.is_some() && content.as_deref() == known.content.as_ref().map(|known| known.blake3.as_str())
     };
     Ok(files.iter().zip(&known).all(same_content))
+}
+
+/// Which inputs, and files that steer the job, are not what the run of a version read. `job` is the path of the job
+/// file, to whose folder those of the version are relative.
+///
+/// # Errors
+/// Inputs that cannot be read, or a damaged record of the version.
+pub(super) fn changed(source: &Source, version: &Path, job: &Path, watch: Watch<'_>) -> Result<Vec<String>> {
+    let RecordedManifest { inputs: RecordedInputs { files: known }, documents } = record(&version.join(MANIFEST))?;
+    let mut changed = Vec::new();
+    for document in documents {
+        let path = JobFolder::of(job).find(&document.path);
+        match std::fs::read(&path).map(|bytes| blake3::hash(&bytes).to_hex().to_string()) {
+            Ok(hash) if hash == document.blake3 => {}
+            Ok(_) => changed.push(format!("{} was changed", document.path)),
+            Err(e) => changed.push(format!("{} cannot be read: {e}", document.path)),
+        }
+    }
+    let files: Vec<&SourceFile> = source.files().iter().chain(source.joined_files()).collect();
+    if files.len() != known.len() {
+        changed.push(format!("the inputs are {} files, and were {}", files.len(), known.len()));
+        return Ok(changed);
+    }
+    read(source, &known, watch)?;
+    let hash = |file: &SourceFile| file.content().map(|content| content.blake3);
+    for (file, known) in files.into_iter().zip(&known) {
+        let version = file.table().map(|(_, version)| version);
+        // Columns of joined tables are not read again; their footers have statistics.
+        let content = hash(file).zip(known.content.as_ref()).is_none_or(|(now, then)| now == then.blake3);
+        let why = if version != known.table_version {
+            "is of another version of its table"
+        } else if file.size() != known.bytes {
+            "has another size"
+        } else if file.footer_hash() != known.footer_blake3 || !content {
+            "has other content"
+        } else {
+            continue;
+        };
+        changed.push(format!("{} {why}", known.path));
+    }
+    Ok(changed)
 }
 
 /// The names of folders that are values of columns.

@@ -69,7 +69,8 @@ pub(super) fn write(
     let (mut manifest, mut run) = divided(&manifest, &publication)?;
     manifest[DEFINITION] = json!(job.opened.definition);
     JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);
-    run.insert("job".into(), json!({ "path": job.text.0.display().to_string(), "text": job.text.1 }));
+    let path = std::path::absolute(job.text.0).unwrap_or_else(|_| job.text.0.to_path_buf());
+    run.insert("job".into(), json!({ "path": path.display().to_string(), "text": job.text.1 }));
     if let Some(resumed) = &staged.resumed {
         run.insert("resumed".into(), json!(resumed));
     }

@@ -32,6 +32,11 @@ impl TomlText {
         Self::new(bytes, path.display().to_string(), Some(path.to_path_buf()))
     }
 
+    /// The text of a file, as it was read before.
+    pub(crate) fn of_file(text: &str, path: &Path) -> Self {
+        TomlText { text: text.to_owned(), file: Some(path.to_path_buf()), name: path.display().to_string() }
+    }
+
     /// Reads a file or an environment variable, as given to `option`.
     ///
     /// # Errors
