@@ -1,5 +1,5 @@
-//! The centroids of two models on one grid, where they can be compared: that of the old model, for the features that both
-//! have.
+//! The centroids of two models on one grid, where they can be compared: that of the old model, for the features that
+//! both have.
 
 use crate::error::Result;
 use crate::model::{Model, PartModel};

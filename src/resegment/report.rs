@@ -108,8 +108,8 @@ pub struct MigrationReport {
     pub left: u64,
     /// Customers of both versions whose `segment_id` changed.
     pub moved: u64,
-    /// Customers of both versions whom the old model puts elsewhere than in the base version; None if it cannot label the
-    /// month.
+    /// Customers of both versions whom the old model puts elsewhere than in the base version; None if it cannot label
+    /// the month.
     pub moved_by_behaviour: Option<u64>,
     /// Rows of now that count nowhere here: they have no id, or that of a row before.
     pub not_members: u64,

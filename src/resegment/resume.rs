@@ -86,7 +86,9 @@ impl StageKey {
                 table_version: file.table().map(|(_, version)| version),
                 modified: file.modified(),
             };
-            (file.path.display().to_string(), input)
+            // From whatever folder the job is run.
+            let path = input.modified.and_then(|_| std::path::absolute(&file.path).ok());
+            (path.unwrap_or_else(|| file.path.clone()).display().to_string(), input)
         });
         Ok(StageKey {
             as_of: month.as_of(),
