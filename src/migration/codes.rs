@@ -50,7 +50,8 @@ impl RowCodes {
     /// All rows nobody.
     pub(crate) fn of_nobody(rows: u64, segments: usize) -> Self {
         let mut codes = RowCodes::new(rows, segments);
-        (0..rows).for_each(|row| codes.set(row, MemberPlace::NOBODY));
+        let width = codes.width;
+        codes.bytes.iter_mut().step_by(width).for_each(|byte| *byte = MemberPlace::NOBODY.0 as u8);
         codes
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::super::context::{COHORTS, damaged, text_of};
@@ -9,6 +10,9 @@ use super::known::Interval;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::History;
 use crate::text::day;
+
+/// Intervals that are counted at a time.
+const PIECE: usize = 1 << 14;
 
 /// The format of `cohorts.json`.
 const FORMAT: u32 = 1;
@@ -80,8 +84,14 @@ impl CohortCounts {
         CohortCounts { days: days.to_vec(), intervals: HashMap::new() }
     }
 
-    pub(super) fn add(&mut self, interval: Interval) {
-        *self.intervals.entry(interval).or_default() += 1;
+    pub(super) fn add(&mut self, intervals: &[Interval]) {
+        let pieces = intervals.par_chunks(PIECE).map(|piece| {
+            let mut counts: HashMap<Interval, u64> = HashMap::new();
+            piece.iter().for_each(|interval| *counts.entry(*interval).or_default() += 1);
+            counts
+        });
+        let pieces: Vec<HashMap<Interval, u64>> = pieces.collect();
+        pieces.into_iter().flatten().for_each(|(interval, n)| *self.intervals.entry(interval).or_default() += n);
     }
 
     /// The cohorts, without counts of fewer than `limit` customers.
@@ -121,7 +131,7 @@ mod tests {
         for (segment_id, from, to, n) in
             [(1, 0, None, 12), (1, 0, Some(30), 20), (1, 0, Some(60), 3), (2, 30, Some(60), 20), (2, 60, None, 9)]
         {
-            (0..n).for_each(|_| counts.add(Interval { segment_id, from, to }));
+            counts.add(&vec![Interval { segment_id, from, to }; n]);
         }
         let shown = |limit| -> Vec<(u64, String, Option<u64>, Vec<Option<u64>>)> {
             let all = counts.cohorts(limit).cohorts.into_iter();

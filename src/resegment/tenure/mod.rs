@@ -158,7 +158,7 @@ impl TenureWriter {
         if rows.is_empty() {
             return Ok(());
         }
-        rows.iter().for_each(|row| self.cohorts.add(*row));
+        self.cohorts.add(&rows);
         let ids = take(ids, &UInt32Array::from(at), None).map_err(fail)?;
         let (was, is) = (ids.data_type(), self.schema.field(0).data_type());
         let options = CastOptions { safe: false, ..CastOptions::default() };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use arrow::array::{AsArray, Int32Array, StringArray};
 use arrow::datatypes::Int64Type;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
 use super::*;
@@ -32,6 +33,26 @@ fn expected(days: &Days) -> BTreeSet<Row> {
     }
     rows.extend(open.into_iter().map(|(id, (segment, from))| (id, i64::from(segment) + 1, from, None)));
     rows
+}
+
+/// Cohorts, customer by customer.
+fn joined(days: &Days) -> BTreeMap<(u64, String), (Option<u64>, Vec<Option<u64>>)> {
+    let all: Vec<(&i32, &BTreeMap<i64, u32>)> = days.iter().collect();
+    let mut found = BTreeMap::new();
+    for (at, (first, places)) in all.iter().enumerate() {
+        for (id, segment) in places.iter() {
+            let is_in = |at: usize| all[at].1.get(id) == Some(segment);
+            if at > 0 && is_in(at - 1) {
+                continue;
+            }
+            let name = (u64::from(*segment) + 1, day(f64::from(**first)));
+            let (customers, staying) = found.entry(name).or_insert((Some(0), vec![Some(0); all.len() - at - 1]));
+            *customers = customers.map(|n| n + 1);
+            let later = (at + 1..all.len()).zip(staying).take_while(|(later, _)| is_in(*later));
+            later.for_each(|(_, count)| *count = count.map(|n| n + 1));
+        }
+    }
+    found
 }
 
 struct Folder(tempfile::TempDir);
@@ -110,8 +131,9 @@ proptest! {
             prop_assert_eq!(distinct.len(), found.len());
             let known_days: Vec<i32> = days.keys().copied().collect();
             prop_assert_eq!(&known.days, &known_days);
-            let joined: u64 = cohorts.cohorts(0).cohorts.iter().map(|cohort| cohort.customers.unwrap()).sum();
-            prop_assert_eq!(joined, found.len() as u64);
+            let all = cohorts.cohorts(0).cohorts.into_iter();
+            let all = all.map(|of| ((of.segment_id, of.joined.clone()), (of.customers, of.staying)));
+            prop_assert_eq!(all.collect::<BTreeMap<_, _>>(), joined(&days));
         }
     }
 }
@@ -133,4 +155,28 @@ fn a_day_corrected_and_corrected_back() {
     }
     let facts = KnownTenure::open(&folder.table(4)).unwrap();
     assert_eq!(facts.source.fact(DAYS), Some("1970-01-11,1970-02-10,1970-03-12"));
+}
+
+#[test]
+fn what_is_no_such_table() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let labels = folder.labels(&[(Some(7), Some(0))], false);
+    let path = labels.files()[0].path.clone();
+    let refused = |path: &std::path::Path| KnownTenure::open(path).err().unwrap().to_string();
+    let why = "hyades history verify names what was changed";
+    assert_eq!(refused(&path), format!("{}: its columns are [\"segment\"]; {why}", path.display()));
+    let (_, known) = folder.month(0, 10, &labels, 0);
+    let path = known.source.files()[0].path.clone();
+    let table = read(&path);
+    let file = File::create(&path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, table.schema(), None).unwrap();
+    writer.write(&table).unwrap();
+    writer.close().unwrap();
+    assert_eq!(refused(&path), format!("{}: its footer has no hyades.days; {why}", path.display()));
+}
+
+fn read(path: &std::path::Path) -> RecordBatch {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let batch = builder.build().unwrap().next().unwrap().unwrap();
+    RecordBatch::try_new(Arc::new(Schema::new(batch.schema().fields().clone())), batch.columns().to_vec()).unwrap()
 }
