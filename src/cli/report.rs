@@ -99,6 +99,7 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         Stop::Inertia => "converged: the inertia no longer fell",
         Stop::Tolerance => "converged: centroids moved less than --tol",
         Stop::MaxIter => "not converged: --max-iter was reached",
+        Stop::Budget => "not converged: max_relabelled was reached",
     };
     format!(
         "{} customers, {} features, {} segments; {} {}, {stop}; inertia {:.6e}\n{time}",

@@ -111,6 +111,12 @@ fn summary(report: &RunReport) -> Vec<String> {
             percent(relabelled as f64 / report.customers.max(1) as f64)
         ));
     }
+    if let Some(held) = report.held {
+        lines.push(format!(
+            "{} kept their segment by hysteresis, although another one is nearer by a little",
+            thousands(held)
+        ));
+    }
     for ended in &report.ended {
         let fate = serde_json::to_value(ended.fate).ok();
         let fate = fate.as_ref().and_then(|fate| fate.as_str()).unwrap_or_default().to_owned();
@@ -124,6 +130,24 @@ fn summary(report: &RunReport) -> Vec<String> {
         lines.extend(drifted(drift, &format!("drift since version {version}{day}")));
     }
     lines.extend(warnings(report));
+    lines.extend(refits(report));
+    lines
+}
+
+/// How the month was fitted.
+fn refits(report: &RunReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (refit, budget) in report.refits.iter().filter_map(|refit| Some((refit, refit.budget.as_ref()?))) {
+        lines.push(format!(
+            "{}: step {} of {} of the fit, which relabels {} of the customers instead of {}; its inertia is {} higher",
+            refit.part,
+            budget.step,
+            budget.steps,
+            percent(budget.relabelled),
+            percent(budget.relabelled_at_end),
+            percent(budget.cost)
+        ));
+    }
     for refit in report.refits.iter().filter(|refit| refit.cold_gain.is_some()) {
         let gain = refit.cold_gain.unwrap_or_default();
         let sign = if gain < 0.0 { "worse" } else { "better" };

@@ -52,6 +52,8 @@ pub enum Stop {
     Tolerance,
     /// The most passes were made.
     MaxIter,
+    /// Further passes would have relabelled more customers than allowed.
+    Budget,
 }
 
 /// The state after some passes, sufficient to continue.

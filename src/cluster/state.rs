@@ -57,7 +57,7 @@ impl FitState {
         self.centers.len() == k && self.centers.iter().all(|center| center.len() == dim)
     }
 
-    pub(super) fn centroids(&self) -> Result<Centroids> {
+    pub(crate) fn centroids(&self) -> Result<Centroids> {
         Centroids::new(self.centers.first().map_or(0, Vec::len), self.centers.concat())
     }
 

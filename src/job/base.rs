@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::RefitBudget;
 use super::checkpoints::Checkpoints;
 use crate::input::Source;
 use crate::model::{Model, PartModel};
@@ -28,6 +29,8 @@ pub(crate) struct Base<'a> {
     pub(crate) model: &'a Model,
     /// Whether a fit with new starts competes with the warm one.
     pub(crate) competes: bool,
+    /// The largest share of customers of each part that a warm fit may relabel; None: any.
+    pub(crate) max_relabelled: Option<f64>,
 }
 
 /// How a part was fitted again.
@@ -45,6 +48,9 @@ pub struct PartRefit {
     pub cold_inertia: Option<String>,
     /// By which share the cold fit is better than the warm one; negative if it is worse.
     pub cold_gain: Option<f64>,
+    /// What a limit on relabelled customers came to, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<RefitBudget>,
 }
 
 /// Where centroids started.
@@ -92,6 +98,7 @@ impl PartRefit {
             warm_inertia: warm.map(|inertia| inertia.to_string()),
             cold_inertia: cold.map(|inertia| inertia.to_string()),
             cold_gain: warm.zip(cold).map(gain),
+            budget: None,
         };
         (refit, takes_cold)
     }

@@ -40,6 +40,8 @@ pub(crate) struct RowSegments {
 pub(crate) struct Gain {
     /// All features together; positive: the second segment is nearer.
     pub(crate) all: i64,
+    /// The squared distance to the first segment.
+    pub(crate) from: i64,
     /// The features, or components where there are some, that contribute most, with what they contribute.
     pub(crate) top: Vec<(usize, i64)>,
     /// What all others contribute.
@@ -78,6 +80,24 @@ impl GridRows {
 
     pub(crate) fn groups(&self) -> &[RowGroup] {
         self.source.row_groups()
+    }
+
+    /// The next row groups, from `first` on, that are taken together: as many as have `most` rows, or one.
+    pub(crate) fn batch(&self, first: usize, most: u64) -> Range<usize> {
+        let mut sum = 0;
+        let fits = |group: &&RowGroup| {
+            sum += group.rows;
+            sum <= most
+        };
+        let n = self.groups()[first..].iter().take_while(fits).count().max(1);
+        first..first + n
+    }
+
+    /// The rows of some row groups.
+    pub(crate) fn rows(&self, groups: &Range<usize>) -> Range<u64> {
+        let of = &self.groups()[groups.clone()];
+        let first = of.first().map_or(0, |group| group.first_row);
+        first..first + of.iter().map(|group| group.rows).sum::<u64>()
     }
 
     /// The gains of `rows`, which do not descend and are within `groups`, on the grid of a preparation, between
@@ -145,10 +165,11 @@ impl Gain {
             .enumerate()
             .collect();
         let all = parts.iter().map(|(_, part)| part).sum();
+        let from = row.iter().zip(from).map(|(&x, &from)| square(x, from)).sum();
         parts.sort_by_key(|&(feature, part)| (std::cmp::Reverse(part), feature));
         let rest = parts.iter().skip(TOP).map(|(_, part)| part).sum();
         parts.truncate(TOP);
-        Gain { all, top: parts, rest }
+        Gain { all, from, top: parts, rest }
     }
 }
 
@@ -161,7 +182,7 @@ mod tests {
         let gain = Gain::of(&[10, 0, 5, -3], &[0, 0, 0, 0], &[10, 1, 5, 0]);
         assert_eq!(gain.all, 100 - 1 + 25);
         assert_eq!(gain.top, [(0, 100), (2, 25), (3, 0)]);
-        assert_eq!(gain.rest, -1);
+        assert_eq!((gain.rest, gain.from), (-1, 134));
         let far = Gain::of(&[8_000_000; 4000], &[-8_000_000; 4000], &[8_000_000; 4000]);
         assert_eq!(far.all, 4000 * 16_000_000i64.pow(2));
     }

@@ -4,6 +4,7 @@ mod apply;
 mod assign;
 mod audit;
 mod base;
+mod budget;
 mod centroids;
 mod checkpoints;
 mod convert;
@@ -37,6 +38,7 @@ pub(crate) use assign::assign_from;
 pub use assign::{AssignOutcome, assign};
 pub(crate) use base::{Base, Beginning};
 pub use base::{PartRefit, RefitStart};
+pub use budget::RefitBudget;
 pub(crate) use checkpoints::Checkpoints;
 pub use convert::{ConvertOutcome, convert};
 pub use describe::profile;
@@ -53,6 +55,6 @@ pub use request::{
     ApplyRequest, Approval, AssignColumns, AssignRequest, BackendKind, CardOptions, ClusteringOptions, ColumnOptions,
     ConvertRequest, DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, JobFile,
     JobOptions, OutputOptions, PartitionBy, PreparationOptions, ProfileColumns, ProfileRequest, RecipeSource,
-    RefitMode, RefitOptions, Resources,
+    RefitMode, RefitOptions, Resources, Share,
 };
 pub use result::{JobResult, SegmentResult};

@@ -2,6 +2,7 @@
 
 use super::assign::tell_unseen;
 use super::base::{Beginning, PartRefit};
+use super::budget::{BudgetedRows, Steps};
 use super::centroids::Start;
 use super::manifest::ManifestColumn;
 use super::recovery::Ladder;
@@ -70,24 +71,30 @@ impl Parts<'_> {
         // The reference backend starts on itself; every other backend may start on the CPU, with the same result.
         let starter: &dyn Backend =
             if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
+        let (steps, budget) = (Steps::default(), self.budget(earlier, k));
         let fit = |start: &str, init: Init| {
             let Clustering::KMeans(kmeans) = self.clustering(k, init);
+            if budget.is_some() {
+                return kmeans.fit_kept(&prepared.tiles, (ladder.backend(), starter), &recover, Some(&steps), watch);
+            }
             let checkpoint = self.beginning.checkpoints.map(|all| all.of(stratum, start, watch));
             let keeper = checkpoint.as_ref().map(|checkpoint| checkpoint as &dyn FitKeeper);
             kmeans.fit_kept(&prepared.tiles, (ladder.backend(), starter), &recover, keeper, watch)
         };
         let drawn = start.of(&prepared.recipe)?;
-        let (fit, mut session, refit) = self.best_fit(&fit, (stratum, k, earlier), drawn)?;
-        let (centroids, (labels, kept)) = loop {
-            match self.label(&prepared, &fit, session.as_mut(), destination, watch) {
-                Err(e @ Error::DeviceLost(_)) => {
-                    drop(session);
-                    let other = recover(&e).ok_or(e)?;
-                    session = open_session(other, &prepared.tiles, k, &recover, watch)?;
-                }
-                outcome => break outcome?,
-            }
+        let (mut fit, session, mut refit) = self.best_fit(&fit, (stratum, k, earlier), drawn)?;
+        let mut session = Some(session);
+        let reopen = |fault: Error| {
+            let other = recover(&fault).ok_or(fault)?;
+            open_session(other, &prepared.tiles, k, &recover, watch)
         };
+        if let (Some(max_relabelled), Some(refit)) = (budget, &mut refit) {
+            let rows = BudgetedRows { tiles: &prepared.tiles, max_relabelled, watch };
+            let (within, spent) = on_any_device(&mut session, &reopen, |on| rows.fit(&steps, &fit, on))?;
+            (fit, refit.budget) = (within, Some(spent));
+        }
+        let (centroids, (labels, kept)) =
+            on_any_device(&mut session, &reopen, |on| self.label(&prepared, &fit, on, destination, watch))?;
         destination.keep(kept);
         let empty = labels.counts.iter().filter(|&&n| n == 0).count();
         if empty > 0 {
@@ -95,7 +102,8 @@ impl Parts<'_> {
         }
         let small_cells = self.checked.request.output.small_cells();
         let fitted = Fitted::Centroids(fitted(&prepared, &fit, &centroids, &labels, small_cells));
-        let (device_remark, device_work) = (session.remark(), session.device_work());
+        let of_device = session.as_deref().map(|session| (session.remark(), session.device_work()));
+        let (device_remark, device_work) = of_device.unwrap_or_default();
         drop(session);
         Ok(Part { preparation: prepared.recipe, fitted, labels, columns, device_remark, device_work, refit })
     }
@@ -154,6 +162,12 @@ impl Parts<'_> {
         Ok((if takes_cold { cold } else { warm }, session, Some(refit)))
     }
 
+    /// The largest share of customers that may be relabelled, if the fit is warm and has such a limit.
+    fn budget(&self, earlier: Option<&PartModel>, k: usize) -> Option<f64> {
+        earlier.filter(|part| part.fitted.segments() == k)?;
+        self.beginning.base?.max_relabelled
+    }
+
     /// The clustering requested, for one part.
     fn clustering(&self, k: usize, init: Init) -> Clustering {
         let options = &self.checked.request.clustering;
@@ -200,6 +214,25 @@ impl Parts<'_> {
             }
             Err(Error::Internal("the numbering loop ended".into()))
         })
+    }
+}
+
+/// Does `work` in a session, and once more in another one if its device is lost.
+fn on_any_device<'t, T>(
+    session: &mut Option<Box<dyn Session + 't>>,
+    reopen: &dyn Fn(Error) -> Result<Box<dyn Session + 't>>,
+    mut work: impl FnMut(&mut dyn Session) -> Result<T>,
+) -> Result<T> {
+    loop {
+        let on = session.as_deref_mut().ok_or_else(|| Error::Internal("no session".into()))?;
+        match work(on) {
+            Err(e @ Error::DeviceLost(_)) => {
+                // Its memory is released before the next one allocates.
+                *session = None;
+                *session = Some(reopen(e)?);
+            }
+            outcome => return outcome,
+        }
     }
 }
 

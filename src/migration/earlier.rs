@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int32Type};
+use arrow::datatypes::{DataType, Int64Type};
 
 use super::codes::{MemberPlace, RowCodes};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{ColumnReader, KeyRound, KeyedRow, Source, is_whole_id, keyed_rows};
+use crate::output::IDENTITY_COLUMN;
 
 /// A table of labels.
 #[derive(Debug, Clone, Copy)]
@@ -17,8 +18,10 @@ pub(crate) struct LabelTable<'a> {
     pub(crate) source: &'a Source,
     /// The column of ids.
     pub(crate) id: usize,
-    /// The column of segment numbers.
+    /// The column of segment numbers, or of identities.
     pub(crate) segment: usize,
+    /// The identity of each segment, by number, where the column has those.
+    pub(crate) identities: Option<&'a [u64]>,
 }
 
 /// Where customers were.
@@ -46,7 +49,29 @@ impl<'a> LabelTable<'a> {
             let missing = || Error::input(format!("the labels lack the column {name:?}")).of_columns([name]);
             source.position(name).ok_or_else(missing)
         };
-        Ok(LabelTable { source, id: find(id)?, segment: find("segment")? })
+        Ok(LabelTable { source, id: find(id)?, segment: find("segment")?, identities: None })
+    }
+
+    /// The same, where customers are in the segments whose identities their rows have; `identities` are those of the
+    /// segments by number.
+    ///
+    /// # Errors
+    /// It lacks the column of identities.
+    pub(crate) fn of_identities(self, identities: &'a [u64]) -> Result<Self> {
+        let missing = || Error::input(format!("the labels lack the column {IDENTITY_COLUMN:?}"));
+        let segment = self.source.position(IDENTITY_COLUMN).ok_or_else(missing)?;
+        Ok(LabelTable { segment, identities: Some(identities), ..self })
+    }
+
+    /// The number of a segment; None: there is none of this number or identity.
+    fn number(&self, value: i64) -> Option<u32> {
+        match self.identities {
+            None => u32::try_from(value).ok(),
+            Some(identities) => {
+                let at = identities.iter().position(|identity| i64::try_from(*identity) == Ok(value))?;
+                u32::try_from(at).ok()
+            }
+        }
     }
 
     /// Whether ids are compared as whole numbers; otherwise as text.
@@ -63,17 +88,24 @@ impl<'a> LabelTable<'a> {
             let mut row = group.first_row;
             while let Some(array) = reader.next_array()? {
                 // The name of a folder, where labels are divided by segment.
-                let numbers = cast(&array, &DataType::Int32);
-                let numbers = numbers.map_err(|e| Error::input(format!("the column segment: {e}")))?;
-                let numbers = numbers.as_primitive::<Int32Type>();
-                for i in 0..numbers.len() {
-                    let number = numbers.is_valid(i).then(|| u32::try_from(numbers.value(i)).ok()).flatten();
-                    if number.is_some_and(|number| number as usize >= segments) {
-                        return Err(Error::input(format!(
-                            "the labels name a segment that their model lacks (row {row})"
-                        )));
-                    }
-                    codes.set(row, MemberPlace::of(number));
+                let values = cast(&array, &DataType::Int64);
+                let values = values.map_err(|e| Error::input(format!("the column of segments: {e}")))?;
+                let values = values.as_primitive::<Int64Type>();
+                let mut last = (0, None);
+                for i in 0..values.len() {
+                    let value = values.is_valid(i).then(|| values.value(i));
+                    let place = match value {
+                        None => MemberPlace::NO_SEGMENT,
+                        Some(value) if last.1 == Some(value) => MemberPlace::of(Some(last.0)),
+                        Some(value) => {
+                            let number = self.number(value).filter(|&number| (number as usize) < segments);
+                            let lacking = "the labels name a segment that their model lacks";
+                            let number = number.ok_or_else(|| Error::input(format!("{lacking} (row {row})")))?;
+                            last = (number, Some(value));
+                            MemberPlace::of(Some(number))
+                        }
+                    };
+                    codes.set(row, place);
                     row += 1;
                 }
             }

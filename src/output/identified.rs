@@ -21,6 +21,8 @@ pub(crate) struct IdentifiedLabels<'a> {
     pub(crate) id: Option<usize>,
     /// The identity of each segment, by number.
     pub(crate) identities: Vec<u64>,
+    /// By row, the number of the segment whose identity the row has, where that may not be its own.
+    pub(crate) belongs: Option<&'a dyn Fn(u64) -> Option<u32>>,
     pub(crate) layout: FileLayout,
 }
 
@@ -30,7 +32,7 @@ pub(crate) fn identified(
     publication: &Publication,
     watch: Watch<'_>,
 ) -> Result<UnsealedLabels> {
-    let IdentifiedLabels { source, id, identities, layout } = labels;
+    let IdentifiedLabels { source, id, identities, belongs, layout } = labels;
     let at = |name: &str| source.position(name);
     let missing = |name: &str| Error::Internal(format!("the labels lack the column {name:?}"));
     let segment = at("segment").ok_or_else(|| missing("segment"))?;
@@ -50,11 +52,10 @@ pub(crate) fn identified(
     let mut table = SegmentTable::new(Some(publication), layout, columns)?;
     let (mut segments, mut distances) = (stream(segment), stream(distance));
     let (mut names, mut margins) = (name.map(stream), margin.map(stream));
-    let mut left = source.rows();
-    while left > 0 {
+    let mut first = 0;
+    while first < source.rows() {
         watch.check()?;
-        let rows = left.min(OUTPUT_GROUP_ROWS as u64) as usize;
-        left -= rows as u64;
+        let rows = (source.rows() - first).min(OUTPUT_GROUP_ROWS as u64) as usize;
         let numbers: ArrayRef = segments.take(rows)?;
         let numbers = numbers.as_primitive_opt::<Int32Type>().ok_or_else(|| missing("segment"))?;
         let of = |number: Option<i32>| number.map_or(Segment::NONE, Segment::of_code);
@@ -64,8 +65,13 @@ pub(crate) fn identified(
             names: names.as_mut().map(|names| names.take(rows)).transpose()?.map(as_codes).transpose()?,
             distances: distances.take(rows)?,
             margins: margins.as_mut().map(|margins| margins.take(rows)).transpose()?,
+            belongs: belongs.map(|of| {
+                let place = |row| of(row).map_or(Segment::NONE, Segment::new);
+                (first..first + rows as u64).map(place).collect()
+            }),
         };
         table.write_columns(labelled, &segments)?;
+        first += rows as u64;
     }
     table.finish()
 }

@@ -54,6 +54,8 @@ pub(super) struct LabelledColumns {
     pub(super) names: Option<ArrayRef>,
     pub(super) distances: ArrayRef,
     pub(super) margins: Option<ArrayRef>,
+    /// The segments whose identities the rows have, where these may not be their own.
+    pub(super) belongs: Option<Vec<Segment>>,
 }
 
 impl<'a> SegmentTable<'a> {
@@ -126,7 +128,7 @@ impl<'a> SegmentTable<'a> {
     pub(super) fn write(&mut self, own: Vec<ArrayRef>, segments: &[Segment], rows: MeasuredRows) -> Result<()> {
         let column = |values: Vec<f32>| Arc::new(Float32Array::from(values)) as ArrayRef;
         let (distances, margins) = (column(rows.distances), rows.margins.map(column));
-        self.write_columns(LabelledColumns { own, names: None, distances, margins }, segments)
+        self.write_columns(LabelledColumns { own, names: None, distances, margins, belongs: None }, segments)
     }
 
     /// Writes a row group, encoded on all threads.
@@ -136,7 +138,8 @@ impl<'a> SegmentTable<'a> {
         if !self.parts.by_segment() {
             columns.push(segment_column(segments));
         }
-        columns.extend(self.columns.identities.as_ref().map(|ids| identity_column(segments, ids)));
+        let belongs = rows.belongs.as_deref().unwrap_or(segments);
+        columns.extend(self.columns.identities.as_ref().map(|ids| identity_column(belongs, ids)));
         columns.extend(rows.names);
         columns.push(rows.distances);
         columns.extend(rows.margins);

@@ -103,6 +103,7 @@ pub(super) fn weave(
             names: Some(Arc::new(named)),
             distances: Arc::new(Float32Array::from(rows.distances)),
             margins: margin.then(|| Arc::new(Float32Array::from(rows.margins)) as ArrayRef),
+            belongs: None,
         };
         table.write_columns(columns, &rows.segments)?;
         watch.advance(Stage::Write, group.len() as u64);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::text_of;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{FitRequest, RecipeSource, RefitMode};
+use crate::job::{FitRequest, RecipeSource, RefitMode, RefitOptions};
 use crate::output::MANIFEST;
 
 /// The key of it in a manifest.
@@ -58,13 +58,14 @@ impl Definition {
     ///
     /// # Errors
     /// The sections that changed, and what to do.
-    pub(super) fn vet(&self, (version, known): (u64, &Definition), mode: RefitMode) -> Result<()> {
+    pub(super) fn vet(&self, (version, known): (u64, &Definition), refit: &RefitOptions) -> Result<()> {
+        let mode = refit.mode.unwrap_or_default();
         let labels = mode == RefitMode::Assign;
         let sections = [
             ("[columns]", self.columns != known.columns),
             ("[preparation]", self.preparation != known.preparation),
             ("the rules of [division]", labels && self.division != known.division),
-            ("k of [clustering]", labels && self.k != known.k),
+            ("k of [clustering]", (labels || refit.max_relabelled.is_some()) && self.k != known.k),
         ];
         let changed: Vec<&str> = sections.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
         if mode == RefitMode::Fresh || changed.is_empty() {

@@ -91,7 +91,8 @@ fn is_lost(job: &MonthlyJob<'_>, staged: &StagedMonth, name: &str) -> bool {
 
 /// Inertia per customer now and before, where both are in the units of one preparation.
 fn inertia(staged: &StagedMonth, base: &BaseVersion) -> (Option<f64>, Option<f64>) {
-    let comparable = !staged.refits.is_empty() && staged.refits.iter().all(|refit| refit.same_preparation);
+    let comparable =
+        !staged.same_model && !staged.refits.is_empty() && staged.refits.iter().all(|refit| refit.same_preparation);
     let weighted = [&base.model, &staged.model].iter().any(|model| model.provenance.weight_column.is_some());
     if !comparable || weighted || staged.model.parts.len() != base.model.parts.len() {
         return (None, None);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rayon::prelude::*;
 
 use super::base::BaseVersion;
+use super::holding::Holding;
 use super::opened::MonthlyJob;
 use super::places::CommonPlaces;
 use super::stage::StagedMonth;
@@ -32,6 +33,8 @@ pub(super) struct MatchedMonth {
     pub(super) migration: Option<Migration>,
     /// Rows whose segment is not the successor of the one that the old model gives; None as `by_old`.
     pub(super) relabelled: Option<u64>,
+    /// Customers who keep their segment by hysteresis; in `now` and `by_old` they are in it. None without hysteresis.
+    pub(super) held: Option<u64>,
 }
 
 impl MatchedMonth {
@@ -60,28 +63,43 @@ pub(super) fn matched(job: &MonthlyJob<'_>, staged: &StagedMonth, base: Option<&
                 by_old: None,
                 migration: None,
                 relabelled: None,
+                held: None,
             }),
         }
     })
 }
 
-fn beside(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion, now: RowCodes) -> Result<MatchedMonth> {
+fn beside(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion, mut now: RowCodes) -> Result<MatchedMonth> {
     let watch = job.watch();
-    let by_old = match &staged.by_old_model {
+    let mut by_old = match &staged.by_old_model {
         Some(labels) => Some(places(labels, base.model.segments(), watch)?),
         None => staged.same_model.then(|| now.clone()),
     };
     let earlier = before(job, staged, base)?;
     let nobody = earlier.as_ref().map_or(0, |earlier| earlier.nobody_now);
     let (before, departed) = earlier.map(|earlier| (earlier.places, earlier.departed)).unzip();
-    let place = |codes: &Option<RowCodes>, row| codes.as_ref().map_or(MemberPlace::NO_SEGMENT, |codes| codes.get(row));
-    let counts = count(now.rows(), watch, |row| [place(&before, row), place(&by_old, row), now.get(row)])?;
+    let mut counts = counted([&before, &by_old], &now, watch)?;
     let by = match (&by_old, &before) {
         (Some(_), _) => MatchedBy::Definition,
         (None, Some(_)) => MatchedBy::Members,
         (None, None) => MatchedBy::Centroids,
     };
     let identities = identities(staged, base, (&counts, by), watch)?;
+    let margin = job.file.refit.hysteresis.map(|share| share.0);
+    let held = match margin.zip(before.as_ref()) {
+        Some((margin, before)) => {
+            let held = Holding { job, staged, base, identities: &identities, before, margin }.held(&now)?;
+            for &(row, place) in &held {
+                now.set(row, place);
+                by_old.iter_mut().for_each(|by_old| by_old.set(row, before.get(row)));
+            }
+            Some(held.len() as u64)
+        }
+        None => None,
+    };
+    if held.is_some_and(|held| held > 0) {
+        counts = counted([&before, &by_old], &now, watch)?;
+    }
     let successor = |old: u32| {
         let id = base.identities.segments[old as usize].segment_id;
         let at = identities.segments.iter().position(|identity| identity.segment_id == id)?;
@@ -93,12 +111,12 @@ fn beside(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion, now: R
         let here = counts.iter().filter(|(places, _)| places[0] != MemberPlace::NOBODY);
         Migration::of(&here.map(|(places, n)| (*places, *n)).chain(gone).collect())
     });
-    Ok(MatchedMonth { identities, now, before, nobody, by_old, migration, relabelled })
+    Ok(MatchedMonth { identities, now, before, nobody, by_old, migration, relabelled, held })
 }
 
 fn places(labels: &crate::input::Source, segments: usize, watch: Watch<'_>) -> Result<RowCodes> {
     let segment = labels.position("segment").unwrap_or_default();
-    LabelTable { source: labels, id: segment, segment }.places(segments, watch)
+    LabelTable { source: labels, id: segment, segment, identities: None }.places(segments, watch)
 }
 
 /// Where the customers were. None without ids.
@@ -109,7 +127,8 @@ fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Res
         return Ok(None);
     };
     let labels = base.labels()?;
-    let old = LabelTable::new(&labels, old_id)?;
+    let ids: Vec<u64> = base.identities.segments.iter().map(|identity| identity.segment_id).collect();
+    let old = LabelTable::new(&labels, old_id)?.of_identities(&ids)?;
     let new = LabelTable::new(&staged.labels, id)?;
     let found = earlier_places(old, new, base.model.segments(), job.memory() / 2, watch)?;
     if found.nobody_now > 0 {
@@ -137,6 +156,16 @@ fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Res
 /// One customer in so many must be found again. Ids that are pseudonymised with another key have none in common, but
 /// for chance.
 const FEW: u64 = 100;
+
+/// Rows by where they were, where the old model puts them, and where they are.
+fn counted(
+    [before, by_old]: [&Option<RowCodes>; 2],
+    now: &RowCodes,
+    watch: Watch<'_>,
+) -> Result<BTreeMap<[MemberPlace; 3], u64>> {
+    let place = |codes: &Option<RowCodes>, row| codes.as_ref().map_or(MemberPlace::NO_SEGMENT, |codes| codes.get(row));
+    count(now.rows(), watch, |row| [place(before, row), place(by_old, row), now.get(row)])
+}
 
 /// Rows by what `of` says of each.
 fn count<K: Ord + std::hash::Hash + Eq + Send>(

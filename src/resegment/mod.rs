@@ -16,6 +16,7 @@ mod card;
 mod context;
 mod datasets;
 mod definition;
+mod holding;
 mod judged;
 mod make;
 mod matching;
@@ -110,7 +111,7 @@ fn once(
         let job = MonthlyJob { file, text: (&request.job, text), opened, mode, baseline, observer, stop };
         return rehearse(&job, plan, base.as_ref());
     };
-    let key = RunKey::new(&file.fit(&month)?, file.refit.mode.unwrap_or_default())?;
+    let key = RunKey::new(&file.fit(&month)?, &file.refit)?;
     if let Some(base) = base.as_ref().filter(|_| request.nothing_new.is_some())
         && source_key::nothing_new(&opened.source.hashed_apart(), &key, base, watch)?
     {

@@ -70,15 +70,12 @@ impl Movers<'_> {
         let mut next = 0;
         while next < rows.groups().len() {
             self.job.watch().check()?;
-            let groups = batch(&rows, next);
+            let groups = rows.batch(next, BATCH);
             next = groups.end;
-            let first = rows.groups()[groups.start].first_row;
-            let n = rows.groups()[groups.clone()].iter().map(|group| group.rows).sum::<u64>();
-            if n == 0 {
-                continue;
-            }
-            let own: ArrayRef = ids.take(n as usize)?;
-            let mut changes: Vec<CustomerChange> = (first..first + n).flat_map(|row| self.changes(row)).collect();
+            let of_batch = rows.rows(&groups);
+            let first = of_batch.start;
+            let own: ArrayRef = ids.take((of_batch.end - first) as usize)?;
+            let mut changes: Vec<CustomerChange> = of_batch.flat_map(|row| self.changes(row)).collect();
             self.explain(&rows, &groups, &mut changes)?;
             if !changes.is_empty() {
                 writer.push(table(&schema, &own, first, &changes, &names)?)?;
@@ -167,17 +164,6 @@ fn within(part: &PartModel, change: &CustomerChange) -> Option<(usize, usize)> {
     let number = |segment: u32| (segment as usize).checked_sub(part.first_segment).filter(|&n| n < segments);
     let (from, to) = change.within?;
     Some((number(from)?, number(to)?))
-}
-
-/// The next row groups that are taken together.
-fn batch(rows: &GridRows, first: usize) -> Range<usize> {
-    let mut sum = 0;
-    let fits = |group: &&crate::input::RowGroup| {
-        sum += group.rows;
-        sum <= BATCH
-    };
-    let n = rows.groups()[first..].iter().take_while(fits).count().max(1);
-    first..first + n
 }
 
 fn schema(id: Field) -> SchemaRef {

@@ -66,14 +66,15 @@ impl OpenedMonth {
         let mut fit = file.fit(&month)?;
         let mut definition = Definition::new(&fit)?;
         if let Some((base, known)) = base.and_then(|base| Some((base, base.definition.as_ref()?))) {
-            definition.vet((base.pointer.version, known), mode)?;
+            definition.vet((base.pointer.version, known), &file.refit)?;
         }
         let source = inputs::open(&fit.input, fit.columns.id.as_deref(), (&fit.resources, None), watch)?;
         if source.rows() == 0 {
             return Err(Error::input("the input has no rows".into()));
         }
         let earlier = base.filter(|_| mode != RefitMode::Fresh);
-        let earlier = earlier.map(|base| Base { model: &base.model, competes: mode == RefitMode::Auto });
+        let earlier =
+            earlier.map(|base| Base { model: &base.model, competes: mode == RefitMode::Auto, max_relabelled: None });
         let beginning = Beginning { source: Some(&source), base: earlier, checkpoints: None };
         let (plan, roles, _) = plan_from(&fit, beginning, watch.quiet())?;
         let id = roles.id.map(|id| source.columns()[id].name.clone());

@@ -61,6 +61,9 @@ pub struct RunReport {
     /// Customers whose segment is not the successor of the one that the old model gives; None if that cannot label the
     /// month.
     pub relabelled: Option<u64>,
+    /// Customers who keep their segment although another one is nearer, by less than the margin of the job; None
+    /// without hysteresis.
+    pub held: Option<u64>,
     /// What gates look at.
     pub measures: Measures,
     /// What they say.
@@ -150,6 +153,7 @@ impl RunReport {
             refits: staged.refits.clone(),
             migration,
             relabelled: matched.relabelled,
+            held: matched.held,
             measures: Measures::default(),
             gates: Vec::new(),
             drift: None,

@@ -10,7 +10,7 @@ use super::paths::JobFolder;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{ColumnReader, Source, SourceFile};
-use crate::job::{FitRequest, RefitMode};
+use crate::job::{FitRequest, RefitOptions};
 use crate::output::MANIFEST;
 
 /// The hash of everything that decides about a run, except for the content of its inputs and the version before.
@@ -62,7 +62,7 @@ impl RunKey {
     ///
     /// # Errors
     /// A file of rules or a recipe that cannot be read.
-    pub(super) fn new(fit: &FitRequest, mode: RefitMode) -> Result<Self> {
+    pub(super) fn new(fit: &FitRequest, refit: &RefitOptions) -> Result<Self> {
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -71,7 +71,7 @@ impl RunKey {
         let as_json = |value: Result<Vec<u8>, serde_json::Error>| value.map_err(|e| Error::Internal(e.to_string()));
         add(env!("CARGO_PKG_VERSION").as_bytes());
         add(option_env!("HYADES_COMMIT").unwrap_or_default().as_bytes());
-        add(&as_json(serde_json::to_vec(&(mode, &fit.columns, &fit.clustering, &fit.input.csv)))?);
+        add(&as_json(serde_json::to_vec(&(refit, &fit.columns, &fit.clustering, &fit.input.csv)))?);
         let mut output = fit.output.clone();
         (output.out, output.json) = (None, None);
         add(&as_json(serde_json::to_vec(&output))?);

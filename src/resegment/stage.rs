@@ -38,6 +38,16 @@ struct FinishedStage {
     blake3: String,
     refits: Vec<PartRefit>,
     counts: Option<ReferenceCounts>,
+    /// Whether the old model labelled it.
+    same_model: bool,
+}
+
+/// What a stage that labels came to, besides its files.
+#[derive(Default)]
+struct StageOutcome {
+    refits: Vec<PartRefit>,
+    counts: Option<ReferenceCounts>,
+    same_model: bool,
 }
 
 /// The labelled month.
@@ -96,28 +106,12 @@ impl Staging {
 
     /// Labels the month.
     pub(super) fn fill(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
-        let same_model = job.mode == RefitMode::Assign && base.is_some();
         let output = self.folder.join("new");
-        let FinishedStage { refits, counts, .. } = self.stage("new", job.watch(), || match base {
-            Some(base) if same_model => {
-                let mut request = assignment(job, base, &output);
-                // Gates judge what is missing, where it can be compared.
-                let is_judged = base.counts.is_some() && !job.opened.fit.output.no_profile;
-                request.columns.max_missing = is_judged.then_some(1.0);
-                let outcome = job::assign_from(&request, Some(&job.opened.source), job.observer, job.stop)?;
-                Ok((Vec::new(), outcome.counts))
-            }
-            _ => {
-                let fit = FitRequest { output: staged(&job.opened.fit.output, &output), ..job.opened.fit.clone() };
-                let begin = base.filter(|_| job.mode != RefitMode::Fresh);
-                let base = begin.map(|base| Base { model: &base.model, competes: job.mode == RefitMode::Auto });
-                let checkpoints = Checkpoints::new(&self.folder);
-                let source = Some(&job.opened.source);
-                let beginning = Beginning { source, base, checkpoints: Some(&checkpoints) };
-                let outcome = job::fit_from(&fit, beginning, job.observer, job.stop)?;
-                Ok((outcome.refits.into_iter().flatten().collect(), None))
-            }
+        let made = self.stage("new", job.watch(), || match base {
+            Some(base) if job.mode == RefitMode::Assign => assigned(job, base, &output),
+            _ => self.fitted(job, base, &output),
         })?;
+        let FinishedStage { refits, counts, same_model, .. } = made;
         let model = match base.filter(|_| same_model) {
             Some(base) => base.model.clone(),
             None => Model::load(&output.join("model.json"))?,
@@ -129,12 +123,36 @@ impl Staging {
         Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, counts, resumed })
     }
 
+    /// A fit, unless a limit on relabelled customers leaves nothing but the old model.
+    fn fitted(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>, output: &Path) -> Result<StageOutcome> {
+        let fit = FitRequest { output: staged(&job.opened.fit.output, output), ..job.opened.fit.clone() };
+        let begin = base.filter(|_| job.mode != RefitMode::Fresh);
+        let earlier = begin.map(|base| Base {
+            model: &base.model,
+            competes: job.mode == RefitMode::Auto,
+            max_relabelled: job.file.refit.max_relabelled.map(|share| share.0),
+        });
+        let checkpoints = Checkpoints::new(&self.folder);
+        let source = Some(&job.opened.source);
+        let beginning = Beginning { source, base: earlier, checkpoints: Some(&checkpoints) };
+        let outcome = job::fit_from(&fit, beginning, job.observer, job.stop)?;
+        let refits: Vec<PartRefit> = outcome.refits.into_iter().flatten().collect();
+        let is_unmoved = |refit: &PartRefit| refit.budget.as_ref().is_some_and(|budget| budget.step == 0);
+        match base.filter(|base| refits.len() == base.model.parts.len() && refits.iter().all(is_unmoved)) {
+            Some(base) => {
+                std::fs::remove_dir_all(output).map_err(|e| Error::io("remove", output, &e))?;
+                Ok(StageOutcome { refits, ..assigned(job, base, output)? })
+            }
+            None => Ok(StageOutcome { refits, ..StageOutcome::default() }),
+        }
+    }
+
     /// A stage that writes the folder `name`, unless an earlier run has finished it.
     fn stage(
         &self,
         name: &str,
         watch: Watch<'_>,
-        make: impl FnOnce() -> Result<(Vec<PartRefit>, Option<ReferenceCounts>)>,
+        make: impl FnOnce() -> Result<StageOutcome>,
     ) -> Result<FinishedStage> {
         let (output, record) = (self.folder.join(name), self.folder.join(format!("{name}.json")));
         match finished(&output, &record) {
@@ -147,9 +165,10 @@ impl Staging {
         }
         // Without a record it is not known whether it is whole.
         let _ = std::fs::remove_dir_all(&output);
-        let (refits, counts) = make()?;
+        let StageOutcome { refits, counts, same_model } = make()?;
         // A folder that was published by links has no hash, and another run makes it again.
-        let stage = FinishedStage { blake3: folder_hash(&output).unwrap_or_default(), refits, counts };
+        let blake3 = folder_hash(&output).unwrap_or_default();
+        let stage = FinishedStage { blake3, refits, counts, same_model };
         if let Err(e) = publish_checked(&record, &stage) {
             watch.warn(format!("{e}; the run goes on, and could not be resumed from here"));
         }
@@ -168,7 +187,7 @@ impl Staging {
         // Its notes would repeat those of the fit.
         let observer = Of::new(job.watch(), "the old model").without_notes();
         let made = self.stage("old", job.watch(), || {
-            job::assign_from(&request, Some(&source), &observer, job.stop).map(|_| (Vec::new(), None))
+            job::assign_from(&request, Some(&source), &observer, job.stop).map(|_| StageOutcome::default())
         });
         match made {
             Ok(_) => Ok(Some(Source::open(&[output.join(LABELS)])?)),
@@ -201,6 +220,16 @@ fn finished(output: &Path, record: &Path) -> Result<Option<FinishedStage>> {
         return Err(Error::input(format!("{} was changed", output.display())).of_kind(ErrorKind::Corrupt));
     }
     Ok(Some(stage))
+}
+
+/// Labels the month by the old model.
+fn assigned(job: &MonthlyJob<'_>, base: &BaseVersion, output: &Path) -> Result<StageOutcome> {
+    let mut request = assignment(job, base, output);
+    // Gates judge what is missing, where it can be compared.
+    let is_judged = base.counts.is_some() && !job.opened.fit.output.no_profile;
+    request.columns.max_missing = is_judged.then_some(1.0);
+    let counts = job::assign_from(&request, Some(&job.opened.source), job.observer, job.stop)?.counts;
+    Ok(StageOutcome { counts, same_model: true, refits: Vec::new() })
 }
 
 /// The options of an output in one file, whatever the version's layout will be.

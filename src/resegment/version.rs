@@ -91,10 +91,12 @@ fn labels(
     publication: &Publication,
 ) -> Result<()> {
     let output = &job.opened.fit.output;
+    let of_row = |row: u64| matched.now.get(row).segment();
     let labels = IdentifiedLabels {
         source: &staged.labels,
         id,
         identities: matched.identities.segments.iter().map(|identity| identity.segment_id).collect(),
+        belongs: matched.held.is_some().then_some(&of_row as &dyn Fn(u64) -> Option<u32>),
         layout: FileLayout { rows_per_file: output.rows_per_file, by_segment: output.partition_by.is_some() },
     };
     let unsealed = identified(labels, publication, job.watch())?;

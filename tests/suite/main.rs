@@ -59,6 +59,7 @@ mod rfm;
 mod rules;
 mod sources;
 mod speech;
+mod stability;
 #[cfg(feature = "cloud")]
 mod store;
 mod swiftshader;
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
         models::tests(),
         monthly::tests(),
         beginning::tests(),
+        stability::tests(),
         comparisons::tests(),
         monthly::with_gpu(),
         crashes::tests(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::card::CardOptions;
 use super::config::{self, HasPaths};
 use super::month::Month;
+use super::share::Share;
 use super::{
     ClusteringOptions, ColumnOptions, DeviceOptions, DivisionOptions, FitRequest, InputOptions, OutputOptions,
     PreparationOptions, Resources,
@@ -101,6 +102,16 @@ pub struct RefitOptions {
     /// assign, warm, fresh or auto. Default: warm
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<RefitMode>,
+    /// With warm, the largest share of customers of each part of the bank whose segment may differ because its
+    /// definition did, such as "2%": of the passes of the fit, the last one within it counts. 0 keeps the old model
+    /// Default: any
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_relabelled: Option<Share>,
+    /// How much nearer another segment must be for a customer to leave his own, as a share of the distance to its
+    /// centroid, such as 0.05. The column segment names the nearest centroid all the same; segment_id follows this
+    /// Default: 0
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hysteresis: Option<Share>,
 }
 
 /// How a month is segmented after the first one.
@@ -183,6 +194,10 @@ impl JobFile {
         };
         job.gates.faults().into_iter().for_each(|of| fault("gates", of));
         job.job.faults().into_iter().for_each(|of| fault("job", of));
+        if job.refit.max_relabelled.is_some() && job.refit.mode.unwrap_or_default() != RefitMode::Warm {
+            let text = "max_relabelled limits what a warm fit changes; leave it out, or set mode = \"warm\"";
+            fault("refit", ("max_relabelled", text.to_owned()));
+        }
         faults.finish(())?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         job.job.name = job.job.name.or(stem);

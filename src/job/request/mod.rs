@@ -19,6 +19,7 @@ mod output;
 mod preparation;
 mod profile;
 mod resources;
+mod share;
 
 pub use assign::{ApplyRequest, AssignRequest};
 pub use card::CardOptions;
@@ -36,3 +37,4 @@ pub use output::{OutputOptions, PartitionBy};
 pub use preparation::{PreparationOptions, RecipeSource};
 pub use profile::{ProfileColumns, ProfileRequest};
 pub use resources::Resources;
+pub use share::Share;
