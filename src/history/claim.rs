@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::catalog::{Held, History};
 use super::contents::{self, Contents};
 use super::ledger::{VersionRecord, VersionState};
+use super::pointer::Pointer;
 use super::record::{LogEvent, SealLine, VersionFacts};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::faults;
 use crate::output::sync_folder;
 
@@ -20,6 +21,8 @@ pub struct CandidateVersion {
     history: History,
     number: u64,
     swept: Vec<u64>,
+    /// The version that was current when the number was taken.
+    current: Option<Pointer>,
     /// None once it is sealed.
     claim: Option<LiveClaim>,
 }
@@ -87,7 +90,10 @@ impl History {
             Ok(claim)
         });
         match claimed {
-            Ok(claim) => Ok(CandidateVersion { history: self.clone(), number, swept, claim: Some(claim) }),
+            Ok(claim) => {
+                let (history, current) = (self.clone(), held.current.take());
+                Ok(CandidateVersion { history, number, swept, current, claim: Some(claim) })
+            }
             Err(e) => {
                 let _ = fs::remove_dir(&folder);
                 Err(e)
@@ -166,6 +172,20 @@ impl CandidateVersion {
     /// The folder for its files.
     pub fn folder(&self) -> PathBuf {
         self.history.folder(self.number)
+    }
+
+    /// Tells a run in time that it will not be published: another version became the current one after it had read
+    /// `base`. From now on, `base` is kept until the run has ended.
+    ///
+    /// # Errors
+    /// Another version was published: [retryable](Error::retryable).
+    pub fn vet_base(&self, base: Option<&Pointer>) -> Result<()> {
+        if self.current.as_ref() == base {
+            return Ok(());
+        }
+        let now = self.current.as_ref().map_or("no version".into(), |pointer| format!("version {}", pointer.version));
+        let text = format!("{now} became the current one while the run began; run the job again (--retry does so)");
+        Err(Error::environment(text).of_kind(ErrorKind::Conflict).to_retry())
     }
 
     /// Versions that other runs had left unfinished, and that were removed before this one began.

@@ -269,11 +269,19 @@ fn gc_keeps_what_a_run_began_from() {
     let folder = tempfile::tempdir().unwrap();
     let history = history(&folder);
     publish(&history, "one");
+    let first = history.current().unwrap().unwrap();
     let slow = history.claim().unwrap();
     for text in ["three", "four", "five"] {
         publish(&history, text);
     }
     assert_eq!(history.versions().unwrap()[1].facts.based_on, Some(1));
+    slow.vet_base(Some(&first)).unwrap();
+    let late = history.claim().unwrap();
+    let refused = late.vet_base(Some(&first)).unwrap_err();
+    assert!(refused.retryable());
+    let why = "version 5 became the current one while the run began; run the job again (--retry does so)";
+    assert_eq!(refused.to_string(), why);
+    drop(late);
     assert_eq!(history.gc(1, &[], false).unwrap().versions, [3]);
     assert!(history.folder(1).exists());
     drop(slow);

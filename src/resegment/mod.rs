@@ -122,6 +122,7 @@ fn once(
     let stage_key = StageKey::new(file, &month, base.as_ref(), &opened.source)?;
     let left = if request.resume { LeftRun::find(&history, &stage_key, watch)? } else { None };
     let candidate = history.claim()?;
+    candidate.vet_base(base.as_ref().map(|base| &base.pointer))?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     told.claimed(&history, &candidate);
     let opened = match candidate.number() == month.run() {

@@ -40,6 +40,8 @@ pub(super) fn write(
         if let Some(base) = base {
             Movers { job, staged, matched, base }.write(id, &publication)?;
         }
+    } else if let Some(base) = base {
+        tenure::keep(base, &publication)?;
     }
     let model = match base.filter(|_| staged.same_model) {
         Some(base) => base.folder.join("model.json"),

@@ -15,6 +15,7 @@ tests!(
     a_month_between_two_others,
     a_month_again_and_back,
     rows_that_are_no_customers,
+    a_month_without_ids,
     names_that_ids_cannot_have,
     cohorts_of_three_months,
 );
@@ -111,6 +112,37 @@ fn rows_that_are_no_customers() {
     assert_eq!(rows.len(), 56);
     assert!(rows.values().all(|rows| rows.len() == 1 && rows[0].1 == AUGUST && rows[0].2.is_none()));
     assert_eq!(read(&branch.version(2).join("migration.parquet")).num_rows(), 0);
+}
+
+/// It says nothing of customers, and the next month goes on with what was known.
+fn a_month_without_ids() {
+    let branch = Branch::new("");
+    let job = branch.w.path("job.toml");
+    let text = std::fs::read_to_string(&job).expect("a job");
+    std::fs::write(&job, text.replace("id = \"id\"\n", "exclude = [\"rest\"]\n")).expect("a job");
+    branch.month("2026-08", &month(0, true));
+    branch.month("2026-09", &month(0, true));
+    let path = branch.w.path("2026-09.parquet");
+    let table = read(&path);
+    let without: Vec<_> = ["x", "y"].map(|name| (name, table.column_by_name(name).expect("a column").clone())).to_vec();
+    write(&path, &[&without[..], &[("rest", f64s((0..table.num_rows()).map(|i| i as f64)))]].concat());
+    branch.month("2026-10", &month(0, false));
+    for name in ["2026-08", "2026-10"] {
+        let path = branch.w.path(&format!("{name}.parquet"));
+        let table = read(&path);
+        let all = ["id", "x", "y"].map(|name| (name, table.column_by_name(name).expect("a column").clone()));
+        write(&path, &[&all[..], &[("rest", f64s((0..table.num_rows()).map(|i| i as f64)))]].concat());
+    }
+    branch.published("2026-08-31");
+    branch.published("2026-09-30");
+    assert_eq!(tenure(&branch, 2), tenure(&branch, 1));
+    branch.published("2026-10-31");
+    let after = tenure(&branch, 3);
+    assert_eq!((after[&100][0].1, after[&100][0].2), (AUGUST, None));
+    assert_eq!(after[&101][0].2, Some(OCTOBER));
+    let all: Value =
+        serde_json::from_str(&done(["history", "cohorts", &branch.history(), "--json"]).out).expect("JSON");
+    assert_eq!(all["days"], serde_json::json!(["2026-08-31", "2026-10-31"]));
 }
 
 fn names_that_ids_cannot_have() {

@@ -56,6 +56,19 @@ pub(super) fn write(
     publication.text(COHORTS, &cohorts.cohorts(job.opened.fit.output.small_cells()).to_json()?)
 }
 
+/// The table of the base version, for a month of which nobody knows whose rows are whose.
+pub(super) fn keep(base: &BaseVersion, publication: &Publication) -> Result<()> {
+    for name in [TENURE, COHORTS] {
+        let path = base.folder.join(name);
+        if path.is_file() {
+            let mut from = File::open(&path).map_err(|e| Error::io("read", &path, &e))?;
+            let mut to = publication.file(name)?;
+            std::io::copy(&mut from, &mut to).map_err(|e| Error::io("write", &publication.shown(name), &e))?;
+        }
+    }
+    Ok(())
+}
+
 /// What the table is, and its columns besides the id.
 pub(super) fn own_columns() -> (&'static str, Vec<String>) {
     (TENURE, [IDENTITY_COLUMN, FROM, TO].map(str::to_owned).to_vec())
