@@ -127,7 +127,7 @@ impl CardFacts<'_> {
             );
         }
         if rules > 0 {
-            text += &format!(" {rules} segments are defined by rules, before clustering.");
+            text += &format!(" Segments that rules define, before clustering: {rules}.");
         }
         if let Some(weight) = &provenance.weight_column {
             text += &format!(" Rows are weighted by {weight}.");

@@ -9,7 +9,7 @@ use super::file::RangeFile;
 use crate::error::{Error, Result};
 
 /// Columns in the row order of the input.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct JoinedColumns {
     pub(super) file: RangeFile,
     pub(super) metadata: ArrowReaderMetadata,

@@ -206,7 +206,7 @@ impl SourceFile {
 }
 
 /// A table whose columns are joined.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Joined {
     pub(super) path: PathBuf,
     pub(super) source: Source,
@@ -440,11 +440,9 @@ impl Source {
         self.joined = joined.into();
     }
 
-    /// Sets the looked-up columns of a joined table; the joined tables must not be shared yet.
+    /// Sets the looked-up columns of a joined table. Other readers of the input keep what they have.
     pub(crate) fn set_beside(&mut self, table: usize, beside: JoinedColumns) {
-        if let Some(joined) = Arc::get_mut(&mut self.joined) {
-            joined[table].beside = Some(beside);
-        }
+        Arc::make_mut(&mut self.joined)[table].beside = Some(beside);
     }
 
     /// The files of joined tables, in order.

@@ -16,6 +16,8 @@ tests!(
     metrics_of_the_last_run,
     what_cannot_be_written_only_warns,
     names_that_files_cannot_have,
+    joined_tables_are_inputs,
+    a_run_that_is_interrupted,
     cards_say_what_was_measured,
     cards_have_the_answers,
     cards_of_outcomes_and_attributes,
@@ -426,4 +428,46 @@ fn cards_of_outcomes_and_attributes() {
         !text.contains("No outcome is named") && !text.contains("Protected attributes were not compared"),
         "{text}"
     );
+}
+
+/// Columns of another table make segments too, in every mode, and the events name it.
+fn joined_tables_are_inputs() {
+    for mode in ["warm", "assign", "fresh"] {
+        let branch = told(BOTH, &format!("[refit]\nmode = \"{mode}\"\n"));
+        let path = branch.w.path("job.toml");
+        let job = std::fs::read_to_string(&path).expect("a job");
+        std::fs::write(&path, job.replace("[input]\n", "[input]\njoin = [\"scores.parquet\"]\n")).expect("a job");
+        let [before, now] = two_months();
+        let ids: std::collections::BTreeSet<i64> = before.keys().chain(now.keys()).copied().collect();
+        let score = crate::tables::f64s(ids.iter().map(|id| (*id % 7) as f64).collect::<Vec<_>>());
+        let columns = [("id", crate::tables::i64s(ids.iter().copied())), ("score", score)];
+        crate::tables::write(&branch.w.path("scores.parquet"), &columns);
+        run(&branch, "2026-09-30", &[]).succeeds();
+        run(&branch, "2026-10-31", &[]).succeeds();
+        let all = events(&branch);
+        assert_eq!(kinds(&all[2..]), ["START", "COMPLETE"], "{mode}");
+        let [input, joined] = [&all[3]["inputs"][0], &all[3]["inputs"][1]];
+        assert_eq!(joined["name"].as_str(), Some(branch.w.text("scores.parquet").as_str()));
+        let fields = |data: &Value| data["facets"]["schema"]["fields"].as_array().expect("fields").len();
+        assert_eq!((fields(input), fields(joined)), (3, 1), "{mode}");
+        let from = &all[3]["outputs"][0]["facets"]["columnLineage"]["fields"]["segment_id"]["inputFields"];
+        let score = from.as_array().expect("columns").iter().find(|column| column["field"] == "score");
+        assert_eq!(score.expect("a feature")["name"], joined["name"], "{mode}");
+        let features = branch.report(2)["measures"]["features"].as_array().expect("features").len();
+        assert_eq!(features, 3, "{mode}");
+    }
+}
+
+fn a_run_that_is_interrupted() {
+    let branch = told(BOTH, "");
+    let request = hyades::resegment::RunRequest {
+        job: branch.w.path("job.toml"),
+        as_of: Some("2026-09-30".into()),
+        ..Default::default()
+    };
+    let stop = std::sync::atomic::AtomicBool::new(true);
+    let ended = hyades::resegment::run(&request, &hyades::event::Silent, &stop).map(|_| ());
+    assert!(matches!(ended, Err(hyades::Error::Interrupted)), "{ended:?}");
+    assert_eq!(kinds(&events(&branch)), ["START", "ABORT"]);
+    assert_eq!(metrics(&branch)["hyades_run_verdict{verdict=\"interrupted\"}"], 1.0);
 }
