@@ -90,8 +90,9 @@ fn replace(branch: &Branch, name: &str, from: &str, to: &str) {
 
 /// Whatever mode made them, and whatever became of them, on other threads and after other versions and names.
 fn versions_made_again() {
-    for mode in ["warm", "assign", "fresh", "auto"] {
-        let branch = with_two_months(&format!("[refit]\nmode = \"{mode}\"\n[resources]\nthreads = 1\n"));
+    let held = "mode = \"warm\"\nmax_relabelled = \"5%\"\nhysteresis = \"10%\"";
+    for mode in ["mode = \"assign\"", "mode = \"fresh\"", "mode = \"auto\"", held] {
+        let branch = with_two_months(&format!("[refit]\n{mode}\n[resources]\nthreads = 1\n"));
         branch.published("2026-09-30");
         std::fs::write(branch.w.path("history/names.toml"), "[segments.1]\nen = \"Savers\"\n").expect("names");
         branch.published("2026-10-31");

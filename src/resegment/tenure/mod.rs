@@ -47,6 +47,8 @@ pub(super) fn write(
     let month = LabelledDay {
         labels,
         id,
+        // Otherwise the month was refused.
+        ids_are_unique: !job.opened.fit.columns.keeps_duplicates(),
         now: &matched.now,
         segment_ids: matched.identities.segments.iter().map(|identity| identity.segment_id as i64).collect(),
         day: job.opened.month.days(),

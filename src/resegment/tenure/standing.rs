@@ -14,6 +14,8 @@ pub(super) struct LabelledDay<'a> {
     pub(super) labels: &'a Source,
     /// The column of ids.
     pub(super) id: usize,
+    /// Whether every row is known to have an id of its own.
+    pub(super) ids_are_unique: bool,
     /// The segment of each row.
     pub(super) now: &'a RowCodes,
     /// The ids of the segments by number.
@@ -72,6 +74,10 @@ impl Standing {
         watch: Watch<'_>,
     ) -> Result<Self> {
         let rows = day.labels.rows();
+        if known.is_none() && day.ids_are_unique {
+            let begins = (0..rows).map(|row| day.now.get(row).segment().is_some()).collect();
+            return Ok(Standing { window, known: Vec::new(), begins, ends: HashMap::new() });
+        }
         let (marks, segments) = known.map_or_else(
             || Ok((Vec::new(), RowCodes::new(0, 0))),
             |known| marks(known, &day.segment_ids, window, watch),

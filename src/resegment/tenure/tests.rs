@@ -82,7 +82,11 @@ impl Folder {
     fn month(&self, number: usize, day: i32, labels: &Source, memory: u64) -> (CohortCounts, KnownTenure) {
         let known = (number > 0).then(|| KnownTenure::open(&self.table(number - 1)).unwrap());
         let now = LabelTable::new(labels, "who").unwrap().places(3, Watch::none()).unwrap();
-        let month = LabelledDay { labels, id: 0, now: &now, segment_ids: vec![1, 2, 3], day };
+        let ids = read(&labels.files()[0].path).column(0).clone();
+        let ids = arrow::compute::cast(&ids, &DataType::Utf8).unwrap();
+        let different: BTreeSet<Option<&str>> = ids.as_string::<i32>().iter().collect();
+        let ids_are_unique = different.len() == ids.len() && !different.contains(&None);
+        let month = LabelledDay { labels, id: 0, ids_are_unique, now: &now, segment_ids: vec![1, 2, 3], day };
         let to = (File::create(self.table(number)).unwrap(), self.table(number));
         let cohorts = month.write(known.as_ref(), to, memory, Watch::none()).unwrap();
         (cohorts, KnownTenure::open(&self.table(number)).unwrap())
