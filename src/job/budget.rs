@@ -51,27 +51,31 @@ impl FitKeeper for Steps {
     }
 }
 
-/// The rows that are labelled, and the limit.
-pub(super) struct BudgetedRows<'a> {
+/// Rows on the grid of an earlier fit.
+pub(super) struct EarlierRows<'a> {
     pub(super) tiles: &'a Tiles,
-    pub(super) max_relabelled: f64,
     pub(super) watch: Watch<'a>,
 }
 
-impl BudgetedRows<'_> {
-    /// The last step within the limit: the lowest inertia, since that only falls. `end` is where the iteration ended.
+impl EarlierRows<'_> {
+    /// The last step that relabels no more than the share `max_relabelled`: the lowest inertia, since that only falls.
+    /// `end` is where the iteration ended, `earlier` are the labels by the first step.
     ///
     /// # Errors
     /// Those of a pass.
-    pub(super) fn fit(&self, steps: &Steps, end: &Fit, session: &mut dyn Session) -> Result<(Fit, RefitBudget)> {
+    pub(super) fn fit(
+        &self,
+        earlier: &RowCodes,
+        (steps, end): (&Steps, &Fit),
+        max_relabelled: f64,
+        session: &mut dyn Session,
+    ) -> Result<(Fit, RefitBudget)> {
         let steps = steps.0.borrow();
-        let first = steps.first().ok_or_else(|| Error::Internal("a fit without a first step".into()))?;
-        let earlier = self.labels(first, session)?;
-        let at_end = self.relabelled(&earlier, &end.centroids, session)?;
+        let at_end = self.relabelled(earlier, &end.centroids, session)?;
         let rows = self.tiles.rows().max(1) as f64;
         let share = |relabelled: u64| relabelled as f64 / rows;
         let budget = |step: usize, relabelled: u64, inertia: u128| RefitBudget {
-            max_relabelled: self.max_relabelled,
+            max_relabelled,
             step: step as u32,
             steps: steps.len() as u32,
             relabelled: share(relabelled),
@@ -79,13 +83,13 @@ impl BudgetedRows<'_> {
             inertia: inertia.to_string(),
             cost: if end.inertia == 0 { 0.0 } else { inertia as f64 / end.inertia as f64 - 1.0 },
         };
-        if share(at_end) <= self.max_relabelled {
+        if share(at_end) <= max_relabelled {
             return Ok((end.clone(), budget(steps.len(), at_end, end.inertia)));
         }
         for (step, centroids) in steps.iter().enumerate().rev() {
             // The first step is the earlier centroids.
-            let relabelled = if step == 0 { 0 } else { self.relabelled(&earlier, centroids, session)? };
-            if share(relabelled) <= self.max_relabelled {
+            let relabelled = if step == 0 { 0 } else { self.relabelled(earlier, centroids, session)? };
+            if share(relabelled) <= max_relabelled {
                 let sums = session.centroidal().pass(centroids, self.watch)?;
                 let inertia = sums.inertia(centroids, self.tiles.sum_squares());
                 let fit = Fit {
@@ -101,7 +105,11 @@ impl BudgetedRows<'_> {
         Err(Error::Internal("the first step relabels nobody".into()))
     }
 
-    fn labels(&self, centroids: &Centroids, session: &mut dyn Session) -> Result<RowCodes> {
+    /// The segment of each row.
+    ///
+    /// # Errors
+    /// Those of a pass.
+    pub(super) fn labels(&self, centroids: &Centroids, session: &mut dyn Session) -> Result<RowCodes> {
         let mut codes = RowCodes::new(self.tiles.rows(), centroids.k());
         session.centroidal().label(centroids, false, self.watch, &mut |labels| {
             let places = labels.labels.iter().map(|&label| MemberPlace::of(Some(label)));
@@ -174,11 +182,13 @@ mod tests {
                 KMeans { k, n_init: 1, init: Init::Given(start.clone()), limits: Limits { max_iter: 300, tol: 0.0 }, seed: 0 };
             let Ok((end, mut session)) =
                 kmeans.fit_kept(&tiles, (&cpu, &cpu), &|_| None, Some(&steps), Watch::none()) else { return Ok(()) };
-            let of = |max_relabelled| BudgetedRows { tiles: &tiles, max_relabelled, watch: Watch::none() };
+            let of = EarlierRows { tiles: &tiles, watch: Watch::none() };
+            let earlier = of.labels(&start, session.as_mut()).unwrap();
+            let mut fit = |limit| of.fit(&earlier, (&steps, &end), limit, session.as_mut()).unwrap();
             // All of it is the fit itself, nothing the earlier centroids.
-            let (all, _) = of(1.0).fit(&steps, &end, session.as_mut()).unwrap();
+            let (all, _) = fit(1.0);
             prop_assert_eq!(&all, &end);
-            let (none, spent) = of(0.0).fit(&steps, &end, session.as_mut()).unwrap();
+            let (none, spent) = fit(0.0);
             prop_assert_eq!(spent.relabelled, 0.0);
             if spent.step == 0 {
                 let mut sorted: Vec<&[i32]> = none.centroids.iter().collect();
@@ -187,7 +197,7 @@ mod tests {
                 given.sort_unstable();
                 prop_assert_eq!(sorted, given);
             }
-            let (some, spent) = of(limit).fit(&steps, &end, session.as_mut()).unwrap();
+            let (some, spent) = fit(limit);
             prop_assert!(spent.relabelled <= limit && spent.relabelled <= 1.0 && spent.cost >= 0.0);
             prop_assert_eq!(spent.inertia, some.inertia.to_string());
             // Most segments keep more than half of their customers, so a count by hand finds the same share.

@@ -28,6 +28,7 @@ use crate::drift::ReferenceCounts;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::input::Source;
+use crate::migration::RowCodes;
 use crate::model::{Model, ModelDivision, PartModel, Provenance};
 use crate::output::{Destination, Kept, LabelSummary, MANIFEST, NewTable, Publication, SegmentNames, UnsealedLabels};
 use crate::prepare::Design;
@@ -61,6 +62,8 @@ pub struct FitOutcome {
     pub refits: Vec<Option<PartRefit>>,
     /// The result for programs.
     pub result: JobResult,
+    /// The segment of each row by the earlier model, where that was found on the way: of undivided banks.
+    pub(crate) by_earlier: Option<RowCodes>,
 }
 
 /// The state before any value is read.
@@ -287,8 +290,10 @@ fn run(
         files = Some(written);
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
-    let FittedParts { parts, labels, audit, profile, .. } = found;
+    let FittedParts { mut parts, labels, audit, profile, .. } = found;
     let refits = parts.iter().map(|(part, _)| part.refit.clone()).collect();
+    let by_earlier = parts.first_mut().filter(|_| opened.division.is_whole());
+    let by_earlier = by_earlier.and_then(|(part, _)| part.by_earlier.take());
     let (device_work, passes) = parts.into_iter().map(|(part, passes)| (part.device_work, passes)).unzip();
     let published = PublishedRun { out: request.output.out.as_deref(), files: files.as_ref() };
     let result = JobResult::new("fit", &labels, &published, request.output.small_cells(), recorder);
@@ -296,7 +301,20 @@ fn run(
     watch.facts("result", &result);
     let stages = recorder.stages();
     let OpenedFit { plan, roles, .. } = opened;
-    Ok(FitOutcome { plan, roles, model, labels, audit, profile, stages, passes, device_work, refits, result })
+    Ok(FitOutcome {
+        plan,
+        roles,
+        model,
+        labels,
+        audit,
+        profile,
+        stages,
+        passes,
+        device_work,
+        refits,
+        result,
+        by_earlier,
+    })
 }
 
 /// The files that steer a fit, hashed before it begins.

@@ -2,7 +2,7 @@
 
 use super::assign::tell_unseen;
 use super::base::{Beginning, PartRefit};
-use super::budget::{BudgetedRows, Steps};
+use super::budget::{EarlierRows, Steps};
 use super::centroids::Start;
 use super::manifest::ManifestColumn;
 use super::recovery::Ladder;
@@ -15,6 +15,7 @@ use crate::cluster::{
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::input::Source;
+use crate::migration::RowCodes;
 use crate::model::PartModel;
 use crate::numeric::power_of_two;
 use crate::output::{Destination, LabelSummary, LabelWriter, WrittenLabels};
@@ -44,6 +45,8 @@ pub(super) struct Part {
     pub(super) device_work: Option<DeviceWork>,
     /// How it was fitted again, if there is an earlier model.
     pub(super) refit: Option<PartRefit>,
+    /// The segment of each row by the earlier centroids, where the grid and the number of centroids are the same.
+    pub(super) by_earlier: Option<RowCodes>,
 }
 
 /// The most label passes until the numbering by size is stable: rows that tie exactly between two centroids depend on
@@ -68,9 +71,7 @@ impl Parts<'_> {
         let earlier = self.beginning.base.and_then(|base| base.part(stratum));
         let (prepared, columns) = self.prepared(source, earlier, watch)?;
         let recover = |fault: &Error| ladder.after(fault, watch);
-        // The reference backend starts on itself; every other backend may start on the CPU, with the same result.
-        let starter: &dyn Backend =
-            if ladder.backend().name() == "reference" { ladder.backend() } else { ladder.cpu() };
+        let starter = self.starter();
         let (steps, budget) = (Steps::default(), self.budget(earlier, k));
         let fit = |start: &str, init: Init| {
             let Clustering::KMeans(kmeans) = self.clustering(k, init);
@@ -88,24 +89,36 @@ impl Parts<'_> {
             let other = recover(&fault).ok_or(fault)?;
             open_session(other, &prepared.tiles, k, &recover, watch)
         };
-        if let (Some(max_relabelled), Some(refit)) = (budget, &mut refit) {
-            let rows = BudgetedRows { tiles: &prepared.tiles, max_relabelled, watch };
-            let (within, spent) = on_any_device(&mut session, &reopen, |on| rows.fit(&steps, &fit, on))?;
+        let rows = EarlierRows { tiles: &prepared.tiles, watch };
+        let mut by_earlier = None;
+        if let Some(part) = earlier.filter(|part| part.fitted.segments() == k) {
+            let centroids = part.fitted.centroids().grid()?;
+            by_earlier = Some(on_any_device(&mut session, &reopen, |on| rows.labels(&centroids, on))?);
+        }
+        if let (Some(limit), Some(refit), Some(by_earlier)) = (budget, &mut refit, &by_earlier) {
+            let (within, spent) =
+                on_any_device(&mut session, &reopen, |on| rows.fit(by_earlier, (&steps, &fit), limit, on))?;
             (fit, refit.budget) = (within, Some(spent));
         }
         let (centroids, (labels, kept)) =
             on_any_device(&mut session, &reopen, |on| self.label(&prepared, &fit, on, destination, watch))?;
         destination.keep(kept);
-        let empty = labels.counts.iter().filter(|&&n| n == 0).count();
-        if empty > 0 {
-            watch.warn(format!("{empty} of {k} segments have no rows; a smaller k would do"));
-        }
+        tell_empty(&labels, watch);
         let small_cells = self.checked.request.output.small_cells();
         let fitted = Fitted::Centroids(fitted(&prepared, &fit, &centroids, &labels, small_cells));
         let of_device = session.as_deref().map(|session| (session.remark(), session.device_work()));
         let (device_remark, device_work) = of_device.unwrap_or_default();
         drop(session);
-        Ok(Part { preparation: prepared.recipe, fitted, labels, columns, device_remark, device_work, refit })
+        Ok(Part {
+            preparation: prepared.recipe,
+            fitted,
+            labels,
+            columns,
+            device_remark,
+            device_work,
+            refit,
+            by_earlier,
+        })
     }
 
     /// The rows on a grid: that of the earlier model's part, if there is one.
@@ -162,6 +175,12 @@ impl Parts<'_> {
         Ok((if takes_cold { cold } else { warm }, session, Some(refit)))
     }
 
+    /// The reference backend starts on itself; every other backend may start on the CPU, with the same result.
+    fn starter(&self) -> &dyn Backend {
+        let backend = self.ladder.backend();
+        if backend.name() == "reference" { backend } else { self.ladder.cpu() }
+    }
+
     /// The largest share of customers that may be relabelled, if the fit is warm and has such a limit.
     fn budget(&self, earlier: Option<&PartModel>, k: usize) -> Option<f64> {
         earlier.filter(|part| part.fitted.segments() == k)?;
@@ -214,6 +233,13 @@ impl Parts<'_> {
             }
             Err(Error::Internal("the numbering loop ended".into()))
         })
+    }
+}
+
+fn tell_empty(labels: &LabelSummary, watch: Watch<'_>) {
+    let empty = labels.counts.iter().filter(|&&n| n == 0).count();
+    if empty > 0 {
+        watch.warn(format!("{empty} of {} segments have no rows; a smaller k would do", labels.counts.len()));
     }
 }
 

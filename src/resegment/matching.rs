@@ -52,7 +52,7 @@ impl MatchedMonth {
 pub(super) fn matched(job: &MonthlyJob<'_>, staged: &StagedMonth, base: Option<&BaseVersion>) -> Result<MatchedMonth> {
     let watch = job.watch();
     watch.stage(Stage::Migration, staged.labels.rows(), "rows", || {
-        let now = places(&staged.labels, staged.model.segments(), watch)?;
+        let now = staged.now.clone();
         match base {
             Some(base) => beside(job, staged, base, now),
             None => Ok(MatchedMonth {
@@ -71,10 +71,7 @@ pub(super) fn matched(job: &MonthlyJob<'_>, staged: &StagedMonth, base: Option<&
 
 fn beside(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion, mut now: RowCodes) -> Result<MatchedMonth> {
     let watch = job.watch();
-    let mut by_old = match &staged.by_old_model {
-        Some(labels) => Some(places(labels, base.model.segments(), watch)?),
-        None => staged.same_model.then(|| now.clone()),
-    };
+    let mut by_old = staged.by_old_model.clone();
     let earlier = before(job, staged, base)?;
     let nobody = earlier.as_ref().map_or(0, |earlier| earlier.nobody_now);
     let (before, departed) = earlier.map(|earlier| (earlier.places, earlier.departed)).unzip();
@@ -112,11 +109,6 @@ fn beside(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion, mut no
         Migration::of(&here.map(|(places, n)| (*places, *n)).chain(gone).collect())
     });
     Ok(MatchedMonth { identities, now, before, nobody, by_old, migration, relabelled, held })
-}
-
-fn places(labels: &crate::input::Source, segments: usize, watch: Watch<'_>) -> Result<RowCodes> {
-    let segment = labels.position("segment").unwrap_or_default();
-    LabelTable { source: labels, id: segment, segment, identities: None }.places(segments, watch)
 }
 
 /// Where the customers were. None without ids.

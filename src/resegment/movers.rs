@@ -105,6 +105,9 @@ impl Movers<'_> {
             Some(by_old) => {
                 let by_old = by_old.get(row);
                 let id = was(by_old);
+                if id == is(now) && before.is_none_or(|before| was(before) == id) {
+                    return None.into_iter().chain(None);
+                }
                 let successor = ids.iter().position(|identity| Some(identity.segment_id) == id).map(|at| at as u32);
                 let behaviour =
                     before.and_then(|before| step(BEHAVIOUR, was(before), id, before.segment().zip(by_old.segment())));

@@ -19,6 +19,7 @@ use crate::job::{
     self, AssignColumns, AssignRequest, Base, Beginning, Checkpoints, FitRequest, OutputOptions, PartRefit, RefitMode,
     Resources,
 };
+use crate::migration::{LabelTable, RowCodes};
 use crate::model::Model;
 use crate::output::{LABELS, publish_checked, read_checked};
 use crate::text::timestamp;
@@ -57,9 +58,11 @@ pub(super) struct StagedMonth {
     pub(super) model: Model,
     /// The labels, in the order of the input.
     pub(super) labels: Source,
-    /// The labels of the same rows by the old model; None if there is none, if it is the new one, or if it cannot label
-    /// them.
-    pub(super) by_old_model: Option<Source>,
+    /// The segment of each row by the old model, which may be the new one; None if there is no old model, or if it
+    /// cannot label them.
+    pub(super) by_old_model: Option<RowCodes>,
+    /// The segment of each row.
+    pub(super) now: RowCodes,
     /// Whether the new model is the old one.
     pub(super) same_model: bool,
     /// How the parts were fitted.
@@ -107,24 +110,39 @@ impl Staging {
     /// Labels the month.
     pub(super) fn fill(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
         let output = self.folder.join("new");
+        let mut by_earlier = None;
         let made = self.stage("new", job.watch(), || match base {
             Some(base) if job.mode == RefitMode::Assign => assigned(job, base, &output),
-            _ => self.fitted(job, base, &output),
+            _ => self.fitted(job, base, &output, &mut by_earlier),
         })?;
         let FinishedStage { refits, counts, same_model, .. } = made;
         let model = match base.filter(|_| same_model) {
             Some(base) => base.model.clone(),
             None => Model::load(&output.join("model.json"))?,
         };
-        let by_old_model = base.filter(|_| !same_model).map(|base| self.by_old_model(job, base)).transpose()?.flatten();
         let counts = if same_model { counts } else { model.reference.clone() };
         let labels = Source::open(&[output.join(LABELS)])?;
+        let now = places(&labels, model.segments(), job.watch())?;
+        let by_old_model = match base {
+            None => None,
+            Some(_) if same_model => Some(now.clone()),
+            Some(base) => match by_earlier {
+                Some(codes) => Some(codes),
+                None => self.by_old_model(job, base)?,
+            },
+        };
         let resumed = self.resumed.clone();
-        Ok(StagedMonth { output, model, labels, by_old_model, same_model, refits, counts, resumed })
+        Ok(StagedMonth { output, model, labels, now, by_old_model, same_model, refits, counts, resumed })
     }
 
     /// A fit, unless a limit on relabelled customers leaves nothing but the old model.
-    fn fitted(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>, output: &Path) -> Result<StageOutcome> {
+    fn fitted(
+        &self,
+        job: &MonthlyJob<'_>,
+        base: Option<&BaseVersion>,
+        output: &Path,
+        by_earlier: &mut Option<RowCodes>,
+    ) -> Result<StageOutcome> {
         let fit = FitRequest { output: staged(&job.opened.fit.output, output), ..job.opened.fit.clone() };
         let begin = base.filter(|_| job.mode != RefitMode::Fresh);
         let earlier = begin.map(|base| Base {
@@ -136,6 +154,7 @@ impl Staging {
         let source = Some(&job.opened.source);
         let beginning = Beginning { source, base: earlier, checkpoints: Some(&checkpoints) };
         let outcome = job::fit_from(&fit, beginning, job.observer, job.stop)?;
+        *by_earlier = outcome.by_earlier;
         let refits: Vec<PartRefit> = outcome.refits.into_iter().flatten().collect();
         let is_unmoved = |refit: &PartRefit| refit.budget.as_ref().is_some_and(|budget| budget.step == 0);
         match base.filter(|base| refits.len() == base.model.parts.len() && refits.iter().all(is_unmoved)) {
@@ -177,7 +196,7 @@ impl Staging {
     }
 
     /// The labels by the old model; None if the data lack columns that it needs.
-    fn by_old_model(&self, job: &MonthlyJob<'_>, base: &BaseVersion) -> Result<Option<Source>> {
+    fn by_old_model(&self, job: &MonthlyJob<'_>, base: &BaseVersion) -> Result<Option<RowCodes>> {
         let output = self.folder.join("old");
         let mut request = assignment(job, base, &output);
         request.output = OutputOptions { out: Some(output.clone()), no_profile: true, ..OutputOptions::default() };
@@ -190,7 +209,10 @@ impl Staging {
             job::assign_from(&request, Some(&source), &observer, job.stop).map(|_| StageOutcome::default())
         });
         match made {
-            Ok(_) => Ok(Some(Source::open(&[output.join(LABELS)])?)),
+            Ok(_) => {
+                let labels = Source::open(&[output.join(LABELS)])?;
+                places(&labels, base.model.segments(), job.watch()).map(Some)
+            }
             Err(e) if e.kind() == ErrorKind::Column || e.kind() == ErrorKind::Model => {
                 job.watch()
                     .warn(format!("the old model cannot label this month, so segments are matched without it: {e}"));
@@ -220,6 +242,12 @@ fn finished(output: &Path, record: &Path) -> Result<Option<FinishedStage>> {
         return Err(Error::input(format!("{} was changed", output.display())).of_kind(ErrorKind::Corrupt));
     }
     Ok(Some(stage))
+}
+
+/// The segment of each row of a table of labels.
+fn places(labels: &Source, segments: usize, watch: Watch<'_>) -> Result<RowCodes> {
+    let segment = labels.position("segment").unwrap_or_default();
+    LabelTable { source: labels, id: segment, segment, identities: None }.places(segments, watch)
 }
 
 /// Labels the month by the old model.

@@ -34,15 +34,20 @@ pub(super) fn write(
 ) -> Result<()> {
     let publication = Publication::new(folder, "run", &[])?;
     let id = job.opened.id.as_deref().and_then(|name| staged.labels.position(name));
-    labels(job, staged, matched, id, &publication)?;
-    if let Some(id) = id {
-        tenure::write(job, (&staged.labels, id), matched, base, &publication)?;
-        if let Some(base) = base {
-            Movers { job, staged, matched, base }.write(id, &publication)?;
+    let tables = || {
+        labels(job, staged, matched, id, &publication)?;
+        match (id, base) {
+            (Some(id), _) => tenure::write(job, (&staged.labels, id), matched, base, &publication),
+            (None, Some(base)) => tenure::keep(base, &publication),
+            (None, None) => Ok(()),
         }
-    } else if let Some(base) = base {
-        tenure::keep(base, &publication)?;
-    }
+    };
+    let movers = || match id.zip(base) {
+        Some((id, base)) => Movers { job, staged, matched, base }.write(id, &publication),
+        None => Ok(()),
+    };
+    let (tables, movers) = rayon::join(tables, movers);
+    tables.and(movers)?;
     let model = match base.filter(|_| staged.same_model) {
         Some(base) => base.folder.join("model.json"),
         None => staged.output.join("model.json"),
