@@ -22,6 +22,7 @@ tests!(
     a_first_version,
     an_old_model,
     strata_and_new_starts,
+    a_limit_on_relabelled_customers,
     what_changed_is_named,
     damage_is_never_used,
     without_resume,
@@ -215,6 +216,14 @@ fn strata_and_new_starts() {
     assert!(made.len() >= 6, "{made:?}");
     // Later kills leave fewer passes to make, until labels are there, with the record of all passes.
     assert!(made.windows(2).filter(|two| two[1] > two[0]).count() <= 1, "{made:?}");
+}
+
+/// Such a fit looks back on all its passes, so none of them is kept.
+fn a_limit_on_relabelled_customers() {
+    for limit in ["0%", "20%"] {
+        let scene = Scene::new(&format!("[refit]\nmax_relabelled = \"{limit}\"\n"), &["2026-09-30"]);
+        assert_eq!(scene.through(KEPT, 1).len(), if limit == "0%" { 1 } else { 2 }, "{limit}");
+    }
 }
 
 fn what_changed_is_named() {
