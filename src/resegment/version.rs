@@ -48,6 +48,33 @@ pub(super) fn write(
     };
     let (tables, movers) = rayon::join(tables, movers);
     tables.and(movers)?;
+    texts(job, staged, (matched, report), base, &publication)?;
+    let manifest = text_of(&staged.output.join(MANIFEST))?;
+    card::write(job, staged, report, &manifest, &publication)?;
+    let (mut manifest, mut run) = divided(&manifest, &publication)?;
+    manifest[DEFINITION] = json!(job.opened.definition);
+    JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);
+    let path = std::path::absolute(job.text.0).unwrap_or_else(|_| job.text.0.to_path_buf());
+    run.insert("job".into(), json!({ "path": path.display().to_string(), "text": job.text.1 }));
+    if let Some(resumed) = &staged.resumed {
+        run.insert("resumed".into(), json!(resumed));
+    }
+    run.insert("key_blake3".into(), key.hex().into());
+    run.insert("started".into(), timestamp(started).into());
+    run.insert("ended".into(), timestamp(SystemTime::now()).into());
+    publication.text(MANIFEST, &indented(&manifest)?)?;
+    publication.text(RUN_RECORD, &indented(&run)?)?;
+    publication.commit()
+}
+
+/// The model, and what was found.
+fn texts(
+    job: &MonthlyJob<'_>,
+    staged: &StagedMonth,
+    (matched, report): (&MatchedMonth, &RunReport),
+    base: Option<&BaseVersion>,
+    publication: &Publication,
+) -> Result<()> {
     let model = match base.filter(|_| staged.same_model) {
         Some(base) => base.folder.join("model.json"),
         None => staged.output.join("model.json"),
@@ -71,22 +98,7 @@ pub(super) fn write(
     if let Some(baseline) = &report.baseline {
         publication.text(BASELINE, &indented(baseline)?)?;
     }
-    let manifest = text_of(&staged.output.join(MANIFEST))?;
-    card::write(job, staged, report, &manifest, &publication)?;
-    let (mut manifest, mut run) = divided(&manifest, &publication)?;
-    manifest[DEFINITION] = json!(job.opened.definition);
-    JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);
-    let path = std::path::absolute(job.text.0).unwrap_or_else(|_| job.text.0.to_path_buf());
-    run.insert("job".into(), json!({ "path": path.display().to_string(), "text": job.text.1 }));
-    if let Some(resumed) = &staged.resumed {
-        run.insert("resumed".into(), json!(resumed));
-    }
-    run.insert("key_blake3".into(), key.hex().into());
-    run.insert("started".into(), timestamp(started).into());
-    run.insert("ended".into(), timestamp(SystemTime::now()).into());
-    publication.text(MANIFEST, &indented(&manifest)?)?;
-    publication.text(RUN_RECORD, &indented(&run)?)?;
-    publication.commit()
+    Ok(())
 }
 
 /// The labels, with the identities of their segments.
