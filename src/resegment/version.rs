@@ -54,14 +54,8 @@ pub(super) fn write(
     let (mut manifest, mut run) = divided(&manifest, &publication)?;
     manifest[DEFINITION] = json!(job.opened.definition);
     JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);
-    let path = std::path::absolute(job.text.0).unwrap_or_else(|_| job.text.0.to_path_buf());
-    run.insert("job".into(), json!({ "path": path.display().to_string(), "text": job.text.1 }));
-    if let Some(resumed) = &staged.resumed {
-        run.insert("resumed".into(), json!(resumed));
-    }
+    run.extend(of_this_run(job, staged, started));
     run.insert("key_blake3".into(), key.hex().into());
-    run.insert("started".into(), timestamp(started).into());
-    run.insert("ended".into(), timestamp(SystemTime::now()).into());
     publication.text(MANIFEST, &indented(&manifest)?)?;
     publication.text(RUN_RECORD, &indented(&run)?)?;
     publication.commit()
@@ -99,6 +93,19 @@ fn texts(
         publication.text(BASELINE, &indented(baseline)?)?;
     }
     Ok(())
+}
+
+/// The job file, the run that was continued, and the times.
+fn of_this_run(job: &MonthlyJob<'_>, staged: &StagedMonth, started: SystemTime) -> Map<String, Value> {
+    let path = std::path::absolute(job.text.0).unwrap_or_else(|_| job.text.0.to_path_buf());
+    let mut run = Map::new();
+    run.insert("job".into(), json!({ "path": path.display().to_string(), "text": job.text.1 }));
+    if let Some(resumed) = &staged.resumed {
+        run.insert("resumed".into(), json!(resumed));
+    }
+    run.insert("started".into(), timestamp(started).into());
+    run.insert("ended".into(), timestamp(SystemTime::now()).into());
+    run
 }
 
 /// The labels, with the identities of their segments.
