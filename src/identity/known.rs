@@ -176,6 +176,17 @@ impl Identities {
         self.segments.iter().map(known).collect()
     }
 
+    /// By segment of an earlier version, the number of the one that has its id here.
+    pub(crate) fn successors(&self, earlier: &Identities) -> Vec<Option<u32>> {
+        let here = |id: u64| self.segments.iter().find(|identity| identity.segment_id == id);
+        earlier.segments.iter().map(|old| here(old.segment_id).map(|identity| identity.segment)).collect()
+    }
+
+    /// The ids of the segments, by number.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        self.segments.iter().map(|identity| identity.segment_id).collect()
+    }
+
     /// Notes which surviving segments moved, by id.
     pub fn note_moved(&mut self, moved: &BTreeSet<u64>) {
         let survived = self.segments.iter_mut().filter(|identity| identity.event == IdentityEvent::Survived);

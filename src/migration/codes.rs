@@ -23,6 +23,16 @@ impl MemberPlace {
         self.0.checked_sub(3)
     }
 
+    /// Its number among all places that a row can have; see [`RowCodes::places`].
+    pub(crate) fn code(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The place of a [`code`](Self::code).
+    pub(crate) fn of_code(code: usize) -> Self {
+        MemberPlace(code as u32)
+    }
+
     /// Whether the customer is in the data.
     pub(crate) fn is_present(self) -> bool {
         self != MemberPlace::ABSENT && self != MemberPlace::NOBODY
@@ -33,6 +43,7 @@ impl MemberPlace {
 #[derive(Debug, Clone)]
 pub(crate) struct RowCodes {
     width: usize,
+    places: usize,
     bytes: Vec<u8>,
 }
 
@@ -44,7 +55,12 @@ impl RowCodes {
             0xfe..0xfffe => 2,
             _ => 4,
         };
-        RowCodes { width, bytes: vec![0; rows as usize * width] }
+        RowCodes { width, places: segments + 3, bytes: vec![0; rows as usize * width] }
+    }
+
+    /// Places that a row can have: segments, none, and no customer in two ways.
+    pub(crate) fn places(&self) -> usize {
+        self.places
     }
 
     /// All rows nobody.

@@ -36,7 +36,7 @@ impl Holding<'_> {
         let place = (&self.job.opened.fit.resources, self.staged.output.as_path());
         let source = self.job.opened.source.hashed_apart();
         let rows = GridRows::new(source, &[&self.staged.model], place, self.job.watch().quiet())?;
-        let successors = self.successors();
+        let successors = self.identities.successors(&self.base.identities);
         let mut held = Vec::new();
         let mut next = 0;
         while next < rows.groups().len() {
@@ -54,12 +54,6 @@ impl Holding<'_> {
         rows.vet_unchanged()?;
         held.sort_unstable_by_key(|(row, _)| *row);
         Ok(held)
-    }
-
-    /// By segment of the base version, the number of the one that has its id now.
-    fn successors(&self) -> Vec<Option<u32>> {
-        let now = |id: u64| self.identities.segments.iter().find(|identity| identity.segment_id == id);
-        self.base.identities.segments.iter().map(|old| now(old.segment_id).map(|identity| identity.segment)).collect()
     }
 
     fn hold(

@@ -10,7 +10,7 @@ use super::stage::StagedMonth;
 use crate::drift::{DriftReport, FeatureDrift, SegmentPair};
 use crate::event::Watch;
 use crate::gates::{FeatureMeasures, GateResult, Measures, SegmentMeasures, judge};
-use crate::identity::{Identities, Identity};
+use crate::identity::Identities;
 use crate::job::compared;
 use crate::migration::Flow;
 
@@ -73,11 +73,8 @@ pub(super) fn since(
 
 /// The segments that have the same id in two versions.
 fn pairs(reference: &Identities, now: &Identities) -> Vec<SegmentPair> {
-    let number_of = |id: u64| reference.segments.iter().position(|old| old.segment_id == id);
-    let pair = |(now, identity): (usize, &Identity)| {
-        number_of(identity.segment_id).map(|reference| SegmentPair { reference, now })
-    };
-    now.segments.iter().enumerate().filter_map(pair).collect()
+    let pair = |(now, reference): (usize, Option<u32>)| Some(SegmentPair { reference: reference? as usize, now });
+    reference.successors(now).into_iter().enumerate().filter_map(pair).collect()
 }
 
 /// Whether a column has nothing to offer any more: it is gone, or the fit left it out. Otherwise the job may have taken

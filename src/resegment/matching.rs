@@ -1,6 +1,6 @@
 //! Which customers and segments are those of the base version.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
@@ -14,6 +14,7 @@ use crate::event::{Stage, Watch};
 use crate::identity::{FreshSegment, Identities, MatchedBy, Overlap, has_moved, identify, identify_by_distance};
 use crate::migration::{EarlierPlaces, LabelTable, MemberPlace, Migration, RowCodes, earlier_places};
 use crate::model::Model;
+use crate::text::thousands;
 
 /// Rows that are counted at a time.
 const PIECE: u64 = 1 << 16;
@@ -97,11 +98,8 @@ fn beside(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion, mut no
     if held.is_some_and(|held| held > 0) {
         counts = counted([&before, &by_old], &now, watch)?;
     }
-    let successor = |old: u32| {
-        let id = base.identities.segments[old as usize].segment_id;
-        let at = identities.segments.iter().position(|identity| identity.segment_id == id)?;
-        u32::try_from(at).ok()
-    };
+    let successors = identities.successors(&base.identities);
+    let successor = |old: u32| successors[old as usize];
     let relabelled = by_old.is_some().then(|| Migration::of(&counts).relabelled(&successor));
     let migration = departed.map(|departed| {
         let gone = departed.into_iter().map(|(place, n)| ([place, MemberPlace::ABSENT, MemberPlace::ABSENT], n));
@@ -119,7 +117,7 @@ fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Res
         return Ok(None);
     };
     let labels = base.labels()?;
-    let ids: Vec<u64> = base.identities.segments.iter().map(|identity| identity.segment_id).collect();
+    let ids = base.identities.ids();
     let old = LabelTable::new(&labels, old_id)?.of_identities(&ids)?;
     let new = LabelTable::new(&staged.labels, id)?;
     let found = earlier_places(old, new, base.model.segments(), job.memory() / 2, watch)?;
@@ -134,12 +132,15 @@ fn before(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion) -> Res
     let (stayed, version) = (found.stayed, base.pointer.version);
     if stayed * FEW < known {
         watch.warn(format!(
-            "only {stayed} of {known} customers of version {version} are in this month, so it is not known who moved; \
-             were ids pseudonymised with another key?"
+            "only {} of {} customers of version {version} are in this month, so it is not known who moved; were ids \
+             pseudonymised with another key?",
+            thousands(stayed),
+            thousands(known)
         ));
         return Ok(None);
     }
     if 2 * stayed < known {
+        let (stayed, known) = (thousands(stayed), thousands(known));
         watch.warn(format!("only {stayed} of {known} customers of version {version} are in this month"));
     }
     Ok(Some(found))
@@ -156,28 +157,45 @@ fn counted(
     watch: Watch<'_>,
 ) -> Result<BTreeMap<[MemberPlace; 3], u64>> {
     let place = |codes: &Option<RowCodes>, row| codes.as_ref().map_or(MemberPlace::NO_SEGMENT, |codes| codes.get(row));
-    count(now.rows(), watch, |row| [place(before, row), place(by_old, row), now.get(row)])
+    let places = |codes: &Option<RowCodes>| codes.as_ref().map_or(2, RowCodes::places);
+    let (olds, nows) = (places(by_old), now.places());
+    // One number for three places: few enough for an array, unless there are hundreds of segments.
+    let number = |row| (place(before, row).code() * olds + place(by_old, row).code()) * nows + now.get(row).code();
+    let counts = count(now.rows(), places(before) * olds * nows, watch, number)?;
+    let apart = |(number, n): (usize, u64)| {
+        let codes = [number / nows / olds, number / nows % olds, number % nows];
+        (codes.map(MemberPlace::of_code), n)
+    };
+    Ok(counts.into_iter().map(apart).collect())
 }
 
-/// Rows by what `of` says of each.
-fn count<K: Ord + std::hash::Hash + Eq + Send>(
+/// The largest array of counts of a piece.
+const MOST_COUNTS: usize = 1 << 16;
+
+/// Rows by a number below `all`.
+fn count(
     rows: u64,
+    all: usize,
     watch: Watch<'_>,
-    of: impl Fn(u64) -> K + Sync,
-) -> Result<BTreeMap<K, u64>> {
+    number: impl Fn(u64) -> usize + Sync,
+) -> Result<BTreeMap<usize, u64>> {
     let pieces = (0..rows.div_ceil(PIECE)).into_par_iter().map(|piece| {
         watch.check()?;
-        let mut counts: HashMap<K, u64> = HashMap::new();
-        for row in piece * PIECE..((piece + 1) * PIECE).min(rows) {
-            *counts.entry(of(row)).or_default() += 1;
+        let of_piece = piece * PIECE..((piece + 1) * PIECE).min(rows);
+        watch.advance(Stage::Migration, of_piece.end - of_piece.start);
+        if all > MOST_COUNTS {
+            let mut numbers: Vec<usize> = of_piece.map(&number).collect();
+            numbers.sort_unstable();
+            return Ok(numbers.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)).collect());
         }
-        watch.advance(Stage::Migration, PIECE.min(rows - piece * PIECE));
-        Ok(counts)
+        let mut counts = vec![0; all];
+        of_piece.for_each(|row| counts[number(row)] += 1);
+        Ok(counts.into_iter().enumerate().filter(|(_, n)| *n > 0).collect())
     });
-    let pieces: Vec<HashMap<K, u64>> = pieces.collect::<Result<_>>()?;
-    let mut all = BTreeMap::new();
-    pieces.into_iter().flatten().for_each(|(key, n)| *all.entry(key).or_default() += n);
-    Ok(all)
+    let pieces: Vec<Vec<(usize, u64)>> = pieces.collect::<Result<_>>()?;
+    let mut sum = BTreeMap::new();
+    pieces.into_iter().flatten().for_each(|(number, n)| *sum.entry(number).or_default() += n);
+    Ok(sum)
 }
 
 /// The identities of the new segments.

@@ -43,6 +43,13 @@ struct CustomerChange {
     gain: Option<(Gain, usize)>,
 }
 
+/// The ids of segments by number, and which continue which.
+struct SegmentIds {
+    before: Vec<u64>,
+    now: Vec<u64>,
+    successors: Vec<Option<u32>>,
+}
+
 /// The table of movers.
 pub(super) struct Movers<'a> {
     pub(super) job: &'a MonthlyJob<'a>,
@@ -67,6 +74,11 @@ impl Movers<'_> {
         let models: Vec<&Model> = old.into_iter().chain([&self.staged.model]).collect();
         let place = (&self.job.opened.fit.resources, self.staged.output.as_path());
         let rows = GridRows::new(self.job.opened.source.hashed_apart(), &models, place, self.job.watch().quiet())?;
+        let segments = SegmentIds {
+            before: self.base.identities.ids(),
+            now: self.matched.identities.ids(),
+            successors: self.matched.identities.successors(&self.base.identities),
+        };
         let mut next = 0;
         while next < rows.groups().len() {
             self.job.watch().check()?;
@@ -75,7 +87,7 @@ impl Movers<'_> {
             let of_batch = rows.rows(&groups);
             let first = of_batch.start;
             let own: ArrayRef = ids.take((of_batch.end - first) as usize)?;
-            let mut changes: Vec<CustomerChange> = of_batch.flat_map(|row| self.changes(row)).collect();
+            let mut changes: Vec<CustomerChange> = of_batch.flat_map(|row| self.changes(&segments, row)).collect();
             self.explain(&rows, &groups, &mut changes)?;
             if !changes.is_empty() {
                 writer.push(table(&schema, &own, first, &changes, &names)?)?;
@@ -86,10 +98,9 @@ impl Movers<'_> {
     }
 
     /// The changes of the customer in a row: none, one or two.
-    fn changes(&self, row: u64) -> impl Iterator<Item = CustomerChange> + use<> {
-        let was = |place: MemberPlace| place.segment().map(|s| self.base.identities.segments[s as usize].segment_id);
-        let ids = &self.matched.identities.segments;
-        let is = |place: MemberPlace| place.segment().map(|s| ids[s as usize].segment_id);
+    fn changes(&self, ids: &SegmentIds, row: u64) -> impl Iterator<Item = CustomerChange> + use<> {
+        let was = |place: MemberPlace| place.segment().map(|s| ids.before[s as usize]);
+        let is = |place: MemberPlace| place.segment().map(|s| ids.now[s as usize]);
         let before = self.matched.before.as_ref().map(|codes| codes.get(row)).filter(|place| place.is_present());
         let now = self.matched.now.get(row);
         // Whoever came did not move.
@@ -105,12 +116,9 @@ impl Movers<'_> {
             Some(by_old) => {
                 let by_old = by_old.get(row);
                 let id = was(by_old);
-                if id == is(now) && before.is_none_or(|before| was(before) == id) {
-                    return None.into_iter().chain(None);
-                }
-                let successor = ids.iter().position(|identity| Some(identity.segment_id) == id).map(|at| at as u32);
                 let behaviour =
                     before.and_then(|before| step(BEHAVIOUR, was(before), id, before.segment().zip(by_old.segment())));
+                let successor = by_old.segment().and_then(|old| ids.successors[old as usize]);
                 let definition = step(DEFINITION, id, is(now), successor.zip(now.segment()));
                 [behaviour, definition.filter(|_| !has_come)]
             }

@@ -121,7 +121,7 @@ fn labels(
     let labels = IdentifiedLabels {
         source: &staged.labels,
         id,
-        identities: matched.identities.segments.iter().map(|identity| identity.segment_id).collect(),
+        identities: matched.identities.ids(),
         belongs: matched.held.is_some().then_some(&of_row as &dyn Fn(u64) -> Option<u32>),
         layout: FileLayout { rows_per_file: output.rows_per_file, by_segment: output.partition_by.is_some() },
     };
