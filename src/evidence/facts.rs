@@ -19,6 +19,11 @@ pub(crate) struct CardFacts<'a> {
     pub(crate) based_on: Option<u64>,
     /// How the month was segmented after the base version, in words.
     pub(crate) how: &'static str,
+    /// Customers who keep their segment although another centroid is nearer by a little; None without hysteresis.
+    pub(crate) held: Option<u64>,
+    /// The largest share of customers that may be relabelled, and by which share that raised the inertia at most; None
+    /// without such a limit.
+    pub(crate) relabelling: Option<(f64, f64)>,
     /// Whether the model was fitted to these data.
     pub(crate) is_fitted: bool,
     /// Whether somebody must approve a version.
@@ -132,6 +137,20 @@ impl CardFacts<'_> {
         if let Some(weight) = &provenance.weight_column {
             text += &format!(" Rows are weighted by {weight}.");
         }
+        if let Some(held) = self.held {
+            text += &format!(
+                " Hysteresis: {} customers keep the segment of the base version, although another centroid is nearer by \
+                 less than the margin of the job.",
+                thousands(held)
+            );
+        }
+        if let Some((limit, cost)) = self.relabelling {
+            text += &format!(
+                " The fit was limited to relabelling {} of the customers, which raised its inertia by {}.",
+                percent(limit),
+                percent(cost)
+            );
+        }
         text
     }
 
@@ -169,6 +188,10 @@ impl CardFacts<'_> {
                 all.push(text.to_owned());
             }
         };
+        unless(
+            self.held.is_none_or(|held| held == 0),
+            "The profile and the comparison with protected attributes are of the nearest centroids, without hysteresis.",
+        );
         unless(self.profile.is_some(), "Segments were not profiled, so drift is not known.");
         unless(self.has_outcomes(), "No outcome is named, so segments were not compared with outcomes.");
         unless(!self.fairness.is_empty(), "Protected attributes were not compared with the segments.");

@@ -17,6 +17,8 @@ use crate::output::create_folders;
 const VERSIONS: &str = "versions";
 const CLAIMS: &str = "claims";
 const LOCK: &str = "lock";
+/// The names of segments, which may be there before the first version.
+const NAMES: &str = "names.toml";
 
 /// The largest number of a folder that counts as a version's.
 const LAST: u64 = 999_999_999_999;
@@ -84,9 +86,10 @@ impl History {
         Err(Error::usage(text).of_kind(ErrorKind::NotFound).of_file(path))
     }
 
-    /// Whether no history was begun at `path`: nothing is there, or an empty folder.
+    /// Whether no history was begun at `path`: nothing is there but names of segments.
     pub(crate) fn is_empty_at(path: &Path) -> bool {
-        !path.exists() || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+        let is_names = |entry: std::io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == NAMES);
+        !path.exists() || fs::read_dir(path).is_ok_and(|mut entries| entries.all(is_names))
     }
 
     /// Opens a history, or makes an empty one.
@@ -96,7 +99,7 @@ impl History {
     pub fn open_or_create(path: &Path) -> Result<Self> {
         if !path.join(VERSIONS).is_dir() {
             let others = fs::read_dir(path).into_iter().flatten().flatten();
-            let ours = [VERSIONS, CLAIMS, LOCK, LOG, CURRENT];
+            let ours = [VERSIONS, CLAIMS, LOCK, LOG, CURRENT, NAMES];
             let is_ours = |name: &std::ffi::OsStr| {
                 // A mounted volume has these from the start.
                 let is_of_system = name == "lost+found" || name.to_str().is_some_and(|name| name.starts_with('.'));

@@ -79,7 +79,7 @@ impl<'a> Base<'a> {
         }
         let is_encoded = |name: &&String| self.model.parts.iter().any(|part| part.preparation.encodes(name));
         let encoded = features.iter().filter(is_encoded).cloned().collect();
-        RoleRequest { features, encoded, include: Vec::new(), ..asked }
+        RoleRequest { features, encoded, include: Vec::new(), exclude: Vec::new(), ..asked }
     }
 }
 

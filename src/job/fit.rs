@@ -400,7 +400,7 @@ fn cluster(
     let (request, membership) = (&checked.request, &vetted.membership);
     let OpenedFit { source, roles, design, division, ladder, plan, .. } = opened;
     let placement = plan.placement(&request.resources, request.device.simd);
-    let all = Parts { checked, roles, design, placement, ladder, beginning };
+    let all = Parts { checked, roles, design, placement, ladder, is_whole: division.is_whole(), beginning };
     let names = SegmentNames::new(membership, &vetted.ks);
     let named = if division.is_whole() { Vec::new() } else { names.names().to_vec() };
     let firsts: Vec<usize> = (0..vetted.ks.len()).map(|i| names.first(i)).collect();

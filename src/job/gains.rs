@@ -19,9 +19,14 @@ use crate::tiles::Buffer;
 /// Features that are named of each customer.
 pub(crate) const TOP: usize = 3;
 
+/// Rows that are prepared at a time, however little memory there is: each time, their row groups are decoded.
+const LEAST_ROWS: u64 = 1 << 14;
+
 /// The rows of an input, to be put on the grids of models.
 pub(crate) struct GridRows {
     source: Source,
+    /// Bytes that the prepared rows may take.
+    memory: u64,
 }
 
 /// A row, and two centroids of one set.
@@ -67,7 +72,7 @@ impl GridRows {
             needed.extend(Design::of_recipe(&source, recipe)?.columns());
         }
         inputs::join(&mut source, &needed, resources, Some(out), watch)?;
-        Ok(GridRows { source })
+        Ok(GridRows { source, memory: resources.budget() / 8 })
     }
 
     /// Fails if a file changed since the input was opened.
@@ -115,6 +120,18 @@ impl GridRows {
     ) -> Result<Vec<Gain>> {
         if rows.is_empty() {
             return Ok(Vec::new());
+        }
+        let most = (self.memory / (4 * preparation.grid_dim().max(1) as u64)).max(LEAST_ROWS) as usize;
+        // All pairs of a row stay together.
+        let mut at = most.min(rows.len());
+        while at < rows.len() && rows[at].row == rows[at - 1].row {
+            at += 1;
+        }
+        let (first, rest) = rows.split_at(at);
+        if !rest.is_empty() {
+            let mut gains = self.gains(preparation, sets, groups, first, watch)?;
+            gains.extend(self.gains(preparation, sets, groups, rest, watch)?);
+            return Ok(gains);
         }
         let view = self.view(groups, rows);
         let design = Design::of_recipe(&view, preparation)?;

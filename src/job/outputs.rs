@@ -198,7 +198,7 @@ pub(super) fn segment_names(labels: &Source) -> Option<Vec<String>> {
 }
 
 /// Adds the empty file that says that a table is complete, if it is wanted.
-pub(super) fn success(options: &OutputOptions, publication: &Publication) -> Result<()> {
+pub(crate) fn success(options: &OutputOptions, publication: &Publication) -> Result<()> {
     match options.success_file {
         true => publication.text(&format!("{LABELS}/{SUCCESS}"), ""),
         false => Ok(()),

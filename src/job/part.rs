@@ -32,6 +32,8 @@ pub(super) struct Parts<'a> {
     pub(super) placement: Placement,
     /// A device that failed in one part is not tried in the next.
     pub(super) ladder: &'a Ladder,
+    /// Whether all rows are one part.
+    pub(super) is_whole: bool,
     pub(super) beginning: Beginning<'a>,
 }
 
@@ -91,7 +93,7 @@ impl Parts<'_> {
         };
         let rows = EarlierRows { tiles: &prepared.tiles, watch };
         let mut by_earlier = None;
-        if let Some(part) = earlier.filter(|part| part.fitted.segments() == k) {
+        if let Some(part) = earlier.filter(|part| self.asks(budget) && part.fitted.segments() == k) {
             let centroids = part.fitted.centroids().grid()?;
             by_earlier = Some(on_any_device(&mut session, &reopen, |on| rows.labels(&centroids, on))?);
         }
@@ -179,6 +181,11 @@ impl Parts<'_> {
     fn starter(&self) -> &dyn Backend {
         let backend = self.ladder.backend();
         if backend.name() == "reference" { backend } else { self.ladder.cpu() }
+    }
+
+    /// Whether the segments by the earlier centroids are of use.
+    fn asks(&self, budget: Option<f64>) -> bool {
+        self.is_whole || budget.is_some()
     }
 
     /// The largest share of customers that may be relabelled, if the fit is warm and has such a limit.

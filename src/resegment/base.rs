@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::context::{COUNTS, IDENTITY, REPORT, damaged, text_of};
+use super::context::{COUNTS, IDENTITY, REPORT, TENURE, damaged, text_of};
 use super::definition::Definition;
 use crate::drift::ReferenceCounts;
 use crate::error::{Error, Result};
 use crate::history::{History, Pointer, VersionFacts, VersionRecord};
 use crate::identity::{Identities, MatchedBy};
-use crate::input::Source;
+use crate::input::{Source, SourceColumn};
 use crate::job::Month;
 use crate::model::Model;
 use crate::output::LABELS;
@@ -98,6 +98,22 @@ impl BaseVersion {
     pub(super) fn id(&self) -> Option<&str> {
         let of_fit = self.model.provenance.id_column.as_deref();
         self.definition.as_ref().map_or(of_fit, |definition| definition.id.as_deref())
+    }
+
+    /// The column of ids: that of its labels, or, in a month without ids, that of those who were there before.
+    ///
+    /// # Errors
+    /// A table that cannot be read.
+    pub(super) fn id_column(&self) -> Result<Option<SourceColumn>> {
+        if let Some(name) = self.id() {
+            let labels = self.labels()?;
+            return Ok(labels.position(name).map(|at| labels.columns()[at].clone()));
+        }
+        let tenure = self.folder.join(TENURE);
+        if !tenure.is_file() {
+            return Ok(None);
+        }
+        Ok(Source::open(&[tenure])?.columns().first().cloned())
     }
 
     /// Its labels.

@@ -94,6 +94,8 @@ fn card(job: &MonthlyJob<'_>, staged: &StagedMonth, report: &RunReport, manifest
         as_of: &report.as_of,
         based_on: report.based_on,
         how: job.mode.title(),
+        held: report.held,
+        relabelling: relabelling(report),
         is_fitted: !staged.same_model,
         needs_approval: job.file.job.approval == Some(Approval::Required),
         answers: &job.file.card,
@@ -153,4 +155,11 @@ fn fairness(audit: &Value) -> Vec<CardFairness> {
         })
     };
     list(&audit["attributes"]).iter().filter_map(of).collect()
+}
+
+/// The limit on relabelled customers, and what it cost in the part where it cost most.
+fn relabelling(report: &RunReport) -> Option<(f64, f64)> {
+    let budgets = || report.refits.iter().filter_map(|refit| refit.budget.as_ref());
+    let cost = budgets().map(|budget| budget.cost).reduce(f64::max)?;
+    Some((budgets().next()?.max_relabelled, cost))
 }

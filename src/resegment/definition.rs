@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::text_of;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{FitRequest, RecipeSource, RefitMode, RefitOptions};
+use crate::job::{FitRequest, RefitMode, RefitOptions};
 use crate::output::MANIFEST;
 
 /// The key of it in a manifest.
@@ -27,26 +27,17 @@ pub(super) struct Definition {
 }
 
 impl Definition {
-    /// Of a fit as a job requests it. Which files hold a recipe, words or rules does not count, only what is in them.
+    /// Of a fit as a job requests it. Where a recipe or rules stand does not count, only what they say.
     ///
     /// # Errors
     /// A file that cannot be read.
     pub(super) fn new(fit: &FitRequest) -> Result<Self> {
         let columns = &fit.columns;
-        let roles =
-            (&columns.features, &columns.include, &columns.exclude, &columns.protect, columns.row_weight.as_deref());
-        let words = columns.protected_words.as_deref().map(content).transpose()?;
-        let given = &fit.preparation;
-        let all = (given.transform, given.missing, given.scale, given.clip);
-        let recipe = match &given.recipe {
-            Some(RecipeSource::File(path)) => content(path)?,
-            Some(RecipeSource::Inline(recipe)) => format!("{recipe:?}").into_bytes(),
-            None => Vec::new(),
-        };
+        let roles = (&columns.features, &columns.include, &columns.exclude, columns.row_weight.as_deref());
         let rules = fit.division.rules.as_deref().map(content).transpose()?;
         Ok(Definition {
-            columns: hash(&[format!("{roles:?}").as_bytes(), &words.unwrap_or_default()]),
-            preparation: hash(&[format!("{all:?}").as_bytes(), &recipe]),
+            columns: hash(&[format!("{roles:?}").as_bytes()]),
+            preparation: hash(&[fit.preparation.recipe()?.meaning().as_bytes()]),
             division: hash(&[&rules.unwrap_or_default()]),
             k: fit.clustering.k,
             id: None,
@@ -60,25 +51,40 @@ impl Definition {
     /// The sections that changed, and what to do.
     pub(super) fn vet(&self, (version, known): (u64, &Definition), refit: &RefitOptions) -> Result<()> {
         let mode = refit.mode.unwrap_or_default();
-        let labels = mode == RefitMode::Assign;
-        let sections = [
-            ("[columns]", self.columns != known.columns),
-            ("[preparation]", self.preparation != known.preparation),
-            ("the rules of [division]", labels && self.division != known.division),
-            ("k of [clustering]", (labels || refit.max_relabelled.is_some()) && self.k != known.k),
-        ];
-        let changed: Vec<&str> = sections.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
-        if mode == RefitMode::Fresh || changed.is_empty() {
+        if mode == RefitMode::Fresh {
             return Ok(());
         }
-        let what = if labels { "model" } else { "features and preparation" };
-        let text = format!(
-            "{} changed since version {version}, but the mode {} keeps that version's {what}; set mode = \"fresh\" in [refit] for \
-             this month, or undo the change",
-            changed.join(" and "),
-            mode.name()
-        );
-        Err(Error::usage(text).of_kind(ErrorKind::Config))
+        let named = |sections: &[(&'static str, bool)]| -> Vec<&str> {
+            sections.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect()
+        };
+        let of_features = named(&[
+            ("[columns]", self.columns != known.columns),
+            ("[preparation]", self.preparation != known.preparation),
+        ]);
+        let of_segments = named(&[
+            ("the rules of [division]", self.division != known.division),
+            ("k of [clustering]", self.k != known.k),
+        ]);
+        let is_labelled = mode == RefitMode::Assign;
+        let changed = if is_labelled { [of_features, of_segments.clone()].concat() } else { of_features };
+        if !changed.is_empty() {
+            let (what, name) = (if is_labelled { "model" } else { "features and preparation" }, mode.name());
+            let text = format!(
+                "{} changed since version {version}, but the mode {name} keeps that version's {what}; set mode = \"fresh\" \
+                 in [refit] for this month, or undo the change",
+                changed.join(" and ")
+            );
+            return Err(Error::usage(text).of_kind(ErrorKind::Config));
+        }
+        if refit.max_relabelled.is_some() && !of_segments.is_empty() {
+            let text = format!(
+                "{} changed since version {version}, and max_relabelled compares with that version's segments; leave it \
+                 out for this month, or undo the change",
+                of_segments.join(" and ")
+            );
+            return Err(Error::usage(text).of_kind(ErrorKind::Config));
+        }
+        Ok(())
     }
 
     /// Of a version; None for one without it.

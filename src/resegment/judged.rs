@@ -10,7 +10,7 @@ use super::stage::StagedMonth;
 use crate::drift::{DriftReport, FeatureDrift, SegmentPair};
 use crate::event::Watch;
 use crate::gates::{FeatureMeasures, GateResult, Measures, SegmentMeasures, judge};
-use crate::identity::Identities;
+use crate::identity::{Identities, MatchedBy};
 use crate::job::compared;
 use crate::migration::Flow;
 
@@ -88,8 +88,11 @@ fn is_lost(job: &MonthlyJob<'_>, staged: &StagedMonth, name: &str) -> bool {
 
 /// Inertia per customer now and before, where both are in the units of one preparation.
 fn inertia(staged: &StagedMonth, base: &BaseVersion) -> (Option<f64>, Option<f64>) {
-    let comparable =
-        !staged.same_model && !staged.refits.is_empty() && staged.refits.iter().all(|refit| refit.same_preparation);
+    // The inertia of a model is that of the rows of its fit.
+    let comparable = base.identities.matched_by != MatchedBy::SameModel
+        && !staged.same_model
+        && !staged.refits.is_empty()
+        && staged.refits.iter().all(|refit| refit.same_preparation);
     let weighted = [&base.model, &staged.model].iter().any(|model| model.provenance.weight_column.is_some());
     if !comparable || weighted || staged.model.parts.len() != base.model.parts.len() {
         return (None, None);

@@ -87,15 +87,20 @@ fn beside(job: &MonthlyJob<'_>, staged: &StagedMonth, base: &BaseVersion, mut no
     let held = match margin.zip(before.as_ref()) {
         Some((margin, before)) => {
             let held = Holding { job, staged, base, identities: &identities, before, margin }.held(&now)?;
-            for &(row, place) in &held {
-                now.set(row, place);
-                by_old.iter_mut().for_each(|by_old| by_old.set(row, before.get(row)));
+            held.iter().for_each(|&(row, place)| now.set(row, place));
+            // Whoever is where he was did not move, whatever the old model makes of a border.
+            let successors = identities.successors(&base.identities);
+            for row in 0..now.rows() {
+                let own = before.get(row).segment().and_then(|old| successors[old as usize]);
+                if let Some(by_old) = by_old.as_mut().filter(|_| own.is_some() && own == now.get(row).segment()) {
+                    by_old.set(row, before.get(row));
+                }
             }
             Some(held.len() as u64)
         }
         None => None,
     };
-    if held.is_some_and(|held| held > 0) {
+    if held.is_some() {
         counts = counted([&before, &by_old], &now, watch)?;
     }
     let successors = identities.successors(&base.identities);

@@ -104,14 +104,15 @@ fn once(
     let mode = if base.is_some() { file.refit.mode.unwrap_or_default() } else { RefitMode::Fresh };
     let opened = OpenedMonth::new(file, month, (mode, base.as_ref()), watch)?;
     told.opened(&opened.fit, &opened.source);
-    reserved::vet(&opened.fit, &opened.source)?;
+    opened.vet_definition(file, base.as_ref())?;
+    reserved::vet(&opened)?;
     expect(file, &opened, told, watch)?;
     let Some(history) = history.filter(|_| !request.dry_run) else {
         let plan = opened.plan(file, mode, base.as_ref());
         let job = MonthlyJob { file, text: (&request.job, text), opened, mode, baseline, observer, stop };
         return rehearse(&job, plan, base.as_ref());
     };
-    let key = RunKey::new(&file.fit(&month)?, &file.refit)?;
+    let key = RunKey::new(file, &file.fit(&month)?)?;
     if let Some(base) = base.as_ref().filter(|_| request.nothing_new.is_some())
         && source_key::nothing_new(&opened.source.hashed_apart(), &key, base, watch)?
     {
@@ -125,11 +126,8 @@ fn once(
     candidate.vet_base(base.as_ref().map(|base| &base.pointer))?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     told.claimed(&history, &candidate);
-    let opened = match candidate.number() == month.run() {
-        true => opened,
-        // Another run took the number; paths may contain it.
-        false => OpenedMonth::new(file, month.of_run(candidate.number()), (mode, base.as_ref()), watch)?,
-    };
+    vet_number(file, month, candidate.number())?;
+    let opened = opened.of_run(candidate.number());
     let job = MonthlyJob { file, text: (&request.job, text), opened, mode, baseline, observer, stop };
     let staging = Staging::new(&history, candidate.number(), (&stage_key, left), started, watch)?;
     let made = sealed(&job, &staging, candidate, base.as_ref(), (started, &key));
@@ -223,6 +221,16 @@ fn conclude(
     }
     history.publish(sealed, base.map(|base| &base.pointer))?;
     Ok(RunVerdict::Published)
+}
+
+/// Stops if another run took the number that paths contain: what was opened is not what would be read now.
+fn vet_number(file: &JobFile, month: Month, number: u64) -> Result<()> {
+    if file.fit(&month)? == file.fit(&month.of_run(number))? {
+        return Ok(());
+    }
+    let text =
+        format!("another run took the number {}, which {{run}} stands for in the job; run it again", month.run());
+    Err(Error::environment(text).to_retry())
 }
 
 /// Refuses a month before that of the current version.

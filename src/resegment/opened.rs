@@ -55,8 +55,7 @@ impl OpenedMonth {
     /// Opens the input.
     ///
     /// # Errors
-    /// What a fit refuses before its work; a month before that of the base version; options that its mode ignores; ids
-    /// of another kind than the base version's; names that do not fit.
+    /// What a fit refuses before its work; ids of another kind than the base version's; names that do not fit.
     pub(super) fn new(
         file: &JobFile,
         month: Month,
@@ -65,9 +64,6 @@ impl OpenedMonth {
     ) -> Result<Self> {
         let mut fit = file.fit(&month)?;
         let mut definition = Definition::new(&fit)?;
-        if let Some((base, known)) = base.and_then(|base| Some((base, base.definition.as_ref()?))) {
-            definition.vet((base.pointer.version, known), &file.refit)?;
-        }
         let source = inputs::open(&fit.input, fit.columns.id.as_deref(), (&fit.resources, None), watch)?;
         if source.rows() == 0 {
             return Err(Error::input("the input has no rows".into()));
@@ -86,6 +82,36 @@ impl OpenedMonth {
         fit.columns.id = fit.columns.id.or_else(|| id.clone());
         let names = names(file, &month, base)?;
         Ok(OpenedMonth { month, fit, source, id, definition, names, plan })
+    }
+
+    /// The same month as version `number`, of which no path knows.
+    pub(super) fn of_run(self, number: u64) -> Self {
+        OpenedMonth { month: self.month.of_run(number), ..self }
+    }
+
+    /// Refuses options that the mode of the job ignores, since it takes them over from the base version.
+    ///
+    /// # Errors
+    /// The sections that changed.
+    pub(super) fn vet_definition(&self, file: &JobFile, base: Option<&BaseVersion>) -> Result<()> {
+        let Some(base) = base.filter(|_| file.refit.mode != Some(RefitMode::Fresh)) else { return Ok(()) };
+        let version = base.pointer.version;
+        if let Some(known) = &base.definition {
+            self.definition.vet((version, known), &file.refit)?;
+        }
+        let features: BTreeSet<String> =
+            base.model.parts.iter().flat_map(|part| part.preparation.source_columns()).collect();
+        match self.fit.columns.protect.iter().find(|name| features.contains(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                let text = format!(
+                    "{} is to be protected, and is a feature of version {version}, which this run takes over; set mode = \
+                     \"fresh\" in [refit] for this month",
+                    crate::text::quoted(name)
+                );
+                Err(Error::usage(text).of_columns([name]))
+            }
+        }
     }
 
     /// What a run would do, line by line.
@@ -112,11 +138,8 @@ impl OpenedMonth {
 
 /// Refuses ids that cannot be compared with those of the base version.
 fn vet_ids(base: &BaseVersion, (source, id): (&Source, usize), fit: &FitRequest, watch: Watch<'_>) -> Result<()> {
-    let labels = base.labels()?;
-    let Some(old) = base.id().and_then(|name| labels.position(name)) else {
-        return Ok(());
-    };
-    let (old, new) = (&labels.columns()[old], &source.columns()[id]);
+    let Some(old) = base.id_column()? else { return Ok(()) };
+    let new = &source.columns()[id];
     let version = base.pointer.version;
     // Pseudonyms are text.
     let is_whole = fit.columns.pseudonymise.is_none() && is_whole_id(&new.data_type);

@@ -93,7 +93,7 @@ impl StageKey {
         Ok(StageKey {
             as_of: month.as_of(),
             program: [env!("CARGO_PKG_VERSION"), option_env!("HYADES_COMMIT").unwrap_or_default()].join(" "),
-            options: RunKey::new(&any, &file.refit)?.hex().to_owned(),
+            options: RunKey::new(file, &any)?.hex().to_owned(),
             run: uses_run.then_some(month.run()),
             base: base.map(|base| (base.pointer.version, base.pointer.blake3.clone())),
             inputs: inputs.collect(),

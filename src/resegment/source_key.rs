@@ -9,8 +9,8 @@ use super::context::{RUN_RECORD, damaged, text_of};
 use super::paths::JobFolder;
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::input::{ColumnReader, Source, SourceFile};
-use crate::job::{FitRequest, RefitOptions};
+use crate::input::{ColumnReader, Pseudonym, Source, SourceFile};
+use crate::job::{FitRequest, JobFile};
 use crate::output::MANIFEST;
 
 /// The hash of everything that decides about a run, except for the content of its inputs and the version before.
@@ -58,11 +58,12 @@ struct RecordedRun {
 }
 
 impl RunKey {
-    /// Of a fit as a job requests it. Where the data lie, where and on what it runs do not count.
+    /// Of a job, and its fit of the month. Where data and documents lie, where and on what it runs do not count, nor do
+    /// gates, names and the answers of a card.
     ///
     /// # Errors
     /// A file of rules or a recipe that cannot be read.
-    pub(super) fn new(fit: &FitRequest, refit: &RefitOptions) -> Result<Self> {
+    pub(super) fn new(file: &JobFile, fit: &FitRequest) -> Result<Self> {
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -71,12 +72,14 @@ impl RunKey {
         let as_json = |value: Result<Vec<u8>, serde_json::Error>| value.map_err(|e| Error::Internal(e.to_string()));
         add(env!("CARGO_PKG_VERSION").as_bytes());
         add(option_env!("HYADES_COMMIT").unwrap_or_default().as_bytes());
-        add(&as_json(serde_json::to_vec(&(refit, &fit.columns, &fit.clustering, &fit.input.csv)))?);
-        let mut output = fit.output.clone();
-        (output.out, output.json) = (None, None);
-        add(&as_json(serde_json::to_vec(&output))?);
-        // The recipe may have numbers that JSON cannot write, so its text counts, as that of the rules.
-        add(format!("{:?}", fit.preparation).as_bytes());
+        // As the job file has them: in the fit, paths depend on the working folder.
+        add(&as_json(serde_json::to_vec(&(&file.refit, &file.columns, &file.clustering, &file.input.csv)))?);
+        add(&as_json(serde_json::to_vec(&file.output))?);
+        add(&as_json(serde_json::to_vec(&fit.output.column))?);
+        add(fit.preparation.recipe()?.meaning().as_bytes());
+        if let Some(key) = &fit.columns.pseudonymise {
+            add(Pseudonym::new(key)?.key_check().as_bytes());
+        }
         for path in fit.documents() {
             add(&std::fs::read(&path).map_err(|e| Error::io("read", &path, &e))?);
         }

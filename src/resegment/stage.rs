@@ -7,7 +7,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::base::BaseVersion;
+use super::context::text_of;
 use super::opened::MonthlyJob;
+use super::paths::JobFolder;
 use super::resume::{self, LeftRun, ResumedRun, StageKey};
 use crate::drift::ReferenceCounts;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +23,7 @@ use crate::job::{
 };
 use crate::migration::{LabelTable, RowCodes};
 use crate::model::Model;
-use crate::output::{LABELS, publish_checked, read_checked};
+use crate::output::{LABELS, MANIFEST, publish_checked, read_checked};
 use crate::text::timestamp;
 
 /// A folder for what a version is made of.
@@ -111,9 +113,13 @@ impl Staging {
     pub(super) fn fill(&self, job: &MonthlyJob<'_>, base: Option<&BaseVersion>) -> Result<StagedMonth> {
         let output = self.folder.join("new");
         let mut by_earlier = None;
-        let made = self.stage("new", job.watch(), || match base {
-            Some(base) if job.mode == RefitMode::Assign => assigned(job, base, &output),
-            _ => self.fitted(job, base, &output, &mut by_earlier),
+        let made = self.stage("new", job.watch(), || {
+            let outcome = match base {
+                Some(base) if job.mode == RefitMode::Assign => assigned(job, base, &output),
+                _ => self.fitted(job, base, &output, &mut by_earlier),
+            }?;
+            settle(job, &output)?;
+            Ok(outcome)
         })?;
         let FinishedStage { refits, counts, same_model, .. } = made;
         let model = match base.filter(|_| same_model) {
@@ -248,6 +254,17 @@ fn finished(output: &Path, record: &Path) -> Result<Option<FinishedStage>> {
 fn places(labels: &Source, segments: usize, watch: Watch<'_>) -> Result<RowCodes> {
     let segment = labels.position("segment").unwrap_or_default();
     LabelTable { source: labels, id: segment, segment, identities: None }.places(segments, watch)
+}
+
+/// Names files in the manifest in a way that does not depend on the working folder, which may be another one when the
+/// run is resumed.
+fn settle(job: &MonthlyJob<'_>, output: &Path) -> Result<()> {
+    let path = output.join(MANIFEST);
+    let fail = |e: serde_json::Error| Error::Internal(format!("the manifest of a stage: {e}"));
+    let mut manifest = serde_json::from_str(&text_of(&path)?).map_err(fail)?;
+    JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);
+    let text = serde_json::to_string_pretty(&manifest).map_err(fail)?;
+    std::fs::write(&path, text).map_err(|e| Error::io("write", &path, &e))
 }
 
 /// Labels the month by the old model.

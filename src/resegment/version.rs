@@ -12,12 +12,12 @@ use super::definition::DEFINITION;
 use super::matching::MatchedMonth;
 use super::movers::Movers;
 use super::opened::MonthlyJob;
-use super::paths::JobFolder;
 use super::report::RunReport;
 use super::source_key::RunKey;
 use super::stage::StagedMonth;
 use super::tenure;
 use crate::error::{Error, Result};
+use crate::job::success;
 use crate::output::{FileLayout, IdentifiedLabels, MANIFEST, Publication, identified};
 use crate::text::timestamp;
 
@@ -53,7 +53,6 @@ pub(super) fn write(
     card::write(job, staged, report, &manifest, &publication)?;
     let (mut manifest, mut run) = divided(&manifest, &publication)?;
     manifest[DEFINITION] = json!(job.opened.definition);
-    JobFolder::of(job.text.0).settle(&mut manifest, &job.opened.fit);
     run.extend(of_this_run(job, staged, started));
     run.insert("key_blake3".into(), key.hex().into());
     publication.text(MANIFEST, &indented(&manifest)?)?;
@@ -128,7 +127,8 @@ fn labels(
     let unsealed = identified(labels, publication, job.watch())?;
     let facts = ["hyades.run", "hyades.model_blake3", "hyades.labels_blake3", "hyades.segment_names"];
     let known = facts.into_iter().filter_map(|name| Some((name, staged.labels.fact(name)?.to_owned())));
-    unsealed.seal(&known.collect::<Vec<_>>())
+    unsealed.seal(&known.collect::<Vec<_>>())?;
+    success(output, publication)
 }
 
 /// The names of the segments: those that the job or its history has for their ids.

@@ -21,6 +21,10 @@ tests!(
     folders_that_are_columns,
     placeholders_in_all_paths,
     inputs_converted_once,
+    changes_that_mean_nothing,
+    names_before_the_first_version,
+    ids_of_another_kind_after_a_month_without,
+    another_key_is_something_new,
 );
 
 fn rewritten(branch: &Branch, from: &str, to: &str) {
@@ -178,4 +182,62 @@ fn inputs_converted_once() {
 
 fn floats(table: &RecordBatch, name: &str) -> Vec<f64> {
     column(table, name).as_primitive::<Float64Type>().values().to_vec()
+}
+
+/// A comment in a recipe, or one more attribute to audit, is no other definition of segments; a feature to protect is.
+fn changes_that_mean_nothing() {
+    let branch = with_two_months("");
+    rewritten(&branch, "k = 3", "k = 3\n[preparation]\nrecipe = \"recipe.toml\"");
+    std::fs::write(branch.w.path("recipe.toml"), "[defaults]\nscale = \"none\"\n").expect("a recipe");
+    branch.published("2026-09-30");
+    std::fs::write(branch.w.path("recipe.toml"), "# As agreed\n[defaults]\nscale = \"none\"\n").expect("a recipe");
+    let [_, now] = two_months();
+    branch.table("2026-10", &now, &[("tier", i64s(now.keys().map(|id| id % 3)))]);
+    rewritten(&branch, "id = \"id\"", "id = \"id\"\nprotect = [\"tier\"]");
+    branch.published("2026-10-31");
+    rewritten(&branch, "protect = [\"tier\"]", "protect = [\"y\"]");
+    let why =
+        "\"y\" is to be protected, and is a feature of version 2, which this run takes over; set mode = \"fresh\"";
+    branch.run("2026-10-31", &[]).is_refused(2, &[why]);
+}
+
+fn names_before_the_first_version() {
+    let branch = with_two_months("");
+    std::fs::create_dir(branch.w.path("history")).expect("a folder");
+    std::fs::write(branch.w.path("history/names.toml"), "[segments.2]\nen = \"Second\"\n").expect("names");
+    branch.run("2026-09-30", &["--dry-run"]).succeeds();
+    branch.published("2026-09-30");
+    let names = std::fs::read_to_string(branch.version(1).join("names.toml")).expect("names");
+    assert!(names.contains("[segments.2]\nen = \"Second\""), "{names}");
+}
+
+fn ids_of_another_kind_after_a_month_without() {
+    let branch = with_two_months("");
+    let [_, now] = two_months();
+    rewritten(&branch, "id = \"id\"\n", "features = [\"x\", \"y\"]\n");
+    branch.published("2026-09-30");
+    let table = read(&branch.w.path("2026-10.parquet"));
+    let without: Vec<(&str, ArrayRef)> = ["x", "y"].map(|name| (name, column(&table, name))).to_vec();
+    write(&branch.w.path("2026-10.parquet"), &without);
+    branch.published("2026-10-31");
+    let text: ArrayRef = Arc::new(now.keys().map(|id| Some(format!("c{id}"))).collect::<StringArray>());
+    branch.table("2026-11", &now, &[("id", text)]);
+    branch.run("2026-11-30", &[]).is_refused(3, &["the ids of version 2 are whole numbers, those of this month text"]);
+}
+
+fn another_key_is_something_new() {
+    let branch = with_two_months("");
+    let key = branch.w.path("key.txt");
+    std::fs::write(&key, "0123456789abcdef0123456789abcdef").expect("a key");
+    rewritten(&branch, "id = \"id\"", "id = \"id\"\npseudonymise = \"key.txt\"");
+    branch.published("2026-09-30");
+    assert_eq!(branch.run("2026-09-30", &["--nothing-new", "99"]).code, Some(99));
+    // From another folder, by another path to the job: still nothing new.
+    let job = branch.w.path("sub/../job.toml").display().to_string();
+    std::fs::create_dir(branch.w.path("sub")).expect("a folder");
+    let again = Ran::from(hyades(["run", &job, "--as-of", "2026-09-30", "--nothing-new", "99"]));
+    assert_eq!(again.code, Some(99), "{}", again.err);
+    std::fs::write(&key, "fedcba9876543210fedcba9876543210").expect("a key");
+    branch.run("2026-09-30", &["--nothing-new", "99"]).succeeds();
+    assert_eq!(branch.current()["version"], 2);
 }

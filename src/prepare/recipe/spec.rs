@@ -179,6 +179,11 @@ pub(super) const DEFAULT_CLIP: f64 = 128.0;
 const DEFAULT_TOP: usize = 20;
 
 impl Recipe {
+    /// What it says, whatever its file and comments: equal for recipes that are equal.
+    pub(crate) fn meaning(&self) -> String {
+        format!("{:?}", Recipe { file: None, ..self.clone() })
+    }
+
     /// Reads a recipe file.
     ///
     /// # Errors

@@ -185,7 +185,7 @@ impl PastRun {
         if !found.changed_inputs.is_empty() {
             return Ok(found);
         }
-        let key = RunKey::new(&file.fit(&month)?, &file.refit)?;
+        let key = RunKey::new(file, &file.fit(&month)?)?;
         let resources = &opened.fit.resources;
         let (staging, scratch) = (Staging::rehearsal(resources)?, resources.existing_scratch_folder(None));
         let made = tempfile::Builder::new().prefix("hyades-reproduction-").tempdir_in(&scratch);
