@@ -99,10 +99,10 @@ fn every_breach_is_told() {
             "inertia_rise: the inertia per customer rose by 10.0%, at most 5.00% allowed, compared with version 42",
             "share_min: segment 9 has 0.40% of the customers, at least 1.00% allowed",
             "share_max: segment 7 has 60.0% of the customers, at most 50.0% allowed",
-            "share_change: segment 3 has a share of the customers that changed by 10.4%, at most 9.00% allowed, \
-             compared with version 42",
-            "share_change: segment 7 has a share of the customers that changed by 10.00%, at most 9.00% allowed, \
-             compared with version 42",
+            "share_change: segment 3 has a share of the customers that changed by 10.4 percentage points, at most 9.00 \
+             percentage points allowed, compared with version 42",
+            "share_change: segment 7 has a share of the customers that changed by 10.00 percentage points, at most 9.00 \
+             percentage points allowed, compared with version 42",
             "smallest_segment: segment 9 has 4 customers, at least 5 allowed",
             "retention_min: segment 7 kept 90.0% of its customers, at least 95.0% allowed, compared with version 42",
             "retention_min: segment 3 kept 90.0% of its customers, at least 95.0% allowed, compared with version 42",

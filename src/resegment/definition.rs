@@ -34,10 +34,11 @@ impl Definition {
     pub(super) fn new(fit: &FitRequest) -> Result<Self> {
         let columns = &fit.columns;
         let roles = (&columns.features, &columns.include, &columns.exclude, columns.row_weight.as_deref());
+        let roles = serde_json::to_vec(&roles).map_err(|e| Error::Internal(e.to_string()))?;
         let rules = fit.division.rules.as_deref().map(content).transpose()?;
         Ok(Definition {
-            columns: hash(&[format!("{roles:?}").as_bytes()]),
-            preparation: hash(&[fit.preparation.recipe()?.meaning().as_bytes()]),
+            columns: hash(&[&roles]),
+            preparation: hash(&[fit.preparation.recipe()?.meaning()?.as_bytes()]),
             division: hash(&[&rules.unwrap_or_default()]),
             k: fit.clustering.k,
             id: None,

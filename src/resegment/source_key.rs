@@ -76,7 +76,7 @@ impl RunKey {
         add(&as_json(serde_json::to_vec(&(&file.refit, &file.columns, &file.clustering, &file.input.csv)))?);
         add(&as_json(serde_json::to_vec(&file.output))?);
         add(&as_json(serde_json::to_vec(&fit.output.column))?);
-        add(fit.preparation.recipe()?.meaning().as_bytes());
+        add(fit.preparation.recipe()?.meaning()?.as_bytes());
         if let Some(key) = &fit.columns.pseudonymise {
             add(Pseudonym::new(key)?.key_check().as_bytes());
         }

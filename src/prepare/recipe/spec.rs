@@ -179,9 +179,13 @@ pub(super) const DEFAULT_CLIP: f64 = 128.0;
 const DEFAULT_TOP: usize = 20;
 
 impl Recipe {
-    /// What it says, whatever its file and comments: equal for recipes that are equal.
-    pub(crate) fn meaning(&self) -> String {
-        format!("{:?}", Recipe { file: None, ..self.clone() })
+    /// What it says, whatever its file and comments: the same text for recipes that are equal, also in later versions
+    /// of the program that know more choices.
+    ///
+    /// # Errors
+    /// None expected.
+    pub(crate) fn meaning(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::Internal(format!("a recipe as TOML: {e}")))
     }
 
     /// Reads a recipe file.
