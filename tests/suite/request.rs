@@ -167,7 +167,7 @@ fn every_job_wants_an_input() {
 fn the_schema() {
     let schema: serde_json::Value = serde_json::from_str(&done(["job", "schema"]).out).unwrap();
     let sections = schema["properties"].as_object().unwrap();
-    let expected = "clustering columns device division gates input job output preparation refit resources";
+    let expected = "card clustering columns device division gates input job output preparation refit resources";
     assert_eq!(sections.keys().map(String::as_str).collect::<Vec<_>>().join(" "), expected);
     let text = schema.to_string();
     assert!(text.contains("\"tol\"") && text.contains("k-means++"), "{text}");

@@ -54,7 +54,7 @@ impl Window {
     fn touches(self, Interval { from, to, .. }: Interval) -> u8 {
         let is_before = from < self.from && to.is_none_or(|to| to >= self.from);
         let is_after = self.until.is_some_and(|until| from <= until && to.is_none_or(|to| to > until));
-        u8::from(is_before) * BEFORE | u8::from(is_after) * AFTER
+        (u8::from(is_before) * BEFORE) | (u8::from(is_after) * AFTER)
     }
 
     /// Whether nothing of an interval lies outside.
