@@ -63,7 +63,7 @@ impl JobFolder {
 }
 
 /// A path without `.` and `..`, from the root. Links are not followed: where they lead may change.
-fn plain(path: &Path) -> PathBuf {
+pub(super) fn plain(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut plain = PathBuf::new();
     for component in absolute.components() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::base::BaseVersion;
+use super::paths::plain;
 use super::source_key::RunKey;
 use crate::error::{Error, Result};
 use crate::event::Watch;
@@ -87,8 +88,8 @@ impl StageKey {
                 modified: file.modified(),
             };
             // From whatever folder the job is run.
-            let path = input.modified.and_then(|_| std::path::absolute(&file.path).ok());
-            (path.unwrap_or_else(|| file.path.clone()).display().to_string(), input)
+            let path = if input.modified.is_some() { plain(&file.path) } else { file.path.clone() };
+            (path.display().to_string(), input)
         });
         Ok(StageKey {
             as_of: month.as_of(),

@@ -26,6 +26,7 @@ tests!(
     what_changed_is_named,
     damage_is_never_used,
     without_resume,
+    from_another_folder,
     #[cfg(unix)]
     an_interrupted_run,
     #[cfg(unix)]
@@ -310,6 +311,27 @@ fn damage_is_never_used() {
         &|| file("old.json"),
         "old.json is damaged, or was written by another program; it is made again",
     );
+}
+
+/// Files have the same names in the version, wherever the first and the second run were started.
+fn from_another_folder() {
+    let scene = Scene::new("", &["2026-09-30"]);
+    let states = (0..).take_while(|passage| {
+        scene.restore();
+        scene.kill(KEPT, *passage, &[])
+    });
+    let last = states.count() - 1;
+    scene.restore();
+    assert!(scene.kill(KEPT, last, &[]), "after the labels");
+    let folder = scene.branch.w.path("sub");
+    std::fs::create_dir(&folder).expect("a folder");
+    let mut run = command();
+    run.current_dir(&folder).args(["run", "../job.toml", "--as-of", MONTH, "--resume"]).env("FAILPOINTS", ALL);
+    let ran = Ran::from(run.output().expect("hyades runs"));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(last_line(&ran)["blake3"], scene.expected);
+    let version = last_line(&ran)["version"].as_u64().expect("a version");
+    assert!(json(scene.branch.version(version).join("run.json"))["resumed"].is_object(), "it was resumed");
 }
 
 fn without_resume() {
