@@ -27,13 +27,6 @@ tests!(
     another_key_is_something_new,
 );
 
-fn rewritten(branch: &Branch, from: &str, to: &str) {
-    let path = branch.w.path("job.toml");
-    let job = std::fs::read_to_string(&path).expect("a job");
-    assert!(job.contains(from), "{job}");
-    std::fs::write(path, job.replacen(from, to, 1)).expect("a job");
-}
-
 fn a_rehearsal_finds_what_a_run_finds() {
     let branch = with_two_months("[gates]\nrows_change = 0.1\n");
     let first = branch.run("2026-09-30", &["--dry-run"]).succeeds();
@@ -74,17 +67,17 @@ fn a_job_that_asks_for_other_segments() {
     branch.published("2026-09-30");
     let changed = "[columns] changed since version 1, but the mode warm keeps that version's features and preparation; \
                    set mode = \"fresh\" in [refit] for this month, or undo the change";
-    rewritten(&branch, "id = \"id\"", "id = \"id\"\nexclude = [\"y\"]");
+    branch.rewrite("id = \"id\"", "id = \"id\"\nexclude = [\"y\"]");
     branch.run("2026-10-31", &[]).is_refused(2, &[changed]);
-    rewritten(&branch, "k = 3", "k = 3\n[preparation]\nscale = \"none\"");
+    branch.rewrite("k = 3", "k = 3\n[preparation]\nscale = \"none\"");
     branch.run("2026-10-31", &[]).is_refused(2, &["[columns] and [preparation] changed since version 1"]);
     assert_eq!(states(&branch).len(), 1, "nothing was claimed");
-    rewritten(&branch, "[preparation]", "[refit]\nmode = \"fresh\"\n[preparation]");
+    branch.rewrite("[preparation]", "[refit]\nmode = \"fresh\"\n[preparation]");
     branch.published("2026-10-31");
-    rewritten(&branch, "mode = \"fresh\"", "mode = \"assign\"");
+    branch.rewrite("mode = \"fresh\"", "mode = \"assign\"");
     branch.published("2026-10-31");
     // Under a model, the number of segments is not asked for anew.
-    rewritten(&branch, "k = 3", "k = 4");
+    branch.rewrite("k = 3", "k = 4");
     let ran = branch.run("2026-10-31", &[]);
     ran.is_refused(2, &["k of [clustering] changed since version 3, but the mode assign keeps that version's model"]);
 }
@@ -99,7 +92,7 @@ fn ids_in_another_column() {
         let without: Vec<(&str, ArrayRef)> =
             ["customer", "x", "y"].map(|name| (name, table.column_by_name(name).expect("a column").clone())).to_vec();
         write(&branch.w.path("2026-10.parquet"), &without);
-        rewritten(&branch, "id = \"id\"", "id = \"customer\"");
+        branch.rewrite("id = \"id\"", "id = \"customer\"");
         let ran = branch.run("2026-10-31", &[]).succeeds();
         assert!(
             ran.err.contains("ids are in the column \"customer\"; in version 1 they were in \"id\""),
@@ -133,7 +126,7 @@ fn ids_of_another_kind() {
 /// The name of a folder is a column, so the same file in another folder is something new.
 fn folders_that_are_columns() {
     let branch = with_two_months("");
-    rewritten(&branch, "{as_of:%Y-%m}.parquet", "tables");
+    branch.rewrite("{as_of:%Y-%m}.parquet", "tables");
     let place = |region: &str| branch.w.path(&format!("tables/region={region}"));
     std::fs::create_dir_all(place("north")).expect("a folder");
     std::fs::rename(branch.w.path("2026-09.parquet"), place("north").join("a.parquet")).expect("moved");
@@ -151,7 +144,7 @@ fn placeholders_in_all_paths() {
     let folder = branch.w.path("a{b}c");
     std::fs::create_dir(&folder).expect("a folder");
     std::fs::rename(branch.w.path("2026-09.parquet"), folder.join("2026-09.parquet")).expect("moved");
-    rewritten(&branch, "[job]\n", "[job]\nexpect = \"expect-{as_of}.toml\"\nnames = \"names-{as_of:%Y}.toml\"\n");
+    branch.rewrite("[job]\n", "[job]\nexpect = \"expect-{as_of}.toml\"\nnames = \"names-{as_of:%Y}.toml\"\n");
     std::fs::rename(branch.w.path("job.toml"), folder.join("job.toml")).expect("moved");
     std::fs::write(folder.join("expect-2026-09-30.toml"), "[table]\nrow_count = [100, 200]\n").expect("expectations");
     std::fs::write(folder.join("names-2026.toml"), "[segments.1]\nen = \"First\"\n").expect("names");
@@ -173,7 +166,7 @@ fn inputs_converted_once() {
         let text: String = (0..ids.len()).map(line).collect();
         std::fs::write(branch.w.path(&format!("{month}.csv")), format!("id,x,y\n{text}")).expect("written");
     }
-    rewritten(&branch, "{as_of:%Y-%m}.parquet", "{as_of:%Y-%m}.csv");
+    branch.rewrite("{as_of:%Y-%m}.parquet", "{as_of:%Y-%m}.csv");
     branch.published("2026-09-30");
     let ran = branch.run("2026-10-31", &[]).succeeds();
     assert_eq!(ran.err.matches("2026-10.csv is CSV: ").count(), 1, "{}", ran.err);
@@ -187,15 +180,15 @@ fn floats(table: &RecordBatch, name: &str) -> Vec<f64> {
 /// A comment in a recipe, or one more attribute to audit, is no other definition of segments; a feature to protect is.
 fn changes_that_mean_nothing() {
     let branch = with_two_months("");
-    rewritten(&branch, "k = 3", "k = 3\n[preparation]\nrecipe = \"recipe.toml\"");
+    branch.rewrite("k = 3", "k = 3\n[preparation]\nrecipe = \"recipe.toml\"");
     std::fs::write(branch.w.path("recipe.toml"), "[defaults]\nscale = \"none\"\n").expect("a recipe");
     branch.published("2026-09-30");
     std::fs::write(branch.w.path("recipe.toml"), "# As agreed\n[defaults]\nscale = \"none\"\n").expect("a recipe");
     let [_, now] = two_months();
     branch.table("2026-10", &now, &[("tier", i64s(now.keys().map(|id| id % 3)))]);
-    rewritten(&branch, "id = \"id\"", "id = \"id\"\nprotect = [\"tier\"]");
+    branch.rewrite("id = \"id\"", "id = \"id\"\nprotect = [\"tier\"]");
     branch.published("2026-10-31");
-    rewritten(&branch, "protect = [\"tier\"]", "protect = [\"y\"]");
+    branch.rewrite("protect = [\"tier\"]", "protect = [\"y\"]");
     let why =
         "\"y\" is to be protected, and is a feature of version 2, which this run takes over; set mode = \"fresh\"";
     branch.run("2026-10-31", &[]).is_refused(2, &[why]);
@@ -214,7 +207,7 @@ fn names_before_the_first_version() {
 fn ids_of_another_kind_after_a_month_without() {
     let branch = with_two_months("");
     let [_, now] = two_months();
-    rewritten(&branch, "id = \"id\"\n", "features = [\"x\", \"y\"]\n");
+    branch.rewrite("id = \"id\"\n", "features = [\"x\", \"y\"]\n");
     branch.published("2026-09-30");
     let table = read(&branch.w.path("2026-10.parquet"));
     let without: Vec<(&str, ArrayRef)> = ["x", "y"].map(|name| (name, column(&table, name))).to_vec();
@@ -229,7 +222,7 @@ fn another_key_is_something_new() {
     let branch = with_two_months("");
     let key = branch.w.path("key.txt");
     std::fs::write(&key, "0123456789abcdef0123456789abcdef").expect("a key");
-    rewritten(&branch, "id = \"id\"", "id = \"id\"\npseudonymise = \"key.txt\"");
+    branch.rewrite("id = \"id\"", "id = \"id\"\npseudonymise = \"key.txt\"");
     branch.published("2026-09-30");
     assert_eq!(branch.run("2026-09-30", &["--nothing-new", "99"]).code, Some(99));
     // From another folder, by another path to the job: still nothing new.

@@ -21,13 +21,6 @@ tests!(
     a_stratum_that_the_old_model_does_not_know,
 );
 
-fn rewritten(branch: &Branch, from: &str, to: &str) {
-    let path = branch.w.path("job.toml");
-    let job = std::fs::read_to_string(&path).expect("a job");
-    assert!(job.contains(from), "{job}");
-    std::fs::write(path, job.replacen(from, to, 1)).expect("a job");
-}
-
 /// Copies the table of a month with other columns.
 fn copied(branch: &Branch, (from, to): (&str, &str), more: &[(&str, Option<ArrayRef>)]) {
     let table = read(&branch.w.path(&format!("{from}.parquet")));
@@ -61,7 +54,7 @@ fn labels_by_one_model_are_compared_with_the_month_before() {
     assert_eq!(psi(&drift(&branch, 3), "x"), 0.0, "the same rows as in version 2");
     assert_eq!(branch.report(3)["measures"]["compared_with"], 2);
     // A fit after labels by an older model is compared with those rows, too. The inertia of these is not known.
-    rewritten(&branch, "assign", "warm");
+    branch.rewrite("assign", "warm");
     copied(&branch, ("2026-10", "2026-12"), &[]);
     branch.published("2026-12-31");
     assert_eq!(psi(&drift(&branch, 4), "x"), 0.0);
@@ -115,14 +108,14 @@ fn a_column_that_the_job_leaves_out() {
         &[("z", f64s(before.keys().map(|id| some_noise(*id as u64)).collect::<Vec<_>>()))],
     );
     branch.published("2026-09-30");
-    rewritten(&branch, "id = \"id\"", "id = \"id\"\nexclude = [\"z\"]");
+    branch.rewrite("id = \"id\"", "id = \"id\"\nexclude = [\"z\"]");
     copied(&branch, ("2026-09", "2026-10"), &[]);
     branch.published("2026-10-31");
 }
 
 fn months_without_ids() {
     let branch = with_two_months("[refit]\nmode = \"fresh\"\n");
-    rewritten(&branch, "id = \"id\"\n", "features = [\"x\", \"y\"]\n");
+    branch.rewrite("id = \"id\"\n", "features = [\"x\", \"y\"]\n");
     for month in ["2026-09", "2026-10"] {
         copied(&branch, (month, month), &[("id", None)]);
     }
@@ -150,19 +143,19 @@ fn ids_with_another_key() {
     {
         std::fs::write(branch.w.path(name), key).expect("a key");
     }
-    rewritten(&branch, "id = \"id\"", "id = \"id\"\npseudonymise = \"old.key\"");
+    branch.rewrite("id = \"id\"", "id = \"id\"\npseudonymise = \"old.key\"");
     branch.table(
         "2026-09",
         &before,
         &[("z", f64s(before.keys().map(|id| some_noise(*id as u64)).collect::<Vec<_>>()))],
     );
     branch.published("2026-09-30");
-    rewritten(&branch, "old.key", "new.key");
+    branch.rewrite("old.key", "new.key");
     let ran = branch.run("2026-10-31", &["--dry-run"]).succeeds();
     let unknown = "only 0 of 120 customers of version 1 are in this month, so it is not known who moved";
     assert!(ran.err.contains(unknown), "{}", ran.err);
     // Without the column z, the old model cannot label the month either.
-    rewritten(&branch, "[refit]", "[gates]\nmissing_rise = 1.0\n[refit]");
+    branch.rewrite("[refit]", "[gates]\nmissing_rise = 1.0\n[refit]");
     branch.table("2026-10", &now, &[]);
     let ran = branch.run("2026-10-31", &[]).succeeds();
     assert!(ran.err.contains("segments are matched by their centroids in the 2 features"), "{}", ran.err);

@@ -73,6 +73,14 @@ impl Branch {
         std::fs::write(self.w.path(name), text).expect("a job file");
     }
 
+    /// Replaces a piece of the job.
+    pub(crate) fn rewrite(&self, from: &str, to: &str) {
+        let path = self.w.path("job.toml");
+        let job = std::fs::read_to_string(&path).expect("a job");
+        assert!(job.contains(from), "{job}");
+        std::fs::write(path, job.replacen(from, to, 1)).expect("a job");
+    }
+
     /// Writes the table of a month: x and y by group and id, so a customer who stays in a group stays as he is.
     pub(crate) fn month(&self, month: &str, groups: &Groups) {
         self.table(month, groups, &[]);
