@@ -28,8 +28,9 @@ pub struct RunRequest {
     /// Allow a day before that of the current version
     #[cfg_attr(feature = "cli", arg(long))]
     pub backfill: bool,
-    /// Exit with CODE, and write nothing, if content of the inputs, options and program are
-    /// those of the current version; 99 makes Airflow skip what follows
+    /// Exit with CODE, and write nothing, if content of the inputs, program and options are
+    /// those of the current version (gates, card and names do not count); 99 makes
+    /// Airflow skip what follows
     #[cfg_attr(feature = "cli", arg(long, value_name = "CODE"))]
     pub nothing_new: Option<u8>,
     /// Continue a run of the same job and day that was killed or interrupted. Refused if
