@@ -188,7 +188,10 @@ fn open(request: &AssignRequest, source: Option<&Source>, model: Model, watch: W
     let preparations: Vec<&Preparation> = model.parts.iter().map(|part| &part.preparation).collect();
     let source = typed(source, &preparations);
     let division = division(&model, &request.model, &source)?;
-    let roles = roles(columns.roles()?, &preparations, id_column, &source)?;
+    let mut roles = roles(columns.roles()?, &preparations, id_column, &source)?;
+    if request.output.no_profile {
+        roles.described.clear();
+    }
     inputs::tell_id(&source, &roles, watch);
     strata::vet_id(roles.id, &division, &source)?;
     if source.rows() == 0 {
@@ -295,7 +298,7 @@ fn label(
     let small_cells = request.output.small_cells();
     let profiled = log.as_ref().map(|log| {
         let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3, small_cells };
-        let columns = profile::shown_of_model(source, &model.parts, &roles.outcomes)?;
+        let columns = profile::shown_of_model(source, &model.parts, roles)?;
         profile::describe(source, columns, labels, request.resources.budget(), watch)
     });
     let mut profiled = profiled.transpose()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::given::{GivenLabels, numbered_from_0};
-use super::profile::{ProfiledLabels, as_json, describe, shown_of_model};
+use super::profile::{ProfiledLabels, as_json, describe, other, shown_of_model};
 use super::request::ProfileRequest;
 use super::{inputs, outputs};
 use crate::error::{Error, ErrorKind, Result};
@@ -149,7 +149,7 @@ impl LabelledRows {
         };
         let features = model.map_or_else(|| asked.features.clone(), of_model);
         let encoded = |name: &String| model.is_some_and(|m| m.parts.iter().any(|part| part.preparation.encodes(name)));
-        let roles = RoleRequest {
+        let mut roles = RoleRequest {
             id: self.id.clone(),
             encoded: features.iter().filter(|name| encoded(name)).cloned().collect(),
             features,
@@ -159,14 +159,18 @@ impl LabelledRows {
             ..RoleRequest::default()
         }
         .resolve(&self.source)?;
-        let mut outcomes = roles.outcomes;
-        outcomes.retain(|outcome| !self.with_labels.contains(&self.source.columns()[outcome.column].name));
+        let unwanted = [&self.with_labels[..], &asked.exclude].concat();
+        let is_wanted = |column: usize| !unwanted.contains(&self.source.columns()[column].name);
+        roles.outcomes.retain(|outcome| is_wanted(outcome.column));
+        // Features by name are all that is wanted.
+        roles.described.retain(|&column| asked.features.is_empty() && is_wanted(column));
         match model {
-            Some(model) => shown_of_model(&self.source, &model.parts, &outcomes),
+            Some(model) => shown_of_model(&self.source, &model.parts, &roles),
             None => {
-                let features = roles.features.into_iter().map(|column| (column, ColumnRole::Feature));
-                let all = features.chain(outcomes.into_iter().map(|outcome| (outcome.column, ColumnRole::Outcome)));
-                Ok(all.filter_map(|(column, role)| ShownColumn::new(&self.source, column, false, role)).collect())
+                let features = roles.features.iter().map(|&column| (column, ColumnRole::Feature));
+                let all = features.chain(roles.outcomes.iter().map(|outcome| (outcome.column, ColumnRole::Outcome)));
+                let known = all.filter_map(|(column, role)| ShownColumn::new(&self.source, column, false, role));
+                Ok(known.chain(roles.described.iter().filter_map(|&column| other(&self.source, column))).collect())
             }
         }
     }

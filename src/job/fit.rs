@@ -96,7 +96,10 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
         Some(base) => base.roles(asked),
         None => outputs::features_of(asked, &request.output, &source),
     };
-    let roles = wanted.resolve(&source)?;
+    let mut roles = wanted.resolve(&source)?;
+    if request.output.no_profile {
+        roles.described.clear();
+    }
     let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?;
     let roles = strata::without_strata(roles, &division, &source)?;
     strata::warn_of_protected(&division, &roles, &source, watch);
@@ -435,7 +438,7 @@ fn cluster(
     let small_cells = request.output.small_cells();
     let profiled = log.as_ref().map(|log| {
         let labels = ProfiledLabels { log, segments, names: titles, labels_blake3: &labels_blake3, small_cells };
-        profile::describe(source, profile::shown(source, [design], &roles.outcomes), labels, plan.memory_budget, watch)
+        profile::describe(source, profile::shown(source, [design], roles), labels, plan.memory_budget, watch)
     });
     let labels = Labelling::new(membership, labels.collect(), labels_blake3.clone());
     let mut profiled = profiled.transpose()?;

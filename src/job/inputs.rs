@@ -80,7 +80,8 @@ pub(super) fn needed(design: &Design, roles: &Roles) -> Vec<usize> {
 /// The columns among them that are not features.
 pub(super) fn besides(roles: &Roles) -> Vec<usize> {
     let protected = roles.protected.iter().map(|p| p.column);
-    roles.weight.into_iter().chain(protected).chain(roles.outcomes.iter().map(|o| o.column)).collect()
+    let shown = roles.outcomes.iter().map(|o| o.column).chain(roles.described.iter().copied());
+    roles.weight.into_iter().chain(protected).chain(shown).collect()
 }
 
 /// Says how files differ about columns in use, where values are converted or missing.

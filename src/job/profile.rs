@@ -7,18 +7,19 @@ use serde::Deserialize;
 use super::outputs::PROFILE;
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::input::Source;
+use crate::input::{Source, SourceColumn};
 use crate::model::PartModel;
 use crate::prepare::Design;
 use crate::profile::{ColumnRole, EXACT_ROWS, ProfileReport, ProfiledRows, Profiling, ShownColumn};
-use crate::roles::Outcome;
+use crate::roles::{Outcome, Roles, is_code};
 use crate::survey::SegmentLog;
 
-/// The columns that the features of designs are computed from, in the order of the input, each once; then the outcomes.
+/// The columns that the features of designs are computed from, in the order of the input, each once; then the outcomes,
+/// then what else may be shown.
 pub(super) fn shown<'d>(
     source: &Source,
     designs: impl IntoIterator<Item = &'d Design>,
-    outcomes: &[Outcome],
+    roles: &Roles,
 ) -> Vec<ShownColumn> {
     let mut shown: Vec<ShownColumn> = Vec::new();
     for unit in designs.into_iter().flat_map(|design| &design.units) {
@@ -30,14 +31,25 @@ pub(super) fn shown<'d>(
     }
     shown.sort_by_key(|shown| shown.column);
     let outcome = |outcome: &Outcome| ShownColumn::new(source, outcome.column, false, ColumnRole::Outcome);
-    shown.extend(outcomes.iter().filter_map(outcome));
+    shown.extend(roles.outcomes.iter().filter_map(outcome));
+    // What only a part of the bank has as a feature is described once.
+    let is_new = |shown: &[ShownColumn], column: usize| shown.iter().all(|other| other.column != column);
+    let others: Vec<usize> = roles.described.iter().copied().filter(|&column| is_new(&shown, column)).collect();
+    shown.extend(others.into_iter().filter_map(|column| other(source, column)));
     shown
 }
 
-/// The columns of a model, and outcomes.
-pub(super) fn shown_of_model(source: &Source, parts: &[PartModel], outcomes: &[Outcome]) -> Result<Vec<ShownColumn>> {
+/// A column that nothing is computed from. Whole numbers that are codes by their name are categories.
+pub(super) fn other(source: &Source, column: usize) -> Option<ShownColumn> {
+    let SourceColumn { name, data_type, .. } = &source.columns()[column];
+    let is_code = data_type.is_integer() && is_code(name);
+    ShownColumn::new(source, column, is_code, ColumnRole::Other)
+}
+
+/// The columns of a model, outcomes, and what else may be shown.
+pub(super) fn shown_of_model(source: &Source, parts: &[PartModel], roles: &Roles) -> Result<Vec<ShownColumn>> {
     let designs = parts.iter().map(|part| Design::of_recipe(source, &part.preparation));
-    Ok(shown(source, &designs.collect::<Result<Vec<_>>>()?, outcomes))
+    Ok(shown(source, &designs.collect::<Result<Vec<_>>>()?, roles))
 }
 
 /// What a profile of labels needs besides the columns.

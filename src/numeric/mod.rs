@@ -3,6 +3,7 @@
 
 mod elementary;
 mod exact_sum;
+mod hypergeometric;
 mod lanes;
 mod mix;
 mod moments;
@@ -11,10 +12,12 @@ mod ordered;
 pub(crate) mod partial;
 mod power;
 mod random;
+mod squares;
 mod wide_sum;
 
 pub(crate) use self::elementary::{exp_m1, exp_m1_wide, ln_1p};
 pub(crate) use self::exact_sum::ExactFloats;
+pub(crate) use self::hypergeometric::hypergeometric_score;
 pub(crate) use self::lanes::{LANES, lane_sum, lane_total};
 pub(crate) use self::mix::{GOLDEN, finalise, fold, mix, mix_wide};
 pub(crate) use self::moments::{MomentStream, Moments, skewness};
@@ -23,6 +26,7 @@ pub use self::ordered::{Append, Ordered};
 pub use self::partial::Partial;
 pub(crate) use self::power::{exponent, power_of_two};
 pub(crate) use self::random::Random;
+pub(crate) use self::squares::SquareSum;
 pub(crate) use self::wide_sum::WideSum;
 
 /// Standard deviations on each side of an estimate between which the true value lies in 95 of 100 cases.

@@ -59,6 +59,21 @@ impl WideSum {
 
     /// The f64 nearest to the sum; not finite where the sum is beyond f64.
     pub(crate) fn value(&self) -> f64 {
+        self.expansion().value()
+    }
+
+    /// The f64 nearest to the sum, and the one nearest to what it lacks.
+    pub(crate) fn rounded(&self) -> (f64, f64) {
+        let mut sum = self.expansion();
+        let value = sum.value();
+        if !value.is_finite() {
+            return (value, 0.0);
+        }
+        sum.add(-value);
+        (value, sum.value())
+    }
+
+    fn expansion(&self) -> ExactFloats {
         let mut sum = ExactFloats::default();
         for (b, &bin) in self.0.iter().enumerate().filter(|(_, bin)| **bin != 0) {
             let sign = if bin < 0 { -1.0 } else { 1.0 };
@@ -75,7 +90,7 @@ impl WideSum {
                 unit += LIMB as i32;
             }
         }
-        sum.value()
+        sum
     }
 }
 

@@ -1,13 +1,15 @@
 //! What sets a segment apart from all rows, ranked by the size of the effect.
 //!
 //! Effects are differences in units of spread: of means in standard deviations; of medians, where a column is skewed,
-//! in interquartile ranges divided by 1.349, which is the standard deviation of a normal distribution; of shares in
-//! standard deviations of 0 and 1. Significance is of no use here: with millions of rows everything is.
+//! in interquartile ranges divided by 1.349, which is the standard deviation of a normal distribution; of shares,
+//! Cohen's h. Significance is no order: with millions of rows everything is. It is a floor.
 
+use super::effects::{cohens_h, test_value};
 use super::report::{
     CategoryFigures, ColumnFigures, Correlated, GroupProfile, Mark, NumberFigures, ProfiledColumn, Statistic,
 };
 use super::shown::{ColumnRole, ShownKind};
+use crate::numeric::SIDE_OF_95;
 
 /// The most columns named for a segment.
 const MOST_MARKS: usize = 3;
@@ -55,14 +57,33 @@ impl Statistic {
         candidates
     }
 
-    /// The spread in which its differences are measured; None where nothing varies.
-    fn spread(&self, column: &ProfiledColumn, all: &ColumnFigures, value: f64) -> Option<f64> {
+    /// How far its values are apart: of shares Cohen's h, else in units of spread. None where nothing varies.
+    fn effect(&self, column: &ProfiledColumn, all: &ColumnFigures, [here, in_all]: [f64; 2]) -> Option<f64> {
         let spread = match (self, all) {
             (Statistic::Mean, _) => column.deviation?,
             (Statistic::Median, ColumnFigures::Numbers(numbers)) => (numbers.p75? - numbers.p25?) / NORMAL_RANGE,
-            _ => (value * (1.0 - value)).max(0.0).sqrt(),
+            _ => return Some(cohens_h(here, in_all)),
         };
-        (spread > 0.0).then_some(spread)
+        (spread > 0.0).then(|| (here - in_all) / spread)
+    }
+
+    /// The test value of the difference; of a median, that of the means.
+    fn test_value(
+        &self,
+        [here, all]: [&ColumnFigures; 2],
+        [share, in_all]: [f64; 2],
+        customers: [u64; 2],
+    ) -> Option<f64> {
+        if let (Statistic::Mean | Statistic::Median, ColumnFigures::Numbers(numbers)) = (self, here) {
+            return numbers.compared.as_ref()?.v;
+        }
+        let known = |figures: &ColumnFigures| match figures {
+            ColumnFigures::Numbers(numbers) => numbers.known,
+            ColumnFigures::Categories(categories) => categories.known(),
+        };
+        let [rows, of] = if *self == Statistic::ShareMissing { customers } else { [here, all].map(known) };
+        let deviation = (in_all * (1.0 - in_all)).max(0.0).sqrt();
+        test_value((share - in_all) / deviation, rows, of)
     }
 }
 
@@ -95,7 +116,9 @@ pub(super) fn apart(
 ) -> Vec<Mark> {
     let features = columns.iter().zip(all.columns.iter().zip(&here.columns));
     let features = features.filter(|(column, _)| column.role == ColumnRole::Feature);
-    let mut marks: Vec<Mark> = features.filter_map(|(column, (all, here))| strongest(column, all, here)).collect();
+    let mut marks: Vec<Mark> = features
+        .filter_map(|(column, (in_all, in_here))| strongest(column, in_all, in_here, [here.customers, all.customers]))
+        .collect();
     // Stable: equal effects stay in the order of the columns.
     marks.sort_by(|a, b| b.effect.abs().total_cmp(&a.effect.abs()));
     let same = |a: &str, b: &str| {
@@ -112,12 +135,15 @@ pub(super) fn apart(
 }
 
 /// The strongest effect of a column, if it is large enough.
-fn strongest(column: &ProfiledColumn, all: &ColumnFigures, here: &ColumnFigures) -> Option<Mark> {
+fn strongest(column: &ProfiledColumn, all: &ColumnFigures, here: &ColumnFigures, customers: [u64; 2]) -> Option<Mark> {
     let mark = |statistic: Statistic| {
         let (in_all, in_here) = (statistic.of(column, all)?, statistic.of(column, here)?);
-        let effect = (in_here - in_all) / statistic.spread(column, all, in_all)?;
-        let large = effect.is_finite() && effect.abs() >= LEAST_EFFECT;
-        large.then(|| Mark { column: column.name.clone(), statistic, here: in_here, all: in_all, effect })
+        let effect = statistic.effect(column, all, [in_here, in_all])?;
+        let v = statistic.test_value([here, all], [in_here, in_all], customers);
+        let is_large = effect.is_finite() && effect.abs() >= LEAST_EFFECT;
+        let is_chance = v.is_none_or(|v| v.abs() < SIDE_OF_95);
+        let mark = || Mark { column: column.name.clone(), statistic, here: in_here, all: in_all, effect, v };
+        (is_large && !is_chance).then(mark)
     };
     let mut best: Option<Mark> = None;
     for found in Statistic::candidates(column, all).into_iter().filter_map(mark) {

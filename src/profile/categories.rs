@@ -41,7 +41,7 @@ pub(super) fn figures(texts: TextCounts, small_cells: u64) -> (Vec<String>, Vec<
     let of = |segment: Option<usize>| {
         let pick = |counts: &Vec<u64>| segment.map_or_else(|| counts.iter().sum(), |segment| counts[segment]);
         let counts = named.iter().map(|(_, counts)| pick(counts)).collect();
-        CategoryFigures { counts, others: pick(&others), missing: pick(&missing) }
+        CategoryFigures { counts, others: pick(&others), missing: pick(&missing), compared: Vec::new() }
     };
     let figures = (0..missing.len()).map(Some).chain([None]).map(of).collect();
     (named.into_iter().map(|(name, _)| name).collect(), figures)

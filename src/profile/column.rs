@@ -38,7 +38,7 @@ impl DescribedRows<'_> {
         seen: &mut NumbersSeen,
     ) -> Result<()> {
         let mut reader = ColumnReader::open(self.source, group, column.column)?;
-        let (mut values, mut run) = (Vec::with_capacity(2 * PIECE), Vec::new());
+        let (mut values, mut scratch) = (Vec::with_capacity(2 * PIECE), [Vec::new(), Vec::new()]);
         for piece in &sorted.pieces {
             let left = values.len();
             while values.len() < piece.len() && reader.next_values(&mut values, &mut 0)? {}
@@ -52,7 +52,7 @@ impl DescribedRows<'_> {
                 let found = piece.first_row - group.first_row + values.len() as u64;
                 fault(self.source, group, column.column, &format!("{found} values, expected {}", group.rows))
             })?;
-            seen.push(group.number, piece, of_piece, &mut run);
+            seen.push(group.number, piece, of_piece, &mut scratch);
             values.drain(..piece.len());
         }
         self.done(group)

@@ -10,6 +10,7 @@ mod apart;
 mod categories;
 mod column;
 mod correlation;
+mod effects;
 mod numbers;
 mod order;
 mod pass;
@@ -21,8 +22,8 @@ mod tests;
 
 pub(crate) use pass::{EXACT_ROWS, ProfiledRows, Profiling};
 pub use report::{
-    CategoryFigures, ColumnFigures, Correlated, GroupProfile, Mark, NumberFigures, OutcomeRate, ProfileReport,
-    ProfiledColumn, QuantileKind, Statistic,
+    CategoryComparison, CategoryFigures, ColumnFigures, Correlated, GroupProfile, Mark, NumberComparison,
+    NumberFigures, OutcomeRate, ProductFigures, ProductPair, ProfileReport, ProfiledColumn, QuantileKind, Statistic,
 };
 pub(crate) use shown::ShownColumn;
 pub use shown::{ColumnRole, ShownKind};

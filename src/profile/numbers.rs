@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use fearless_simd::Simd;
 
 use super::correlation::DrawnRows;
-use super::order::{OrderFound, ValueOrder};
+use super::effects::BASE;
+use super::order::{OrderFound, QUANTILES, ValueOrder};
 use super::report::NumberFigures;
 use super::sorted::SortedPiece;
 use crate::drift::{CountedNumbers, DIGITS, KeyedCounts, NumberRange, ReferenceNumbers, key_of};
-use crate::numeric::{Moments, WideSum};
+use crate::numeric::{Moments, SquareSum, WideSum};
 use crate::simd::{Dispatch, Work};
 
 /// Numbers of some rows, by segment.
@@ -29,6 +30,7 @@ pub(super) struct NumbersSeen {
 #[derive(Debug, Clone, Default)]
 struct SegmentSums {
     sum: WideSum,
+    squares: SquareSum,
     known: u64,
     zeros: u64,
     missing: u64,
@@ -77,8 +79,9 @@ impl NumbersSeen {
     }
 
     /// Adds the values of a piece, which follows the earlier ones of the row group with this number. NaN is missing.
-    /// `run` is scratch space.
-    pub(super) fn push(&mut self, group: usize, piece: &SortedPiece, values: &[f64], run: &mut Vec<f64>) {
+    /// `scratch` is overwritten.
+    pub(super) fn push(&mut self, group: usize, piece: &SortedPiece, values: &[f64], scratch: &mut [Vec<f64>; 2]) {
+        let [run, squares] = scratch;
         let facts = self.simd.run(Looked(values));
         self.is_whole = self.is_whole && facts.is_whole;
         for (segment, rows) in piece.runs() {
@@ -94,6 +97,7 @@ impl NumbersSeen {
                 sums.zeros += run.iter().filter(|v| **v == 0.0).count() as u64;
             }
             sums.sum.add_all(run, self.simd);
+            sums.squares.add_all(run, squares, self.simd);
             self.order.push(segment, run);
         }
         let ordered = self.pieces.entry(group);
@@ -163,6 +167,7 @@ impl Work for Looked<'_> {
 impl SegmentSums {
     fn join(&mut self, other: &Self) {
         self.sum.join(&other.sum);
+        self.squares.join(&other.squares);
         self.known += other.known;
         self.zeros += other.zeros;
         self.missing += other.missing;
@@ -175,7 +180,7 @@ impl SegmentSums {
         ReferenceNumbers { missing: self.missing, zeros: self.zeros, values: KeyedCounts::new(DIGITS, buckets) }
     }
 
-    fn figures(&self, quantiles: Option<[f64; 5]>) -> NumberFigures {
+    fn figures(&self, quantiles: Option<[f64; QUANTILES]>) -> NumberFigures {
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let mean = (self.known > 0).then(|| self.sum.value() / self.known as f64);
         let quantile = |i: usize| quantiles.map(|q| q[i]).filter(|v| v.is_finite());
@@ -183,11 +188,14 @@ impl SegmentSums {
             known: self.known,
             missing_share: share(self.missing, self.known + self.missing),
             mean: mean.filter(|v| v.is_finite()),
+            deviation: self.squares.deviation(self.known, &self.sum),
             p5: quantile(0),
             p25: quantile(1),
-            median: quantile(2),
-            p75: quantile(3),
-            p95: quantile(4),
+            median: quantile(3),
+            p75: quantile(5),
+            p95: quantile(6),
+            median_interval: quantile(2).zip(quantile(4)).map(|(low, high)| [low, high]).filter(|_| self.known >= BASE),
+            compared: None,
             non_zero_share: share(self.known - self.zeros, self.known),
         }
     }

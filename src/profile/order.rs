@@ -5,10 +5,19 @@
 //! result depends on the order, and whose error is one of ranks.
 
 use crate::drift::{DIGITS, middle};
-use crate::numeric::key_of_f64;
+use crate::numeric::{SIDE_OF_95, key_of_f64};
 
-/// The quantiles of a profile.
-pub(super) const SHOWN_QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+/// How many quantiles of some values are found.
+pub(super) const QUANTILES: usize = 7;
+
+/// The quantiles of a profile, of `n` values: 5 %, 25 %, the lower end of the median's interval, the median, the upper
+/// end, 75 %, 95 %. The interval needs no distribution: the number of values below the median is binomial, here as its
+/// normal limit, at 95 % (W. J. Conover, "Practical Nonparametric Statistics", 1999, section 3.2).
+fn shown_quantiles(n: u64) -> [f64; QUANTILES] {
+    // Of very few values, the quartiles.
+    let side = (SIDE_OF_95 / (2.0 * (n as f64).sqrt())).min(0.25);
+    [0.05, 0.25, 0.5 - side, 0.5, 0.5 + side, 0.75, 0.95]
+}
 
 /// Bits of a key that a bucket does not keep.
 const DROPPED: u32 = 52 - DIGITS;
@@ -44,7 +53,7 @@ type Buckets = Vec<(u32, u64)>;
 /// Of every segment, and last of all of them.
 pub(super) struct OrderFound {
     /// None without values.
-    pub(super) quantiles: Vec<Option<[f64; 5]>>,
+    pub(super) quantiles: Vec<Option<[f64; QUANTILES]>>,
     /// Sorted, with their counts.
     pub(super) buckets: Vec<Buckets>,
 }
@@ -165,12 +174,12 @@ fn between(low: f64, high: f64, part: f64) -> f64 {
 }
 
 /// The quantiles of `values`, which are reordered.
-fn of_values(values: &mut [f64]) -> Option<[f64; 5]> {
+fn of_values(values: &mut [f64]) -> Option<[f64; QUANTILES]> {
     if values.is_empty() {
         return None;
     }
     let (n, mut start) = (values.len() as u64, 0);
-    Some(SHOWN_QUANTILES.map(|quantile| {
+    Some(shown_quantiles(n).map(|quantile| {
         let (low, high, part) = ranks(n, quantile);
         // All before `start` are at most the rest.
         let (_, &mut first, later) = values[start..].select_nth_unstable_by(low as usize - start, f64::total_cmp);
@@ -193,7 +202,7 @@ fn sum_up(buckets: &mut Buckets) {
 }
 
 /// The quantiles of sorted buckets.
-fn of_buckets(buckets: &Buckets, is_whole: bool) -> Option<[f64; 5]> {
+fn of_buckets(buckets: &Buckets, is_whole: bool) -> Option<[f64; QUANTILES]> {
     let n = buckets.iter().map(|(_, n)| n).sum::<u64>();
     if n == 0 {
         return None;
@@ -206,7 +215,7 @@ fn of_buckets(buckets: &Buckets, is_whole: bool) -> Option<[f64; 5]> {
         });
         found.map_or(f64::NAN, |(bucket, _)| middle(*bucket, DIGITS, is_whole))
     };
-    Some(SHOWN_QUANTILES.map(|quantile| {
+    Some(shown_quantiles(n).map(|quantile| {
         let (low, high, part) = ranks(n, quantile);
         between(at(low), at(high), part)
     }))
@@ -219,11 +228,11 @@ mod tests {
     use super::*;
 
     /// By sorting.
-    fn naive(values: &[f64]) -> Option<[f64; 5]> {
+    fn naive(values: &[f64]) -> Option<[f64; QUANTILES]> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len().checked_sub(1)?;
-        Some(SHOWN_QUANTILES.map(|q| {
+        Some(shown_quantiles(values.len() as u64).map(|q| {
             let at = q * last as f64;
             let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
             low + (high - low) * (at - at.floor())
@@ -231,10 +240,10 @@ mod tests {
     }
 
     /// The larger magnitude of the two values between which each quantile lies.
-    fn largest(values: &[f64]) -> [f64; 5] {
+    fn largest(values: &[f64]) -> [f64; QUANTILES] {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        SHOWN_QUANTILES.map(|q| match sorted.len() {
+        shown_quantiles(values.len() as u64).map(|q| match sorted.len() {
             0 => 0.0,
             n => {
                 let at = q * (n - 1) as f64;
@@ -243,7 +252,7 @@ mod tests {
         })
     }
 
-    fn found(rows: &[(f64, u32)], is_exact: bool, cut: usize) -> Vec<Option<[f64; 5]>> {
+    fn found(rows: &[(f64, u32)], is_exact: bool, cut: usize) -> Vec<Option<[f64; QUANTILES]>> {
         let mut order = ValueOrder::new(3, is_exact);
         let mut later = ValueOrder::new(3, is_exact);
         let push = |order: &mut ValueOrder, rows: &[(f64, u32)]| {
@@ -304,6 +313,6 @@ mod tests {
         counts.push(0, &[2.0]);
         assert_eq!(counts.spilled[0].len(), 2);
         let quantiles = ValueOrder::Buckets(counts).finish(true).quantiles;
-        assert_eq!(quantiles[0].map(|q| q[2]), Some(2.0));
+        assert_eq!(quantiles[0].map(|q| q[3]), Some(2.0));
     }
 }

@@ -8,6 +8,7 @@ use super::apart::{apart, case_of, is_skewed};
 use super::categories;
 use super::column::DescribedRows;
 use super::correlation::{DrawnRows, correlated};
+use super::effects::{compare, wilson};
 use super::numbers::{NumbersFound, NumbersSeen};
 use super::order::BUCKET_ERROR;
 use super::report::{
@@ -20,7 +21,6 @@ use crate::drift::{CountedColumn, ReferenceColumn};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{Order, RowGroup, Source};
-use crate::numeric::SIDE_OF_95;
 use crate::simd::SimdLevel;
 use crate::survey::SegmentLog;
 
@@ -101,7 +101,7 @@ impl Profiling<'_> {
                 segment.apart = apart(&columns, &correlated, &all, segment);
             }
             let report = ProfileReport {
-                profile_version: 1,
+                profile_version: 2,
                 rows: self.source.rows(),
                 weighted: false,
                 quantiles: match self.is_exact() {
@@ -110,6 +110,7 @@ impl Profiling<'_> {
                 },
                 small_cells: self.small_cells,
                 labels_blake3: labels_blake3.to_owned(),
+                products: Vec::new(),
                 columns,
                 correlated,
                 all,
@@ -156,8 +157,9 @@ impl Profiling<'_> {
                     let texts = rows.categories(shown, self.segments + 1)?;
                     let counted = CountedColumn::Texts(categories::counted(&texts));
                     let (names, figures) = categories::figures(texts, self.small_cells);
-                    let figures = figures.into_iter().map(ColumnFigures::Categories).collect();
-                    let column = ProfiledColumn { categories: names, ..self.column(shown) };
+                    let mut figures: Vec<_> = figures.into_iter().map(ColumnFigures::Categories).collect();
+                    let mut column = ProfiledColumn { categories: names, ..self.column(shown) };
+                    compare(&mut column, &mut figures);
                     Ok(Described { column, figures, drawn: Vec::new(), counted })
                 }
             };
@@ -222,8 +224,9 @@ impl Profiling<'_> {
         let kind = if is_number && found.is_binary { ShownKind::Boolean } else { shown.kind };
         let skewed = kind == ShownKind::Number && found.figures.last().is_some_and(is_skewed);
         let deviation = Some(found.deviation).filter(|d| d.is_finite());
-        let column = ProfiledColumn { kind, deviation, skewed, ..self.column(shown) };
-        let figures = found.figures.into_iter().map(ColumnFigures::Numbers).collect();
+        let mut column = ProfiledColumn { kind, deviation, skewed, ..self.column(shown) };
+        let mut figures: Vec<_> = found.figures.into_iter().map(ColumnFigures::Numbers).collect();
+        compare(&mut column, &mut figures);
         Described { column, figures, drawn: found.drawn, counted: CountedColumn::Numbers(found.counted) }
     }
 
@@ -236,6 +239,7 @@ impl Profiling<'_> {
             role: shown.role,
             missing_codes: shown.codes.clone(),
             deviation: None,
+            eta_squared: None,
             skewed: false,
             categories: Vec::new(),
         }
@@ -263,6 +267,8 @@ impl Profiling<'_> {
             columns: if withheld { Vec::new() } else { figures.iter().map(|of| of[place].clone()).collect() },
             apart: Vec::new(),
             outcomes: if withheld { Vec::new() } else { rates.collect() },
+            products: Vec::new(),
+            pairs: Vec::new(),
         }
     }
 }
@@ -295,28 +301,5 @@ fn cases(column: &ProfiledColumn, here: &ColumnFigures, all: &ColumnFigures) -> 
             Some((column.categories[case].clone(), here.counts[case], here.known()))
         }
         _ => None,
-    }
-}
-
-/// Wilson's score interval at 95 % (E. B. Wilson, "Probable inference, the law of succession, and statistical
-/// inference", 1927).
-fn wilson(rate: f64, n: f64) -> [f64; 2] {
-    let z2 = SIDE_OF_95 * SIDE_OF_95 / n;
-    let middle = (rate + z2 / 2.0) / (1.0 + z2);
-    let half = SIDE_OF_95 / (1.0 + z2) * (rate * (1.0 - rate) / n + z2 / (4.0 * n)).sqrt();
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_are_wilsons() {
-        // Newcombe 1998, table I: 81 of 263 and 1 of 29.
-        let close = |found: [f64; 2], expected: [f64; 2]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 5e-5);
-        assert!(close(wilson(81.0 / 263.0, 263.0), [0.2553, 0.3662]));
-        assert!(close(wilson(1.0 / 29.0, 29.0), [0.0061, 0.1718]));
-        assert_eq!(wilson(0.0, 20.0)[0], 0.0);
     }
 }

@@ -7,7 +7,7 @@ use super::shown::{ColumnRole, ShownKind};
 /// What is true of every segment and of all rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProfileReport {
-    /// The version of this shape: 1.
+    /// The version of this shape: 2.
     pub profile_version: u32,
     /// Rows of the input.
     pub rows: u64,
@@ -21,6 +21,9 @@ pub struct ProfileReport {
     pub labels_blake3: String,
     /// The columns, in the order of every list of figures.
     pub columns: Vec<ProfiledColumn>,
+    /// Columns that say whether a customer holds a product, in the order of every list of products.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub products: Vec<String>,
     /// Pairs of columns that say nearly the same: correlations above 0.9, of values or of ranks.
     pub correlated: Vec<Correlated>,
     /// All rows.
@@ -56,6 +59,9 @@ pub struct ProfiledColumn {
     /// Standard deviation of all values (that of the population); None for categories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deviation: Option<f64>,
+    /// The share of its variance that lies between the segments: eta squared. Of categories, Goodman and Kruskal's tau.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_squared: Option<f64>,
     /// Whether the median describes it better than the mean: they are apart by more than a quarter of the
     /// interquartile range.
     #[serde(default)]
@@ -98,6 +104,12 @@ pub struct GroupProfile {
     /// Rates of the outcomes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<OutcomeRate>,
+    /// How many hold each product.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub products: Vec<ProductFigures>,
+    /// Products that are held together, the largest lift first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<ProductPair>,
 }
 
 /// One thing that sets a segment apart.
@@ -112,8 +124,11 @@ pub struct Mark {
     pub here: f64,
     /// Its value over all rows.
     pub all: f64,
-    /// The difference in units of spread.
+    /// The difference in units of spread; of shares, Cohen's h.
     pub effect: f64,
+    /// The difference in standard deviations of as many rows drawn at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v: Option<f64>,
 }
 
 /// A statistic that is compared.
@@ -154,6 +169,9 @@ pub struct NumberFigures {
     pub missing_share: Option<f64>,
     /// Mean.
     pub mean: Option<f64>,
+    /// Standard deviation (that of the population).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<f64>,
     /// The value below which 5 % lie.
     pub p5: Option<f64>,
     /// The first quartile.
@@ -164,12 +182,35 @@ pub struct NumberFigures {
     pub p75: Option<f64>,
     /// The value below which 95 % lie.
     pub p95: Option<f64>,
+    /// The median's interval at 95 %; None of fewer than 30 values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_interval: Option<[f64; 2]>,
     /// Share of the known values that are not 0.
     pub non_zero_share: Option<f64>,
+    /// Beside all rows; None of these themselves, and without values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<NumberComparison>,
+}
+
+/// Numbers of a segment beside those of all rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NumberComparison {
+    /// Cohen's d: the difference of the means in standard deviations of all rows. Of booleans, Cohen's h.
+    pub effect: Option<f64>,
+    /// Cohen's h of the share of values that are not 0; None of booleans.
+    pub non_zero_effect: Option<f64>,
+    /// The test value: the difference of the means in standard deviations of the mean of as many rows drawn at random.
+    pub v: Option<f64>,
+    /// 100 times the median over that of all if the column is skewed, else of the means; 100 is average. None of fewer than
+    /// 30 values or less than 1 % of all, of dates, and where values are negative.
+    pub index: Option<f64>,
+    /// Its interval at 95 %, the centre of all rows taken as known.
+    pub index_interval: Option<[f64; 2]>,
 }
 
 /// Counts of categories.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CategoryFigures {
     /// Rows by category, in the order of the column's `categories`.
@@ -178,6 +219,54 @@ pub struct CategoryFigures {
     pub others: u64,
     /// Rows whose value is missing.
     pub missing: u64,
+    /// By category, beside all rows; none of these themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<CategoryComparison>,
+}
+
+/// A category in a segment beside all rows. Shares are of the rows whose value is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CategoryComparison {
+    /// Its share.
+    pub share: f64,
+    /// The share over that of all rows.
+    pub lift: Option<f64>,
+    /// The lift's interval at 95 % (Wilson's of the share, the share of all taken as known); None of fewer than 30 rows or
+    /// less than 1 % of all.
+    pub lift_interval: Option<[f64; 2]>,
+    /// Cohen's h.
+    pub effect: f64,
+    /// The test value: the normal deviate with the hypergeometric mid-p of the count.
+    pub v: Option<f64>,
+}
+
+/// How many customers hold a product. A product is held where the value is neither missing nor 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProductFigures {
+    /// Customers who hold it.
+    pub holders: u64,
+    /// Their share of the customers.
+    pub penetration: Option<f64>,
+    /// Wilson's interval of the share, at 95 %.
+    pub interval: Option<[f64; 2]>,
+    /// 100 times the share over that of all; None of fewer than 30 customers or less than 1 % of all.
+    pub index: Option<f64>,
+    /// How far the share is below that of the segment with the next larger one; None of the largest.
+    pub gap: Option<f64>,
+}
+
+/// Two products that are held together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProductPair {
+    /// The columns.
+    pub products: [String; 2],
+    /// Customers who hold both: at least 50.
+    pub holders: u64,
+    /// Their share over the product of the shares of each.
+    pub lift: f64,
 }
 
 impl CategoryFigures {

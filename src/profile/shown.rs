@@ -26,6 +26,8 @@ pub enum ColumnRole {
     Feature,
     /// An outcome: never a feature.
     Outcome,
+    /// Nothing is computed from it.
+    Other,
 }
 
 /// A column to describe.

@@ -5,6 +5,7 @@
 //! [`RoleRequest`].
 
 mod codes;
+mod described;
 mod ids;
 mod name;
 mod outcome;
@@ -17,6 +18,7 @@ mod shape;
 
 use std::borrow::Cow;
 
+pub(crate) use self::codes::is_code;
 pub(crate) use self::own_words::read_words;
 pub(crate) use self::personal::Personal;
 pub use self::reason::LeftOutColumn;
@@ -51,6 +53,8 @@ pub struct Roles {
     pub(crate) personal: Vec<(usize, Personal)>,
     /// Outcomes, such as whether a customer left, by name or by request, in the order of the input; never features.
     pub outcomes: Vec<Outcome>,
+    /// Columns that are shown of segments besides features and outcomes, in the order of the input.
+    pub(crate) described: Vec<usize>,
     /// Features whose whole numbers are likely codes, by their names.
     pub codes: Vec<usize>,
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use arrow::datatypes::DataType;
 
 use super::codes::is_code;
+use super::described::described;
 use super::outcome::is_outcome;
 use super::personal::Personal;
 use super::protected::protected_attribute;
@@ -95,15 +96,19 @@ impl RoleRequest {
             (self.features.iter().filter_map(position).collect(), Vec::new())
         };
         let with_role = [&features[..], id.as_slice(), weight.as_slice()].concat();
+        let outcomes = self.outcomes(columns, &with_role);
+        let known = [features.clone(), id.into_iter().chain(outcomes.iter().map(|o| o.column)).collect()].concat();
+        let is_private = |i: usize| named.attributes[i].is_some() || named.personal[i].is_some();
         Ok(Roles {
             id,
+            described: described(source, &known, is_private, &left_out)?,
             id_guessed: guessed.is_some(),
             features_named: !self.features.is_empty(),
             weight,
             left_out,
             personal: named.personal.iter().enumerate().filter_map(|(at, found)| Some((at, (*found)?))).collect(),
             protected: protected(id, &features, named),
-            outcomes: self.outcomes(columns, &with_role),
+            outcomes,
             codes: self.codes(columns, &features),
             features,
         })
