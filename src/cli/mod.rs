@@ -28,6 +28,7 @@ mod fmt;
 mod history;
 mod observer;
 mod price;
+mod products;
 mod profile;
 mod recipe;
 mod report;

@@ -4,10 +4,14 @@ use hyades::profile::{GroupProfile, Mark, OutcomeRate, ProfileReport, ProfiledCo
 use hyades::text::{day, percent, shown, thousands};
 
 use super::fmt::wrapped;
+use super::products::products;
 use super::report::{brief, share, table};
 
 /// Below this width, a segment is a block of lines.
 const NARROW: u16 = 72;
+/// The most columns that are named for what the segments explain of them, and the least share that is named.
+const MOST_EXPLAINED: usize = 6;
+const LEAST_EXPLAINED: f64 = 0.01;
 /// What the numbers are.
 const CAPTION: &str =
     "Means, medians of skewed columns, and shares: of a segment's customers (here), and of all customers.";
@@ -20,7 +24,34 @@ pub(super) fn segments(report: &ProfileReport, fit: Option<&ProfileReport>) -> S
         out.push_str("\n\n");
         out.push_str(&rates(report, i, all));
     }
+    for part in [products(report), explained(report)].into_iter().filter(|part| !part.is_empty()) {
+        out.push_str("\n\n");
+        out.push_str(&part);
+    }
     out
+}
+
+/// The columns that the segments explain most. Empty where they explain none.
+fn explained(report: &ProfileReport) -> String {
+    let mut columns: Vec<(&str, f64)> =
+        report.columns.iter().filter_map(|column| Some((column.name.as_str(), column.eta_squared?))).collect();
+    columns.retain(|(_, share)| *share >= LEAST_EXPLAINED);
+    if columns.is_empty() {
+        return String::new();
+    }
+    // Stable: equal shares stay in the order of the columns.
+    columns.sort_by(|a, b| b.1.total_cmp(&a.1));
+    // Of columns that say nearly the same, one is named.
+    let same = |a: &str, b: &str| report.correlated.iter().any(|c| c.columns == [a, b] || c.columns == [b, a]);
+    let mut kept: Vec<(&str, f64)> = Vec::new();
+    for (name, share) in columns {
+        if kept.len() < MOST_EXPLAINED && !kept.iter().any(|(other, _)| same(other, name)) {
+            kept.push((name, share));
+        }
+    }
+    let named: Vec<String> = kept.iter().map(|(name, share)| format!("{} {}", shown(name), percent(*share))).collect();
+    let text = format!("Of the variance of each column, the segments explain most of: {}", named.join(", "));
+    wrapped(&text, table(&[], &[]).width().unwrap_or(100).into()).join("\n")
 }
 
 fn apart(report: &ProfileReport, fit: Option<&ProfileReport>) -> String {

@@ -190,7 +190,7 @@ fn open(request: &AssignRequest, source: Option<&Source>, model: Model, watch: W
     let division = division(&model, &request.model, &source)?;
     let mut roles = roles(columns.roles()?, &preparations, id_column, &source)?;
     if request.output.no_profile {
-        roles.described.clear();
+        (roles.described, roles.products) = (Vec::new(), Vec::new());
     }
     inputs::tell_id(&source, &roles, watch);
     strata::vet_id(roles.id, &division, &source)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::given::{GivenLabels, numbered_from_0};
-use super::profile::{ProfiledLabels, as_json, describe, other, shown_of_model};
+use super::profile::{ProfiledLabels, ShownColumns, as_json, describe, other, shown_of_model};
 use super::request::ProfileRequest;
 use super::{inputs, outputs};
 use crate::error::{Error, ErrorKind, Result};
@@ -58,8 +58,9 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     let model = request.labels.as_ref().map(|labels| labels.join("model.json")).filter(|path| path.is_file());
     let model = model.map(|path| Model::load(&path)).transpose()?;
     let mut rows = LabelledRows::open(request, model.as_ref(), watch)?;
-    let columns = rows.columns(request, model.as_ref())?;
-    let needed = columns.iter().map(|shown| shown.column).chain(rows.beside.is_none().then_some(rows.label));
+    let shown = rows.columns(request, model.as_ref())?;
+    let described = shown.columns.iter().map(|shown| shown.column).chain(shown.products.iter().copied());
+    let needed = described.chain(rows.beside.is_none().then_some(rows.label));
     let needed: Vec<usize> = needed.collect();
     inputs::tell_differences(&rows.source, needed.iter().copied(), watch);
     inputs::join(&mut rows.source, &needed, &request.resources, json.and_then(Path::parent), watch)?;
@@ -72,7 +73,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         labels_blake3: &labels.blake3,
         small_cells: request.small_cells(),
     };
-    let mut report = describe(&rows.source, columns, of, request.resources.budget(), watch)?.report;
+    let mut report = describe(&rows.source, shown, of, request.resources.budget(), watch)?.report;
     // Numbers that no label has are not segments: those of another tool begin at 1.
     report.segments.retain(|segment| segment.customers > 0);
     std::iter::once(&rows.source).chain(&rows.beside).try_for_each(Source::vet_unchanged)?;
@@ -138,8 +139,8 @@ impl LabelledRows {
         Ok(LabelledRows { source: joined, with_labels: vec![wanted.to_owned()], id, beside: None, label, names })
     }
 
-    /// The columns to describe.
-    fn columns(&self, request: &ProfileRequest, model: Option<&Model>) -> Result<Vec<ShownColumn>> {
+    /// The columns to describe, and those of products.
+    fn columns(&self, request: &ProfileRequest, model: Option<&Model>) -> Result<ShownColumns> {
         let asked = &request.columns;
         let is_default = asked.features.is_empty() && asked.include.is_empty() && asked.exclude.is_empty();
         let model = model.filter(|_| is_default);
@@ -156,6 +157,7 @@ impl LabelledRows {
             include: asked.include.clone(),
             exclude: [asked.exclude.clone(), self.with_labels.clone()].concat(),
             outcomes: asked.outcome.clone(),
+            products: asked.product.clone(),
             ..RoleRequest::default()
         }
         .resolve(&self.source)?;
@@ -170,7 +172,8 @@ impl LabelledRows {
                 let features = roles.features.iter().map(|&column| (column, ColumnRole::Feature));
                 let all = features.chain(roles.outcomes.iter().map(|outcome| (outcome.column, ColumnRole::Outcome)));
                 let known = all.filter_map(|(column, role)| ShownColumn::new(&self.source, column, false, role));
-                Ok(known.chain(roles.described.iter().filter_map(|&column| other(&self.source, column))).collect())
+                let others = roles.described.iter().filter_map(|&column| other(&self.source, column));
+                Ok(ShownColumns { columns: known.chain(others).collect(), products: roles.products })
             }
         }
     }

@@ -98,7 +98,7 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
     };
     let mut roles = wanted.resolve(&source)?;
     if request.output.no_profile {
-        roles.described.clear();
+        (roles.described, roles.products) = (Vec::new(), Vec::new());
     }
     let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?;
     let roles = strata::without_strata(roles, &division, &source)?;

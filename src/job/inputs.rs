@@ -80,7 +80,7 @@ pub(super) fn needed(design: &Design, roles: &Roles) -> Vec<usize> {
 /// The columns among them that are not features.
 pub(super) fn besides(roles: &Roles) -> Vec<usize> {
     let protected = roles.protected.iter().map(|p| p.column);
-    let shown = roles.outcomes.iter().map(|o| o.column).chain(roles.described.iter().copied());
+    let shown = roles.outcomes.iter().map(|o| o.column).chain(roles.described.iter().chain(&roles.products).copied());
     roles.weight.into_iter().chain(protected).chain(shown).collect()
 }
 

@@ -14,13 +14,16 @@ use crate::profile::{ColumnRole, EXACT_ROWS, ProfileReport, ProfiledRows, Profil
 use crate::roles::{Outcome, Roles, is_code};
 use crate::survey::SegmentLog;
 
+/// What a profile describes.
+pub(super) struct ShownColumns {
+    pub(super) columns: Vec<ShownColumn>,
+    /// Positions of the columns that say whether a customer holds a product.
+    pub(super) products: Vec<usize>,
+}
+
 /// The columns that the features of designs are computed from, in the order of the input, each once; then the outcomes,
 /// then what else may be shown.
-pub(super) fn shown<'d>(
-    source: &Source,
-    designs: impl IntoIterator<Item = &'d Design>,
-    roles: &Roles,
-) -> Vec<ShownColumn> {
+pub(super) fn shown<'d>(source: &Source, designs: impl IntoIterator<Item = &'d Design>, roles: &Roles) -> ShownColumns {
     let mut shown: Vec<ShownColumn> = Vec::new();
     for unit in designs.into_iter().flat_map(|design| &design.units) {
         for (&column, codes) in unit.columns.iter().zip(&unit.sentinels) {
@@ -36,7 +39,7 @@ pub(super) fn shown<'d>(
     let is_new = |shown: &[ShownColumn], column: usize| shown.iter().all(|other| other.column != column);
     let others: Vec<usize> = roles.described.iter().copied().filter(|&column| is_new(&shown, column)).collect();
     shown.extend(others.into_iter().filter_map(|column| other(source, column)));
-    shown
+    ShownColumns { columns: shown, products: roles.products.clone() }
 }
 
 /// A column that nothing is computed from. Whole numbers that are codes by their name are categories.
@@ -47,7 +50,7 @@ pub(super) fn other(source: &Source, column: usize) -> Option<ShownColumn> {
 }
 
 /// The columns of a model, outcomes, and what else may be shown.
-pub(super) fn shown_of_model(source: &Source, parts: &[PartModel], roles: &Roles) -> Result<Vec<ShownColumn>> {
+pub(super) fn shown_of_model(source: &Source, parts: &[PartModel], roles: &Roles) -> Result<ShownColumns> {
     let designs = parts.iter().map(|part| Design::of_recipe(source, &part.preparation));
     Ok(shown(source, &designs.collect::<Result<Vec<_>>>()?, roles))
 }
@@ -65,14 +68,14 @@ pub(super) struct ProfiledLabels<'a> {
 /// Describes the segments of all rows, holding at most about `memory` bytes.
 pub(super) fn describe(
     source: &Source,
-    columns: Vec<ShownColumn>,
+    ShownColumns { columns, products }: ShownColumns,
     labels: ProfiledLabels<'_>,
     memory: u64,
     watch: Watch<'_>,
 ) -> Result<ProfiledRows> {
     let ProfiledLabels { log, segments, names, labels_blake3, small_cells } = labels;
     let exact_rows = EXACT_ROWS;
-    let profiling = Profiling { source, columns, log, segments, names, small_cells, exact_rows, memory };
+    let profiling = Profiling { source, columns, products, log, segments, names, small_cells, exact_rows, memory };
     profiling.report(labels_blake3, watch)
 }
 

@@ -114,9 +114,9 @@ pub(super) fn apart(
     all: &GroupProfile,
     here: &GroupProfile,
 ) -> Vec<Mark> {
-    let features = columns.iter().zip(all.columns.iter().zip(&here.columns));
-    let features = features.filter(|(column, _)| column.role == ColumnRole::Feature);
-    let mut marks: Vec<Mark> = features
+    let shown = columns.iter().zip(all.columns.iter().zip(&here.columns));
+    let shown = shown.filter(|(column, _)| column.role != ColumnRole::Outcome);
+    let mut marks: Vec<Mark> = shown
         .filter_map(|(column, (in_all, in_here))| strongest(column, in_all, in_here, [here.customers, all.customers]))
         .collect();
     // Stable: equal effects stay in the order of the columns.

@@ -88,7 +88,7 @@ pub(super) fn test_value(deviations: f64, here: u64, all: u64) -> Option<f64> {
 }
 
 /// Whether there are enough rows for an index: it is a ratio, and those of few rows mislead.
-fn has_base(known: u64, all: u64) -> bool {
+pub(super) fn has_base(known: u64, all: u64) -> bool {
     known >= BASE && known as f64 >= LEAST_SHARE * all as f64
 }
 

@@ -14,6 +14,7 @@ mod effects;
 mod numbers;
 mod order;
 mod pass;
+mod products;
 mod report;
 mod shown;
 mod sorted;

@@ -11,6 +11,7 @@ use super::correlation::{DrawnRows, correlated};
 use super::effects::{compare, wilson};
 use super::numbers::{NumbersFound, NumbersSeen};
 use super::order::BUCKET_ERROR;
+use super::products::ProductCounts;
 use super::report::{
     ColumnFigures, Correlated, GroupProfile, OutcomeRate, ProfileReport, ProfiledColumn, QuantileKind,
 };
@@ -39,6 +40,8 @@ const CORRELATE: f64 = 0.9;
 pub(crate) struct Profiling<'a> {
     pub(crate) source: &'a Source,
     pub(crate) columns: Vec<ShownColumn>,
+    /// Positions of the columns that say whether a customer holds a product.
+    pub(crate) products: Vec<usize>,
     /// The segment of every row of the source.
     pub(crate) log: &'a SegmentLog,
     /// The segments; their names, if they have any.
@@ -74,7 +77,7 @@ pub(crate) struct ProfiledRows {
 impl Profiling<'_> {
     /// Decodes the columns and describes every segment. `labels_blake3` is the hash of the labels.
     pub(crate) fn report(&self, labels_blake3: &str, watch: Watch<'_>) -> Result<ProfiledRows> {
-        let cells = self.source.rows() * self.columns.len() as u64;
+        let cells = self.source.rows() * (self.columns.len() + self.products.len()) as u64;
         watch.stage(Stage::Profile, cells, "values", || {
             let counts = self.count()?;
             let mut hidden = withheld(&counts[..=self.segments], self.small_cells);
@@ -94,12 +97,13 @@ impl Profiling<'_> {
                 .map(|(a, b, r)| Correlated { columns: [name(a), name(b)], r })
                 .collect();
             let group = |place: usize| self.group(&columns, &figures, (counts[place], hidden[place]), place);
-            let all = group(self.segments + 1);
-            let mut segments: Vec<GroupProfile> = (1..=self.segments).map(group).collect();
-            segments.extend((counts[0] > 0).then(|| group(0)));
-            for segment in segments.iter_mut().filter(|s| !s.withheld && s.customers > 0) {
+            let mut all = group(self.segments + 1);
+            let places = (1..=self.segments).chain((counts[0] > 0).then_some(0));
+            let mut segments: Vec<(usize, GroupProfile)> = places.map(|place| (place, group(place))).collect();
+            for (_, segment) in segments.iter_mut().filter(|(_, s)| !s.withheld && s.customers > 0) {
                 segment.apart = apart(&columns, &correlated, &all, segment);
             }
+            let products = self.products(&mut all, &mut segments, watch)?;
             let report = ProfileReport {
                 profile_version: 2,
                 rows: self.source.rows(),
@@ -110,15 +114,31 @@ impl Profiling<'_> {
                 },
                 small_cells: self.small_cells,
                 labels_blake3: labels_blake3.to_owned(),
-                products: Vec::new(),
+                products,
                 columns,
                 correlated,
                 all,
-                segments,
+                segments: segments.into_iter().map(|(_, group)| group).collect(),
             };
             let segments = counts[1..=self.segments].to_vec();
             Ok(ProfiledRows { report, counted, segments, unassigned: counts[0] })
         })
+    }
+
+    /// Adds figures of products to the groups, and returns the products' names.
+    fn products(
+        &self,
+        all: &mut GroupProfile,
+        segments: &mut [(usize, GroupProfile)],
+        watch: Watch<'_>,
+    ) -> Result<Vec<String>> {
+        let name = |&column: &usize| self.source.columns()[column].name.clone();
+        let names: Vec<String> = self.products.iter().map(name).collect();
+        if !names.is_empty() {
+            let counts = ProductCounts::of(self.source, (self.log, self.segments + 1), &self.products, watch)?;
+            counts.describe(&names, all, segments);
+        }
+        Ok(names)
     }
 
     fn is_exact(&self) -> bool {

@@ -202,8 +202,8 @@ pub struct NumberComparison {
     pub non_zero_effect: Option<f64>,
     /// The test value: the difference of the means in standard deviations of the mean of as many rows drawn at random.
     pub v: Option<f64>,
-    /// 100 times the median over that of all if the column is skewed, else of the means; 100 is average. None of fewer than
-    /// 30 values or less than 1 % of all, of dates, and where values are negative.
+    /// 100 times the median over that of all if the column is skewed, else of the means; 100 is average. None of fewer
+    /// than 30 values or less than 1 % of all, of dates, and where values are negative.
     pub index: Option<f64>,
     /// Its interval at 95 %, the centre of all rows taken as known.
     pub index_interval: Option<[f64; 2]>,
@@ -232,8 +232,8 @@ pub struct CategoryComparison {
     pub share: f64,
     /// The share over that of all rows.
     pub lift: Option<f64>,
-    /// The lift's interval at 95 % (Wilson's of the share, the share of all taken as known); None of fewer than 30 rows or
-    /// less than 1 % of all.
+    /// The lift's interval at 95 % (Wilson's of the share, the share of all taken as known); None of fewer than 30 rows
+    /// or less than 1 % of all.
     pub lift_interval: Option<[f64; 2]>,
     /// Cohen's h.
     pub effect: f64,

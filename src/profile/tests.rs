@@ -63,8 +63,17 @@ fn report(source: &Source, folder: &Path, exact_rows: u64, (threads, memory): (u
     log.see(&(0..ROWS).map(label).collect::<Vec<_>>()).unwrap();
     let shown = |column| ShownColumn::new(source, column, false, ColumnRole::Feature).unwrap();
     let columns = (0..source.columns().len()).map(shown).collect();
-    let (segments, small_cells) = (SEGMENTS, 0);
-    let profiling = Profiling { source, columns, log: &log, segments, names: None, small_cells, exact_rows, memory };
+    let profiling = Profiling {
+        source,
+        columns,
+        products: Vec::new(),
+        log: &log,
+        segments: SEGMENTS,
+        names: None,
+        small_cells: 0,
+        exact_rows,
+        memory,
+    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| profiling.report("", Watch::none())).unwrap().report
 }

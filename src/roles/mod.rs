@@ -29,6 +29,9 @@ pub(crate) use self::request::guess_id;
 /// The column of planted segments in a synthetic bank; never a feature by default.
 pub(crate) const TRUTH_COLUMN: &str = "true_segment";
 
+/// The most products: those that a customer holds fit the bits of a word.
+pub(crate) const MOST_PRODUCTS: usize = 64;
+
 /// Names of the columns that the output adds.
 pub(crate) const OUTPUT_COLUMNS: [&str; 3] = ["segment", "distance", "margin"];
 
@@ -53,6 +56,8 @@ pub struct Roles {
     pub(crate) personal: Vec<(usize, Personal)>,
     /// Outcomes, such as whether a customer left, by name or by request, in the order of the input; never features.
     pub outcomes: Vec<Outcome>,
+    /// Columns that say whether a customer holds a product, in the order of the request, whatever their role.
+    pub products: Vec<usize>,
     /// Columns that are shown of segments besides features and outcomes, in the order of the input.
     pub(crate) described: Vec<usize>,
     /// Features whose whole numbers are likely codes, by their names.

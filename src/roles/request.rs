@@ -10,7 +10,7 @@ use super::outcome::is_outcome;
 use super::personal::Personal;
 use super::protected::protected_attribute;
 use super::reason::{LeftOutColumn, Reason};
-use super::{OUTPUT_COLUMNS, Outcome, Protected, Roles, TRUTH_COLUMN, ids, own_words, shape};
+use super::{MOST_PRODUCTS, OUTPUT_COLUMNS, Outcome, Protected, Roles, TRUTH_COLUMN, ids, own_words, shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, SourceColumn, ValueKind, agreed, agreed_where_present, any_present};
 use crate::text::did_you_mean;
@@ -33,6 +33,8 @@ pub struct RoleRequest {
     pub protected_words: Vec<(String, String)>,
     /// Columns that are outcomes, in addition to those named like one.
     pub outcomes: Vec<String>,
+    /// Columns that say whether a customer holds a product.
+    pub products: Vec<String>,
     /// The column of row weights.
     pub weight: Option<String>,
     /// Columns that a recipe turns into numbers, whatever their type.
@@ -66,9 +68,10 @@ impl RoleRequest {
         roles.weight.map_or(Ok(()), |weight| check_weight(&columns[weight]))?;
         let asked = roles.outcomes.iter().filter(|o| !o.guessed).map(|o| o.column);
         asked.clone().try_for_each(|i| check_outcome(&columns[i]))?;
+        check_products(columns, &roles)?;
         self.check_features(columns, &roles)?;
         let without = Some("leave the column out with --exclude");
-        let values = roles.features.iter().copied().chain(asked);
+        let values = roles.features.iter().copied().chain(asked).chain(roles.products.iter().copied());
         agreed_where_present(values.map(|i| &columns[i]), "columns in use", without)?;
         any_present(roles.features.iter().map(|&i| &columns[i]))?;
         agreed(roles.id.into_iter().chain(roles.weight).map(|i| &columns[i]), "columns in use", without)?;
@@ -109,6 +112,7 @@ impl RoleRequest {
             personal: named.personal.iter().enumerate().filter_map(|(at, found)| Some((at, (*found)?))).collect(),
             protected: protected(id, &features, named),
             outcomes,
+            products: self.products.iter().filter_map(position).collect(),
             codes: self.codes(columns, &features),
             features,
         })
@@ -199,7 +203,7 @@ impl RoleRequest {
     }
 
     fn all_exist(&self, source: &Source) -> Result<()> {
-        let lists = [&self.features, &self.include, &self.exclude, &self.protect, &self.outcomes];
+        let lists = [&self.features, &self.include, &self.exclude, &self.protect, &self.outcomes, &self.products];
         let asked = lists.into_iter().flatten().chain(&self.id).chain(&self.weight);
         let names: Vec<&str> = source.columns().iter().map(|c| c.name.as_str()).collect();
         let missing: Vec<&String> = asked.filter(|name| source.position(name).is_none()).collect();
@@ -388,6 +392,30 @@ fn check_outcome(column: &SourceColumn) -> Result<()> {
         column.name, column.data_type
     );
     Err(Error::usage(text).of_columns([&column.name]).of_option("--outcome"))
+}
+
+fn check_products(columns: &[SourceColumn], roles: &Roles) -> Result<()> {
+    let refused = |text: String| Err(Error::usage(text).of_option("--product"));
+    let mut seen = std::collections::HashSet::new();
+    for &product in &roles.products {
+        let SourceColumn { name, data_type, .. } = &columns[product];
+        let kind = ValueKind::of(data_type);
+        if !kind.is_numeric() && kind != ValueKind::Text {
+            return refused(format!(
+                "the product {name:?} is neither a number nor a date nor text: its type is {data_type}"
+            ));
+        }
+        if Some(product) == roles.id {
+            return refused(format!("{name:?} is the id and cannot be in --product"));
+        }
+        if !seen.insert(product) {
+            return refused(format!("{name:?} is named twice in --product"));
+        }
+    }
+    if roles.products.len() > MOST_PRODUCTS {
+        return refused(format!("{} products; at most {MOST_PRODUCTS} are supported", roles.products.len()));
+    }
+    Ok(())
 }
 
 fn check_weight(column: &SourceColumn) -> Result<()> {

@@ -26,6 +26,7 @@ tests!(
     small_cells_of_a_profile,
     categories_are_those_of_the_model,
     what_is_no_label_is_refused,
+    products_are_counted_by_hand,
 );
 
 const ROWS: usize = 1200;
@@ -377,4 +378,52 @@ fn what_is_no_label_is_refused() {
     refused(&["--labels", &w.text("short.parquet")], &["20 rows where the input has 30", "--id"]);
     let json = w.text("in.parquet");
     refused(&["--label-column", "churned", "--json", &json], &["this run reads it"]);
+}
+
+/// Products of a small bank, counted by hand, and what cannot be one.
+fn products_are_counted_by_hand() {
+    let w = Workshop::new();
+    let n = 400i64;
+    let held = |holds: fn(i64) -> bool| i64s((0..n).map(move |i| i64::from(holds(i))));
+    let text: ArrayRef = Arc::new((0..n).map(|i| (i % 4 == 0).then_some("gold")).collect::<StringArray>());
+    let columns = [
+        ("id", i64s(0..n)),
+        ("segment", i64s((0..n).map(|i| i64::from(i >= 300)))),
+        ("card", held(|i| i % 2 == 0)),
+        ("loan", held(|i| i >= 300)),
+        ("tier", text),
+    ];
+    write_batch(&w.path("in.parquet"), &batch(&columns), 130);
+    let input = w.text("in.parquet");
+    let profile = printed(&[&input, "--product", "card,loan,tier"]);
+    assert_eq!(profile["products"], serde_json::json!(["card", "loan", "tier"]));
+    let holders = |group: &Value| -> Vec<u64> {
+        group["products"].as_array().unwrap().iter().map(|p| p["holders"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(holders(&profile["all"]), [200, 100, 100]);
+    assert_eq!(holders(&profile["segments"][0]), [150, 0, 75]);
+    assert_eq!(holders(&profile["segments"][1]), [50, 100, 25]);
+    let loan = &profile["segments"][1]["products"][1];
+    assert_eq!((&loan["penetration"], &loan["index"], &loan["gap"]), (&1.0.into(), &400.0.into(), &Value::Null));
+    assert_eq!(profile["segments"][0]["products"][1]["gap"], 1.0);
+    // Every holder of the tier has a card, every second customer has: lift 2. Loans and cards have nothing in common.
+    let pair = |a: &str, b: &str, holders: u64, lift: f64| serde_json::json!({"products": [a, b], "holders": holders, "lift": lift});
+    assert_eq!(
+        profile["all"]["pairs"],
+        serde_json::json!([pair("card", "tier", 100, 2.0), pair("card", "loan", 50, 1.0)])
+    );
+    let table = done(["profile", &input, "--product", "card,loan"]).out;
+    assert!(
+        table.lines().any(|line| line.split_whitespace().collect::<Vec<_>>()
+            == ["loan", "100", "25.0%", "1", "100.0%", "400", "0", "0.00%", "0"]),
+        "{table}"
+    );
+    for (products, why) in [
+        ("card,card", "\"card\" is named twice in --product"),
+        ("id", "\"id\" is the id and cannot be in --product"),
+        ("lone", "no column is named \"lone\" (did you mean \"loan\"?)"),
+    ] {
+        let ran = crate::command::Ran::from(hyades(["profile", &input, "--product", products]));
+        ran.is_refused(2, &[why]);
+    }
 }

@@ -58,6 +58,11 @@ pub struct ColumnOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub outcome: Vec<String>,
+    /// Columns that say whether a customer holds a product: shares by segment, and products
+    /// held together
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
+    pub product: Vec<String>,
     /// Column of row weights, 0 or more: a row of weight 2 counts as two rows, one of
     /// weight 0 only gets a segment [default: every row weighs 1]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +106,11 @@ pub struct AssignColumns {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub outcome: Vec<String>,
+    /// Columns that say whether a customer holds a product: shares by segment, and products
+    /// held together
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
+    pub product: Vec<String>,
     /// What to do with null and duplicate ids [default: refuse]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT"))]
@@ -145,6 +155,7 @@ impl ColumnOptions {
             ("--exclude", &mut self.exclude),
             ("--protect", &mut self.protect),
             ("--outcome", &mut self.outcome),
+            ("--product", &mut self.product),
         ])?;
         Ok(self)
     }
@@ -161,6 +172,7 @@ impl ColumnOptions {
             exclude: self.exclude.clone(),
             protect: self.protect.clone(),
             outcomes: self.outcome.clone(),
+            products: self.product.clone(),
             weight: self.row_weight.clone(),
             protected_words: read_words(self.protected_words.as_deref())?,
             encoded,
@@ -183,6 +195,7 @@ impl AssignColumns {
             ("--include", &mut self.include),
             ("--protect", &mut self.protect),
             ("--outcome", &mut self.outcome),
+            ("--product", &mut self.product),
         ])?;
         Ok(self)
     }
@@ -196,6 +209,7 @@ impl AssignColumns {
             id: self.id.clone(),
             protect: self.protect.clone(),
             outcomes: self.outcome.clone(),
+            products: self.product.clone(),
             protected_words: read_words(self.protected_words.as_deref())?,
             ..RoleRequest::default()
         })

@@ -70,6 +70,11 @@ pub struct ProfileColumns {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub outcome: Vec<String>,
+    /// Columns that say whether a customer holds a product: shares by segment, and products
+    /// held together
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
+    pub product: Vec<String>,
 }
 
 impl ProfileRequest {
@@ -90,6 +95,7 @@ impl ProfileColumns {
             ("--include", &mut self.include),
             ("--exclude", &mut self.exclude),
             ("--outcome", &mut self.outcome),
+            ("--product", &mut self.product),
         ])?;
         Ok(self)
     }
