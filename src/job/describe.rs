@@ -161,8 +161,7 @@ impl LabelledRows {
             ..RoleRequest::default()
         }
         .resolve(&self.source)?;
-        let unwanted = [&self.with_labels[..], &asked.exclude].concat();
-        let is_wanted = |column: usize| !unwanted.contains(&self.source.columns()[column].name);
+        let is_wanted = |column: usize| !self.with_labels.contains(&self.source.columns()[column].name);
         roles.outcomes.retain(|outcome| is_wanted(outcome.column));
         // Features by name are all that is wanted.
         roles.described.retain(|&column| asked.features.is_empty() && is_wanted(column));

@@ -5,14 +5,14 @@ use super::{TRUTH_COLUMN, ids, shape};
 use crate::error::Result;
 use crate::input::{Source, ValueKind};
 
-/// The columns that are neither in `known` nor private, in the order of the input. Ids of any kind are not shown.
+/// The columns that are neither in `known` nor unwanted, in the order of the input. Ids of any kind are not shown.
 ///
 /// # Errors
 /// A column that cannot be read.
 pub(super) fn described(
     source: &Source,
     known: &[usize],
-    is_private: impl Fn(usize) -> bool,
+    is_unwanted: impl Fn(usize) -> bool,
     left_out: &[LeftOutColumn],
 ) -> Result<Vec<usize>> {
     let mut found = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn described(
         let is_shown = kind.is_numeric() || kind == ValueKind::Text;
         let may_be_id = matches!(kind, ValueKind::Number | ValueKind::Text);
         let is_id = ids::is_index(name) || may_be_id && ids::rank(name).is_some();
-        if known.contains(&i) || !is_shown || !column.conflicts.is_empty() || is_id || is_private(i) {
+        if known.contains(&i) || !is_shown || !column.conflicts.is_empty() || is_id || is_unwanted(i) {
             continue;
         }
         // What is left out has been looked at already; where features are named, nothing is left out.

@@ -101,10 +101,12 @@ impl RoleRequest {
         let with_role = [&features[..], id.as_slice(), weight.as_slice()].concat();
         let outcomes = self.outcomes(columns, &with_role);
         let known = [features.clone(), id.into_iter().chain(outcomes.iter().map(|o| o.column)).collect()].concat();
-        let is_private = |i: usize| named.attributes[i].is_some() || named.personal[i].is_some();
+        let is_unwanted = |i: usize| {
+            named.attributes[i].is_some() || named.personal[i].is_some() || self.exclude.contains(&columns[i].name)
+        };
         Ok(Roles {
             id,
-            described: described(source, &known, is_private, &left_out)?,
+            described: described(source, &known, is_unwanted, &left_out)?,
             id_guessed: guessed.is_some(),
             features_named: !self.features.is_empty(),
             weight,

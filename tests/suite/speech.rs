@@ -68,7 +68,9 @@ fn quiet_prints_the_table_alone() {
     // After a line that says what the numbers are.
     let first = ran.out.lines().nth(2).unwrap_or_default();
     assert!(first.contains("segment") && first.contains("customers") && first.contains("share"), "{}", ran.out);
-    assert!(ran.out.trim_end().lines().last().unwrap_or_default().starts_with("----"), "{}", ran.out);
+    // Behind the table, one sentence.
+    let (_, last) = ran.out.trim_end().rsplit_once("\n\n").unwrap_or_default();
+    assert!(last.starts_with("Of the variance of each column, the segments explain most of: "), "{}", ran.out);
     let counts = json(w.out().join("manifest.json"))["outcome"]["counts"].take();
     for count in counts.as_array().expect("counts") {
         let text = count.to_string();

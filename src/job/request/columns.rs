@@ -40,7 +40,7 @@ pub struct ColumnOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub include: Vec<String>,
-    /// Columns that are not features, separated by commas
+    /// Columns that are neither features nor described, separated by commas
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub exclude: Vec<String>,
