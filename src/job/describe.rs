@@ -9,12 +9,12 @@ use super::request::ProfileRequest;
 use super::{inputs, outputs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
-use crate::input::{OtherTable, Source, agreed};
+use crate::input::{JoinCounts, OtherTable, Source, agreed};
 use crate::model::Model;
 use crate::output::{NewFiles, ROW, RUN};
 use crate::profile::{ColumnRole, ProfileReport, ShownColumn};
 use crate::roles::{RoleRequest, guess_id};
-use crate::text::did_you_mean;
+use crate::text::{did_you_mean, percent, thousands};
 
 /// The column of labels by default: as a fit writes it.
 const SEGMENT: &str = "segment";
@@ -51,6 +51,7 @@ pub fn profile(
 }
 
 fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
+    let limit = request.max_unmatched()?;
     let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
     let arguments = [request.input.all(), request.labels.iter().cloned().collect()].concat();
     let mut files = NewFiles::default();
@@ -63,7 +64,10 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     let needed = described.chain(rows.beside.is_none().then_some(rows.label));
     let needed: Vec<usize> = needed.collect();
     inputs::tell_differences(&rows.source, needed.iter().copied(), watch);
-    inputs::join(&mut rows.source, &needed, &request.resources, json.and_then(Path::parent), watch)?;
+    let joins = inputs::join(&mut rows.source, &needed, &request.resources, json.and_then(Path::parent), watch)?;
+    if let Some(labels) = joins.last().filter(|_| request.labels.is_some() && rows.beside.is_none()) {
+        vet_matches(labels, limit)?;
+    }
     let folder = request.resources.scratch_folder(json.and_then(Path::parent));
     let labels = GivenLabels::read(rows.beside.as_ref().unwrap_or(&rows.source), rows.label, &folder)?;
     let of = ProfiledLabels {
@@ -82,6 +86,24 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         files.commit()?;
     }
     Ok(report)
+}
+
+/// Refuses labels that are likely those of other rows.
+fn vet_matches(labels: &JoinCounts, limit: f64) -> Result<()> {
+    let rows = labels.matched + labels.unmatched;
+    if labels.unmatched as f64 <= limit * rows as f64 {
+        return Ok(());
+    }
+    let JoinCounts { path, unmatched, unused, .. } = labels;
+    let text = format!(
+        "{path} has no label for {} of {} rows ({}), and {} of its ids are not in the input; check --id and --labels, \
+         or raise --max-unmatched",
+        thousands(*unmatched),
+        thousands(rows),
+        percent(*unmatched as f64 / rows as f64),
+        thousands(*unused),
+    );
+    Err(Error::input(text).of_option("--labels"))
 }
 
 /// Rows, and where their labels are.

@@ -27,6 +27,7 @@ tests!(
     categories_are_those_of_the_model,
     what_is_no_label_is_refused,
     products_are_counted_by_hand,
+    labels_of_other_rows_are_refused,
 );
 
 const ROWS: usize = 1200;
@@ -426,4 +427,23 @@ fn products_are_counted_by_hand() {
         let ran = crate::command::Ran::from(hyades(["profile", &input, "--product", products]));
         ran.is_refused(2, &[why]);
     }
+}
+
+fn labels_of_other_rows_are_refused() {
+    let w = Workshop::new();
+    write_batch(&w.path("in.parquet"), &batch(&[("id", i64s(0..300)), ("x", i64s((0..300).map(|i| i % 7)))]), 100);
+    write_batch(
+        &w.path("l.parquet"),
+        &batch(&[("id", i64s(200..600)), ("segment", i64s((0..400).map(|i| i % 2)))]),
+        100,
+    );
+    let (input, labels) = (w.text("in.parquet"), w.text("l.parquet"));
+    let ran = crate::command::Ran::from(hyades(["profile", &input, "--labels", &labels]));
+    let why = "has no label for 200 of 300 rows (66.7%), and 300 of its ids are not in the input; check --id and --labels, \
+               or raise --max-unmatched";
+    ran.is_refused(3, &[why]);
+    let profile = printed(&[&input, "--labels", &labels, "--max-unmatched", "0.7"]);
+    assert_eq!(profile["segments"].as_array().unwrap().last().unwrap()["customers"], 200);
+    let ran = crate::command::Ran::from(hyades(["profile", &input, "--labels", &labels, "--max-unmatched", "2"]));
+    ran.is_refused(2, &["--max-unmatched is 2; a share is from 0 to 1"]);
 }

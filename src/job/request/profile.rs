@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::columns::split;
 use super::output::limit_of_small_cells;
 use super::{InputOptions, Resources};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// The share of the input's rows that labels may leave out by default: beyond it, they are likely those of other rows.
+const MOST_UNMATCHED: f64 = 0.5;
 
 /// Which rows to describe, and by which labels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +30,11 @@ pub struct ProfileRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub label_column: Option<String>,
+    /// Refuse labels that leave out more than this share of the input's rows, 0 to 1
+    /// [default: 0.5]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", requires = "labels"))]
+    pub max_unmatched: Option<f64>,
     /// Also write the profile to this file, as JSON; - is the standard output
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
@@ -78,6 +86,16 @@ pub struct ProfileColumns {
 }
 
 impl ProfileRequest {
+    /// The share of rows that labels may leave out.
+    pub(in crate::job) fn max_unmatched(&self) -> Result<f64> {
+        let share = self.max_unmatched.unwrap_or(MOST_UNMATCHED);
+        if !(0.0..=1.0).contains(&share) {
+            return Err(Error::usage(format!("--max-unmatched is {share}; a share is from 0 to 1"))
+                .of_option("--max-unmatched"));
+        }
+        Ok(share)
+    }
+
     /// Segments of fewer customers get no figures; 0: all get them.
     pub(in crate::job) fn small_cells(&self) -> u64 {
         limit_of_small_cells(self.small_cells)
