@@ -71,7 +71,7 @@ fn ln_binomial(x: f64, n: f64, p: f64) -> f64 {
 }
 
 /// What Stirling's formula for the logarithm of n! lacks.
-fn stirling_error(n: f64) -> f64 {
+pub(super) fn stirling_error(n: f64) -> f64 {
     if n < 16.0 {
         return libm::lgamma(n + 1.0) - (n + 0.5) * libm::log(n) + n - 0.5 * libm::log(2.0 * PI);
     }
@@ -81,7 +81,7 @@ fn stirling_error(n: f64) -> f64 {
 }
 
 /// x ln(x / mean) + mean - x, also where the two are close.
-fn deviance(x: f64, mean: f64) -> f64 {
+pub(super) fn deviance(x: f64, mean: f64) -> f64 {
     let difference = x - mean;
     if difference.abs() >= 0.1 * (x + mean) {
         return x * libm::log(x / mean) - difference;
