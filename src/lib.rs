@@ -99,7 +99,8 @@ pub mod gates;
 
 pub mod migration;
 
-pub(crate) mod report;
+pub(crate) mod portrait;
+pub mod report;
 
 pub mod history;
 

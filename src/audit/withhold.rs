@@ -4,7 +4,7 @@
 /// Withholds cells of 1 to `limit - 1` customers. `table` has the groups of each segment, and those of all rows last;
 /// since every line and every column has a known total, each that has withheld cells has two at least. The smallest
 /// ones join, and zeros only where nothing else is left. Zeros tell of no customer and stay.
-pub(super) fn withhold(table: &mut [Vec<Option<u64>>], limit: u64) {
+pub(crate) fn withhold(table: &mut [Vec<Option<u64>>], limit: u64) {
     for cell in table.iter_mut().flatten() {
         *cell = cell.filter(|&n| n == 0 || n >= limit);
     }

@@ -60,6 +60,7 @@ use crate::event::{Observer, Watch};
 use crate::input::{IdFindings, Source, SourceColumn, agreed, check_ids, count_repeated};
 use crate::job::{InputOptions, Resources, inputs};
 use crate::output::NewFiles;
+use crate::report::Language;
 use crate::roles::{RoleRequest, Roles, guess_id, read_words};
 use crate::text::{percent, quoted, shown};
 
@@ -96,6 +97,9 @@ pub struct CheckRequest {
     #[serde(rename = "report")]
     #[cfg_attr(feature = "cli", arg(long = "report", value_name = "FILE"))]
     pub page: Option<PathBuf>,
+    /// Language of the page: en or zh
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LANG", default_value_t))]
+    pub lang: Language,
     /// Threads, memory and scratch space. Duplicate rows are looked for where their hashes, 16 bytes a row, fit into
     /// half of the memory.
     #[cfg_attr(feature = "cli", command(flatten))]
@@ -167,7 +171,7 @@ pub(crate) fn check_source(request: &CheckRequest, source: Option<&Source>, watc
             files.text(path, &(text + "\n"))?;
         }
         if let Some(path) = &request.page {
-            files.text(path, &page::page(&report))?;
+            files.text(path, &page::page(&report, request.lang))?;
         }
         files.commit()?;
         Ok(report)

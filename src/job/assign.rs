@@ -14,6 +14,7 @@ use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestColumn, ManifestPart, RunFiles, input_files};
 use super::missing::MissingValues;
 use super::outputs::{self, AUDIT, DRIFT, OutputColumns, PROFILE, RunFacts};
+use super::page::{MadeOf, PageFile};
 use super::plan::Extras;
 use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
@@ -131,6 +132,7 @@ fn run(
     let limit = DriftLimit::new(request.columns.max_drift, &model, request.output.no_profile)?;
     let fit_profile = fit_run.and_then(|run| profile::of_fit(&file, &run, model.provenance.rows));
     let result_file = ResultFile::open(request.output.json_file(), Some(out), &request.arguments())?;
+    let page = PageFile::open(&request.output, &request.arguments())?;
     let publication = Publication::new(out, "assign", &request.arguments())?;
     let mut opened = open(request, source, model, watch)?;
     let rows = vet(request, &mut opened, watch)?;
@@ -167,6 +169,7 @@ fn run(
     publication.text(MANIFEST, &manifest.to_json()?)?;
     opened.source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
+    page.publish(profile.as_ref(), &made_of(request, &opened.source))?;
     let published = PublishedRun { out: Some(out), files: Some(&published) };
     let result = JobResult::new("assign", &labels, &published, request.output.small_cells(), recorder);
     result_file.publish(&result)?;
@@ -174,6 +177,12 @@ fn run(
     let (model, stages) = (opened.model, recorder.stages());
     let (drift, counts) = drift.map(|MeasuredDrift { report, counts }| (report, counts)).unzip();
     Ok(AssignOutcome { model, labels, audit, profile, fit_profile, drift, counts, stages, result })
+}
+
+/// What the page says of how the segments were made.
+fn made_of<'a>(request: &'a AssignRequest, source: &'a Source) -> MadeOf<'a> {
+    let choices = vec![("model", "模型", request.model.display().to_string())];
+    MadeOf { source, labels: request.output.out.as_deref(), choices }
 }
 
 /// Reads footers, finds the columns of the model, and plans batches.

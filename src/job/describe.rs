@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::given::{GivenLabels, numbered_from_0};
+use super::page::{MadeOf, page_of};
 use super::profile::{ProfiledLabels, ShownColumns, as_json, describe, other, shown_of_model};
 use super::request::ProfileRequest;
 use super::{inputs, outputs};
@@ -55,7 +56,8 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
     let arguments = [request.input.all(), request.labels.iter().cloned().collect()].concat();
     let mut files = NewFiles::default();
-    json.map_or(Ok(()), |path| files.add(path, &arguments))?;
+    let page = request.report.as_deref();
+    [json, page].into_iter().flatten().try_for_each(|path| files.add(path, &arguments))?;
     let model = request.labels.as_ref().map(|labels| labels.join("model.json")).filter(|path| path.is_file());
     let model = model.map(|path| Model::load(&path)).transpose()?;
     let mut rows = LabelledRows::open(request, model.as_ref(), watch)?;
@@ -83,8 +85,12 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     std::iter::once(&rows.source).chain(&rows.beside).try_for_each(Source::vet_unchanged)?;
     if let Some(path) = json {
         files.text(path, &as_json(&report)?)?;
-        files.commit()?;
     }
+    if let Some(path) = page {
+        let made_of = MadeOf { source: &rows.source, labels: request.labels.as_deref(), choices: Vec::new() };
+        files.text(path, &page_of(&report, &made_of, request.lang))?;
+    }
+    files.commit()?;
     Ok(report)
 }
 

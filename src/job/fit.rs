@@ -12,6 +12,7 @@ use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestPart, RunFiles, input_files};
 use super::outputs::{self, AUDIT, MODEL, OutputColumns, PROFILE, RunFacts};
+use super::page::{MadeOf, PageFile};
 use super::part::{Part, Parts};
 use super::plan::{Extras, Plan, Planned};
 use super::profile::ProfiledLabels;
@@ -274,6 +275,7 @@ fn run(
     let documents = documents(request)?;
     let out = request.output.out.as_deref();
     let result_file = ResultFile::open(request.output.json_file(), out, &request.arguments())?;
+    let page = PageFile::open(&request.output, &request.arguments())?;
     let publish = |out: &PathBuf| Publication::new(out, "fit", &request.arguments());
     let publication = request.output.out.as_ref().map(publish).transpose()?;
     let mut opened = open(checked, beginning, watch)?;
@@ -293,6 +295,7 @@ fn run(
         files = Some(written);
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
+    page.publish(found.profile.as_ref(), &made_of(checked, &opened))?;
     let FittedParts { mut parts, labels, audit, profile, .. } = found;
     let refits = parts.iter().map(|(part, _)| part.refit.clone()).collect();
     let by_earlier = parts.first_mut().filter(|_| opened.division.is_whole());
@@ -318,6 +321,22 @@ fn run(
         result,
         by_earlier,
     })
+}
+
+/// What the page says of how the segments were made.
+fn made_of<'a>(checked: &'a CheckedFit, opened: &'a OpenedFit) -> MadeOf<'a> {
+    let CheckedFit { request, k, .. } = checked;
+    let name = |column: usize| opened.source.columns()[column].name.clone();
+    let seed = request.clustering.seed.map(|seed| seed.to_string());
+    let choices = [
+        ("k (segments of a part)", "每部分客群数 k", Some(k.to_string())),
+        ("seed", "随机种子", seed),
+        ("id", "客户编号字段", opened.roles.id.map(name)),
+        ("row weight", "权重字段", opened.roles.weight.map(name)),
+        ("rules", "规则文件", request.division.rules.as_ref().map(|path| path.display().to_string())),
+    ];
+    let choices = choices.into_iter().filter_map(|(en, zh, text)| Some((en, zh, text?))).collect();
+    MadeOf { source: &opened.source, labels: request.output.out.as_deref(), choices }
 }
 
 /// The files that steer a fit, hashed before it begins.

@@ -22,6 +22,7 @@ mod labelling;
 mod manifest;
 mod missing;
 mod outputs;
+pub(crate) mod page;
 mod part;
 mod plan;
 mod profile;

@@ -1,5 +1,5 @@
-//! Tails of the normal, Student's t and chi-square distributions, and quantiles of Student's t, from `+ - * /`, square roots and the
-//! functions of `libm`, so that every platform gives the same bits.
+//! Tails of the normal, Student's t and chi-square distributions, and quantiles of Student's t, from `+ - * /`, square
+//! roots and the functions of `libm`, so that every platform gives the same bits.
 //!
 //! Tails are computed as tails, never as one minus the rest: the relative error stays below 1e-10 however small they
 //! are.

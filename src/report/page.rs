@@ -1,24 +1,13 @@
 //! A page: the frame with its style and content security policy, paragraphs, sections, lists and tables.
 
-use super::html::Html;
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
+
+use super::language::Language;
+use super::name;
 use super::table::Table;
 
-const HEAD: &str = "\
-<!doctype html>
-<html lang=\"en\"><head><meta charset=\"utf-8\">
-<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">
-<meta name=\"viewport\" content=\"width=device-width\">";
-
-const STYLE: &str = "\
-body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:92rem;padding:0 1rem;color:#1b1f24;background:#fff}\
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.3rem 0;color:#57606a}\
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
-th,td{padding:.25rem .6rem;border-bottom:1px solid #d8dee4;text-align:right;white-space:nowrap;vertical-align:top}\
-th{background:#f6f8fa;font-weight:600}\
-.l{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:min(7rem,28vw)}\
-.n{min-width:min(13rem,36vw);max-width:24rem;position:sticky;left:0;background:#fff}th.n{background:#f6f8fa}\
-td.n{font-weight:600}li{overflow-wrap:anywhere}p{overflow-wrap:anywhere}\
-.warning,.broken{color:#9a3412}.note{color:#57606a}";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+const STYLE: &str = include_str!("style.css");
 
 /// Emphasis of a heading or a list item. Its name is its CSS class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +21,19 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
-    fn name(self) -> &'static str {
+    fn class(self) -> &'static str {
         match self {
             Tone::Broken => "broken",
             Tone::Warning => "warning",
             Tone::Note => "note",
+        }
+    }
+
+    fn word(self, language: Language) -> &'static str {
+        match self {
+            Tone::Broken => language.say("broken", "不满足"),
+            Tone::Warning => language.say("warning", "警告"),
+            Tone::Note => language.say("note", "提示"),
         }
     }
 }
@@ -54,33 +51,51 @@ pub(crate) struct Remark<'a> {
 
 /// An HTML page under construction.
 #[derive(Debug)]
-pub(crate) struct Page(Html);
+pub(crate) struct Page {
+    language: Language,
+    title: String,
+    body: String,
+}
 
 impl Page {
     /// Starts a page with its title as the first heading.
-    pub(crate) fn new(title: &str) -> Self {
-        let mut html = Html::default();
-        html.markup(HEAD).element("title", "", title).markup("\n");
-        html.open("style", "").markup(STYLE).close("style");
-        html.markup("</head><body>\n").element("h1", "", title).markup("\n");
-        Page(html)
+    pub(crate) fn new(language: Language, title: &str) -> Self {
+        let title = name(title);
+        let body = html! { h1 { (title) } }.into_string() + "\n";
+        Page { language, title, body }
+    }
+
+    /// The language of the page.
+    pub(crate) fn language(&self) -> Language {
+        self.language
+    }
+
+    /// Adds markup.
+    pub(crate) fn add(&mut self, markup: impl Render) {
+        markup.render_to(&mut self.body);
+        self.body.push('\n');
     }
 
     /// Adds a paragraph.
     pub(crate) fn paragraph(&mut self, text: &str) {
-        self.0.element("p", "", text).markup("\n");
+        self.add(html! { p { (crate::text::shown(text)) } });
+    }
+
+    /// Adds a paragraph that explains what is beside it.
+    pub(crate) fn explain(&mut self, text: &str) {
+        self.add(html! { p.soft { (crate::text::shown(text)) } });
     }
 
     /// Starts a section with a heading.
     pub(crate) fn section(&mut self, title: &str, tone: Option<Tone>) {
-        self.0.element("h2", tone.map_or("", Tone::name), title).markup("\n");
+        self.add(html! { h2 class=[tone.map(Tone::class)] { (name(title)) } });
     }
 
     /// Adds a section with a table; nothing if the table has no rows.
     pub(crate) fn table(&mut self, title: &str, table: &Table) {
         if !table.is_empty() {
             self.section(title, None);
-            table.write(&mut self.0);
+            self.add(table);
         }
     }
 
@@ -91,21 +106,38 @@ impl Page {
             return;
         }
         self.section(title, None);
-        self.0.open("ul", "").markup("\n");
-        for Remark { tone, subject, text } in remarks {
-            self.0.open("li", tone.name()).markup(tone.name()).markup(": ");
-            if let Some(subject) = subject {
-                self.0.element("b", "", subject).markup(": ");
+        let language = self.language;
+        self.add(html! {
+            ul {
+                @for Remark { tone, subject, text } in remarks {
+                    li class=(tone.class()) {
+                        (tone.word(language)) (language.say(": ", "："))
+                        @if let Some(subject) = subject { b { (name(subject)) } (language.say(": ", "：")) }
+                        (crate::text::shown(text))
+                    }
+                }
             }
-            self.0.text(text).close("li").markup("\n");
-        }
-        self.0.close("ul").markup("\n");
+        });
     }
 
     /// The complete page.
-    pub(crate) fn finish(mut self) -> String {
-        self.0.markup("</body></html>\n");
-        self.0.into_string()
+    pub(crate) fn finish(self) -> String {
+        let Page { language, title, body } = self;
+        let page: Markup = html! {
+            (DOCTYPE)
+            html lang=(language.code()) {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(POLICY);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (title) }
+                    style { (PreEscaped(STYLE)) }
+                }
+                body { main { (PreEscaped(body)) } }
+            }
+        };
+        page.into_string() + "\n"
     }
 }
 
@@ -115,34 +147,72 @@ mod tests {
 
     #[test]
     fn a_page_escapes_what_it_is_given() {
-        let mut page = Page::new("a & b");
+        let mut page = Page::new(Language::En, "a & b");
         page.paragraph("1 < 2");
         page.section("broken", Some(Tone::Broken));
         page.list("Findings", [Remark { tone: Tone::Note, subject: Some("<x>"), text: "it's" }]);
         page.list("Nothing", []);
-        let mut table = Table::new(&["name", "kind", "rows"], 2);
+        let mut table = Table::new(["name", "kind", "rows"], 2);
         page.table("Empty", &table);
         table.row(["<a>".to_owned(), "b".to_owned(), "1".to_owned()]);
         page.table("Files", &table);
         let html = page.finish();
-        assert!(
-            html.starts_with("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta http-equiv=")
-        );
-        assert!(
-            html.contains(
-                "<meta name=\"viewport\" content=\"width=device-width\"><title>a &amp; b</title>\n<style>body{"
-            )
-        );
-        let body = html.split_once("</style></head><body>\n").map(|(_, body)| body);
+        assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv="));
+        assert!(html.contains("<title>a &amp; b</title>"));
+        let (_, body) = html.split_once("<main>").unwrap();
         assert_eq!(
             body,
-            Some(
-                "<h1>a &amp; b</h1>\n<p>1 &lt; 2</p>\n<h2 class=\"broken\">broken</h2>\n<h2>Findings</h2>\n<ul>\n\
-                 <li class=\"note\">note: <b>&lt;x&gt;</b>: it&#39;s</li>\n</ul>\n<h2>Files</h2>\n<div class=\"wide\"><table>\
-                 <tr><th class=\"l n\">name</th><th class=\"l\">kind</th><th>rows</th></tr>\n\
-                 <tr><td class=\"l n\">&lt;a&gt;</td><td class=\"l\">b</td><td>1</td></tr>\n\
-                 </table></div>\n</body></html>\n"
-            )
+            "<h1>a &amp; b</h1>\n<p>1 &lt; 2</p>\n<h2 class=\"broken\">broken</h2>\n<h2>Findings</h2>\n\
+             <ul><li class=\"note\">note: <b>&lt;x&gt;</b>: it's</li></ul>\n<h2>Files</h2>\n\
+             <div class=\"wide\"><table><thead><tr><th scope=\"col\" class=\"l\">name</th>\
+             <th scope=\"col\" class=\"l\">kind</th><th scope=\"col\">rows</th></tr></thead>\
+             <tbody><tr><th scope=\"row\" class=\"l\">&lt;a&gt;</th><td class=\"l\">b</td><td>1</td></tr></tbody>\
+             </table></div>\n</main></body></html>\n"
         );
+    }
+
+    /// Of two colors as `#rrggbb`, as WCAG 2.2 defines it.
+    fn contrast(a: &str, b: &str) -> f64 {
+        let luminance = |color: &str| {
+            let channel = |at: usize| {
+                let value = f64::from(u8::from_str_radix(&color[at..at + 2], 16).unwrap()) / 255.0;
+                if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+        };
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn text_can_be_read_in_light_and_dark() {
+        let themes: Vec<&str> = STYLE.split(":root{").skip(1).take(2).collect();
+        assert_eq!(themes.len(), 2);
+        for theme in themes {
+            let color = |name: &str| {
+                let (_, rest) = theme.split_once(&format!("--{name}:")).unwrap();
+                rest[..7].to_owned()
+            };
+            for (text, behind) in [
+                ("ink", "paper"),
+                ("ink", "card"),
+                ("soft", "paper"),
+                ("soft", "card"),
+                ("warn", "paper"),
+                ("ink", "up1"),
+                ("ink", "up2"),
+                ("ink", "down1"),
+                ("ink", "down2"),
+                ("paper", "up4"),
+                ("paper", "down4"),
+            ] {
+                let found = contrast(&color(text), &color(behind));
+                assert!(found >= 4.5, "{text} on {behind}: {found:.2}");
+            }
+            for behind in ["up3", "down3"] {
+                let found = contrast("#ffffff", &color(behind));
+                assert!(found >= 4.5, "white on {behind}: {found:.2}");
+            }
+        }
     }
 }

@@ -1,19 +1,21 @@
 //! A table with a header row.
 
-use super::html::Html;
+use maud::{Markup, Render, html};
 
-/// A table: text columns first, aligned left, then numbers, aligned right.
+use super::name;
+
+/// A table: text columns first, aligned left, then numbers, aligned right. The first cell of a row is its heading.
 #[derive(Debug)]
 pub(crate) struct Table {
-    header: &'static [&'static str],
+    header: Vec<String>,
     texts: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table without rows, of which the first `texts` columns are text.
-    pub(crate) fn new(header: &'static [&'static str], texts: usize) -> Self {
-        Table { header, texts, rows: Vec::new() }
+    pub(crate) fn new<S: Into<String>>(header: impl IntoIterator<Item = S>, texts: usize) -> Self {
+        Table { header: header.into_iter().map(Into::into).collect(), texts, rows: Vec::new() }
     }
 
     /// Adds a row with a cell for each column.
@@ -25,28 +27,32 @@ impl Table {
         self.rows.is_empty()
     }
 
-    pub(super) fn write(&self, html: &mut Html) {
-        html.open("div", "wide").open("table", "");
-        self.write_row(html, "th", self.header);
-        self.rows.iter().for_each(|row| self.write_row(html, "td", row));
-        html.close("table").close("div").markup("\n");
+    fn class(&self, column: usize) -> Option<&'static str> {
+        (column < self.texts).then_some("l")
     }
+}
 
-    fn write_row(&self, html: &mut Html, tag: &'static str, cells: &[impl AsRef<str>]) {
-        html.open("tr", "");
-        for (i, cell) in cells.iter().enumerate() {
-            html.element(tag, self.class(i), cell.as_ref());
-        }
-        html.close("tr").markup("\n");
-    }
-
-    /// The CSS class of a column. A cell that may break anywhere is squeezed to single letters by its neighbors, so
-    /// text has a minimum width. The first column stays in view when a wide table is scrolled.
-    fn class(&self, column: usize) -> &'static str {
-        match column {
-            0 => "l n",
-            _ if column < self.texts => "l",
-            _ => "",
+impl Render for Table {
+    fn render(&self) -> Markup {
+        html! {
+            div.wide {
+                table {
+                    thead {
+                        tr { @for (i, cell) in self.header.iter().enumerate() {
+                            th scope="col" class=[self.class(i)] { (name(cell)) }
+                        } }
+                    }
+                    tbody { @for row in &self.rows {
+                        tr { @for (i, cell) in row.iter().enumerate() {
+                            @if i == 0 {
+                                th scope="row" class="l" { (name(cell)) }
+                            } @else {
+                                td class=[self.class(i)] { (name(cell)) }
+                            }
+                        } }
+                    } }
+                }
+            }
         }
     }
 }

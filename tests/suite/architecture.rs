@@ -44,6 +44,7 @@ const ORDER: &[&str] = &[
     "gates",
     "migration",
     "report",
+    "portrait",
     "history",
     "job",
     "bench",

@@ -28,6 +28,7 @@ tests!(
     what_is_no_label_is_refused,
     products_are_counted_by_hand,
     labels_of_other_rows_are_refused,
+    the_page_of_segments_stands_alone,
 );
 
 const ROWS: usize = 1200;
@@ -446,4 +447,48 @@ fn labels_of_other_rows_are_refused() {
     assert_eq!(profile["segments"].as_array().unwrap().last().unwrap()["customers"], 200);
     let ran = crate::command::Ran::from(hyades(["profile", &input, "--labels", &labels, "--max-unmatched", "2"]));
     ran.is_refused(2, &["--max-unmatched is 2; a share is from 0 to 1"]);
+}
+
+/// The page of segments: nothing is loaded, hostile names do no harm, and a small count does not appear.
+fn the_page_of_segments_stands_alone() {
+    let w = Workshop::new();
+    let hostile = "<script>alert(1)</script>\u{202e}\n=cmd";
+    let n = 600i64;
+    let x = f64s(noise(1).take(600).enumerate().map(|(i, u)| (i % 3) as f64 * 9.0 + u).collect::<Vec<_>>());
+    let rare: ArrayRef = Arc::new((0..n).map(|i| Some(if i < 4 { "rare" } else { "usual" })).collect::<StringArray>());
+    let left = i64s((0..n).map(|i| i64::from(i % 3 == 0 && i % 5 < 2)));
+    let table =
+        [("id", i64s(0..n)), (hostile, x), ("kind", rare), ("churned", left), ("segment", i64s((0..n).map(|i| i % 3)))];
+    write_batch(&w.path("in.parquet"), &batch(&table), 100);
+    let (input, page) = (w.text("in.parquet"), w.text("page.html"));
+    for lang in ["en", "zh"] {
+        done(["profile", &input, "--report", &page, "--lang", lang]);
+        let html = std::fs::read_to_string(&page).unwrap();
+        for bad in ["<script", "http:", "https:", "src=", "href=", "url(", "@import", "<link", "<img", "\u{202e}"] {
+            assert!(!html.contains(bad), "{bad} in the page");
+        }
+        let parts = match lang {
+            "en" => ["<html lang=\"en\">", "600 customers in 3 segments.", "&lt;script&gt;alert(1)&lt;/script&gt;"],
+            _ => ["<html lang=\"zh-CN\">", "共 600 位客户，分为 3 个客群。", "提升度"],
+        };
+        for part in parts {
+            assert!(html.contains(part), "no {part} in the page");
+        }
+        assert!(html.len() < 100_000, "{} bytes", html.len());
+    }
+    // The outcome of the first segment: 80 of 200. In the others nobody left, which may be told.
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("40.0%（33.5% 至 46.9%），提升度 3.00"), "{html}");
+    let refused = |arguments: &[&str], why: &str| {
+        let ran = crate::command::Ran::from(hyades([&["fit", &input, "--k", "3"], arguments].concat()));
+        ran.is_refused(2, &[why]);
+    };
+    refused(
+        &["--out", &w.text("o"), "--report", &page, "--no-profile"],
+        "--report shows the profile; leave out --no-profile",
+    );
+    refused(&["--out", &w.text("o"), "--report", &w.text("o/p.html")], "lies in the output folder");
+    refused(&["--out", &w.text("o"), "--report", &input], "this run reads it");
+    done(["fit", &input, "--k", "3", "--out", &w.text("o"), "--report", &page]);
+    assert!(std::fs::read_to_string(&page).unwrap().contains("<h2>How this was made</h2>"));
 }

@@ -38,7 +38,8 @@ impl AssignRequest {
     /// The files, folders and patterns that it reads.
     pub(in crate::job) fn arguments(&self) -> Vec<PathBuf> {
         let mut reads = self.clone();
-        (reads.output.out, reads.output.json, reads.resources.scratch) = (None, None, None);
+        (reads.output.out, reads.output.json, reads.output.report) = (None, None, None);
+        reads.resources.scratch = None;
         reads.paths().into_iter().map(|path| path.clone()).collect()
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::split;
 use crate::error::{Error, Result};
+use crate::report::Language;
 
 /// What the labels are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +89,14 @@ pub struct OutputOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|-"))]
     pub json: Option<PathBuf>,
+    /// Also write a page for people to this file: HTML without scripts, in --lang
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub report: Option<PathBuf>,
+    /// Language of the page: en or zh
+    #[serde(skip_serializing_if = "Language::is_default")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LANG", default_value_t))]
+    pub lang: Language,
     /// Record the names of the user and the machine in the manifest
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "cli", arg(long))]
@@ -107,7 +116,8 @@ impl OutputOptions {
 
     /// The paths in it.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.out.iter_mut().chain(self.json.iter_mut().filter(|path| path.as_os_str() != "-"))
+        let json = self.json.iter_mut().filter(|path| path.as_os_str() != "-");
+        self.out.iter_mut().chain(json).chain(&mut self.report)
     }
 
     /// Figures of fewer customers are withheld; 0: none are.

@@ -9,6 +9,7 @@ use super::columns::split;
 use super::output::limit_of_small_cells;
 use super::{InputOptions, Resources};
 use crate::error::{Error, Result};
+use crate::report::Language;
 
 /// The share of the input's rows that labels may leave out by default: beyond it, they are likely those of other rows.
 const MOST_UNMATCHED: f64 = 0.5;
@@ -39,6 +40,14 @@ pub struct ProfileRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub json: Option<PathBuf>,
+    /// Also write a page for people to this file: HTML without scripts, in --lang
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub report: Option<PathBuf>,
+    /// Language of the page: en or zh
+    #[serde(skip_serializing_if = "Language::is_default")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LANG", default_value_t))]
+    pub lang: Language,
     /// Withhold figures of fewer customers than this; 0: withhold nothing [default: 10]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]

@@ -1,0 +1,81 @@
+//! The page of a job's segments: where it goes, and what it says of how they were made.
+
+use std::path::{Path, PathBuf};
+
+use super::request::OutputOptions;
+use crate::error::{Error, Result};
+use crate::input::Source;
+use crate::output::{NewFiles, lies_in};
+use crate::portrait::{made, portrait};
+use crate::profile::ProfileReport;
+use crate::report::Language;
+use crate::roles::few;
+
+/// The file of the page; none, if nobody asked for it.
+pub(crate) struct PageFile(Option<(NewFiles, PathBuf, Language)>);
+
+impl PageFile {
+    /// Checks that it can be written.
+    ///
+    /// # Errors
+    /// There is no profile to show, the file is read by the run, it lies in the folder of the output, which is replaced
+    /// as a whole, or its folder is not writable.
+    pub(crate) fn open(output: &OutputOptions, arguments: &[PathBuf]) -> Result<Self> {
+        let Some(path) = &output.report else { return Ok(PageFile(None)) };
+        let refused = |text: String| Err(Error::usage(text).of_file(path).of_option("--report"));
+        if output.no_profile {
+            return refused("--report shows the profile; leave out --no-profile".into());
+        }
+        if output.out.as_deref().is_some_and(|out| lies_in(path, out)) {
+            return refused(format!(
+                "--report {} lies in the output folder, which is replaced as a whole; name a file beside it",
+                path.display()
+            ));
+        }
+        let mut files = NewFiles::default();
+        files.add(path, arguments)?;
+        Ok(PageFile(Some((files, path.clone(), output.lang))))
+    }
+
+    /// Publishes the page, after the outputs that it tells of.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn publish(self, profile: Option<&ProfileReport>, made_of: &MadeOf<'_>) -> Result<()> {
+        let (Some((mut files, path, language)), Some(profile)) = (self.0, profile) else { return Ok(()) };
+        files.text(&path, &page_of(profile, made_of, language))?;
+        files.commit()
+    }
+}
+
+/// How segments were made.
+pub(crate) struct MadeOf<'a> {
+    pub(crate) source: &'a Source,
+    /// The folder of the output, or where the labels are.
+    pub(crate) labels: Option<&'a Path>,
+    /// Other choices: in English, in Chinese, and the value.
+    pub(crate) choices: Vec<(&'static str, &'static str, String)>,
+}
+
+/// The page of a profile.
+pub(crate) fn page_of(profile: &ProfileReport, made_of: &MadeOf<'_>, language: Language) -> String {
+    let files: Vec<String> = made_of.source.files().iter().map(|file| file.path.display().to_string()).collect();
+    let features: Vec<String> = profile
+        .columns
+        .iter()
+        .filter(|column| column.role == crate::profile::ColumnRole::Feature)
+        .map(|column| column.name.clone())
+        .collect();
+    let mut facts = vec![(language.say("input", "输入数据"), few(&files))];
+    if let Some(labels) = made_of.labels {
+        facts.push((language.say("output", "结果目录"), labels.display().to_string()));
+    }
+    facts.extend(made_of.choices.iter().map(|(en, zh, text)| (language.say(en, zh), text.clone())));
+    facts.push((language.say("columns of features", "特征字段"), few(&features)));
+    facts.push((language.say("small counts are withheld below", "小样本隐藏阈值"), profile.small_cells.to_string()));
+    facts.push((language.say("hash of the labels", "标签哈希"), profile.labels_blake3.clone()));
+    let mut page = portrait(profile, language.say("Segments", "客群画像报告"), language);
+    let facts: Vec<(String, String)> = facts.into_iter().map(|(what, text)| (what.to_owned(), text)).collect();
+    made(&mut page, &facts);
+    page.finish()
+}

@@ -1,0 +1,123 @@
+//! Charts: bars as HTML, everything else as SVG with a title and a description for readers who do not see it.
+//!
+//! Coordinates have one decimal, so that the same figures give the same bytes on every platform.
+
+use maud::{Markup, html};
+
+use super::name;
+
+/// Bars with their labels and values, each as long as its share of the largest.
+pub(crate) fn bars(rows: &[(String, f64, String)]) -> Markup {
+    let largest = rows.iter().map(|(_, size, _)| *size).fold(0.0, f64::max);
+    let percent = |size: f64| if largest > 0.0 { 100.0 * size / largest } else { 0.0 };
+    html! {
+        div.bars {
+            @for (label, size, value) in rows {
+                span.name { (name(label)) }
+                div.track { div.fill style=(format!("width:{:.1}%", percent(*size))) {} }
+                span.value { (value) }
+            }
+        }
+    }
+}
+
+/// Columns of equal width, as high as their counts: a small histogram. `text` describes it.
+pub(crate) fn columns(counts: &[u64], text: &str) -> Markup {
+    const HEIGHT: f64 = 36.0;
+    let largest = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
+    let width = 240.0 / counts.len().max(1) as f64;
+    let height = |n: u64| if n == 0 { 0.0 } else { (HEIGHT * n as f64 / largest).max(1.0) };
+    html! {
+        svg viewBox=(format!("0 0 240 {HEIGHT:.0}")) role="img" preserveAspectRatio="none" style="height:2.4rem;width:100%" {
+            title { (text) }
+            @for (i, &n) in counts.iter().enumerate() {
+                rect.bar x=(short(i as f64 * width)) y=(short(HEIGHT - height(n))) width=(short(width * 0.9))
+                    height=(short(height(n))) {}
+            }
+        }
+    }
+}
+
+/// Two distributions on one scale, each by its 5, 25, 50, 75 and 95 % quantiles: that of all rows above, that of some
+/// below. `text` describes them.
+pub(crate) fn boxes(all: [f64; 5], here: [f64; 5], text: &str) -> Markup {
+    let low = all[0].min(here[0]);
+    let span = (all[4].max(here[4]) - low).max(f64::MIN_POSITIVE);
+    let x = |value: f64| 2.0 + 236.0 * ((value - low) / span).clamp(0.0, 1.0);
+    let wide = |from: f64, to: f64| (x(to) - x(from)).max(1.0);
+    html! {
+        svg viewBox="0 0 240 18" role="img" preserveAspectRatio="none" {
+            title { (text) }
+            rect.all x=(short(x(all[0]))) y="1" width=(short(wide(all[0], all[4]))) height="3" {}
+            rect.all x=(short(x(all[1]))) y="0" width=(short(wide(all[1], all[3]))) height="6" {}
+            line.tick x1=(short(x(all[2]))) x2=(short(x(all[2]))) y1="0" y2="6" {}
+            line.whisker x1=(short(x(here[0]))) x2=(short(x(here[4]))) y1="13" y2="13" {}
+            rect.box x=(short(x(here[1]))) y="9" width=(short(wide(here[1], here[3]))) height="8" {}
+            line.tick x1=(short(x(here[2]))) x2=(short(x(here[2]))) y1="8" y2="18" {}
+        }
+    }
+}
+
+/// A point of a map.
+pub(crate) struct Spot {
+    /// Its place.
+    pub(crate) at: [f64; 2],
+    /// Its share of the whole: of the area of its circle.
+    pub(crate) share: f64,
+    /// What it is.
+    pub(crate) label: String,
+}
+
+/// A map of circles, with the names of its axes.
+pub(crate) fn map(spots: &[Spot], axes: [&str; 2], title: &str, text: &str) -> Markup {
+    const SIDE: [f64; 2] = [640.0, 420.0];
+    const LARGEST: f64 = 56.0;
+    let range = |axis: usize| {
+        let values = || spots.iter().map(|spot| spot.at[axis]);
+        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+        if high > low { (low, high) } else { (low - 1.0, low + 1.0) }
+    };
+    let (across, up) = (range(0), range(1));
+    let place = |value: f64, (low, high): (f64, f64), side: f64| 70.0 + (side - 140.0) * (value - low) / (high - low);
+    let largest = spots.iter().map(|spot| spot.share).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    html! {
+        svg viewBox=(format!("0 0 {:.0} {:.0}", SIDE[0], SIDE[1])) role="img" style="width:100%;max-width:52rem" {
+            title { (title) }
+            desc { (text) }
+            line.axis x1="40" x2="620" y1="390" y2="390" {}
+            line.axis x1="40" x2="40" y1="20" y2="390" {}
+            @for spot in spots {
+                @let x = place(spot.at[0], across, SIDE[0]);
+                @let y = SIDE[1] - place(spot.at[1], up, SIDE[1]);
+                circle.dot cx=(short(x)) cy=(short(y)) r=(short((LARGEST * (spot.share / largest).sqrt()).max(3.0))) {}
+                text x=(short(x)) y=(short(y + 4.0)) text-anchor="middle" { (name(&spot.label)) }
+            }
+            text.soft x="330" y="412" text-anchor="middle" { (axes[0]) }
+            text.soft x="18" y="205" text-anchor="middle" transform="rotate(-90 18 205)" { (axes[1]) }
+        }
+    }
+}
+
+/// A coordinate.
+fn short(v: f64) -> String {
+    let text = format!("{v:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charts_say_what_they_show() {
+        let svg = columns(&[1, 0, 4], "<b> & 3 bins").into_string();
+        assert!(svg.contains("<title>&lt;b&gt; &amp; 3 bins</title>"), "{svg}");
+        assert_eq!(svg.matches("<rect").count(), 3);
+        let svg = boxes([0.0, 1.0, 2.0, 3.0, 10.0], [2.0; 5], "one value").into_string();
+        assert!(svg.contains("one value") && !svg.contains("NaN"), "{svg}");
+        let spot = Spot { at: [1.0, 1.0], share: 1.0, label: "<0>".into() };
+        let svg = map(&[spot], ["x", "y"], "a map", "one segment").into_string();
+        assert!(svg.contains("&lt;0&gt;") && !svg.contains("NaN"), "{svg}");
+        assert!(bars(&[("a".into(), 0.0, "0".into())]).into_string().contains("width:0.0%"));
+    }
+}
