@@ -93,6 +93,8 @@ pub mod audit;
 
 pub mod profile;
 
+pub mod explain;
+
 pub mod identity;
 
 pub mod gates;

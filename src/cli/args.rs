@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::check::CheckRequest;
-use hyades::job::{ApplyRequest, AssignRequest, BackendKind, ConvertRequest, FitRequest, ProfileRequest};
+use hyades::job::{
+    ApplyRequest, AssignRequest, BackendKind, ConvertRequest, ExplainRequest, FitRequest, ProfileRequest,
+};
 use hyades::resegment::RunRequest;
 use hyades::{Error, Result, synth};
 
@@ -82,6 +84,9 @@ pub(super) enum Verb {
     /// Describe segments: means, medians and shares beside those of all rows
     #[command(after_help = EXIT_CODES)]
     Profile(Box<ProfileRequest>),
+    /// Explain why a customer is in a segment, or find the most unusual customers
+    #[command(after_help = EXIT_CODES)]
+    Explain(Box<ExplainRequest>),
     /// Show the plan of a fit (memory, device, time) without running it
     #[command(after_help = EXIT_CODES)]
     Plan(Box<PlanArgs>),

@@ -24,6 +24,7 @@ mod commands;
 mod console;
 mod convert;
 mod drift;
+mod explain;
 mod fmt;
 mod history;
 mod observer;
@@ -94,6 +95,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Verb::Run(request) => return run::run(&request, &console),
         Verb::Assign(request) => commands::assign(*request, &console),
         Verb::Profile(request) => commands::profile(*request, &console),
+        Verb::Explain(request) => explain::explain(&request, &console),
         Verb::Plan(args) => commands::plan(*args, &console),
         Verb::Check(request) => commands::check(&request, &console),
         Verb::Convert(request) => convert::convert(&request, &console),

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use rayon::prelude::*;
 
 use super::column::{ColumnReader, as_f64};
-use super::id_keys::{id_keys, id_type, whole_ids};
+use super::id_keys::{id_bytes, id_keys, id_type, whole_ids};
 use super::pseudonym::Pseudonym;
 use super::source::{Order, RowGroup, Source};
 use super::stream::ColumnStream;
@@ -206,6 +206,38 @@ fn hashed_keys(array: &ArrayRef) -> Result<IdKeys<u128>, ArrowError> {
     let keys: Vec<u128> = id_keys(array)?.into_iter().flatten().collect();
     let spread = keys.iter().map(|k| *k as u32).collect();
     Ok(IdKeys { keys, spread })
+}
+
+/// The rows whose id is `wanted`, as text, in order; with a key, also those whose pseudonym it is.
+///
+/// # Errors
+/// Ids that cannot be read.
+pub(crate) fn rows_with_id(
+    source: &Source,
+    column: usize,
+    wanted: &str,
+    pseudonym: Option<&Pseudonym>,
+    watch: Watch<'_>,
+) -> Result<Vec<u64>> {
+    let groups = source.row_groups().par_iter().with_max_len(1).map(|&group| {
+        watch.check()?;
+        let (mut row, mut rows) = (group.first_row, Vec::new());
+        each_array(source, group, column, whole_ids, |array| {
+            let ids = id_bytes(array)?;
+            let pseudonyms = pseudonym.map(|pseudonym| pseudonym.of(array)).transpose()?;
+            let pseudonyms = pseudonyms.as_ref().map(|array| array.as_string::<i32>());
+            for (at, id) in ids.as_binary::<i64>().iter().enumerate() {
+                let is_pseudonym = |all: &arrow::array::StringArray| all.is_valid(at) && all.value(at) == wanted;
+                if id == Some(wanted.as_bytes()) || pseudonyms.is_some_and(is_pseudonym) {
+                    rows.push(row + at as u64);
+                }
+            }
+            row += array.len() as u64;
+            Ok(())
+        })?;
+        Ok(rows)
+    });
+    Ok(groups.collect::<Result<Vec<Vec<u64>>>>()?.concat())
 }
 
 /// The ids in row order, in pieces of any length.

@@ -109,13 +109,13 @@ pub(crate) fn assign_from(
 }
 
 /// The state before the rows are divided.
-struct OpenedAssign {
-    model: Model,
-    source: Source,
-    roles: Roles,
+pub(super) struct OpenedAssign {
+    pub(super) model: Model,
+    pub(super) source: Source,
+    pub(super) roles: Roles,
     beside: OutputColumns,
-    division: Division,
-    replayer: Replayer,
+    pub(super) division: Division,
+    pub(super) replayer: Replayer,
 }
 
 fn run(
@@ -186,7 +186,12 @@ fn made_of<'a>(request: &'a AssignRequest, source: &'a Source) -> MadeOf<'a> {
 }
 
 /// Reads footers, finds the columns of the model, and plans batches.
-fn open(request: &AssignRequest, source: Option<&Source>, model: Model, watch: Watch<'_>) -> Result<OpenedAssign> {
+pub(super) fn open(
+    request: &AssignRequest,
+    source: Option<&Source>,
+    model: Model,
+    watch: Watch<'_>,
+) -> Result<OpenedAssign> {
     let id_column = model.provenance.id_column.as_deref();
     let columns = &request.columns;
     let place = (&request.resources, request.output.out.as_deref());
@@ -248,7 +253,7 @@ fn vet(request: &AssignRequest, opened: &mut OpenedAssign, watch: Watch<'_>) -> 
 }
 
 /// Divides the rows into the parts of the model.
-fn divide(opened: &OpenedAssign, watch: Watch<'_>) -> Result<Membership> {
+pub(super) fn divide(opened: &OpenedAssign, watch: Watch<'_>) -> Result<Membership> {
     let known: Vec<Option<String>> = opened.model.parts.iter().map(|part| part.value.clone()).collect();
     let membership = opened.division.divide(&opened.source, Some(&known), watch)?;
     strata::tell(&membership, watch);
@@ -396,9 +401,9 @@ pub(super) fn tell_unseen(totals: &[ColumnCounts], recipe: &Preparation, rows: u
 }
 
 /// Replays models on rows, in batches.
-struct Replayer {
-    batch_rows: u64,
-    ladder: Ladder,
+pub(super) struct Replayer {
+    pub(super) batch_rows: u64,
+    pub(super) ladder: Ladder,
 }
 
 impl Replayer {
@@ -459,14 +464,19 @@ impl Replayer {
 }
 
 /// Labels batch after batch; if the device is lost, on the next backend of the ladder.
-struct BatchLabeller<'a> {
-    centroids: &'a Centroids,
-    margin: bool,
-    ladder: &'a Ladder,
+pub(super) struct BatchLabeller<'a> {
+    pub(super) centroids: &'a Centroids,
+    pub(super) margin: bool,
+    pub(super) ladder: &'a Ladder,
 }
 
 impl BatchLabeller<'_> {
-    fn label(&self, tiles: &Tiles, watch: Watch<'_>, sink: &mut dyn FnMut(Labels) -> Result<()>) -> Result<()> {
+    pub(super) fn label(
+        &self,
+        tiles: &Tiles,
+        watch: Watch<'_>,
+        sink: &mut dyn FnMut(Labels) -> Result<()>,
+    ) -> Result<()> {
         // Rows of this batch that were passed on before a device was lost are not passed on again.
         let mut done = 0;
         // An error of the sink, such as a full disk, is not a device error.

@@ -12,6 +12,7 @@ mod describe;
 mod device;
 mod drift;
 mod evidence;
+mod explain;
 mod fit;
 mod fitted_model;
 mod gains;
@@ -44,6 +45,7 @@ pub(crate) use checkpoints::Checkpoints;
 pub use convert::{ConvertOutcome, convert};
 pub use describe::profile;
 pub(crate) use drift::compared;
+pub use explain::explain;
 pub use fit::{FitOutcome, fit, plan};
 pub(crate) use fit::{fit_from, plan_from};
 pub(crate) use gains::{Gain, GridRows, RowSegments, TOP};
@@ -55,8 +57,8 @@ pub use recorder::{PassRecord, StageTime};
 pub(crate) use request::Month;
 pub use request::{
     ApplyRequest, Approval, AssignColumns, AssignRequest, BackendKind, CardOptions, ClusteringOptions, ColumnOptions,
-    ConvertRequest, DeviceOptions, DivisionOptions, DuplicateIds, FitRequest, InitRequest, InputOptions, JobFile,
-    JobOptions, OutputOptions, PartitionBy, PreparationOptions, ProfileColumns, ProfileRequest, RecipeSource,
-    RefitMode, RefitOptions, Resources, Share,
+    ConvertRequest, DeviceOptions, DivisionOptions, DuplicateIds, ExplainRequest, FitRequest, InitRequest,
+    InputOptions, JobFile, JobOptions, OutputOptions, PartitionBy, PreparationOptions, ProfileColumns, ProfileRequest,
+    RecipeSource, RefitMode, RefitOptions, Resources, Share,
 };
 pub use result::{JobResult, SegmentResult};

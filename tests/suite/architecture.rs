@@ -40,6 +40,7 @@ const ORDER: &[&str] = &[
     "output",
     "audit",
     "profile",
+    "explain",
     "identity",
     "gates",
     "migration",

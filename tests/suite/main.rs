@@ -30,6 +30,7 @@ mod encrypted;
 mod equality;
 mod errors;
 mod evidence;
+mod explain;
 mod extremes;
 mod facade;
 #[cfg(feature = "faults")]
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         equality::tests(),
         cli::tests(),
         profile::tests(),
+        explain::tests(),
         columns::tests(),
         changes::tests(),
         files::tests(),
