@@ -109,6 +109,7 @@ pub mod history;
 pub mod job;
 
 pub mod bench;
+pub mod campaign;
 pub mod check;
 pub mod doctor;
 pub(crate) mod evidence;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
+use hyades::campaign::EvaluateRequest;
 use hyades::check::CheckRequest;
 use hyades::job::{
     ApplyRequest, AssignRequest, BackendKind, ConvertRequest, ExplainRequest, FitRequest, ProfileRequest,
@@ -33,6 +34,11 @@ Exit codes:
 const RFM_USAGE: &str = "\
 hyades features rfm [OPTIONS] --customer <COLUMN> --time <COLUMN>
            --amount <COLUMN> --out <FILE> <INPUT>...";
+
+const EVALUATE_USAGE: &str = "\
+hyades campaign evaluate [OPTIONS] <DESIGN> <OUTCOMES>...
+       hyades campaign evaluate [OPTIONS] --arm <COLUMN> --control <VALUE>
+           <OUTCOMES>...";
 
 const APPROVE_USAGE: &str = "\
 hyades history approve [OPTIONS] --hash <HASH> --by <WHO> --note <TEXT>
@@ -105,6 +111,9 @@ pub(super) enum Verb {
     /// Compute customer features from transactions
     #[command(subcommand)]
     Features(FeaturesVerb),
+    /// Evaluate campaigns
+    #[command(subcommand)]
+    Campaign(CampaignVerb),
     /// Start a recipe, write the values that one prepares, or print the schema
     #[command(subcommand)]
     Recipe(RecipeVerb),
@@ -117,6 +126,14 @@ pub(super) enum Verb {
     /// Write a synthetic bank
     #[command(after_help = EXIT_CODES)]
     Synth(SynthArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CampaignVerb {
+    /// Compare the arms of a campaign with its control: what it brought, and whether that
+    /// can be told from chance
+    #[command(after_help = EXIT_CODES, override_usage = EVALUATE_USAGE)]
+    Evaluate(Box<EvaluateRequest>),
 }
 
 #[derive(Debug, Subcommand)]

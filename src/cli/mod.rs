@@ -24,6 +24,7 @@ mod commands;
 mod console;
 mod convert;
 mod drift;
+mod evaluate;
 mod explain;
 mod fmt;
 mod history;
@@ -48,7 +49,7 @@ use hyades::job::JobFile;
 use hyades::prepare::Recipe;
 use hyades::{Error, Result};
 
-use self::args::{Arguments, FeaturesVerb, HistoryVerb, JobVerb, LogFormat, RecipeVerb, Verb};
+use self::args::{Arguments, CampaignVerb, FeaturesVerb, HistoryVerb, JobVerb, LogFormat, RecipeVerb, Verb};
 use self::console::Console;
 use self::observer::{Bars, Lines};
 
@@ -101,6 +102,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Verb::Convert(request) => convert::convert(&request, &console),
         Verb::Bench(args) => commands::bench(*args, &console),
         Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &console),
+        Verb::Campaign(CampaignVerb::Evaluate(request)) => evaluate::evaluate(*request, &console),
         Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &console),
         Verb::Recipe(RecipeVerb::Apply(request)) => recipe::apply(&request, &console),
         Verb::Recipe(RecipeVerb::Schema) => recipe::schema(&Recipe::schema()),

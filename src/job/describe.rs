@@ -225,7 +225,7 @@ fn in_order(labels: &Source, label: usize, at: &str) -> Result<()> {
 }
 
 /// Where the labels are in the folder of a fit or an assign.
-fn of_folder(path: &Path) -> PathBuf {
+pub(crate) fn of_folder(path: &Path) -> PathBuf {
     let places = [path.join("segments"), path.join("segments.parquet")];
     places.into_iter().find(|place| place.exists()).unwrap_or_else(|| path.to_path_buf())
 }

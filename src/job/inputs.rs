@@ -24,7 +24,7 @@ pub(crate) fn open(
 }
 
 /// The same with one more table to join.
-pub(super) fn open_beside(
+pub(crate) fn open_beside(
     input: &InputOptions,
     beside: Option<OtherTable>,
     id: Option<&str>,

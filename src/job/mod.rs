@@ -43,6 +43,7 @@ pub use base::{PartRefit, RefitStart};
 pub use budget::RefitBudget;
 pub(crate) use checkpoints::Checkpoints;
 pub use convert::{ConvertOutcome, convert};
+pub(crate) use describe::of_folder;
 pub use describe::profile;
 pub(crate) use drift::compared;
 pub use explain::explain;

@@ -1,7 +1,6 @@
 //! Arithmetic that gives the same bits on every platform: sums in fixed lanes, moments, elementary functions,
 //! distributions, powers of two, keys with the order of floats, hashes, random numbers.
 
-#[allow(dead_code, reason = "their users come next")]
 mod distributions;
 mod elementary;
 mod exact_sum;
@@ -17,7 +16,6 @@ mod random;
 mod squares;
 mod wide_sum;
 
-#[allow(unused_imports, reason = "their users come next")]
 pub(crate) use self::distributions::{chi_square_tail, normal_two_sided, student_quantile, student_two_sided};
 pub(crate) use self::elementary::{exp_m1, exp_m1_wide, ln_1p};
 pub(crate) use self::exact_sum::ExactFloats;

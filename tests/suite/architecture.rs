@@ -54,6 +54,7 @@ const ORDER: &[&str] = &[
     "resegment",
     "doctor",
     "transactions",
+    "campaign",
     "synth",
     "cli",
 ];

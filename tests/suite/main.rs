@@ -11,6 +11,7 @@ mod bad_files;
 mod bad_input;
 mod bad_setting;
 mod beginning;
+mod campaign;
 mod changes;
 mod check;
 mod cli;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         profile::tests(),
         explain::tests(),
         columns::tests(),
+        campaign::tests(),
         changes::tests(),
         files::tests(),
         check::tests(),
