@@ -12,7 +12,7 @@ use hyades::job::{
 use hyades::resegment::RunRequest;
 use hyades::{Error, Result, synth};
 
-use super::history::{ApproveArgs, DiffArgs, GcArgs, HistoryArgs, RollbackArgs, VersionArgs};
+use super::history::{ApproveArgs, DiffArgs, GcArgs, HistoryArgs, HistoryPageArgs, RollbackArgs, VersionArgs};
 use super::price::Prices;
 use super::recipe::InitArgs;
 use super::reproduce::ReproduceArgs;
@@ -207,6 +207,9 @@ pub(super) enum HistoryVerb {
     /// that has not left it at later runs
     #[command(after_help = EXIT_CODES)]
     Cohorts(VersionArgs),
+    /// Write a page for people: customers, sizes, moves, drift and gates over all versions
+    #[command(after_help = EXIT_CODES)]
+    Report(HistoryPageArgs),
     /// Print gates for the job file: mean and three standard deviations of past versions
     #[command(after_help = EXIT_CODES)]
     SuggestGates(SuggestArgs),

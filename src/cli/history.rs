@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use hyades::event::{Event, Watch};
 use hyades::history::{FileDifference, GateTally, History, ListedFile, VersionDifference, VersionRecord};
+use hyades::report::Language;
+use hyades::resegment::history_page;
 use hyades::text::{percent, shown, thousands};
 use hyades::{Error, Result};
 use serde::Serialize;
@@ -28,6 +30,24 @@ pub(super) struct HistoryArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryPageArgs {
+    /// Folder of the history
+    history: PathBuf,
+    /// File to write: HTML without scripts
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    /// Language of the page: en or zh
+    #[arg(long, value_name = "LANG", default_value_t)]
+    lang: Language,
+}
+
+/// Writes the page of a history.
+pub(super) fn page(args: &HistoryPageArgs, console: &Console) -> Result<()> {
+    history_page(&args.history, &args.out, args.lang)?;
+    if console.quiet { Ok(()) } else { say!("wrote {}", args.out.display()) }
 }
 
 #[derive(Debug, Args)]

@@ -125,6 +125,7 @@ fn on_history(verb: &HistoryVerb, console: &Console) -> Result<()> {
         HistoryVerb::Verify(args) => history::verify(args, console),
         HistoryVerb::Reproduce(args) => reproduce::again(args, console),
         HistoryVerb::Cohorts(args) => cohorts::cohorts(args),
+        HistoryVerb::Report(args) => history::page(args, console),
         HistoryVerb::SuggestGates(args) => run::suggest(args),
     }
 }

@@ -167,6 +167,11 @@ impl History {
         Ok(Ledger::of(&Log::read(&self.root)?.lines).versions.into_values().collect())
     }
 
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A version that is complete and whose files exist.
     ///
     /// # Errors

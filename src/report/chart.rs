@@ -98,6 +98,35 @@ pub(crate) fn map(spots: &[Spot], axes: [&str; 2], title: &str, text: &str) -> M
     }
 }
 
+/// A line over points in order, with the label of each and the value in words; None is a gap.
+pub(crate) fn lines(points: &[(String, Option<f64>, String)], title: &str) -> Markup {
+    const WIDTH: f64 = 640.0;
+    let values = || points.iter().filter_map(|(_, value, _)| *value);
+    let low = values().fold(0.0, f64::min);
+    let high = values().fold(f64::MIN_POSITIVE, f64::max);
+    let x = |i: usize| 30.0 + (WIDTH - 60.0) * i as f64 / (points.len().max(2) - 1) as f64;
+    let y = |value: f64| 110.0 - 90.0 * (value - low) / (high - low);
+    let known: Vec<(usize, f64)> = points.iter().enumerate().filter_map(|(i, (_, v, _))| Some((i, (*v)?))).collect();
+    let path: Vec<String> = known.iter().map(|&(i, v)| format!("{},{}", short(x(i)), short(y(v)))).collect();
+    // As many labels as fit.
+    let every = points.len().div_ceil(12).max(1);
+    html! {
+        svg viewBox="0 0 640 140" role="img" style="width:100%;max-width:52rem" {
+            title { (title) }
+            desc { @for (label, _, value) in points { (name(label)) ": " (value) "; " } }
+            line.axis x1="20" x2="620" y1="110" y2="110" {}
+            polyline.line points=(path.join(" ")) {}
+            @for (i, value) in known {
+                circle.dot cx=(short(x(i))) cy=(short(y(value))) r="3" {}
+                @if i % every == 0 || i + 1 == points.len() {
+                    text x=(short(x(i))) y=(short(y(value) - 8.0)) text-anchor="middle" { (points[i].2) }
+                    text.soft x=(short(x(i))) y="128" text-anchor="middle" { (name(&points[i].0)) }
+                }
+            }
+        }
+    }
+}
+
 /// A coordinate.
 fn short(v: f64) -> String {
     let text = format!("{v:.1}");
@@ -118,6 +147,8 @@ mod tests {
         let spot = Spot { at: [1.0, 1.0], share: 1.0, label: "<0>".into() };
         let svg = map(&[spot], ["x", "y"], "a map", "one segment").into_string();
         assert!(svg.contains("&lt;0&gt;") && !svg.contains("NaN"), "{svg}");
+        let svg = lines(&[("1".into(), None, "-".into())], "empty").into_string();
+        assert!(!svg.contains("NaN"), "{svg}");
         assert!(bars(&[("a".into(), 0.0, "0".into())]).into_string().contains("width:0.0%"));
     }
 }

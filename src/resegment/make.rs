@@ -7,6 +7,7 @@ use super::base::BaseVersion;
 use super::judged::{JudgedMonth, judged, since};
 use super::matching::{self, MatchedMonth};
 use super::opened::MonthlyJob;
+use super::page;
 use super::report::RunReport;
 use super::source_key::RunKey;
 use super::stage::{StagedMonth, Staging};
@@ -19,6 +20,8 @@ pub(super) struct MadeVersion {
     pub(super) report: RunReport,
     /// The next id to give.
     pub(super) next_id: u64,
+    /// The page, if the job asks for it.
+    pub(super) page: Option<String>,
 }
 
 /// Labels a month, matches it with the base version, and judges it.
@@ -46,5 +49,6 @@ pub(super) fn make(
     job.watch().stage(Stage::Write, 0, "files", || {
         version::write(job, &staged, (&matched, &report), base, (folder, started, key))
     })?;
-    Ok(MadeVersion { report, next_id: matched.identities.next_id })
+    let page = page::page(job, &staged, (&matched, &report), base)?;
+    Ok(MadeVersion { report, next_id: matched.identities.next_id, page })
 }

@@ -16,12 +16,14 @@ mod card;
 mod context;
 mod datasets;
 mod definition;
+mod history_page;
 mod holding;
 mod judged;
 mod make;
 mod matching;
 mod movers;
 mod opened;
+mod page;
 mod paths;
 mod places;
 mod report;
@@ -39,6 +41,7 @@ mod version;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+pub use self::history_page::history_page;
 pub use self::report::{BaselineDrift, MigrationReport, RunReport, RunVerdict, SegmentReport};
 pub use self::reproduce::{Departure, Reproduction, reproduce};
 pub use self::request::{RunOutcome, RunRequest};
@@ -50,6 +53,7 @@ use self::base::{BaseVersion, FIRST_ID, NEXT_ID};
 use self::broadcast::Broadcast;
 use self::make::{MadeVersion, found, make};
 use self::opened::{MonthlyJob, OpenedMonth};
+use self::page::VersionPage;
 use self::resume::{LeftRun, StageKey};
 use self::source_key::RunKey;
 use self::stage::Staging;
@@ -130,13 +134,15 @@ fn once(
     let opened = opened.of_run(candidate.number());
     let job = MonthlyJob { file, text: (&request.job, text), opened, mode, baseline, observer, stop };
     let staging = Staging::new(&history, candidate.number(), (&stage_key, left), started, watch)?;
+    let page = VersionPage::open(&job)?;
     let made = sealed(&job, &staging, candidate, base.as_ref(), (started, &key));
     match &made {
         Ok(_) => drop(staging),
         Err(e) => staging.keep(e, watch),
     }
-    let (sealed, report) = made?;
+    let (sealed, MadeVersion { report, page: text, .. }) = made?;
     let verdict = conclude(&history, file, &sealed, (base.as_ref(), &report))?;
+    page.publish(text.as_deref())?;
     history.notices().into_iter().for_each(|line| watch.warn(line));
     Ok(RunOutcome {
         version: Some(sealed.version),
@@ -181,8 +187,9 @@ fn sealed(
     candidate: CandidateVersion,
     base: Option<&BaseVersion>,
     (started, key): (SystemTime, &RunKey),
-) -> Result<(SealedVersion, RunReport)> {
-    let MadeVersion { report, next_id } = make(job, staging, base, (&candidate.folder(), started, key))?;
+) -> Result<(SealedVersion, MadeVersion)> {
+    let made = make(job, staging, base, (&candidate.folder(), started, key))?;
+    let MadeVersion { report, next_id, .. } = &made;
     let facts = VersionFacts {
         as_of: Some(job.opened.month.as_of()),
         based_on: base.map(|base| base.pointer.version),
@@ -194,7 +201,7 @@ fn sealed(
         more: serde_json::json!({ NEXT_ID: next_id, FIRST_ID: base.map(|base| base.next_id) }),
         ..VersionFacts::default()
     };
-    Ok((candidate.seal(facts)?, report))
+    Ok((candidate.seal(facts)?, made))
 }
 
 /// The number that the next version will have, unless another run takes it meanwhile.

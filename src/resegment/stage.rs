@@ -284,6 +284,7 @@ fn staged(output: &OutputOptions, folder: &Path) -> OutputOptions {
         rows_per_file: None,
         partition_by: None,
         success_file: false,
+        report: None,
         ..output.clone()
     }
 }

@@ -49,6 +49,7 @@ mod join;
 mod lineage;
 mod models;
 mod monthly;
+mod pages;
 mod privacy;
 mod profile;
 mod publication;
@@ -111,6 +112,7 @@ fn main() -> ExitCode {
         resume::tests(),
         #[cfg(feature = "faults")]
         resume::with_gpu(),
+        pages::tests(),
         privacy::tests(),
         recipe::tests(),
         reproduce::tests(),

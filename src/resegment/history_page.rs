@@ -1,0 +1,163 @@
+//! The page of a history: customers, segments, moves, drift and gates over all versions.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::history::{History, VersionRecord, VersionState};
+use crate::output::publish_text;
+use crate::portrait::made;
+use crate::report::{Language, Page, Table, lines, name};
+use crate::text::{percent, thousands};
+
+const DASH: &str = "–";
+
+/// Writes the page of the history in a folder to `out`, which is replaced if it exists.
+///
+/// # Errors
+/// A folder that is no history, or a file that cannot be written.
+pub fn history_page(history: &Path, out: &Path, language: Language) -> Result<()> {
+    let history = History::open(history)?;
+    if out.starts_with(history.root()) {
+        let text = format!("--out {} lies in the history; name a file beside it", out.display());
+        return Err(Error::usage(text).of_file(out).of_option("--out"));
+    }
+    let versions: Vec<ShownVersion> =
+        history.versions()?.into_iter().map(|v| ShownVersion::read(&history, v)).collect();
+    let mut page = Page::new(language, language.say("History of the segments", "客群版本历史"));
+    let published = versions.iter().filter(|v| v.is_published()).count();
+    page.paragraph(&match language {
+        Language::En => format!(
+            "{}, {published} of them published.",
+            language.counted(versions.len() as u64, ["version", "versions"], "")
+        ),
+        Language::Zh => format!("共 {} 个版本，其中已发布 {published} 个。", versions.len()),
+    });
+    curves(&mut page, &versions);
+    sizes(&mut page, &versions);
+    page.table(language.say("All versions", "版本一览"), &table(&versions, language));
+    let place = (language.say("history", "版本库").to_owned(), history.root().display().to_string());
+    made(&mut page, &[place]);
+    publish_text(out, &page.finish())
+}
+
+/// A version with what its files say.
+struct ShownVersion {
+    record: VersionRecord,
+    /// Customers by id; empty where the files were removed.
+    sizes: BTreeMap<u64, u64>,
+    /// The largest stability index of a column.
+    psi: Option<f64>,
+}
+
+impl ShownVersion {
+    fn read(history: &History, record: VersionRecord) -> Self {
+        let folder = history.folder(record.version);
+        let json = |file: &str| -> Option<Value> {
+            serde_json::from_str(&std::fs::read_to_string(folder.join(file)).ok()?).ok()
+        };
+        let report = json("report.json").unwrap_or_default();
+        let segments = report["segments"].as_array().into_iter().flatten();
+        let sizes = segments.filter_map(|s| Some((s["segment_id"].as_u64()?, s["customers"].as_u64()?))).collect();
+        let drift = json("drift.json").unwrap_or_default();
+        let indices = drift["features"].as_array().into_iter().flatten().filter_map(|f| f["psi"].as_f64());
+        let psi = indices.fold(None, |most: Option<f64>, psi| Some(most.map_or(psi, |most| most.max(psi))));
+        ShownVersion { record, sizes, psi }
+    }
+
+    fn is_published(&self) -> bool {
+        self.record.published.is_some()
+    }
+
+    fn label(&self) -> String {
+        self.record.facts.as_of.clone().unwrap_or_else(|| self.record.version.to_string())
+    }
+}
+
+/// Customers, moves and drift over the versions that were published.
+fn curves(page: &mut Page, versions: &[ShownVersion]) {
+    let language = page.language();
+    type Figure = fn(&ShownVersion) -> Option<f64>;
+    let figures: [(&str, Figure, fn(f64) -> String); 3] = [
+        (language.say("Customers", "客户数"), |v| Some(v.record.facts.customers as f64), |n| thousands(n as u64)),
+        (language.say("Share who moved", "迁移比例"), |v| v.record.facts.moved, percent),
+        (language.say("Largest stability index (PSI)", "最大 PSI"), |v| v.psi, |psi| format!("{psi:.2}")),
+    ];
+    for (title, figure, text) in figures {
+        let points: Vec<(String, Option<f64>, String)> = versions
+            .iter()
+            .filter(|v| v.is_published())
+            .map(|v| (v.label(), figure(v), figure(v).map_or_else(|| DASH.to_owned(), text)))
+            .collect();
+        if points.iter().filter(|(_, value, _)| value.is_some()).count() >= 2 {
+            page.section(title, None);
+            page.add(lines(&points, title));
+        }
+    }
+}
+
+/// Customers by id and version.
+fn sizes(page: &mut Page, versions: &[ShownVersion]) {
+    let language = page.language();
+    // As many as fit a page; the latest.
+    const MOST_VERSIONS: usize = 13;
+    let shown: Vec<&ShownVersion> = versions.iter().filter(|v| v.is_published() && !v.sizes.is_empty()).collect();
+    let shown = &shown[shown.len().saturating_sub(MOST_VERSIONS)..];
+    let mut ids: Vec<u64> = shown.iter().flat_map(|v| v.sizes.keys().copied()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let header =
+        std::iter::once(language.say("segment id", "客群 ID").to_owned()).chain(shown.iter().map(|v| v.label()));
+    let mut table = Table::new(header, 1);
+    for id in ids {
+        let cell = |v: &&ShownVersion| v.sizes.get(&id).map_or_else(|| DASH.to_owned(), |n| thousands(*n));
+        table.row(std::iter::once(id.to_string()).chain(shown.iter().map(cell)).collect::<Vec<_>>());
+    }
+    page.table(language.say("Sizes by segment id", "各客群规模"), &table);
+}
+
+fn table(versions: &[ShownVersion], language: Language) -> Table {
+    let header = [
+        ("version", "版本"),
+        ("state", "状态"),
+        ("as of", "数据日期"),
+        ("customers", "客户数"),
+        ("segments", "客群数"),
+        ("moved", "迁移"),
+        ("gates: passed, warned, refused", "检查：通过/警告/不通过"),
+    ];
+    let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 3);
+    for ShownVersion { record, .. } in versions.iter().rev() {
+        let state = match (record.state, &record.why) {
+            (VersionState::Refused, Some(why)) => format!("{}: {}", word(record.state, language), name(why)),
+            (state, _) => word(state, language).to_owned(),
+        };
+        let facts = &record.facts;
+        table.row([
+            record.version.to_string(),
+            state,
+            facts.as_of.clone().unwrap_or_default(),
+            thousands(facts.customers),
+            thousands(facts.segments),
+            facts.moved.map_or_else(|| DASH.to_owned(), percent),
+            format!("{} / {} / {}", facts.gates.passed, facts.gates.warned, facts.gates.failed),
+        ]);
+    }
+    table
+}
+
+/// The state of a version.
+fn word(state: VersionState, language: Language) -> &'static str {
+    let zh = match state {
+        VersionState::Unfinished => "进行中",
+        VersionState::Candidate => "候选",
+        VersionState::Approved => "已批准",
+        VersionState::Published => "当前版本",
+        VersionState::Refused => "未通过",
+        VersionState::Retired => "历史版本",
+        VersionState::Abandoned => "已放弃",
+    };
+    language.say(state.name(), zh)
+}
