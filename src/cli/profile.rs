@@ -20,6 +20,7 @@ const CAPTION: &str =
 /// fit if there is one. Then the rates of outcomes.
 pub(super) fn segments(report: &ProfileReport, fit: Option<&ProfileReport>) -> String {
     let mut out = apart(report, fit);
+    out.push_str(&proposed(report));
     for (i, all) in report.all.outcomes.iter().enumerate() {
         out.push_str("\n\n");
         out.push_str(&rates(report, i, all));
@@ -52,6 +53,19 @@ fn explained(report: &ProfileReport) -> String {
     let named: Vec<String> = kept.iter().map(|(name, share)| format!("{} {}", shown(name), percent(*share))).collect();
     let text = format!("Of the variance of each column, the segments explain most of: {}", named.join(", "));
     wrapped(&text, table(&[], &[]).width().unwrap_or(100).into()).join("\n")
+}
+
+/// Names for segments that people may take over.
+fn proposed(report: &ProfileReport) -> String {
+    let of = |group: &GroupProfile| {
+        let name = group.proposed_name.as_ref()?;
+        Some(format!("{} {} ({})", group.segment?, name.en, name.zh))
+    };
+    let names: Vec<String> = report.segments.iter().filter_map(of).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("\n\n{}", wrapped(&format!("Proposed names: {}", names.join("; ")), 100).join("\n"))
 }
 
 fn apart(report: &ProfileReport, fit: Option<&ProfileReport>) -> String {

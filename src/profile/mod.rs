@@ -11,6 +11,7 @@ mod categories;
 mod column;
 mod correlation;
 mod effects;
+mod naming;
 mod numbers;
 mod order;
 mod pass;
@@ -24,7 +25,8 @@ mod tests;
 pub(crate) use pass::{EXACT_ROWS, ProfiledRows, Profiling};
 pub use report::{
     CategoryComparison, CategoryFigures, ColumnFigures, Correlated, GroupProfile, Mark, NumberComparison,
-    NumberFigures, OutcomeRate, ProductFigures, ProductPair, ProfileReport, ProfiledColumn, QuantileKind, Statistic,
+    NumberFigures, OutcomeRate, ProductFigures, ProductPair, ProfileReport, ProfiledColumn, ProposedName, QuantileKind,
+    Statistic,
 };
 pub(crate) use shown::ShownColumn;
 pub use shown::{ColumnRole, ShownKind};

@@ -9,6 +9,7 @@ use super::categories;
 use super::column::DescribedRows;
 use super::correlation::{DrawnRows, correlated};
 use super::effects::{compare, wilson};
+use super::naming::propose;
 use super::numbers::{NumbersFound, NumbersSeen};
 use super::order::BUCKET_ERROR;
 use super::products::ProductCounts;
@@ -103,6 +104,7 @@ impl Profiling<'_> {
             for (_, segment) in segments.iter_mut().filter(|(_, s)| !s.withheld && s.customers > 0) {
                 segment.apart = apart(&columns, &correlated, &all, segment);
             }
+            propose(segments.iter_mut().map(|(_, segment)| segment));
             let products = self.products(&mut all, &mut segments, watch)?;
             let report = ProfileReport {
                 profile_version: 2,
@@ -281,6 +283,7 @@ impl Profiling<'_> {
         GroupProfile {
             segment: number.map(|number| number as u32),
             name: name(number),
+            proposed_name: None,
             customers,
             share: customers as f64 / self.source.rows().max(1) as f64,
             withheld,

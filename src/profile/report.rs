@@ -88,6 +88,9 @@ pub struct GroupProfile {
     /// Its name, if segments have names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// A name made of what sets it apart; None where figures are withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_name: Option<ProposedName>,
     /// Rows.
     pub customers: u64,
     /// Their share of all rows.
@@ -110,6 +113,16 @@ pub struct GroupProfile {
     /// Products that are held together, the largest lift first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<ProductPair>,
+}
+
+/// A name that the program proposes: at most 20 characters, and no other segment has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProposedName {
+    /// In Chinese.
+    pub zh: String,
+    /// In English.
+    pub en: String,
 }
 
 /// One thing that sets a segment apart.
