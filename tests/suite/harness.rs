@@ -101,6 +101,29 @@ pub(crate) fn swiftshader_test(name: &str, run: impl FnOnce(&Path) + Send + 'sta
     .with_ignored_flag(ignored)
 }
 
+/// Chromium: named in HYADES_BROWSER, or installed.
+fn browser() -> Option<PathBuf> {
+    let named = std::env::var_os("HYADES_BROWSER").map(PathBuf::from);
+    let names = ["chromium", "chromium-browser", "chromium-headless-shell", "google-chrome"];
+    let folders = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let installed = folders.into_iter().flatten().flat_map(|folder| names.map(|name| folder.join(name)));
+    named.into_iter().chain(installed).find(|file| file.is_file())
+}
+
+/// A test that needs Chromium, given its program: ignored if there is none, or failed if it is required.
+pub(crate) fn browser_test(name: &str, run: impl FnOnce(&Path) + Send + 'static) -> Trial {
+    let program = browser();
+    let ignored = program.is_none() && !is_required("HYADES_REQUIRE_BROWSER");
+    Trial::test(name, move || match program {
+        Some(program) => {
+            run(&program);
+            Ok(())
+        }
+        None => Err(Failed::from("HYADES_REQUIRE_BROWSER=1, but Chromium is not installed")),
+    })
+    .with_ignored_flag(ignored)
+}
+
 /// Prints why tests were ignored.
 #[allow(clippy::print_stderr, reason = "beside the harness's own lines")]
 pub(crate) fn explain_ignored() {
@@ -111,6 +134,12 @@ pub(crate) fn explain_ignored() {
         eprintln!(
             "SwiftShader tests were ignored: Chromium, which brings this software GPU, is not installed (Debian: apt \
              install chromium-common, or name its vk_swiftshader_icd.json in HYADES_SWIFTSHADER)"
+        );
+    }
+    if browser().is_none() && !is_required("HYADES_REQUIRE_BROWSER") {
+        eprintln!(
+            "tests of pages were ignored: Chromium is not installed (Debian: apt install chromium, or name its program \
+             in HYADES_BROWSER)"
         );
     }
     if is_without_python() {

@@ -11,6 +11,7 @@ mod bad_files;
 mod bad_input;
 mod bad_setting;
 mod beginning;
+mod browser;
 mod campaign;
 mod changes;
 mod check;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
         models::tests(),
         monthly::tests(),
         beginning::tests(),
+        browser::tests(),
         stability::tests(),
         comparisons::tests(),
         monthly::with_gpu(),
