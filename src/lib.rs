@@ -115,6 +115,7 @@ pub mod doctor;
 pub(crate) mod evidence;
 pub mod resegment;
 pub mod synth;
+pub mod tags;
 pub mod transactions;
 
 pub use error::{Error, ErrorKind, Fault, Result};

@@ -17,6 +17,7 @@ use super::price::Prices;
 use super::recipe::InitArgs;
 use super::reproduce::ReproduceArgs;
 use super::rfm::RfmArgs;
+use super::tags::TagsArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -114,6 +115,9 @@ pub(super) enum Verb {
     /// Evaluate campaigns
     #[command(subcommand)]
     Campaign(CampaignVerb),
+    /// Give customers tags and life-cycle stages by the conditions of a dictionary
+    #[command(after_help = EXIT_CODES)]
+    Tags(Box<TagsArgs>),
     /// Start a recipe, write the values that one prepares, or print the schema
     #[command(subcommand)]
     Recipe(RecipeVerb),

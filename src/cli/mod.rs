@@ -37,6 +37,7 @@ mod report;
 mod reproduce;
 mod rfm;
 mod run;
+mod tags;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -103,6 +104,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Verb::Bench(args) => commands::bench(*args, &console),
         Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &console),
         Verb::Campaign(CampaignVerb::Evaluate(request)) => evaluate::evaluate(*request, &console),
+        Verb::Tags(args) => tags::tags(*args, &console),
         Verb::Recipe(RecipeVerb::Init(args)) => recipe::init(&args, &console),
         Verb::Recipe(RecipeVerb::Apply(request)) => recipe::apply(&request, &console),
         Verb::Recipe(RecipeVerb::Schema) => recipe::schema(&Recipe::schema()),

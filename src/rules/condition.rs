@@ -8,6 +8,7 @@ use super::book::RuleBook;
 use super::evaluate::{Comparison, Condition};
 use super::operand::{Calculation, Form, Node, Operand, OperandKind, kind};
 use super::sql::{calculation, chain, comparison, cut, parse, shown};
+use super::terms::{Figure, Terms, Threshold, figure};
 use crate::input::{Source, SourceColumn, agreed_where_present};
 use crate::text::nearest;
 
@@ -51,8 +52,17 @@ pub struct Compiled {
 impl Compiled {
     /// Checks rules against the columns of `source`, and returns all faults.
     pub(super) fn new(book: &RuleBook, source: &Source) -> (Self, Vec<(FaultyPart, String)>) {
+        Self::with_terms(book, source, None)
+    }
+
+    /// The same, where conditions may also use `terms`.
+    pub(super) fn with_terms(
+        book: &RuleBook,
+        source: &Source,
+        terms: Option<&mut Terms>,
+    ) -> (Self, Vec<(FaultyPart, String)>) {
         let mut faults = Vec::new();
-        let mut compiler = Compiler { source, columns: Vec::new(), faults: Vec::new() };
+        let mut compiler = Compiler { source, terms, columns: Vec::new(), faults: Vec::new() };
         let mut rules = Vec::new();
         for (i, rule) in book.rules.iter().enumerate() {
             let condition = compiler.rule(&rule.when);
@@ -147,6 +157,7 @@ fn divides(column: &SourceColumn) -> Result<(), String> {
 /// Compiles conditions and collects all faults.
 struct Compiler<'a> {
     source: &'a Source,
+    terms: Option<&'a mut Terms>,
     columns: Vec<usize>,
     faults: Vec<(Location, String)>,
 }
@@ -277,7 +288,12 @@ impl Compiler<'_> {
         let at = || expr.span().start;
         match expr {
             Expr::Nested(inner) => self.operand(inner, deeper),
+            Expr::Identifier(name) if self.is_day(name) => self.day(name),
             Expr::Identifier(name) => self.column(name),
+            Expr::Function(function) if self.terms.is_some() => match figure(function) {
+                Ok((column, of)) => self.threshold(column, of),
+                Err(fault) => self.fail(at(), fault),
+            },
             Expr::Value(value) => match &value.value {
                 Value::Number(text, false) => Operand::number(text)
                     .or_else(|| self.fail(at(), format!("{} is not a number that can be compared", cut(text)))),
@@ -314,6 +330,38 @@ impl Compiler<'_> {
             }
             other => self.unsupported(other),
         }
+    }
+
+    /// Whether a name means the reference date: a column of this name goes first.
+    fn is_day(&self, name: &Ident) -> bool {
+        let unquoted = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("day");
+        unquoted && self.terms.is_some() && self.source.position(&name.value).is_none()
+    }
+
+    /// The reference date.
+    fn day(&mut self, name: &Ident) -> Option<Operand> {
+        let terms = self.terms.as_deref_mut()?;
+        terms.uses_day = true;
+        match terms.day {
+            Some(day) => Some(Operand::days(day)),
+            None => self.fail(name.span.start, "DAY is the reference date; give it with --day YYYY-MM-DD".into()),
+        }
+    }
+
+    /// A figure of a whole column.
+    fn threshold(&mut self, column: &Expr, figure: Figure) -> Option<Operand> {
+        let Expr::Identifier(name) = column else { return self.unsupported(column) };
+        let at = match position(self.source, &name.value) {
+            Ok(at) => at,
+            Err(fault) => return self.fail(name.span.start, fault),
+        };
+        let data_type = &self.source.columns()[at].data_type;
+        if kind(data_type).0 != OperandKind::Number {
+            let what = format!("{:?} ({data_type}) is not a column of numbers", cut(&name.value));
+            return self.fail(name.span.start, what);
+        }
+        let value = self.terms.as_deref_mut()?.value(Threshold { column: at, name: name.value.clone(), figure });
+        Some(Operand::float(value))
     }
 
     fn column(&mut self, name: &Ident) -> Option<Operand> {
@@ -366,6 +414,9 @@ impl Compiler<'_> {
     }
 
     fn calculate(&mut self, how: Calculation, left: Operand, right: Operand, expr: &Expr) -> Option<Operand> {
+        if (how, left.kind, right.kind) == (Calculation::Subtract, OperandKind::Time, OperandKind::Time) {
+            return self.days_between(left, right, expr);
+        }
         if (left.kind, right.kind) != (OperandKind::Number, OperandKind::Number) {
             let sides = format!("{} and {}", left.kind.name(), right.kind.name());
             return self.fail(expr.span().start, format!("{}: arithmetic needs numbers, not {sides}", shown(expr)));
@@ -396,6 +447,13 @@ impl Compiler<'_> {
             Ok(node) => Some(Operand { node, kind: OperandKind::Number, form, stored: None }),
             Err(_) => self.fail(expr.span().start, format!("{} would need more than 38 digits", shown(expr))),
         }
+    }
+
+    /// A time minus a time: days, with a fraction where the times have one.
+    fn days_between(&mut self, left: Operand, right: Operand, expr: &Expr) -> Option<Operand> {
+        let [left, right] = [left, right].map(|time| Operand { kind: OperandKind::Number, stored: None, ..time });
+        let seconds = self.calculate(Calculation::Subtract, left, right, expr)?;
+        self.calculate(Calculation::Divide, seconds, Operand::number("86400")?, expr)
     }
 }
 

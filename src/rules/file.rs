@@ -20,14 +20,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::book::{Rule, RuleBook, Strata};
 use super::condition::{Compiled, FaultyPart};
-use super::{MAX_RULES, UNKNOWN_STRATUM};
+use super::{MAX_CONDITION, MAX_RULES, UNKNOWN_STRATUM};
 use crate::backend::MAX_K;
 use crate::error::Result;
 use crate::input::Source;
 use crate::text::{TomlFaults, TomlText, integer};
-
-/// The most bytes of a condition.
-const MAX_CONDITION: usize = 1 << 16;
 
 impl RuleBook {
     /// Reads a file of rules for an input.

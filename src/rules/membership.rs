@@ -228,12 +228,12 @@ fn certain(matched: &BooleanArray) -> BooleanBuffer {
     }
 }
 
-fn too_large(rule: &str, e: &ArrowError) -> Error {
+pub(super) fn too_large(rule: &str, e: &ArrowError) -> Error {
     Error::input(format!("rule {rule:?}: a number exceeds the 38 digits of exact calculation ({e})"))
 }
 
 /// The columns of a row group, read batch by batch.
-struct RuleColumns<'a> {
+pub(super) struct RuleColumns<'a> {
     source: &'a Source,
     group: RowGroup,
     readers: Vec<(ColumnReader<'a>, usize)>,
@@ -248,7 +248,7 @@ enum Within<'a> {
 }
 
 impl<'a> RuleColumns<'a> {
-    fn open(source: &'a Source, rules: &Compiled, group: RowGroup) -> Result<Self> {
+    pub(super) fn open(source: &'a Source, rules: &Compiled, group: RowGroup) -> Result<Self> {
         let open = |&column: &usize| Ok((ColumnReader::open(source, group, column)?, column));
         let within = rules.within.map(|column| match &source.columns()[column] {
             folder if folder.is_partition => {
@@ -261,7 +261,7 @@ impl<'a> RuleColumns<'a> {
     }
 
     /// The next rows: the columns of conditions, and that of the strata.
-    fn next(&mut self) -> Result<(Vec<ArrayRef>, Option<StringArray>, usize)> {
+    pub(super) fn next(&mut self) -> Result<(Vec<ArrayRef>, Option<StringArray>, usize)> {
         let (source, group) = (self.source, self.group);
         let fault =
             |column: usize, e: &dyn std::fmt::Display| crate::input::fault(source, group, column, &e.to_string());

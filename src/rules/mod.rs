@@ -13,19 +13,25 @@
 
 mod book;
 mod condition;
+mod conditions;
 mod division;
 mod evaluate;
 mod file;
 mod membership;
 mod operand;
 mod sql;
+mod terms;
 
 pub use book::{Rule, RuleBook, Strata};
 pub use condition::{ColumnKind, Compiled};
+pub(crate) use conditions::Conditions;
 pub use division::Division;
 pub use membership::{Membership, RuleCount, Stratum};
 pub use operand::OperandKind;
+pub(crate) use terms::{Figure, Terms, Threshold};
 
+/// The most bytes of a condition.
+pub(crate) const MAX_CONDITION: usize = 1 << 16;
 /// The most rules of a file.
 pub(crate) const MAX_RULES: usize = 128;
 /// The most strata: a column with more values is hardly a tier.

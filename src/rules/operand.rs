@@ -236,6 +236,11 @@ impl Operand {
         Self::constant(OperandKind::Boolean, Form::Int, Arc::new(BooleanArray::from(vec![value])))
     }
 
+    /// A finite number.
+    pub(super) fn float(value: f64) -> Self {
+        Self::constant(OperandKind::Number, Form::Float, Arc::new(Float64Array::from(vec![value + 0.0])))
+    }
+
     pub(super) fn text(value: &str) -> Self {
         Self::constant(OperandKind::Text, Form::Int, Arc::new(StringArray::from(vec![value])))
     }
@@ -244,11 +249,7 @@ impl Operand {
     pub(super) fn number(text: &str) -> Option<Self> {
         let Some(ExactNumber { digits, whole, scale }) = ExactNumber::parse(text) else {
             let value: f64 = text.parse().ok().filter(|v: &f64| v.is_finite())?;
-            return Some(Self::constant(
-                OperandKind::Number,
-                Form::Float,
-                Arc::new(Float64Array::from(vec![value + 0.0])),
-            ));
+            return Some(Self::float(value));
         };
         if let (0, Ok(value)) = (scale, i64::try_from(digits)) {
             return Some(Self::constant(OperandKind::Number, Form::Int, Arc::new(Int64Array::from(vec![value]))));
@@ -261,8 +262,13 @@ impl Operand {
     /// `2026-01-31`.
     pub(super) fn date(text: &str) -> Option<Self> {
         let days = Date32Type::parse(text).filter(|_| text.len() == "2026-01-31".len())?;
-        let seconds = i64::from(days) * SECONDS_A_DAY;
-        Some(Self::constant(OperandKind::Time, Form::Int, Arc::new(Int64Array::from(vec![seconds]))))
+        Some(Self::days(i64::from(days)))
+    }
+
+    /// A date, by its days since 1970.
+    pub(super) fn days(days: i64) -> Self {
+        let seconds = days * SECONDS_A_DAY;
+        Self::constant(OperandKind::Time, Form::Int, Arc::new(Int64Array::from(vec![seconds])))
     }
 
     /// `2026-01-31 12:00:00`, optionally with a fraction of a second and an offset from UTC.

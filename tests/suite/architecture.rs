@@ -55,6 +55,7 @@ const ORDER: &[&str] = &[
     "doctor",
     "transactions",
     "campaign",
+    "tags",
     "synth",
     "cli",
 ];

@@ -68,6 +68,7 @@ mod stability;
 mod store;
 mod swiftshader;
 mod tables;
+mod tags;
 mod tenure;
 mod types;
 mod values;
@@ -140,6 +141,7 @@ fn main() -> ExitCode {
         device::tests(),
         drift::tests(),
         swiftshader::tests(),
+        tags::tests(),
         tenure::tests(),
         extremes::tests(),
         types::tests(),
