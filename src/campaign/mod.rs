@@ -1,8 +1,38 @@
-//! Campaigns: what a campaign did, measured against customers whom chance left out.
+//! Campaigns: lists of customers to contact, with control groups that measure later what the contacts changed.
+//!
+//! `file` is the campaign as people write it, `customers` the tables that it reads. For every customer, in this order:
+//! the conditions of the lists (`rules`), suppression (`excluded`), the pressure of earlier contacts, the hold-out, and
+//! the side that a keyed hash gives him (`draw`). Candidates (`candidates`) are ranked, and the ranked list is walked
+//! until its cap of contacted customers is full (`walk`); the controls passed on the way are the control group. The
+//! `waterfall` says where every customer stayed, and adds up. `design` and `files` write what the evaluation reads.
+//!
+//! `evaluation` says afterwards what a campaign brought, beside customers whom chance left out.
+//!
+//! Deliberately absent: the current time. Lists made twice from the same data are the same lists.
 
+mod candidates;
+mod customers;
+mod design;
+mod draw;
 mod evaluation;
+mod excluded;
+mod file;
+mod files;
+mod lists;
+mod walk;
+mod waterfall;
 
+pub use self::design::{
+    CampaignDesign, DesignFile, DesignHoldOut, DesignJoin, DesignKey, DesignList, DesignPressure, DesignSuppression,
+    DesignTable,
+};
 pub use self::evaluation::{
     ArmComparison, ArmFigures, AssignedArm, CampaignValue, Estimate, EvaluateRequest, EvaluationReport, MetricKind,
     MetricReport, SampleRatio, Verdict, evaluate,
 };
+pub use self::file::{
+    CampaignFile, CampaignOptions, CapPerValue, ContactPressure, CustomerTables, ListOptions, SegmentRef,
+    SharedHoldOut, Suppression,
+};
+pub use self::lists::{ListsOutcome, ListsRequest, lists};
+pub use self::waterfall::{CellCounts, ListWaterfall, StepCounts, SuppressedCount, Waterfall};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
-use hyades::campaign::EvaluateRequest;
+use hyades::campaign::{EvaluateRequest, ListsRequest};
 use hyades::check::CheckRequest;
 use hyades::job::{
     ApplyRequest, AssignRequest, BackendKind, ConvertRequest, ExplainRequest, FitRequest, ProfileRequest,
@@ -112,9 +112,6 @@ pub(super) enum Verb {
     /// Compute customer features from transactions
     #[command(subcommand)]
     Features(FeaturesVerb),
-    /// Evaluate campaigns
-    #[command(subcommand)]
-    Campaign(CampaignVerb),
     /// Give customers tags and life-cycle stages by the conditions of a dictionary
     #[command(after_help = EXIT_CODES)]
     Tags(Box<TagsArgs>),
@@ -127,6 +124,9 @@ pub(super) enum Verb {
     /// Show, approve, roll back and verify the versions of a history
     #[command(subcommand)]
     History(HistoryVerb),
+    /// Make target lists with control groups, and evaluate campaigns
+    #[command(subcommand)]
+    Campaign(CampaignVerb),
     /// Write a synthetic bank
     #[command(after_help = EXIT_CODES)]
     Synth(SynthArgs),
@@ -138,6 +138,12 @@ pub(super) enum CampaignVerb {
     /// can be told from chance
     #[command(after_help = EXIT_CODES, override_usage = EVALUATE_USAGE)]
     Evaluate(Box<EvaluateRequest>),
+    /// Write the lists of a campaign: whom to contact, in which order, and who is in the
+    /// control groups
+    #[command(after_help = EXIT_CODES)]
+    Lists(Box<ListsRequest>),
+    /// Print the JSON Schema of campaign files, for editors
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]

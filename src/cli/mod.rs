@@ -18,6 +18,7 @@ macro_rules! tell {
 mod args;
 mod audit;
 mod bench;
+mod campaign;
 mod check;
 mod cohorts;
 mod commands;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
+use hyades::campaign::CampaignFile;
 use hyades::event::Observer;
 use hyades::job::JobFile;
 use hyades::prepare::Recipe;
@@ -111,6 +113,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Verb::Job(JobVerb::Init(args)) => run::init(&args, &console),
         Verb::Job(JobVerb::Schema) => recipe::schema(&JobFile::schema()),
         Verb::History(verb) => on_history(&verb, &console),
+        Verb::Campaign(CampaignVerb::Lists(request)) => campaign::lists(&request, &console),
+        Verb::Campaign(CampaignVerb::Schema) => recipe::schema(&CampaignFile::schema()),
         Verb::Doctor(args) => commands::doctor(&args),
     }?;
     Ok(ExitCode::SUCCESS)

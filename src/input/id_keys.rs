@@ -83,7 +83,7 @@ pub(crate) fn whole_ids(ids: &ArrayRef, first: u64) -> Result<ArrayRef, ArrowErr
 
 /// A number for each id: a whole number is its own number; for anything else, 128 bits of BLAKE3 of its bytes. The
 /// chance that two of a billion ids collide is 10^-21.
-pub(super) fn id_keys(ids: &ArrayRef) -> Result<Vec<Option<u128>>, ArrowError> {
+pub(crate) fn id_keys(ids: &ArrayRef) -> Result<Vec<Option<u128>>, ArrowError> {
     let key = |v: i128| v as u128;
     match ids.data_type() {
         DataType::UInt64 => Ok(ids.as_primitive::<UInt64Type>().iter().map(|v| v.map(u128::from)).collect()),
@@ -115,7 +115,7 @@ pub(crate) fn is_whole_id(id: &DataType) -> bool {
 }
 
 /// The bytes of each id, as `LargeBinary`: binary ids unchanged, others as text, so that 42 and "42" are equal.
-pub(super) fn id_bytes(ids: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn id_bytes(ids: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match ids.data_type() {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             cast(ids, &DataType::LargeBinary)

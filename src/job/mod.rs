@@ -51,7 +51,7 @@ pub use fit::{FitOutcome, fit, plan};
 pub(crate) use fit::{fit_from, plan_from};
 pub(crate) use gains::{Gain, GridRows, RowSegments, TOP};
 pub use labelling::{Labelling, PartLabels};
-pub(crate) use outputs::success;
+pub(crate) use outputs::{segment_names, success};
 pub(crate) use plan::{DECODER, FIXED, MIB};
 pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, StageTime};

@@ -193,7 +193,7 @@ pub(super) fn seal(
 }
 
 /// The names of the segments that files of labels have.
-pub(super) fn segment_names(labels: &Source) -> Option<Vec<String>> {
+pub(crate) fn segment_names(labels: &Source) -> Option<Vec<String>> {
     serde_json::from_str(labels.fact(NAMES)?).ok()
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, StringArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -217,6 +217,27 @@ impl Divided {
             parts[row] = stratum.map_or(UNKNOWN, |n| (first_stratum + n) as u8);
         }
         Ok(())
+    }
+}
+
+impl Compiled {
+    /// Where the condition of each rule is true in a row group, whatever the other rules say.
+    ///
+    /// # Errors
+    /// Columns that cannot be decoded, or numbers that exceed what can be calculated exactly.
+    pub(crate) fn matches(&self, source: &Source, group: RowGroup) -> Result<Vec<BooleanBuffer>> {
+        let rows = group.rows as usize;
+        let mut found: Vec<_> = self.rules.iter().map(|_| BooleanBufferBuilder::new(rows)).collect();
+        let (mut columns, mut seen) = (RuleColumns::open(source, self, group)?, 0);
+        while seen < group.rows {
+            let (arrays, _, rows) = columns.next()?;
+            for ((name, condition), bits) in self.rules.iter().zip(&mut found) {
+                let matched = condition.evaluate(&arrays, rows).map_err(|e| too_large(name, &e))?;
+                bits.append_buffer(&certain(&matched));
+            }
+            seen += rows as u64;
+        }
+        Ok(found.into_iter().map(|mut bits| bits.finish()).collect())
     }
 }
 

@@ -23,8 +23,8 @@ use crate::text::did_you_mean;
 /// Tags customers and publishes the table once complete; until then `out` is unchanged.
 ///
 /// The output has the id, `stage` if there are stages (null: in none) and a Boolean column for each tag (null:
-/// unknown), in the order of the input; or one row for each tag that a customer has. The dictionary is in the footer, as
-/// `hyades.tags`.
+/// unknown), in the order of the input; or one row for each tag that a customer has. The dictionary is in the footer,
+/// as `hyades.tags`.
 ///
 /// # Errors
 /// All faults of the dictionary at once; a column without values whose quantile or mean is asked for; an input that

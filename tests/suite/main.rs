@@ -48,6 +48,7 @@ mod hostile;
 mod identity;
 mod join;
 mod lineage;
+mod lists;
 mod models;
 mod monthly;
 mod pages;
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         identity::tests(),
         join::tests(),
         lineage::tests(),
+        lists::tests(),
         publication::tests(),
         #[cfg(feature = "cloud")]
         cloud::tests(),

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// The record of a run, in its folder.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
+/// The command that makes the lists of a campaign, which replace only other lists.
+const LISTS: &str = "campaign lists";
+
 /// The files of runs whose manifest does not list them.
 const FORMER: [&str; 4] = ["segments.parquet", "model.json", "audit.json", MANIFEST];
 
@@ -29,7 +32,8 @@ struct Listed {
 /// # Errors
 /// A file that no manifest lists, or a fit that an `assign` would remove.
 pub(super) fn vet(folder: &Path, out: &Path, command: &str) -> Result<()> {
-    let listed = listed(folder);
+    let of_its_kind = |earlier: &Listed| (earlier.command == LISTS) == (command == LISTS);
+    let listed = listed(folder).filter(of_its_kind);
     if let Some(earlier) = &listed
         && (earlier.command.as_str(), command) == ("fit", "assign")
     {
@@ -60,7 +64,7 @@ pub(super) fn vet(folder: &Path, out: &Path, command: &str) -> Result<()> {
 fn listed(folder: &Path) -> Option<Listed> {
     let text = fs::read(folder.join(MANIFEST)).ok()?;
     let listed: Listed = serde_json::from_slice(&text).ok()?;
-    ["fit", "assign"].contains(&listed.command.as_str()).then_some(listed)
+    ["fit", "assign", LISTS].contains(&listed.command.as_str()).then_some(listed)
 }
 
 /// The first file in `folder`, by name, that is not among `files`. `within` is where in the output that folder is.
@@ -115,6 +119,7 @@ mod tests {
         fs::write(at("segments/part-00000.parquet"), "").unwrap();
         assert!(vetted("fit").is_ok());
         assert!(vetted("assign").unwrap_err().contains("holds a fit, and its model would be lost"));
+        assert!(vetted("campaign lists").unwrap_err().contains("which is not of an earlier run"));
         fs::write(at("segments/part-00001.parquet"), "").unwrap();
         assert!(vetted("fit").unwrap_err().contains("part-00001.parquet, which is not of an earlier run"));
     }

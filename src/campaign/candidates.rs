@@ -1,0 +1,295 @@
+//! One pass over all customers: who may be in which list.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, LargeBinaryArray, LargeStringArray};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, Int64Type};
+use rayon::prelude::*;
+
+use super::customers::{CampaignCustomers, Workplace};
+use super::draw::{SideDraw, threshold};
+use super::excluded::{Excluded, numbers};
+use super::file::{CampaignFile, ListOptions};
+use super::walk::ListCandidate;
+use super::waterfall::{KeptOut, StepCounts};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Stage;
+use crate::input::{ColumnReader, RowGroup, Source, ValueKind, id_bytes, id_keys, whole_ids};
+use crate::text::quoted;
+
+/// A segment and a stage.
+pub(super) type SegmentStage = (Option<i64>, Option<String>);
+
+/// What a pass over some rows found.
+#[derive(Debug)]
+pub(super) struct FoundCandidates {
+    pub(super) cells: Vec<SegmentStage>,
+    pub(super) lists: Vec<FoundList>,
+    /// Customers for whom no condition is true, and the others, each once.
+    pub(super) not_eligible: u64,
+    pub(super) all: StepCounts,
+}
+
+/// Those of one list.
+#[derive(Debug, Default)]
+pub(super) struct FoundList {
+    pub(super) candidates: Vec<ListCandidate>,
+    /// By cell.
+    pub(super) counts: BTreeMap<u32, StepCounts>,
+}
+
+/// Decides about customers.
+pub(super) struct Sieve<'a> {
+    pub(super) file: &'a CampaignFile,
+    pub(super) customers: &'a CampaignCustomers,
+    pub(super) excluded: &'a Excluded,
+    pub(super) draw: SideDraw,
+    pub(super) hold_out: Option<SideDraw>,
+    pub(super) reasons: Vec<String>,
+}
+
+impl Sieve<'_> {
+    /// Sends all customers through.
+    pub(super) fn run(&self, place: Workplace<'_>) -> Result<FoundCandidates> {
+        self.vet_orders()?;
+        let source = &self.customers.source;
+        place.watch.stage(Stage::Customers, source.rows(), "rows", || {
+            let wave = rayon::current_num_threads().max(1);
+            let mut all = self.nothing();
+            let mut numbers = HashMap::new();
+            for groups in source.row_groups().chunks(wave) {
+                let found = groups.par_iter().with_max_len(1).map(|&group| {
+                    place.watch.check()?;
+                    let found = self.group(group)?;
+                    place.watch.advance(Stage::Customers, group.rows);
+                    Ok(found)
+                });
+                for found in found.collect::<Result<Vec<_>>>()? {
+                    all.merge(found, &mut numbers);
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    fn nothing(&self) -> FoundCandidates {
+        let lists = self.file.list.iter().map(|_| FoundList::default()).collect();
+        FoundCandidates { cells: Vec::new(), lists, not_eligible: 0, all: StepCounts::new(&self.reasons) }
+    }
+
+    /// Customers are ranked by numbers and times.
+    fn vet_orders(&self) -> Result<()> {
+        for (list, used) in self.file.list.iter().zip(&self.customers.used) {
+            let Some(column) = used.order_by.map(|at| &self.customers.source.columns()[at]) else { continue };
+            let kind = ValueKind::of(&column.data_type);
+            if !matches!(kind, ValueKind::Number | ValueKind::Date | ValueKind::Boolean) {
+                let (list, name) = (quoted(&list.name), &column.name);
+                let text = format!("order_by of list {list}: {name:?} has {}, not numbers or times", column.data_type);
+                return Err(Error::usage(text).of_columns([name]).of_kind(ErrorKind::Column));
+            }
+        }
+        Ok(())
+    }
+
+    fn group(&self, group: RowGroup) -> Result<FoundCandidates> {
+        let rows = CustomerRows::read(self.customers, group)?;
+        let mut found = self.nothing();
+        let mut cells: HashMap<(Option<i64>, Option<&str>), u32> = HashMap::new();
+        let hold_out = self.file.campaign.holdout.as_ref().map(|of| threshold(of.share));
+        for row in 0..group.rows as usize {
+            let stop = self.excluded.stop(rows.keys[row]);
+            let lists: Vec<usize> = (0..self.file.list.len()).filter(|&list| self.takes(&rows, list, row)).collect();
+            if lists.is_empty() {
+                found.not_eligible += 1;
+                continue;
+            }
+            let id = rows.ids.value(row);
+            let held = || self.hold_out.as_ref().zip(hold_out).is_some_and(|(draw, below)| draw.of(id) < below);
+            let stop = stop.or_else(|| held().then_some(KeptOut::HoldOut));
+            found.all.add(stop);
+            let (segment, stage) = (rows.segment(row), rows.stage(row));
+            let cell = *cells.entry((segment, stage)).or_insert_with(|| {
+                found.cells.push((segment, stage.map(str::to_owned)));
+                found.cells.len() as u32 - 1
+            });
+            let draw = stop.is_none().then(|| self.draw.of(id));
+            for list in lists {
+                let of = &mut found.lists[list];
+                of.counts.entry(cell).or_insert_with(|| StepCounts::new(&self.reasons)).add(stop);
+                of.candidates.extend(draw.map(|draw| ListCandidate {
+                    order: rows.orders[list].as_ref().map_or(0, |of| order(of[row], self.file.list[list].ascending)),
+                    // The order of whole numbers.
+                    tie: rows.keys[row] ^ (1 << 127),
+                    row: group.first_row + row as u64,
+                    is_control: draw < threshold(share(&self.file.list[list], segment)),
+                    cell,
+                    place: rows.places[list].as_ref().map_or(0, |of| of[row]),
+                }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a row is eligible for a list.
+    fn takes(&self, rows: &CustomerRows, list: usize, row: usize) -> bool {
+        let (options, segments) = (&self.file.list[list], &self.customers.used[list].segments);
+        let is_one = |segment: Option<i64>| segment.is_some_and(|segment| segments.contains(&segment));
+        let id = || rows.segment_id(row).and_then(|id| u32::try_from(id).ok());
+        rows.matches[list].value(row)
+            && (segments.is_empty() || is_one(rows.segment(row)))
+            && (options.segment_id.is_empty() || id().is_some_and(|id| options.segment_id.contains(&id)))
+            && (options.stage.is_empty()
+                || rows.stage(row).is_some_and(|stage| options.stage.iter().any(|of| of == stage)))
+    }
+}
+
+/// The share of the control group in a segment.
+fn share(list: &ListOptions, segment: Option<i64>) -> f64 {
+    let of = segment.filter(|_| !list.control_of.is_empty());
+    of.and_then(|segment| list.control_of.get(&segment.to_string()).copied()).unwrap_or(list.control)
+}
+
+/// A number whose order is that of the list; what is missing comes last.
+fn order(value: f64, ascending: bool) -> u64 {
+    if value.is_nan() {
+        return u64::MAX;
+    }
+    // 0 and -0 are equal.
+    let bits = (value + 0.0).to_bits();
+    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+    if ascending { ordered } else { !ordered }
+}
+
+/// The columns of a row group.
+struct CustomerRows {
+    keys: Vec<u128>,
+    ids: LargeBinaryArray,
+    segments: Option<Int64Array>,
+    segment_ids: Option<Int64Array>,
+    stages: Option<LargeStringArray>,
+    /// By list.
+    matches: Vec<BooleanBuffer>,
+    orders: Vec<Option<Vec<f64>>>,
+    places: Vec<Option<Vec<u64>>>,
+}
+
+impl CustomerRows {
+    fn read(customers: &CampaignCustomers, group: RowGroup) -> Result<Self> {
+        let source = &customers.source;
+        let name = |at: usize| source.columns()[at].name.as_str();
+        let fail = |at: usize| move |e| crate::input::fault(source, group, at, &format!("{e}"));
+        let id = customers.id;
+        let ids = whole_ids(&whole(source, group, id)?, group.first_row).map_err(fail(id))?;
+        let keys = id_keys(&ids).map_err(fail(id))?.into_iter().flatten().collect();
+        let ids = id_bytes(&ids).map_err(fail(id))?.as_binary::<i64>().clone();
+        let as_type = |at: Option<usize>, to: DataType| {
+            at.map(|at| cast(&whole(source, group, at)?, &to).map_err(fail(at))).transpose()
+        };
+        let integers = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
+        let order = |at: usize| numbers(&whole(source, group, at)?, name(at));
+        let place = |at: usize| places(&whole(source, group, at)?).map_err(fail(at));
+        let used = &customers.used;
+        Ok(CustomerRows {
+            keys,
+            ids,
+            segments: as_type(customers.segment, DataType::Int64)?.map(integers),
+            segment_ids: as_type(customers.segment_id, DataType::Int64)?.map(integers),
+            stages: as_type(customers.stage, DataType::LargeUtf8)?.map(|array| array.as_string::<i64>().clone()),
+            matches: customers.conditions.matches(source, group)?,
+            orders: used.iter().map(|list| list.order_by.map(order).transpose()).collect::<Result<_>>()?,
+            places: used.iter().map(|list| list.cap_per.map(place).transpose()).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The segment of a row; None also for the rows outside all segments.
+    fn segment(&self, row: usize) -> Option<i64> {
+        let segments = self.segments.as_ref()?;
+        segments.is_valid(row).then(|| segments.value(row)).filter(|segment| *segment >= 0)
+    }
+
+    fn segment_id(&self, row: usize) -> Option<i64> {
+        let ids = self.segment_ids.as_ref()?;
+        ids.is_valid(row).then(|| ids.value(row))
+    }
+
+    fn stage(&self, row: usize) -> Option<&str> {
+        let stages = self.stages.as_ref()?;
+        stages.is_valid(row).then(|| stages.value(row))
+    }
+}
+
+/// A number for each value, so that equal values have equal ones. Missing values are a value, too.
+fn places(array: &ArrayRef) -> Result<Vec<u64>, arrow::error::ArrowError> {
+    let texts = cast(array, &DataType::LargeUtf8)?;
+    let number = |text: &str| {
+        let mut first = [0; 8];
+        first.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..8]);
+        u64::from_le_bytes(first)
+    };
+    Ok(texts.as_string::<i64>().iter().map(|text| text.map_or(0, number)).collect())
+}
+
+/// A whole column of a row group.
+pub(super) fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
+    let mut reader = ColumnReader::open(source, group, column)?;
+    let mut pieces = Vec::new();
+    while let Some(array) = reader.next_array()? {
+        pieces.push(array);
+    }
+    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+    let all = concat(&pieces).map_err(|e| crate::input::fault(source, group, column, &e.to_string()))?;
+    match all.len() as u64 == group.rows {
+        true => Ok(all),
+        false => Err(crate::input::fault(source, group, column, "it has another number of values than there are rows")),
+    }
+}
+
+impl FoundCandidates {
+    /// Adds what was found in the next row group; `numbers` are those of the cells so far.
+    fn merge(&mut self, other: FoundCandidates, numbers: &mut HashMap<SegmentStage, u32>) {
+        let renumbered: Vec<u32> = other
+            .cells
+            .into_iter()
+            .map(|cell| {
+                *numbers.entry(cell).or_insert_with_key(|cell| {
+                    self.cells.push(cell.clone());
+                    self.cells.len() as u32 - 1
+                })
+            })
+            .collect();
+        self.not_eligible += other.not_eligible;
+        self.all.merge(&other.all);
+        for (mine, theirs) in self.lists.iter_mut().zip(other.lists) {
+            for (cell, counts) in theirs.counts {
+                match mine.counts.entry(renumbered[cell as usize]) {
+                    std::collections::btree_map::Entry::Vacant(vacant) => _ = vacant.insert(counts),
+                    std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().merge(&counts),
+                }
+            }
+            let candidates = theirs.candidates.into_iter();
+            mine.candidates.extend(candidates.map(|of| ListCandidate { cell: renumbered[of.cell as usize], ..of }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_comes_last_in_either_direction() {
+        for ascending in [true, false] {
+            let mut values = [2.0, f64::NAN, -1.5, 0.0, f64::INFINITY, -0.0, -7.0];
+            values.sort_by_key(|value| order(*value, ascending));
+            let mut expected = [-7.0, -1.5, 0.0, 0.0, 2.0, f64::INFINITY];
+            if !ascending {
+                expected.reverse();
+            }
+            assert_eq!(values[..6], expected);
+            assert!(values[6].is_nan());
+        }
+        assert_eq!(order(0.0, true), order(-0.0, true));
+    }
+}

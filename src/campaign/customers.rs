@@ -1,0 +1,238 @@
+//! The customers of a campaign: their columns, joined tables and labels as one table, and the conditions of the lists.
+
+use std::path::{Path, PathBuf};
+
+use super::file::{CampaignFile, SegmentRef};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Watch;
+use crate::history::History;
+use crate::input::{Access, JoinCounts, Opening, OtherTable, Source, check_ids};
+use crate::job::{Resources, segment_names};
+use crate::output::IDENTITY_COLUMN;
+use crate::roles::guess_id;
+use crate::rules::{Compiled, Rule, RuleBook};
+use crate::text::{did_you_mean, percent, quoted, thousands};
+
+const SEGMENT: &str = "segment";
+const STAGE: &str = "stage";
+/// The file of a history that names its current version.
+const CURRENT: &str = "current.json";
+/// The largest share of customers without a segment, by default.
+const MAX_UNMATCHED: f64 = 0.01;
+
+/// All customers.
+#[derive(Debug)]
+pub(super) struct CampaignCustomers {
+    pub(super) source: Source,
+    pub(super) id: usize,
+    pub(super) segment: Option<usize>,
+    pub(super) segment_id: Option<usize>,
+    pub(super) stage: Option<usize>,
+    /// The names of segments by number, where the labels have them.
+    pub(super) names: Option<Vec<String>>,
+    /// The conditions of the lists, in order.
+    pub(super) conditions: Compiled,
+    /// The columns that each list uses, in order.
+    pub(super) used: Vec<ListColumns>,
+    /// How the tables were joined.
+    pub(super) joins: Vec<JoinCounts>,
+}
+
+/// What a list needs of its customers.
+#[derive(Debug)]
+pub(super) struct ListColumns {
+    /// Segments by number; empty: all.
+    pub(super) segments: Vec<i64>,
+    pub(super) order_by: Option<usize>,
+    pub(super) cap_per: Option<usize>,
+    /// Further columns of its file.
+    pub(super) shown: Vec<usize>,
+}
+
+/// Where scratch files lie, and what may be used.
+#[derive(Clone, Copy)]
+pub(super) struct Workplace<'a> {
+    pub(super) resources: &'a Resources,
+    pub(super) scratch: &'a Path,
+    pub(super) watch: Watch<'a>,
+}
+
+impl CampaignCustomers {
+    /// Opens all tables, joins what lists use, and checks ids.
+    ///
+    /// # Errors
+    /// Tables that cannot be read, columns that do not exist, ids that are missing or repeated, labels of others.
+    pub(super) fn open(file: &CampaignFile, place: Workplace<'_>) -> Result<Self> {
+        let access = Access { keys: None, csv: file.customers.csv.clone() };
+        let opening = Opening { access: &access, scratch: place.scratch, watch: place.watch };
+        let source = Source::open_as(&file.customers.input, opening)?;
+        if source.rows() == 0 {
+            return Err(Error::input("the input has no rows".into()));
+        }
+        let id = id_of(&source, file.customers.id.as_deref())?;
+        let id_name = source.columns()[id].name.clone();
+        let labels = file.customers.segments.as_deref().map(labels_in).transpose()?;
+        let mut tables: Vec<OtherTable> =
+            file.customers.join.iter().map(|path| OtherTable { path: path.clone(), only: None }).collect();
+        let mut names = None;
+        if let Some(path) = &labels {
+            let found = source.open_beside(path, opening)?;
+            column(&found, SEGMENT).map_err(|e| e.of(&path.display().to_string()))?;
+            names = segment_names(&found);
+            let wanted = [SEGMENT, IDENTITY_COLUMN].into_iter().filter(|name| found.position(name).is_some());
+            tables.extend(wanted.map(|name| OtherTable { path: path.clone(), only: Some(name.to_owned()) }));
+        }
+        let mut source = source.with_tables(&tables, Some(&id_name), opening)?;
+        let conditions = conditions(file, &source)?;
+        let used = used(file, &source, names.as_deref())?;
+        let (segment, segment_id) = (source.position(SEGMENT), source.position(IDENTITY_COLUMN));
+        let stage = source.position(STAGE);
+        vet_needs(file, segment, segment_id, stage)?;
+        vet_ids(&source, id, place)?;
+        let of_lists = used.iter().flat_map(|list| list.order_by.iter().chain(&list.cap_per).chain(&list.shown));
+        let own = segment.into_iter().chain(segment_id).chain(stage);
+        let needed: Vec<usize> = of_lists.copied().chain(own).chain(conditions.columns()).collect();
+        let joins = source.join(&needed, place.scratch, place.resources.budget(), place.watch)?;
+        if let Some(path) = &labels {
+            let path = path.display().to_string();
+            let most = file.campaign.max_unmatched.unwrap_or(MAX_UNMATCHED);
+            joins.iter().filter(|join| join.path == path).try_for_each(|join| vet_labels(join, most))?;
+        }
+        Ok(CampaignCustomers { source, id, segment, segment_id, stage, names, conditions, used, joins })
+    }
+}
+
+/// The column of ids: that named, or one named like an id.
+pub(super) fn id_of(source: &Source, named: Option<&str>) -> Result<usize> {
+    match named {
+        Some(name) => column(source, name),
+        None => guess_id(source.columns(), &[]).ok_or_else(|| {
+            Error::usage("no column of the customers is named like an id; name it in [customers]: id = \"...\"".into())
+                .of_kind(ErrorKind::Column)
+        }),
+    }
+}
+
+/// A column by its name.
+pub(super) fn column(source: &Source, name: &str) -> Result<usize> {
+    source.position(name).ok_or_else(|| {
+        let hint = did_you_mean(name, source.columns().iter().map(|column| column.name.as_str()));
+        Error::usage(format!("no column is named {}{hint}", quoted(name))).of_columns([name]).of_kind(ErrorKind::Column)
+    })
+}
+
+/// The table of labels that a path means.
+fn labels_in(path: &Path) -> Result<PathBuf> {
+    let mut folder = path.to_path_buf();
+    if path.join(CURRENT).is_file() {
+        let current = History::open(path)?.read_current(|_, version| Ok(version.to_path_buf()))?;
+        folder = current.ok_or_else(|| Error::input(format!("{} has no current version", path.display())))?;
+    }
+    let within = folder.join("segments");
+    Ok(if within.is_dir() { within } else { folder })
+}
+
+/// The conditions of all lists.
+fn conditions(file: &CampaignFile, source: &Source) -> Result<Compiled> {
+    let rule = |list: &super::ListOptions| Rule {
+        name: list.name.clone(),
+        when: list.condition.clone().unwrap_or_else(|| "TRUE".to_owned()),
+    };
+    let book = RuleBook { rules: file.list.iter().map(rule).collect(), strata: None };
+    Compiled::again(&book, source, &[]).map_err(|faults| {
+        let lines = faults.replace("\n  rule ", "\n  condition of list ");
+        let lines = lines.strip_prefix("rule ").map_or(lines.clone(), |rest| format!("condition of list {rest}"));
+        Error::usage(lines).of_kind(ErrorKind::Config)
+    })
+}
+
+/// The columns of all lists; all faults at once.
+fn used(file: &CampaignFile, source: &Source, names: Option<&[String]>) -> Result<Vec<ListColumns>> {
+    let mut faults = Vec::new();
+    let mut lists = Vec::new();
+    for list in &file.list {
+        let mut find = |name: &String, key: &str| match column(source, name) {
+            Ok(at) => Some(at),
+            Err(e) => {
+                faults.push(format!("{key} of list {}: {e}", quoted(&list.name)));
+                None
+            }
+        };
+        let order_by = list.order_by.as_ref().and_then(|name| find(name, "order_by"));
+        let cap_per = list.cap_per.as_ref().and_then(|per| find(&per.column, "cap_per"));
+        let shown = list.columns.iter().filter_map(|name| find(name, "columns")).collect();
+        let mut segments = Vec::new();
+        for segment in &list.segment {
+            match segment {
+                SegmentRef::Number(number) => segments.push(i64::from(*number)),
+                SegmentRef::Name(name) => match names.and_then(|names| names.iter().position(|other| other == name)) {
+                    Some(number) => segments.push(number as i64),
+                    None => faults.push(format!(
+                        "segment of list {}: no segment is named {}; name it by its number",
+                        quoted(&list.name),
+                        quoted(name)
+                    )),
+                },
+            }
+        }
+        lists.push(ListColumns { segments, order_by, cap_per, shown });
+    }
+    match faults.is_empty() {
+        true => Ok(lists),
+        false => Err(Error::usage(faults.join("\n  ")).of_kind(ErrorKind::Column)),
+    }
+}
+
+/// Lists that choose by segment or stage need such a column.
+fn vet_needs(
+    file: &CampaignFile,
+    segment: Option<usize>,
+    segment_id: Option<usize>,
+    stage: Option<usize>,
+) -> Result<()> {
+    for list in &file.list {
+        let by_number = !list.segment.is_empty() || !list.control_of.is_empty();
+        let wanted = [
+            (by_number, segment, SEGMENT, "name the labels in [customers]: segments = \"FOLDER\""),
+            (!list.segment_id.is_empty(), segment_id, IDENTITY_COLUMN, "only labels of hyades run have it"),
+            (!list.stage.is_empty(), stage, STAGE, "join a table that has it, as hyades tags writes one"),
+        ];
+        if let Some((.., name, remedy)) = wanted.iter().find(|(wanted, found, ..)| *wanted && found.is_none()) {
+            let text = format!("list {} needs the column {name:?}; {remedy}", quoted(&list.name));
+            return Err(Error::usage(text).of_columns([*name]).of_kind(ErrorKind::Column));
+        }
+    }
+    Ok(())
+}
+
+/// Every customer has an id of his own: the same customer must not be on two sides.
+fn vet_ids(source: &Source, id: usize, place: Workplace<'_>) -> Result<()> {
+    let found = check_ids(source, id, place.resources.budget(), place.watch)?;
+    let name = &source.columns()[id].name;
+    let refuse = |rows: u64, what: &str| {
+        let text = format!("{} of {} rows {what} in column {name:?}", thousands(rows), thousands(source.rows()));
+        let remedy = "a campaign needs one row for each customer; repair the input";
+        Err(Error::input(format!("{text}; {remedy}")).of_columns([name]).of_kind(ErrorKind::Values))
+    };
+    match (found.nulls, found.duplicates) {
+        (0, 0) => Ok(()),
+        (0, repeated) => refuse(repeated, "repeat an id"),
+        (nulls, _) => refuse(nulls, "have no id"),
+    }
+}
+
+/// Refuses labels that are likely those of other customers.
+fn vet_labels(labels: &JoinCounts, most: f64) -> Result<()> {
+    let rows = labels.matched + labels.unmatched;
+    if labels.unmatched as f64 <= most * rows as f64 {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "{} has no label for {} of {} customers ({}); check id and segments in [customers], or raise max_unmatched in \
+         [campaign]",
+        labels.path,
+        thousands(labels.unmatched),
+        thousands(rows),
+        percent(labels.unmatched as f64 / rows as f64)
+    )))
+}

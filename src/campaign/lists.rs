@@ -1,0 +1,315 @@
+//! Lists: the steps from a campaign's file to its folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::candidates::{FoundCandidates, Sieve};
+use super::customers::{CampaignCustomers, Workplace};
+use super::design::{
+    CampaignDesign, DESIGN_VERSION, DesignFile, DesignHoldOut, DesignJoin, DesignKey, DesignList, DesignPressure,
+    DesignSuppression, DesignTable,
+};
+use super::draw::SideDraw;
+use super::excluded::{Excluded, hashes};
+use super::file::CampaignFile;
+use super::files::{FileWriter, WrittenFiles};
+use super::walk::{Caps, ListCandidate, ListMember, walk};
+use super::waterfall::{CellCounts, ListWaterfall, StepCounts, Waterfall};
+use crate::error::{Error, Result};
+use crate::event::{Observer, Stage, Watch};
+use crate::job::Resources;
+use crate::output::{MANIFEST, Publication};
+use crate::text::quoted;
+
+/// The verb, as manifests name it.
+const COMMAND: &str = "campaign lists";
+
+/// Which lists to make.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct ListsRequest {
+    /// The campaign: TOML with customers, suppression and lists
+    #[cfg_attr(feature = "cli", arg(value_name = "FILE"))]
+    pub file: PathBuf,
+    /// Folder to write; replaces the lists of an earlier run there
+    #[cfg_attr(feature = "cli", arg(long, short, value_name = "FOLDER", required_unless_present = "dry_run"))]
+    pub out: Option<PathBuf>,
+    /// Count only; write nothing
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub dry_run: bool,
+    /// Also write design and waterfall to this file, as JSON; - is the standard output
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub json: Option<PathBuf>,
+    /// Threads, memory and scratch space.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub resources: Resources,
+}
+
+/// What the lists came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ListsOutcome {
+    /// Where customers stayed.
+    pub waterfall: Waterfall,
+    /// What the evaluation needs; None: nothing was written.
+    pub design: Option<CampaignDesign>,
+}
+
+impl ListsOutcome {
+    /// The same as JSON.
+    ///
+    /// # Errors
+    /// Never, but for a fault of this program.
+    pub fn to_json(&self) -> Result<String> {
+        as_json(self)
+    }
+}
+
+/// Makes the lists of a campaign, and publishes them as one folder.
+///
+/// A customer is eligible for a list if its condition is true (unknown is not true) and he has one of its segments and
+/// stages. Then, in this order: he is suppressed (the first reason counts), has been contacted often enough, is in the
+/// hold-out, or is in an earlier list; else he is a candidate. Candidates are ranked by `order_by`, numbers compared as
+/// doubles, what is missing last; ties by id, whole numbers in their order and text in that of a hash. The ranked list
+/// is walked until so many customers are contacted as the cap allows. A customer is a control where a keyed hash of
+/// campaign and id is below the share: his side depends on nothing else, and grows with the share. Rows, threads and
+/// row groups in another order give the same bytes.
+///
+/// # Errors
+/// [`Error::Usage`]: a campaign that is not well described. [`Error::Input`]: tables that cannot be read, ids that are
+/// missing or repeated, labels of other customers, or nobody left to contact.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use hyades::campaign::{ListsRequest, lists};
+/// use hyades::event::Silent;
+///
+/// let folder = tempfile::tempdir()?;
+/// let (file, out) = (folder.path().join("campaign.toml"), folder.path().join("lists"));
+/// let input = std::path::absolute("data/customers.parquet")?;
+/// let text = format!(
+///     "[campaign]\nname = \"spring\"\nday = \"2027-03-01\"\nno_opt_out = \"a test\"\n[customers]\n\
+///      input = [{input:?}]\n[[list]]\nname = \"first\"\ncap = 100\ncontrol = 0.2\n"
+/// );
+/// std::fs::write(&file, text)?;
+/// let request = ListsRequest { file, out: Some(out.clone()), ..ListsRequest::default() };
+/// let outcome = lists(&request, &Silent, &AtomicBool::new(false))?;
+/// assert_eq!(outcome.waterfall.all.contacted, 100);
+/// assert!(out.join("lists/first.csv").is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn lists(request: &ListsRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<ListsOutcome> {
+    let watch = Watch::new(observer, stop);
+    request.resources.install(|| run(request, watch))
+}
+
+fn run(request: &ListsRequest, watch: Watch<'_>) -> Result<ListsOutcome> {
+    let file = CampaignFile::read(&request.file)?;
+    let out = request.out.as_deref().filter(|_| !request.dry_run);
+    if out.is_none() && !request.dry_run {
+        return Err(Error::usage("lists need a folder: --out FOLDER".into()).of_option("--out"));
+    }
+    let arguments = [file.paths(), vec![request.file.clone()]].concat();
+    let publication = out.map(|out| Publication::new(out, COMMAND, &arguments)).transpose()?;
+    let scratch = request.resources.existing_scratch_folder(out.or(Some(Path::new("."))));
+    let place = Workplace { resources: &request.resources, scratch: &scratch, watch };
+    let customers = CampaignCustomers::open(&file, place)?;
+    let excluded = Excluded::read(&file, (&customers.source, customers.id), place)?;
+    let holdout = file.campaign.holdout.as_ref();
+    let sieve = Sieve {
+        file: &file,
+        customers: &customers,
+        excluded: &excluded,
+        draw: SideDraw::of_campaign(&file.campaign.name, file.campaign.key.as_deref())?,
+        hold_out: holdout.map(|of| SideDraw::of_hold_out(of.key.as_deref())).transpose()?,
+        reasons: file.suppress.iter().map(|suppress| suppress.reason.clone()).collect(),
+    };
+    let mut found = sieve.run(place)?;
+    let members = members(&file, &mut found, customers.source.rows());
+    let waterfall = waterfall(&file, found, customers.source.rows());
+    warn(&waterfall, &file, &excluded, watch);
+    if waterfall.all.contacted == 0 {
+        return Err(Error::input(nobody(&waterfall)));
+    }
+    let mut outcome = ListsOutcome { waterfall, design: None };
+    if let Some(publication) = publication {
+        let written = watch.stage(Stage::Write, 0, "files", || {
+            FileWriter { file: &file, customers: &customers, publication: &publication }.write(&members)
+        })?;
+        customers.source.vet_unchanged()?;
+        let design = design(&sieve, &outcome.waterfall, written);
+        publication.text("waterfall.json", &as_json(&outcome.waterfall)?)?;
+        publication.text("design.json", &as_json(&design)?)?;
+        let manifest = serde_json::json!({"command": COMMAND, "files": publication.names()});
+        publication.text(MANIFEST, &as_json(&manifest)?)?;
+        publication.commit()?;
+        outcome.design = Some(design);
+    }
+    if let Some(path) = request.json.as_deref().filter(|path| *path != Path::new("-")) {
+        crate::output::publish_text(path, &outcome.to_json()?)?;
+    }
+    Ok(outcome)
+}
+
+fn as_json(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))? + "\n")
+}
+
+/// The members of each list; the counts of `found` follow them.
+fn members(file: &CampaignFile, found: &mut FoundCandidates, rows: u64) -> Vec<Vec<ListMember>> {
+    let mut taken = vec![0u64; rows.div_ceil(64) as usize];
+    let is_taken = |taken: &[u64], row: u64| taken[(row / 64) as usize] >> (row % 64) & 1 == 1;
+    let mut all = Vec::new();
+    for (options, list) in file.list.iter().zip(&mut found.lists) {
+        let (mut free, before): (Vec<ListCandidate>, Vec<ListCandidate>) =
+            std::mem::take(&mut list.candidates).into_iter().partition(|candidate| !is_taken(&taken, candidate.row));
+        for candidate in before {
+            list.counts.entry(candidate.cell).and_modify(StepCounts::taken_before);
+        }
+        free.par_sort_unstable();
+        let caps = Caps { all: options.cap, by_place: options.cap_per.as_ref().map(|per| per.most) };
+        let members = walk(&free, caps);
+        for member in &members {
+            taken[(member.row / 64) as usize] |= 1 << (member.row % 64);
+            list.counts.entry(member.cell).and_modify(|counts| counts.member(member.is_control));
+            found.all.member(member.is_control);
+        }
+        all.push(members);
+    }
+    all
+}
+
+/// All counts, cells in the order of segment and stage.
+fn waterfall(file: &CampaignFile, found: FoundCandidates, customers: u64) -> Waterfall {
+    let reasons: Vec<String> = file.suppress.iter().map(|suppress| suppress.reason.clone()).collect();
+    let of_list = |(options, list): (&super::ListOptions, super::candidates::FoundList)| {
+        let mut counts = StepCounts::new(&reasons);
+        let cell = |(cell, of): (u32, StepCounts)| {
+            counts.merge(&of);
+            let (segment, stage) = found.cells[cell as usize].clone();
+            CellCounts { segment, stage, counts: of }
+        };
+        let mut cells: Vec<CellCounts> = list.counts.into_iter().map(cell).collect();
+        cells.sort_by(|a, b| (a.segment, &a.stage).cmp(&(b.segment, &b.stage)));
+        ListWaterfall { name: options.name.clone(), counts, cells }
+    };
+    let lists = file.list.iter().zip(found.lists).map(of_list).collect();
+    Waterfall { customers, not_eligible: found.not_eligible, all: found.all, lists }
+}
+
+/// Tells what is likely a mistake.
+fn warn(waterfall: &Waterfall, file: &CampaignFile, excluded: &Excluded, watch: Watch<'_>) {
+    if let Some(why) = &file.campaign.no_opt_out {
+        watch.warn(format!("no list of customers who object to marketing is used: {why}"));
+    }
+    if file.campaign.key.is_none() {
+        watch.note(
+            "control groups are drawn by the name of the campaign; a secret key keeps them unforeseeable".to_owned(),
+        );
+    }
+    for ids in excluded.suppressed.iter().filter(|ids| ids.matched() == 0) {
+        let (reason, n) = (quoted(&ids.reason), ids.ids());
+        watch.warn(format!("suppression {reason}: none of its {n} ids is that of a customer; check its column of ids"));
+    }
+    for list in &waterfall.lists {
+        let name = quoted(&list.name);
+        if list.counts.contacted == 0 {
+            watch.warn(format!("list {name}: nobody is contacted"));
+        } else if list.counts.control == 0 {
+            watch.warn(format!("list {name}: its control group is empty, so that nothing can be measured"));
+        }
+    }
+}
+
+/// Why there is no one to contact.
+fn nobody(waterfall: &Waterfall) -> String {
+    let all = &waterfall.all;
+    let suppressed: u64 = all.suppressed.iter().map(|of| of.customers).sum();
+    format!(
+        "nobody is left to contact: of {} customers, {} are eligible; {suppressed} of these are suppressed, {} were \
+         contacted often enough, {} are in the hold-out and {} in control groups",
+        waterfall.customers, all.eligible, all.pressure, all.holdout, all.control
+    )
+}
+
+fn key(draw: &SideDraw, secret: bool, otherwise: &str) -> DesignKey {
+    DesignKey {
+        from: if secret { "secret".into() } else { otherwise.to_owned() },
+        check: draw.key_check(),
+        method: "keyed blake3 of the id's text; drawn where the first 64 bits, little-endian, are below share * 2^64"
+            .into(),
+    }
+}
+
+fn files(found: &[(String, String)]) -> Vec<DesignFile> {
+    found.iter().cloned().map(Into::into).collect()
+}
+
+/// A list as the design tells it.
+fn design_list(options: &super::ListOptions, of: &ListWaterfall, file: DesignFile) -> DesignList {
+    DesignList {
+        name: options.name.clone(),
+        control_share: options.control,
+        control_share_of: options.control_of.clone(),
+        channel: options.channel.clone(),
+        product: options.product.clone(),
+        script: options.script.clone(),
+        cost_per_contact: options.cost_per_contact,
+        condition: options.condition.clone(),
+        order_by: options.order_by.clone(),
+        cap: options.cap,
+        contacted: of.counts.contacted,
+        control: of.counts.control,
+        file,
+    }
+}
+
+/// What was decided, and what was written.
+fn design(sieve: &Sieve<'_>, waterfall: &Waterfall, written: WrittenFiles) -> CampaignDesign {
+    let Sieve { file, customers, excluded, .. } = sieve;
+    let campaign = &file.campaign;
+    let list = |((options, of), file)| design_list(options, of, file);
+    let suppressed = excluded.suppressed.iter().map(|of| DesignSuppression {
+        reason: of.reason.clone(),
+        ids: of.ids(),
+        matched: of.matched(),
+        files: files(&of.files),
+    });
+    let holdout = campaign.holdout.as_ref().zip(sieve.hold_out.as_ref());
+    let pressure = file.pressure.as_ref();
+    let source = &customers.source;
+    let of_tables = source.joined_files().map(|f| (f.path.display().to_string(), f.footer_hash().to_owned()));
+    let mut inputs: Vec<_> = hashes(source).into_iter().chain(of_tables).map(Into::into).collect();
+    inputs.dedup();
+    let joined = customers.joins.iter().map(|join| DesignJoin {
+        path: join.path.clone(),
+        matched: join.matched,
+        unmatched: join.unmatched,
+    });
+    CampaignDesign {
+        design_version: DESIGN_VERSION,
+        hyades: env!("CARGO_PKG_VERSION").into(),
+        campaign: campaign.name.clone(),
+        day: campaign.day.clone(),
+        key: key(&sieve.draw, campaign.key.is_some(), "name"),
+        holdout: holdout
+            .map(|(of, draw)| DesignHoldOut { share: of.share, key: key(draw, of.key.is_some(), "default") }),
+        no_opt_out: campaign.no_opt_out.clone(),
+        id: source.columns()[customers.id].name.clone(),
+        customers: waterfall.customers,
+        lists: file.list.iter().zip(&waterfall.lists).zip(written.lists).map(list).collect(),
+        suppressed: suppressed.collect(),
+        pressure: pressure.map(|of| DesignPressure {
+            window_days: of.window_days,
+            most: of.most,
+            files: files(&excluded.contacts),
+        }),
+        inputs,
+        joined: joined.collect(),
+        assignments: DesignTable { path: "assignments.parquet".into(), rows: written.rows, blake3: written.blake3 },
+    }
+}
