@@ -5,8 +5,7 @@
 
 use super::segment::{short, shown};
 use crate::profile::{ColumnFigures, ColumnRole, GroupProfile, ProfileReport, ShownKind};
-use crate::report::{Language, Page, Spot, map, name};
-use crate::text::percent;
+use crate::report::{Page, Spot, map, name};
 
 /// Steps of the power iteration.
 const STEPS: usize = 200;
@@ -43,21 +42,15 @@ pub(super) fn add(page: &mut Page, report: &ProfileReport) {
         })
         .collect();
     let axes = [&first, &second].map(|axis| axis_name(report, &features, axis));
-    let along = |axis: usize| spots.iter().zip(&weights).map(|(s, w)| w * s.at[axis] * s.at[axis]).sum::<f64>() / total;
-    let (both, title) = (along(0) + along(1), language.say("Map of the segments", "客群分布图"));
+    let title = language.say("Map of the segments", "客群分布图");
     page.section(title, None);
-    let text = match language {
-        Language::En => format!(
-            "Circles are the means of the segments, their areas the numbers of customers. The two axes show {} of the \
-             differences between the segments.",
-            percent(both.min(1.0))
-        ),
-        Language::Zh => {
-            format!("圆心为客群均值，圆的面积代表客户数。两条坐标轴合计反映客群间差异的 {}。", percent(both.min(1.0)))
-        }
-    };
-    page.explain(&text);
-    page.add(map(&spots, [&axes[0], &axes[1]], title, &text));
+    let text = language.say(
+        "Circles are the means of the segments, their areas the numbers of customers. The axes are the two directions in \
+         which the segments differ most, with the columns that they are mostly made of.",
+        "圆心为客群均值，圆的面积代表客户数。两条坐标轴为客群间差异最大的两个方向，并标注主要构成字段。",
+    );
+    page.explain(text);
+    page.add(map(&spots, [&axes[0], &axes[1]], title, text));
 }
 
 fn effect(group: &GroupProfile, at: usize) -> f64 {
@@ -107,7 +100,7 @@ fn axis_name(report: &ProfileReport, features: &[usize], axis: &[f64]) -> String
     let of = |(at, load): &(usize, f64)| {
         format!("{} {}", name(&report.columns[*at].name), if *load < 0.0 { "↓" } else { "↑" })
     };
-    loads.iter().filter(|(_, load)| load.abs() > 0.2).take(3).map(of).collect::<Vec<_>>().join("  ")
+    loads.iter().filter(|(_, load)| load.abs() > 0.2).take(2).map(of).collect::<Vec<_>>().join("  ")
 }
 
 #[cfg(test)]

@@ -7,13 +7,21 @@ use crate::text::{day, percent};
 /// The most segments that have a card, a row or a column each; the largest ones.
 const MOST_SEGMENTS: usize = 24;
 
-/// The name of a group of rows: `3`, `3 young savers`, or that of the rows without a segment.
+/// The name of a group of rows: `Segment 3 · young savers`, or that of the rows without a segment. Where people gave no
+/// name, it is the proposed one.
 pub(super) fn title(group: &GroupProfile, language: Language) -> String {
-    match (group.segment, &group.name) {
-        (Some(number), Some(name)) => format!("{number} {name}"),
-        (Some(number), None) => language.say("Segment", "客群").to_owned() + " " + &number.to_string(),
-        (None, _) => language.say("Without a segment", "未分群").to_owned(),
+    let Some(number) = group.segment else { return language.say("Without a segment", "未分群").to_owned() };
+    let proposed = group.proposed_name.as_ref().map(|name| language.say(&name.en, &name.zh));
+    let number = format!("{} {number}", language.say("Segment", "客群"));
+    match group.name.as_deref().or(proposed) {
+        Some(name) => format!("{number} · {name}"),
+        None => number,
     }
+}
+
+/// Whether a name on the page is a proposal.
+pub(super) fn proposes(report: &ProfileReport) -> bool {
+    report.segments.iter().any(|group| group.name.is_none() && group.proposed_name.is_some())
 }
 
 /// The same where there is little room.

@@ -1,6 +1,6 @@
 //! In words: how many customers there are, how large the segments are, and what they differ in.
 
-use super::segment::{shown, title};
+use super::segment::{proposes, shown, title};
 use crate::profile::{GroupProfile, ProfileReport};
 use crate::report::{Language, Page, bars, name};
 use crate::text::{percent, thousands};
@@ -32,6 +32,12 @@ pub(super) fn add(page: &mut Page, report: &ProfileReport) {
         (title(group, language), if is_hidden { 0.0 } else { group.share }, value)
     };
     page.add(bars(&groups.iter().map(size).collect::<Vec<_>>()));
+    if proposes(report) {
+        page.explain(language.say(
+            "Names are proposed from what sets a segment apart; names that people give take their place.",
+            "客群名称由系统根据显著特征建议；人工命名后以人工名称为准。",
+        ));
+    }
     let left = report.segments.iter().filter(|group| group.customers > 0).count() - groups.len();
     if left > 0 {
         page.explain(&match language {

@@ -71,14 +71,14 @@ pub(crate) struct Spot {
 /// A map of circles, with the names of its axes.
 pub(crate) fn map(spots: &[Spot], axes: [&str; 2], title: &str, text: &str) -> Markup {
     const SIDE: [f64; 2] = [640.0, 420.0];
-    const LARGEST: f64 = 56.0;
+    const LARGEST: f64 = 48.0;
     let range = |axis: usize| {
         let values = || spots.iter().map(|spot| spot.at[axis]);
         let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
         if high > low { (low, high) } else { (low - 1.0, low + 1.0) }
     };
     let (across, up) = (range(0), range(1));
-    let place = |value: f64, (low, high): (f64, f64), side: f64| 70.0 + (side - 140.0) * (value - low) / (high - low);
+    let place = |value: f64, (low, high): (f64, f64), side: f64| 100.0 + (side - 200.0) * (value - low) / (high - low);
     let largest = spots.iter().map(|spot| spot.share).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     html! {
         svg viewBox=(format!("0 0 {:.0} {:.0}", SIDE[0], SIDE[1])) role="img" style="width:100%;max-width:52rem" {

@@ -72,12 +72,18 @@ pub(super) fn page(
             Language::En => name.en.clone().or(name.zh.clone()),
         });
         if let Some(group) = profile.segments.iter_mut().find(|group| group.segment == Some(identity.segment)) {
-            group.name = Some(format!("· ID {} {}", identity.segment_id, name.unwrap_or_default()).trim().to_owned());
+            let id = format!("ID {}", identity.segment_id);
+            let proposed = group.proposed_name.take();
+            let proposed = proposed.map(|name| output.lang.say(&name.en, &name.zh).to_owned());
+            group.name = Some([Some(id), name.or(proposed)].into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
     }
     let language = output.lang;
-    let title = language.say("Segments as of", "客群画像报告：");
-    let mut page = portrait(&profile, &format!("{title} {}", report.as_of), language);
+    let title = match language {
+        Language::En => format!("Segments as of {}", report.as_of),
+        Language::Zh => format!("客群画像报告（{}）", report.as_of),
+    };
+    let mut page = portrait(&profile, &title, language);
     if let (Some(migration), Some(base)) = (&report.migration, base) {
         moves(&mut page, report, migration, base, profile.small_cells);
     }

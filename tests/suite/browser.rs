@@ -18,6 +18,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         tests.push(browser_test(&name("check"), move |browser| check(browser, language)));
         tests.push(browser_test(&name("profile"), move |browser| profile(browser, language)));
         tests.push(browser_test(&name("fit"), move |browser| fit(browser, language)));
+        tests.push(browser_test(&name("assign"), move |browser| assign(browser, language)));
     }
     tests.push(browser_test("browser::a_script_is_noticed", a_script_is_noticed));
     tests.push(browser_test("browser::figures_from_elsewhere_are_noticed", |_| figures_from_elsewhere_are_noticed()));
@@ -48,6 +49,14 @@ fn fit(browser: &Path, language: &str) {
     let w = Workshop::new();
     let (page, out) = (w.text("page.html"), w.text("out"));
     done(["fit", &bank(), "--k", "4", "--out", &out, "--report", &page, "--lang", language]);
+    opens(browser, &w, &w.text("out/profile.json"), language);
+}
+
+fn assign(browser: &Path, language: &str) {
+    let w = Workshop::new();
+    let (page, out, model) = (w.text("page.html"), w.text("out"), w.text("model"));
+    done(["fit", &bank(), "--k", "3", "--out", &model]);
+    done(["assign", &model, &bank(), "--out", &out, "--report", &page, "--lang", language]);
     opens(browser, &w, &w.text("out/profile.json"), language);
 }
 

@@ -19,13 +19,13 @@ fn a_month_has_a_page() {
     let branch = branch();
     branch.published("2026-09-30");
     let first = std::fs::read_to_string(branch.w.path("page.html")).unwrap();
-    assert!(first.contains("客群画像报告： 2026-09-30") && !first.contains("客户迁移"), "{first}");
+    assert!(first.contains("客群画像报告（2026-09-30）") && !first.contains("客户迁移"), "{first}");
     branch.published("2026-10-31");
     let page = std::fs::read_to_string(branch.w.path("page.html")).unwrap();
     let report = branch.report(2);
     let stayed = hyades::text::thousands(report["migration"]["stayed"].as_u64().unwrap());
     for part in
-        ["客群画像报告： 2026-10-31", "客户迁移", &format!("上期存续客户 {stayed} 位"), "发布检查", "数据分布变化"]
+        ["客群画像报告（2026-10-31）", "客户迁移", &format!("上期存续客户 {stayed} 位"), "发布检查", "数据分布变化"]
     {
         assert!(page.contains(part), "no {part} in {page}");
     }
