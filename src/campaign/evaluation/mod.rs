@@ -65,7 +65,7 @@ pub use self::request::EvaluateRequest;
 /// };
 /// let report = evaluate(&request, &Silent, &AtomicBool::new(false))?;
 /// let uplift = report.metrics[0].comparisons[0].difference;
-/// assert!((uplift.value - 0.1).abs() < 1e-12 && uplift.low > 0.07 && uplift.high < 0.13);
+/// assert!((uplift.value - 0.1).abs() < 1e-12 && uplift.low > 0.06 && uplift.high < 0.14);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer, stop: &AtomicBool) -> Result<EvaluationReport> {
