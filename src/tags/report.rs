@@ -110,8 +110,17 @@ impl TagCounts {
         let share = |n: Option<u64>| n.map(|n| n as f64 / customers.max(1) as f64);
         // Those who have a tag, who lack it, and of whom it is unknown add up to all: none of them may follow.
         let hidden = |&[yes, unknown]: &[u64; 2]| [yes, unknown, customers - yes - unknown].into_iter().any(is_small);
-        let tags = book.tags.iter().zip(&self.tags).map(|(tag, counts)| {
-            let of = |n: u64| (!hidden(counts)).then_some(n);
+        let mut hidden_tags: Vec<bool> = self.tags.iter().map(hidden).collect();
+        // Tags may divide all customers between them, and a long table has as many rows as they have customers: a
+        // single count would follow from the others.
+        if hidden_tags.iter().filter(|hidden| **hidden).count() == 1 {
+            let others = (0..self.tags.len()).filter(|&at| !hidden_tags[at] && self.tags[at][0] > 0);
+            if let Some(at) = others.min_by_key(|&at| self.tags[at][0]) {
+                hidden_tags[at] = true;
+            }
+        }
+        let tags = book.tags.iter().zip(&self.tags).zip(&hidden_tags).map(|((tag, counts), &is_hidden)| {
+            let of = |n: u64| (!is_hidden).then_some(n);
             let [yes, unknown] = counts.map(of);
             let tag = tag.clone();
             TagCount { meaning_blake3: tag.meaning(), tag, customers: yes, share: share(yes), unknown }
@@ -130,7 +139,7 @@ impl TagCounts {
         let mut overlaps = Vec::new();
         for ((a, b), &both) in pairs(self.tags.len()).zip(&self.overlaps) {
             let alone = [self.tags[a][0] - both, self.tags[b][0] - both];
-            let is_hidden = hidden(&self.tags[a]) || hidden(&self.tags[b]);
+            let is_hidden = hidden_tags[a] || hidden_tags[b];
             if both > 0 && !is_hidden && ![both, alone[0], alone[1]].into_iter().any(is_small) {
                 let [tag, other] = [a, b].map(|at| book.tags[at].code.clone());
                 overlaps.push(TagOverlap { tag, other, customers: both });

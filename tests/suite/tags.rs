@@ -14,6 +14,7 @@ tests!(
     stages_of_two_months,
     faults_of_a_dictionary,
     figures_of_columns_without_values,
+    a_single_small_count_does_not_follow,
 );
 
 const DICTIONARY: &str = r#"
@@ -50,7 +51,8 @@ fn customers(w: &Workshop) {
 fn tagged(w: &Workshop, dictionary: &str, more: &[&str]) -> crate::command::Ran {
     std::fs::write(w.path("tags.toml"), dictionary).expect("written");
     let (toml, input, out) = (w.text("tags.toml"), w.text("c.parquet"), w.text("t.parquet"));
-    hyades([&["tags", &toml, &input, "--out", &out, "--small-cells", "0"][..], more].concat()).into()
+    let all: &[&str] = if more.contains(&"--small-cells") { &[] } else { &["--small-cells", "0"] };
+    hyades([&["tags", &toml, &input, "--out", &out][..], all, more].concat()).into()
 }
 
 fn tags_stages_and_figures() {
@@ -189,4 +191,19 @@ fn figures_of_columns_without_values() {
     let dictionary = "[[tag]]\ncode = \"a\"\nwhen = \"gap > QUANTILE(gap, 0.5)\"\n";
     let why = "QUANTILE(gap, 0.5): the column \"gap\" has no values; leave out what uses it";
     tagged(&w, dictionary, &[]).is_refused(3, &[why]);
+}
+
+/// Three tags divide all customers, and one of them is small: the smaller of the others is withheld with it.
+fn a_single_small_count_does_not_follow() {
+    let w = Workshop::new();
+    write_batch(&w.path("c.parquet"), &batch(&[("customer_id", i64s(0..300)), ("x", i64s(0..300))]), 100);
+    let tag = |code: &str, when: &str| format!("[[tag]]\ncode = \"{code}\"\nwhen = \"{when}\"\n");
+    let dictionary = [tag("few", "x < 5"), tag("some", "x >= 5 AND x < 100"), tag("most", "x >= 100")].concat();
+    let report = |limit: &str| {
+        tagged(&w, &dictionary, &["--json", &w.text("t.json"), "--small-cells", limit]).succeeds();
+        let tags = json(w.path("t.json"))["tags"].take();
+        tags.as_array().expect("tags").iter().map(|tag| tag["customers"].as_u64()).collect::<Vec<_>>()
+    };
+    assert_eq!(report("0"), [Some(5), Some(95), Some(200)]);
+    assert_eq!(report("10"), [None, None, Some(200)]);
 }
