@@ -1,4 +1,4 @@
-//! Names of segments, proposed from what sets them apart: 高余额·低登录, "high balance". A function of the report alone.
+//! Names of segments, proposed from what sets them apart: 高余额·低登录频次, "high balance". A function of the report alone.
 
 use std::collections::HashSet;
 
@@ -57,7 +57,7 @@ const NOUNS: [(&str, &str, &str, bool); 72] = [
     ("insurance premium policy 保险", "保险", "insured", false),
     ("pension retirement 养老", "养老", "pension", false),
     ("foreign fx forex currency 外汇", "外汇", "FX", false),
-    ("login logins signin 登录", "登录", "logins", false),
+    ("login logins signin 登录", "登录频次", "logins", false),
     ("visit visits 访问", "访问", "visits", false),
     ("session sessions 会话", "会话", "sessions", false),
     ("page pages view views click clicks 浏览", "浏览", "views", false),
@@ -233,7 +233,7 @@ mod tests {
         let other = vec![mark("渠道", Statistic::ShareOf("手机银行".into()), 0.9, 1.0)];
         let found = names(vec![rich.clone(), none, other, Vec::new(), rich]);
         let expected = [
-            ["高活期余额·低登录", "high balance"],
+            ["高活期余额·低登录频次", "high balance"],
             ["无工资金额·无贷款", "no salary, no loans"],
             ["手机银行", "手机银行"],
             ["普通客户", "average"],
