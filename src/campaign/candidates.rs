@@ -1,5 +1,6 @@
 //! One pass over all customers: who may be in which list.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, LargeBinaryArray, LargeStringArray};
@@ -12,6 +13,7 @@ use super::customers::{CampaignCustomers, Workplace};
 use super::draw::{SideDraw, threshold};
 use super::excluded::{Excluded, numbers};
 use super::file::{CampaignFile, ListOptions};
+use super::ranked::RankedLists;
 use super::walk::ListCandidate;
 use super::waterfall::{KeptOut, StepCounts};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,20 +26,19 @@ pub(super) type SegmentStage = (Option<i64>, Option<String>);
 
 /// What a pass over some rows found.
 #[derive(Debug)]
-pub(super) struct FoundCandidates {
+pub(super) struct FoundCustomers {
     pub(super) cells: Vec<SegmentStage>,
-    pub(super) lists: Vec<FoundList>,
+    /// Counts of each list, by cell.
+    pub(super) lists: Vec<BTreeMap<u32, StepCounts>>,
     /// Customers for whom no condition is true, and the others, each once.
     pub(super) not_eligible: u64,
     pub(super) all: StepCounts,
 }
 
-/// Those of one list.
-#[derive(Debug, Default)]
-pub(super) struct FoundList {
-    pub(super) candidates: Vec<ListCandidate>,
-    /// By cell.
-    pub(super) counts: BTreeMap<u32, StepCounts>,
+/// The same of a row group, with the candidates of each list.
+struct FoundGroup {
+    found: FoundCustomers,
+    candidates: Vec<Vec<ListCandidate>>,
 }
 
 /// Decides about customers.
@@ -51,32 +52,39 @@ pub(super) struct Sieve<'a> {
 }
 
 impl Sieve<'_> {
-    /// Sends all customers through.
-    pub(super) fn run(&self, place: Workplace<'_>) -> Result<FoundCandidates> {
+    /// Sends all customers through; their candidates take about `memory` bytes.
+    pub(super) fn run(&self, place: Workplace<'_>, memory: u64) -> Result<(FoundCustomers, RankedLists)> {
         self.vet_orders()?;
         let source = &self.customers.source;
         place.watch.stage(Stage::Customers, source.rows(), "rows", || {
-            let wave = rayon::current_num_threads().max(1);
             let mut all = self.nothing();
+            // A vector that grows has up to twice the room.
+            let mut ranked = RankedLists::new(&self.file.list, memory / 3, place.scratch);
             let mut numbers = HashMap::new();
-            for groups in source.row_groups().chunks(wave) {
+            let a_row = (self.file.list.len() * size_of::<ListCandidate>()) as u64;
+            for groups in waves(source.row_groups(), memory / 3 / a_row) {
                 let found = groups.par_iter().with_max_len(1).map(|&group| {
                     place.watch.check()?;
                     let found = self.group(group)?;
                     place.watch.advance(Stage::Customers, group.rows);
                     Ok(found)
                 });
-                for found in found.collect::<Result<Vec<_>>>()? {
-                    all.merge(found, &mut numbers);
+                for FoundGroup { found, candidates } in found.collect::<Result<Vec<_>>>()? {
+                    let cells = all.merge(found, &mut numbers);
+                    for (list, candidates) in candidates.into_iter().enumerate() {
+                        let renumbered = |of: ListCandidate| ListCandidate { cell: cells[of.cell as usize], ..of };
+                        ranked.extend(list, candidates.into_iter().map(renumbered));
+                    }
                 }
+                ranked.make_room()?;
             }
-            Ok(all)
+            Ok((all, ranked))
         })
     }
 
-    fn nothing(&self) -> FoundCandidates {
-        let lists = self.file.list.iter().map(|_| FoundList::default()).collect();
-        FoundCandidates { cells: Vec::new(), lists, not_eligible: 0, all: StepCounts::new(&self.reasons) }
+    fn nothing(&self) -> FoundCustomers {
+        let lists = vec![BTreeMap::new(); self.file.list.len()];
+        FoundCustomers { cells: Vec::new(), lists, not_eligible: 0, all: StepCounts::new(&self.reasons) }
     }
 
     /// Customers are ranked by numbers and times.
@@ -93,15 +101,18 @@ impl Sieve<'_> {
         Ok(())
     }
 
-    fn group(&self, group: RowGroup) -> Result<FoundCandidates> {
+    fn group(&self, group: RowGroup) -> Result<FoundGroup> {
         let rows = CustomerRows::read(self.customers, group)?;
         let mut found = self.nothing();
+        let mut candidates = vec![Vec::new(); self.file.list.len()];
         let mut cells: HashMap<(Option<i64>, Option<&str>), u32> = HashMap::new();
+        // By cell and list.
+        let mut shares: Vec<Vec<u64>> = Vec::new();
         let hold_out = self.file.campaign.holdout.as_ref().map(|of| threshold(of.share));
         for row in 0..group.rows as usize {
             let stop = self.excluded.stop(rows.keys[row]);
-            let lists: Vec<usize> = (0..self.file.list.len()).filter(|&list| self.takes(&rows, list, row)).collect();
-            if lists.is_empty() {
+            let lists = self.lists_of(&rows, row);
+            if lists == 0 {
                 found.not_eligible += 1;
                 continue;
             }
@@ -112,24 +123,31 @@ impl Sieve<'_> {
             let (segment, stage) = (rows.segment(row), rows.stage(row));
             let cell = *cells.entry((segment, stage)).or_insert_with(|| {
                 found.cells.push((segment, stage.map(str::to_owned)));
+                shares.push(self.file.list.iter().map(|list| threshold(share(list, segment))).collect());
                 found.cells.len() as u32 - 1
             });
             let draw = stop.is_none().then(|| self.draw.of(id));
-            for list in lists {
-                let of = &mut found.lists[list];
-                of.counts.entry(cell).or_insert_with(|| StepCounts::new(&self.reasons)).add(stop);
-                of.candidates.extend(draw.map(|draw| ListCandidate {
+            for list in bits(lists) {
+                found.lists[list].entry(cell).or_insert_with(|| StepCounts::new(&self.reasons)).add(stop);
+                candidates[list].extend(draw.map(|draw| ListCandidate {
                     order: rows.orders[list].as_ref().map_or(0, |of| order(of[row], self.file.list[list].ascending)),
                     // The order of whole numbers.
                     tie: rows.keys[row] ^ (1 << 127),
                     row: group.first_row + row as u64,
-                    is_control: draw < threshold(share(&self.file.list[list], segment)),
+                    is_control: draw < shares[cell as usize][list],
                     cell,
                     place: rows.places[list].as_ref().map_or(0, |of| of[row]),
+                    lists,
                 }));
             }
         }
-        Ok(found)
+        Ok(FoundGroup { found, candidates })
+    }
+
+    /// The lists that a row is eligible for, one bit each.
+    fn lists_of(&self, rows: &CustomerRows, row: usize) -> u128 {
+        let taking = (0..self.file.list.len()).filter(|&list| self.takes(rows, list, row));
+        taking.fold(0, |lists, list| lists | 1 << list)
     }
 
     /// Whether a row is eligible for a list.
@@ -246,32 +264,66 @@ pub(super) fn whole(source: &Source, group: RowGroup, column: usize) -> Result<A
     }
 }
 
-impl FoundCandidates {
-    /// Adds what was found in the next row group; `numbers` are those of the cells so far.
-    fn merge(&mut self, other: FoundCandidates, numbers: &mut HashMap<SegmentStage, u32>) {
-        let renumbered: Vec<u32> = other
-            .cells
-            .into_iter()
-            .map(|cell| {
-                *numbers.entry(cell).or_insert_with_key(|cell| {
-                    self.cells.push(cell.clone());
-                    self.cells.len() as u32 - 1
-                })
+impl FoundCustomers {
+    /// Adds what was found in the next row group; `numbers` are those of the cells so far. Returns the numbers here of
+    /// its cells.
+    fn merge(&mut self, other: FoundCustomers, numbers: &mut HashMap<SegmentStage, u32>) -> Vec<u32> {
+        let number = |cell| {
+            *numbers.entry(cell).or_insert_with_key(|cell| {
+                self.cells.push(cell.clone());
+                self.cells.len() as u32 - 1
             })
-            .collect();
+        };
+        let renumbered: Vec<u32> = other.cells.into_iter().map(number).collect();
         self.not_eligible += other.not_eligible;
         self.all.merge(&other.all);
         for (mine, theirs) in self.lists.iter_mut().zip(other.lists) {
-            for (cell, counts) in theirs.counts {
-                match mine.counts.entry(renumbered[cell as usize]) {
-                    std::collections::btree_map::Entry::Vacant(vacant) => _ = vacant.insert(counts),
-                    std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().merge(&counts),
+            for (cell, counts) in theirs {
+                match mine.entry(renumbered[cell as usize]) {
+                    Entry::Vacant(vacant) => _ = vacant.insert(counts),
+                    Entry::Occupied(mut known) => known.get_mut().merge(&counts),
                 }
             }
-            let candidates = theirs.candidates.into_iter();
-            mine.candidates.extend(candidates.map(|of| ListCandidate { cell: renumbered[of.cell as usize], ..of }));
+        }
+        renumbered
+    }
+
+    /// Counts a member of a list, who is none of later ones.
+    pub(super) fn member(&mut self, list: usize, candidate: &ListCandidate) {
+        let cell = candidate.cell;
+        self.all.member(candidate.is_control);
+        self.lists[list].entry(cell).and_modify(|counts| counts.member(candidate.is_control));
+        for later in bits(candidate.lists).filter(|&later| later > list) {
+            self.lists[later].entry(cell).and_modify(StepCounts::taken_before);
         }
     }
+}
+
+/// The row groups in waves: one for each thread, unless they have more rows than that.
+fn waves(groups: &[RowGroup], most_rows: u64) -> impl Iterator<Item = &[RowGroup]> {
+    let threads = rayon::current_num_threads().max(1);
+    let mut rest = groups;
+    std::iter::from_fn(move || {
+        let mut rows = 0;
+        let fits = rest.iter().take(threads).take_while(|group| {
+            rows += group.rows;
+            rows <= most_rows
+        });
+        let fitting = fits.count().max(1).min(rest.len());
+        let (wave, after) = rest.split_at(fitting);
+        rest = after;
+        (!wave.is_empty()).then_some(wave)
+    })
+}
+
+/// The numbers of the bits that are set, ascending.
+fn bits(of: u128) -> impl Iterator<Item = usize> {
+    let mut rest = of;
+    std::iter::from_fn(move || {
+        let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+        rest &= rest - 1;
+        Some(bit)
+    })
 }
 
 #[cfg(test)]
@@ -291,5 +343,23 @@ mod tests {
             assert!(values[6].is_nan());
         }
         assert_eq!(order(0.0, true), order(-0.0, true));
+    }
+
+    #[test]
+    fn bits_ascend() {
+        assert_eq!(bits(0).count(), 0);
+        assert_eq!(bits(1 | 1 << 5 | 1 << 127).collect::<Vec<_>>(), [0, 5, 127]);
+    }
+
+    #[test]
+    fn waves_hold_so_many_rows() {
+        let group =
+            |at: u64| RowGroup { file: 0, index: at as usize, number: at as usize, first_row: at * 10, rows: 10 };
+        let groups: Vec<RowGroup> = (0..7).map(group).collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let of = |most| pool.install(|| waves(&groups, most).map(<[RowGroup]>::len).collect::<Vec<_>>());
+        assert_eq!(of(1000), [3, 3, 1]);
+        assert_eq!(of(20), [2, 2, 2, 1]);
+        assert_eq!(of(0), [1; 7]);
     }
 }

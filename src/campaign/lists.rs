@@ -1,12 +1,12 @@
 //! Lists: the steps from a campaign's file to its folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use rayon::prelude::*;
 use serde::Serialize;
 
-use super::candidates::{FoundCandidates, Sieve};
+use super::candidates::{FoundCustomers, Sieve};
 use super::customers::{CampaignCustomers, Workplace};
 use super::design::{
     CampaignDesign, DESIGN_VERSION, DesignFile, DesignHoldOut, DesignJoin, DesignKey, DesignList, DesignPressure,
@@ -15,8 +15,9 @@ use super::design::{
 use super::draw::SideDraw;
 use super::excluded::{Excluded, hashes};
 use super::file::CampaignFile;
-use super::files::{FileWriter, WrittenFiles};
-use super::walk::{Caps, ListCandidate, ListMember, walk};
+use super::files::{MemberFiles, WrittenFiles};
+use super::ranked::RankedLists;
+use super::walk::{Caps, ListWalk};
 use super::waterfall::{CellCounts, ListWaterfall, StepCounts, Waterfall};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -26,6 +27,8 @@ use crate::text::quoted;
 
 /// The verb, as manifests name it.
 const COMMAND: &str = "campaign lists";
+/// Candidates passed between two looks at the stop flag.
+const CHECKED: usize = 1 << 16;
 
 /// Which lists to make.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -74,8 +77,8 @@ impl ListsOutcome {
 /// hold-out, or is in an earlier list; else he is a candidate. Candidates are ranked by `order_by`, numbers compared as
 /// doubles, what is missing last; ties by id, whole numbers in their order and text in that of a hash. The ranked list
 /// is walked until so many customers are contacted as the cap allows. A customer is a control where a keyed hash of
-/// campaign and id is below the share: his side depends on nothing else, and grows with the share. Rows, threads and
-/// row groups in another order give the same bytes.
+/// campaign and id is below the share: his side depends on nothing else, and grows with the share. Rows and row groups
+/// in another order, other threads and other memory give the same bytes; what exceeds the memory goes to scratch files.
 ///
 /// # Errors
 /// [`Error::Usage`]: a campaign that is not well described. [`Error::Input`]: tables that cannot be read, ids that are
@@ -128,18 +131,19 @@ fn run(request: &ListsRequest, watch: Watch<'_>) -> Result<ListsOutcome> {
         hold_out: holdout.map(|of| SideDraw::of_hold_out(of.key.as_deref())).transpose()?,
         reasons: file.suppress.iter().map(|suppress| suppress.reason.clone()).collect(),
     };
-    let mut found = sieve.run(place)?;
-    let members = members(&file, &mut found, customers.source.rows());
-    let waterfall = waterfall(&file, found, customers.source.rows());
+    let memory = request.resources.budget();
+    let (mut found, mut ranked) = sieve.run(place, memory / 2)?;
+    let mut files = publication.as_ref().map(|of| MemberFiles::new(&file, &customers, of, memory / 4)).transpose()?;
+    let rows = customers.source.rows();
+    watch.stage(Stage::Write, 0, "files", || walk(&file, (&mut found, &mut ranked), files.as_mut(), rows, watch))?;
+    let waterfall = waterfall(&file, found, rows);
     warn(&waterfall, &file, &excluded, watch);
     if waterfall.all.contacted == 0 {
         return Err(Error::input(nobody(&waterfall)));
     }
     let mut outcome = ListsOutcome { waterfall, design: None };
-    if let Some(publication) = publication {
-        let written = watch.stage(Stage::Write, 0, "files", || {
-            FileWriter { file: &file, customers: &customers, publication: &publication }.write(&members)
-        })?;
+    let written = files.map(MemberFiles::finish).transpose()?;
+    if let Some((publication, written)) = publication.zip(written) {
         customers.source.vet_unchanged()?;
         let design = design(&sieve, &outcome.waterfall, written);
         publication.text("waterfall.json", &as_json(&outcome.waterfall)?)?;
@@ -159,41 +163,50 @@ fn as_json(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))? + "\n")
 }
 
-/// The members of each list; the counts of `found` follow them.
-fn members(file: &CampaignFile, found: &mut FoundCandidates, rows: u64) -> Vec<Vec<ListMember>> {
+/// Walks along the lists; counts their members, and writes them if there are files.
+fn walk(
+    file: &CampaignFile,
+    (found, ranked): (&mut FoundCustomers, &mut RankedLists),
+    mut files: Option<&mut MemberFiles<'_>>,
+    rows: u64,
+    watch: Watch<'_>,
+) -> Result<()> {
     let mut taken = vec![0u64; rows.div_ceil(64) as usize];
-    let is_taken = |taken: &[u64], row: u64| taken[(row / 64) as usize] >> (row % 64) & 1 == 1;
-    let mut all = Vec::new();
-    for (options, list) in file.list.iter().zip(&mut found.lists) {
-        let (mut free, before): (Vec<ListCandidate>, Vec<ListCandidate>) =
-            std::mem::take(&mut list.candidates).into_iter().partition(|candidate| !is_taken(&taken, candidate.row));
-        for candidate in before {
-            list.counts.entry(candidate.cell).and_modify(StepCounts::taken_before);
+    for (list, options) in file.list.iter().enumerate() {
+        let mut walk = ListWalk::new(Caps { all: options.cap, by_place: options.cap_per.as_ref().map(|per| per.most) });
+        for (passed, candidate) in ranked.take(list)?.enumerate() {
+            if walk.is_full() {
+                break;
+            }
+            if passed % CHECKED == 0 {
+                watch.check()?;
+            }
+            let candidate = candidate?;
+            let (word, bit) = ((candidate.row / 64) as usize, 1 << (candidate.row % 64));
+            if taken[word] & bit != 0 {
+                continue;
+            }
+            if let Some(member) = walk.pass(&candidate) {
+                taken[word] |= bit;
+                found.member(list, &candidate);
+                files.as_mut().map_or(Ok(()), |files| files.push(list, member))?;
+            }
         }
-        free.par_sort_unstable();
-        let caps = Caps { all: options.cap, by_place: options.cap_per.as_ref().map(|per| per.most) };
-        let members = walk(&free, caps);
-        for member in &members {
-            taken[(member.row / 64) as usize] |= 1 << (member.row % 64);
-            list.counts.entry(member.cell).and_modify(|counts| counts.member(member.is_control));
-            found.all.member(member.is_control);
-        }
-        all.push(members);
     }
-    all
+    Ok(())
 }
 
 /// All counts, cells in the order of segment and stage.
-fn waterfall(file: &CampaignFile, found: FoundCandidates, customers: u64) -> Waterfall {
+fn waterfall(file: &CampaignFile, found: FoundCustomers, customers: u64) -> Waterfall {
     let reasons: Vec<String> = file.suppress.iter().map(|suppress| suppress.reason.clone()).collect();
-    let of_list = |(options, list): (&super::ListOptions, super::candidates::FoundList)| {
+    let of_list = |(options, list): (&super::ListOptions, BTreeMap<u32, StepCounts>)| {
         let mut counts = StepCounts::new(&reasons);
         let cell = |(cell, of): (u32, StepCounts)| {
             counts.merge(&of);
             let (segment, stage) = found.cells[cell as usize].clone();
             CellCounts { segment, stage, counts: of }
         };
-        let mut cells: Vec<CellCounts> = list.counts.into_iter().map(cell).collect();
+        let mut cells: Vec<CellCounts> = list.into_iter().map(cell).collect();
         cells.sort_by(|a, b| (a.segment, &a.stage).cmp(&(b.segment, &b.stage)));
         ListWaterfall { name: options.name.clone(), counts, cells }
     };

@@ -10,12 +10,13 @@ pub(super) struct ListCandidate {
     /// The id's key: decides among those of one order.
     pub(super) tie: u128,
     pub(super) row: u64,
-    /// The number that decides about the side.
     pub(super) is_control: bool,
     /// The number of his segment and stage.
     pub(super) cell: u32,
     /// What `cap_per` counts by.
     pub(super) place: u64,
+    /// All lists that he may be in, one bit each.
+    pub(super) lists: u128,
 }
 
 /// A customer of a list.
@@ -25,7 +26,6 @@ pub(super) struct ListMember {
     /// From 1, over both arms.
     pub(super) rank: u64,
     pub(super) is_control: bool,
-    pub(super) cell: u32,
 }
 
 /// The limits of a list.
@@ -35,27 +35,40 @@ pub(super) struct Caps {
     pub(super) by_place: Option<u64>,
 }
 
-/// The members of a list, from candidates in order. Where a place is full, its controls are passed over, too: they
-/// stand for nobody who was contacted.
-pub(super) fn walk<'c>(ranked: impl IntoIterator<Item = &'c ListCandidate>, caps: Caps) -> Vec<ListMember> {
-    let (mut members, mut contacted) = (Vec::new(), 0);
-    let mut by_place: HashMap<u64, u64> = HashMap::new();
-    for candidate in ranked {
-        if caps.all.is_some_and(|most| contacted >= most) {
-            break;
-        }
-        if let Some(most) = caps.by_place {
-            let here = by_place.entry(candidate.place).or_default();
-            if *here >= most {
-                continue;
-            }
-            *here += u64::from(!candidate.is_control);
-        }
-        contacted += u64::from(!candidate.is_control);
-        let ListCandidate { row, is_control, cell, .. } = *candidate;
-        members.push(ListMember { row, rank: members.len() as u64 + 1, is_control, cell });
+/// A walk along the candidates of a list.
+#[derive(Debug, Default)]
+pub(super) struct ListWalk {
+    caps: Caps,
+    contacted: u64,
+    members: u64,
+    by_place: HashMap<u64, u64>,
+}
+
+impl ListWalk {
+    pub(super) fn new(caps: Caps) -> Self {
+        ListWalk { caps, ..ListWalk::default() }
     }
-    members
+
+    /// Whether nobody else can be in the list.
+    pub(super) fn is_full(&self) -> bool {
+        self.caps.all.is_some_and(|most| self.contacted >= most)
+    }
+
+    /// The next candidate as a member of the list. Where a place is full, its controls are passed over, too: they stand
+    /// for nobody who was contacted.
+    pub(super) fn pass(&mut self, candidate: &ListCandidate) -> Option<ListMember> {
+        let ListCandidate { row, is_control, place, .. } = *candidate;
+        if let Some(most) = self.caps.by_place {
+            let here = self.by_place.entry(place).or_default();
+            if *here >= most {
+                return None;
+            }
+            *here += u64::from(!is_control);
+        }
+        self.contacted += u64::from(!is_control);
+        self.members += 1;
+        Some(ListMember { row, rank: self.members, is_control })
+    }
 }
 
 #[cfg(test)]
@@ -63,14 +76,23 @@ mod tests {
     use super::*;
 
     fn candidate(row: u64, is_control: bool, place: u64) -> ListCandidate {
-        ListCandidate { order: row, tie: 0, row, is_control, cell: 0, place }
+        ListCandidate { order: row, tie: 0, row, is_control, cell: 0, place, lists: 1 }
     }
 
     #[test]
     fn the_cap_counts_contacted_customers() {
         let sides = [false, true, true, false, false, true];
         let all: Vec<ListCandidate> = (0..6).map(|row| candidate(row as u64, sides[row], row as u64 % 2)).collect();
-        let rows = |caps| walk(&all, caps).iter().map(|member| member.row).collect::<Vec<u64>>();
+        let rows = |caps| {
+            let (mut walk, mut rows) = (ListWalk::new(caps), Vec::new());
+            for candidate in &all {
+                if walk.is_full() {
+                    break;
+                }
+                rows.extend(walk.pass(candidate).map(|member| member.row));
+            }
+            rows
+        };
         assert_eq!(rows(Caps::default()), [0, 1, 2, 3, 4, 5]);
         assert_eq!(rows(Caps { all: Some(2), by_place: None }), [0, 1, 2, 3], "controls on the way");
         assert_eq!(rows(Caps { all: None, by_place: Some(1) }), [0, 1, 3], "a place that is full takes no control");

@@ -15,6 +15,7 @@ use crate::tables::{batch, i64s, noise, read, write, write_batch};
 tests!(
     lists_are_those_of_a_naive_model,
     any_order_of_rows_gives_the_same_lists,
+    any_memory_gives_the_same_lists,
     sides_stay_when_the_share_grows,
     control_groups_are_balanced,
     labels_of_a_fit_are_found_by_id,
@@ -288,6 +289,16 @@ fn any_order_of_rows_gives_the_same_lists() {
     assert!(made == again, "other rows, row groups and threads");
     // The same folder again: it is replaced as a whole.
     lists(&w, "campaign.toml", "again").succeeds();
+}
+
+/// With so little memory, candidates are sorted in a scratch file, and members are written in several passes.
+fn any_memory_gives_the_same_lists() {
+    let w = Workshop::new();
+    tables(&w);
+    lists(&w, "campaign.toml", "much").succeeds();
+    let text = w.text("campaign.toml");
+    Ran::from(hyades(["campaign", "lists", &text, "--out", &w.text("little"), "--memory", "1MB"])).succeeds();
+    assert!(contents(&w.path("much")) == contents(&w.path("little")));
 }
 
 fn sides_stay_when_the_share_grows() {
