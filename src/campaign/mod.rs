@@ -2,11 +2,11 @@
 //!
 //! `file` is the campaign as people write it, `customers` the tables that it reads. For every customer, in this order:
 //! the conditions of the lists (`rules`), suppression (`excluded`), the pressure of earlier contacts, the hold-out, and
-//! the side that a keyed hash gives him (`draw`). Candidates (`candidates`) are ranked within a limit of memory (`ranked`),
-//! and the ranked list is walked until its cap of contacted customers is full (`walk`); the controls passed on the way
-//! are the control group. The `waterfall` says where every customer stayed, and adds up. `files` writes members as they
-//! come, with columns `gathered` from the customers: the table of sides, and a `sheet` for each list. `design` is what
-//! the evaluation reads.
+//! the side that a keyed hash gives him (`draw`). Candidates (`candidates`) are ranked within a limit of memory
+//! (`ranked`), and the ranked list is walked until its cap of contacted customers is full (`walk`); the controls passed
+//! on the way are the control group. The `waterfall` says where every customer stayed, and adds up. `files` writes
+//! members as they come, with columns `gathered` from the customers: the table of sides, and a `sheet` for each list.
+//! `design` is what the evaluation reads.
 //!
 //! `evaluation` says afterwards what a campaign brought, beside customers whom chance left out.
 //!

@@ -1,5 +1,5 @@
-//! The file of a list that people open in a spreadsheet: CSV in UTF-8 with a byte order mark, lines that end with CR LF,
-//! and no text that a spreadsheet takes for a formula.
+//! The file of a list that people open in a spreadsheet: CSV in UTF-8 with a byte order mark, lines that end with CR
+//! LF, and no text that a spreadsheet takes for a formula.
 
 use std::borrow::Cow;
 use std::fs::File;
