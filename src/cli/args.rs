@@ -322,9 +322,19 @@ pub(super) struct SynthArgs {
     /// Share of nulls in nullable columns, 0 to below 1
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, default_value_t = 0.0)]
     nulls: f64,
+    /// Also write columns of daily business, which depend on the segment: products
+    /// (has_credit_card, has_loan, has_mortgage, has_fund, has_insurance, has_wealth),
+    /// preferred_channel, branch_code, manager_id, opened_on (the first account), and
+    /// churned_within_90_days, an outcome
+    #[arg(long)]
+    business_columns: bool,
     /// Also write the planted segment, in the column true_segment
     #[arg(long)]
     truth: bool,
+    /// Also write the card payments of the customers to this file, one row each: as many
+    /// in 90 days as card_txn_90d, which add up to card_spend_90d; input for features rfm
+    #[arg(long, value_name = "FILE")]
+    transactions: Option<PathBuf>,
     /// Number of files; with more than one, --out is a folder
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1)]
     files: usize,
@@ -422,6 +432,8 @@ impl SynthArgs {
         spec.segments = self.segments;
         spec.seed = self.seed;
         spec.nulls = self.nulls;
+        spec.business = self.business_columns;
+        spec.transactions = self.transactions;
         spec.truth = self.truth;
         spec.files = self.files;
         spec.compression = self.compression;

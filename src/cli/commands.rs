@@ -198,6 +198,10 @@ pub(super) fn synth(args: SynthArgs, console: &Console) -> Result<()> {
             seconds(start.elapsed().as_secs_f64())
         )?;
         say!("{}", spec.spec().out.display())?;
+        if let Some(path) = &spec.spec().transactions {
+            say!("{} transactions", thousands(summary.transactions))?;
+            say!("{}", path.display())?;
+        }
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub struct Roles {
     pub(crate) personal: Vec<(usize, Personal)>,
     /// Outcomes, such as whether a customer left, by name or by request, in the order of the input; never features.
     pub outcomes: Vec<Outcome>,
-    /// Columns that say whether a customer holds a product, in the order of the request, whatever their role.
+    /// Columns that say whether a customer holds a product, in the order of the request; features only if asked for.
     pub products: Vec<usize>,
     /// Columns that are shown of segments besides features and outcomes, in the order of the input.
     pub(crate) described: Vec<usize>,

@@ -25,6 +25,7 @@ pub(crate) enum Reason {
     /// It has another role, by request.
     Weight,
     Outcome,
+    Product,
     /// It is in the way of another role.
     Strata,
     /// By its name, or what is said of the column.
@@ -52,6 +53,7 @@ impl Reason {
             Reason::Excluded => ("excluded", ""),
             Reason::Weight => ("the row weight", ""),
             Reason::Outcome => ("outcomes", ""),
+            Reason::Product => ("products", "--include to use them"),
             Reason::Strata => ("it defines the strata", ""),
             Reason::LikelyOutcome => ("likely outcomes, by their names", "--include to use them"),
             Reason::Protected(_) => {
@@ -94,6 +96,7 @@ impl LeftOutColumn {
             }
             Reason::Personal(found) => (found.to_string(), "--include to use it"),
             Reason::Outcome => ("an outcome".into(), ""),
+            Reason::Product => ("a product".into(), "--include to use it"),
             Reason::LikelyOutcome => ("likely an outcome, by its name".into(), "--include to use it"),
             Reason::NamedLikeId => ("an id, by its name".into(), "--include to use it"),
             Reason::Index => ("row numbers of pandas".into(), "--include to use them"),

@@ -33,7 +33,7 @@ pub struct RoleRequest {
     pub protected_words: Vec<(String, String)>,
     /// Columns that are outcomes, in addition to those named like one.
     pub outcomes: Vec<String>,
-    /// Columns that say whether a customer holds a product.
+    /// Columns that say whether a customer holds a product; features only if they are asked for.
     pub products: Vec<String>,
     /// The column of row weights.
     pub weight: Option<String>,
@@ -254,6 +254,7 @@ impl RoleRequest {
             () if self.weight.as_ref() == Some(name) => return Some(Reason::Weight),
             () if self.outcomes.contains(name) => return Some(Reason::Outcome),
             () if self.include.contains(name) => return None,
+            () if self.products.contains(name) => return Some(Reason::Product),
             () => {}
         }
         let kind = ValueKind::of(&column.data_type);

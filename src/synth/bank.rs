@@ -5,20 +5,15 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ArrowPrimitiveType, Float32Array, Float64Array, PrimitiveArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Int64Type};
 
 use rayon::prelude::*;
 
-use super::columns::{BankColumn, BankType, Distribution, column, find};
+use super::columns::{BankColumn, BankType, Distribution, TENURE, column, find};
 use super::month::LaterMonth;
 use super::random::{Stream, exp2};
 use super::segments::{FACTORS, Segments, WITHIN};
 use super::spec::SynthSpec;
-
-pub(super) use crate::roles::TRUTH_COLUMN;
-
-/// The name of the column of customer numbers.
-pub(super) const ID_COLUMN: &str = "customer_id";
 
 /// Ids start here and advance by 1 to 13, 7 on average.
 const FIRST_ID: i64 = 1_000_003;
@@ -31,7 +26,7 @@ const OWN_LEVEL: f64 = 0.6;
 /// The fewest rows that are worth a task of their own.
 const MIN_ROWS_A_TASK: usize = 4096;
 
-const DECIMAL: (u8, i8) = (12, 2);
+pub(super) const DECIMAL: (u8, i8) = (12, 2);
 
 /// Everything that determines the values.
 #[derive(Debug)]
@@ -45,9 +40,9 @@ pub(super) struct Bank {
     columns: Vec<BankColumn>,
     /// The feature without values.
     broken: Option<usize>,
+    has_nulls: bool,
     /// A value is null when its draw, 32 bits, is below this.
     null_below: u64,
-    schema: SchemaRef,
 }
 
 /// The customers of a range of rows: the state shared by all columns.
@@ -63,18 +58,17 @@ pub(super) struct Customers {
     factors: Vec<[f32; FACTORS]>,
 }
 
+impl Customers {
+    /// Their numbers.
+    pub(super) fn numbers(&self) -> &[u64] {
+        &self.numbers
+    }
+}
+
 impl Bank {
     pub(super) fn new(spec: &SynthSpec) -> Self {
         let columns: Vec<BankColumn> = (0..spec.features).map(column).collect();
         let broken = spec.break_column.as_deref().and_then(|name| find(name, spec.features));
-        let mut fields = vec![Field::new(ID_COLUMN, DataType::Int64, false)];
-        fields.extend(columns.iter().enumerate().map(|(i, c)| {
-            let nullable = c.nullable && spec.nulls > 0.0 || broken == Some(i);
-            Field::new(&c.name, data_type(c.kind), nullable)
-        }));
-        if spec.truth {
-            fields.push(Field::new(TRUTH_COLUMN, DataType::Int32, false));
-        }
         let month = (spec.month > 1).then(|| LaterMonth::new(spec));
         Bank {
             seed: spec.seed,
@@ -84,13 +78,17 @@ impl Bank {
             factors: std::array::from_fn(|i| Stream::new(spec.seed, b"fact", i as u64)),
             columns,
             broken,
+            has_nulls: spec.nulls > 0.0,
             null_below: (spec.nulls * (1u64 << 32) as f64) as u64,
-            schema: Arc::new(Schema::new(fields)),
         }
     }
 
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
+    /// The fields of the features.
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
+        self.columns.iter().enumerate().map(|(i, c)| {
+            let nullable = c.nullable && self.has_nulls || self.broken == Some(i);
+            Field::new(&c.name, data_type(c.kind), nullable)
+        })
     }
 
     /// Rows of the table.
@@ -122,22 +120,42 @@ impl Bank {
         Customers { numbers, places, segments, factors }
     }
 
-    /// The values of column `index` of the schema.
-    pub(super) fn array(&self, index: usize, customers: &Customers) -> ArrayRef {
-        match index.checked_sub(1) {
-            None => self.ids(customers),
-            Some(feature) if feature < self.columns.len() => self.feature(feature, customers),
-            Some(_) => primitive::<Int32Type>(customers.segments.iter().map(|&s| s.into()), None),
-        }
+    /// The planted segments.
+    pub(super) fn truth(&self, customers: &Customers) -> ArrayRef {
+        primitive::<Int32Type>(customers.segments.iter().map(|&s| s.into()), None)
     }
 
-    fn ids(&self, customers: &Customers) -> ArrayRef {
+    /// The ids.
+    pub(super) fn ids(&self, customers: &Customers) -> ArrayRef {
+        primitive::<Int64Type>(customers.numbers.iter().map(|&number| self.id(number)), None)
+    }
+
+    /// The id of a customer.
+    pub(super) fn id(&self, number: u64) -> i64 {
         let gap = Stream::new(self.seed, b"ids.", 0);
-        let id = |row| FIRST_ID + (row * ID_STEP + gap.bits(row) % ID_STEP) as i64;
-        primitive::<Int64Type>(customers.numbers.iter().copied().map(id), None)
+        FIRST_ID + (number * ID_STEP + gap.bits(number) % ID_STEP) as i64
     }
 
-    fn feature(&self, feature: usize, customers: &Customers) -> ArrayRef {
+    /// A stream of this bank's seed.
+    pub(super) fn stream(&self, name: &[u8; 4], number: u64) -> Stream {
+        Stream::new(self.seed, name, number)
+    }
+
+    /// The month in which a customer came, counted from 1.
+    pub(super) fn came(&self, number: u64) -> usize {
+        self.month.as_ref().map_or(1, |month| 1 + month.months_before(number))
+    }
+
+    /// The months that customers had been with the bank in the first month.
+    pub(super) fn first_tenures(&self, customers: &Customers) -> Vec<i32> {
+        let numbers = customers.numbers.clone();
+        let segments: Vec<u16> = numbers.iter().map(|&number| self.segments.of(number)).collect();
+        let first = Customers { numbers, places: segments.clone(), segments, factors: customers.factors.clone() };
+        self.values_in(None, TENURE, &first).into_iter().map(|months| months as i32).collect()
+    }
+
+    /// The values of a feature.
+    pub(super) fn feature(&self, feature: usize, customers: &Customers) -> ArrayRef {
         let column = &self.columns[feature];
         let values = self.values(feature, customers);
         let nulls = self.nulls(feature, customers);
@@ -152,25 +170,28 @@ impl Bank {
         }
     }
 
-    /// The values before rounding to the column's type.
-    fn values(&self, feature: usize, customers: &Customers) -> Vec<f64> {
-        let BankColumn { shape, loads, .. } = &self.columns[feature];
-        let own = Stream::new(self.seed, b"own.", feature as u64);
-        let noise = Stream::new(self.seed, b"nois", feature as u64);
-        let means = self.segments.means().iter().enumerate();
-        let mut levels: Vec<f64> = means.map(|(s, m)| dot(m, loads) + OWN_LEVEL * own.spread(s as u64)).collect();
-        if let Some(month) = &self.month {
-            month.redefine(&mut levels, loads);
-        }
-        let loads = loads.map(|load| load * WITHIN);
-        let since = self.month.as_ref().map(|month| month.change(feature, self.columns.len()));
+    /// The level of each customer in a column of these loads.
+    pub(super) fn levels<'a>(
+        &self,
+        loads: [f64; FACTORS],
+        customers: &'a Customers,
+    ) -> impl Iterator<Item = f64> + use<'a> {
+        levels(&self.segments, self.month.as_ref(), (loads, None), customers)
+    }
 
-        let customers = customers.places.iter().zip(&customers.factors).zip(customers.numbers.iter().copied());
-        let levels = customers.map(|((&place, factors), row)| {
-            let level = levels[usize::from(place)] + dot(&factors.map(f64::from), &loads);
-            (since.as_ref().map_or(level, |since| level + since.of(row)), row)
-        });
-        match *shape {
+    /// The values of feature `index` before rounding to the column's type, also of one that the bank lacks.
+    pub(super) fn values(&self, index: usize, customers: &Customers) -> Vec<f64> {
+        self.values_in(self.month.as_ref(), index, customers)
+    }
+
+    fn values_in(&self, month: Option<&LaterMonth>, index: usize, customers: &Customers) -> Vec<f64> {
+        let BankColumn { shape, loads, .. } = column(index);
+        let own = Stream::new(self.seed, b"own.", index as u64);
+        let noise = Stream::new(self.seed, b"nois", index as u64);
+        let since = month.map(|month| month.change(index, self.columns.len()));
+        let levels = levels(&self.segments, month, (loads, Some(own)), customers).zip(customers.numbers.iter());
+        let levels = levels.map(|(level, &row)| (since.as_ref().map_or(level, |since| level + since.of(row)), row));
+        match shape {
             Distribution::Level { centre, step, low, high } => {
                 levels.map(|(t, row)| (centre + step * (t + noise.normal(row))).clamp(low, high)).collect()
             }
@@ -194,6 +215,25 @@ impl Bank {
     }
 }
 
+/// The level of each customer in a column: that of the segment, which differs by `own` from what the loads imply, and
+/// what the customer's factors add.
+fn levels<'a>(
+    segments: &Segments,
+    month: Option<&LaterMonth>,
+    (loads, own): ([f64; FACTORS], Option<Stream>),
+    customers: &'a Customers,
+) -> impl Iterator<Item = f64> + use<'a> {
+    let own = |segment: usize| own.map_or(0.0, |own| OWN_LEVEL * own.spread(segment as u64));
+    let means = segments.means().iter().enumerate();
+    let mut levels: Vec<f64> = means.map(|(s, m)| dot(m, &loads) + own(s)).collect();
+    if let Some(month) = month {
+        month.redefine(&mut levels, &loads);
+    }
+    let loads = loads.map(|load| load * WITHIN);
+    let customers = customers.places.iter().zip(&customers.factors);
+    customers.map(move |(&place, factors)| levels[usize::from(place)] + dot(&factors.map(f64::from), &loads))
+}
+
 fn data_type(kind: BankType) -> DataType {
     match kind {
         BankType::I32 => DataType::Int32,
@@ -213,7 +253,7 @@ fn primitive<T: ArrowPrimitiveType>(values: impl Iterator<Item = T::Native>, nul
 }
 
 /// Money in cents, rounded half away from zero. A cast truncates, which avoids the platform's `round`.
-fn cents(x: f64) -> i64 {
+pub(super) fn cents(x: f64) -> i64 {
     (x * 100.0 + 0.5f64.copysign(x)) as i64
 }
 

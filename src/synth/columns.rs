@@ -99,6 +99,11 @@ const NAMED: [NamedColumn; 32] = [
     ("cash_deposits_90d",     I64,     true,  product(400.0, 1.0),             [ 0.3,  0.9,  0.2, -0.6,  0.0, -0.1]),
 ];
 
+/// Where some of them are: `tenure_months`, `card_spend_90d`, `card_txn_90d`.
+pub(super) const TENURE: usize = 1;
+pub(super) const CARD_SPEND: usize = 5;
+pub(super) const CARD_PAYMENTS: usize = 6;
+
 const OVERDRAFT: Distribution = Distribution::Amount { scale: 1800.0, less: 0.25, low: -25_000.0, high: 1e9 };
 const RECENCY: Distribution = Distribution::Amount { scale: 6.0, less: 0.0, low: 0.0, high: 3650.0 };
 const DAYS_OF_90: Distribution = Distribution::Amount { scale: 4.0, less: 0.6, low: 0.0, high: 90.0 };
@@ -158,6 +163,9 @@ mod tests {
             };
             let line = format!("| `{name}` | {kind} | {} |", if nullable { "yes" } else { "no" });
             assert!(dictionary.contains(&line), "{line}");
+        }
+        for (name, _) in super::super::business::BUSINESS {
+            assert!(dictionary.contains(&format!("| `{name}` |")), "{name}");
         }
         for name in super::super::segments::SEGMENT_NAMES {
             assert!(dictionary.contains(name), "{name}");

@@ -8,14 +8,21 @@
 //!
 //! Later months of the same bank have planted changes (`month.rs`).
 //!
-//! Deliberately absent: text, and nulls that depend on the value.
+//! On request, columns of daily business tell what a campaign needs to know (`business.rs`), and a file has the card
+//! payments of all customers (`payments.rs`).
+//!
+//! Deliberately absent: free text, and nulls that depend on the value.
 
 mod bank;
+mod business;
+mod calendar;
 mod columns;
 mod month;
+mod payments;
 mod random;
 mod segments;
 mod spec;
+mod table;
 mod writer;
 
 use crate::error::Result;
@@ -31,7 +38,7 @@ pub use spec::{CheckedSpec, Compression, SynthSpec, SynthSummary};
 /// columns), rises by 41 % a month. From the second month on, with at least four segments, half of segment 1 uses
 /// digital channels more and the others less, so that it is two: the new one has the number `segments`. The last two
 /// segments come close to each other and are one, with the number of the first of them. Fits of 5 segments and 32
-/// features find all of this in both months.
+/// features find all of this in both months. The first month ends with January 2026, and dates follow from that.
 ///
 /// Columns are made and encoded on rayon's threads while another thread writes, in order. Memory holds the encoded
 /// columns of two batches of row groups, regardless of the number of rows: a batch is one row group if there are at

@@ -155,7 +155,7 @@ impl LaterMonth {
     }
 
     /// Months after the first in which a customer could neither leave nor move, since the customer came later.
-    fn months_before(&self, number: u64) -> usize {
+    pub(super) fn months_before(&self, number: u64) -> usize {
         match number.checked_sub(self.first) {
             None => 0,
             Some(later) => 1 + (later / self.comers) as usize,

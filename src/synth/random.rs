@@ -29,6 +29,11 @@ impl Stream {
         2.0 * open_unit(self.bits(index)) - 1.0
     }
 
+    /// Uniform within 0..1, both ends excluded.
+    pub(super) fn unit(self, index: u64) -> f64 {
+        open_unit(self.bits(index))
+    }
+
     /// Approximately normal with mean 0 and standard deviation 1: the sum of four 16-bit uniforms, never beyond 3.47.
     pub(super) fn normal(self, index: u64) -> f64 {
         const MEAN: f64 = 2.0 * 65535.0;

@@ -78,6 +78,9 @@ pub struct SynthSpec {
     /// Share of nulls in the nullable feature columns, about half of them: from 0 to below 1. With 0, all columns are
     /// declared as not nullable. Default 0.
     pub nulls: f64,
+    /// Whether to add columns of daily business after the features: products, channel, branch, manager, the day of the
+    /// first account, and an outcome. Default no.
+    pub business: bool,
     /// Whether to add a last column, `true_segment`, with the planted segment. Default no.
     pub truth: bool,
     /// 1: `out` is a file. More: `out` is a folder with that many files, split between row groups. Default 1.
@@ -86,6 +89,9 @@ pub struct SynthSpec {
     pub row_group_rows: usize,
     /// Compression of the pages. Default snappy.
     pub compression: Compression,
+    /// A file for the customers' card payments, one row each, as [`rfm`](crate::transactions::rfm) reads them. Default
+    /// none.
+    pub transactions: Option<PathBuf>,
     /// Where to write the bank. An existing one is replaced once the new one is complete.
     pub out: PathBuf,
 }
@@ -101,10 +107,12 @@ impl SynthSpec {
             segments: 8,
             seed: 0,
             nulls: 0.0,
+            business: false,
             truth: false,
             files: 1,
             row_group_rows: 131_072,
             compression: Compression::default(),
+            transactions: None,
             out: out.into(),
         }
     }
@@ -127,6 +135,10 @@ impl SynthSpec {
         }
         if let Some(name) = self.break_column.as_deref().filter(|name| find(name, self.features).is_none()) {
             faults.push(format!("break column is {name:?}; it must be the name of a feature, or a number from 1"));
+        }
+        if let Some(path) = self.transactions.as_deref().filter(|path| path.starts_with(&self.out)) {
+            let (path, out) = (path.display(), self.out.display());
+            faults.push(format!("transactions are to go to {path}, where the bank {out} is; name another file"));
         }
         if faults.is_empty() {
             faults.extend(self.fault_of_files());
@@ -195,6 +207,8 @@ pub struct SynthSummary {
     pub row_groups: u64,
     /// Size of the files.
     pub bytes: u64,
+    /// Card payments and returns; 0 if they were not asked for.
+    pub transactions: u64,
     /// Customers in each planted segment. From the second month on, the last is the one that split off.
     pub segment_rows: Vec<u64>,
 }

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
-use super::bank::{ID_COLUMN, TRUTH_COLUMN};
+use super::table::{ID_COLUMN, TRUTH_COLUMN};
 use super::*;
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -118,6 +118,205 @@ fn schema_has_every_type_and_nulls_only_where_asked() {
         let expected = if field.is_nullable() { 0.3 } else { 0.0 };
         assert!((share - expected).abs() < 0.01, "{}: {share}", field.name());
     }
+}
+
+/// Every row as text.
+fn rows_of(table: &RecordBatch) -> Vec<String> {
+    let cell = |row: usize| {
+        let cells = table.columns().iter().map(|c| arrow::util::display::array_value_to_string(c, row).unwrap());
+        cells.collect::<Vec<_>>().join(",")
+    };
+    (0..table.num_rows()).map(cell).collect()
+}
+
+fn with_business(out: &Path) -> SynthSpec {
+    SynthSpec { business: true, ..small(out) }
+}
+
+#[test]
+fn columns_of_business_change_no_other() {
+    let folder = TempDir::new().unwrap();
+    let out = |name: &str| folder.path().join(name);
+    let (plain, _) = read(&make(small(&out("plain"))).files);
+    let (whole, _) = read(&make(with_business(&out("whole"))).files);
+    let names: Vec<String> = whole.schema().fields()[17..28].iter().map(|f| f.name().clone()).collect();
+    assert_eq!(names.first().unwrap(), "has_credit_card");
+    assert_eq!(names.last().unwrap(), "churned_within_90_days");
+    assert_eq!(whole.project(&(0..17).chain([28]).collect::<Vec<_>>()).unwrap(), plain);
+    let business: Vec<usize> = (17..28).collect();
+    let rows = rows_of(&whole.project(&business).unwrap());
+    assert_eq!(rows[0], "false,false,false,false,false,false,branch,B16,M1603,2014-08-20,false");
+    let hash = blake3::hash(rows.join("\n").as_bytes()).to_hex();
+    assert_eq!(
+        hash.as_str(),
+        "710d40061a209200f4e9125b6b8bdf54ed2a2895396730f41e976c9e1cfbdcd7",
+        "a bank of the same seed must stay the same, on every platform"
+    );
+    let cut = SynthSpec { files: 3, row_group_rows: 333, compression: Compression::Zstd, ..with_business(&out("cut")) };
+    assert_eq!(read(&make(cut).files).0, whole);
+    // Products follow from amounts that a bank with fewer features does not write.
+    let narrow = SynthSpec { rows: 1234, features: 2, ..with_business(&out("narrow")) };
+    let narrow = read(&make(narrow).files).0;
+    let columns: Vec<usize> = (0..3).chain(17..29).collect();
+    assert_eq!(narrow, whole.slice(0, 1234).project(&columns).unwrap());
+}
+
+/// In a bank of all features: who has a mortgage owes one, and so on; the day of the first account is as long ago as
+/// the months with the bank say; segments differ.
+#[test]
+fn columns_of_business_agree_with_the_features() {
+    let folder = TempDir::new().unwrap();
+    let spec = SynthSpec { rows: 20_000, features: 32, nulls: 0.0, ..with_business(&folder.path().join("bank")) };
+    let (table, _) = read(&make(spec).files);
+    let column = |name: &str| table.column_by_name(name).unwrap();
+    let flags = |name: &str| column(name).as_boolean().iter().flatten().collect::<Vec<bool>>();
+    for (product, amount) in [
+        ("has_loan", "loan_outstanding"),
+        ("has_mortgage", "mortgage_outstanding"),
+        ("has_fund", "investment_balance"),
+        ("has_insurance", "insurance_premium_12m"),
+    ] {
+        let amounts = arrow::compute::cast(column(amount), &DataType::Float64).unwrap();
+        let amounts = amounts.as_primitive::<Float64Type>().values();
+        // Less than a cent is written as 0.
+        let differ = flags(product).iter().zip(amounts).filter(|(held, amount)| **held != (**amount > 0.0)).count();
+        assert!(differ <= 1, "{product}: {differ}");
+    }
+    let months = column("tenure_months").as_primitive::<Int32Type>().values();
+    let opened = column("opened_on").as_primitive::<arrow::datatypes::Date32Type>().values();
+    let last = super::calendar::last_day(1);
+    for (&months, &opened) in months.iter().zip(opened) {
+        let ago = f64::from(last - opened) / super::calendar::DAYS_A_MONTH;
+        assert!((-0.1..1.1).contains(&(ago - f64::from(months))), "{months} months, {ago} ago");
+    }
+    let truth = column(TRUTH_COLUMN).as_primitive::<Int32Type>().values();
+    let share = |flags: &[bool], segment: i32| {
+        let of: Vec<bool> = truth.iter().zip(flags).filter(|(t, _)| **t == segment).map(|(_, f)| *f).collect();
+        of.iter().filter(|f| **f).count() as f64 / of.len() as f64
+    };
+    let mobile: Vec<bool> =
+        column("preferred_channel").as_string::<i32>().iter().map(|c| c == Some("mobile")).collect();
+    let left = flags("churned_within_90_days");
+    for (what, of, more, less, by) in [
+        ("mortgages of families", flags("has_mortgage"), 3, 1, 0.8),
+        ("wealth products of the wealthy", flags("has_wealth"), 7, 1, 0.6),
+        ("the young use phones", mobile, 2, 5, 0.5),
+        ("the dormant leave", left, 0, 1, 0.1),
+    ] {
+        let (more, less) = (share(&of, more), share(&of, less));
+        assert!(more - less > by, "{what}: {more} {less}");
+    }
+    for (name, different) in [("branch_code", 40), ("manager_id", 160)] {
+        let values: std::collections::HashSet<&str> = column(name).as_string::<i32>().iter().flatten().collect();
+        assert_eq!(values.len(), different, "{name}");
+    }
+}
+
+#[test]
+fn who_comes_later_opens_an_account_in_that_month() {
+    let folder = TempDir::new().unwrap();
+    let of = |month: usize| {
+        let spec = SynthSpec { month, rows: 8000, ..with_business(&folder.path().join("bank")) };
+        let (table, _) = read(&make(spec).files);
+        let ids = table.column(0).as_primitive::<Int64Type>().values().to_vec();
+        let opened = table.column_by_name("opened_on").unwrap();
+        let opened = opened.as_primitive::<arrow::datatypes::Date32Type>().values().to_vec();
+        ids.into_iter().zip(opened).collect::<BTreeMap<i64, i32>>()
+    };
+    let (first, third) = (of(1), of(3));
+    let month = |n: usize| super::calendar::last_day(n - 1) + 1..super::calendar::last_day(n) + 1;
+    let new: Vec<i32> = third.iter().filter(|(id, _)| !first.contains_key(id)).map(|(_, day)| *day).collect();
+    assert!(new.iter().all(|day| month(2).contains(day) || month(3).contains(day)));
+    let in_third = new.iter().filter(|day| month(3).contains(day)).count();
+    assert_eq!(in_third, 240, "3 % of 8,000 come a month, and leave from the next on");
+    assert!(third.iter().all(|(id, day)| first.get(id).is_none_or(|first| first == day)), "days stay");
+}
+
+/// Payments of a bank with all features, by customer: purchases, all amounts in cents, whether there is an older one.
+fn payments_of(path: &Path, last_day: i32) -> (RecordBatch, BTreeMap<i64, (i32, i128, bool)>) {
+    let (table, _) = read(&[path.to_path_buf()]);
+    let ids = table.column(1).as_primitive::<Int64Type>().values();
+    let times = table.column(2).as_primitive::<arrow::datatypes::TimestampMillisecondType>().values();
+    let amounts = table.column(3).as_primitive::<arrow::datatypes::Decimal128Type>().values();
+    let mut found: BTreeMap<i64, (i32, i128, bool)> = BTreeMap::new();
+    for ((id, time), cents) in ids.iter().zip(times).zip(amounts) {
+        let days_ago = last_day - i32::try_from(time.div_euclid(86_400_000)).unwrap();
+        assert!((0..365).contains(&days_ago) && *cents != 0, "{days_ago} {cents}");
+        let entry = found.entry(*id).or_default();
+        *entry = (entry.0 + i32::from(*cents > 0), entry.1 + cents, entry.2 || days_ago >= 90);
+    }
+    (table, found)
+}
+
+#[test]
+fn payments_agree_with_the_features() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("payments.parquet");
+    let spec = SynthSpec { transactions: Some(path.clone()), ..small(&folder.path().join("bank")) };
+    for month in [1, 3] {
+        let summary = make(SynthSpec { month, nulls: 0.0, ..spec.clone() });
+        let (bank, _) = read(&summary.files);
+        let (payments, found) = payments_of(&path, super::calendar::last_day(month));
+        assert_eq!(payments.num_rows() as u64, summary.transactions);
+        let numbers = payments.column(0).as_primitive::<Int64Type>().values();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "no number twice");
+        let ids = bank.column(0).as_primitive::<Int64Type>().values();
+        let counts = bank.column_by_name("card_txn_90d").unwrap().as_primitive::<Int32Type>().values();
+        let spent = bank.column_by_name("card_spend_90d").unwrap().as_primitive::<Float64Type>().values();
+        let mut recent = 0;
+        for ((id, &count), spent) in ids.iter().zip(counts).zip(spent) {
+            let cents = (spent * 100.0).round() as i128;
+            match found.get(id) {
+                Some((purchases, sum, false)) => {
+                    assert_eq!((i128::from(*purchases), *sum), (i128::from(count).min(cents), cents));
+                    recent += 1;
+                }
+                Some((purchases, _, true)) => assert!(i128::from(count).min(cents) == 0 && *purchases <= 3),
+                None => assert_eq!(i128::from(count).min(cents), 0),
+            }
+        }
+        assert!(recent > 2000 && found.len() > recent + 1000, "{recent} of {}", found.len());
+        let amounts = payments.column(3).as_primitive::<arrow::datatypes::Decimal128Type>().values();
+        let returns = amounts.iter().filter(|cents| **cents < 0).count() as f64 / amounts.len() as f64;
+        assert!((0.02..0.03).contains(&returns), "{returns}");
+    }
+}
+
+#[test]
+fn payments_depend_on_neither_files_nor_threads() {
+    let folder = TempDir::new().unwrap();
+    let bytes = |name: &str, threads: usize, files: usize| {
+        let path = folder.path().join(name);
+        let spec =
+            SynthSpec { transactions: Some(path.clone()), files, ..small(&folder.path().join(format!("b{files}"))) };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| make(SynthSpec { features: files, ..spec }));
+        std::fs::read(path).unwrap()
+    };
+    let first = bytes("a", 1, 1);
+    assert!(first == bytes("b", 3, 4));
+    let (table, _) = read(&[folder.path().join("a")]);
+    let hash = blake3::hash(rows_of(&table.slice(0, 1000)).join("\n").as_bytes()).to_hex();
+    assert_eq!(
+        hash.as_str(),
+        "1c39b675ec4684c6567d98449973201e1a65b293c3a6272d854f7958fb18998f",
+        "payments of the same seed must stay the same, on every platform"
+    );
+}
+
+#[test]
+fn payments_lie_beside_the_bank() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("bank");
+    for inside in [out.clone(), out.join("payments.parquet")] {
+        let spec = SynthSpec { transactions: Some(inside.clone()), ..small(&out) };
+        let message = spec.check().unwrap_err().to_string();
+        let (inside, out) = (inside.display(), out.display());
+        let expected = format!("transactions are to go to {inside}, where the bank {out} is; name another file");
+        assert!(message.contains(&expected), "{message}");
+    }
+    let empty = SynthSpec { rows: 0, transactions: Some(folder.path().join("none.parquet")), ..small(&out) };
+    assert_eq!(make(empty).transactions, 0);
 }
 
 #[test]

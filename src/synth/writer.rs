@@ -16,11 +16,13 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
-use super::bank::{Bank, Customers, ID_COLUMN};
+use super::bank::Customers;
+use super::payments::Payments;
 use super::spec::{Compression, SynthSpec, SynthSummary};
+use super::table::{BankTable, ID_COLUMN};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
-use crate::output::PartedTable;
+use crate::output::{NewFiles, PartedTable};
 
 /// Columns queued per thread, so that few threads idle at the end of a batch.
 const COLUMNS_A_THREAD: usize = 4;
@@ -35,30 +37,36 @@ struct EncodedGroup {
 /// Makes the bank of a checked spec.
 pub(super) fn write(spec: &SynthSpec, watch: Watch<'_>) -> Result<SynthSummary> {
     let job = Job::new(spec, watch)?;
-    watch.stage(Stage::Write, job.bank.rows(), "rows", || {
-        let table = PartedTable::new(&spec.out, spec.files)?;
-        let summary = job.run(&table)?;
-        watch.check()?;
-        table.commit()?;
-        Ok(summary)
-    })
+    let bank = &job.table.bank;
+    let table = PartedTable::new(&spec.out, spec.files)?;
+    let mut files = NewFiles::default();
+    spec.transactions.as_ref().map_or(Ok(()), |path| files.add(path, &[]))?;
+    let mut summary = watch.stage(Stage::Write, bank.rows(), "rows", || job.run(&table))?;
+    if let Some(path) = &spec.transactions {
+        let payments = Payments { bank, month: spec.month, watch };
+        summary.transactions = payments.write(files.file(path)?, path)?;
+    }
+    watch.check()?;
+    table.commit()?;
+    files.commit()?;
+    Ok(summary)
 }
 
 struct Job<'a> {
     spec: &'a SynthSpec,
     watch: Watch<'a>,
-    bank: Bank,
+    table: BankTable,
     properties: Arc<WriterProperties>,
     encoders: ArrowRowGroupWriterFactory,
 }
 
 impl<'a> Job<'a> {
     fn new(spec: &'a SynthSpec, watch: Watch<'a>) -> Result<Self> {
-        let bank = Bank::new(spec);
-        let properties = properties(bank.schema(), spec.compression);
-        let nowhere = ArrowWriter::try_new(io::sink(), bank.schema().clone(), Some(properties.clone()));
+        let table = BankTable::new(spec);
+        let properties = properties(table.schema(), spec.compression);
+        let nowhere = ArrowWriter::try_new(io::sink(), table.schema().clone(), Some(properties.clone()));
         let (_, encoders) = nowhere.and_then(|w| w.into_serialized_writer()).map_err(internal)?;
-        Ok(Job { spec, watch, bank, properties: Arc::new(properties), encoders })
+        Ok(Job { spec, watch, table, properties: Arc::new(properties), encoders })
     }
 
     fn run(&self, table: &PartedTable) -> Result<SynthSummary> {
@@ -76,8 +84,8 @@ impl<'a> Job<'a> {
     /// Makes all row groups in order, a batch at a time.
     fn make_row_groups(&self, sender: &SyncSender<Vec<EncodedGroup>>) -> Result<()> {
         let wanted = COLUMNS_A_THREAD * rayon::current_num_threads();
-        let batch = wanted.div_ceil(self.bank.schema().fields().len()) as u64;
-        let groups = self.spec.row_groups(self.bank.rows());
+        let batch = wanted.div_ceil(self.table.schema().fields().len()) as u64;
+        let groups = self.spec.row_groups(self.table.bank.rows());
         for first in (0..groups).step_by(batch as usize) {
             self.watch.check()?;
             let made = self.make_batch(first..groups.min(first + batch))?;
@@ -91,8 +99,8 @@ impl<'a> Job<'a> {
 
     fn make_batch(&self, groups: Range<u64>) -> Result<Vec<EncodedGroup>> {
         let size = self.spec.row_group_rows as u64;
-        let rows = groups.clone().map(|group| group * size..self.bank.rows().min((group + 1) * size));
-        let customers: Vec<Customers> = rows.map(|rows| self.bank.customers(rows)).collect();
+        let rows = groups.clone().map(|group| group * size..self.table.bank.rows().min((group + 1) * size));
+        let customers: Vec<Customers> = rows.map(|rows| self.table.bank.customers(rows)).collect();
         let mut tasks = Vec::new();
         for customers in &customers {
             // The index matters only for encrypted files.
@@ -105,11 +113,11 @@ impl<'a> Job<'a> {
             .map(|(customers, column, encoder)| self.encode(customers, column, encoder).map_err(internal))
             .collect::<Result<_>>()?;
         let mut encoded = encoded.into_iter();
-        let columns = self.bank.schema().fields().len();
+        let columns = self.table.schema().fields().len();
         let group = |customers: &Customers| EncodedGroup {
             rows: customers.segments.len() as u64,
             columns: encoded.by_ref().take(columns).collect(),
-            segment_rows: count(&customers.segments, self.bank.segments()),
+            segment_rows: count(&customers.segments, self.table.bank.segments()),
         };
         Ok(customers.iter().map(group).collect())
     }
@@ -120,8 +128,8 @@ impl<'a> Job<'a> {
         column: usize,
         mut encoder: ArrowColumnWriter,
     ) -> Result<ArrowColumnChunk, ParquetError> {
-        let values = self.bank.array(column, customers);
-        for leaf in compute_leaves(self.bank.schema().field(column), &values)? {
+        let values = self.table.array(column, customers);
+        for leaf in compute_leaves(self.table.schema().field(column), &values)? {
             encoder.write(&leaf)?;
         }
         encoder.close()
@@ -129,14 +137,15 @@ impl<'a> Job<'a> {
 
     fn write_files(&self, table: &PartedTable, receiver: &Receiver<Vec<EncodedGroup>>) -> Result<SynthSummary> {
         let mut row_groups = receiver.iter().flatten();
-        let (groups, files) = (self.spec.row_groups(self.bank.rows()), self.spec.files as u64);
+        let (groups, files) = (self.spec.row_groups(self.table.bank.rows()), self.spec.files as u64);
         let mut summary = SynthSummary {
             files: table.paths(),
-            rows: self.bank.rows(),
-            columns: self.bank.schema().fields().len(),
+            rows: self.table.bank.rows(),
+            columns: self.table.schema().fields().len(),
             row_groups: groups,
             bytes: 0,
-            segment_rows: vec![0; self.bank.segments()],
+            transactions: 0,
+            segment_rows: vec![0; self.table.bank.segments()],
         };
         for (part, path) in summary.files.iter().enumerate() {
             let in_file = groups * (part as u64 + 1) / files - groups * part as u64 / files;
@@ -151,7 +160,7 @@ impl<'a> Job<'a> {
     /// Writes a whole file and syncs it. Returns its size.
     fn write_file(&self, file: File, row_groups: impl Iterator<Item = EncodedGroup>) -> Result<u64, ParquetError> {
         let properties = WriterProperties::clone(&self.properties);
-        let writer = ArrowWriter::try_new(file, self.bank.schema().clone(), Some(properties))?;
+        let writer = ArrowWriter::try_new(file, self.table.schema().clone(), Some(properties))?;
         let (mut writer, _) = writer.into_serialized_writer()?;
         for group in row_groups {
             let mut row_group = writer.next_row_group()?;
@@ -173,15 +182,17 @@ fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
         Compression::Snappy => Codec::SNAPPY,
         Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
     };
-    // Dictionaries suit whole numbers, few of which are large. For amounts and rates, which are nearly all unique, the
-    // encoder would build one and discard it.
+    // Dictionaries suit text, days, and whole numbers, few of which are large. For amounts and rates, which are nearly
+    // all unique, the encoder would build one and discard it.
     let mut builder = WriterProperties::builder()
         .set_compression(codec)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk);
     for field in schema.fields() {
-        let counts = matches!(field.data_type(), DataType::Int32 | DataType::Int64) && field.name() != ID_COLUMN;
-        builder = builder.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), counts);
+        let repeats =
+            matches!(field.data_type(), DataType::Int32 | DataType::Int64 | DataType::Utf8 | DataType::Date32);
+        let repeats = repeats && field.name() != ID_COLUMN;
+        builder = builder.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), repeats);
     }
     builder.build()
 }

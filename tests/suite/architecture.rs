@@ -62,7 +62,7 @@ const ORDER: &[&str] = &[
 
 /// `synth` makes input and stands beside the flow of data: it uses only general modules, `numeric` for its hash and
 /// `output` to publish.
-const SYNTH_USES: [&str; 6] = ["error", "event", "numeric", "output", "roles", "synth"];
+const SYNTH_USES: [&str; 7] = ["error", "event", "numeric", "output", "roles", "synth", "text"];
 
 /// Type names that may stand twice, each with its reason.
 const TWICE: [(&str, &str); 0] = [];

@@ -27,6 +27,7 @@ tests!(
     categories_are_those_of_the_model,
     what_is_no_label_is_refused,
     products_are_counted_by_hand,
+    products_are_no_features,
     labels_of_other_rows_are_refused,
     the_page_of_segments_stands_alone,
 );
@@ -391,6 +392,7 @@ fn products_are_counted_by_hand() {
     let columns = [
         ("id", i64s(0..n)),
         ("segment", i64s((0..n).map(|i| i64::from(i >= 300)))),
+        ("balance", i64s((0..n).map(|i| i % 90))),
         ("card", held(|i| i % 2 == 0)),
         ("loan", held(|i| i >= 300)),
         ("tier", text),
@@ -428,6 +430,31 @@ fn products_are_counted_by_hand() {
         let ran = crate::command::Ran::from(hyades(["profile", &input, "--product", products]));
         ran.is_refused(2, &[why]);
     }
+}
+
+/// The columns of daily business of a synthetic bank: which are features, and what is said of the others.
+fn products_are_no_features() {
+    let w = Workshop::new();
+    let (bank, out) = (w.text("bank.parquet"), w.text("fitted"));
+    done(["synth", "--rows", "3000", "--features", "6", "--business-columns", "--out", &bank]);
+    let features = |more: &[&str]| {
+        let fit = ["fit", &bank, "--k", "3", "--product", "has_credit_card,has_wealth", "--out", &out];
+        let ran = done([&fit[..], more].concat());
+        let profile = json(Path::new(&out).join("profile.json"));
+        let role = |role: &str| -> Vec<String> {
+            let columns = profile["columns"].as_array().unwrap().iter().filter(|c| c["role"] == role);
+            columns.map(|c| c["name"].as_str().unwrap().to_owned()).collect()
+        };
+        (role("feature"), role("other"), role("outcome"), ran.err)
+    };
+    let (named, other, outcomes, said) = features(&["--exclude", "has_fund"]);
+    let amounts = ["tenure_months", "current_balance", "savings_balance", "credit_limit", "card_spend_90d"];
+    assert_eq!(named, [&amounts[..], &["has_loan", "has_mortgage", "has_insurance"]].concat());
+    assert_eq!(other, ["has_credit_card", "has_wealth", "preferred_channel", "branch_code", "opened_on"]);
+    assert_eq!(outcomes, ["churned_within_90_days"]);
+    assert!(said.contains("not features (products): has_credit_card, has_wealth; --include to use them"), "{said}");
+    let (named, ..) = features(&["--include", "has_wealth"]);
+    assert!(named.contains(&"has_wealth".into()) && !named.contains(&"has_credit_card".into()), "{named:?}");
 }
 
 fn labels_of_other_rows_are_refused() {

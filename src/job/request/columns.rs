@@ -59,7 +59,7 @@ pub struct ColumnOptions {
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub outcome: Vec<String>,
     /// Columns that say whether a customer holds a product: shares by segment, and products
-    /// held together
+    /// held together; features only with --include
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub product: Vec<String>,
