@@ -49,7 +49,7 @@ fn init(out: Option<PathBuf>, console: &Console) -> Result<()> {
 
 fn run(request: &TagsRequest, console: &Console) -> Result<()> {
     let report = tag(request, console.observer.as_ref(), &console.stop)?;
-    if prints_json(request.json.as_deref()) {
+    if prints_json(request.counts.json.as_deref()) {
         return json(&report);
     }
     say!("{}", tables(&report).trim_end())?;
@@ -82,10 +82,16 @@ fn tables(report: &TagReport) -> String {
     let mut text = String::new();
     let name = |zh: &Option<String>, en: &Option<String>| brief(zh.as_ref().or(en.as_ref()).map_or("", String::as_str));
     if !report.tags.is_empty() {
-        let mut tags = table(&["tag", "name", "customers", "share", "unknown"], &[2, 3, 4]);
+        let moved = report.tags.iter().any(|of| of.moves.is_some());
+        let (more, right): (&[&str], &[usize]) =
+            if moved { (&["gained", "lost", "left"], &[2, 3, 4, 5, 6, 7]) } else { (&[], &[2, 3, 4]) };
+        let mut tags = table(&[&["tag", "name", "customers", "share", "unknown"], more].concat(), right);
         for of in &report.tags {
             let name = name(&of.tag.zh, &of.tag.en);
-            tags.add_row([of.tag.code.clone(), name, count(of.customers), percent(of.share), count(of.unknown)]);
+            let mut row = vec![of.tag.code.clone(), name, count(of.customers), percent(of.share), count(of.unknown)];
+            let moves = of.moves.map(|moves| [moves.gained, moves.lost, moves.left]);
+            row.extend((0..more.len()).map(|i| count(moves.map(|moves| moves[i]))));
+            tags.add_row(row);
         }
         text += &format!("{tags}\n");
     }
@@ -98,6 +104,9 @@ fn tables(report: &TagReport) -> String {
         stages.add_row(["(none)".into(), String::new(), count(report.without_stage), String::new()]);
         text += &format!("{stages}\n");
     }
+    if !report.segments.is_empty() {
+        text += &format!("{}\n", segments(report));
+    }
     let mut overlaps: Vec<_> = report.overlaps.iter().collect();
     overlaps.sort_by_key(|overlap| std::cmp::Reverse(overlap.customers));
     for overlap in overlaps.iter().take(5) {
@@ -109,13 +118,32 @@ fn tables(report: &TagReport) -> String {
     text
 }
 
+/// The tags that segments have most often, compared with all customers.
+fn segments(report: &TagReport) -> String {
+    const SHOWN: usize = 3;
+    let mut lines = table(&["segment", "customers", "tags (share, lift)"], &[1]);
+    for of in &report.segments {
+        let mut tags: Vec<_> = of.tags.iter().filter_map(|tag| Some((tag.lift?, tag.share, &tag.tag))).collect();
+        tags.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let tags = tags.iter().take(SHOWN).map(|(lift, share, tag)| format!("{tag} {}, {lift:.2}", percent(*share)));
+        let name =
+            of.name.as_deref().map_or_else(|| brief(&of.segment), |name| format!("{} {}", of.segment, brief(name)));
+        lines.add_row([name, count(of.customers), tags.collect::<Vec<_>>().join("; ")]);
+    }
+    lines.to_string()
+}
+
 fn matrix(request: &MatrixRequest, console: &Console) -> Result<()> {
     let matrix = stage_matrix(request, console.observer.as_ref(), &console.stop)?;
-    if prints_json(request.json.as_deref()) {
+    if prints_json(request.counts.json.as_deref()) {
         return json(&matrix);
     }
     say!("{}", flows(&matrix))?;
-    if console.quiet { Ok(()) } else { say!("{} customers in both months", thousands(matrix.stayed)) }
+    if console.quiet {
+        return Ok(());
+    }
+    let [stayed, new, left] = [matrix.stayed, matrix.new, matrix.left].map(count);
+    say!("{stayed} customers in both months, {new} new, {left} left")
 }
 
 fn flows(matrix: &StageMatrix) -> String {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::id_keys::{id_keys, whole_ids};
 use super::ids::each_array;
-use super::source::Source;
+use super::source::{RowGroup, Source};
 use crate::error::Result;
 use crate::event::Watch;
 use crate::numeric::mix_wide;
@@ -21,6 +21,19 @@ impl KeyedRow {
     pub(crate) fn key(&self) -> [u64; 2] {
         self.key
     }
+
+    /// Those with this key of [`id_keys`], among `rows` ordered by key.
+    pub(crate) fn of_key(rows: &[KeyedRow], key: u128) -> &[KeyedRow] {
+        let key = halves(key);
+        let first = rows.partition_point(|row| row.key < key);
+        let same = rows[first..].iter().take_while(|row| row.key == key).count();
+        &rows[first..first + same]
+    }
+}
+
+/// A key in the form by which rows are ordered.
+fn halves(key: u128) -> [u64; 2] {
+    [(key >> 64) as u64, key as u64]
 }
 
 /// Keys are compared in rounds, so that only one part of them is in memory at a time.
@@ -49,7 +62,27 @@ pub(crate) fn keyed_rows(
     wanted: impl Fn(u64) -> bool + Sync,
     watch: Watch<'_>,
 ) -> Result<Vec<KeyedRow>> {
-    let groups = source.row_groups().par_iter().with_max_len(1).map(|&group| {
+    keyed(source, source.row_groups(), id, (round, wanted), watch)
+}
+
+/// The rows of some row groups that have an id, ordered by key and then by row.
+pub(crate) fn keyed_rows_of(
+    source: &Source,
+    groups: &[RowGroup],
+    id: usize,
+    watch: Watch<'_>,
+) -> Result<Vec<KeyedRow>> {
+    keyed(source, groups, id, (KeyRound { number: 0, of: 1 }, |_| true), watch)
+}
+
+fn keyed(
+    source: &Source,
+    groups: &[RowGroup],
+    id: usize,
+    (round, wanted): (KeyRound, impl Fn(u64) -> bool + Sync),
+    watch: Watch<'_>,
+) -> Result<Vec<KeyedRow>> {
+    let groups = groups.par_iter().with_max_len(1).map(|&group| {
         watch.check()?;
         let (mut row, mut rows) = (group.first_row, Vec::new());
         each_array(source, group, id, whole_ids, |array| {
@@ -60,7 +93,7 @@ pub(crate) fn keyed_rows(
                 if !wanted(row) {
                     continue;
                 }
-                rows.push(KeyedRow { key: [(key >> 64) as u64, key as u64], row });
+                rows.push(KeyedRow { key: halves(key), row });
             }
             row += array.len() as u64;
             Ok(())

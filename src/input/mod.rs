@@ -35,7 +35,7 @@ pub(crate) use self::file::{BATCH_ROWS, ReadContent, read_at, write_at};
 pub(crate) use self::id_keys::{id_bytes, id_keys, id_type, is_whole_id, whole_ids};
 pub(crate) use self::ids::{IdFindings, IdStream, check_ids, count_repeated, rows_with_id};
 pub(crate) use self::join::{JoinCounts, OtherTable};
-pub(crate) use self::keyed::{KeyRound, KeyedRow, keyed_rows};
+pub(crate) use self::keyed::{KeyRound, KeyedRow, keyed_rows, keyed_rows_of};
 pub(crate) use self::kind::ValueKind;
 pub(crate) use self::overlap::overlap;
 pub(crate) use self::place::versioned;

@@ -95,7 +95,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
 }
 
 /// Refuses labels that are likely those of other rows.
-fn vet_matches(labels: &JoinCounts, limit: f64) -> Result<()> {
+pub(crate) fn vet_matches(labels: &JoinCounts, limit: f64) -> Result<()> {
     let rows = labels.matched + labels.unmatched;
     if labels.unmatched as f64 <= limit * rows as f64 {
         return Ok(());

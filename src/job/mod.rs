@@ -43,8 +43,8 @@ pub use base::{PartRefit, RefitStart};
 pub use budget::RefitBudget;
 pub(crate) use checkpoints::Checkpoints;
 pub use convert::{ConvertOutcome, convert};
-pub(crate) use describe::of_folder;
 pub use describe::profile;
+pub(crate) use describe::{of_folder, vet_matches};
 pub(crate) use drift::compared;
 pub use explain::explain;
 pub use fit::{FitOutcome, fit, plan};
@@ -55,11 +55,11 @@ pub(crate) use outputs::{segment_names, success};
 pub(crate) use plan::{DECODER, FIXED, MIB};
 pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, StageTime};
-pub(crate) use request::Month;
 pub use request::{
     ApplyRequest, Approval, AssignColumns, AssignRequest, BackendKind, CardOptions, ClusteringOptions, ColumnOptions,
     ConvertRequest, DeviceOptions, DivisionOptions, DuplicateIds, ExplainRequest, FitRequest, InitRequest,
     InputOptions, JobFile, JobOptions, OutputOptions, PartitionBy, PreparationOptions, ProfileColumns, ProfileRequest,
     RecipeSource, RefitMode, RefitOptions, Resources, Share,
 };
+pub(crate) use request::{Month, max_unmatched};
 pub use result::{JobResult, SegmentResult};

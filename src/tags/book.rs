@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::category::Category;
 
+/// The key of the footer that has the dictionary, meanings, reference date and figures, as JSON.
+pub(super) const FACTS: &str = "hyades.tags";
+
 /// Where a tag comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

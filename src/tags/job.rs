@@ -1,24 +1,27 @@
 //! Reads customers, tags them and writes the table.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
 
-use super::book::TagBook;
+use super::book::{FACTS, TagBook};
+use super::counts::TagCounts;
+use super::customers::TaggedCustomers;
+use super::earlier::EarlierRun;
 use super::file::DictionaryFile;
-use super::report::{TagCounts, TagReport};
+use super::plan::TagPlan;
+use super::report::{Reported, TagReport};
 use super::request::TagsRequest;
-use super::table::{TagLayout, TaggedRows};
+use super::table::{TagLayout, TaggedRows, Tagging};
 use super::thresholds;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
-use crate::input::{IdStream, Source};
-use crate::job::inputs;
+use crate::input::{IdStream, Opening, RowGroup};
+use crate::job::max_unmatched;
 use crate::output::{NewFiles, TableWriter};
-use crate::roles::guess_id;
-use crate::rules::{Conditions, Terms};
-use crate::text::did_you_mean;
+use crate::rules::Terms;
 
 /// Tags customers and publishes the table once complete; until then `out` is unchanged.
 ///
@@ -58,77 +61,111 @@ pub fn tag(request: &TagsRequest, observer: &dyn Observer, stop: &AtomicBool) ->
 
 fn run(request: &TagsRequest, watch: Watch<'_>) -> Result<TagReport> {
     let mut terms = Terms { day: request.days()?, ..Terms::default() };
+    let limit = max_unmatched(request.max_unmatched)?;
     let (path, out) = request.files()?;
     let dictionary = DictionaryFile::read(path)?;
-    let arguments = [request.input.all(), vec![path.to_path_buf()]].concat();
+    let others = request.labels.iter().chain(&request.previous).cloned();
+    let arguments: Vec<PathBuf> = request.input.all().into_iter().chain([path.to_path_buf()]).chain(others).collect();
     let mut files = NewFiles::of_table(out, &arguments)?;
-    let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
+    let json = request.counts.json.as_deref().filter(|path| *path != Path::new("-"));
     json.map_or(Ok(()), |path| files.add(path, &arguments))?;
     let folder = out.parent();
-    let mut source = inputs::open(&request.input, request.id.as_deref(), (&request.resources, folder), watch)?;
-    let id = id_column(&source, request.id.as_deref())?;
-    let (_, conditions) = dictionary.compile(&source, &mut terms)?;
+    let mut customers = TaggedCustomers::open(request, folder, watch)?;
+    let (book, conditions) = dictionary.compile(&customers.source, &mut terms)?;
     let thresholds = terms.thresholds.iter().map(|(threshold, _)| threshold.column);
-    let needed: Vec<usize> = conditions.columns().into_iter().chain(thresholds).collect();
-    inputs::tell_differences(&source, needed.iter().copied().chain([id]), watch);
-    inputs::join(&mut source, &needed, &request.resources, folder, watch)?;
-    thresholds::find(&source, &mut terms, watch)?;
+    let needed: BTreeSet<usize> = conditions.columns().into_iter().chain(thresholds).collect();
+    let needed: Vec<usize> = needed.into_iter().collect();
+    customers.join(&needed, (request, limit), folder, watch)?;
+    let TaggedCustomers { source, id, label, names } = customers;
+    let plan = TagPlan::new(&source, &book, needed.len(), request.resources.budget())?;
+    thresholds::find(&source, &mut terms, plan.at_a_time, watch)?;
     // Now with the values of the figures.
     let (book, conditions) = dictionary.compile(&source, &mut terms)?;
-    let mut ids = IdStream::new(&source, id);
-    let layout = TagLayout::new(request.format, ids.field(), &book, terms.day);
+    let access = request.input.access();
+    let scratch = request.resources.existing_scratch_folder(folder);
+    let opening = Opening { access: &access, scratch: &scratch, watch };
+    let open = |path: &PathBuf| EarlierRun::open(path, (&source, id), (&book, terms.day), opening);
+    let earlier = request.previous.as_ref().map(open).transpose()?;
+    let layout = TagLayout::new(request.format, IdStream::new(&source, id).field(), &book, terms.day);
     let mut writer = TableWriter::new(files.file(out)?, out.to_path_buf(), layout.schema.clone())?;
-    writer.describe("hyades.tags", facts(&book, &terms)?);
-    let counts = write(&source, (&book, &conditions), (&mut ids, &layout), &mut writer, watch)?;
-    let mut report = counts.report(&book, &terms, source.rows(), request.small_cells());
-    (report.rows, report.bytes) = writer.finish()?;
+    writer.describe(FACTS, facts(&book, &terms)?);
+    let tagging = Tagging { book: &book, conditions: &conditions, source: &source, label };
+    let run = TagRun { tagging, id, earlier, plan, watch };
+    let (counts, left) = run.write(&layout, &mut writer)?;
+    let (customers, small_cells, written) = (source.rows(), request.counts.small_cells(), writer.finish()?);
+    let told = Reported { book: &book, terms: &terms, customers, small_cells, written, left, names };
+    let report = told.report(&counts);
     source.vet_unchanged()?;
     json.map_or(Ok(()), |path| files.text(path, &as_json(&report)?))?;
     watch.stage(Stage::Write, 0, "files", || files.commit())?;
     Ok(report)
 }
 
-/// Tags all rows in waves of row groups, and writes them in order.
-fn write(
-    source: &Source,
-    (book, conditions): (&TagBook, &Conditions),
-    (ids, layout): (&mut IdStream<'_>, &TagLayout),
-    writer: &mut TableWriter,
-    watch: Watch<'_>,
-) -> Result<TagCounts> {
-    let mut counts = TagCounts {
-        tags: vec![[0; 2]; book.tags.len()],
-        stages: vec![0; book.stages.len() + 1],
-        ..TagCounts::default()
-    };
-    watch.stage(Stage::Rules, source.rows(), "rows", || {
-        for wave in source.row_groups().chunks(rayon::current_num_threads()) {
-            watch.check()?;
-            let tagged = wave.par_iter().with_max_len(1).map(|&group| TaggedRows::of(book, conditions, source, group));
-            for rows in tagged.collect::<Result<Vec<_>>>()? {
-                counts.add(&rows.counts);
-                watch.advance(Stage::Rules, rows.rows as u64);
-                if rows.rows > 0 {
-                    let ids = ids.take(rows.rows)?;
-                    writer.push(rows.batch(&ids, layout)?)?;
-                }
-            }
-        }
-        Ok(counts)
-    })
+/// Tags all rows of a table.
+struct TagRun<'a> {
+    tagging: Tagging<'a>,
+    id: usize,
+    earlier: Option<EarlierRun>,
+    plan: TagPlan,
+    watch: Watch<'a>,
 }
 
-/// The column of ids.
-pub(super) fn id_column(source: &Source, named: Option<&str>) -> Result<usize> {
-    let Some(name) = named else {
-        let none = || Error::usage("no column is named like an id; name it with --id".into()).of_option("--id");
-        return guess_id(source.columns(), &[]).ok_or_else(none);
-    };
-    source.position(name).ok_or_else(|| {
-        let names = source.columns().iter().map(|column| column.name.as_str());
-        let what = format!("--id: no column is named {name:?}{}", did_you_mean(name, names));
-        Error::usage(what).of_columns([name]).of_option("--id")
-    })
+impl TagRun<'_> {
+    /// Tags the rows in waves of row groups, and writes them in order. Returns the counts, and by tag the rows of the
+    /// earlier run whose customers are gone.
+    fn write(&self, layout: &TagLayout, writer: &mut TableWriter) -> Result<(TagCounts, Option<Vec<u64>>)> {
+        let (source, watch) = (self.tagging.source, self.watch);
+        let mut ids = IdStream::new(source, self.id);
+        let mut counts = TagCounts {
+            tags: vec![[0; 2]; self.tagging.book.tags.len()],
+            stages: vec![0; self.tagging.book.stages.len() + 1],
+            ..TagCounts::default()
+        };
+        let mut left = vec![0; counts.tags.len()];
+        watch.stage(Stage::Rules, source.rows(), "rows", || {
+            for groups in self.looked_up_together() {
+                let earlier =
+                    self.earlier.as_ref().map(|run| run.tags_of((source, self.id), groups, watch)).transpose()?;
+                for (left, [rows, found]) in left.iter_mut().zip(earlier.iter().flat_map(|(_, rows)| rows)) {
+                    // Rows are counted by every pass.
+                    *left = if groups[0].first_row == 0 { rows - found } else { *left - found };
+                }
+                let tags = earlier.as_ref().map(|(tags, _)| tags);
+                for wave in groups.chunks(self.plan.at_a_time) {
+                    watch.check()?;
+                    let tagged =
+                        wave.par_iter().with_max_len(1).map(|&group| TaggedRows::of(&self.tagging, group, tags));
+                    for mut rows in tagged.collect::<Result<Vec<_>>>()? {
+                        counts.add(std::mem::take(&mut rows.counts));
+                        watch.advance(Stage::Rules, rows.rows as u64);
+                        if rows.rows > 0 {
+                            let ids = ids.take(rows.rows)?;
+                            writer.push(rows.batch(&ids, layout)?)?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok((counts, self.earlier.is_some().then_some(left)))
+    }
+
+    /// The row groups, in parts whose earlier tags fit the memory.
+    fn looked_up_together(&self) -> Vec<&[RowGroup]> {
+        let groups = self.tagging.source.row_groups();
+        let Some(earlier) = &self.earlier else { return vec![groups] };
+        let most = earlier.rows_at_a_time(self.tagging.source.rows(), self.plan.earlier);
+        let (mut parts, mut start, mut rows) = (Vec::new(), 0, 0);
+        for (at, group) in groups.iter().enumerate() {
+            if rows > 0 && rows + group.rows > most {
+                parts.push(&groups[start..at]);
+                (start, rows) = (at, 0);
+            }
+            rows += group.rows;
+        }
+        parts.push(&groups[start..]);
+        parts
+    }
 }
 
 /// What the footer says: the dictionary, the meanings, the reference date and the figures.

@@ -7,9 +7,10 @@ use std::sync::atomic::AtomicBool;
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use serde::{Deserialize, Serialize};
 
-use super::job::{as_json, id_column};
+use super::columns::id_column;
+use super::flows::{LEFT, NEW, NONE, StageMatrix};
+use super::job::as_json;
 use super::request::MatrixRequest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
@@ -18,30 +19,6 @@ use crate::output::NewFiles;
 
 /// The most stages of a month.
 const MOST: usize = 256;
-
-/// Where customers were, and are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StageMatrix {
-    /// Customers in both months.
-    pub stayed: u64,
-    /// Counts of fewer customers are withheld.
-    pub small_cells: u64,
-    /// Ordered by the earlier stage, then by the later one.
-    pub flows: Vec<StageFlow>,
-}
-
-/// Customers who went from one stage to another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StageFlow {
-    /// The earlier stage: `(new)` if there was no such customer, `(none)` if he was in no stage.
-    pub from: String,
-    /// The later stage: `(left)` if there is no such customer any more.
-    pub to: String,
-    /// How many; None: withheld.
-    pub customers: Option<u64>,
-    /// Of all customers of the earlier stage; None: withheld.
-    pub share: Option<f64>,
-}
 
 /// Compares the stages of two tables, by id. Of rows that repeat an id, the first counts; rows without an id do not.
 ///
@@ -53,7 +30,7 @@ pub fn stage_matrix(request: &MatrixRequest, observer: &dyn Observer, stop: &Ato
 }
 
 fn run(request: &MatrixRequest, watch: Watch<'_>) -> Result<StageMatrix> {
-    let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
+    let json = request.counts.json.as_deref().filter(|path| *path != Path::new("-"));
     let mut files = NewFiles::default();
     json.map_or(Ok(()), |path| files.add(path, &[request.old.clone(), request.new.clone()]))?;
     let [old, new] = [StagesOfMonth::open(&request.old, request)?, StagesOfMonth::open(&request.new, request)?];
@@ -67,7 +44,7 @@ fn run(request: &MatrixRequest, watch: Watch<'_>) -> Result<StageMatrix> {
     for round in KeyRound::all(rows, memory) {
         count(&mut counts, (&old, old.customers(round, watch)?), (&new, new.customers(round, watch)?));
     }
-    let matrix = StageMatrix::of(counts, request.small_cells.unwrap_or(10));
+    let matrix = StageMatrix::of(&counts, request.counts.small_cells());
     json.map_or(Ok(()), |path| files.text(path, &as_json(&matrix)?))?;
     files.commit()?;
     Ok(matrix)
@@ -87,8 +64,8 @@ fn count<'a>(
             (None, Some(_)) => std::cmp::Ordering::Greater,
             (Some(a), Some(b)) => a.key().cmp(&b.key()),
         };
-        let from = before.next_if(|_| order.is_le()).map_or("(new)", |row| old.stage(row.row));
-        let to = now.next_if(|_| order.is_ge()).map_or("(left)", |row| new.stage(row.row));
+        let from = before.next_if(|_| order.is_le()).map_or(NEW, |row| old.stage(row.row));
+        let to = now.next_if(|_| order.is_ge()).map_or(LEFT, |row| new.stage(row.row));
         *counts.entry((from, to)).or_default() += 1;
     }
 }
@@ -154,42 +131,6 @@ impl StagesOfMonth {
 
     fn stage(&self, row: u64) -> &str {
         let at = self.rows.get(row as usize).copied().unwrap_or(MOST as u16);
-        self.names.get(usize::from(at)).map_or("(none)", String::as_str)
+        self.names.get(usize::from(at)).map_or(NONE, String::as_str)
     }
-}
-
-impl StageMatrix {
-    fn of(counts: BTreeMap<(&str, &str), u64>, small_cells: u64) -> Self {
-        let stayed = counts.iter().filter(|((from, to), _)| *from != "(new)" && *to != "(left)").map(|(_, n)| n).sum();
-        let mut shown: BTreeMap<(&str, &str), bool> = counts.iter().map(|(at, &n)| (*at, n >= small_cells)).collect();
-        // Sums of lines and columns may be known: none of them may have a single cell withheld.
-        while let Some(also) = follows(&counts, &shown) {
-            shown.insert(also, false);
-        }
-        let total = |from: &str| counts.iter().filter(|(at, _)| at.0 == from).map(|(_, n)| n).sum::<u64>();
-        let flow = |(&(from, to), &n): (&(&str, &str), &u64)| {
-            let customers = shown[&(from, to)].then_some(n);
-            // A share would tell the withheld total where it can be told from the others.
-            let share = customers.map(|n| n as f64 / total(from) as f64);
-            let whole = shown.iter().all(|(at, is_shown)| at.0 != from || *is_shown);
-            StageFlow { from: from.to_owned(), to: to.to_owned(), customers, share: share.filter(|_| whole) }
-        };
-        StageMatrix { stayed, small_cells, flows: counts.iter().map(flow).collect() }
-    }
-}
-
-/// A cell that has to be withheld with the only one of its line or column that is.
-fn follows<'a>(
-    counts: &BTreeMap<(&'a str, &'a str), u64>,
-    shown: &BTreeMap<(&'a str, &'a str), bool>,
-) -> Option<(&'a str, &'a str)> {
-    let hidden: Vec<(&'a str, &'a str)> = shown.iter().filter(|(_, shown)| !**shown).map(|(at, _)| *at).collect();
-    let sides: [fn(&(&'a str, &'a str)) -> &'a str; 2] = [|at| at.0, |at| at.1];
-    sides.into_iter().find_map(|side| {
-        let alone = |at: &&(&'a str, &'a str)| hidden.iter().filter(|other| side(other) == side(at)).count() == 1;
-        hidden.iter().filter(alone).find_map(|at| {
-            let same = counts.iter().filter(|(other, _)| side(other) == side(at) && shown[*other]);
-            same.min_by_key(|(other, n)| (**n, **other)).map(|(other, _)| *other)
-        })
-    })
 }

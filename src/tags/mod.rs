@@ -8,21 +8,33 @@
 //!
 //! Deliberately absent: the current date.
 
+#[cfg(test)]
+mod attack;
 mod book;
 mod category;
+mod columns;
+mod counts;
+mod customers;
 mod defaults;
+mod earlier;
 mod file;
+mod flows;
 mod job;
 mod matrix;
+mod plan;
 mod report;
 mod request;
 mod table;
 mod thresholds;
+mod withheld;
 
 pub use self::book::{LifeStage, Tag, TagBook, TagKind};
 pub use self::category::Category;
 pub use self::defaults::DEFAULTS;
+pub use self::flows::{StageFlow, StageMatrix, StageTotal};
 pub use self::job::tag;
-pub use self::matrix::{StageFlow, StageMatrix, stage_matrix};
-pub use self::report::{StageCount, TagCount, TagOverlap, TagReport, ThresholdValue};
-pub use self::request::{MatrixRequest, TagFormat, TagsRequest};
+pub use self::matrix::stage_matrix;
+pub use self::report::{
+    SegmentTag, StageCount, TagCount, TagMoves, TagOverlap, TagReport, TaggedSegment, ThresholdValue,
+};
+pub use self::request::{CountOptions, MatrixRequest, TagFormat, TagsRequest};

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::book::{LifeStage, Tag, TagBook};
-use crate::audit::withheld;
-use crate::rules::Terms;
+use super::counts::{TagCounts, pairs};
+use super::withheld::Withheld;
+use crate::rules::{Terms, Threshold};
 
 /// What a run found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct TagReport {
     pub without_stage: Option<u64>,
     /// Tags that customers have together, of the first 64 tags; absent: nobody has both, or withheld.
     pub overlaps: Vec<TagOverlap>,
+    /// Tags by segment, ordered by label; empty without labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<TaggedSegment>,
 }
 
 /// A figure of a column.
@@ -54,6 +58,49 @@ pub struct TagCount {
     pub share: Option<f64>,
     /// Customers of whom it is unknown; None: withheld.
     pub unknown: Option<u64>,
+    /// What changed since an earlier run; None: there is none, or withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves: Option<TagMoves>,
+}
+
+/// Who gained a tag since an earlier run, and who lost it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagMoves {
+    /// Customers who have it and had it.
+    pub kept: u64,
+    /// Customers who have it and did not have it, new ones among them.
+    pub gained: u64,
+    /// Customers who had it and do not have it.
+    pub lost: u64,
+    /// Rows of the earlier run whose customers are not in the input.
+    pub left: u64,
+}
+
+/// The tags of a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaggedSegment {
+    /// Its label; `(none)`: customers without one.
+    pub segment: String,
+    /// Its name, where the labels have names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its customers; None: withheld.
+    pub customers: Option<u64>,
+    /// The first 64 tags, in the order of the dictionary.
+    pub tags: Vec<SegmentTag>,
+}
+
+/// A tag in a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentTag {
+    /// The tag.
+    pub tag: String,
+    /// Customers of the segment who have it; None: withheld.
+    pub customers: Option<u64>,
+    /// Of the customers of the segment.
+    pub share: Option<f64>,
+    /// The share over that of all customers; None: withheld, or nobody has it.
+    pub lift: Option<f64>,
 }
 
 /// A stage and its customers.
@@ -79,90 +126,97 @@ pub struct TagOverlap {
     pub customers: u64,
 }
 
-/// What was counted; counts of parts add up.
-#[derive(Debug, Clone, Default)]
-pub(super) struct TagCounts {
-    /// By tag: customers who have it, and of whom it is unknown.
-    pub(super) tags: Vec<[u64; 2]>,
-    /// By stage, and last of all those without one.
-    pub(super) stages: Vec<u64>,
-    /// By pair of tags.
-    pub(super) overlaps: Vec<u64>,
+/// What a report tells of, besides the counts.
+pub(super) struct Reported<'a> {
+    pub(super) book: &'a TagBook,
+    pub(super) terms: &'a Terms,
+    pub(super) customers: u64,
+    pub(super) small_cells: u64,
+    /// Rows and bytes of the output.
+    pub(super) written: (u64, u64),
+    /// By tag: rows of an earlier run whose customers are not in the input; None: there is no earlier run.
+    pub(super) left: Option<Vec<u64>>,
+    /// Names of segments, by number.
+    pub(super) names: Vec<String>,
 }
 
-impl TagCounts {
-    pub(super) fn add(&mut self, other: &TagCounts) {
-        let sum = |mine: &mut Vec<u64>, theirs: &[u64]| {
-            mine.resize(theirs.len(), 0);
-            mine.iter_mut().zip(theirs).for_each(|(mine, n)| *mine += n);
-        };
-        self.tags.resize(other.tags.len(), [0; 2]);
-        for (mine, theirs) in self.tags.iter_mut().zip(&other.tags) {
-            mine.iter_mut().zip(theirs).for_each(|(mine, n)| *mine += n);
-        }
-        sum(&mut self.stages, &other.stages);
-        sum(&mut self.overlaps, &other.overlaps);
-    }
-
-    /// The report of `customers` rows.
-    pub(super) fn report(&self, book: &TagBook, terms: &Terms, customers: u64, small_cells: u64) -> TagReport {
-        let is_small = |n: u64| (1..small_cells).contains(&n);
-        let share = |n: Option<u64>| n.map(|n| n as f64 / customers.max(1) as f64);
-        // Those who have a tag, who lack it, and of whom it is unknown add up to all: none of them may follow.
-        let hidden = |&[yes, unknown]: &[u64; 2]| [yes, unknown, customers - yes - unknown].into_iter().any(is_small);
-        let mut hidden_tags: Vec<bool> = self.tags.iter().map(hidden).collect();
-        // Tags may divide all customers between them, and a long table has as many rows as they have customers: a
-        // single count would follow from the others.
-        if hidden_tags.iter().filter(|hidden| **hidden).count() == 1 {
-            let others = (0..self.tags.len()).filter(|&at| !hidden_tags[at] && self.tags[at][0] > 0);
-            if let Some(at) = others.min_by_key(|&at| self.tags[at][0]) {
-                hidden_tags[at] = true;
-            }
-        }
-        let tags = book.tags.iter().zip(&self.tags).zip(&hidden_tags).map(|((tag, counts), &is_hidden)| {
-            let of = |n: u64| (!is_hidden).then_some(n);
-            let [yes, unknown] = counts.map(of);
-            let tag = tag.clone();
-            TagCount { meaning_blake3: tag.meaning(), tag, customers: yes, share: share(yes), unknown }
-        });
-        let hidden_stages = withheld(&self.stages, small_cells);
-        let shown: Vec<Option<u64>> =
-            self.stages.iter().zip(hidden_stages).map(|(&n, hidden)| (!hidden).then_some(n)).collect();
-        let stages = book.stages.iter().zip(&shown).map(|(stage, &n)| StageCount {
-            stage: stage.clone(),
-            customers: n,
-            share: share(n),
-        });
-        let value = |(threshold, value): &(crate::rules::Threshold, Option<f64>)| {
+impl Reported<'_> {
+    pub(super) fn report(&self, counts: &TagCounts) -> TagReport {
+        let left = self.left.as_deref().unwrap_or_default();
+        let (rows, bytes) = self.written;
+        let withheld = Withheld::of(counts, left, self.customers, self.small_cells, rows != self.customers);
+        let value = |(threshold, value): &(Threshold, Option<f64>)| {
             value.map(|value| ThresholdValue { figure: threshold.to_string(), value })
         };
-        let mut overlaps = Vec::new();
-        for ((a, b), &both) in pairs(self.tags.len()).zip(&self.overlaps) {
-            let alone = [self.tags[a][0] - both, self.tags[b][0] - both];
-            let is_hidden = hidden_tags[a] || hidden_tags[b];
-            if both > 0 && !is_hidden && ![both, alone[0], alone[1]].into_iter().any(is_small) {
-                let [tag, other] = [a, b].map(|at| book.tags[at].code.clone());
-                overlaps.push(TagOverlap { tag, other, customers: both });
-            }
-        }
+        let stages: Vec<Option<u64>> =
+            counts.stages.iter().zip(&withheld.stages).map(|(&n, hidden)| (!hidden).then_some(n)).collect();
+        let stage = |(stage, &n): (&LifeStage, &Option<u64>)| StageCount {
+            stage: stage.clone(),
+            customers: n,
+            share: self.share(n, self.customers),
+        };
         TagReport {
-            customers,
-            rows: 0,
-            bytes: 0,
-            day: terms.day.map(|day| crate::text::day(day as f64)),
-            small_cells,
-            thresholds: terms.thresholds.iter().filter_map(value).collect(),
-            tags: tags.collect(),
-            stages: stages.collect(),
-            without_stage: shown.last().copied().flatten(),
-            overlaps,
+            customers: self.customers,
+            rows,
+            bytes,
+            day: self.terms.day.map(|day| crate::text::day(day as f64)),
+            small_cells: self.small_cells,
+            thresholds: self.terms.thresholds.iter().filter_map(value).collect(),
+            tags: (0..self.book.tags.len()).map(|tag| self.tag(tag, counts, &withheld)).collect(),
+            stages: self.book.stages.iter().zip(&stages).map(stage).collect(),
+            without_stage: stages.last().copied().flatten(),
+            overlaps: self.overlaps(counts, &withheld),
+            segments: self.segments(counts, &withheld),
         }
     }
-}
 
-/// The pairs of tags whose overlap is counted.
-pub(super) fn pairs(tags: usize) -> impl Iterator<Item = (usize, usize)> {
-    const MOST: usize = 64;
-    let tags = tags.min(MOST);
-    (0..tags).flat_map(move |a| (a + 1..tags).map(move |b| (a, b)))
+    fn share(&self, n: Option<u64>, of: u64) -> Option<f64> {
+        n.map(|n| n as f64 / of.max(1) as f64)
+    }
+
+    fn tag(&self, at: usize, counts: &TagCounts, withheld: &Withheld) -> TagCount {
+        let [yes, unknown] = counts.tags[at].map(|n| (!withheld.tags[at]).then_some(n));
+        let moves = self.left.as_ref().filter(|_| !withheld.moves[at]).map(|left| {
+            let [kept, lost] = counts.moves[at];
+            TagMoves { kept, gained: counts.tags[at][0] - kept, lost, left: left[at] }
+        });
+        let tag = self.book.tags[at].clone();
+        let share = self.share(yes, self.customers);
+        TagCount { meaning_blake3: tag.meaning(), tag, customers: yes, share, unknown, moves }
+    }
+
+    fn overlaps(&self, counts: &TagCounts, withheld: &Withheld) -> Vec<TagOverlap> {
+        let tags = &self.book.tags;
+        let all = pairs(tags.len()).zip(&counts.overlaps).zip(&withheld.overlaps);
+        let told = all.filter(|((_, both), hidden)| **both > 0 && !**hidden);
+        let overlap = |(((a, b), &both), _): (((usize, usize), &u64), &bool)| {
+            let [tag, other] = [a, b].map(|at| tags[at].code.clone());
+            TagOverlap { tag, other, customers: both }
+        };
+        told.map(overlap).collect()
+    }
+
+    fn segments(&self, counts: &TagCounts, withheld: &Withheld) -> Vec<TaggedSegment> {
+        let all = counts.segments.iter().zip(&withheld.segments);
+        let mut segments: Vec<TaggedSegment> = all
+            .map(|((label, of), (size, hidden))| {
+                let tag = |(at, &hidden): (usize, &bool)| {
+                    let customers = (!hidden).then_some(of.tags[at][0]);
+                    let share = self.share(customers, of.customers);
+                    let of_all = counts.tags[at][0] as f64 / self.customers.max(1) as f64;
+                    let lift = share.filter(|_| of_all > 0.0).map(|share| share / of_all);
+                    SegmentTag { tag: self.book.tags[at].code.clone(), customers, share, lift }
+                };
+                let number = label.parse::<usize>().ok();
+                TaggedSegment {
+                    segment: label.clone(),
+                    name: number.and_then(|number| self.names.get(number)).filter(|name| !name.is_empty()).cloned(),
+                    customers: (!size).then_some(of.customers),
+                    tags: hidden.iter().enumerate().map(tag).collect(),
+                }
+            })
+            .collect();
+        segments.sort_by_key(|segment| segment.segment.parse::<i64>().unwrap_or(i64::MAX));
+        segments
+    }
 }

@@ -18,6 +18,25 @@ pub enum TagFormat {
     Long,
 }
 
+/// Where counts go, and which are withheld.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct CountOptions {
+    /// Also write all counts to this file, as JSON; - is the standard output
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub json: Option<PathBuf>,
+    /// Withhold counts of fewer customers than this; 0: withhold nothing [default: 10]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub small_cells: Option<u64>,
+}
+
+impl CountOptions {
+    /// Counts of fewer customers are withheld.
+    pub(super) fn small_cells(&self) -> u64 {
+        self.small_cells.unwrap_or(10)
+    }
+}
+
 /// A dictionary and the customers to tag.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
@@ -44,12 +63,23 @@ pub struct TagsRequest {
     /// The reference date, YYYY-MM-DD, which conditions call DAY; it is never today
     #[cfg_attr(feature = "cli", arg(long, value_name = "DATE"))]
     pub day: Option<String>,
-    /// Also write the counts to this file, as JSON; - is the standard output
+    /// The long table of an earlier run: tags that a customer had keep their since, and those
+    /// that customers gained and lost are counted
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
-    pub json: Option<PathBuf>,
-    /// Withhold counts of fewer customers than this; 0: withhold nothing [default: 10]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
-    pub small_cells: Option<u64>,
+    pub previous: Option<PathBuf>,
+    /// A table with the segments of the same customers, found by id, or the folder of a fit or assign:
+    /// conditions may use them, and tags are counted by segment
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub labels: Option<PathBuf>,
+    /// The column of segments, in the labels or in the input [default with --labels: segment]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
+    pub label_column: Option<String>,
+    /// Largest share of rows, from 0 to 1, that the labels may lack [default: 0.5]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", requires = "labels"))]
+    pub max_unmatched: Option<f64>,
+    /// Where counts go.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub counts: CountOptions,
     /// Threads, memory and scratch space.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub resources: Resources,
@@ -77,11 +107,6 @@ impl TagsRequest {
         let wrong = || Error::usage(format!("--day is {text:?}; write a date as 2026-01-31")).of_option("--day");
         parse_date(text).map(|days| Some(days as i64)).ok_or_else(wrong)
     }
-
-    /// Counts of fewer customers are withheld.
-    pub(super) fn small_cells(&self) -> u64 {
-        self.small_cells.unwrap_or(10)
-    }
 }
 
 /// Two tables of stages, as `tags` writes them.
@@ -100,12 +125,9 @@ pub struct MatrixRequest {
     /// The column of stages [default: stage]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub column: Option<String>,
-    /// Also write the matrix to this file, as JSON; - is the standard output
-    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
-    pub json: Option<PathBuf>,
-    /// Withhold counts of fewer customers than this; 0: withhold nothing [default: 10]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
-    pub small_cells: Option<u64>,
+    /// Where counts go.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub counts: CountOptions,
     /// Threads, memory and scratch space.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub resources: Resources,

@@ -1,43 +1,72 @@
 //! The tags and stages of the rows of a row group, and the batches of the output.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Date32Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBatch, StringArray, UInt32Array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::take;
+use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::book::TagBook;
-use super::report::{TagCounts, pairs};
+use super::counts::{SegmentCounts, TagCounts, pairs};
+use super::earlier::{EarlierTags, HeldTag};
 use super::request::TagFormat;
-use crate::error::{Error, Result};
-use crate::input::{RowGroup, Source};
+use crate::error::{Error, ErrorKind, Result};
+use crate::input::{ColumnReader, RowGroup, Source};
 use crate::rules::Conditions;
+
+/// What customers without a label are in.
+const NO_SEGMENT: &str = "(none)";
+/// The most labels of segments.
+const MOST_SEGMENTS: usize = 4096;
+/// Tags that are counted by segment.
+const BY_SEGMENT: usize = 64;
+
+/// What rows are tagged by.
+pub(super) struct Tagging<'a> {
+    pub(super) book: &'a TagBook,
+    pub(super) conditions: &'a Conditions,
+    pub(super) source: &'a Source,
+    /// The column of segments.
+    pub(super) label: Option<usize>,
+}
 
 /// The tags and stages of some rows.
 pub(super) struct TaggedRows {
+    first: u64,
     pub(super) rows: usize,
     /// By tag; null: unknown.
     tags: Vec<BooleanArray>,
+    /// What their customers had, ordered by row, then by tag.
+    held: Vec<HeldTag>,
     /// By row: the number of the stage; null: none.
     stages: UInt32Array,
     pub(super) counts: TagCounts,
 }
 
 impl TaggedRows {
-    pub(super) fn of(book: &TagBook, conditions: &Conditions, source: &Source, group: RowGroup) -> Result<Self> {
+    /// Tags the rows of a row group; `earlier` are the tags that their customers had.
+    pub(super) fn of(tagging: &Tagging<'_>, group: RowGroup, earlier: Option<&EarlierTags>) -> Result<Self> {
+        let Tagging { book, conditions, source, label } = *tagging;
         let rows = group.rows as usize;
         let mut tags = conditions.evaluate(source, group)?;
         let rules = tags.split_off(book.tags.len());
         let (stages, of_stages) = first_true(&rules, rows);
         let have: Vec<BooleanBuffer> = tags.iter().map(certain).collect();
+        let held = earlier.map(|earlier| earlier.of(group).to_vec()).unwrap_or_default();
         let counts = TagCounts {
             tags: have.iter().zip(&tags).map(|(have, tag)| [bits(have), tag.null_count() as u64]).collect(),
             stages: of_stages,
             overlaps: pairs(tags.len()).map(|(a, b)| bits(&(&have[a] & &have[b]))).collect(),
+            moves: earlier.map(|_| moves(&held, &have, group)).unwrap_or_default(),
+            segments: label
+                .map(|label| by_segment((source, group, label), &have, &tags))
+                .transpose()?
+                .unwrap_or_default(),
         };
-        Ok(TaggedRows { rows, tags, stages, counts })
+        Ok(TaggedRows { first: group.first_row, rows, tags, held, stages, counts })
     }
 
     /// The rows of the output. A tag that is unknown is null.
@@ -60,14 +89,19 @@ impl TaggedRows {
 
     fn long(self, ids: &ArrayRef, layout: &TagLayout) -> Result<RecordBatch, ArrowError> {
         let have: Vec<BooleanBuffer> = self.tags.iter().map(certain).collect();
-        let (mut rows, mut tags) = (Vec::new(), Vec::new());
+        let (mut rows, mut tags, mut since) = (Vec::new(), Vec::new(), Vec::new());
+        let mut held = self.held.iter().peekable();
         for row in 0..self.rows {
             for (tag, _) in have.iter().enumerate().filter(|(_, have)| have.value(row)) {
+                let at = (self.first + row as u64, tag as u32);
+                while held.next_if(|held| (held.row, held.tag) < at).is_some() {}
+                let earlier = held.peek().filter(|held| (held.row, held.tag) == at);
                 rows.push(row as u32);
                 tags.push(tag as u32);
+                since.push(earlier.map_or(layout.day, |held| held.since));
             }
         }
-        let since = Date32Array::from(vec![layout.day; rows.len()]);
+        let since = Date32Array::from(since);
         let ids = take(ids, &UInt32Array::from(rows), None)?;
         let tags = take(&layout.tags, &UInt32Array::from(tags), None)?;
         RecordBatch::try_new(layout.schema.clone(), vec![ids, tags, Arc::new(since)])
@@ -88,6 +122,51 @@ fn first_true(rules: &[BooleanArray], rows: usize) -> (UInt32Array, Vec<u64>) {
     }
     counts.push(bits(&free));
     (UInt32Array::new(numbers.into(), Some((!&free).into())), counts)
+}
+
+/// By tag: customers who had it and have it, and who had it and do not.
+fn moves(held: &[HeldTag], have: &[BooleanBuffer], group: RowGroup) -> Vec<[u64; 2]> {
+    let mut counts = vec![[0; 2]; have.len()];
+    for held in held {
+        let has = have[held.tag as usize].value((held.row - group.first_row) as usize);
+        counts[held.tag as usize][usize::from(!has)] += 1;
+    }
+    counts
+}
+
+/// The first tags by label: those who have them, and of whom they are unknown.
+fn by_segment(
+    (source, group, label): (&Source, RowGroup, usize),
+    have: &[BooleanBuffer],
+    tags: &[BooleanArray],
+) -> Result<BTreeMap<String, SegmentCounts>> {
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let mut rows: Vec<usize> = Vec::with_capacity(group.rows as usize);
+    let mut reader = ColumnReader::open(source, group, label)?;
+    while let Some(array) = reader.next_array()? {
+        let name = &source.columns()[label].name;
+        let unreadable = |e| Error::input(format!("{name:?}: {e}")).of_columns([name]);
+        let texts = cast(&array, &DataType::Utf8).map_err(unreadable)?;
+        for text in texts.as_string::<i32>() {
+            let next = numbers.len();
+            let text = text.unwrap_or(NO_SEGMENT);
+            let known = numbers.get(text).copied();
+            rows.push(known.unwrap_or_else(|| *numbers.entry(text.to_owned()).or_insert(next)));
+        }
+        if numbers.len() > MOST_SEGMENTS {
+            let what = format!("{name:?} has more than {MOST_SEGMENTS} values; is it the column of segments?");
+            return Err(Error::input(what).of_columns([name]).of_kind(ErrorKind::Values).of_option("--label-column"));
+        }
+    }
+    let first = have.len().min(BY_SEGMENT);
+    let mut counts = vec![SegmentCounts { customers: 0, tags: vec![[0; 2]; first] }; numbers.len()];
+    rows.iter().for_each(|&segment| counts[segment].customers += 1);
+    for (tag, (have, of)) in have.iter().zip(tags).take(first).enumerate() {
+        have.set_indices().for_each(|row| counts[rows[row]].tags[tag][0] += 1);
+        let unknown = of.nulls().map(|nulls| !nulls.inner());
+        unknown.iter().flat_map(BooleanBuffer::set_indices).for_each(|row| counts[rows[row]].tags[tag][1] += 1);
+    }
+    Ok(numbers.into_iter().map(|(label, number)| (label, std::mem::take(&mut counts[number]))).collect())
 }
 
 /// Where a condition is true.

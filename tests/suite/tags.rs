@@ -4,7 +4,7 @@ use arrow::array::AsArray;
 
 use crate::command::{Workshop, done, json};
 use crate::harness::{hyades, tests};
-use crate::tables::{batch, column, f64s, i64s, integers, read, some_f64s, write_batch};
+use crate::tables::{batch, column, f64s, i64s, integers, noise, read, some_f64s, write_batch};
 
 tests!(
     tags_stages_and_figures,
@@ -15,6 +15,13 @@ tests!(
     faults_of_a_dictionary,
     figures_of_columns_without_values,
     a_single_small_count_does_not_follow,
+    tags_keep_the_date_since_when_they_are_held,
+    earlier_runs_that_do_not_fit,
+    tags_by_segment,
+    quantiles_of_more_than_a_million_rows,
+    hostile_names,
+    too_little_memory,
+    ids_of_any_type_in_two_months,
 );
 
 const DICTIONARY: &str = r#"
@@ -148,7 +155,9 @@ fn stages_of_two_months() {
         .map(|f| format!("{}>{} {}", f["from"].as_str().unwrap(), f["to"].as_str().unwrap(), f["customers"]))
         .collect();
     assert_eq!(flows, ["(new)>new 1", "mature>lost 1", "mature>mature 1", "new>(left) 1", "new>mature 1"]);
-    assert_eq!(shown["stayed"], 3);
+    assert_eq!((&shown["stayed"], &shown["new"], &shown["left"]), (&3.into(), &1.into(), &1.into()));
+    assert_eq!(shown["old"][0], serde_json::json!({"stage": "mature", "customers": 2}));
+    assert_eq!(shown["now"][2], serde_json::json!({"stage": "new", "customers": 1}));
     assert!(matrix("10")["flows"].as_array().expect("flows").iter().all(|flow| flow["customers"].is_null()));
 }
 
@@ -206,4 +215,216 @@ fn a_single_small_count_does_not_follow() {
     };
     assert_eq!(report("0"), [Some(5), Some(95), Some(200)]);
     assert_eq!(report("10"), [None, None, Some(200)]);
+}
+
+/// The customers of a month: ids, and a number that conditions look at.
+fn month(w: &Workshop, name: &str, ids: &[i64], x: &[f64]) {
+    let table = batch(&[("customer_id", i64s(ids.iter().copied())), ("x", f64s(x.iter().copied()))]);
+    write_batch(&w.path(name), &table, 3);
+}
+
+const HIGH_AND_LOW: &str = "[[tag]]\ncode = \"high\"\nwhen = \"x > 5\"\n[[tag]]\ncode = \"low\"\nwhen = \"x < 3\"\n";
+
+fn rows(w: &Workshop, name: &str) -> Vec<String> {
+    let table = read(&w.path(name));
+    let tags = column(&table, "tag");
+    let since = column(&table, "since");
+    let since = since.as_primitive::<arrow::datatypes::Date32Type>();
+    let ids = integers(&table, "customer_id");
+    (0..ids.len()).map(|i| format!("{} {} {}", ids[i], tags.as_string::<i32>().value(i), since.value(i))).collect()
+}
+
+fn tags_keep_the_date_since_when_they_are_held() {
+    let w = Workshop::new();
+    std::fs::write(w.path("tags.toml"), HIGH_AND_LOW).expect("written");
+    let tag = |input: &str, out: &str, day: &str, more: &[&str]| {
+        let (toml, input, out) = (w.text("tags.toml"), w.text(input), w.text(out));
+        let all = ["tags", &toml, &input, "--out", &out, "--day", day, "--format", "long", "--small-cells", "0"];
+        done([&all[..], more].concat());
+    };
+    month(&w, "a.parquet", &[1, 2, 3, 4, 5, 6], &[9.0, 9.0, 1.0, 1.0, 4.0, 9.0]);
+    tag("a.parquet", "a.long", "1970-01-11", &[]);
+    assert_eq!(rows(&w, "a.long"), ["1 high 10", "2 high 10", "3 low 10", "4 low 10", "6 high 10"]);
+    // Another order; 2 falls, 5 rises, 6 is gone, 7 is new, 4 is unknown.
+    month(&w, "b.parquet", &[7, 5, 4, 3, 2, 1], &[9.0, 9.0, f64::NAN, 1.0, 1.0, 9.0]);
+    tag("b.parquet", "b.long", "1970-01-21", &["--previous", &w.text("a.long"), "--json", &w.text("b.json")]);
+    assert_eq!(rows(&w, "b.long"), ["7 high 20", "5 high 20", "3 low 10", "2 low 20", "1 high 10"]);
+    let tags = json(w.path("b.json"))["tags"].take();
+    let moves = |at: usize| ["kept", "gained", "lost", "left"].map(|what| tags[at]["moves"][what].as_u64().unwrap());
+    assert_eq!((moves(0), moves(1)), ([1, 2, 1, 1], [1, 1, 1, 0]));
+    // A third month goes on from the second, and little memory changes nothing.
+    tag("a.parquet", "c.long", "1970-01-31", &["--previous", &w.text("b.long")]);
+    assert_eq!(rows(&w, "c.long"), ["1 high 10", "2 high 30", "3 low 10", "4 low 30", "6 high 30"]);
+    let columns = w.text("columns.parquet");
+    let all = ["tags", &w.text("tags.toml"), &w.text("b.parquet"), "--out", &columns, "--previous", &w.text("a.long")];
+    done([&all[..], &["--json", &w.text("c.json"), "--small-cells", "0"]].concat());
+    assert_eq!(json(w.path("c.json"))["tags"], tags);
+}
+
+fn earlier_runs_that_do_not_fit() {
+    let w = Workshop::new();
+    month(&w, "c.parquet", &[1, 2], &[9.0, 1.0]);
+    let long = ["--format", "long", "--day", "1970-01-11"];
+    tagged(&w, HIGH_AND_LOW, &long).succeeds();
+    std::fs::rename(w.path("t.parquet"), w.path("old.parquet")).expect("renamed");
+    let (old, input) = (w.text("old.parquet"), w.text("c.parquet"));
+    let refused = |more: &[&str], code: i32, part: &str| {
+        tagged(&w, HIGH_AND_LOW, &[&["--format", "long"], more].concat()).is_refused(code, &[part]);
+    };
+    let later = "--previous: a tag is held since 1970-01-11, after --day 1970-01-10; give an earlier run";
+    refused(&["--day", "1970-01-10", "--previous", &old], 3, later);
+    let shape = "it has no column \"tag\"; give the output of tags --format long";
+    refused(&["--day", "1970-01-12", "--previous", &input], 3, shape);
+    let words =
+        batch(&[("customer_id", std::sync::Arc::new(arrow::array::StringArray::from(vec!["1"]))), ("tag", i64s([1]))]);
+    write_batch(&w.path("words.parquet"), &words, 3);
+    refused(&["--day", "1970-01-12", "--previous", &w.text("words.parquet")], 3, "it has no column \"since\"");
+    // Another condition under the same code is told, and so is a tag that the dictionary lacks.
+    let dictionary = "[[tag]]\ncode = \"high\"\nwhen = \"x > 6\"\n";
+    let run = tagged(&w, dictionary, &["--day", "1970-01-12", "--previous", &old]).succeeds();
+    assert!(run.err.contains("\"high\" had another condition in the earlier run; its dates are kept"), "{}", run.err);
+    assert!(run.err.contains("the dictionary lacks the tags \"low\"; they end"), "{}", run.err);
+}
+
+fn tags_by_segment() {
+    let w = Workshop::new();
+    month(&w, "c.parquet", &[1, 2, 3, 4, 5, 6], &[9.0, 9.0, 1.0, 1.0, 4.0, 9.0]);
+    let labels = batch(&[("customer_id", i64s([6, 5, 4, 3, 2, 1])), ("segment", i64s([0, 10, 2, 2, 0, 0]))]);
+    write_batch(&w.path("l.parquet"), &labels, 2);
+    let dictionary = [HIGH_AND_LOW, "[[tag]]\ncode = \"first\"\nwhen = \"segment = 0 AND x > 5\"\n"].concat();
+    let labels = w.text("l.parquet");
+    tagged(&w, &dictionary, &["--labels", &labels, "--json", &w.text("t.json")]).succeeds();
+    let report = json(w.path("t.json"));
+    let segment = |at: usize| &report["segments"][at];
+    let names: Vec<_> = (0..3).map(|at| segment(at)["segment"].as_str().expect("a label")).collect();
+    assert_eq!(names, ["0", "2", "10"]);
+    assert_eq!((&segment(0)["customers"], &segment(0)["tags"][0]["customers"]), (&3.into(), &3.into()));
+    // 3 of 3 against 3 of 6; nobody of segment 10 is high.
+    assert_eq!((&segment(0)["tags"][0]["lift"], &segment(2)["tags"][0]["lift"]), (&2.0.into(), &0.0.into()));
+    assert_eq!(report["tags"][2]["customers"], 3);
+    let withheld = &["--labels", &labels, "--json", &w.text("t.json"), "--small-cells", "10"];
+    tagged(&w, &dictionary, withheld).succeeds();
+    assert!(json(w.path("t.json"))["segments"][0]["customers"].is_null());
+    month(&w, "c.parquet", &[1, 2, 30, 40, 50], &[9.0; 5]);
+    let few = "has no label for 3 of 5 rows (60.0%)";
+    tagged(&w, HIGH_AND_LOW, &["--labels", &labels]).is_refused(3, &[few, "--max-unmatched"]);
+    tagged(&w, HIGH_AND_LOW, &["--labels", &labels, "--max-unmatched", "0.7"]).succeeds();
+    let missing = "has no column of segments \"cluster\"; name it with --label-column";
+    tagged(&w, HIGH_AND_LOW, &["--labels", &labels, "--label-column", "cluster"]).is_refused(2, &[missing]);
+}
+
+/// Beyond a million rows quantiles come from buckets; the threads change nothing.
+fn quantiles_of_more_than_a_million_rows() {
+    const ROWS: usize = 1_000_001;
+    let w = Workshop::new();
+    let values: Vec<f64> = noise(7).take(ROWS).map(|x| (12.0 * x).exp()).collect();
+    let table = batch(&[("customer_id", i64s(0..ROWS as i64)), ("x", f64s(values.iter().copied()))]);
+    write_batch(&w.path("c.parquet"), &table, 300_000);
+    let mut sorted = values;
+    sorted.sort_by(f64::total_cmp);
+    let dictionary = "[[tag]]\ncode = \"a\"\nwhen = \"x > QUANTILE(x, 0.8) OR x < QUANTILE(x, 0.001)\"\n";
+    let report = |threads| {
+        tagged(&w, dictionary, &["--threads", threads, "--json", &w.text("t.json")]).succeeds();
+        (json(w.path("t.json")), std::fs::read(w.path("t.parquet")).expect("a table"))
+    };
+    let one = report("1");
+    assert!(one == report("2"));
+    for (at, p) in [0.8, 0.001].into_iter().enumerate() {
+        let expected = sorted[(p * (ROWS - 1) as f64) as usize];
+        let found = one.0["thresholds"][at]["value"].as_f64().expect("a number");
+        assert!((found / expected - 1.0).abs() <= 1.0 / 1024.0, "{found}, {expected}");
+    }
+}
+
+/// Names are for people: they go to the footer and the report as they are, and to the terminal in one line.
+fn hostile_names() {
+    let w = Workshop::new();
+    customers(&w);
+    let names = ["=cmd|'/c calc'!A0", "\u{202e}evil\u{2066}", "a\nb\r\tc\u{1b}[31m", &"长".repeat(1000)];
+    let entry = |(i, name): (usize, &&str)| {
+        format!("[[tag]]\ncode = \"t{i}\"\nwhen = 'gap > 1'\nzh = {name:?}\nen = {name:?}\n")
+    };
+    let escaped = |text: String| {
+        text.replace("\\u{202e}", "\\u202e").replace("\\u{2066}", "\\u2066").replace("\\u{1b}", "\\u001b")
+    };
+    let dictionary: String = names.iter().enumerate().map(entry).map(escaped).collect();
+    let run = tagged(&w, &dictionary, &["--json", &w.text("t.json")]).succeeds();
+    let report = json(w.path("t.json"));
+    for (i, name) in names.iter().enumerate() {
+        assert_eq!((&report["tags"][i]["zh"], &report["tags"][i]["en"]), (&(*name).into(), &(*name).into()));
+    }
+    assert!(!run.out.contains(['\u{202e}', '\u{2066}', '\u{1b}', '\r', '\t']), "{}", run.out);
+    assert!(run.out.lines().all(|line| line.chars().count() < 400), "{}", run.out);
+    let long = format!("[[tag]]\ncode = \"a\"\nwhen = 'gap > 1'\nen = \"{}\"\n", "x".repeat(10_000));
+    tagged(&w, &long, &[]).is_refused(2, &["tags.toml:4:6: en has more than 1000 characters"]);
+    // Tags cannot use each other: there is no circle of tags.
+    let circle = "[[tag]]\ncode = \"a\"\nwhen = 'b'\n[[tag]]\ncode = \"b\"\nwhen = 'a'\n";
+    let refused = [":3:8: \"a\" at 1:1: no column is named \"b\"", ":6:8: \"b\" at 1:1: no column is named \"a\""];
+    tagged(&w, circle, &[]).is_refused(2, &refused);
+    let nested = format!("[[tag]]\ncode = \"a\"\nwhen = '{}gap > 1{}'\n", "(".repeat(5_000), ")".repeat(5_000));
+    tagged(&w, &nested, &[]).is_refused(2, &["tags.toml:3:8: "]);
+}
+
+fn too_little_memory() {
+    let w = Workshop::new();
+    customers(&w);
+    let why = "row groups of 7 rows and 4 conditions need at least 60 MiB of memory, but the limit is 32 MiB; raise \
+               --memory to 60MiB or more, or write the input in smaller row groups";
+    let day = ["--day", "1970-05-20", "--memory"];
+    tagged(&w, DICTIONARY, &[&day[..], &["32MiB"]].concat()).is_refused(4, &[why]);
+    tagged(&w, DICTIONARY, &[&day[..], &["60MiB"]].concat()).succeeds();
+}
+
+/// Customers are the same whatever type their ids have; text and numbers are not compared.
+fn ids_of_any_type_in_two_months() {
+    use arrow::array::{ArrayRef, Decimal128Array, LargeBinaryArray, StringArray, UInt64Array};
+    use std::sync::Arc;
+    let w = Workshop::new();
+    let decimals = |ids: &[i64]| -> ArrayRef {
+        let cents = ids.iter().map(|id| i128::from(*id) * 100);
+        Arc::new(Decimal128Array::from_iter_values(cents).with_precision_and_scale(20, 2).expect("fits"))
+    };
+    let texts = |ids: &[i64]| ids.iter().map(|id| format!("C{id}")).collect::<Vec<_>>();
+    let kinds: [(&str, &dyn Fn(&[i64]) -> ArrayRef); 6] = [
+        ("whole", &|ids| i64s(ids.iter().copied())),
+        ("unsigned", &|ids| Arc::new(UInt64Array::from_iter_values(ids.iter().map(|id| *id as u64)))),
+        ("double", &|ids| f64s(ids.iter().map(|id| *id as f64))),
+        ("decimal", &decimals),
+        ("text", &|ids| Arc::new(StringArray::from(texts(ids)))),
+        ("binary", &|ids| Arc::new(LargeBinaryArray::from_iter_values(texts(ids)))),
+    ];
+    let (before, now) = ([1, 2, 3, 4], [3, 2, 5]);
+    let stage = |names: &[Option<&str>]| -> ArrayRef { Arc::new(StringArray::from(names.to_vec())) };
+    for (name, ids) in &kinds {
+        let old =
+            batch(&[("customer_id", ids(&before)), ("stage", stage(&[Some("new"), Some("new"), None, Some("old")]))]);
+        let new = batch(&[("customer_id", ids(&now)), ("stage", stage(&[Some("old"), Some("old"), Some("new")]))]);
+        write_batch(&w.path(&format!("{name}.old")), &old, 3);
+        write_batch(&w.path(&format!("{name}.new")), &new, 2);
+    }
+    std::fs::write(w.path("text.csv"), "customer_id,stage\nC3,old\nC2,old\nC5,new\n").expect("written");
+    let flows = |old: &str, new: &str| {
+        let (old, new) = (w.text(&format!("{old}.old")), w.text(new));
+        done(["tags", "matrix", &old, &new, "--small-cells", "0", "--json", &w.text("m.json")]);
+        let matrix = json(w.path("m.json"));
+        let text = |f: &serde_json::Value| format!("{}>{} {}", f["from"], f["to"], f["customers"]).replace('"', "");
+        let flows: Vec<String> = matrix["flows"].as_array().expect("flows").iter().map(text).collect();
+        let months = ["stayed", "new", "left"].map(|what| matrix[what].as_u64().expect("a count"));
+        assert_eq!(months, [2, 1, 2]);
+        flows
+    };
+    let expected = ["(new)>new 1", "(none)>old 1", "new>(left) 1", "new>old 1", "old>(left) 1"];
+    for (old, new) in [
+        ("whole", "whole.new"),
+        ("unsigned", "decimal.new"),
+        ("decimal", "double.new"),
+        ("double", "unsigned.new"),
+        ("text", "text.new"),
+        ("binary", "text.new"),
+        ("text", "text.csv"),
+    ] {
+        assert_eq!(flows(old, new), expected, "{old} {new}");
+    }
+    let run = crate::command::Ran::from(hyades(["tags", "matrix", &w.text("whole.old"), &w.text("text.new")]));
+    run.is_refused(3, &["the ids of OLD are Int64, those of NEW Utf8; store them alike"]);
 }

@@ -37,6 +37,7 @@ pub use job_file::{Approval, JobFile, JobOptions, RefitMode, RefitOptions};
 pub(crate) use month::Month;
 pub use output::{OutputOptions, PartitionBy};
 pub use preparation::{PreparationOptions, RecipeSource};
+pub(crate) use profile::max_unmatched;
 pub use profile::{ProfileColumns, ProfileRequest};
 pub use resources::Resources;
 pub use share::Share;

@@ -94,15 +94,21 @@ pub struct ProfileColumns {
     pub product: Vec<String>,
 }
 
+/// The share of rows that labels may leave out: half of them unless asked for.
+pub(crate) fn max_unmatched(asked: Option<f64>) -> Result<f64> {
+    let share = asked.unwrap_or(MOST_UNMATCHED);
+    if !(0.0..=1.0).contains(&share) {
+        return Err(
+            Error::usage(format!("--max-unmatched is {share}; a share is from 0 to 1")).of_option("--max-unmatched")
+        );
+    }
+    Ok(share)
+}
+
 impl ProfileRequest {
     /// The share of rows that labels may leave out.
     pub(in crate::job) fn max_unmatched(&self) -> Result<f64> {
-        let share = self.max_unmatched.unwrap_or(MOST_UNMATCHED);
-        if !(0.0..=1.0).contains(&share) {
-            return Err(Error::usage(format!("--max-unmatched is {share}; a share is from 0 to 1"))
-                .of_option("--max-unmatched"));
-        }
-        Ok(share)
+        max_unmatched(self.max_unmatched)
     }
 
     /// Segments of fewer customers get no figures; 0: all get them.

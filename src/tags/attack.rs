@@ -1,0 +1,37 @@
+//! What somebody finds out who knows which counts add up to which: for tests.
+
+/// Counts whose sum, each with its sign, is known.
+pub(super) struct Sum {
+    pub(super) cells: Vec<(usize, i64)>,
+    pub(super) known: i64,
+}
+
+impl Sum {
+    /// The cells add up to `known`.
+    pub(super) fn known(cells: Vec<usize>, known: u64) -> Self {
+        Sum { cells: cells.into_iter().map(|cell| (cell, 1)).collect(), known: known as i64 }
+    }
+
+    /// The cells add up to the cell `whole`.
+    pub(super) fn of(cells: Vec<usize>, whole: usize) -> Self {
+        Sum { cells: cells.into_iter().map(|cell| (cell, 1)).chain([(whole, -1)]).collect(), known: 0 }
+    }
+}
+
+/// All cells that follow from those told: whatever is the only one missing in a sum is calculated, until nothing is.
+pub(super) fn recovered(told: &[Option<u64>], sums: &[Sum]) -> Vec<Option<i64>> {
+    let mut cells: Vec<Option<i64>> = told.iter().map(|cell| cell.map(|n| n as i64)).collect();
+    loop {
+        let mut settled = true;
+        for Sum { cells: parts, known } in sums {
+            let missing: Vec<_> = parts.iter().filter(|(cell, _)| cells[*cell].is_none()).collect();
+            let [&(cell, sign)] = missing[..] else { continue };
+            let others: i64 = parts.iter().filter_map(|(cell, sign)| cells[*cell].map(|n| n * sign)).sum();
+            cells[cell] = Some((known - others) * sign);
+            settled = false;
+        }
+        if settled {
+            return cells;
+        }
+    }
+}
