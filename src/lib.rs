@@ -104,6 +104,8 @@ pub mod migration;
 pub(crate) mod portrait;
 pub mod report;
 
+pub mod describe;
+
 pub mod history;
 
 pub mod job;

@@ -1,5 +1,6 @@
 //! Why customers are in their segments, as tables.
 
+use hyades::describe::{PartRules, RulesReport, SegmentRule};
 use hyades::explain::{Contribution, ExplainReport, Explanation, SegmentSpread, WayOut};
 use hyades::job::{self, ExplainRequest};
 use hyades::text::{percent, shown, thousands};
@@ -13,6 +14,9 @@ const SHOWN: usize = 12;
 const REASONS: usize = 3;
 
 pub(super) fn explain(request: &ExplainRequest, console: &Console) -> Result<()> {
+    if request.rules {
+        return rules(request, console);
+    }
     let report = job::explain(request, console.observer.as_ref(), &console.stop)?;
     if request.json.as_deref().is_some_and(|path| path.as_os_str() == "-") {
         let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
@@ -26,6 +30,52 @@ pub(super) fn explain(request: &ExplainRequest, console: &Console) -> Result<()>
         Some(path) if !console.quiet => say!("{}", path.display()),
         _ => Ok(()),
     }
+}
+
+fn rules(request: &ExplainRequest, console: &Console) -> Result<()> {
+    let report = job::explain_rules(request, console.observer.as_ref(), &console.stop)?;
+    if request.json.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+        let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
+        return say!("{text}");
+    }
+    say!("{}", in_words(&report))?;
+    for path in request.json.iter().chain(&request.sql).filter(|_| !console.quiet) {
+        say!("{}", path.display())?;
+    }
+    Ok(())
+}
+
+/// The rules of all parts, with how well they hold.
+fn in_words(report: &RulesReport) -> String {
+    let mut text = String::new();
+    for part in &report.parts {
+        let name = part.part.as_deref().map_or_else(String::new, |name| format!("{}: ", shown(name)));
+        text.push_str(&format!("{name}{}\n", summary(part)));
+        for segment in &part.segments {
+            text.push_str(&format!("{}\n", of_segment(segment)));
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+fn summary(part: &PartRules) -> String {
+    let fidelity = part.fidelity.map_or_else(|| "none".into(), percent);
+    let price =
+        part.price.map_or_else(String::new, |price| format!("; squared distances are {price:.3} times as large"));
+    let rules = if part.leaves == 1 { "1 rule leads".into() } else { format!("{} rules lead", part.leaves) };
+    format!("{rules} {fidelity} of {} customers to their segment{price}", thousands(part.rows))
+}
+
+fn of_segment(segment: &SegmentRule) -> String {
+    let name = segment.name.as_deref().map_or_else(String::new, |name| format!(" ({})", brief(name)));
+    let head = format!("segment {}{name}: {} customers", segment.segment, thousands(segment.customers));
+    let share = |share: Option<f64>| share.map_or_else(|| "-".into(), percent);
+    if segment.paths.is_empty() {
+        return format!("{head}, which no rule tells from the others; --leaves allows more rules");
+    }
+    let found = format!("precision {}, recall {}", share(segment.precision), share(segment.recall));
+    let paths: Vec<String> = segment.paths.iter().map(|path| path.en.clone()).collect();
+    format!("{head}, {found}\n  {}", paths.join("\n  or "))
 }
 
 fn who(customer: &Explanation) -> String {

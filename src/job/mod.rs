@@ -32,6 +32,7 @@ mod recovery;
 mod reference;
 mod request;
 mod result;
+mod short_rules;
 mod small_cells;
 mod strata;
 
@@ -63,3 +64,4 @@ pub use request::{
 };
 pub(crate) use request::{Month, max_unmatched};
 pub use result::{JobResult, SegmentResult};
+pub use short_rules::explain_rules;

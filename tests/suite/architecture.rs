@@ -45,6 +45,7 @@ const ORDER: &[&str] = &[
     "gates",
     "migration",
     "report",
+    "describe",
     "portrait",
     "history",
     "job",

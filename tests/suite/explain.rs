@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
 use serde_json::Value;
 
 use crate::command::{Ran, Workshop, done, model};
 use crate::harness::{hyades, tests};
-use crate::tables::{batch, distances, f64s, i64s, noise, segments, three_groups, write, write_batch};
+use crate::tables::{batch, distances, f64s, i64s, noise, segments, some_f64s, three_groups, write, write_batch};
 
 tests!(
     contributions_add_up_and_changes_are_labelled_otherwise,
@@ -17,6 +17,9 @@ tests!(
     rules_strata_and_components,
     ids_of_any_type_and_pseudonyms,
     what_cannot_be_explained_is_refused,
+    rules_hold_as_reported,
+    rules_of_strata_are_one_expression,
+    rules_need_a_leaf_for_each_segment,
 );
 
 const ROWS: usize = 600;
@@ -216,4 +219,149 @@ fn what_cannot_be_explained_is_refused() {
         2,
         &["the input has no id column, and \"600\" is not the number of a row, from 0 to 599; name the column of ids"],
     );
+}
+
+/// Customers with gaps and categories, whose segments no few cuts tell apart.
+fn mixed(rows: usize) -> Vec<(&'static str, ArrayRef)> {
+    let mut columns = amounts(rows);
+    columns.retain(|(name, _)| !["x", "y"].contains(name));
+    let gap = |(i, u): (usize, f64)| (i % 7 != 0).then_some((u * 40.0).round() / 8.0 + 3.0 * (i % 3) as f64);
+    columns.push(("tenure", some_f64s(noise(8).take(rows).enumerate().map(gap))));
+    let region = |(i, u): (usize, f64)| {
+        (i % 11 != 0).then_some(["north", "o'hara", "south"][(i % 3 + usize::from(u > 0.8)) % 3])
+    };
+    columns.push(("region", Arc::new(noise(9).take(rows).enumerate().map(region).collect::<StringArray>())));
+    columns
+}
+
+/// Whether a value of a column meets a condition; numbers that are missing are NaN.
+fn meets(condition: &Value, of: &ArrayRef, row: usize) -> bool {
+    if of.is_null(row) {
+        return condition["missing"] == true;
+    }
+    let Some(texts) = of.as_string_opt::<i32>() else {
+        let wide = arrow::compute::cast(of, &arrow::datatypes::DataType::Float64).expect("numbers");
+        let value = wide.as_primitive::<arrow::datatypes::Float64Type>().value(row);
+        let bound = |key: &str, none: f64| condition[key].as_f64().unwrap_or(none);
+        return condition["known"] == true
+            && value > bound("above", f64::NEG_INFINITY)
+            && value <= bound("up_to", f64::INFINITY);
+    };
+    let text = Value::from(texts.value(row));
+    let is = condition.get("is").is_none_or(|is| *is == text);
+    let not = condition.get("not").and_then(Value::as_array).is_some_and(|not| not.contains(&text));
+    condition["known"] == true && is && !not
+}
+
+fn rules_hold_as_reported() {
+    let w = Workshop::new();
+    let columns = mixed(ROWS);
+    let recipe = w.text("recipe.toml");
+    std::fs::write(&recipe, "[columns.region]\nencode = \"one-hot\"\n").expect("a recipe");
+    let (out, input) = fitted(&w, &columns, &["--k", "2", "--recipe", &recipe]);
+    let table = w.path("out/segments/part-00000.parquet");
+    let (labels, distances) = (segments(&table), distances(&table));
+    let sql = w.text("rules.sql");
+    let report = explained(&[&out, &input, "--rules", "--sql", &sql]);
+    let part = &report["parts"][0];
+    let of_segments = part["segments"].as_array().expect("segments");
+    let paths = |segment: &Value| segment["paths"].as_array().expect("paths").clone();
+    let (mut told, mut found) = (vec![None; ROWS], 0);
+    for segment in of_segments {
+        for path in paths(segment) {
+            found += 1;
+            let conditions = path["conditions"].as_array().expect("conditions");
+            let column = |name: &Value| &columns.iter().find(|(other, _)| name == other).expect("a column").1;
+            let all =
+                |row: &usize| conditions.iter().all(|condition| meets(condition, column(&condition["column"]), *row));
+            let here: Vec<usize> = (0..ROWS).filter(all).collect();
+            assert_eq!(path["told"], here.len());
+            assert_eq!(path["right"], here.iter().filter(|row| segment["segment"] == labels[**row]).count());
+            for row in here {
+                assert_eq!(told[row].replace(segment["segment"].as_i64()), None, "row {row} meets one rule");
+            }
+        }
+    }
+    let told: Vec<i64> = told.into_iter().map(|told| told.flatten().expect("a rule for every row")).collect();
+    assert!(part["leaves"] == found && (2..=4).contains(&found), "{found} leaves");
+    let right = (0..ROWS).filter(|&row| told[row] == i64::from(labels[row])).count();
+    assert_eq!((&part["right"], &part["rows"], &part["drawn"]), (&right.into(), &ROWS.into(), &ROWS.into()));
+    assert_eq!(report["fidelity"], right as f64 / ROWS as f64);
+    assert!(right > ROWS * 6 / 10 && right < ROWS, "{right} rows");
+    for segment in of_segments {
+        let of = |row: &usize| segment["segment"] == labels[*row];
+        let as_told = |told_as: i64| (0..ROWS).filter(|row| of(row) && told[*row] == told_as).count();
+        assert_eq!(segment["told_as"], Value::from(vec![as_told(0), as_told(1)]));
+    }
+    // Of two segments, the other one is the runner-up.
+    let (mut own, mut other) = (0.0, 0.0);
+    for row in 0..ROWS {
+        let square = f64::from(distances[row]).powi(2);
+        own += square;
+        other += if told[row] == i64::from(labels[row]) {
+            square
+        } else {
+            let one = explained(&[&out, &input, "--id", &(100 + 3 * row).to_string()]);
+            one["customers"][0]["runner_up"]["distance"].as_f64().expect("a distance").powi(2)
+        };
+    }
+    let price = part["price"].as_f64().expect("a price");
+    assert!((price - other / own).abs() < 1e-6 && price > 1.0, "{price}, expected {}", other / own);
+    let text = std::fs::read_to_string(&sql).expect("the expression");
+    assert_eq!(report["sql"], text.trim_end());
+    assert_eq!(text.matches("WHEN").count(), found);
+    let again = explained(&[&out, &input, "--rules", "--threads", "1", "--memory", "200MiB"]);
+    assert_eq!(again, report, "whatever the threads");
+    let shown = done(["explain", &out, &input, "--rules"]).out;
+    assert!(shown.contains(&format!("{found} rules lead")) && shown.contains("segment 0: "), "{shown}");
+}
+
+fn rules_of_strata_are_one_expression() {
+    let w = Workshop::new();
+    let mut columns = amounts(ROWS);
+    let branch: Vec<Option<&str>> = (0..ROWS).map(|i| [Some("o'north"), None][i / 3 % 2]).collect();
+    columns.push(("branch", Arc::new(StringArray::from(branch))));
+    let rules = w.text("rules.toml");
+    let text = "[[rule]]\nname = \"few\"\nwhen = \"visits = 0\"\n\n[strata]\nwithin = \"branch\"\nk = 3\n";
+    std::fs::write(&rules, text).expect("rules");
+    let (out, input) = fitted(&w, &columns, &["--k", "3", "--rules", &rules]);
+    let report = explained(&[&out, &input, "--rules"]);
+    let parts = report["parts"].as_array().expect("parts");
+    let named: Vec<&str> = parts.iter().filter_map(|part| part["part"].as_str()).collect();
+    assert_eq!(named, ["o'north", "(null)"]);
+    let rows: u64 = parts.iter().filter_map(|part| part["rows"].as_u64()).sum();
+    let labels = segments(&w.path("out/segments/part-00000.parquet"));
+    assert_eq!(rows as usize, labels.iter().filter(|label| **label > 0).count());
+    for segment in parts.iter().flat_map(|part| part["segments"].as_array().expect("segments")) {
+        let number = segment["segment"].as_i64().expect("a number");
+        let count = labels.iter().filter(|label| i64::from(**label) == number).count();
+        assert_eq!(segment["customers"], count, "segment {number}");
+    }
+    let sql = report["sql"].as_str().expect("SQL");
+    assert!(
+        sql.starts_with(
+            "CASE\n  WHEN (visits = 0) THEN 0\n  WHEN CAST(\"branch\" AS VARCHAR) = 'o''north' THEN CASE\n"
+        ),
+        "{sql}"
+    );
+    assert!(sql.contains("\n  WHEN \"branch\" IS NULL THEN CASE\n") && sql.ends_with(" THEN 6\n  END\nEND"), "{sql}");
+    let only = w.text("only.parquet");
+    write(Path::new(&only), &columns.iter().map(|(name, of)| (*name, of.slice(0, 2))).collect::<Vec<_>>());
+    let some = explained(&[&out, &only, "--rules"]);
+    assert_eq!(some["parts"].as_array().map(Vec::len), Some(1), "a part without rows has no rules");
+}
+
+fn rules_need_a_leaf_for_each_segment() {
+    let w = Workshop::new();
+    let (out, input) = fitted(&w, &three_groups(ROWS), &["--k", "3"]);
+    let refused = |more: &[&str], text: &str| {
+        Ran::from(hyades([&["explain", &out, &input], more].concat())).is_refused(2, &[text]);
+    };
+    let text = "--leaves 2: 3 segments can have from 3 to 96 leaves; the default is 6";
+    refused(&["--rules", "--leaves", "2"], text);
+    refused(&["--sql", &w.text("a.sql")], "--rules");
+    refused(&["--rules", "--id", "100"], "cannot be used with");
+    let report = explained(&[&out, &input, "--rules", "--leaves", "3"]);
+    assert_eq!((&report["fidelity"], &report["parts"][0]["price"]), (&1.0.into(), &1.0.into()));
+    assert_eq!(report["parts"][0]["leaves"], 3);
 }

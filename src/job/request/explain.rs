@@ -29,6 +29,20 @@ pub struct ExplainRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", conflicts_with = "customer"))]
     pub top: Option<usize>,
+    /// Describe the segments by rules instead: cuts on one column each, with how many
+    /// customers they lead to their segment
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "cli", arg(long, conflicts_with_all = ["customer", "top"]))]
+    pub rules: bool,
+    /// The most rules of all segments of a part, each the end of a path through the tree
+    /// [default: twice the number of segments]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", requires = "rules"))]
+    pub leaves: Option<usize>,
+    /// Also write the rules to this file, as one SQL expression for DuckDB
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", requires = "rules"))]
+    pub sql: Option<PathBuf>,
     /// The column of ids [default: the model's]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
