@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, UInt32Array};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, UInt32Type};
+use arrow::compute::{CastOptions, cast, cast_with_options, max, min};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt32Type};
 use arrow::error::ArrowError;
+use arrow::util::display::FormatOptions;
 
 use crate::error::{Error, Result};
 use crate::input::{ColumnStream, Source, ValueKind, as_f64};
@@ -15,6 +16,8 @@ use crate::survey::{Ride, Segment, SegmentLog};
 
 /// The most different labels.
 const MOST_LABELS: usize = 10_000;
+/// An integer that does not fit is an error.
+const EXACT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
 /// Rows read at a time.
 const ROWS: usize = 1 << 16;
 
@@ -90,9 +93,8 @@ impl GivenLabels {
             let segments: Vec<Segment> = found.labels.iter().map(segment).collect();
             let rows: Vec<Segment> =
                 found.places.iter().map(|place| place.map_or(Segment::NONE, |at| segments[at as usize])).collect();
-            for segment in &rows {
-                hasher.update(&segment.code().to_le_bytes());
-            }
+            let bytes: Vec<u8> = rows.iter().flat_map(|segment| segment.code().to_le_bytes()).collect();
+            hasher.update(&bytes);
             log.see(&rows)
         })?;
         Ok(GivenLabels { log, segments, names, blake3: hasher.finalize().to_hex().to_string() })
@@ -150,10 +152,37 @@ impl CodedLabels {
             }
             _ => cast(array, &DataType::LargeUtf8).map_err(fail)?,
         };
+        if let Some(coded) = Self::of_few_integers(&array).map_err(fail)? {
+            return Ok(coded);
+        }
         let coded = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(array.data_type().clone()));
         let coded = cast(&array, &coded).map_err(fail)?;
         let coded = coded.as_dictionary::<UInt32Type>();
         Ok(CodedLabels { labels: labels(coded.values()).map_err(fail)?, places: coded.keys().clone() })
+    }
+
+    /// The labels of integers that lie close together: without a hash of each.
+    fn of_few_integers(array: &ArrayRef) -> Result<Option<Self>, ArrowError> {
+        if !array.data_type().is_integer() || array.null_count() > 0 {
+            return Ok(None);
+        }
+        let Ok(integers) = cast_with_options(array, &DataType::Int64, &EXACT) else { return Ok(None) };
+        let integers = integers.as_primitive::<Int64Type>();
+        let Some((low, high)) = min(integers).zip(max(integers)) else { return Ok(None) };
+        let Some(span) = high.checked_sub(low).filter(|span| *span < ROWS as i64) else { return Ok(None) };
+        let mut places = vec![u32::MAX; span as usize + 1];
+        let mut found = Vec::new();
+        let keys = integers.values().iter().map(|&v| {
+            let place = &mut places[(v - low) as usize];
+            if *place == u32::MAX {
+                *place = found.len() as u32;
+                found.push(v);
+            }
+            *place
+        });
+        let keys = UInt32Array::from_iter_values(keys);
+        let labels = found.into_iter().map(|v| (v >= 0).then_some(Label::Number(v))).collect();
+        Ok(Some(CodedLabels { labels, places: keys }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! One column of all rows, described.
 
 use arrow::array::AsArray;
+use rayon::prelude::*;
 
 use super::categories::no_texts;
 use super::correlation::DrawnRows;
@@ -10,6 +11,7 @@ use super::sorted::{PIECE, SortedRows};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, RowGroup, Source, fault};
+use crate::numeric::Partial;
 use crate::prepare::as_text;
 use crate::simd::Dispatch;
 use crate::survey::{SegmentLog, TextCounts};
@@ -58,23 +60,39 @@ impl DescribedRows<'_> {
         self.done(group)
     }
 
-    /// Counts the categories of all rows, in file order.
+    /// Counts the categories of all rows. Which are counted individually follows from their order in the file; row
+    /// groups are counted apart from each other where that makes no difference.
     pub(super) fn categories(&self, column: &ShownColumn, segments: usize) -> Result<TextCounts> {
         let mut seen = no_texts(segments);
-        let mut codes = Vec::new();
-        for &group in self.source.row_groups() {
-            let mut reader = ColumnReader::open(self.source, group, column.column)?;
-            let mut row = group.first_row;
-            while let Some(array) = reader.next_array()? {
-                let texts = as_text(&array).map_err(|why| fault(self.source, group, column.column, &why))?;
-                codes.resize(array.len(), 0);
-                self.log.read(row, &mut codes)?;
-                seen.push(texts.as_string::<i64>().iter(), &codes);
-                row += array.len() as u64;
+        for groups in self.source.row_groups().chunks(rayon::current_num_threads()) {
+            let apart = |&group: &RowGroup| {
+                let mut apart = seen.emptied();
+                self.push_texts(column, group, &mut apart)?;
+                self.done(group)?;
+                Ok(apart)
+            };
+            let apart: Vec<TextCounts> = groups.par_iter().with_max_len(1).map(apart).collect::<Result<_>>()?;
+            for (&group, apart) in groups.iter().zip(apart) {
+                match seen.would_be_pushed(&apart) {
+                    true => seen.merge(&apart)?,
+                    false => self.push_texts(column, group, &mut seen)?,
+                }
             }
-            self.done(group)?;
         }
         Ok(seen)
+    }
+
+    fn push_texts(&self, column: &ShownColumn, group: RowGroup, seen: &mut TextCounts) -> Result<()> {
+        let mut reader = ColumnReader::open(self.source, group, column.column)?;
+        let (mut row, mut codes) = (group.first_row, Vec::new());
+        while let Some(array) = reader.next_array()? {
+            let texts = as_text(&array).map_err(|why| fault(self.source, group, column.column, &why))?;
+            codes.resize(array.len(), 0);
+            self.log.read(row, &mut codes)?;
+            seen.push(texts.as_string::<i64>().iter(), &codes);
+            row += array.len() as u64;
+        }
+        Ok(())
     }
 
     fn done(&self, group: RowGroup) -> Result<()> {

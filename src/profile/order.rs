@@ -39,8 +39,9 @@ pub(super) enum ValueOrder {
 /// Counts of values by segment and bucket. Memory is taken for the octaves that occur in a segment, 4 KiB each.
 #[derive(Debug)]
 pub(super) struct BucketCounts {
-    /// By segment and octave: the number of its page, from 1.
-    pages: Vec<u32>,
+    /// By segment and octave: where its counts start; 0: it has none yet.
+    starts: Vec<u32>,
+    /// The first [`SLOTS`] are nobody's.
     counts: Vec<u32>,
     /// Values counted since the last spill; fewer than 2^32, so that no count overflows.
     counted: u64,
@@ -61,7 +62,7 @@ pub(super) struct OrderFound {
 impl BucketCounts {
     fn new(segments: usize) -> Self {
         let spilled = vec![Vec::new(); segments];
-        BucketCounts { pages: vec![0; segments * OCTAVES], counts: Vec::new(), counted: 0, spilled }
+        BucketCounts { starts: vec![0; segments * OCTAVES], counts: vec![0; SLOTS], counted: 0, spilled }
     }
 
     fn push(&mut self, segment: usize, values: &[f64]) {
@@ -69,33 +70,33 @@ impl BucketCounts {
             self.spill();
         }
         self.counted += values.len() as u64;
-        let pages = &mut self.pages[segment * OCTAVES..][..OCTAVES];
+        let starts = &mut self.starts[segment * OCTAVES..][..OCTAVES];
         for &value in values {
             let key = key_of_f64(value);
-            let page = &mut pages[(key >> 52) as usize];
-            if *page == 0 {
+            let start = &mut starts[(key >> 52) as usize];
+            if *start == 0 {
+                *start = self.counts.len() as u32;
                 self.counts.resize(self.counts.len() + SLOTS, 0);
-                *page = (self.counts.len() / SLOTS) as u32;
             }
-            let slot = (key >> DROPPED) as usize & (SLOTS - 1);
-            let count = &mut self.counts[(*page as usize - 1) * SLOTS + slot];
-            // Fewer than 2^32 values are counted.
+            let slot = (key >> DROPPED) as u32 & (SLOTS - 1) as u32;
+            // Fewer than 2^32 slots and values.
+            let count = &mut self.counts[start.wrapping_add(slot) as usize];
             *count = count.wrapping_add(1);
         }
     }
 
     /// Moves all counts to the lists.
     fn spill(&mut self) {
-        for (spilled, pages) in self.spilled.iter_mut().zip(self.pages.chunks(OCTAVES)) {
-            for (octave, &page) in pages.iter().enumerate().filter(|(_, page)| **page > 0) {
-                let counts = &self.counts[(page as usize - 1) * SLOTS..][..SLOTS];
+        for (spilled, starts) in self.spilled.iter_mut().zip(self.starts.chunks(OCTAVES)) {
+            for (octave, &start) in starts.iter().enumerate().filter(|(_, start)| **start > 0) {
+                let counts = &self.counts[start as usize..][..SLOTS];
                 let bucket = |slot: usize| (octave << DIGITS | slot) as u32;
                 let some = counts.iter().enumerate().filter(|(_, n)| **n > 0);
                 spilled.extend(some.map(|(slot, &n)| (bucket(slot), u64::from(n))));
             }
         }
-        self.pages.fill(0);
-        self.counts.clear();
+        self.starts.fill(0);
+        self.counts.truncate(SLOTS);
         self.counted = 0;
     }
 
