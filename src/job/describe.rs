@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::given::{GivenLabels, numbered_from_0};
-use super::page::{MadeOf, page_of};
+use super::page::{MadeOf, earlier, page_of};
 use super::profile::{ProfiledLabels, ShownColumns, as_json, describe, other, shown_of_model};
 use super::request::ProfileRequest;
 use super::{inputs, outputs};
@@ -54,10 +54,12 @@ pub fn profile(
 fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     let limit = request.max_unmatched()?;
     let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
-    let arguments = [request.input.all(), request.labels.iter().cloned().collect()].concat();
+    let previous = request.previous_profile.iter();
+    let arguments = [request.input.all(), request.labels.iter().chain(previous).cloned().collect()].concat();
     let mut files = NewFiles::default();
     let page = request.report.as_deref();
     [json, page].into_iter().flatten().try_for_each(|path| files.add(path, &arguments))?;
+    let earlier = earlier(request.previous_profile.as_deref())?;
     let model = request.labels.as_ref().map(|labels| labels.join("model.json")).filter(|path| path.is_file());
     let model = model.map(|path| Model::load(&path)).transpose()?;
     let mut rows = LabelledRows::open(request, model.as_ref(), watch)?;
@@ -88,7 +90,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     }
     if let Some(path) = page {
         let made_of = MadeOf { source: &rows.source, labels: request.labels.as_deref(), choices: Vec::new() };
-        files.text(path, &page_of(&report, &made_of, request.lang))?;
+        files.text(path, &page_of(&report, &made_of, earlier.as_ref(), request.lang))?;
     }
     files.commit()?;
     Ok(report)

@@ -6,20 +6,27 @@ use super::request::OutputOptions;
 use crate::error::{Error, Result};
 use crate::input::Source;
 use crate::output::{NewFiles, lies_in};
-use crate::portrait::{made, portrait};
+use crate::portrait::{EarlierPage, made, portrait};
 use crate::profile::ProfileReport;
 use crate::report::Language;
 use crate::roles::few;
 
 /// The file of the page; none, if nobody asked for it.
-pub(crate) struct PageFile(Option<(NewFiles, PathBuf, Language)>);
+pub(crate) struct PageFile(Option<OpenPage>);
+
+struct OpenPage {
+    files: NewFiles,
+    path: PathBuf,
+    earlier: Option<EarlierPage>,
+    language: Language,
+}
 
 impl PageFile {
     /// Checks that it can be written.
     ///
     /// # Errors
     /// There is no profile to show, the file is read by the run, it lies in the folder of the output, which is replaced
-    /// as a whole, or its folder is not writable.
+    /// as a whole, or its folder is not writable; a profile before that is none.
     pub(crate) fn open(output: &OutputOptions, arguments: &[PathBuf]) -> Result<Self> {
         let Some(path) = &output.report else { return Ok(PageFile(None)) };
         let refused = |text: String| Err(Error::usage(text).of_file(path).of_option("--report"));
@@ -34,7 +41,8 @@ impl PageFile {
         }
         let mut files = NewFiles::default();
         files.add(path, arguments)?;
-        Ok(PageFile(Some((files, path.clone(), output.lang))))
+        let earlier = earlier(output.previous_profile.as_deref())?;
+        Ok(PageFile(Some(OpenPage { files, path: path.clone(), earlier, language: output.lang })))
     }
 
     /// Publishes the page, after the outputs that it tells of.
@@ -42,10 +50,25 @@ impl PageFile {
     /// # Errors
     /// It cannot be written.
     pub(crate) fn publish(self, profile: Option<&ProfileReport>, made_of: &MadeOf<'_>) -> Result<()> {
-        let (Some((mut files, path, language)), Some(profile)) = (self.0, profile) else { return Ok(()) };
-        files.text(&path, &page_of(profile, made_of, language))?;
-        files.commit()
+        let (Some(mut page), Some(profile)) = (self.0, profile) else { return Ok(()) };
+        page.files.text(&page.path, &page_of(profile, made_of, page.earlier.as_ref(), page.language))?;
+        page.files.commit()
     }
+}
+
+/// The profile that was published before, from its file.
+///
+/// # Errors
+/// It cannot be read, or is not a profile.
+pub(crate) fn earlier(path: Option<&Path>) -> Result<Option<EarlierPage>> {
+    let Some(path) = path else { return Ok(None) };
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e).of_option("--previous-profile"))?;
+    let report = serde_json::from_str(&text).map_err(|why| {
+        let text = format!("{}: not a profile.json of hyades ({why})", path.display());
+        Error::input(text).of_file(path).of_option("--previous-profile")
+    })?;
+    Ok(Some(EarlierPage::of_same_segments(report)))
 }
 
 /// How segments were made.
@@ -58,7 +81,12 @@ pub(crate) struct MadeOf<'a> {
 }
 
 /// The page of a profile.
-pub(crate) fn page_of(profile: &ProfileReport, made_of: &MadeOf<'_>, language: Language) -> String {
+pub(crate) fn page_of(
+    profile: &ProfileReport,
+    made_of: &MadeOf<'_>,
+    earlier: Option<&EarlierPage>,
+    language: Language,
+) -> String {
     let files: Vec<String> = made_of.source.files().iter().map(|file| file.path.display().to_string()).collect();
     let features: Vec<String> = profile
         .columns
@@ -74,7 +102,7 @@ pub(crate) fn page_of(profile: &ProfileReport, made_of: &MadeOf<'_>, language: L
     facts.push((language.say("columns of features", "特征字段"), few(&features)));
     facts.push((language.say("small counts are withheld below", "小样本隐藏阈值"), profile.small_cells.to_string()));
     facts.push((language.say("hash of the labels", "标签哈希"), profile.labels_blake3.clone()));
-    let mut page = portrait(profile, language.say("Segments", "客群画像报告"), language);
+    let mut page = portrait(profile, earlier, language.say("Segments", "客群画像报告"), language);
     let facts: Vec<(String, String)> = facts.into_iter().map(|(what, text)| (what.to_owned(), text)).collect();
     made(&mut page, &facts);
     page.finish()

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::segment::{DASH, shown, statistic, title, value};
-use super::told::{of_category, of_missing, of_non_zero, told};
+use super::told::Told;
 use crate::profile::{
     ColumnFigures, ColumnRole, GroupProfile, Mark, NumberFigures, ProfileReport, ProfiledColumn, ShownKind, Statistic,
 };
@@ -18,14 +18,14 @@ const LARGEST_INDEX: f64 = 1000.0;
 /// The name of a column of life-cycle stages.
 const STAGE: &str = "stage";
 
-pub(super) fn add(page: &mut Page, report: &ProfileReport) {
-    let language = page.language();
+pub(super) fn add(page: &mut Page, told: Told<'_>) {
+    let (language, report) = (page.language(), told.report);
     page.section(language.say("Segment by segment", "客群画像"), None);
     page.explain(language.say(
         "Bars are the middle 90 % and the middle half of the customers, with the median: grey of all, blue of the segment.",
         "条形为中间 90% 与中间 50% 客户的取值范围，竖线为中位数：灰色为全体客户，蓝色为本客群。",
     ));
-    let cards = Cards { report, language };
+    let cards = Cards { told, report, language };
     let groups = shown(report);
     page.add(html! {
         div.cards { @for (at, group) in groups { (cards.card(at, group)) } }
@@ -33,13 +33,14 @@ pub(super) fn add(page: &mut Page, report: &ProfileReport) {
 }
 
 struct Cards<'a> {
+    told: Told<'a>,
     report: &'a ProfileReport,
     language: Language,
 }
 
 impl Cards<'_> {
     fn card(&self, at: usize, group: &GroupProfile) -> Markup {
-        let Cards { report, language } = *self;
+        let Cards { report, language, .. } = *self;
         let is_small = group.withheld && group.customers < report.small_cells;
         let size = match is_small {
             true => format!("< {}", language.counted(report.small_cells, ["customer", "customers"], "位客户")),
@@ -97,12 +98,12 @@ impl Cards<'_> {
         };
         let shares = match &mark.statistic {
             Statistic::Mean | Statistic::Median => return true,
-            Statistic::ShareTrue | Statistic::ShareNotZero => of_non_zero(self.report, column),
-            Statistic::ShareMissing => of_missing(self.report, column),
+            Statistic::ShareTrue | Statistic::ShareNotZero => self.told.of_non_zero(column),
+            Statistic::ShareMissing => self.told.of_missing(column),
             Statistic::ShareOf(category) => {
                 let categories = &self.report.columns[column].categories;
                 let place = categories.iter().position(|other| other == category);
-                place.map_or_else(Vec::new, |place| of_category(self.report, column, place))
+                place.map_or_else(Vec::new, |place| self.told.of_category(column, place))
             }
         };
         shares.get(at).copied().unwrap_or(false)
@@ -110,7 +111,7 @@ impl Cards<'_> {
 
     /// The distributions of the columns with the largest effects.
     fn distributions(&self, group: &GroupProfile) -> Markup {
-        let Cards { report, language } = *self;
+        let Cards { report, language, .. } = *self;
         let pairs = report.columns.iter().zip(group.columns.iter().zip(&report.all.columns));
         let numbers = pairs.filter_map(|(column, pair)| match pair {
             (ColumnFigures::Numbers(here), ColumnFigures::Numbers(all)) => Some((column, here, all)),
@@ -170,10 +171,9 @@ impl Cards<'_> {
     }
 
     fn outcomes(&self, at: usize, group: &GroupProfile) -> Markup {
-        let Cards { report, language } = *self;
+        let Cards { told, language, .. } = *self;
         let rate = |(i, found): (usize, &crate::profile::OutcomeRate)| {
-            let shares =
-                told(report, |group| group.outcomes.get(i).map(|rate| vec![rate.cases, rate.known - rate.cases]));
+            let shares = told.of_outcome(i);
             let what = format!("{} = {}", found.column, found.value);
             let text = match (found.rate.filter(|_| shares[at]), found.interval) {
                 (Some(rate), Some([low, high])) => {
@@ -198,17 +198,10 @@ impl Cards<'_> {
     }
 
     fn products(&self, at: usize, group: &GroupProfile) -> Markup {
-        let Cards { report, language } = *self;
+        let Cards { told, report, language } = *self;
         let mut rows: Vec<(usize, &crate::profile::ProductFigures)> = group.products.iter().enumerate().collect();
         rows.sort_by(|a, b| b.1.index.unwrap_or(-1.0).total_cmp(&a.1.index.unwrap_or(-1.0)));
         rows.truncate(MOST_LISTED);
-        let is_told = |product: usize| {
-            let counts = |group: &GroupProfile| {
-                let holders = group.products.get(product)?.holders;
-                Some(vec![holders, group.customers - holders])
-            };
-            told(report, counts)[at]
-        };
         let share = |v: Option<f64>| v.map_or_else(|| DASH.to_owned(), percent);
         html! {
             @if !rows.is_empty() {
@@ -220,7 +213,7 @@ impl Cards<'_> {
                         th scope="col" { (language.say("gap", "差距")) }
                     } }
                     tbody { @for (product, figures) in rows {
-                        @let told = is_told(product);
+                        @let told = told.of_product(product)[at];
                         tr {
                             th scope="row" { (name(&report.products[product])) }
                             td { (share(figures.penetration.filter(|_| told))) }
@@ -235,7 +228,7 @@ impl Cards<'_> {
 
     /// The mix of life-cycle stages, if there is a column of them.
     fn stages(&self, at: usize, group: &GroupProfile) -> Markup {
-        let Cards { report, language } = *self;
+        let Cards { told, report, language } = *self;
         let column =
             report.columns.iter().position(|column| column.name == STAGE && column.kind == ShownKind::Category);
         let Some((column, ColumnFigures::Categories(figures))) =
@@ -248,7 +241,7 @@ impl Cards<'_> {
             p.soft { (language.say("Life-cycle stages", "生命周期阶段")) }
             dl { @for (place, (stage, compared)) in categories.take(MOST_LISTED) {
                 dt { (name(stage)) }
-                dd { @if of_category(report, column, place)[at] { (percent(compared.share)) } @else { (DASH) } }
+                dd { @if told.of_category(column, place)[at] { (percent(compared.share)) } @else { (DASH) } }
             } }
         }
     }

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::segment::{DASH, short, shown, title};
-use super::told::of_non_zero;
-use crate::profile::{ColumnFigures, ProfileReport, ProfiledColumn, ShownKind};
+use super::told::Told;
+use crate::profile::{ColumnFigures, GroupProfile, ProfileReport, ProfiledColumn, ShownKind};
 use crate::report::{Language, Page, name};
 use crate::text::percent;
 
@@ -13,15 +13,21 @@ const MOST_ROWS: usize = 60;
 /// Bands of effects: small, medium, large (J. Cohen, 1988), very large.
 const BANDS: [f64; 4] = [0.2, 0.5, 0.8, 1.6];
 
-pub(super) fn add(page: &mut Page, report: &ProfileReport) {
-    let language = page.language();
-    let mut rows: Vec<(usize, &ProfiledColumn)> =
-        report.columns.iter().enumerate().filter(|(_, column)| column.kind != ShownKind::Category).collect();
-    // Stable: columns of equal share stay in the order of the report.
-    rows.sort_by(|a, b| b.1.eta_squared.unwrap_or(-1.0).total_cmp(&a.1.eta_squared.unwrap_or(-1.0)));
-    let left = rows.len().saturating_sub(MOST_ROWS);
-    rows.truncate(MOST_ROWS);
-    if rows.is_empty() {
+/// The most categories that have a row.
+const MOST_CATEGORIES: usize = 30;
+
+/// A row: what it is about, the effect by segment shown, and how much the segments explain.
+struct HeatRow {
+    label: String,
+    effects: Vec<Option<f64>>,
+    explained: Option<f64>,
+}
+
+pub(super) fn add(page: &mut Page, told: Told<'_>) {
+    let (language, report) = (page.language(), told.report);
+    let (numbers, left) = numbers(told);
+    let (categories, categories_left) = categories(told);
+    if numbers.is_empty() && categories.is_empty() {
         return;
     }
     page.section(language.say("What sets the segments apart", "客群特征热力图"), None);
@@ -32,12 +38,70 @@ pub(super) fn add(page: &mut Page, report: &ProfileReport) {
          方差占比从高到低排列。",
     ));
     page.add(legend(language));
-    page.add(table(report, &rows, language));
-    if left > 0 {
-        page.explain(&match language {
-            Language::En => format!("{left} more columns are in profile.json."),
-            Language::Zh => format!("另有 {left} 个字段见 profile.json。"),
-        });
+    for (rows, left) in [(numbers, left), (categories, categories_left)] {
+        if rows.is_empty() {
+            continue;
+        }
+        page.add(table(report, &rows, language));
+        if left > 0 {
+            page.explain(&match language {
+                Language::En => format!("{left} more rows are in profile.json."),
+                Language::Zh => format!("另有 {left} 行见 profile.json。"),
+            });
+        }
+    }
+}
+
+/// Columns of numbers, those that the segments explain most, and how many are left out.
+fn numbers(of: Told<'_>) -> (Vec<HeatRow>, usize) {
+    let report = of.report;
+    let mut columns: Vec<(usize, &ProfiledColumn)> =
+        report.columns.iter().enumerate().filter(|(_, column)| column.kind != ShownKind::Category).collect();
+    // Stable: columns of equal share stay in the order of the report.
+    columns.sort_by(|a, b| b.1.eta_squared.unwrap_or(-1.0).total_cmp(&a.1.eta_squared.unwrap_or(-1.0)));
+    let left = columns.len().saturating_sub(MOST_ROWS);
+    columns.truncate(MOST_ROWS);
+    let row = |(at, column): (usize, &ProfiledColumn)| {
+        let told = (column.kind == ShownKind::Boolean).then(|| of.of_non_zero(at));
+        let is_told = |place: usize| told.as_ref().is_none_or(|told| told[place]);
+        let effect = |(place, group): (usize, &GroupProfile)| {
+            group.columns.get(at).filter(|_| is_told(place)).and_then(|figures| effect(figures, report.small_cells))
+        };
+        let effects = shown(report).into_iter().map(effect).collect();
+        HeatRow { label: column.name.clone(), effects, explained: column.eta_squared }
+    };
+    (columns.into_iter().map(row).collect(), left)
+}
+
+/// Categories by the largest effect in a segment, and how many are left out. Of two categories, one says it all.
+fn categories(told: Told<'_>) -> (Vec<HeatRow>, usize) {
+    let report = told.report;
+    let of = |(at, column): (usize, &ProfiledColumn)| {
+        let listed = if column.categories.len() == 2 { 1 } else { column.categories.len() };
+        let row = |category: usize| category_row(told, at, category);
+        (0..listed).map(row).collect::<Vec<_>>()
+    };
+    let categories = report.columns.iter().enumerate().filter(|(_, column)| column.kind == ShownKind::Category);
+    let mut rows: Vec<HeatRow> = categories.flat_map(of).collect();
+    let size = |row: &HeatRow| row.effects.iter().flatten().fold(0.0, |largest: f64, effect| largest.max(effect.abs()));
+    rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    let left = rows.len().saturating_sub(MOST_CATEGORIES);
+    rows.truncate(MOST_CATEGORIES);
+    (rows, left)
+}
+
+fn category_row(told: Told<'_>, at: usize, category: usize) -> HeatRow {
+    let report = told.report;
+    let column = &report.columns[at];
+    let told = told.of_category(at, category);
+    let effect = |(place, group): (usize, &GroupProfile)| match group.columns.get(at)? {
+        ColumnFigures::Categories(figures) if told[place] => Some(figures.compared.get(category)?.effect),
+        _ => None,
+    };
+    HeatRow {
+        label: format!("{} = {}", column.name, column.categories[category]),
+        effects: shown(report).into_iter().map(effect).collect(),
+        explained: column.eta_squared,
     }
 }
 
@@ -51,7 +115,7 @@ fn legend(language: Language) -> Markup {
     }
 }
 
-fn table(report: &ProfileReport, rows: &[(usize, &ProfiledColumn)], language: Language) -> Markup {
+fn table(report: &ProfileReport, rows: &[HeatRow], language: Language) -> Markup {
     let groups = shown(report);
     html! {
         div.wide {
@@ -66,18 +130,16 @@ fn table(report: &ProfileReport, rows: &[(usize, &ProfiledColumn)], language: La
                     }
                 }
                 tbody {
-                    @for (at, column) in rows {
-                        @let told = (column.kind == ShownKind::Boolean).then(|| of_non_zero(report, *at));
+                    @for row in rows {
                         tr {
-                            th scope="row" { (name(&column.name)) }
-                            @for (place, group) in &groups {
-                                @let hidden = told.as_ref().is_some_and(|told| !told[*place]);
-                                @match group.columns.get(*at).filter(|_| !hidden).and_then(|f| effect(f, report.small_cells)) {
-                                    Some(effect) => td class=(band(effect)) { (signed(effect)) },
+                            th scope="row" { (name(&row.label)) }
+                            @for effect in &row.effects {
+                                @match effect {
+                                    Some(effect) => td class=(band(*effect)) { (signed(*effect)) },
                                     None => td.f0 { (DASH) },
                                 }
                             }
-                            td { (column.eta_squared.map_or_else(|| DASH.to_owned(), percent)) }
+                            td { (row.explained.map_or_else(|| DASH.to_owned(), percent)) }
                         }
                     }
                 }

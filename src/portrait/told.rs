@@ -1,59 +1,145 @@
 //! Which shares may be told: those of at least so many customers, from which no smaller count follows.
 
+use std::collections::BTreeMap;
+
 use crate::audit::withhold;
 use crate::profile::{ColumnFigures, GroupProfile, ProfileReport};
 
-/// By segment, then that of all rows: whether counts of the rows that have something, and of those that do not, may be
-/// told. `counts` gives both for a group; None where the group has none.
-pub(super) fn told(report: &ProfileReport, counts: impl Fn(&GroupProfile) -> Option<Vec<u64>>) -> Vec<bool> {
-    let groups = || report.segments.iter().chain([&report.all]);
-    let of = |group: &GroupProfile| if group.withheld { None } else { counts(group) };
-    let width = groups().filter_map(of).map(|counts| counts.len()).max().unwrap_or(0);
-    let line = |group: &GroupProfile| {
-        of(group).map_or_else(
-            || if group.customers == 0 { vec![Some(0); width] } else { vec![None; width] },
-            |counts| counts.into_iter().map(Some).collect(),
-        )
-    };
-    let mut table: Vec<Vec<Option<u64>>> = groups().map(line).collect();
-    withhold(&mut table, report.small_cells);
-    let told: Vec<bool> = table.into_iter().map(|line| line.iter().all(Option::is_some)).collect();
-    // Figures of a segment stand beside those of all rows, from which these would follow.
-    let all = told.last().copied().unwrap_or(false);
-    told.into_iter().map(|here| here && all).collect()
+/// The page that was published before: its figures, and which of its segments each one was.
+pub(crate) struct EarlierPage {
+    pub(crate) report: ProfileReport,
+    /// By number of a segment now: its number then.
+    pub(crate) segments: BTreeMap<u32, u32>,
 }
 
-/// The same of one category beside all others.
-pub(super) fn of_category(report: &ProfileReport, column: usize, category: usize) -> Vec<bool> {
-    told(report, |group| match group.columns.get(column)? {
-        ColumnFigures::Categories(figures) => {
-            let here = *figures.counts.get(category)?;
-            Some(vec![here, figures.known() - here])
-        }
-        ColumnFigures::Numbers(_) => None,
-    })
-}
+impl EarlierPage {
+    /// With the same numbers of segments.
+    pub(crate) fn of_same_segments(report: ProfileReport) -> Self {
+        let segments =
+            report.segments.iter().filter_map(|group| group.segment).map(|number| (number, number)).collect();
+        EarlierPage { report, segments }
+    }
 
-/// The same of values that are not 0, beside zeros.
-pub(super) fn of_non_zero(report: &ProfileReport, column: usize) -> Vec<bool> {
-    told(report, |group| match group.columns.get(column)? {
-        ColumnFigures::Numbers(figures) => {
-            let here = (figures.non_zero_share.unwrap_or(0.0) * figures.known as f64).round() as u64;
-            Some(vec![here, figures.known - here.min(figures.known)])
-        }
-        ColumnFigures::Categories(_) => None,
-    })
-}
-
-/// The same of missing values, beside known ones.
-pub(super) fn of_missing(report: &ProfileReport, column: usize) -> Vec<bool> {
-    told(report, |group| {
-        let known = match group.columns.get(column)? {
-            ColumnFigures::Numbers(figures) => figures.known,
-            ColumnFigures::Categories(figures) => figures.known(),
+    /// What a group was then; None where its figures were withheld.
+    fn group(&self, now: &GroupProfile, is_all: bool) -> Option<&GroupProfile> {
+        let number = now.segment.map(|now| self.segments.get(&now).copied());
+        let then = match number {
+            _ if is_all => Some(&self.report.all),
+            Some(number) => self.report.segments.iter().find(|group| number.is_some() && group.segment == number),
+            None => self.report.segments.iter().find(|group| group.segment.is_none()),
         };
-        Some(vec![known, group.customers - known.min(group.customers)])
-    })
+        then.filter(|group| !group.withheld)
+    }
+}
+
+/// A report, with what was published before.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) report: &'a ProfileReport,
+    pub(super) earlier: Option<&'a EarlierPage>,
+}
+
+impl Told<'_> {
+    /// By segment, then that of all rows: whether counts of the rows that have something, and of those that do not, may
+    /// be told. `counts` gives both for a group of a report; None where the group has none.
+    fn shares(&self, counts: impl Fn(&ProfileReport, &GroupProfile) -> Option<[u64; 2]>) -> Vec<bool> {
+        let Told { report, earlier } = *self;
+        let line = |(place, group): (usize, &GroupProfile)| {
+            if group.withheld || group.customers == 0 {
+                return if group.withheld { [None; 2] } else { [Some(0); 2] };
+            }
+            let Some(now) = counts(report, group) else { return [None; 2] };
+            let then = earlier.and_then(|earlier| {
+                let then = earlier.group(group, place == report.segments.len())?;
+                counts(&earlier.report, then)
+            });
+            let follows = then.is_some_and(|then| tells_of_few(now, then, report.small_cells));
+            if follows { [None; 2] } else { now.map(Some) }
+        };
+        let groups = report.segments.iter().chain([&report.all]).enumerate();
+        let mut table: Vec<Vec<Option<u64>>> = groups.map(|group| line(group).to_vec()).collect();
+        withhold(&mut table, report.small_cells);
+        let told: Vec<bool> = table.into_iter().map(|line| line.iter().all(Option::is_some)).collect();
+        // Figures of a segment stand beside those of all rows, from which these would follow.
+        let all = told.last().copied().unwrap_or(false);
+        told.into_iter().map(|here| here && all).collect()
+    }
+
+    /// The same of one category beside all others.
+    pub(super) fn of_category(&self, column: usize, category: usize) -> Vec<bool> {
+        let text = &self.report.columns[column].categories[category];
+        self.shares(|report, group| {
+            let (at, figures) = self.figures(report, group, column)?;
+            let category = report.columns[at].categories.iter().position(|other| other == text)?;
+            match figures {
+                ColumnFigures::Categories(figures) => {
+                    let here = *figures.counts.get(category)?;
+                    Some([here, figures.known() - here])
+                }
+                ColumnFigures::Numbers(_) => None,
+            }
+        })
+    }
+
+    /// The same of values that are not 0, beside zeros.
+    pub(super) fn of_non_zero(&self, column: usize) -> Vec<bool> {
+        self.shares(|report, group| match self.figures(report, group, column)?.1 {
+            ColumnFigures::Numbers(figures) => {
+                let here = (figures.non_zero_share.unwrap_or(0.0) * figures.known as f64).round() as u64;
+                Some([here, figures.known - here.min(figures.known)])
+            }
+            ColumnFigures::Categories(_) => None,
+        })
+    }
+
+    /// The same of missing values, beside known ones.
+    pub(super) fn of_missing(&self, column: usize) -> Vec<bool> {
+        self.shares(|report, group| {
+            let known = match self.figures(report, group, column)?.1 {
+                ColumnFigures::Numbers(figures) => figures.known,
+                ColumnFigures::Categories(figures) => figures.known(),
+            };
+            Some([known, group.customers - known.min(group.customers)])
+        })
+    }
+
+    /// The same of an outcome of this number.
+    pub(super) fn of_outcome(&self, outcome: usize) -> Vec<bool> {
+        let what = self.report.all.outcomes.get(outcome).map(|rate| (&rate.column, &rate.value));
+        self.shares(|_, group| {
+            let rate = group.outcomes.iter().find(|rate| Some((&rate.column, &rate.value)) == what)?;
+            Some([rate.cases, rate.known - rate.cases])
+        })
+    }
+
+    /// The same of the customers who hold a product.
+    pub(super) fn of_product(&self, product: usize) -> Vec<bool> {
+        let name = &self.report.products[product];
+        self.shares(|report, group| {
+            let at = report.products.iter().position(|other| other == name)?;
+            let holders = group.products.get(at)?.holders;
+            Some([holders, group.customers - holders])
+        })
+    }
+
+    /// A column of this report in another one, which may have others, with its place there.
+    fn figures<'g>(
+        &self,
+        report: &ProfileReport,
+        group: &'g GroupProfile,
+        column: usize,
+    ) -> Option<(usize, &'g ColumnFigures)> {
+        let name = &self.report.columns[column].name;
+        let at = report.columns.iter().position(|other| other.name == *name)?;
+        Some((at, group.columns.get(at)?))
+    }
+}
+
+/// Whether a group has so few customers more or less than before that the difference of both counts tells of them.
+fn tells_of_few(now: [u64; 2], then: [u64; 2], limit: u64) -> bool {
+    let few = 1..limit;
+    let changed = now.iter().sum::<u64>().abs_diff(then.iter().sum());
+    few.contains(&changed) && (0..2).any(|i| few.contains(&now[i].abs_diff(then[i])))
 }
 
 #[cfg(test)]
@@ -125,11 +211,11 @@ mod tests {
                 continue;
             }
             let report = report(&customers, limit);
-            let of = |group: &GroupProfile| match group.segment {
-                Some(at) => Some(table[at as usize].to_vec()),
-                None => Some((0..2).map(|j| table.iter().map(|line| line[j]).sum()).collect()),
+            let of = |_: &ProfileReport, group: &GroupProfile| match group.segment {
+                Some(at) => Some(table[at as usize]),
+                None => Some(std::array::from_fn(|j| table.iter().map(|line| line[j]).sum())),
             };
-            let told = told(&report, of);
+            let told = Told { report: &report, earlier: None }.shares(of);
             let bounds = attacked(&table, &told[..lines]);
             for (i, line) in table.iter().enumerate() {
                 for (j, &n) in line.iter().enumerate().filter(|(_, n)| **n > 0 && **n < limit) {
@@ -142,5 +228,30 @@ mod tests {
             }
         }
         assert!(hidden > 100, "{hidden} small counts were attacked");
+    }
+    #[test]
+    fn two_pages_tell_of_no_few_customers() {
+        // Three customers came to segment 0; the other segments did not change, or by many.
+        let (then, now) = ([[100, 50], [80, 40], [500, 400], [90, 60]], [[102, 51], [80, 40], [530, 420], [90, 60]]);
+        let customers = |table: &[[u64; 2]]| table.iter().map(|line| line[0] + line[1]).collect::<Vec<_>>();
+        let (old, new) = (report(&customers(&then), 10), report(&customers(&now), 10));
+        let counts = |report: &ProfileReport, group: &GroupProfile| {
+            let table = if report.rows == new.rows { &now } else { &then };
+            Some(match group.segment {
+                Some(at) => table[at as usize],
+                None => std::array::from_fn(|j| table.iter().map(|line| line[j]).sum()),
+            })
+        };
+        let alone = Told { report: &new, earlier: None }.shares(counts);
+        assert_eq!(alone, [true; 5]);
+        let earlier = EarlierPage::of_same_segments(old.clone());
+        // With the smallest other one, since the counts of all rows are known.
+        let after = Told { report: &new, earlier: Some(&earlier) }.shares(counts);
+        assert_eq!(after, [false, false, true, true, true]);
+        // By other numbers, segment 1 of now was segment 0: nothing of segment 0 was published.
+        let earlier = EarlierPage { report: old, segments: BTreeMap::from([(1, 1)]) };
+        assert_eq!(Told { report: &new, earlier: Some(&earlier) }.shares(counts), [true; 5]);
+        assert!(!tells_of_few([5, 5], [5, 5], 10) && !tells_of_few([50, 5], [40, 5], 10));
+        assert!(tells_of_few([50, 5], [50, 4], 10) && !tells_of_few([51, 4], [50, 5], 10));
     }
 }

@@ -11,6 +11,7 @@ mod categories;
 mod column;
 mod correlation;
 mod effects;
+mod map;
 mod naming;
 mod numbers;
 mod order;
@@ -24,9 +25,9 @@ mod tests;
 
 pub(crate) use pass::{EXACT_ROWS, ProfiledRows, Profiling};
 pub use report::{
-    CategoryComparison, CategoryFigures, ColumnFigures, Correlated, GroupProfile, Mark, NumberComparison,
+    CategoryComparison, CategoryFigures, ColumnFigures, Correlated, GroupProfile, MapCell, Mark, NumberComparison,
     NumberFigures, OutcomeRate, ProductFigures, ProductPair, ProfileReport, ProfiledColumn, ProposedName, QuantileKind,
-    Statistic,
+    SegmentMap, Statistic,
 };
 pub(crate) use shown::ShownColumn;
 pub use shown::{ColumnRole, ShownKind};

@@ -7,14 +7,15 @@ use rayon::prelude::*;
 use super::apart::{apart, case_of, is_skewed};
 use super::categories;
 use super::column::DescribedRows;
-use super::correlation::{DrawnRows, correlated};
+use super::correlation::{DrawnRows, correlated, ranks};
 use super::effects::{compare, wilson};
+use super::map::MapRows;
 use super::naming::propose;
 use super::numbers::{NumbersFound, NumbersSeen};
 use super::order::BUCKET_ERROR;
 use super::products::ProductCounts;
 use super::report::{
-    ColumnFigures, Correlated, GroupProfile, OutcomeRate, ProfileReport, ProfiledColumn, QuantileKind,
+    ColumnFigures, Correlated, GroupProfile, OutcomeRate, ProfileReport, ProfiledColumn, QuantileKind, SegmentMap,
 };
 use super::shown::{ColumnRole, ShownColumn, ShownKind};
 use super::sorted::SortedRows;
@@ -80,11 +81,12 @@ impl Profiling<'_> {
     pub(crate) fn report(&self, labels_blake3: &str, watch: Watch<'_>) -> Result<ProfiledRows> {
         let cells = self.source.rows() * (self.columns.len() + self.products.len()) as u64;
         watch.stage(Stage::Profile, cells, "values", || {
-            let counts = self.count()?;
+            let drawn_rows = DrawnRows::new(self.source.rows(), self.columns.len());
+            let (counts, codes) = self.count(drawn_rows)?;
             let mut hidden = withheld(&counts[..=self.segments], self.small_cells);
             hidden.push(counts[self.segments + 1] < self.small_cells);
             let (mut columns, mut figures, mut drawn, mut counted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            for described in self.described(watch)? {
+            for described in self.described(drawn_rows, watch)? {
                 if described.column.role == ColumnRole::Feature && !hidden[self.segments + 1] {
                     counted.push(described.counted.kept(described.column.name.clone(), &hidden, self.small_cells));
                 }
@@ -93,7 +95,9 @@ impl Profiling<'_> {
                 drawn.push(described.drawn);
             }
             let name = |i: usize| columns[i].name.clone();
-            let correlated: Vec<Correlated> = correlated(&drawn, CORRELATE)
+            let ranks: Vec<Vec<f64>> = drawn.par_iter().map(|values| ranks(values)).collect();
+            let map = self.map(&columns, &ranks, &codes, &hidden);
+            let correlated: Vec<Correlated> = correlated(&drawn, &ranks, CORRELATE)
                 .into_iter()
                 .map(|(a, b, r)| Correlated { columns: [name(a), name(b)], r })
                 .collect();
@@ -119,6 +123,7 @@ impl Profiling<'_> {
                 products,
                 columns,
                 correlated,
+                map,
                 all,
                 segments: segments.into_iter().map(|(_, group)| group).collect(),
             };
@@ -147,24 +152,40 @@ impl Profiling<'_> {
         self.source.rows() <= self.exact_rows
     }
 
-    /// Rows without a segment, then by segment, then all.
-    fn count(&self) -> Result<Vec<u64>> {
+    /// The map of the segments, from the ranks of the rows drawn and their codes.
+    fn map(
+        &self,
+        columns: &[ProfiledColumn],
+        ranks: &[Vec<f64>],
+        codes: &[u32],
+        hidden: &[bool],
+    ) -> Option<SegmentMap> {
+        let is_feature =
+            |column: &ProfiledColumn| column.role == ColumnRole::Feature && column.kind != ShownKind::Category;
+        let features = columns.iter().zip(ranks).filter(|(column, _)| is_feature(column));
+        let columns = features.map(|(column, ranks)| (column.name.as_str(), ranks.as_slice())).collect();
+        let told = hidden[1..=self.segments].iter().map(|hidden| !hidden).collect();
+        MapRows { columns, segments: codes, told, small_cells: self.small_cells }.map()
+    }
+
+    /// Rows without a segment, then by segment, then all; and the codes of the rows drawn.
+    fn count(&self, drawn: DrawnRows) -> Result<(Vec<u64>, Vec<u32>)> {
         const BLOCK: u64 = 1 << 16;
         let mut counts = vec![0; self.segments + 2];
-        let mut codes = vec![0; BLOCK as usize];
+        let (mut codes, mut of_drawn) = (vec![0; BLOCK as usize], Vec::new());
         for first in (0..self.source.rows()).step_by(BLOCK as usize) {
             codes.truncate((self.source.rows() - first).min(BLOCK) as usize);
             self.log.read(first, &mut codes)?;
             codes.iter().for_each(|&code| counts[code as usize] += 1);
+            drawn.draw(first, &codes, &mut of_drawn);
         }
         counts[self.segments + 1] = self.source.rows();
-        Ok(counts)
+        Ok((counts, of_drawn))
     }
 
     /// All columns, in order.
-    fn described(&self, watch: Watch<'_>) -> Result<Vec<Described>> {
+    fn described(&self, drawn: DrawnRows, watch: Watch<'_>) -> Result<Vec<Described>> {
         let (source, columns) = (self.source, &self.columns);
-        let drawn = DrawnRows::new(source.rows(), columns.len());
         let rows = DescribedRows { source, log: self.log, drawn, simd: SimdLevel::auto().dispatch()?, watch };
         let mut described: Vec<Described> = Vec::with_capacity(columns.len());
         for wave in columns.chunks(self.wave()) {

@@ -26,6 +26,9 @@ pub struct ProfileReport {
     pub products: Vec<String>,
     /// Pairs of columns that say nearly the same: correlations above 0.9, of values or of ranks.
     pub correlated: Vec<Correlated>,
+    /// Where customers and segments are on a map; None with fewer than two numeric features or three segments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<SegmentMap>,
     /// All rows.
     pub all: GroupProfile,
     /// Every segment, by number; then the rows without one, if there are any.
@@ -69,6 +72,37 @@ pub struct ProfiledColumn {
     /// The most common values of a category, in the order of the counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
+}
+
+/// A map of customers, on the two directions in which the segments differ most. Features enter as ranks, with mean 0
+/// and deviation 1; a missing value is 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentMap {
+    /// Customers that were drawn for it, by the number of their row.
+    pub rows: u64,
+    /// The features, in the order of the loads.
+    pub columns: Vec<String>,
+    /// The loads of each axis, a vector of length 1: across, up.
+    pub axes: [Vec<f64>; 2],
+    /// The mean of every segment, by number; None of fewer customers than `small_cells`.
+    pub spots: Vec<Option<[f64; 2]>>,
+    /// The lowest and the highest place of each axis that the cells reach.
+    pub frame: [[f64; 2]; 2],
+    /// How many cells there are, across and up.
+    pub grid: [u32; 2],
+    /// Cells with customers; not those of fewer than `small_cells`.
+    pub cells: Vec<MapCell>,
+}
+
+/// A cell of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapCell {
+    /// From the left, from 0.
+    pub across: u32,
+    /// From below, from 0.
+    pub up: u32,
+    /// Customers in it.
+    pub customers: u64,
 }
 
 /// Two columns that say nearly the same.

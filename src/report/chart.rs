@@ -68,34 +68,60 @@ pub(crate) struct Spot {
     pub(crate) label: String,
 }
 
-/// A map of circles, with the names of its axes.
-pub(crate) fn map(spots: &[Spot], axes: [&str; 2], title: &str, text: &str) -> Markup {
-    const SIDE: [f64; 2] = [640.0, 420.0];
-    const LARGEST: f64 = 48.0;
-    let range = |axis: usize| {
-        let values = || spots.iter().map(|spot| spot.at[axis]);
-        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-        if high > low { (low, high) } else { (low - 1.0, low + 1.0) }
+/// How densely something lies on a map.
+pub(crate) struct Density {
+    /// The lowest and the highest place of each axis.
+    pub(crate) frame: [[f64; 2]; 2],
+    /// Cells across and up.
+    pub(crate) grid: [u32; 2],
+    /// The place of a cell, from the left and from below, with its count.
+    pub(crate) cells: Vec<([u32; 2], u64)>,
+}
+
+/// A map of circles over cells, with the names of its axes; its title and a description.
+pub(crate) fn map(spots: &[Spot], density: &Density, axes: [&str; 2], [title, text]: [&str; 2]) -> Markup {
+    const SIDE: [f64; 2] = [580.0, 370.0];
+    const LARGEST: f64 = 40.0;
+    let place = |axis: usize, value: f64| {
+        let [low, high] = density.frame[axis];
+        SIDE[axis] * (value - low) / (high - low)
     };
-    let (across, up) = (range(0), range(1));
-    let place = |value: f64, (low, high): (f64, f64), side: f64| 100.0 + (side - 200.0) * (value - low) / (high - low);
     let largest = spots.iter().map(|spot| spot.share).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     html! {
-        svg viewBox=(format!("0 0 {:.0} {:.0}", SIDE[0], SIDE[1])) role="img" style="width:100%;max-width:52rem" {
+        svg viewBox="0 0 640 420" role="img" style="width:100%;max-width:52rem" {
             title { (title) }
             desc { (text) }
+            @for (class, path) in shades(density, SIDE) { path class=(class) d=(path) {} }
             line.axis x1="40" x2="620" y1="390" y2="390" {}
             line.axis x1="40" x2="40" y1="20" y2="390" {}
             @for spot in spots {
-                @let x = place(spot.at[0], across, SIDE[0]);
-                @let y = SIDE[1] - place(spot.at[1], up, SIDE[1]);
+                @let x = 40.0 + place(0, spot.at[0]);
+                @let y = 390.0 - place(1, spot.at[1]);
                 circle.dot cx=(short(x)) cy=(short(y)) r=(short((LARGEST * (spot.share / largest).sqrt()).max(3.0))) {}
-                text x=(short(x)) y=(short(y + 4.0)) text-anchor="middle" { (name(&spot.label)) }
+                text.halo x=(short(x)) y=(short(y + 4.0)) text-anchor="middle" { (name(&spot.label)) }
             }
             text.soft x="330" y="412" text-anchor="middle" { (axes[0]) }
             text.soft x="18" y="205" text-anchor="middle" transform="rotate(-90 18 205)" { (axes[1]) }
         }
     }
+}
+
+/// Cells of five shades, each twice as dense as the one before, the densest last; one path a shade.
+fn shades(density: &Density, side: [f64; 2]) -> Vec<(&'static str, String)> {
+    const SHADES: [&str; 5] = ["s1", "s2", "s3", "s4", "s5"];
+    let largest = density.cells.iter().map(|(_, n)| *n).max().unwrap_or(1);
+    let shade = |n: u64| {
+        let halves = (1..SHADES.len()).take_while(|&halves| n << halves <= largest).count();
+        SHADES.len() - 1 - halves
+    };
+    let size = [0, 1].map(|axis| side[axis] / f64::from(density.grid[axis]));
+    let mut paths = SHADES.map(|class| (class, String::new()));
+    for &([across, up], n) in &density.cells {
+        let (x, y) = (40.0 + f64::from(across) * size[0], 390.0 - f64::from(up + 1) * size[1]);
+        let (x, y, width, height) = (short(x), short(y), short(size[0]), short(size[1]));
+        paths[shade(n)].1 += &format!("M{x} {y}h{width}v{height}h-{width}z");
+    }
+    paths.into_iter().filter(|(_, path)| !path.is_empty()).collect()
 }
 
 /// A line over points in order, with the label of each and the value in words; None is a gap.
@@ -145,8 +171,18 @@ mod tests {
         let svg = boxes([0.0, 1.0, 2.0, 3.0, 10.0], [2.0; 5], "one value").into_string();
         assert!(svg.contains("one value") && !svg.contains("NaN"), "{svg}");
         let spot = Spot { at: [1.0, 1.0], share: 1.0, label: "<0>".into() };
-        let svg = map(&[spot], ["x", "y"], "a map", "one segment").into_string();
+        let cells = vec![([0, 0], 5), ([1, 0], 80), ([1, 1], 39)];
+        let density = Density { frame: [[0.0, 2.0]; 2], grid: [2, 2], cells };
+        let svg = map(&[spot], &density, ["x", "y"], ["a map", "one segment"]).into_string();
         assert!(svg.contains("&lt;0&gt;") && !svg.contains("NaN"), "{svg}");
+        // Four halvings below the most, the most, and one below.
+        for path in [
+            "<path class=\"s1\" d=\"M40 205h290v185h-290z\">",
+            "<path class=\"s5\" d=\"M330 205h290v185h-290z\">",
+            "<path class=\"s4\" d=\"M330 20h290v185h-290z\">",
+        ] {
+            assert!(svg.contains(path), "{path} in {svg}");
+        }
         let svg = lines(&[("1".into(), None, "-".into())], "empty").into_string();
         assert!(!svg.contains("NaN"), "{svg}");
         assert!(bars(&[("a".into(), 0.0, "0".into())]).into_string().contains("width:0.0%"));

@@ -21,7 +21,7 @@ mod number;
 mod page;
 mod table;
 
-pub(crate) use self::chart::{Spot, bars, boxes, columns, lines, map};
+pub(crate) use self::chart::{Density, Spot, bars, boxes, columns, lines, map};
 pub use self::language::Language;
 pub(crate) use self::number::{brief, whole};
 pub(crate) use self::page::{Page, Remark, Tone};

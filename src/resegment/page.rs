@@ -1,5 +1,6 @@
 //! The page of a version: its segments, and what changed since the version that it is based on.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::base::BaseVersion;
@@ -12,7 +13,7 @@ use crate::audit::withhold;
 use crate::error::{Error, Result};
 use crate::gates::{GateResult, GateSeverity};
 use crate::output::NewFiles;
-use crate::portrait::{made, portrait};
+use crate::portrait::{EarlierPage, made, portrait};
 use crate::profile::ProfileReport;
 use crate::report::{Language, Page, Table, brief};
 use crate::text::{percent, thousands};
@@ -83,7 +84,8 @@ pub(super) fn page(
         Language::En => format!("Segments as of {}", report.as_of),
         Language::Zh => format!("客群画像报告（{}）", report.as_of),
     };
-    let mut page = portrait(&profile, &title, language);
+    let earlier = base.map(|base| earlier(base, matched)).transpose()?.flatten();
+    let mut page = portrait(&profile, earlier.as_ref(), &title, language);
     if let (Some(migration), Some(base)) = (&report.migration, base) {
         moves(&mut page, report, migration, base, profile.small_cells);
     }
@@ -91,6 +93,19 @@ pub(super) fn page(
     gates(&mut page, &report.gates);
     made(&mut page, &facts(job, report, &profile, language));
     Ok(Some(page.finish()))
+}
+
+/// The profile of the version before, with the segments of the same ids; None, if it has none.
+fn earlier(base: &BaseVersion, matched: &MatchedMonth) -> Result<Option<EarlierPage>> {
+    let path = base.folder.join("profile.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let then: BTreeMap<u64, u32> =
+        base.identities.segments.iter().map(|then| (then.segment_id, then.segment)).collect();
+    let now = matched.identities.segments.iter();
+    let segments = now.filter_map(|now| Some((now.segment, *then.get(&now.segment_id)?))).collect();
+    Ok(Some(EarlierPage { report: stored(&path)?, segments }))
 }
 
 fn stored(path: &Path) -> Result<ProfileReport> {

@@ -97,6 +97,11 @@ pub struct OutputOptions {
     #[serde(skip_serializing_if = "Language::is_default")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "LANG", default_value_t))]
     pub lang: Language,
+    /// The profile.json published before: the page also leaves out what the difference of
+    /// both would tell of fewer customers than --small-cells
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", requires = "report"))]
+    pub previous_profile: Option<PathBuf>,
     /// Record the names of the user and the machine in the manifest
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "cli", arg(long))]
@@ -117,7 +122,7 @@ impl OutputOptions {
     /// The paths in it.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let json = self.json.iter_mut().filter(|path| path.as_os_str() != "-");
-        self.out.iter_mut().chain(json).chain(&mut self.report)
+        self.out.iter_mut().chain(json).chain(&mut self.report).chain(&mut self.previous_profile)
     }
 
     /// Figures of fewer customers are withheld; 0: none are.

@@ -48,6 +48,11 @@ pub struct ProfileRequest {
     #[serde(skip_serializing_if = "Language::is_default")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "LANG", default_value_t))]
     pub lang: Language,
+    /// The profile.json published before: the page also leaves out what the difference of
+    /// both would tell of fewer customers than --small-cells
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", requires = "report"))]
+    pub previous_profile: Option<PathBuf>,
     /// Withhold figures of fewer customers than this; 0: withhold nothing [default: 10]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
