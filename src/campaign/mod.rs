@@ -32,8 +32,8 @@ pub use self::design::{
     DesignTable,
 };
 pub use self::evaluation::{
-    ArmComparison, ArmFigures, AssignedArm, CampaignValue, Estimate, EvaluateRequest, EvaluationReport, MetricKind,
-    MetricReport, SampleRatio, Verdict, evaluate,
+    ArmComparison, ArmFigures, AssignedArm, CampaignValue, Estimate, EvaluateRequest, EvaluationReport, EventCounts,
+    GroupRatio, MetricKind, MetricReport, SampleRatio, Verdict, evaluate,
 };
 pub use self::file::{
     CampaignFile, CampaignOptions, CapPerValue, ContactPressure, CustomerTables, ListOptions, SegmentRef,

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use hyades::Result;
 use hyades::campaign::{
-    self, ArmComparison, Estimate, EvaluateRequest, EvaluationReport, MetricKind, MetricReport, Verdict,
+    self, ArmComparison, Estimate, EvaluateRequest, EvaluationReport, EventCounts, MetricKind, MetricReport, Verdict,
 };
+use hyades::report::Language;
 use hyades::text::{percent, shown, thousands};
 
 use super::console::Console;
@@ -21,113 +22,268 @@ pub(super) fn evaluate(request: EvaluateRequest, console: &Console) -> Result<()
     if request.json.as_deref().is_some_and(|path| path == Path::new("-")) {
         return say!("{}", report.to_json()?.trim_end());
     }
-    say!("{}", text(&report).trim_end())?;
+    say!("{}", Told { report: &report, lang: request.lang }.text().trim_end())?;
     match &request.json {
         Some(path) if !console.quiet => say!("{}", path.display()),
         _ => Ok(()),
     }
 }
 
-fn text(report: &EvaluationReport) -> String {
-    let mut parts = vec![assignment(report)];
-    parts.extend(report.metrics.iter().map(|metric| of_metric(metric, report)));
-    let tables = if report.by.is_empty() { "all arms" } else { "all arms, or all arms and groups" };
-    let notes = format!(
-        "Customers count in the arm they were assigned to. Differences have 95 % intervals of their own; p-values are \
-         adjusted by Holm's method for the whole table ({tables} of one outcome), and 0.05 or less counts as shown. Not \
-         shown does not mean that there is no difference."
-    );
-    parts.push(sentence(&notes));
-    parts.join("\n")
+/// A report, in a language.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    report: &'a EvaluationReport,
+    lang: Language,
 }
 
-fn sentence(text: &str) -> String {
-    wrapped(text, WIDTH).into_iter().map(|line| line + "\n").collect()
-}
+impl Told<'_> {
+    fn text(self) -> String {
+        let mut parts = vec![self.assignment()];
+        parts.extend(self.report.events.as_ref().map(|events| self.events(events)));
+        parts.extend(self.report.metrics.iter().map(|metric| self.metric(metric)));
+        let tables = match self.report.by.is_empty() {
+            true => self.lang.say("all arms", "所有组"),
+            false => self.lang.say("all arms, or all arms and groups", "所有组，或所有组与分群"),
+        };
+        parts.push(self.sentence(
+            &format!(
+                "Customers count in the arm they were assigned to. Differences have 95 % intervals of their own; \
+                 p-values are adjusted by Holm's method for the whole table ({tables} of one outcome), and 0.05 or less \
+                 counts as shown. Not shown does not mean that there is no difference."
+            ),
+            &format!(
+                "客户按分组计入，不论是否实际触达。差异附各自的95%置信区间；p值按Holm方法对整张表（同一指标的{tables}）校正，\
+                 不超过0.05视为显著。不显著不等于没有差异。"
+            ),
+        ));
+        parts.join("\n")
+    }
 
-/// The arms, and whether their sizes are plausible.
-fn assignment(report: &EvaluationReport) -> String {
-    let mut out = table(&["arm", "customers", "share", "expected"], &[1, 2, 3]);
-    for arm in &report.arms {
-        let role = if arm.arm == report.control { " (control)" } else { "" };
-        let share = percent(arm.customers as f64 / report.customers as f64);
-        out.add_row(vec![shown(&arm.arm) + role, thousands(arm.customers), share, percent(arm.expected_share)]);
-    }
-    let ratio = &report.sample_ratio;
-    let found = format!("chi-square {}, p {}", compact(ratio.chi_square), p_value(ratio.p));
-    let verdict = match ratio.is_suspicious {
-        false => format!("sample ratio: as expected ({found})"),
-        true => format!(
-            "WARNING: sample ratio mismatch ({found}). Customers were not assigned in the expected shares, so the arms \
-             may differ in more than the campaign: trust no figure below before the reason is known. If other shares \
-             were intended, name them with --expected-shares."
-        ),
-    };
-    format!("{out}\n{}", sentence(&verdict))
-}
-
-fn of_metric(metric: &MetricReport, report: &EvaluationReport) -> String {
-    let (what, total) = match metric.kind {
-        MetricKind::Conversion => ("share of customers", "conversions"),
-        MetricKind::Money => ("a customer", "sum"),
-    };
-    let mut arms = table(&["arm", "customers", total, what], &[1, 2, 3]);
-    for arm in &metric.arms {
-        arms.add_row(vec![shown(&arm.arm), thousands(arm.customers), compact(arm.total), level(arm.mean, metric.kind)]);
-    }
-    let mut text = format!("{}\n{arms}\n{}\n", shown(&metric.column), comparisons(metric, &[], &metric.comparisons));
-    if !metric.groups.is_empty() {
-        let groups: Vec<String> = report.by.iter().map(|name| shown(name)).collect();
-        text += &format!("{} by {}\n", shown(&metric.column), groups.join(", "));
-        text += &format!("{}\n", comparisons(metric, &report.by, &metric.groups));
-    }
-    if metric.groups.iter().any(|c| c.verdict == Verdict::TooFew) {
-        text +=
-            &sentence("too few: below 10 customers, or 5 expected conversions, in an arm; the test is not reliable");
-    }
-    if metric.groups_left_out > 0 {
-        text += &sentence(&format!("{} arms in groups have no customer to compare", metric.groups_left_out));
-    }
-    text
-}
-
-/// A table of comparisons, with a column for each of `by`.
-fn comparisons(metric: &MetricReport, by: &[String], compared: &[ArmComparison]) -> String {
-    let by_cost = compared.iter().any(|c| c.value.is_some());
-    let names: Vec<String> = by.iter().map(|name| shown(name)).collect();
-    let mut header: Vec<&str> = names.iter().map(String::as_str).collect();
-    header.extend(["compared", "difference (95 %)", "relative", "extra", "p", "result"]);
-    if by_cost {
-        header.extend(["profit", "ROI"]);
-    }
-    let first = by.len();
-    let mut out = table(&header, &[first + 1, first + 2, first + 3, first + 4]);
-    for c in compared {
-        let mut row: Vec<String> =
-            c.group.iter().map(|value| value.as_deref().map_or("(missing)".into(), shown)).collect();
-        row.push(format!("{} - {}", shown(&c.arm.arm), shown(&c.against.arm)));
-        row.push(difference(&c.difference, metric.kind));
-        row.push(c.lift.map_or_else(String::new, |lift| signed(100.0 * lift.value, "%")));
-        row.push(signed(c.extra.value, ""));
-        row.push(c.holm_p.map_or_else(String::new, p_value));
-        row.push(result(c.verdict).into());
-        if let Some(value) = &c.value {
-            let [low, high] = [value.profit.low, value.profit.high].map(compact);
-            row.push(format!("{} ({low} to {high})", compact(value.profit.value)));
-            row.push(value.roi.map_or_else(String::new, |roi| signed(100.0 * roi, "%")));
+    /// Lines of a sentence.
+    fn sentence(self, en: &str, zh: &str) -> String {
+        match self.lang {
+            Language::En => wrapped(en, WIDTH).into_iter().map(|line| line + "\n").collect(),
+            Language::Zh => cut(zh, WIDTH),
         }
-        out.add_row(row);
     }
-    out.to_string()
+
+    /// The arms, and whether their sizes are plausible.
+    fn assignment(self) -> String {
+        let Told { report, lang } = self;
+        let header = [("arm", "组"), ("customers", "客户数"), ("share", "占比"), ("expected", "应占")];
+        let mut out = table(&header.map(|(en, zh)| lang.say(en, zh)), &[1, 2, 3]);
+        for arm in &report.arms {
+            let role = if arm.arm == report.control { lang.say(" (control)", "（对照）") } else { "" };
+            let share = percent(arm.customers as f64 / report.customers as f64);
+            out.add_row(vec![shown(&arm.arm) + role, thousands(arm.customers), share, percent(arm.expected_share)]);
+        }
+        let ratio = &report.sample_ratio;
+        let found = format!("chi-square {}, p {}", compact(ratio.chi_square), p_value(ratio.p));
+        let verdict = match ratio.is_suspicious {
+            false => self.sentence(&format!("sample ratio: as expected ({found})"), &format!("样本比例：正常（{found}）")),
+            true => self.sentence(
+                &format!(
+                    "WARNING: sample ratio mismatch ({found}). Customers were not assigned in the expected shares, so \
+                     the arms may differ in more than the campaign: trust no figure below before the reason is known. \
+                     If other shares were intended, name them with --expected-shares."
+                ),
+                &format!(
+                    "警告：样本比例异常（{found}）。客户未按应有比例分组，各组之间的差异可能不止于活动本身：查明原因之前，\
+                     以下数字均不可信。若本来就是其他比例，请用--expected-shares给出。"
+                ),
+            ),
+        };
+        format!("{out}\n{verdict}{}", self.groups())
+    }
+
+    /// The sample ratios of groups.
+    fn groups(self) -> String {
+        let Told { report, lang } = self;
+        let tested: Vec<_> = report.group_ratios.iter().filter_map(|of| Some((of, of.ratio.as_ref()?))).collect();
+        let Some(smallest) = tested.iter().map(|(_, ratio)| ratio.p).min_by(f64::total_cmp) else {
+            return String::new();
+        };
+        let by: Vec<String> = report.by.iter().map(|name| shown(name)).collect();
+        let suspicious: Vec<_> = tested.iter().filter(|(_, ratio)| ratio.is_suspicious).collect();
+        if suspicious.is_empty() {
+            let (groups, p) = (tested.len(), p_value(smallest));
+            return self.sentence(
+                &format!("by {}: as expected in all groups tested ({groups}, smallest p {p})", by.join(", ")),
+                &format!("按{}：检验的{groups}个分群均正常（最小p {p}）", by.join("、")),
+            );
+        }
+        let mut text = String::new();
+        for (of, ratio) in suspicious {
+            let group: Vec<String> = of.group.iter().map(|value| self.value(value)).collect();
+            let counts: Vec<String> = report
+                .arms
+                .iter()
+                .zip(&of.customers)
+                .zip(&of.expected)
+                .map(|((arm, n), expected)| {
+                    let (n, expected) = (thousands(*n), thousands(expected.round() as u64));
+                    format!("{} {n} {} {expected}", shown(&arm.arm), lang.say("of", "/ 应为"))
+                })
+                .collect();
+            let (group, counts, p) = (group.join(", "), counts.join(", "), p_value(ratio.p));
+            text += &self.sentence(
+                &format!("WARNING: sample ratio mismatch in {} {group}: {counts} expected, p {p}", by.join(", ")),
+                &format!("警告：{} {group} 样本比例异常：{counts}，p {p}", by.join("、")),
+            );
+        }
+        text
+    }
+
+    fn events(self, events: &EventCounts) -> String {
+        let EventCounts { rows, used, before_contact, too_late, incomplete, unknown, customers, repeated } = *events;
+        let left_out = [
+            (before_contact, "before the contact", "早于触达"),
+            (too_late, "too late", "超出期限"),
+            (incomplete, "without an id or a day", "缺少编号或日期"),
+            (unknown, "of customers who are in no arm", "客户不在任何组"),
+        ];
+        let left_out: Vec<String> = left_out
+            .iter()
+            .filter(|(n, ..)| *n > 0)
+            .map(|(n, en, zh)| format!("{} {}", thousands(*n), self.lang.say(en, zh)))
+            .collect();
+        let [rows, used, customers, repeated] = [rows, used, customers, repeated].map(thousands);
+        let mut en =
+            format!("events: {used} of {rows} count, of {customers} customers, {repeated} of them with several");
+        let mut zh = format!("事件：{rows}条中{used}条计入，涉及{customers}位客户，其中{repeated}位不止一条");
+        if !left_out.is_empty() {
+            en += &format!("; not {}", left_out.join(", "));
+            zh += &format!("；未计入：{}", left_out.join("，"));
+        }
+        self.sentence(&en, &zh)
+    }
+
+    fn metric(self, metric: &MetricReport) -> String {
+        let lang = self.lang;
+        let (what, total) = match metric.kind {
+            MetricKind::Conversion => (lang.say("share of customers", "客户占比"), lang.say("conversions", "转化数")),
+            MetricKind::Money => (lang.say("a customer", "户均"), lang.say("sum", "合计")),
+        };
+        let mut arms = table(&[lang.say("arm", "组"), lang.say("customers", "客户数"), total, what], &[1, 2, 3]);
+        for arm in &metric.arms {
+            let (name, total) = (shown(&arm.arm), compact(arm.total));
+            arms.add_row(vec![name, thousands(arm.customers), total, level(arm.mean, metric.kind)]);
+        }
+        let mut text =
+            format!("{}\n{arms}\n{}\n", shown(&metric.column), self.comparisons(metric, &[], &metric.comparisons));
+        if !metric.groups.is_empty() {
+            let by: Vec<String> = self.report.by.iter().map(|name| shown(name)).collect();
+            let column = shown(&metric.column);
+            let pair = match &metric.arms[..] {
+                [control, arm] => format!("{} - {}", shown(&arm.arm), shown(&control.arm)),
+                _ => String::new(),
+            };
+            let colon = if pair.is_empty() { "" } else { lang.say(": ", "：") };
+            text += &match lang {
+                Language::En => format!("{column} by {}{colon}{pair}\n", by.join(", ")),
+                Language::Zh => format!("{column}，按{}{colon}{pair}\n", by.join("、")),
+            };
+            text += &format!("{}\n", self.comparisons(metric, &self.report.by, &metric.groups));
+        }
+        if metric.groups.iter().any(|c| c.verdict == Verdict::TooFew) {
+            text += &self.sentence(
+                "too few: below 10 customers, or 5 expected conversions, in an arm; the test is not reliable",
+                "样本太少：某组不足10位客户，或预期转化不足5个；检验不可靠",
+            );
+        }
+        if metric.groups_left_out > 0 {
+            let n = metric.groups_left_out;
+            let en = format!("{n} arms in groups have no customer to compare");
+            text += &self.sentence(&en, &format!("{n}个分群中的组没有可比较的客户"));
+        }
+        text
+    }
+
+    /// A table of comparisons, with a column for each of `by`.
+    fn comparisons(self, metric: &MetricReport, by: &[String], compared: &[ArmComparison]) -> String {
+        let lang = self.lang;
+        let by_cost = compared.iter().any(|c| c.value.is_some());
+        // Of two arms the heading of groups tells which are compared.
+        let by_pair = by.is_empty() || metric.arms.len() > 2;
+        let names: Vec<String> = by.iter().map(|name| shown(name)).collect();
+        let mut header: Vec<&str> = names.iter().map(String::as_str).collect();
+        header.extend(by_pair.then(|| lang.say("compared", "比较")));
+        let titles = [
+            ("difference (95 %)", "差异（95%）"),
+            ("relative", "相对"),
+            ("extra", "增量"),
+            ("p", "p"),
+            ("result", "结论"),
+        ];
+        header.extend(titles.map(|(en, zh)| lang.say(en, zh)));
+        if by_cost {
+            header.extend([lang.say("profit", "利润"), "ROI"]);
+        }
+        let first = by.len() + usize::from(by_pair);
+        let mut out = table(&header, &[first, first + 1, first + 2, first + 3]);
+        for c in compared {
+            let mut row: Vec<String> = c.group.iter().map(|value| self.value(value)).collect();
+            row.extend(by_pair.then(|| format!("{} - {}", shown(&c.arm.arm), shown(&c.against.arm))));
+            row.push(self.difference(&c.difference, metric.kind));
+            row.push(c.lift.map_or_else(String::new, |lift| signed(100.0 * lift.value, "%")));
+            row.push(signed(c.extra.value, ""));
+            row.push(c.holm_p.map_or_else(String::new, p_value));
+            row.push(self.result(c.verdict).into());
+            if let Some(value) = &c.value {
+                let [low, high] = [value.profit.low, value.profit.high].map(compact);
+                let profit = compact(value.profit.value);
+                row.push(format!("{profit} ({low} {} {high})", lang.say("to", "至")));
+                row.push(value.roi.map_or_else(String::new, |roi| signed(100.0 * roi, "%")));
+            }
+            out.add_row(row);
+        }
+        out.to_string()
+    }
+
+    /// The value of a group.
+    fn value(self, value: &Option<String>) -> String {
+        value.as_deref().map_or_else(|| self.lang.say("(missing)", "（缺失）").into(), shown)
+    }
+
+    fn result(self, verdict: Verdict) -> &'static str {
+        let (en, zh) = match verdict {
+            Verdict::Higher => ("higher", "较高"),
+            Verdict::Lower => ("lower", "较低"),
+            Verdict::NotShown => ("not shown", "不显著"),
+            Verdict::TooFew => ("too few", "样本太少"),
+        };
+        self.lang.say(en, zh)
+    }
+
+    /// Shares in percentage points.
+    fn difference(self, found: &Estimate, kind: MetricKind) -> String {
+        let to = self.lang.say("to", "至");
+        match kind {
+            MetricKind::Conversion => {
+                let [value, low, high] = [found.value, found.low, found.high].map(|v| 100.0 * v);
+                format!("{value:+.2} ({low:+.2} {to} {high:+.2}) {}", self.lang.say("points", "百分点"))
+            }
+            MetricKind::Money => {
+                let [value, low, high] = [found.value, found.low, found.high].map(|v| signed(v, ""));
+                format!("{value} ({low} {to} {high})")
+            }
+        }
+    }
 }
 
-fn result(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Higher => "higher",
-        Verdict::Lower => "lower",
-        Verdict::NotShown => "not shown",
-        Verdict::TooFew => "too few",
+/// Lines of a Chinese text, which may be cut anywhere but before a comma or stop: its characters take two columns.
+fn cut(text: &str, columns: usize) -> String {
+    let (mut lines, mut used) = (String::new(), 0);
+    for c in text.chars() {
+        let width = if c >= '\u{1100}' { 2 } else { 1 };
+        if used + width > columns && !"，。；：、）".contains(c) {
+            lines.push('\n');
+            used = 0;
+        }
+        lines.push(c);
+        used += width;
     }
+    lines + "\n"
 }
 
 fn level(mean: f64, kind: MetricKind) -> String {
@@ -135,19 +291,6 @@ fn level(mean: f64, kind: MetricKind) -> String {
         MetricKind::Conversion => percent(mean),
         MetricKind::Money if mean == 0.0 => "0".into(),
         MetricKind::Money => format!("{}{}", if mean < 0.0 { "-" } else { "" }, figures(mean.abs())),
-    }
-}
-
-/// Shares in percentage points.
-fn difference(found: &Estimate, kind: MetricKind) -> String {
-    match kind {
-        MetricKind::Conversion => {
-            format!("{:+.2} ({:+.2} to {:+.2}) points", 100.0 * found.value, 100.0 * found.low, 100.0 * found.high)
-        }
-        MetricKind::Money => {
-            let [value, low, high] = [found.value, found.low, found.high].map(|v| signed(v, ""));
-            format!("{value} ({low} to {high})")
-        }
     }
 }
 

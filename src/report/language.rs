@@ -26,7 +26,7 @@ impl Language {
     }
 
     /// The phrase in this language.
-    pub(crate) fn say<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
+    pub fn say<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
         match self {
             Language::En => en,
             Language::Zh => zh,

@@ -194,9 +194,8 @@ fn lift(arm: &ArmFigures, against: &ArmFigures) -> Option<Estimate> {
 }
 
 impl ArmComparison {
-    /// The same with what the extra money is worth.
-    pub(super) fn at_cost(mut self, cost_per_contact: f64, margin: f64) -> Self {
-        let cost = cost_per_contact * self.arm.customers as f64;
+    /// The same with what the extra money is worth, if contacting all customers of the arm costs so much.
+    pub(super) fn at_cost(mut self, cost: f64, margin: f64) -> Self {
         let profit = self.extra.scaled(margin).less(cost);
         self.value = Some(CampaignValue { cost, profit, roi: (cost > 0.0).then(|| profit.value / cost) });
         self

@@ -2,12 +2,16 @@
 //! customer did; an [`EvaluationReport`] leaves.
 //!
 //! Customers count in the arm that they were assigned to, whether they were reached or not: those who can be reached
-//! differ from the others. One pass counts customers, conversions and exact sums of money by cell, so the report has
-//! the same bytes for any number of threads. Absent on purpose: any model of the outcome, and tests before the end of
-//! the campaign (each further look would find something by chance more often).
+//! differ from the others. Outcomes are columns, or events put together by customer (`events`). One pass counts
+//! customers, conversions and exact sums of money by cell, so the report has the same bytes for any number of threads.
+//! Absent on purpose: any model of the outcome, and tests before the end of the campaign (each further look would find
+//! something by chance more often).
 
+mod columns;
 mod comparison;
 mod designed;
+mod events;
+mod ratio;
 mod report;
 mod request;
 mod tally;
@@ -18,16 +22,19 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use self::designed::with_design;
+use self::events::CustomerEvents;
 use self::report::Evaluated;
 use self::tally::{OutcomeColumns, tally};
 use crate::error::Result;
 use crate::event::{Observer, Watch};
-use crate::input::OtherTable;
+use crate::input::{Opening, OtherTable};
 use crate::job::{inputs, of_folder};
 use crate::output::NewFiles;
 
 pub use self::comparison::{ArmComparison, ArmFigures, CampaignValue, Estimate, Verdict};
-pub use self::report::{AssignedArm, EvaluationReport, MetricKind, MetricReport, SampleRatio};
+pub use self::events::EventCounts;
+pub use self::ratio::{GroupRatio, SampleRatio};
+pub use self::report::{AssignedArm, EvaluationReport, MetricKind, MetricReport};
 pub use self::request::EvaluateRequest;
 
 /// Compares the arms of a campaign, and writes the file `json` of the request if it names one other than `-`.
@@ -76,24 +83,30 @@ pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer, stop: &Atomi
 
 fn run(request: &EvaluateRequest, watch: Watch<'_>) -> Result<EvaluationReport> {
     let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
-    let arguments = [request.input.all(), request.labels.iter().cloned().collect()].concat();
+    let arguments = [request.input.all(), request.labels.iter().cloned().collect(), request.events.clone()].concat();
     let mut files = NewFiles::default();
     json.map_or(Ok(()), |path| files.add(path, &arguments))?;
-    let request = &with_design(request, watch)?;
+    let designed = with_design(request, watch)?;
+    let (request, by) = (&designed.request, designed.by());
     let place = (&request.resources, json.and_then(Path::parent));
     let labels = request.labels.as_deref().map(of_folder);
     let labels = labels.map(|path| OtherTable { path, only: Some("segment".into()) });
     let mut source = inputs::open_beside(&request.input, labels, request.id.as_deref(), place, watch)?;
-    let columns = OutcomeColumns::find(request, &source)?;
+    let (access, scratch) = (request.input.access(), request.resources.existing_scratch_folder(place.1));
+    let opening = Opening { access: &access, scratch: &scratch, watch };
+    let events = CustomerEvents::read(request, &source, designed.day(), opening)?;
+    let columns = OutcomeColumns::find(request, &by, &source, events.as_ref().map(|events| events.id))?;
     let needed = columns.all();
     inputs::tell_differences(&source, needed.iter().copied(), watch);
     let joins = inputs::join(&mut source, &needed, &request.resources, json.and_then(Path::parent), watch)?;
     for join in joins.iter().filter(|join| join.unused > 0) {
         watch.warn(format!("{}: {} of its rows are of customers who are in no arm", join.path, join.unused));
     }
-    let cells = tally(&source, &columns, watch)?;
+    let cells = tally(&source, &columns, events.as_ref(), watch)?;
     source.vet_unchanged()?;
-    let report = Evaluated { request, cells: &cells }.report()?;
+    let events = events.map(|events| events.counts());
+    let design = designed.design.as_ref();
+    let report = Evaluated { request, by: &by, design, cells: &cells, events }.report()?;
     if let Some(path) = json {
         files.text(path, &report.to_json()?)?;
         files.commit()?;

@@ -6,15 +6,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::comparison::{ArmComparison, ArmFigures, adjust, of_money, of_shares};
+use super::designed::{CellGroup, DesignedLists};
+use super::events::EventCounts;
+use super::ratio::{ArmCounts, GroupRatio, SampleRatio, of_groups};
 use super::request::EvaluateRequest;
 use super::tally::{CellTally, Cells};
 use crate::error::{Error, Result};
-use crate::numeric::chi_square_tail;
 use crate::text::nearest;
 
 const MOST_ARMS: usize = 20;
-/// A lower p-value says that customers were not assigned in the expected shares.
-const SUSPICIOUS: f64 = 0.001;
 
 /// What kind of outcome a column has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -35,19 +35,6 @@ pub struct AssignedArm {
     pub customers: u64,
     /// The share of all customers that was to be expected.
     pub expected_share: f64,
-}
-
-/// Whether customers were assigned in the expected shares: a chi-square test of their counts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
-pub struct SampleRatio {
-    /// The statistic.
-    pub chi_square: f64,
-    /// Arms less one.
-    pub freedom: u64,
-    /// The p-value.
-    pub p: f64,
-    /// It is below 0.001: something other than chance decided about arms, and no figure can be trusted.
-    pub is_suspicious: bool,
 }
 
 /// The arms by one outcome.
@@ -84,8 +71,14 @@ pub struct EvaluationReport {
     pub arms: Vec<AssignedArm>,
     /// Whether the numbers of customers are plausible.
     pub sample_ratio: SampleRatio,
-    /// What contacting one customer costs.
+    /// The same in each group.
+    pub group_ratios: Vec<GroupRatio>,
+    /// Which events were counted; None if outcomes are columns.
+    pub events: Option<EventCounts>,
+    /// What contacting one customer costs, by request.
     pub cost_per_contact: Option<f64>,
+    /// What it costs by list, as the design says; empty by request.
+    pub list_costs: BTreeMap<String, f64>,
     /// The share of the money that is gained.
     pub margin: f64,
     /// By outcome: conversions, then money.
@@ -106,42 +99,102 @@ impl EvaluationReport {
 /// The counts of a campaign.
 pub(super) struct Evaluated<'a> {
     pub(super) request: &'a EvaluateRequest,
+    /// The columns that tell cells apart: those of groups first.
+    pub(super) by: &'a [String],
+    pub(super) design: Option<&'a DesignedLists>,
     pub(super) cells: &'a Cells,
+    pub(super) events: Option<EventCounts>,
 }
+
+/// The customers of an arm, among all or in a group.
+#[derive(Debug, Clone, Default)]
+struct ArmTally {
+    tally: CellTally,
+    /// What contacting them all costs.
+    cost: f64,
+}
+
+/// Arms by group; the group of all customers has no values.
+type ArmsOf = BTreeMap<(Vec<Option<String>>, String), ArmTally>;
 
 impl Evaluated<'_> {
     pub(super) fn report(&self) -> Result<EvaluationReport> {
         let request = self.request;
         let arms = self.arms()?;
-        let mut whole: BTreeMap<&str, CellTally> = BTreeMap::new();
-        for ((_, arm), tally) in self.cells {
-            whole.entry(arm).or_default().add(tally);
-        }
-        let tallies: Vec<(&str, &CellTally)> = arms.iter().map(|arm| (arm.as_str(), &whole[arm.as_str()])).collect();
-        let counts: Vec<u64> = tallies.iter().map(|(_, tally)| tally.customers).collect();
-        let shares = request.shares(&arms)?;
-        let assigned = arms.iter().zip(&counts).zip(&shares);
-        let assigned = assigned.map(|((arm, &customers), &expected_share)| AssignedArm {
+        let (all, groups) = (self.tallies(0)?, self.tallies(request.by.len())?);
+        let counts = self.counts(0, &arms)?.remove(&Vec::new()).unwrap_or_else(|| ArmCounts::new(arms.len()));
+        let customers: u64 = counts.customers.iter().sum();
+        let assigned = arms.iter().zip(&counts.customers).zip(&counts.expected);
+        let assigned = assigned.map(|((arm, &of_arm), &expected)| AssignedArm {
             arm: arm.clone(),
-            customers,
-            expected_share,
+            customers: of_arm,
+            expected_share: expected / customers as f64,
         });
+        let group_ratios = match request.by.is_empty() {
+            true => Vec::new(),
+            false => of_groups(self.counts(request.by.len(), &arms)?.into_iter().collect()),
+        };
         let conversions = request.conversion.iter().enumerate().map(|(i, name)| (MetricKind::Conversion, i, name));
         let money = request.money.iter().enumerate().map(|(i, name)| (MetricKind::Money, i, name));
-        let metrics =
-            conversions.chain(money).map(|(kind, index, name)| self.metric(Metric { kind, index }, name, &tallies));
+        let metrics = conversions
+            .chain(money)
+            .map(|(kind, index, name)| self.metric(Metric { kind, index }, name, [&all, &groups]));
+        let costs = self.design.filter(|_| request.cost_per_contact.is_none());
         Ok(EvaluationReport {
             format_version: 1,
-            customers: counts.iter().sum(),
+            customers,
             arm_column: request.arm.clone().unwrap_or_default(),
             control: arms[0].clone(),
             by: request.by.clone(),
             arms: assigned.collect(),
-            sample_ratio: sample_ratio(&counts, &shares),
+            sample_ratio: counts.test().unwrap_or(SampleRatio::NOTHING),
+            group_ratios,
+            events: self.events,
             cost_per_contact: request.cost_per_contact,
+            list_costs: costs.map(DesignedLists::costs).unwrap_or_default(),
             margin: self.margin(),
             metrics: metrics.collect(),
         })
+    }
+
+    /// The first `columns` values of a cell, which make its group.
+    fn cells(&self, columns: usize) -> impl Iterator<Item = (Vec<Option<String>>, CellGroup<'_>, &String, &CellTally)> {
+        self.cells.iter().map(move |((values, arm), tally)| {
+            (values[..columns].to_vec(), CellGroup { columns: self.by, values }, arm, tally)
+        })
+    }
+
+    /// The arms of all groups by the first `columns`.
+    fn tallies(&self, columns: usize) -> Result<ArmsOf> {
+        let mut found = ArmsOf::new();
+        for (group, cell, arm, tally) in self.cells(columns) {
+            let of_design = || self.design.map(|design| design.cost(cell)).transpose().map(Option::flatten);
+            let cost = match self.request.cost_per_contact {
+                Some(cost) => cost,
+                None => of_design()?.unwrap_or(0.0),
+            };
+            let of_arm = found.entry((group, arm.clone())).or_default();
+            of_arm.tally.add(tally);
+            of_arm.cost += cost * tally.customers as f64;
+        }
+        Ok(found)
+    }
+
+    /// How many customers of all groups by the first `columns` are in each arm, and should be.
+    fn counts(&self, columns: usize, arms: &[String]) -> Result<BTreeMap<Vec<Option<String>>, ArmCounts>> {
+        let asked = self.design.is_none() || !self.request.expected_shares.is_empty();
+        let asked = if asked { Some(self.request.shares(arms)?) } else { None };
+        let mut found = BTreeMap::new();
+        for (group, cell, arm, tally) in self.cells(columns) {
+            let counts = found.entry(group).or_insert_with(|| ArmCounts::new(arms.len()));
+            let mut customers = vec![0; arms.len()];
+            arms.iter().zip(&mut customers).filter(|(name, _)| *name == arm).for_each(|(_, n)| *n = tally.customers);
+            match (&asked, self.design) {
+                (None, Some(design)) => counts.add(&customers, &design.shares(cell, arms)?),
+                (shares, _) => counts.add(&customers, shares.as_deref().unwrap_or_default()),
+            }
+        }
+        Ok(found)
     }
 
     fn margin(&self) -> f64 {
@@ -178,37 +231,54 @@ impl Evaluated<'_> {
         Ok(std::iter::once(control.to_owned()).chain(others.cloned()).collect())
     }
 
-    fn metric(&self, metric: Metric, name: &str, tallies: &[(&str, &CellTally)]) -> MetricReport {
-        let arms: Vec<ArmFigures> = tallies.iter().map(|(arm, tally)| metric.figures(arm, tally)).collect();
-        let compared = |group: &[Option<String>], arm: &ArmFigures, against: &ArmFigures| {
-            let compared = metric.compare(group, arm, against);
-            match self.request.cost_per_contact.filter(|_| metric.kind == MetricKind::Money) {
-                Some(cost) if against.arm == arms[0].arm => compared.at_cost(cost, self.margin()),
-                _ => compared,
-            }
+    fn metric(&self, metric: Metric, name: &str, [all, groups]: [&ArmsOf; 2]) -> MetricReport {
+        let control = self.request.control.as_deref().unwrap_or_default();
+        let of_group = |arms: &ArmsOf, group: &[Option<String>]| -> Vec<(ArmFigures, f64)> {
+            let of_group = arms.range((group.to_vec(), String::new())..);
+            let of_group = of_group.take_while(|((other, _), _)| other == group);
+            let mut figures: Vec<(ArmFigures, f64)> =
+                of_group.map(|((_, arm), of_arm)| (metric.figures(arm, &of_arm.tally), of_arm.cost)).collect();
+            figures.sort_by_key(|(figures, _)| figures.arm != control);
+            figures
         };
+        let compared = |group: &[Option<String>], (arm, cost): &(ArmFigures, f64), against: &ArmFigures| {
+            let compared = metric.compare(group, arm, against);
+            let is_worth = metric.kind == MetricKind::Money && against.arm == control && self.knows_costs();
+            if is_worth { compared.at_cost(*cost, self.margin()) } else { compared }
+        };
+        let arms = of_group(all, &[]);
         let mut comparisons: Vec<ArmComparison> = Vec::new();
-        for (j, against) in arms.iter().enumerate() {
+        for (j, (against, _)) in arms.iter().enumerate() {
             comparisons.extend(arms[j + 1..].iter().map(|arm| compared(&[], arm, against)));
         }
         adjust(&mut comparisons);
-        let (mut groups, mut groups_left_out) = (Vec::new(), 0);
-        let names: BTreeSet<&Vec<Option<String>>> = self.cells.keys().map(|(group, _)| group).collect();
+        let (mut in_groups, mut groups_left_out) = (Vec::new(), 0);
+        let names: BTreeSet<&Vec<Option<String>>> = groups.keys().map(|(group, _)| group).collect();
         for group in names.into_iter().filter(|group| !group.is_empty()) {
-            let figures = |arm: &ArmFigures| {
-                let tally = self.cells.get(&(group.clone(), arm.arm.clone()))?;
-                Some(metric.figures(&arm.arm, tally))
-            };
-            let control = figures(&arms[0]);
-            for arm in &arms[1..] {
-                match figures(arm).zip(control.as_ref()) {
-                    Some((arm, control)) => groups.push(compared(group, &arm, control)),
-                    None => groups_left_out += 1,
+            let found = of_group(groups, group);
+            match found.first().filter(|(figures, _)| figures.arm == control) {
+                Some((against, _)) => {
+                    in_groups.extend(found[1..].iter().map(|arm| compared(group, arm, against)));
+                    groups_left_out += (arms.len() - found.len()) as u64;
                 }
+                None => groups_left_out += arms.len() as u64 - 1,
             }
         }
-        adjust(&mut groups);
-        MetricReport { column: name.to_owned(), kind: metric.kind, arms, comparisons, groups, groups_left_out }
+        adjust(&mut in_groups);
+        let arms = arms.into_iter().map(|(figures, _)| figures).collect();
+        MetricReport {
+            column: name.to_owned(),
+            kind: metric.kind,
+            arms,
+            comparisons,
+            groups: in_groups,
+            groups_left_out,
+        }
+    }
+
+    /// Whether a contact costs something, as far as is known.
+    fn knows_costs(&self) -> bool {
+        self.request.cost_per_contact.is_some() || self.design.is_some_and(|design| !design.costs().is_empty())
     }
 }
 
@@ -243,12 +313,4 @@ impl Metric {
             MetricKind::Money => of_money(group, arm, against),
         }
     }
-}
-
-fn sample_ratio(counts: &[u64], shares: &[f64]) -> SampleRatio {
-    let all = counts.iter().sum::<u64>() as f64;
-    let terms = counts.iter().zip(shares).map(|(&n, &share)| (n as f64 - all * share).powi(2) / (all * share));
-    let (chi_square, freedom) = (terms.sum::<f64>(), counts.len() as u64 - 1);
-    let p = chi_square_tail(chi_square, freedom as f64);
-    SampleRatio { chi_square, freedom, p, is_suspicious: p < SUSPICIOUS }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::job::{InputOptions, Resources};
+use crate::report::Language;
 use crate::text::split_names;
 
 /// Which campaign to evaluate, and by which outcomes.
@@ -40,6 +41,25 @@ pub struct EvaluateRequest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS"))]
     pub by: Vec<String>,
+    /// Outcomes as events, such as sales: a table with any number of rows a customer, whose
+    /// columns --conversion and --money name. A customer converts who has an event where
+    /// the column is more than 0; money is added up
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PATH"))]
+    pub events: Vec<PathBuf>,
+    /// The column of the days of events: those before the contact do not count
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", requires = "events"))]
+    pub event_day: Option<String>,
+    /// The day of the contact, such as 2027-03-01, from which on events count
+    /// [default with a design: its day]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DAY", requires = "event_day"))]
+    pub contact_day: Option<String>,
+    /// Count only events of so many days, the day of the contact included
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", requires = "event_day"))]
+    pub within_days: Option<u32>,
     /// The folder of a fit or an assign whose column segment is joined by the id
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "PATH"))]
@@ -49,11 +69,12 @@ pub struct EvaluateRequest {
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]
     pub id: Option<String>,
     /// The shares in which customers were assigned, such as mail=0.9,none=0.1
-    /// [default: equal shares]
+    /// [default: those of the design, or equal shares]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "ARM=SHARE"))]
     pub expected_shares: Vec<String>,
     /// What contacting one customer costs, in the unit of the money
+    /// [default with a design: the cost_per_contact of each list]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "MONEY"))]
     pub cost_per_contact: Option<f64>,
@@ -65,6 +86,10 @@ pub struct EvaluateRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub json: Option<PathBuf>,
+    /// Language of the tables: en or zh
+    #[serde(skip_serializing_if = "Language::is_default")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LANG", default_value_t))]
+    pub lang: Language,
     /// Threads, memory and scratch space.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub resources: Resources,
@@ -98,6 +123,9 @@ impl EvaluateRequest {
         }
         let wrong =
             |option: &'static str, text: String| Err(Error::usage(format!("{option} {text}")).of_option(option));
+        if self.within_days == Some(0) {
+            return wrong("--within-days", "0: expected at least one day, that of the contact".into());
+        }
         match (self.cost_per_contact, self.margin) {
             (Some(cost), _) if !(cost.is_finite() && cost >= 0.0) => {
                 wrong("--cost-per-contact", format!("{cost}: expected an amount of 0 or more"))

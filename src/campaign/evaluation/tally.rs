@@ -7,12 +7,14 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
+use super::columns::{numbers, position};
+use super::events::CustomerEvents;
 use super::request::EvaluateRequest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
 use crate::input::{ColumnReader, Order, RowGroup, Source, as_f64, fault};
 use crate::numeric::ExactFloats;
-use crate::text::{did_you_mean, thousands};
+use crate::text::thousands;
 
 /// Combinations of arm and groups.
 const MOST_CELLS: usize = 10_000;
@@ -21,49 +23,44 @@ const MOST_CELLS: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct OutcomeColumns {
     arm: usize,
+    /// Columns that tell cells apart.
     by: Vec<usize>,
-    conversion: Vec<usize>,
-    money: Vec<usize>,
+    /// The columns of outcomes, conversions first; of events, the customers' ids.
+    outcomes: Vec<usize>,
+    conversions: usize,
+    money: usize,
 }
 
 impl OutcomeColumns {
-    pub(super) fn find(request: &EvaluateRequest, source: &Source) -> Result<Self> {
+    /// The columns of a request, where `by` tells cells apart, and events are found by the column of ids, if there are
+    /// any.
+    pub(super) fn find(
+        request: &EvaluateRequest,
+        by: &[String],
+        source: &Source,
+        events: Option<usize>,
+    ) -> Result<Self> {
         let arm = request.arm.as_deref().unwrap_or_default();
-        let numbers = |names: &[String], option| -> Result<Vec<usize>> {
-            names.iter().map(|name| number(source, name, option)).collect()
+        let outcomes = match events {
+            Some(id) => vec![id],
+            None => {
+                [numbers(source, &request.conversion, "--conversion")?, numbers(source, &request.money, "--money")?]
+                    .concat()
+            }
         };
         Ok(OutcomeColumns {
             arm: position(source, arm, "--arm")?,
-            by: request.by.iter().map(|name| position(source, name, "--by")).collect::<Result<_>>()?,
-            conversion: numbers(&request.conversion, "--conversion")?,
-            money: numbers(&request.money, "--money")?,
+            by: by.iter().map(|name| position(source, name, "--by")).collect::<Result<_>>()?,
+            outcomes,
+            conversions: request.conversion.len(),
+            money: request.money.len(),
         })
     }
 
-    /// All of them: groups, the arm, conversions, money.
+    /// All of them: groups, the arm, outcomes.
     pub(super) fn all(&self) -> Vec<usize> {
-        [self.by.as_slice(), &[self.arm], &self.conversion, &self.money].concat()
+        [self.by.as_slice(), &[self.arm], &self.outcomes].concat()
     }
-}
-
-/// The column of a name, which an option gives.
-fn position(source: &Source, name: &str, option: &'static str) -> Result<usize> {
-    source.position(name).ok_or_else(|| {
-        let names = || source.columns().iter().map(|c| c.name.as_str());
-        let text = format!("no column is named {name:?} ({option}){}", did_you_mean(name, names()));
-        Error::usage(text).of_kind(ErrorKind::Column).of_columns([name]).of_option(option)
-    })
-}
-
-/// The column of a number or a truth value.
-fn number(source: &Source, name: &str, option: &'static str) -> Result<usize> {
-    let column = position(source, name, option)?;
-    let data_type = &source.columns()[column].data_type;
-    if data_type.is_numeric() || *data_type == DataType::Boolean {
-        return Ok(column);
-    }
-    let text = format!("{option} {name:?} is {data_type}; an outcome is a number, or true or false");
-    Err(Error::input(text).of_kind(ErrorKind::Column).of_columns([name]).of_option(option))
 }
 
 /// A sum of money and of its squares.
@@ -85,7 +82,7 @@ pub(super) struct CellTally {
 
 impl CellTally {
     fn new(columns: &OutcomeColumns) -> Self {
-        let (conversions, money) = (columns.conversion.len(), columns.money.len());
+        let (conversions, money) = (columns.conversions, columns.money);
         CellTally { customers: 0, conversions: vec![0; conversions], money: vec![MoneySum::default(); money] }
     }
 
@@ -111,13 +108,18 @@ pub(super) type Cells = BTreeMap<CellKey, CellTally>;
 /// # Errors
 /// A customer without an arm; a conversion other than 0 and 1; an outcome that is missing in a column of the input
 /// itself (a customer without a row in a joined table has none: 0); too many combinations of groups.
-pub(super) fn tally(source: &Source, columns: &OutcomeColumns, watch: Watch<'_>) -> Result<Cells> {
+pub(super) fn tally(
+    source: &Source,
+    columns: &OutcomeColumns,
+    events: Option<&CustomerEvents>,
+    watch: Watch<'_>,
+) -> Result<Cells> {
     let all = columns.all();
     let _ahead = source.ahead(source.row_groups(), &all, Order::InTurn(rayon::current_num_threads()));
     watch.stage(Stage::Customers, source.rows(), "rows", || {
         let groups = source.row_groups().par_iter().with_max_len(1).map(|&group| {
             watch.check()?;
-            let cells = GroupTally { source, columns, group }.run()?;
+            let cells = GroupTally { source, columns, events, group }.run()?;
             watch.advance(Stage::Customers, group.rows);
             Ok(cells)
         });
@@ -148,6 +150,7 @@ fn vet_number(cells: usize) -> Result<()> {
 struct GroupTally<'a> {
     source: &'a Source,
     columns: &'a OutcomeColumns,
+    events: Option<&'a CustomerEvents>,
     group: RowGroup,
 }
 
@@ -169,17 +172,15 @@ impl GroupTally<'_> {
             let (codes, names) = self.codes(&arrays[..keys], row)?;
             let mut tallies = vec![CellTally::new(self.columns); names.len()];
             codes.iter().for_each(|&cell| tallies[cell].customers += 1);
-            for (i, array) in arrays[keys..].iter().enumerate() {
-                let values = self.values(array, all[keys + i], row)?;
-                match i.checked_sub(self.columns.conversion.len()) {
-                    None => {
-                        self.vet_conversion(&values, all[keys + i], row)?;
-                        codes
-                            .iter()
-                            .zip(&values)
-                            .for_each(|(&cell, &v)| tallies[cell].conversions[i] += u64::from(v == 1.0));
-                    }
-                    Some(i) => codes.iter().zip(&values).filter(|(_, v)| **v != 0.0).for_each(|(&cell, &v)| {
+            let outcomes = match self.events {
+                Some(events) => events.of(&arrays[keys], row)?,
+                None => self.outcomes(&arrays[keys..], row)?,
+            };
+            for (i, values) in outcomes.iter().enumerate() {
+                let values = codes.iter().zip(values).filter(|(_, v)| **v != 0.0);
+                match i.checked_sub(self.columns.conversions) {
+                    None => values.for_each(|(&cell, _)| tallies[cell].conversions[i] += 1),
+                    Some(i) => values.for_each(|(&cell, &v)| {
                         let money = &mut tallies[cell].money[i];
                         money.sum.add(v);
                         money.squares.add(v * v);
@@ -234,7 +235,20 @@ impl GroupTally<'_> {
         Ok((codes, names))
     }
 
-    /// The outcomes of a batch.
+    /// The outcomes of a batch, by column.
+    fn outcomes(&self, arrays: &[ArrayRef], first: u64) -> Result<Vec<Vec<f64>>> {
+        let columns = self.columns.outcomes.iter().zip(arrays).enumerate();
+        let values = columns.map(|(i, (&column, array))| {
+            let values = self.values(array, column, first)?;
+            if i < self.columns.conversions {
+                self.vet_conversion(&values, column, first)?;
+            }
+            Ok(values)
+        });
+        values.collect()
+    }
+
+    /// The outcomes of a batch in a column.
     fn values(&self, array: &ArrayRef, column: usize, first: u64) -> Result<Vec<f64>> {
         let mut values = Vec::with_capacity(array.len());
         as_f64(array, &mut values).map_err(|why| fault(self.source, self.group, column, &why))?;

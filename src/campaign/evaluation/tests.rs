@@ -52,7 +52,7 @@ fn money_is_compared_as_scipy_does() {
     near(found.difference.low, -8.293633887749543);
     near(found.difference.high, 27.668633887749543);
     near(found.extra.value, 12.0 * found.difference.value);
-    let value = found.at_cost(2.0, 0.5).value.unwrap();
+    let value = found.at_cost(24.0, 0.5).value.unwrap();
     near(value.profit.value, 0.5 * 12.0 * (a.mean - b.mean) - 24.0);
     near(value.roi.unwrap(), value.profit.value / 24.0);
     let alike = of_money(&[], &figures(20, 0.0, 0.0), &figures(20, 0.0, 0.0));
@@ -118,7 +118,12 @@ fn campaigns(treated: f64) -> Vec<Vec<ArmComparison>> {
                 cells.insert((vec![Some(group.to_string())], arm.into()), of.draw(&mut random));
             }
         }
-        Evaluated { request: &request, cells: &cells }.report().unwrap().metrics.swap_remove(0).groups
+        Evaluated { request: &request, by: &request.by, design: None, cells: &cells, events: None }
+            .report()
+            .unwrap()
+            .metrics
+            .swap_remove(0)
+            .groups
     };
     (0..1000).map(campaign).collect()
 }
