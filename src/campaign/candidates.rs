@@ -5,29 +5,38 @@ use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, LargeBinaryArray, LargeStringArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
-use super::customers::{CampaignCustomers, Workplace};
+use super::cells::{CellRows, integers, text, texts, whole};
+use super::customers::CampaignCustomers;
 use super::draw::{SideDraw, threshold};
 use super::excluded::{Excluded, numbers};
 use super::file::{CampaignFile, ListOptions};
 use super::ranked::RankedLists;
+use super::tables::Workplace;
 use super::walk::ListCandidate;
 use super::waterfall::{KeptOut, StepCounts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Stage;
-use crate::input::{ColumnReader, RowGroup, Source, ValueKind, id_bytes, id_keys, whole_ids};
+use crate::input::{RowGroup, ValueKind, id_bytes, id_keys, whole_ids};
 use crate::text::quoted;
 
-/// A segment and a stage.
-pub(super) type SegmentStage = (Option<i64>, Option<String>);
+/// Customers who are alike for the counts: the segment and stage, and what is offered to them how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct CustomerCell {
+    pub(super) segment: Option<i64>,
+    pub(super) stage: Option<String>,
+    /// The next product, and why it is that.
+    pub(super) product: Option<(String, String)>,
+    pub(super) channel: Option<String>,
+}
 
 /// What a pass over some rows found.
 #[derive(Debug)]
 pub(super) struct FoundCustomers {
-    pub(super) cells: Vec<SegmentStage>,
+    pub(super) cells: Vec<CustomerCell>,
     /// Counts of each list, by cell.
     pub(super) lists: Vec<BTreeMap<u32, StepCounts>>,
     /// Customers for whom no condition is true, and the others, each once.
@@ -105,7 +114,7 @@ impl Sieve<'_> {
         let rows = CustomerRows::read(self.customers, group)?;
         let mut found = self.nothing();
         let mut candidates = vec![Vec::new(); self.file.list.len()];
-        let mut cells: HashMap<(Option<i64>, Option<&str>), u32> = HashMap::new();
+        let mut cells: HashMap<BorrowedCell<'_>, u32> = HashMap::new();
         // By cell and list.
         let mut shares: Vec<Vec<u64>> = Vec::new();
         let hold_out = self.file.campaign.holdout.as_ref().map(|of| threshold(of.share));
@@ -120,10 +129,10 @@ impl Sieve<'_> {
             let held = || self.hold_out.as_ref().zip(hold_out).is_some_and(|(draw, below)| draw.of(id) < below);
             let stop = stop.or_else(|| held().then_some(KeptOut::HoldOut));
             found.all.add(stop);
-            let (segment, stage) = (rows.segment(row), rows.stage(row));
-            let cell = *cells.entry((segment, stage)).or_insert_with(|| {
-                found.cells.push((segment, stage.map(str::to_owned)));
-                shares.push(self.file.list.iter().map(|list| threshold(share(list, segment))).collect());
+            let of = rows.cell(row);
+            let cell = *cells.entry(of).or_insert_with(|| {
+                found.cells.push(owned(of));
+                shares.push(self.file.list.iter().map(|list| threshold(share(list, of.0))).collect());
                 found.cells.len() as u32 - 1
             });
             let draw = stop.is_none().then(|| self.draw.of(id));
@@ -156,10 +165,10 @@ impl Sieve<'_> {
         let is_one = |segment: Option<i64>| segment.is_some_and(|segment| segments.contains(&segment));
         let id = || rows.segment_id(row).and_then(|id| u32::try_from(id).ok());
         rows.matches[list].value(row)
-            && (segments.is_empty() || is_one(rows.segment(row)))
+            && (segments.is_empty() || is_one(rows.cells.segment(row)))
             && (options.segment_id.is_empty() || id().is_some_and(|id| options.segment_id.contains(&id)))
             && (options.stage.is_empty()
-                || rows.stage(row).is_some_and(|stage| options.stage.iter().any(|of| of == stage)))
+                || rows.cells.stage(row).is_some_and(|stage| options.stage.iter().any(|of| of == stage)))
     }
 }
 
@@ -180,13 +189,24 @@ fn order(value: f64, ascending: bool) -> u64 {
     if ascending { ordered } else { !ordered }
 }
 
+/// Segment, stage, next product with its reason, and channel.
+type BorrowedCell<'a> = (Option<i64>, Option<&'a str>, Option<(&'a str, &'a str)>, Option<&'a str>);
+
+fn owned((segment, stage, product, channel): BorrowedCell<'_>) -> CustomerCell {
+    let product = product.map(|(product, reason)| (product.to_owned(), reason.to_owned()));
+    CustomerCell { segment, stage: stage.map(str::to_owned), product, channel: channel.map(str::to_owned) }
+}
+
 /// The columns of a row group.
 struct CustomerRows {
     keys: Vec<u128>,
     ids: LargeBinaryArray,
-    segments: Option<Int64Array>,
+    cells: CellRows,
     segment_ids: Option<Int64Array>,
-    stages: Option<LargeStringArray>,
+    /// Next products with their reasons, where a list offers them.
+    products: Option<(LargeStringArray, LargeStringArray)>,
+    /// Where a list has no channel of its own.
+    channels: Option<LargeStringArray>,
     /// By list.
     matches: Vec<BooleanBuffer>,
     orders: Vec<Option<Vec<f64>>>,
@@ -202,39 +222,33 @@ impl CustomerRows {
         let ids = whole_ids(&whole(source, group, id)?, group.first_row).map_err(fail(id))?;
         let keys = id_keys(&ids).map_err(fail(id))?.into_iter().flatten().collect();
         let ids = id_bytes(&ids).map_err(fail(id))?.as_binary::<i64>().clone();
-        let as_type = |at: Option<usize>, to: DataType| {
-            at.map(|at| cast(&whole(source, group, at)?, &to).map_err(fail(at))).transpose()
-        };
-        let integers = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
+        let text = |at: usize| texts(source, group, at);
+        let product = |(product, reason)| -> Result<_> { Ok((text(product)?, text(reason)?)) };
         let order = |at: usize| numbers(&whole(source, group, at)?, name(at));
         let place = |at: usize| places(&whole(source, group, at)?).map_err(fail(at));
         let used = &customers.used;
         Ok(CustomerRows {
             keys,
             ids,
-            segments: as_type(customers.segment, DataType::Int64)?.map(integers),
-            segment_ids: as_type(customers.segment_id, DataType::Int64)?.map(integers),
-            stages: as_type(customers.stage, DataType::LargeUtf8)?.map(|array| array.as_string::<i64>().clone()),
+            cells: CellRows::read(source, customers.cells, group)?,
+            segment_ids: customers.segment_id.map(|at| integers(source, group, at)).transpose()?,
+            products: customers.next_product.map(product).transpose()?,
+            channels: customers.next_channel.map(text).transpose()?,
             matches: customers.conditions.matches(source, group)?,
             orders: used.iter().map(|list| list.order_by.map(order).transpose()).collect::<Result<_>>()?,
             places: used.iter().map(|list| list.cap_per.map(place).transpose()).collect::<Result<_>>()?,
         })
     }
 
-    /// The segment of a row; None also for the rows outside all segments.
-    fn segment(&self, row: usize) -> Option<i64> {
-        let segments = self.segments.as_ref()?;
-        segments.is_valid(row).then(|| segments.value(row)).filter(|segment| *segment >= 0)
+    fn cell(&self, row: usize) -> BorrowedCell<'_> {
+        let product = self.products.as_ref().and_then(|(of, reason)| text(of, row).zip(text(reason, row)));
+        let channel = self.channels.as_ref().and_then(|of| text(of, row));
+        (self.cells.segment(row), self.cells.stage(row), product, channel)
     }
 
     fn segment_id(&self, row: usize) -> Option<i64> {
         let ids = self.segment_ids.as_ref()?;
         ids.is_valid(row).then(|| ids.value(row))
-    }
-
-    fn stage(&self, row: usize) -> Option<&str> {
-        let stages = self.stages.as_ref()?;
-        stages.is_valid(row).then(|| stages.value(row))
     }
 }
 
@@ -249,25 +263,10 @@ fn places(array: &ArrayRef) -> Result<Vec<u64>, arrow::error::ArrowError> {
     Ok(texts.as_string::<i64>().iter().map(|text| text.map_or(0, number)).collect())
 }
 
-/// A whole column of a row group.
-pub(super) fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
-    let mut reader = ColumnReader::open(source, group, column)?;
-    let mut pieces = Vec::new();
-    while let Some(array) = reader.next_array()? {
-        pieces.push(array);
-    }
-    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-    let all = concat(&pieces).map_err(|e| crate::input::fault(source, group, column, &e.to_string()))?;
-    match all.len() as u64 == group.rows {
-        true => Ok(all),
-        false => Err(crate::input::fault(source, group, column, "it has another number of values than there are rows")),
-    }
-}
-
 impl FoundCustomers {
     /// Adds what was found in the next row group; `numbers` are those of the cells so far. Returns the numbers here of
     /// its cells.
-    fn merge(&mut self, other: FoundCustomers, numbers: &mut HashMap<SegmentStage, u32>) -> Vec<u32> {
+    fn merge(&mut self, other: FoundCustomers, numbers: &mut HashMap<CustomerCell, u32>) -> Vec<u32> {
         let number = |cell| {
             *numbers.entry(cell).or_insert_with_key(|cell| {
                 self.cells.push(cell.clone());

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::file::{CampaignFile, SegmentRef};
+use super::cells::CellColumns;
+use super::file::{CampaignFile, ListOptions, SegmentRef};
+use super::offers::{NEXT_CHANNEL, NEXT_PRODUCT, NEXT_REASON, OfferColumns};
+use super::tables::{Workplace, column, id_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Watch;
 use crate::history::History;
 use crate::input::{Access, JoinCounts, Opening, OtherTable, Source, check_ids};
-use crate::job::{Resources, segment_names};
+use crate::job::segment_names;
 use crate::output::IDENTITY_COLUMN;
-use crate::roles::guess_id;
 use crate::rules::{Compiled, Rule, RuleBook};
 use crate::text::{did_you_mean, percent, quoted, thousands};
 
@@ -25,9 +26,12 @@ const MAX_UNMATCHED: f64 = 0.01;
 pub(super) struct CampaignCustomers {
     pub(super) source: Source,
     pub(super) id: usize,
-    pub(super) segment: Option<usize>,
+    pub(super) cells: CellColumns,
     pub(super) segment_id: Option<usize>,
-    pub(super) stage: Option<usize>,
+    /// The next product and its reason, if a list offers them.
+    pub(super) next_product: Option<(usize, usize)>,
+    /// The channel of each customer, if a list has none of its own.
+    pub(super) next_channel: Option<usize>,
     /// The names of segments by number, where the labels have them.
     pub(super) names: Option<Vec<String>>,
     /// The conditions of the lists, in order.
@@ -47,14 +51,6 @@ pub(super) struct ListColumns {
     pub(super) cap_per: Option<usize>,
     /// Further columns of its file.
     pub(super) shown: Vec<usize>,
-}
-
-/// Where scratch files lie, and what may be used.
-#[derive(Clone, Copy)]
-pub(super) struct Workplace<'a> {
-    pub(super) resources: &'a Resources,
-    pub(super) scratch: &'a Path,
-    pub(super) watch: Watch<'a>,
 }
 
 impl CampaignCustomers {
@@ -82,43 +78,44 @@ impl CampaignCustomers {
             let wanted = [SEGMENT, IDENTITY_COLUMN].into_iter().filter(|name| found.position(name).is_some());
             tables.extend(wanted.map(|name| OtherTable { path: path.clone(), only: Some(name.to_owned()) }));
         }
-        let mut source = source.with_tables(&tables, Some(&id_name), opening)?;
+        let source = source.with_tables(&tables, Some(&id_name), opening)?;
+        let (mut source, offers) = OfferColumns::of(&file.campaign, source)?;
         let conditions = conditions(file, &source)?;
         let used = used(file, &source, names.as_deref())?;
-        let (segment, segment_id) = (source.position(SEGMENT), source.position(IDENTITY_COLUMN));
-        let stage = source.position(STAGE);
-        vet_needs(file, segment, segment_id, stage)?;
+        let cells = CellColumns { segment: source.position(SEGMENT), stage: source.position(STAGE) };
+        let segment_id = source.position(IDENTITY_COLUMN);
+        vet_needs(file, cells, segment_id)?;
         vet_ids(&source, id, place)?;
         let of_lists = used.iter().flat_map(|list| list.order_by.iter().chain(&list.cap_per).chain(&list.shown));
-        let own = segment.into_iter().chain(segment_id).chain(stage);
-        let needed: Vec<usize> = of_lists.copied().chain(own).chain(conditions.columns()).collect();
+        let own = cells.segment.into_iter().chain(segment_id).chain(cells.stage);
+        let of_offers = offers.iter().flat_map(OfferColumns::needed);
+        let needed: Vec<usize> = of_lists.copied().chain(own).chain(of_offers).chain(conditions.columns()).collect();
         let joins = source.join(&needed, place.scratch, place.resources.budget(), place.watch)?;
         if let Some(path) = &labels {
             let path = path.display().to_string();
             let most = file.campaign.max_unmatched.unwrap_or(MAX_UNMATCHED);
             joins.iter().filter(|join| join.path == path).try_for_each(|join| vet_labels(join, most))?;
         }
-        Ok(CampaignCustomers { source, id, segment, segment_id, stage, names, conditions, used, joins })
+        if let Some(offers) = offers {
+            offers.compute(&mut source, cells, place)?;
+        }
+        let is_next = file.list.iter().any(ListOptions::offers_next);
+        let next_product = source.position(NEXT_PRODUCT).zip(source.position(NEXT_REASON)).filter(|_| is_next);
+        let is_own = file.list.iter().any(|list| list.channel.is_none());
+        let next_channel = source.position(NEXT_CHANNEL).filter(|_| is_own && file.campaign.channel.is_some());
+        Ok(CampaignCustomers {
+            source,
+            id,
+            cells,
+            segment_id,
+            next_product,
+            next_channel,
+            names,
+            conditions,
+            used,
+            joins,
+        })
     }
-}
-
-/// The column of ids: that named, or one named like an id.
-pub(super) fn id_of(source: &Source, named: Option<&str>) -> Result<usize> {
-    match named {
-        Some(name) => column(source, name),
-        None => guess_id(source.columns(), &[]).ok_or_else(|| {
-            Error::usage("no column of the customers is named like an id; name it in [customers]: id = \"...\"".into())
-                .of_kind(ErrorKind::Column)
-        }),
-    }
-}
-
-/// A column by its name.
-pub(super) fn column(source: &Source, name: &str) -> Result<usize> {
-    source.position(name).ok_or_else(|| {
-        let hint = did_you_mean(name, source.columns().iter().map(|column| column.name.as_str()));
-        Error::usage(format!("no column is named {}{hint}", quoted(name))).of_columns([name]).of_kind(ErrorKind::Column)
-    })
 }
 
 /// The table of labels that a path means.
@@ -134,9 +131,11 @@ fn labels_in(path: &Path) -> Result<PathBuf> {
 
 /// The conditions of all lists.
 fn conditions(file: &CampaignFile, source: &Source) -> Result<Compiled> {
-    let rule = |list: &super::ListOptions| Rule {
-        name: list.name.clone(),
-        when: list.condition.clone().unwrap_or_else(|| "TRUE".to_owned()),
+    let rule = |list: &ListOptions| {
+        let when = list.condition.clone().unwrap_or_else(|| "TRUE".to_owned());
+        // The line ends, as a condition may end with a comment.
+        let offered = |when: String| format!("({when}\n) AND {NEXT_PRODUCT} IS NOT NULL");
+        Rule { name: list.name.clone(), when: if list.offers_next() { offered(when) } else { when } }
     };
     let book = RuleBook { rules: file.list.iter().map(rule).collect(), strata: None };
     Compiled::again(&book, source, &[]).map_err(|faults| {
@@ -184,18 +183,13 @@ fn used(file: &CampaignFile, source: &Source, names: Option<&[String]>) -> Resul
 }
 
 /// Lists that choose by segment or stage need such a column.
-fn vet_needs(
-    file: &CampaignFile,
-    segment: Option<usize>,
-    segment_id: Option<usize>,
-    stage: Option<usize>,
-) -> Result<()> {
+fn vet_needs(file: &CampaignFile, cells: CellColumns, segment_id: Option<usize>) -> Result<()> {
     for list in &file.list {
         let by_number = !list.segment.is_empty() || !list.control_of.is_empty();
         let wanted = [
-            (by_number, segment, SEGMENT, "name the labels in [customers]: segments = \"FOLDER\""),
+            (by_number, cells.segment, SEGMENT, "name the labels in [customers]: segments = \"FOLDER\""),
             (!list.segment_id.is_empty(), segment_id, IDENTITY_COLUMN, "only labels of hyades run have it"),
-            (!list.stage.is_empty(), stage, STAGE, "join a table that has it, as hyades tags writes one"),
+            (!list.stage.is_empty(), cells.stage, STAGE, "join a table that has it, as hyades tags writes one"),
         ];
         if let Some((.., name, remedy)) = wanted.iter().find(|(wanted, found, ..)| *wanted && found.is_none()) {
             let text = format!("list {} needs the column {name:?}; {remedy}", quoted(&list.name));

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::strategy::StrategyLine;
+
 /// The version of the fields below.
 pub(super) const DESIGN_VERSION: u32 = 1;
 
@@ -37,6 +39,15 @@ pub struct CampaignDesign {
     pub inputs: Vec<DesignFile>,
     /// How many customers have a row in each joined table; labels are joined, too.
     pub joined: Vec<DesignJoin>,
+    /// The columns of products.
+    #[serde(default)]
+    pub products: Vec<String>,
+    /// The column of channels.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// What is offered to whom.
+    #[serde(default)]
+    pub strategy: Vec<StrategyLine>,
     /// Who is on which side.
     pub assignments: DesignTable,
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::customers::{Workplace, column};
 use super::file::{CampaignFile, ContactPressure, Suppression};
+use super::tables::{Workplace, column};
 use super::waterfall::KeptOut;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{

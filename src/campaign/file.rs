@@ -35,6 +35,10 @@ use crate::text::{TomlFaults, TomlText, parse_date, quoted, toml_schema};
 
 /// The most lists of a campaign.
 const MOST_LISTS: usize = 128;
+/// The most products of a campaign: one bit each.
+const MOST_PRODUCTS: usize = 64;
+/// The product of a list that offers each customer his own.
+const NEXT: &str = "next";
 /// The longest name of a list, in characters.
 const LONGEST_NAME: usize = 100;
 /// The reason that a campaign without this suppression has to explain.
@@ -74,6 +78,11 @@ pub struct CampaignOptions {
     pub no_opt_out: Option<String>,
     /// The largest share of customers without a segment. Default: 0.01
     pub max_unmatched: Option<f64>,
+    /// Columns that say who holds which product: neither missing nor 0. They give each customer a next product
+    #[serde(default)]
+    pub products: Vec<String>,
+    /// The column of the channel that each customer uses, for lists without a channel. Default: none
+    pub channel: Option<String>,
 }
 
 /// Customers whom no campaign contacts: the same for all campaigns with the same key.
@@ -184,9 +193,9 @@ pub struct ListOptions {
     /// Other shares, by the number of the segment
     #[serde(default)]
     pub control_of: BTreeMap<String, f64>,
-    /// How customers are contacted
+    /// How customers are contacted. Default: by their own channel, if [campaign] names the column
     pub channel: Option<String>,
-    /// What is offered
+    /// What is offered; next: to each customer his next product, and to those without one, nothing
     pub product: Option<String>,
     /// What is said
     pub script: Option<String>,
@@ -284,6 +293,13 @@ impl CampaignFile {
         if let Some(share) = campaign.max_unmatched.filter(|share| !(0.0..=1.0).contains(share)) {
             faults.push(format!("max_unmatched must be a share from 0 to 1; it is {share}"));
         }
+        let products = &campaign.products;
+        if products.len() > MOST_PRODUCTS {
+            faults.push(format!("{} products; a campaign has at most {MOST_PRODUCTS}", products.len()));
+        }
+        if let Some(twice) = products.iter().enumerate().find(|(i, product)| products[..*i].contains(product)) {
+            faults.push(format!("products of [campaign] names {} twice", quoted(twice.1)));
+        }
         if self.customers.input.is_empty() {
             faults.push("input of [customers] names no table".to_owned());
         }
@@ -351,6 +367,11 @@ impl CampaignFile {
             for segment in list.control_of.keys().filter(|segment| segment.parse::<u32>().is_err()) {
                 faults.push(format!("list {name}: control_of names segments by number; {segment} is not one"));
             }
+            if list.offers_next() && self.campaign.products.is_empty() {
+                faults.push(format!(
+                    "list {name}: product = \"next\" needs the columns of products: [campaign] products = [...]"
+                ));
+            }
             if list.cap == Some(0) || list.cap_per.as_ref().is_some_and(|per| per.most == 0) {
                 faults.push(format!("list {name}: a cap of 0 leaves nobody to contact"));
             }
@@ -359,6 +380,13 @@ impl CampaignFile {
             }
         }
         faults
+    }
+}
+
+impl ListOptions {
+    /// Whether each customer is offered his own next product.
+    pub(super) fn offers_next(&self) -> bool {
+        self.product.as_deref() == Some(NEXT)
     }
 }
 

@@ -12,7 +12,8 @@ use super::customers::CampaignCustomers;
 use super::design::DesignFile;
 use super::file::{CampaignFile, ListOptions};
 use super::gathered::MemberColumns;
-use super::sheet::{ListSheet, SheetLayout};
+use super::offers::NEXT_REASON;
+use super::sheet::{ListSheet, SaidText, SheetLayout};
 use super::walk::ListMember;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::id_type;
@@ -20,7 +21,9 @@ use crate::output::{Publication, TableWriter};
 
 const ASSIGNMENTS: &str = "assignments.parquet";
 /// The columns of the table of sides after the id.
-const COLUMNS: [&str; 8] = ["list", "segment", "segment_id", "stage", "arm", "rank", "channel", "product"];
+const COLUMNS: [&str; 8] = ["list", "segment", "segment_id", "stage", "arm", "rank", CHANNEL, PRODUCT];
+const CHANNEL: &str = "channel";
+const PRODUCT: &str = "product";
 /// Members written at a time.
 const BATCH: usize = 1 << 16;
 /// So many may always wait, whatever the limit of memory.
@@ -97,12 +100,13 @@ impl<'a> MemberFiles<'a> {
         if waiting.is_empty() {
             return Ok(());
         }
-        let mut rows: Vec<u64> = waiting.iter().map(|(_, member)| member.row).collect();
-        rows.par_sort_unstable();
-        let gathered = MemberColumns::gather(self.customers, rows, &self.wanted())?;
+        let rows: Vec<u64> = waiting.iter().map(|(_, member)| member.row).collect();
+        let gathered = MemberColumns::gather(self.customers, &rows, &self.wanted())?;
+        let mut first = 0;
         for of_list in waiting.chunk_by(|a, b| a.0 == b.0) {
             self.begin(of_list[0].0)?;
-            self.write(of_list[0].0, of_list, &gathered)?;
+            self.write(of_list, first, &gathered)?;
+            first += of_list.len();
         }
         Ok(())
     }
@@ -122,8 +126,9 @@ impl<'a> MemberFiles<'a> {
         Ok(())
     }
 
-    /// Writes members of a list; a batch for each thread at a time.
-    fn write(&mut self, list: usize, members: &[(usize, ListMember)], gathered: &MemberColumns) -> Result<()> {
+    /// Writes members of a list, which begin at `first` in the columns; a batch for each thread at a time.
+    fn write(&mut self, members: &[(usize, ListMember)], mut first: usize, gathered: &MemberColumns) -> Result<()> {
+        let options = &self.file.list[members[0].0];
         let Some(mut sheet) = self.sheet.take() else { return Err(Error::Internal("a list without a file".into())) };
         for wave in members.chunks(BATCH * rayon::current_num_threads().max(1)) {
             let mut before = sheet.contacted;
@@ -131,12 +136,13 @@ impl<'a> MemberFiles<'a> {
             for some in wave.chunks(BATCH) {
                 let some: Vec<ListMember> = some.iter().map(|(_, member)| *member).collect();
                 let contacted = some.iter().filter(|member| !member.is_control).count() as u64;
-                batches.push((before, some));
-                before += contacted;
+                let places = first..first + some.len();
+                (before, first) = (before + contacted, places.end);
+                batches.push((before - contacted, places, some));
             }
-            let written = batches.par_iter().with_max_len(1).map(|(before, some)| {
-                let columns = gathered.of(some)?;
-                let rows = self.assignments(&self.file.list[list], some, &columns)?;
+            let written = batches.par_iter().with_max_len(1).map(|(before, places, some)| {
+                let columns = gathered.of(places.clone())?;
+                let rows = self.assignments(options, some, &columns)?;
                 Ok((rows, sheet.layout.lines(some, &columns, *before)?))
             });
             for (rows, lines) in written.collect::<Result<Vec<_>>>()? {
@@ -151,7 +157,9 @@ impl<'a> MemberFiles<'a> {
     /// The columns that any list shows.
     fn wanted(&self) -> Vec<usize> {
         let shown = self.customers.used.iter().flat_map(|list| &list.shown);
-        let mut wanted: Vec<usize> = self.own().into_iter().chain(shown.copied()).collect();
+        let of_lists = self.file.list.iter().flat_map(|list| self.said(list));
+        let said = of_lists.filter_map(|(_, said)| if let SaidText::Each(at) = said { Some(at) } else { None });
+        let mut wanted: Vec<usize> = self.own().into_iter().chain(shown.copied()).chain(said).collect();
         wanted.sort_unstable();
         wanted.dedup();
         wanted
@@ -160,7 +168,7 @@ impl<'a> MemberFiles<'a> {
     /// The columns that every list shows.
     fn own(&self) -> Vec<usize> {
         let customers = self.customers;
-        let own = [Some(customers.id), customers.segment, customers.segment_id, customers.stage];
+        let own = [Some(customers.id), customers.cells.segment, customers.segment_id, customers.cells.stage];
         own.into_iter().flatten().collect()
     }
 
@@ -169,15 +177,26 @@ impl<'a> MemberFiles<'a> {
         let (file, customers) = (self.file, self.customers);
         let (options, used, own) = (&file.list[list], &customers.used[list], self.own());
         let further = used.shown.iter().copied().filter(|at| !own.contains(at)).collect();
-        let constants = [("channel", &options.channel), ("product", &options.product), ("script", &options.script)];
-        let constants = constants.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
-        SheetLayout { customers, name: format!("lists/{}.csv", options.name), own, further, constants }
+        SheetLayout { customers, name: format!("lists/{}.csv", options.name), own, further, said: self.said(options) }
+    }
+
+    /// How the customers of a list are contacted, what is offered to them, why, and what is said.
+    fn said(&self, list: &'a ListOptions) -> Vec<(&'static str, SaidText<'a>)> {
+        let all = |text: &'a Option<String>| text.as_deref().map(SaidText::All);
+        let next = self.customers.next_product.filter(|_| list.offers_next());
+        let said = [
+            (CHANNEL, all(&list.channel).or(self.customers.next_channel.map(SaidText::Each))),
+            (PRODUCT, next.map_or_else(|| all(&list.product), |(product, _)| Some(SaidText::Each(product)))),
+            (NEXT_REASON, next.map(|(_, reason)| SaidText::Each(reason))),
+            ("script", all(&list.script)),
+        ];
+        said.into_iter().filter_map(|(name, said)| Some((name, said?))).collect()
     }
 
     /// Some rows of the table of sides.
     fn assignments(
         &self,
-        options: &ListOptions,
+        options: &'a ListOptions,
         members: &[ListMember],
         columns: &MemberColumns,
     ) -> Result<RecordBatch> {
@@ -188,17 +207,23 @@ impl<'a> MemberFiles<'a> {
             None => Ok(arrow::array::new_null_array(&to, n)),
         };
         let constant = |text: Option<&str>| -> ArrayRef { Arc::new(LargeStringArray::from(vec![text; n])) };
+        let said = self.said(options);
+        let text = |name: &str| match said.iter().find(|(of, _)| *of == name).map(|(_, said)| *said) {
+            Some(SaidText::Each(at)) => cast(columns.get(at)?, &DataType::LargeUtf8).map_err(fail),
+            Some(SaidText::All(text)) => Ok(constant(Some(text))),
+            None => Ok(constant(None)),
+        };
         let arm = |member: &ListMember| Some(if member.is_control { "control" } else { "contact" });
         let arrays: Vec<ArrayRef> = vec![
             columns.get(self.customers.id)?.clone(),
             constant(Some(&options.name)),
-            own(self.customers.segment, DataType::Int32)?,
+            own(self.customers.cells.segment, DataType::Int32)?,
             own(self.customers.segment_id, DataType::Int64)?,
-            own(self.customers.stage, DataType::LargeUtf8)?,
+            own(self.customers.cells.stage, DataType::LargeUtf8)?,
             Arc::new(members.iter().map(arm).collect::<LargeStringArray>()),
             Arc::new(members.iter().map(|member| member.rank as i64).collect::<Int64Array>()),
-            constant(options.channel.as_deref()),
-            constant(options.product.as_deref()),
+            text(CHANNEL)?,
+            text(PRODUCT)?,
         ];
         RecordBatch::try_new(self.schema.clone(), arrays).map_err(fail)
     }

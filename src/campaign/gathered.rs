@@ -1,33 +1,39 @@
 //! The columns of members of lists, gathered from the customers.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, UInt64Array};
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, UInt32Array, UInt64Array};
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Int32Type};
 use rayon::prelude::*;
 
-use super::candidates::whole;
+use super::cells::whole;
 use super::customers::CampaignCustomers;
-use super::walk::ListMember;
 use crate::error::{Error, Result};
 use crate::input::{RowGroup, whole_ids};
 
 /// Columns of some customers.
 pub(super) struct MemberColumns {
-    /// Their rows, ascending; empty once they are in the order of a list.
-    rows: Vec<u64>,
+    /// Where each customer is in the columns; empty once they are in the order of a list.
+    places: Vec<u32>,
     /// By position in the source.
     columns: Vec<(usize, ArrayRef)>,
 }
 
 impl MemberColumns {
-    /// Reads these columns of these rows, which ascend.
+    /// Reads these columns of these rows, fewer than 2^32.
     ///
     /// # Errors
     /// The customers cannot be read.
-    pub(super) fn gather(customers: &CampaignCustomers, rows: Vec<u64>, wanted: &[usize]) -> Result<Self> {
+    pub(super) fn gather(customers: &CampaignCustomers, rows: &[u64], wanted: &[usize]) -> Result<Self> {
+        let mut order: Vec<(u64, u32)> = rows.iter().copied().zip(0..).collect();
+        order.par_sort_unstable();
+        let mut places = vec![0; rows.len()];
+        order.iter().zip(0..).for_each(|((_, customer), place)| places[*customer as usize] = place);
+        let rows: Vec<u64> = order.into_iter().map(|(row, _)| row).collect();
         let column = |&at: &usize| Ok((at, of_rows(customers, at, &rows)?));
         let columns = wanted.iter().map(column).collect::<Result<_>>()?;
-        Ok(MemberColumns { rows, columns })
+        Ok(MemberColumns { places, columns })
     }
 
     /// A column.
@@ -36,15 +42,14 @@ impl MemberColumns {
         found.ok_or_else(|| Error::Internal("a column of lists was not gathered".into()))
     }
 
-    /// The columns of some members, in their order.
-    pub(super) fn of(&self, members: &[ListMember]) -> Result<MemberColumns> {
-        let place = |member: &ListMember| self.rows.partition_point(|row| *row < member.row) as u64;
-        let places: UInt64Array = members.iter().map(place).collect();
+    /// The columns of some customers, in their order.
+    pub(super) fn of(&self, customers: Range<usize>) -> Result<MemberColumns> {
+        let places = UInt32Array::from(self.places[customers].to_vec());
         let taken = |(at, array): &(usize, ArrayRef)| {
             let array = take(array, &places, None);
             Ok((*at, array.map_err(|e| Error::Internal(format!("the members of lists: {e}")))?))
         };
-        Ok(MemberColumns { columns: self.columns.iter().map(taken).collect::<Result<_>>()?, rows: Vec::new() })
+        Ok(MemberColumns { columns: self.columns.iter().map(taken).collect::<Result<_>>()?, places: Vec::new() })
     }
 
     /// A column as the numbers of segments.

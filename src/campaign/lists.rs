@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use super::candidates::{FoundCustomers, Sieve};
-use super::customers::{CampaignCustomers, Workplace};
+use super::candidates::{CustomerCell, FoundCustomers, Sieve};
+use super::customers::CampaignCustomers;
 use super::design::{
     CampaignDesign, DESIGN_VERSION, DesignFile, DesignHoldOut, DesignJoin, DesignKey, DesignList, DesignPressure,
     DesignSuppression, DesignTable,
@@ -17,6 +17,8 @@ use super::excluded::{Excluded, hashes};
 use super::file::CampaignFile;
 use super::files::{MemberFiles, WrittenFiles};
 use super::ranked::RankedLists;
+use super::strategy::{StrategyLine, strategy};
+use super::tables::Workplace;
 use super::walk::{Caps, ListWalk};
 use super::waterfall::{CellCounts, ListWaterfall, StepCounts, Waterfall};
 use crate::error::{Error, Result};
@@ -56,6 +58,8 @@ pub struct ListsRequest {
 pub struct ListsOutcome {
     /// Where customers stayed.
     pub waterfall: Waterfall,
+    /// What is offered to whom.
+    pub strategy: Vec<StrategyLine>,
     /// What the evaluation needs; None: nothing was written.
     pub design: Option<CampaignDesign>,
 }
@@ -136,16 +140,17 @@ fn run(request: &ListsRequest, watch: Watch<'_>) -> Result<ListsOutcome> {
     let mut files = publication.as_ref().map(|of| MemberFiles::new(&file, &customers, of, memory / 4)).transpose()?;
     let rows = customers.source.rows();
     watch.stage(Stage::Write, 0, "files", || walk(&file, (&mut found, &mut ranked), files.as_mut(), rows, watch))?;
+    let strategy = strategy(&file, &found.cells, &found.lists, customers.names.as_deref());
     let waterfall = waterfall(&file, found, rows);
     warn(&waterfall, &file, &excluded, watch);
     if waterfall.all.contacted == 0 {
         return Err(Error::input(nobody(&waterfall)));
     }
-    let mut outcome = ListsOutcome { waterfall, design: None };
+    let mut outcome = ListsOutcome { waterfall, strategy, design: None };
     let written = files.map(MemberFiles::finish).transpose()?;
     if let Some((publication, written)) = publication.zip(written) {
         customers.source.vet_unchanged()?;
-        let design = design(&sieve, &outcome.waterfall, written);
+        let design = design(&sieve, &outcome, written);
         publication.text("waterfall.json", &as_json(&outcome.waterfall)?)?;
         publication.text("design.json", &as_json(&design)?)?;
         let manifest = serde_json::json!({"command": COMMAND, "files": publication.names()});
@@ -201,13 +206,19 @@ fn waterfall(file: &CampaignFile, found: FoundCustomers, customers: u64) -> Wate
     let reasons: Vec<String> = file.suppress.iter().map(|suppress| suppress.reason.clone()).collect();
     let of_list = |(options, list): (&super::ListOptions, BTreeMap<u32, StepCounts>)| {
         let mut counts = StepCounts::new(&reasons);
-        let cell = |(cell, of): (u32, StepCounts)| {
+        let mut cells: BTreeMap<(Option<i64>, Option<&str>), StepCounts> = BTreeMap::new();
+        for (cell, of) in list {
             counts.merge(&of);
-            let (segment, stage) = found.cells[cell as usize].clone();
-            CellCounts { segment, stage, counts: of }
+            let CustomerCell { segment, stage, .. } = &found.cells[cell as usize];
+            let known = cells.entry((*segment, stage.as_deref())).or_insert_with(|| StepCounts::new(&reasons));
+            known.merge(&of);
+        }
+        let cell = |((segment, stage), counts): ((_, Option<&str>), _)| CellCounts {
+            segment,
+            stage: stage.map(str::to_owned),
+            counts,
         };
-        let mut cells: Vec<CellCounts> = list.into_iter().map(cell).collect();
-        cells.sort_by(|a, b| (a.segment, &a.stage).cmp(&(b.segment, &b.stage)));
+        let cells = cells.into_iter().map(cell).collect();
         ListWaterfall { name: options.name.clone(), counts, cells }
     };
     let lists = file.list.iter().zip(found.lists).map(of_list).collect();
@@ -282,7 +293,8 @@ fn design_list(options: &super::ListOptions, of: &ListWaterfall, file: DesignFil
 }
 
 /// What was decided, and what was written.
-fn design(sieve: &Sieve<'_>, waterfall: &Waterfall, written: WrittenFiles) -> CampaignDesign {
+fn design(sieve: &Sieve<'_>, outcome: &ListsOutcome, written: WrittenFiles) -> CampaignDesign {
+    let waterfall = &outcome.waterfall;
     let Sieve { file, customers, excluded, .. } = sieve;
     let campaign = &file.campaign;
     let list = |((options, of), file)| design_list(options, of, file);
@@ -323,6 +335,9 @@ fn design(sieve: &Sieve<'_>, waterfall: &Waterfall, written: WrittenFiles) -> Ca
         }),
         inputs,
         joined: joined.collect(),
+        products: campaign.products.clone(),
+        channel: campaign.channel.clone(),
+        strategy: outcome.strategy.clone(),
         assignments: DesignTable { path: "assignments.parquet".into(), rows: written.rows, blake3: written.blake3 },
     }
 }

@@ -6,13 +6,15 @@
 //! (`ranked`), and the ranked list is walked until its cap of contacted customers is full (`walk`); the controls passed
 //! on the way are the control group. The `waterfall` says where every customer stayed, and adds up. `files` writes
 //! members as they come, with columns `gathered` from the customers: the table of sides, and a `sheet` for each list.
-//! `design` is what the evaluation reads.
+//! `design` is what the evaluation reads. `offers` calculates the next product and the channel of every customer, and
+//! `strategy` sums up what is offered to whom.
 //!
 //! `evaluation` says afterwards what a campaign brought, beside customers whom chance left out.
 //!
 //! Deliberately absent: the current time. Lists made twice from the same data are the same lists.
 
 mod candidates;
+mod cells;
 mod customers;
 mod design;
 mod draw;
@@ -22,8 +24,11 @@ mod file;
 mod files;
 mod gathered;
 mod lists;
+mod offers;
 mod ranked;
 mod sheet;
+mod strategy;
+mod tables;
 mod walk;
 mod waterfall;
 
@@ -40,4 +45,5 @@ pub use self::file::{
     SharedHoldOut, Suppression,
 };
 pub use self::lists::{ListsOutcome, ListsRequest, lists};
+pub use self::strategy::StrategyLine;
 pub use self::waterfall::{CellCounts, ListWaterfall, StepCounts, SuppressedCount, Waterfall};

@@ -26,8 +26,15 @@ pub(super) struct SheetLayout<'a> {
     /// Columns of every list, and those that this one adds.
     pub(super) own: Vec<usize>,
     pub(super) further: Vec<usize>,
-    /// Columns with the same text for all customers.
-    pub(super) constants: Vec<(&'static str, &'a str)>,
+    /// What the list says of its customers, by the name of the column.
+    pub(super) said: Vec<(&'static str, SaidText<'a>)>,
+}
+
+/// A text for customers: the same for all, or a column.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SaidText<'a> {
+    All(&'a str),
+    Each(usize),
 }
 
 /// The lines of some members, and how many of them are contacted.
@@ -78,8 +85,8 @@ impl SheetLayout<'_> {
         let columns = self.customers.source.columns();
         let title = |at: &usize| columns[*at].name.as_str();
         let names = self.customers.names.as_ref().map(|_| "segment_name");
-        let constants = self.constants.iter().map(|(name, _)| *name);
-        let titles = self.own.iter().map(title).chain(names).chain(constants).chain(self.further.iter().map(title));
+        let said = self.said.iter().map(|(name, _)| *name);
+        let titles = self.own.iter().map(title).chain(names).chain(said).chain(self.further.iter().map(title));
         bytes.extend(b"position");
         titles.for_each(|title| push_cell(bytes, title, false));
         bytes.extend(b"\r\n");
@@ -90,8 +97,13 @@ impl SheetLayout<'_> {
         let texts = |at: &usize| ColumnTexts::of(columns.get(*at)?);
         let own = self.own.iter().map(texts).collect::<Result<Vec<_>>>()?;
         let further = self.further.iter().map(texts).collect::<Result<Vec<_>>>()?;
+        let said = self.said.iter().map(|(_, said)| match said {
+            SaidText::All(text) => Ok(Err(*text)),
+            SaidText::Each(at) => texts(at).map(Ok),
+        });
+        let said = said.collect::<Result<Vec<std::result::Result<ColumnTexts, &str>>>>()?;
         let names = self.customers.names.as_ref();
-        let segments = names.map(|_| columns.segments(self.customers.segment)).transpose()?.flatten();
+        let segments = names.map(|_| columns.segments(self.customers.cells.segment)).transpose()?.flatten();
         let name = |row: usize| {
             let number = segments.as_ref().filter(|of| of.is_valid(row)).map(|of| of.value(row) as usize);
             names.zip(number).and_then(|(names, number)| names.get(number)).map_or("", String::as_str)
@@ -104,7 +116,10 @@ impl SheetLayout<'_> {
             if names.is_some() {
                 push_cell(&mut bytes, name(row), false);
             }
-            self.constants.iter().for_each(|(_, text)| push_cell(&mut bytes, text, false));
+            said.iter().for_each(|said| match said {
+                Ok(texts) => texts.push(&mut bytes, row),
+                Err(text) => push_cell(&mut bytes, text, false),
+            });
             further.iter().for_each(|texts| texts.push(&mut bytes, row));
             bytes.extend(b"\r\n");
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hyades::Result;
-use hyades::campaign::{self, ListsRequest, StepCounts, Waterfall};
+use hyades::campaign::{self, ListsRequest, StepCounts, StrategyLine, Waterfall};
 use hyades::text::shown;
 
 use super::console::Console;
@@ -11,6 +11,8 @@ use super::fmt::thousands;
 
 /// Lists side by side.
 const BESIDE: usize = 4;
+/// Lines of the strategy table.
+const LINES: usize = 20;
 
 pub(super) fn lists(request: &ListsRequest, console: &Console) -> Result<()> {
     let outcome = campaign::lists(request, console.observer.as_ref(), &console.stop)?;
@@ -18,6 +20,7 @@ pub(super) fn lists(request: &ListsRequest, console: &Console) -> Result<()> {
         return say!("{}", outcome.to_json()?.trim_end());
     }
     say!("{}", table(&outcome.waterfall).trim_end())?;
+    say!("\n{}", strategy(&outcome.strategy).trim_end())?;
     if console.quiet {
         return Ok(());
     }
@@ -64,6 +67,38 @@ fn table(waterfall: &Waterfall) -> String {
         line("- beyond the cap", &|counts| counts.capped);
         line("- control group", &|counts| counts.control);
         line("= contacted", &|counts| counts.contacted);
+    }
+    text
+}
+
+/// What is offered to whom: the lines with the most customers.
+fn strategy(lines: &[StrategyLine]) -> String {
+    let mut most: Vec<&StrategyLine> = lines.iter().collect();
+    // Stable: equal lines stay in their order.
+    most.sort_by_key(|line| std::cmp::Reverse(line.contacted + line.control));
+    most.truncate(LINES);
+    let cell = |text: &str, columns: usize| {
+        let text = beginning(text, columns - 1);
+        let room = columns.saturating_sub(width(&text));
+        text + &" ".repeat(room)
+    };
+    let line = |texts: [&str; 5], counts: [&str; 2]| {
+        let texts: String = texts.iter().zip([11, 14, 10, 14, 9]).map(|(text, columns)| cell(text, columns)).collect();
+        format!("{texts}{:>11}{:>11}\n", counts[0], counts[1])
+    };
+    let mut text = line(["list", "segment", "stage", "product", "channel"], ["contacted", "control"]);
+    for of in &most {
+        let number = of.segment.map(|segment| segment.to_string());
+        let segment = of.segment_name.clone().or(number);
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let texts = [Some(of.list.clone()), segment, of.stage.clone(), of.product.clone(), of.channel.clone()];
+        let texts = texts.map(|text| or_none(&text));
+        let texts = texts.each_ref().map(String::as_str);
+        text += &line(texts, [&thousands(of.contacted), &thousands(of.control)]);
+        text += &of.reason.as_ref().map(|reason| format!("  {}\n", beginning(reason, 78))).unwrap_or_default();
+    }
+    if most.len() < lines.len() {
+        text += &format!("and {} more lines\n", thousands((lines.len() - most.len()) as u64));
     }
     text
 }

@@ -1,9 +1,18 @@
-//! The joined columns of a table, stored in the row order of the input.
+//! Columns beside those of the input's files, joined or calculated, stored in the row order of the input.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat;
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Compression;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use rayon::prelude::*;
 
 use super::file::RangeFile;
 use crate::error::{Error, Result};
@@ -16,6 +25,41 @@ pub(crate) struct JoinedColumns {
 }
 
 impl JoinedColumns {
+    /// Writes the batches that `batch` makes for the row groups of the input, so many, to an unnamed scratch file.
+    pub(super) fn write(
+        schema: &Arc<Schema>,
+        folder: &Path,
+        groups: usize,
+        batch: &(dyn Fn(usize) -> Result<RecordBatch> + Sync),
+    ) -> Result<Self> {
+        let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
+        let fail = |e: parquet::errors::ParquetError| {
+            Error::environment(format!("cannot write a scratch file in {}: {e}", folder.display())).of_file(folder)
+        };
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::UNCOMPRESSED)
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_max_row_group_row_count(Some(usize::MAX))
+            .build();
+        let handle: File = file.try_clone().map_err(|e| Error::io("create a scratch file in", folder, &e))?;
+        let mut writer = ArrowWriter::try_new(handle, schema.clone(), Some(properties)).map_err(fail)?;
+        let wave = rayon::current_num_threads();
+        for first in (0..groups).step_by(wave) {
+            let batches: Vec<RecordBatch> =
+                (first..groups.min(first + wave)).into_par_iter().with_max_len(1).map(batch).collect::<Result<_>>()?;
+            for batch in batches {
+                writer.write(&batch).map_err(fail)?;
+                // One row group for each of the input's.
+                writer.flush().map_err(fail)?;
+            }
+        }
+        writer.close().map_err(fail)?;
+        let file = RangeFile::of(file, folder).map_err(|e| Error::io("read the scratch file in", folder, &e))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(fail)?;
+        Ok(JoinedColumns { file, metadata })
+    }
+
     /// A whole column of a row group.
     pub(super) fn column(&self, group: usize, column: usize) -> Result<ArrayRef> {
         use parquet::arrow::ProjectionMask;

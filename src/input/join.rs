@@ -5,7 +5,6 @@
 //! memory limit, partitioned by the id, and the ids of the input are looked up in one part after the other.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,15 +15,10 @@ use arrow::compute::kernels::zip::zip;
 use arrow::compute::{concat, filter, is_null, take};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::Compression;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use rayon::prelude::*;
 
 use super::beside::JoinedColumns;
 use super::column::ColumnReader;
-use super::file::RangeFile;
 use super::id_keys::{id_keys, is_whole_id, whole_ids};
 use super::ids::unreadable;
 use super::schema::SourceColumn;
@@ -109,7 +103,7 @@ impl Source {
                 }
                 columns.push(SourceColumn { joined: Some((joined.len(), c)), is_partition: false, ..column.clone() });
             }
-            joined.push(Joined { path: path.clone(), source, id: right, beside: None });
+            joined.push(Joined { path: path.clone(), source, id: Some(right), beside: None });
         }
         if !faults.is_empty() {
             let error = Error::input(format!("--join: {}", faults.join("\n  ")));
@@ -132,6 +126,7 @@ impl Source {
     ) -> Result<Vec<JoinCounts>> {
         let mut counts = Vec::new();
         for table in 0..self.joined().len() {
+            let Some(right) = self.joined()[table].id else { continue };
             let of_table = |c: &SourceColumn| c.joined.filter(|(t, _)| *t == table).map(|(_, column)| column);
             let mut columns: Vec<usize> = needed.iter().filter_map(|&c| of_table(&self.columns()[c])).collect();
             columns.sort_unstable();
@@ -141,9 +136,9 @@ impl Source {
                 watch.warn(format!("--join {path}: none of its columns are used"));
                 continue;
             }
-            let left = self.left_id(table)?;
-            let lookup =
-                TableLookup { source: self, left, table: &self.joined()[table], columns: &columns, folder, watch };
+            let joined = &self.joined()[table];
+            let left = self.left_id(&joined.source.columns()[right].name)?;
+            let lookup = TableLookup { source: self, left, table: joined, right, columns: &columns, folder, watch };
             let (beside, found) = watch.stage(Stage::Join, self.rows(), "rows", || lookup.run(memory))?;
             watch.note(format!(
                 "join {}: {} of {} rows match; {} of its rows match no row of the input",
@@ -159,9 +154,7 @@ impl Source {
     }
 
     /// The input's own id column, used to join tables.
-    fn left_id(&self, table: usize) -> Result<usize> {
-        let joined = &self.joined()[table];
-        let name = &joined.source.columns()[joined.id].name;
+    fn left_id(&self, name: &str) -> Result<usize> {
         self.position(name).ok_or_else(|| Error::Internal(format!("the id {name:?} is gone")))
     }
 }
@@ -240,6 +233,8 @@ struct TableLookup<'a> {
     /// The id column of the input.
     left: usize,
     table: &'a Joined,
+    /// Its id column.
+    right: usize,
     /// The columns of the table to look up.
     columns: &'a [usize],
     /// The folder of the scratch file.
@@ -262,11 +257,11 @@ impl TableLookup<'_> {
             (without_id, repeated) = (without_id + held.nulls, repeated + held.repeated);
             let earlier = beside.take();
             let found = |group: usize| self.values(group, &held, earlier.as_ref(), &schema, &matched);
-            beside = Some(self.write(&schema, &found)?);
+            beside = Some(JoinedColumns::write(&schema, self.folder, self.source.row_groups().len(), &found)?);
             unused += held.unused();
         }
         let matched = matched.into_inner();
-        check_matches(self.table, repeated, matched)?;
+        check_matches(self.table, &right.columns()[self.right].name, repeated, matched)?;
         let path = self.table.path.display().to_string();
         let unmatched = self.source.rows() - matched;
         let counts = JoinCounts { path, rows: right.rows(), matched, unmatched, unused, without_id };
@@ -318,7 +313,7 @@ impl TableLookup<'_> {
     /// Reads one part of the table.
     fn hold(&self, number: PartNumber) -> Result<HeldPart> {
         let right = &self.table.source;
-        let all: Vec<usize> = self.columns.iter().copied().chain([self.table.id]).collect();
+        let all: Vec<usize> = self.columns.iter().copied().chain([self.right]).collect();
         let _ahead = right.ahead(right.row_groups(), &all, Order::InTurn(rayon::current_num_threads()));
         let read = |&group: &RowGroup| self.piece(group, number);
         let pieces: Vec<_> = right.row_groups().par_iter().with_max_len(1).map(read).collect::<Result<Vec<_>>>()?;
@@ -353,9 +348,9 @@ impl TableLookup<'_> {
     fn piece(&self, group: RowGroup, number: PartNumber) -> Result<HeldPiece> {
         self.watch.check()?;
         let right = &self.table.source;
-        let ids = whole(right, group, self.table.id)?;
+        let ids = whole(right, group, self.right)?;
         let keys = whole_ids(&ids, group.first_row).and_then(|ids| id_keys(&ids));
-        let keys = keys.map_err(|e| unreadable(&right.columns()[self.table.id].name, &e))?;
+        let keys = keys.map_err(|e| unreadable(&right.columns()[self.right].name, &e))?;
         let mask: BooleanArray = keys.iter().map(|key| Some(key.is_some_and(|key| number.has(key)))).collect();
         let column = |&c: &usize| {
             let array = whole(right, group, c)?;
@@ -389,41 +384,6 @@ impl TableLookup<'_> {
         }
         Ok(found.into())
     }
-
-    /// Writes the batches that `batch` makes for the row groups of the input to an unnamed scratch file.
-    fn write(
-        &self,
-        schema: &Arc<Schema>,
-        batch: &(dyn Fn(usize) -> Result<RecordBatch> + Sync),
-    ) -> Result<JoinedColumns> {
-        let (folder, groups) = (self.folder, self.source.row_groups().len());
-        let file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a scratch file in", folder, &e))?;
-        let fail = |e: parquet::errors::ParquetError| {
-            Error::environment(format!("cannot write a scratch file in {}: {e}", folder.display())).of_file(folder)
-        };
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::UNCOMPRESSED)
-            .set_dictionary_enabled(false)
-            .set_statistics_enabled(EnabledStatistics::None)
-            .set_max_row_group_row_count(Some(usize::MAX))
-            .build();
-        let handle: File = file.try_clone().map_err(|e| Error::io("create a scratch file in", folder, &e))?;
-        let mut writer = ArrowWriter::try_new(handle, schema.clone(), Some(properties)).map_err(fail)?;
-        let wave = rayon::current_num_threads();
-        for first in (0..groups).step_by(wave) {
-            let batches: Vec<RecordBatch> =
-                (first..groups.min(first + wave)).into_par_iter().with_max_len(1).map(batch).collect::<Result<_>>()?;
-            for batch in batches {
-                writer.write(&batch).map_err(fail)?;
-                // One row group for each of the input's.
-                writer.flush().map_err(fail)?;
-            }
-        }
-        writer.close().map_err(fail)?;
-        let file = RangeFile::of(file, folder).map_err(|e| Error::io("read the scratch file in", folder, &e))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(fail)?;
-        Ok(JoinedColumns { file, metadata })
-    }
 }
 
 /// All values of a column in a row group.
@@ -439,8 +399,8 @@ fn whole(source: &Source, group: RowGroup, column: usize) -> Result<ArrayRef> {
 }
 
 /// Refuses a table that repeats ids, or has no id of the input.
-fn check_matches(table: &Joined, repeated: u64, matched: u64) -> Result<()> {
-    let (path, id) = (table.path.display(), &table.source.columns()[table.id].name);
+fn check_matches(table: &Joined, id: &str, repeated: u64, matched: u64) -> Result<()> {
+    let path = table.path.display();
     let text = if repeated > 0 {
         format!(
             "--join {path}: {repeated} rows repeat an id ({id:?}) of an earlier row, but a customer can have only one row; \
@@ -461,6 +421,8 @@ mod tests {
 
     use arrow::array::{AsArray, Int64Array, StringArray};
     use arrow::datatypes::Int64Type;
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::properties::WriterProperties;
 
     use super::*;
 
@@ -468,7 +430,8 @@ mod tests {
         let columns = columns.iter().map(|(name, array)| (*name, array.clone(), true));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
         let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
-        let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+        let mut writer =
+            ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
     }

@@ -8,6 +8,7 @@ mod cloud;
 #[path = "no_cloud.rs"]
 mod cloud;
 mod column;
+mod computed;
 mod csv;
 mod facts;
 mod file;
@@ -27,6 +28,7 @@ mod widen;
 
 pub(crate) use self::cloud::Ahead;
 pub(crate) use self::column::{ColumnReader, as_f64, fault};
+pub(crate) use self::computed::ComputedColumns;
 pub use self::csv::{CsvHeader, CsvOptions};
 pub(crate) use self::csv::{CsvInput, WrittenValue, written_value};
 pub(crate) use self::facts::FooterRange;

@@ -205,13 +205,13 @@ impl SourceFile {
     }
 }
 
-/// A table whose columns are joined.
+/// A table whose columns are joined, or one of calculated columns.
 #[derive(Debug, Clone)]
 pub(crate) struct Joined {
     pub(super) path: PathBuf,
     pub(super) source: Source,
-    /// The id in it.
-    pub(super) id: usize,
+    /// The id in it; None: its columns are calculated, and it has no files.
+    pub(super) id: Option<usize>,
     /// The looked-up columns, once there are any.
     pub(super) beside: Option<JoinedColumns>,
 }
@@ -428,6 +428,19 @@ impl Source {
         }
         self.columns = columns.into();
         self
+    }
+
+    /// A table without files, rows and columns.
+    pub(super) fn without_files(&self) -> Source {
+        Source {
+            files: Arc::new([]),
+            columns: Arc::new([]),
+            row_groups: Vec::new(),
+            kept: Vec::new(),
+            rows: 0,
+            joined: Arc::new([]),
+            keys: self.keys.clone(),
+        }
     }
 
     /// The tables whose columns are joined.

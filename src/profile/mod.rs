@@ -24,6 +24,7 @@ mod sorted;
 mod tests;
 
 pub(crate) use pass::{EXACT_ROWS, ProfiledRows, Profiling};
+pub(crate) use products::held_products;
 pub use report::{
     CategoryComparison, CategoryFigures, ColumnFigures, Correlated, GroupProfile, MapCell, Mark, NumberComparison,
     NumberFigures, OutcomeRate, ProductFigures, ProductPair, ProfileReport, ProfiledColumn, ProposedName, QuantileKind,

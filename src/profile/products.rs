@@ -175,6 +175,15 @@ fn gaps(segments: &mut [(usize, GroupProfile)], products: usize) {
     }
 }
 
+/// For each row of a row group, which of the products are held: one bit each, at most 64.
+pub(crate) fn held_products(source: &Source, group: RowGroup, columns: &[usize]) -> Result<Vec<u64>> {
+    let mut masks = vec![0u64; group.rows as usize];
+    for (bit, &column) in columns.iter().enumerate() {
+        HeldColumn::open(source, group, column)?.mark(&mut masks, 1 << bit)?;
+    }
+    Ok(masks)
+}
+
 /// Where a column of a row group says that a product is held: neither missing nor 0.
 struct HeldColumn<'a> {
     reader: ColumnReader<'a>,

@@ -19,6 +19,7 @@ tests!(
     sides_stay_when_the_share_grows,
     control_groups_are_balanced,
     labels_of_a_fit_are_found_by_id,
+    the_next_product_and_the_channel_are_those_of_a_naive_model,
     spreadsheets_run_nothing,
     a_dry_run_writes_nothing,
     campaigns_that_are_refused,
@@ -299,6 +300,109 @@ fn any_memory_gives_the_same_lists() {
     let text = w.text("campaign.toml");
     Ran::from(hyades(["campaign", "lists", &text, "--out", &w.text("little"), "--memory", "1MB"])).succeeds();
     assert!(contents(&w.path("much")) == contents(&w.path("little")));
+}
+
+/// Products and channels of the bank, beside it; a column of money says who holds the second product.
+fn offers(w: &Workshop) -> Vec<(u64, Option<&'static str>)> {
+    let mut draws = (0..4).map(|seed| noise(40 + seed).take(ROWS).collect::<Vec<f64>>());
+    let mut draw = || draws.next().unwrap();
+    let (card, fund, loan, channel) = (draw(), draw(), draw(), draw());
+    let customers = customers();
+    let held: Vec<u64> = (0..ROWS)
+        .map(|i| {
+            let segment = f64::from(customers[i].segment.unwrap_or(2));
+            let bit = |product: u64, holds: bool| u64::from(holds) << product;
+            bit(0, card[i] < 0.5) | bit(1, fund[i] < 0.1 + 0.15 * segment) | bit(2, loan[i] < 0.9 - 0.2 * segment)
+        })
+        .collect();
+    let channels = channel.iter().map(|u| match *u {
+        u if u < 0.3 => None,
+        u if u < 0.35 => Some(""),
+        u if u < 0.6 => Some("app"),
+        _ => Some("call"),
+    });
+    let channels: Vec<Option<&str>> = channels.collect();
+    let has = |product: u32| held.iter().map(move |mask| mask >> product & 1 == 1);
+    let money = has(1).enumerate().map(|(i, holds)| if holds { Some(1.5) } else { (i % 2 == 0).then_some(0.0) });
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("customer", i64s(customers.iter().map(|c| c.id))),
+        ("card", Arc::new(BooleanArray::from(has(0).collect::<Vec<bool>>()))),
+        ("fund", Arc::new(money.collect::<Float64Array>())),
+        ("loan", Arc::new(has(2).map(|holds| holds.then_some("signed")).collect::<StringArray>())),
+        ("used", Arc::new(channels.iter().copied().collect::<StringArray>())),
+    ];
+    write(&w.path("offers.parquet"), &columns);
+    held.into_iter().zip(channels.into_iter().map(|channel| channel.filter(|channel| !channel.is_empty()))).collect()
+}
+
+fn the_next_product_and_the_channel_are_those_of_a_naive_model() {
+    let w = Workshop::new();
+    tables(&w);
+    let (offers, all) = (offers(&w), customers());
+    let text = "[campaign]\nname = \"o\"\nday = \"2027-03-01\"\nno_opt_out = \"test\"\nproducts = [\"card\", \"fund\", \
+                \"loan\"]\nchannel = \"used\"\n[customers]\ninput = [\"bank.parquet\"]\njoin = [\"offers.parquet\"]\nid = \
+                \"customer\"\n[[list]]\nname = \"funds\"\ncondition = \"next_product = 'fund' AND next_channel <> \
+                'app'\"\ncontrol = 0.3\nproduct = \"a fund\"\nchannel = \"letter\"\n[[list]]\nname = \"all\"\ncontrol = \
+                0.1\nproduct = \"next\"\nscript = \"=hello\"\n";
+    std::fs::write(w.path("o.toml"), text).unwrap();
+    let said = lists(&w, "o.toml", "o").succeeds();
+    let names = ["card", "fund", "loan"];
+    let cell = |i: usize| all[i].segment.map(|segment| (segment, all[i].stage.clone()));
+    let holders = |cell_of: Option<&Option<(i32, Option<String>)>>, product: usize| {
+        let here = (0..ROWS).filter(|&i| cell_of.is_none_or(|of| cell(i) == *of));
+        here.filter(|&i| offers[i].0 >> product & 1 == 1).count() as f64
+    };
+    let mut ranked: HashMap<Option<(i32, Option<String>)>, Vec<usize>> = HashMap::new();
+    for of in (0..ROWS).map(cell).collect::<HashSet<_>>() {
+        let mut products: Vec<usize> = (0..3).filter(|&p| of.is_some() && holders(Some(&of), p) >= 50.0).collect();
+        let lift = |p: usize| holders(Some(&of), p) / holders(None, p);
+        products.sort_by(|&a, &b| lift(b).total_cmp(&lift(a)));
+        ranked.insert(of, products);
+    }
+    let next = |i: usize| ranked[&cell(i)].iter().find(|&&p| offers[i].0 >> p & 1 == 0).map(|&p| names[p]);
+    let channel = |i: usize| {
+        let common = |here: &dyn Fn(usize) -> bool| {
+            let count = |name: &str| (0..ROWS).filter(|&j| here(j) && offers[j].1 == Some(name)).count();
+            if count("app") >= count("call") { "app" } else { "call" }
+        };
+        let segment = all[i].segment;
+        offers[i].1.unwrap_or_else(|| common(&|j| segment.is_none() || all[j].segment == segment))
+    };
+    let mut expected: HashMap<i64, (&str, Option<&str>, &str)> = HashMap::new();
+    for i in 0..ROWS {
+        let (next, channel) = (next(i), channel(i));
+        match next {
+            Some("fund") if channel != "app" => _ = expected.insert(all[i].id, ("funds", Some("a fund"), "letter")),
+            Some(_) => _ = expected.insert(all[i].id, ("all", next, channel)),
+            None => {}
+        }
+    }
+    let table = read(&w.path("o/assignments.parquet"));
+    let text = |name: &str, i: usize| table[name].as_string::<i64>().value(i);
+    assert_eq!(table.num_rows(), expected.len());
+    let mut strategy: BTreeMap<(&str, Option<i32>, &str, &str), u64> = BTreeMap::new();
+    for i in 0..table.num_rows() {
+        let id = table["customer"].as_primitive::<Int64Type>().value(i);
+        assert_eq!((text("list", i), Some(text("product", i)), text("channel", i)), expected[&id], "{id}");
+        let segment = table["segment"].is_valid(i).then(|| table["segment"].as_primitive::<Int32Type>().value(i));
+        *strategy.entry((text("list", i), segment, text("product", i), text("channel", i))).or_default() += 1;
+    }
+    let design = json(w.path("o/design.json"));
+    let mut told: BTreeMap<(&str, Option<i32>, &str, &str), u64> = BTreeMap::new();
+    for line in design["strategy"].as_array().unwrap() {
+        let text = |name: &str| line[name].as_str().unwrap();
+        let segment = line["segment"].as_i64().map(|segment| segment as i32);
+        let n = line["contacted"].as_u64().unwrap() + line["control"].as_u64().unwrap();
+        *told.entry((text("list"), segment, text("product"), text("channel"))).or_default() += n;
+        assert_eq!(line["reason"].is_string(), text("list") == "all");
+    }
+    assert_eq!(told, strategy);
+    let sheet = std::fs::read_to_string(w.path("o/lists/all.csv")).unwrap();
+    let header = "\u{feff}position,customer,segment,stage,channel,product,next_product_reason,script\r\n";
+    assert!(sheet.starts_with(header), "{}", &sheet[..200]);
+    assert!(sheet.lines().nth(1).unwrap().ends_with(",'=hello"), "{}", &sheet[..400]);
+    assert!(said.out.contains("  lift 1."), "{}", said.out);
+    assert!(said.out.lines().all(|line| line.chars().count() <= 110), "{}", said.out);
 }
 
 fn sides_stay_when_the_share_grows() {
