@@ -12,7 +12,7 @@ use crate::input::{Access, JoinCounts, Opening, OtherTable, Source, check_ids};
 use crate::job::segment_names;
 use crate::output::IDENTITY_COLUMN;
 use crate::rules::{Compiled, Rule, RuleBook};
-use crate::text::{did_you_mean, percent, quoted, thousands};
+use crate::text::{percent, quoted, thousands};
 
 const SEGMENT: &str = "segment";
 const STAGE: &str = "stage";
