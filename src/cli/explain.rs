@@ -67,7 +67,8 @@ fn summary(part: &PartRules) -> String {
 }
 
 fn of_segment(segment: &SegmentRule) -> String {
-    let name = segment.name.as_deref().map_or_else(String::new, |name| format!(" ({})", brief(name)));
+    let name =
+        named([segment.name.as_ref(), segment.called_en.as_ref(), segment.called_zh.as_ref()], segment.segment_id);
     let head = format!("segment {}{name}: {} customers", segment.segment, thousands(segment.customers));
     let share = |share: Option<f64>| share.map_or_else(|| "-".into(), percent);
     if segment.paths.is_empty() {
@@ -76,6 +77,13 @@ fn of_segment(segment: &SegmentRule) -> String {
     let found = format!("precision {}, recall {}", share(segment.precision), share(segment.recall));
     let paths: Vec<String> = segment.paths.iter().map(|path| path.en.clone()).collect();
     format!("{head}, {found}\n  {}", paths.join("\n  or "))
+}
+
+/// What a segment is called besides its number: ` (north/0, Private wealth, segment_id 7)`.
+fn named(names: [Option<&String>; 3], id: Option<u64>) -> String {
+    let mut all: Vec<String> = names.into_iter().flatten().map(|name| brief(name)).collect();
+    all.extend(id.map(|id| format!("segment_id {id}")));
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
 }
 
 fn who(customer: &Explanation) -> String {
@@ -91,10 +99,12 @@ fn one(customer: &Explanation) -> String {
         let rule = customer.rule.as_deref().map(brief).unwrap_or_default();
         return format!("customer {who}: segment {segment}, by the rule {rule}; rules have no distances");
     };
-    let named = |name: &Option<String>| name.as_deref().map_or_else(String::new, |name| format!(" ({})", brief(name)));
-    let mut text = format!("customer {who}: segment {segment}{}, distance {distance:.3}", named(&customer.name));
+    let names = [customer.name.as_ref(), customer.called_en.as_ref(), customer.called_zh.as_ref()];
+    let name = named(names, customer.segment_id);
+    let mut text = format!("customer {who}: segment {segment}{name}, distance {distance:.3}");
     if let Some(second) = &customer.runner_up {
-        let name = named(&second.name);
+        let names = [second.name.as_ref(), second.called_en.as_ref(), second.called_zh.as_ref()];
+        let name = named(names, second.segment_id);
         text.push_str(&format!("; next is segment {}{name}, distance {:.3}", second.segment, second.distance));
     }
     let runner_up = customer.runner_up.as_ref().map(|second| format!("to segment {}", second.segment));

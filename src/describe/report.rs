@@ -53,6 +53,15 @@ pub struct SegmentRule {
     pub segment: u32,
     /// Its name, where segments have names.
     pub name: Option<String>,
+    /// Its id in all versions, where the model is of a version of a history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment_id: Option<u64>,
+    /// What people call it in English, by `names.toml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_en: Option<String>,
+    /// The same in Chinese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_zh: Option<String>,
     /// Its rows.
     pub customers: u64,
     /// Rows that its rule tells, of any segment.
@@ -173,6 +182,9 @@ impl CountedTree<'_> {
         SegmentRule {
             segment: (self.first_segment + segment) as u32,
             name: self.part.as_ref().map(|part| format!("{part}/{segment}")),
+            segment_id: None,
+            called_en: None,
+            called_zh: None,
             customers,
             told,
             precision: share(told_as[segment], told),

@@ -27,6 +27,15 @@ pub struct Explanation {
     pub segment: Option<u32>,
     /// Its name, where segments have names.
     pub name: Option<String>,
+    /// Its id in all versions, where the model is of a version of a history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment_id: Option<u64>,
+    /// What people call it in English, by `names.toml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_en: Option<String>,
+    /// The same in Chinese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_zh: Option<String>,
     /// The rule that took the row. Then there are no distances.
     pub rule: Option<String>,
     /// Distance to the segment's centroid, in scaled units.
@@ -52,6 +61,15 @@ pub struct OtherSegment {
     pub segment: u32,
     /// Its name, where segments have names.
     pub name: Option<String>,
+    /// Its id in all versions, where the model is of a version of a history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment_id: Option<u64>,
+    /// What people call it in English, by `names.toml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_en: Option<String>,
+    /// The same in Chinese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_zh: Option<String>,
     /// Distance to its centroid, in scaled units.
     pub distance: f64,
     /// The square of it in grid steps: exact, in decimal digits.

@@ -1,18 +1,16 @@
 //! Distances of a segment's rows: their median and median absolute deviation, and the farthest rows.
 //!
 //! The robust z of a row grows with its distance, so that the most unusual rows of all are among the farthest of each
-//! segment: one pass finds them. Distances are kept themselves, or counted in buckets of 10 binary digits.
+//! segment: one pass finds them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use super::report::SegmentSpread;
-use crate::drift::{DIGITS, key_of, middle};
+use crate::output::{DistanceSpread, SeenDistances};
 
 /// Rows whose robust z is beyond this are unusual (Iglewicz and Hoaglin, *How to Detect and Handle Outliers*, 1993).
 pub(crate) const UNUSUAL: f64 = 3.5;
-/// The standard deviation of a normal distribution, in median absolute deviations.
-const NORMAL_MAD: f64 = 1.4826;
 
 /// A row far from its centroid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,9 +25,7 @@ pub(crate) struct FarRow {
 pub(crate) struct DistancesSeen {
     /// The grid's step in scaled units.
     step: f64,
-    /// Each distance; None: they are counted.
-    values: Option<Vec<f64>>,
-    buckets: BTreeMap<u32, u64>,
+    all: SeenDistances,
     farthest: BinaryHeap<Reverse<FarRow>>,
     most: usize,
 }
@@ -37,17 +33,12 @@ pub(crate) struct DistancesSeen {
 impl DistancesSeen {
     /// Of no rows. At most so many of the farthest are kept.
     pub(crate) fn new(step: f64, is_exact: bool, most: usize) -> Self {
-        let values = is_exact.then(Vec::new);
-        DistancesSeen { step, values, buckets: BTreeMap::new(), farthest: BinaryHeap::new(), most }
+        DistancesSeen { step, all: SeenDistances::new(is_exact), farthest: BinaryHeap::new(), most }
     }
 
     /// Adds a row by its squared distance in grid steps.
     pub(crate) fn push(&mut self, distance2: u64, row: u64) {
-        let distance = self.distance(distance2);
-        match &mut self.values {
-            Some(values) => values.push(distance),
-            None => *self.buckets.entry(key_of(distance, DIGITS)).or_default() += 1,
-        }
+        self.all.push(self.distance(distance2));
         self.farthest.push(Reverse(FarRow { distance2, row: Reverse(row) }));
         if self.farthest.len() > self.most {
             self.farthest.pop();
@@ -64,34 +55,12 @@ impl DistancesSeen {
         self.farthest.iter().map(|Reverse(row)| *row)
     }
 
-    /// Distances and how many rows have each, in order.
-    fn counted(&self) -> Vec<(f64, u64)> {
-        match &self.values {
-            Some(values) => {
-                let mut sorted = values.clone();
-                sorted.sort_unstable_by(f64::total_cmp);
-                sorted.into_iter().map(|value| (value, 1)).collect()
-            }
-            None => self.buckets.iter().map(|(&key, &n)| (middle(key, DIGITS, false), n)).collect(),
-        }
-    }
-
     /// The figures of segment number `segment`.
     pub(crate) fn spread(&self, segment: u32) -> SegmentSpread {
-        let counted = self.counted();
-        let median = median(&counted);
-        let deviations = median.map(|median| {
-            let mut from: Vec<(f64, u64)> = counted.iter().map(|(value, n)| ((value - median).abs(), *n)).collect();
-            from.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-            from
-        });
-        let mut spread = SegmentSpread {
-            segment,
-            customers: counted.iter().map(|(_, n)| n).sum(),
-            median,
-            mad: deviations.as_deref().and_then(self::median),
-            unusual: 0,
-        };
+        let counted = self.all.counted();
+        let DistanceSpread { median, mad } = DistanceSpread::of(&counted);
+        let customers = counted.iter().map(|(_, n)| n).sum();
+        let mut spread = SegmentSpread { segment, customers, median, mad, unusual: 0 };
         let is_unusual = |value: f64| spread.robust_z(value).is_some_and(|z| z > UNUSUAL);
         spread.unusual = counted.iter().filter(|(value, _)| is_unusual(*value)).map(|(_, n)| n).sum();
         spread
@@ -99,30 +68,19 @@ impl DistancesSeen {
 }
 
 impl SegmentSpread {
+    fn figures(&self) -> DistanceSpread {
+        DistanceSpread { median: self.median, mad: self.mad }
+    }
+
     /// How many robust deviations a distance is above the median; None where half of the distances are the same.
     pub(crate) fn robust_z(&self, distance: f64) -> Option<f64> {
-        let (median, mad) = self.median.zip(self.mad.filter(|mad| *mad > 0.0))?;
-        Some((distance - median) / (NORMAL_MAD * mad))
+        self.figures().robust_z(distance)
     }
 
     /// A distance divided by the median.
     pub(crate) fn ratio(&self, distance: f64) -> Option<f64> {
-        self.median.filter(|median| *median > 0.0).map(|median| distance / median)
+        self.figures().ratio(distance)
     }
-}
-
-/// The median of sorted values with their counts, as DuckDB's `quantile_cont`.
-fn median(sorted: &[(f64, u64)]) -> Option<f64> {
-    let n: u64 = sorted.iter().map(|(_, n)| n).sum();
-    let at = |rank: u64| {
-        let mut below = 0;
-        sorted.iter().find(|(_, n)| {
-            below += n;
-            below > rank
-        })
-    };
-    let (low, high) = (at(n.checked_sub(1)? / 2)?.0, at(n / 2)?.0);
-    Some(if low == high { low } else { low + (high - low) / 2.0 })
 }
 
 #[cfg(test)]

@@ -293,7 +293,8 @@ fn label(
     let named = if division.is_whole() { Vec::new() } else { names.names().to_vec() };
     let id = (roles.id, rows.pseudonym.as_ref());
     let table: NewTable<'_> = Box::new(move || beside.table(Some(publication), source, id, !division.is_whole()));
-    let mut destination = Destination::new(membership, names, table, &mut riders, folder);
+    let mut destination =
+        Destination::new(membership, names, table, &mut riders, folder).telling_anomaly(request.output.anomaly);
     let (mut parts, mut labels) = (Vec::new(), Vec::new());
     let mut missing = MissingValues::new(request.columns.max_missing)?;
     for (i, (part, stratum)) in model.parts.iter().zip(&membership.strata).enumerate() {

@@ -9,6 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::assign::{BatchLabeller, OpenedAssign, batches, divide, open};
 use super::fitted_model::FittedModel;
+use super::identities::NamedSegments;
 use super::request::ExplainRequest;
 use super::{ids, inputs, profile};
 use crate::error::{Error, ErrorKind, Result};
@@ -75,6 +76,7 @@ fn run(request: &ExplainRequest, watch: Watch<'_>) -> Result<ExplainReport> {
     let mut files = NewFiles::default();
     json.map_or(Ok(()), |path| files.add(path, &assignment.arguments()))?;
     let FittedModel { model, file, run, .. } = FittedModel::read(&request.model)?;
+    let named = NamedSegments::beside(&file, request.names.as_deref())?;
     let profile = run.and_then(|run| profile::of_fit(&file, &run, model.provenance.rows));
     let mut opened = open(&assignment, None, model, watch)?;
     let needed = [opened.roles.features.clone(), opened.division.columns()].concat();
@@ -86,6 +88,7 @@ fn run(request: &ExplainRequest, watch: Watch<'_>) -> Result<ExplainReport> {
         (None, top) => explaining.unusual(top.unwrap_or(1), &request.resources.scratch_folder(None))?,
     };
     opened.source.vet_unchanged()?;
+    let customers = customers.into_iter().map(|customer| called(customer, &named)).collect();
     let report = ExplainReport { explain_version: 1, rows: opened.source.rows(), customers, segments };
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;
@@ -93,6 +96,19 @@ fn run(request: &ExplainRequest, watch: Watch<'_>) -> Result<ExplainReport> {
         files.commit()?;
     }
     Ok(report)
+}
+
+/// An explanation with the ids and names of its segments.
+fn called(mut customer: Explanation, named: &NamedSegments) -> Explanation {
+    if let Some(segment) = customer.segment {
+        customer.segment_id = named.id(segment);
+        [customer.called_en, customer.called_zh] = named.called(segment);
+    }
+    if let Some(other) = &mut customer.runner_up {
+        other.segment_id = named.id(other.segment);
+        [other.called_en, other.called_zh] = named.called(other.segment);
+    }
+    customer
 }
 
 /// What explanations are made of.
@@ -356,6 +372,9 @@ impl<'a> PartRows<'a> {
                 runner_up: stands.runner_up.map(|(segment, distance2)| OtherSegment {
                     segment: number(segment),
                     name: of.name(self.part, segment),
+                    segment_id: None,
+                    called_en: None,
+                    called_zh: None,
                     distance: length(distance2),
                     grid_distance2: distance2.to_string(),
                 }),
@@ -398,6 +417,9 @@ fn nothing() -> Explanation {
         row: 0,
         segment: None,
         name: None,
+        segment_id: None,
+        called_en: None,
+        called_zh: None,
         rule: None,
         distance: None,
         grid_distance2: None,

@@ -434,7 +434,8 @@ fn cluster(
     log.iter_mut().for_each(|log| riders.push(log));
     let id = (roles.id, vetted.rows.pseudonym.as_ref());
     let table: NewTable<'_> = Box::new(move || opened.beside.table(publication, source, id, !division.is_whole()));
-    let mut destination = Destination::new(membership, names, table, &mut riders, folder);
+    let mut destination =
+        Destination::new(membership, names, table, &mut riders, folder).telling_anomaly(request.output.anomaly);
     let mut parts = Vec::new();
     for (i, stratum) in membership.strata.iter().enumerate() {
         let passes_before = recorder.passes().len();

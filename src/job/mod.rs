@@ -17,6 +17,7 @@ mod fit;
 mod fitted_model;
 mod gains;
 mod given;
+mod identities;
 mod ids;
 pub(crate) mod inputs;
 mod labelling;

@@ -33,6 +33,7 @@ pub(super) struct OutputColumns {
     pub(super) carried: Vec<usize>,
     layout: FileLayout,
     margin: bool,
+    anomaly: bool,
 }
 
 impl OutputColumns {
@@ -75,7 +76,7 @@ impl OutputColumns {
         }
         tell_sensitive(&carried, source, roles, watch);
         let layout = FileLayout { rows_per_file: options.rows_per_file, by_segment: options.partition_by.is_some() };
-        Ok(OutputColumns { constants, carried, layout, margin: options.margin })
+        Ok(OutputColumns { constants, carried, layout, margin: options.margin, anomaly: options.anomaly })
     }
 
     /// An empty table of labels, in a publication or in an unnamed file. `named`: segments have names.
@@ -94,7 +95,7 @@ impl OutputColumns {
         SegmentTable::new(
             publication,
             self.layout,
-            LabelColumns { ids, margin: self.margin, named, identities: None, carried },
+            LabelColumns { ids, margin: self.margin, anomaly: self.anomaly, named, identities: None, carried },
         )
     }
 }
@@ -160,13 +161,16 @@ pub(super) struct RunFacts<'a> {
 impl RunFacts<'_> {
     /// The run.
     pub(super) fn run(&self) -> Result<String> {
-        let OutputOptions { margin, rows_per_file, partition_by, column, carry, .. } = self.output;
+        let OutputOptions { margin, anomaly, rows_per_file, partition_by, column, carry, .. } = self.output;
         let facts = (
             ("hyades run 1", self.command, blake3::hash(self.model.as_bytes()).to_hex().to_string()),
             (&self.labels.labels_blake3, &self.inputs, self.id_column, self.pseudonym.map(Pseudonym::key_check)),
             (margin, rows_per_file, partition_by, column, carry),
         );
-        let text = serde_json::to_vec(&facts).map_err(|e| Error::Internal(e.to_string()))?;
+        let mut text = serde_json::to_vec(&facts).map_err(|e| Error::Internal(e.to_string()))?;
+        if *anomaly {
+            text.extend(b"anomaly");
+        }
         Ok(blake3::hash(&text).to_hex()[..32].to_owned())
     }
 }

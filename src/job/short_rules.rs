@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::assign::{BatchLabeller, OpenedAssign, batches, divide, open};
 use super::fitted_model::FittedModel;
+use super::identities::NamedSegments;
 use super::inputs;
 use super::profile::shown;
 use super::request::ExplainRequest;
@@ -69,7 +70,8 @@ fn run(request: &ExplainRequest, watch: Watch<'_>) -> Result<RulesReport> {
     for path in json.into_iter().chain(request.sql.as_deref()) {
         files.add(path, &assignment.arguments())?;
     }
-    let FittedModel { model, .. } = FittedModel::read(&request.model)?;
+    let FittedModel { model, file, .. } = FittedModel::read(&request.model)?;
+    let named = NamedSegments::beside(&file, request.names.as_deref())?;
     for part in &model.parts {
         vet_leaves(request.leaves, part)?;
     }
@@ -77,7 +79,11 @@ fn run(request: &ExplainRequest, watch: Watch<'_>) -> Result<RulesReport> {
     let needed = [opened.roles.features.clone(), opened.division.columns()].concat();
     inputs::join(&mut opened.source, &needed, &request.resources, None, watch)?;
     let folder = request.resources.scratch_folder(None);
-    let report = Describing { opened: &opened, folder, leaves: request.leaves, watch }.report()?;
+    let mut report = Describing { opened: &opened, folder, leaves: request.leaves, watch }.report()?;
+    for segment in report.parts.iter_mut().flat_map(|part| &mut part.segments) {
+        segment.segment_id = named.id(segment.segment);
+        [segment.called_en, segment.called_zh] = named.called(segment.segment);
+    }
     opened.source.vet_unchanged()?;
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(e.to_string()))?;

@@ -45,6 +45,8 @@ pub(crate) fn identified(
     let columns = LabelColumns {
         ids: id.map(|id| IdStream::new(source, id)),
         margin: margin.is_some(),
+        // Carried as they are.
+        anomaly: false,
         named: name.is_some(),
         identities: Some(identities),
         carried: carried.into_iter().map(|column| CarriedColumn::input(source, column, side_by_side)).collect(),
@@ -65,6 +67,7 @@ pub(crate) fn identified(
             names: names.as_mut().map(|names| names.take(rows)).transpose()?.map(as_codes).transpose()?,
             distances: distances.take(rows)?,
             margins: margins.as_mut().map(|margins| margins.take(rows)).transpose()?,
+            unusual: Vec::new(),
             belongs: belongs.map(|of| {
                 let place = |row| of(row).map_or(Segment::NONE, Segment::new);
                 (first..first + rows as u64).map(place).collect()

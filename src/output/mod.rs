@@ -14,6 +14,7 @@ mod publish;
 mod row_groups;
 mod scratch;
 mod segments;
+mod spread;
 mod table;
 mod weave;
 mod writer;
@@ -32,6 +33,7 @@ pub(crate) use self::publish::{
 pub use self::publish::{publish_text, stop_publishing};
 pub(crate) use self::scratch::Kept;
 pub(crate) use self::segments::{IDENTITY_COLUMN, LabelColumns, NAME_COLUMN, ROW, SegmentTable};
+pub(crate) use self::spread::{DistanceSpread, SeenDistances};
 pub(crate) use self::table::TableWriter;
 pub(crate) use self::weave::SegmentNames;
 pub use self::writer::LabelSummary;

@@ -67,6 +67,11 @@ impl Kept {
     /// Bytes of memory that each one holds.
     pub(crate) const BYTES: u64 = BUFFER as u64;
 
+    /// Goes back to the first row.
+    pub(super) fn rewind(&mut self) -> Result<()> {
+        self.file.rewind().map_err(|e| Error::io("read the scratch file in", &self.folder, &e))
+    }
+
     /// The next row.
     pub(super) fn next(&mut self, margin: bool) -> Result<Record> {
         let mut bytes = [0; 12];

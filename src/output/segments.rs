@@ -27,12 +27,19 @@ pub(crate) const IDENTITY_COLUMN: &str = "segment_id";
 /// The column of segment names, if segments have names.
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
+/// The columns that say how unusual a row is in its segment: its distance by the segment's median, and the robust z of
+/// it.
+const ANOMALY_COLUMNS: [&str; 2] = ["anomaly_ratio", "anomaly_z"];
+
 /// The columns of a table of labels, in order: the id, or the number of the row; the segment; its identity, if segments
-/// have identities; its name, if they have names; the distance; the margin; and those that are carried.
+/// have identities; its name, if they have names; the distance; the margin; how unusual the row is; and those that are
+/// carried.
 pub(crate) struct LabelColumns<'a> {
     /// The ids of all rows from the first.
     pub(crate) ids: Option<IdStream<'a>>,
     pub(crate) margin: bool,
+    /// Whether it is told how unusual a distance is in its segment.
+    pub(crate) anomaly: bool,
     /// Whether segments have names. There are nulls then, for rows without a segment or distance.
     pub(crate) named: bool,
     /// The identity of each segment, by number, if they have any.
@@ -54,6 +61,8 @@ pub(super) struct LabelledColumns {
     pub(super) names: Option<ArrayRef>,
     pub(super) distances: ArrayRef,
     pub(super) margins: Option<ArrayRef>,
+    /// The distance by the segment's median, and its robust z; none unless they are wanted.
+    pub(super) unusual: Vec<ArrayRef>,
     /// The segments whose identities the rows have, where these may not be their own.
     pub(super) belongs: Option<Vec<Segment>>,
 }
@@ -65,7 +74,7 @@ impl<'a> SegmentTable<'a> {
         layout: FileLayout,
         columns: LabelColumns<'a>,
     ) -> Result<Self> {
-        let LabelColumns { ids, margin, named, identities, carried } = &columns;
+        let LabelColumns { ids, margin, anomaly, named, identities, carried } = &columns;
         let id = ids.as_ref().map_or_else(|| Field::new(ROW, DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
         let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
@@ -83,6 +92,9 @@ impl<'a> SegmentTable<'a> {
         fields.push(Field::new("distance", DataType::Float32, *named));
         if *margin {
             fields.push(Field::new("margin", DataType::Float32, *named));
+        }
+        if *anomaly {
+            fields.extend(ANOMALY_COLUMNS.map(|name| Field::new(name, DataType::Float32, true)));
         }
         fields.extend(carried.iter().map(CarriedColumn::field));
         let schema = Arc::new(Schema::new(fields));
@@ -111,6 +123,16 @@ impl<'a> SegmentTable<'a> {
         self.columns.margin
     }
 
+    /// Whether it is told how unusual rows are.
+    pub(super) fn has_anomaly(&self) -> bool {
+        self.columns.anomaly
+    }
+
+    /// Whether segments have names.
+    pub(super) fn is_named(&self) -> bool {
+        self.columns.named
+    }
+
     /// The ids of the next rows, and the columns that are carried.
     pub(crate) fn take_own(&mut self, rows: usize) -> Result<Vec<ArrayRef>> {
         let first = self.next_row;
@@ -128,7 +150,8 @@ impl<'a> SegmentTable<'a> {
     pub(super) fn write(&mut self, own: Vec<ArrayRef>, segments: &[Segment], rows: MeasuredRows) -> Result<()> {
         let column = |values: Vec<f32>| Arc::new(Float32Array::from(values)) as ArrayRef;
         let (distances, margins) = (column(rows.distances), rows.margins.map(column));
-        self.write_columns(LabelledColumns { own, names: None, distances, margins, belongs: None }, segments)
+        let rows = LabelledColumns { own, names: None, distances, margins, unusual: Vec::new(), belongs: None };
+        self.write_columns(rows, segments)
     }
 
     /// Writes a row group, encoded on all threads.
@@ -143,6 +166,7 @@ impl<'a> SegmentTable<'a> {
         columns.extend(rows.names);
         columns.push(rows.distances);
         columns.extend(rows.margins);
+        columns.extend(rows.unusual);
         columns.extend(own);
         self.parts.write(columns, segments)
     }

@@ -8,13 +8,17 @@ use rayon::prelude::*;
 
 use super::OUTPUT_GROUP_ROWS;
 use super::parts::UnsealedLabels;
-use super::scratch::Kept;
+use super::scratch::{Kept, Record};
 use super::segments::{LabelledColumns, SegmentTable};
+use super::spread::{DistanceSpread, SeenDistances};
 use super::writer::hash;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::rules::{Membership, UNKNOWN_STRATUM};
 use crate::survey::{Ride, Segment};
+
+/// The most rows whose medians are exact.
+const EXACT_ROWS: u64 = 1_000_000;
 
 /// The names of a bank's segments: first those of rules, then those of strata, stratum by stratum.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +54,12 @@ impl SegmentNames {
         &self.names
     }
 
+    /// The segments of a stratum.
+    fn of_stratum(&self, stratum: usize) -> usize {
+        let end = if stratum + 1 < self.strata { self.first(stratum + 1) } else { self.names.len() };
+        end - self.first(stratum)
+    }
+
     /// The first segment of a stratum.
     pub(crate) fn first(&self, stratum: usize) -> usize {
         self.firsts[self.firsts.len() - self.strata + stratum]
@@ -67,12 +77,14 @@ pub(super) fn weave(
     watch: Watch<'_>,
 ) -> Result<(String, UnsealedLabels)> {
     let margin = table.has_margin();
+    let spreads = if table.has_anomaly() { spreads(membership, &mut strata, segments, margin)? } else { Vec::new() };
     let rules = membership.rules.len();
     let names = segments.names.iter().map(String::as_str).chain([UNKNOWN_STRATUM]);
     let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
     let nameless = segments.names.len() as u32;
     let mut hasher = blake3::Hasher::new();
-    let mut parts = membership.parts().peekable();
+    let whole = membership.is_whole().then(|| std::iter::repeat_n(Some(0), membership.rows() as usize));
+    let mut parts = whole.into_iter().flatten().chain(membership.parts()).peekable();
     while parts.peek().is_some() {
         watch.check()?;
         let group: Vec<Option<usize>> = parts.by_ref().take(OUTPUT_GROUP_ROWS).collect();
@@ -85,9 +97,8 @@ pub(super) fn weave(
                 };
                 // The rows of a rule are one segment.
                 let within = record.map_or(Segment::new(0), |r| r.segment);
-                rows.segments.push(part.map_or(Segment::NONE, |part| within.after(segments.firsts[part] as u32)));
-                rows.distances.push(record.map(|r| r.distance));
-                rows.margins.push(record.and_then(|r| r.margin));
+                let segment = part.map_or(Segment::NONE, |part| within.after(segments.firsts[part] as u32));
+                rows.push(segment, record, &spreads);
             }
             hash(&rows.segments, &mut hasher);
             Ok::<_, Error>(rows)
@@ -95,14 +106,20 @@ pub(super) fn weave(
         let (own, rows) = rayon::join(|| table.take_own(group.len()), fill);
         let rows = rows?;
         surveys.see(&rows.segments)?;
-        let keys: Vec<i32> = rows.segments.par_iter().map(|s| s.number_or(nameless) as i32).collect();
-        let named = DictionaryArray::try_new(Int32Array::from(keys), names.clone());
+        let named = || {
+            let keys: Vec<i32> = rows.segments.par_iter().map(|s| s.number_or(nameless) as i32).collect();
+            let named = DictionaryArray::try_new(Int32Array::from(keys), names.clone());
+            named.map(|named| Arc::new(named) as ArrayRef)
+        };
+        let named = table.is_named().then(named).transpose();
         let named = named.map_err(|e| Error::Internal(format!("the segments' names: {e}")))?;
+        let unusual = [rows.ratios, rows.zs].map(|values| Arc::new(Float32Array::from(values)) as ArrayRef);
         let columns = LabelledColumns {
             own: own?,
-            names: Some(Arc::new(named)),
+            names: named,
             distances: Arc::new(Float32Array::from(rows.distances)),
             margins: margin.then(|| Arc::new(Float32Array::from(rows.margins)) as ArrayRef),
+            unusual: if spreads.is_empty() { Vec::new() } else { unusual.into() },
             belongs: None,
         };
         table.write_columns(columns, &rows.segments)?;
@@ -111,11 +128,36 @@ pub(super) fn weave(
     Ok((hasher.finalize().to_hex().to_string(), table.finish()?))
 }
 
+/// By segment of all parts: the spread of its distances as the table has them. Rules have none.
+fn spreads(
+    membership: &Membership,
+    strata: &mut [Kept],
+    segments: &SegmentNames,
+    margin: bool,
+) -> Result<Vec<DistanceSpread>> {
+    let mut all = vec![DistanceSpread { median: None, mad: None }; membership.rules.len()];
+    for (i, (kept, stratum)) in strata.iter_mut().zip(&membership.strata).enumerate() {
+        let new = || SeenDistances::new(membership.rows() <= EXACT_ROWS);
+        let mut seen: Vec<SeenDistances> = (0..segments.of_stratum(i)).map(|_| new()).collect();
+        for _ in 0..stratum.rows {
+            let record = kept.next(margin)?;
+            let of = record.segment.number().and_then(|number| seen.get_mut(number as usize));
+            of.into_iter().for_each(|seen| seen.push(f64::from(record.distance)));
+        }
+        kept.rewind()?;
+        all.extend(seen.iter().map(|seen| DistanceSpread::of(&seen.counted())));
+    }
+    Ok(all)
+}
+
 /// Rows of one row group.
 struct Group {
     segments: Vec<Segment>,
     distances: Vec<Option<f32>>,
     margins: Vec<Option<f32>>,
+    /// Empty unless they are wanted.
+    ratios: Vec<Option<f32>>,
+    zs: Vec<Option<f32>>,
 }
 
 impl Group {
@@ -124,6 +166,21 @@ impl Group {
             segments: Vec::with_capacity(rows),
             distances: Vec::with_capacity(rows),
             margins: Vec::with_capacity(rows),
+            ratios: Vec::new(),
+            zs: Vec::new(),
+        }
+    }
+
+    /// Adds a row; of a rule, or without a segment, there is no record.
+    fn push(&mut self, segment: Segment, record: Option<Record>, spreads: &[DistanceSpread]) {
+        self.segments.push(segment);
+        self.distances.push(record.map(|r| r.distance));
+        self.margins.push(record.and_then(|r| r.margin));
+        if !spreads.is_empty() {
+            let spread = segment.number().and_then(|number| spreads.get(number as usize));
+            let both = spread.zip(record.map(|r| f64::from(r.distance)));
+            self.ratios.push(both.and_then(|(spread, distance)| spread.ratio(distance)).map(|ratio| ratio as f32));
+            self.zs.push(both.and_then(|(spread, distance)| spread.robust_z(distance)).map(|z| z as f32));
         }
     }
 }

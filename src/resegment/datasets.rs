@@ -98,7 +98,7 @@ pub(super) fn output(
     let is_input = |name: &str| inputs.iter().any(|input| input.fields.iter().any(|(field, _)| field == name));
     for (name, _) in &data.fields {
         match name.as_str() {
-            "segment" | "segment_id" | "segment_name" | "distance" | "margin" => {
+            "segment" | "segment_id" | "segment_name" | "distance" | "margin" | "anomaly_ratio" | "anomaly_z" => {
                 data.columns_from.push((name.clone(), from.clone(), false));
             }
             name if is_input(name) => {

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::command::{Ran, Workshop, done, model};
 use crate::harness::{hyades, tests};
-use crate::tables::{batch, distances, f64s, i64s, noise, segments, some_f64s, three_groups, write, write_batch};
+use crate::monthly::with_two_months;
+use crate::tables::{batch, distances, f64s, i64s, noise, read, segments, some_f64s, three_groups, write, write_batch};
 
 tests!(
     contributions_add_up_and_changes_are_labelled_otherwise,
@@ -20,6 +21,8 @@ tests!(
     rules_hold_as_reported,
     rules_of_strata_are_one_expression,
     rules_need_a_leaf_for_each_segment,
+    segments_of_a_version_have_ids_and_names,
+    anomaly_columns_are_of_the_segment,
 );
 
 const ROWS: usize = 600;
@@ -364,4 +367,100 @@ fn rules_need_a_leaf_for_each_segment() {
     let report = explained(&[&out, &input, "--rules", "--leaves", "3"]);
     assert_eq!((&report["fidelity"], &report["parts"][0]["price"]), (&1.0.into(), &1.0.into()));
     assert_eq!(report["parts"][0]["leaves"], 3);
+}
+
+fn segments_of_a_version_have_ids_and_names() {
+    let branch = with_two_months("");
+    branch.published("2026-09-30");
+    let (version, input) = (branch.version(1), branch.w.text("2026-09.parquet"));
+    let version = version.to_str().expect("text");
+    let (segment, id) = branch.labels(1)[&100];
+    let names = branch.w.text("called.toml");
+    std::fs::write(&names, format!("[segments.{id}]\nen = \"Private wealth\"\nzh = \"高净值\"\n")).expect("names");
+    let found = explained(&[version, &input, "--id", "100"])["customers"][0].take();
+    assert_eq!((&found["segment"], &found["segment_id"]), (&segment.into(), &id.into()));
+    assert!(found.get("called_en").is_none() && found["runner_up"]["segment_id"].is_u64(), "{found}");
+    let found = explained(&[version, &input, "--id", "100", "--names", &names])["customers"][0].take();
+    assert_eq!((&found["called_en"], &found["called_zh"]), (&"Private wealth".into(), &"高净值".into()));
+    let text = done(["explain", version, &input, "--id", "100", "--names", &names]).out;
+    assert!(text.contains(&format!("segment {segment} (Private wealth, 高净值, segment_id {id}), distance")), "{text}");
+    let rules = explained(&[version, &input, "--rules", "--names", &names]);
+    let rule = &rules["parts"][0]["segments"][segment as usize];
+    assert_eq!((&rule["segment_id"], &rule["called_zh"]), (&id.into(), &"高净值".into()));
+    let w = Workshop::new();
+    let (out, input) = fitted(&w, &three_groups(ROWS), &["--k", "3"]);
+    let text = format!(
+        "--names {names}: names are by segment_id, which the segments of {out}/model.json do not have; name the folder \
+         of a version of a history in its place"
+    );
+    Ran::from(hyades(["explain", &out, &input, "--id", "100", "--names", &names])).is_refused(2, &[&text]);
+}
+
+/// A nullable column of floats.
+fn floats(table: &Path, name: &str) -> Vec<Option<f32>> {
+    let rows = read(table);
+    let column = rows.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
+    column.as_primitive::<arrow::datatypes::Float32Type>().iter().collect()
+}
+
+fn anomaly_columns_are_of_the_segment() {
+    let w = Workshop::new();
+    let mut columns = amounts(ROWS);
+    let plain = fitted(&w, &columns, &["--k", "4"]);
+    let table = w.path("out/segments/part-00000.parquet");
+    let (labels, before) = (segments(&table), read(&table));
+    fitted(&w, &columns, &["--k", "4", "--anomaly", "--no-profile"]);
+    assert_eq!(segments(&table), labels, "the labels are the same");
+    let now = read(&table);
+    let names: Vec<String> = now.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["id", "segment", "distance", "anomaly_ratio", "anomaly_z"]);
+    assert!(before.columns().iter().zip(now.columns()).all(|(a, b)| a == b), "and so are all other columns");
+    is_of_the_segment(&table, &labels);
+    // An assignment of the same rows, in batches.
+    let again = w.text("again");
+    done(["assign", &plain.0, &plain.1, "--out", &again, "--anomaly", "-q", "--threads", "1"]);
+    assert_eq!(read(&w.path("again/segments/part-00000.parquet")).columns(), now.columns());
+    // Rows of rules have no distance.
+    let branch: Vec<&str> = (0..ROWS).map(|i| ["north", "south"][i / 3 % 2]).collect();
+    columns.push(("branch", Arc::new(StringArray::from(branch))));
+    let rules = w.text("rules.toml");
+    let text = "[[rule]]\nname = \"few\"\nwhen = \"visits = 0\"\n\n[strata]\nwithin = \"branch\"\nk = 3\n";
+    std::fs::write(&rules, text).expect("rules");
+    fitted(&w, &columns, &["--k", "3", "--rules", &rules, "--anomaly"]);
+    let labels = segments(&table);
+    assert!(labels.contains(&0) && labels.contains(&6));
+    is_of_the_segment(&table, &labels);
+}
+
+/// Ratios and robust z of a table are those of its distances.
+fn is_of_the_segment(table: &Path, labels: &[i32]) {
+    let columns = ["distance", "anomaly_ratio", "anomaly_z"].map(|name| floats(table, name));
+    let [distances, ratios, zs] = &columns;
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        let at = |i: usize| values[i];
+        (at((values.len() - 1) / 2) + at(values.len() / 2)) / 2.0
+    };
+    for segment in 0..=labels.iter().copied().max().expect("rows") {
+        let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] == segment).collect();
+        let known: Vec<f64> = rows.iter().filter_map(|&row| distances[row].map(f64::from)).collect();
+        if known.is_empty() {
+            assert!(rows.iter().all(|&row| ratios[row].is_none() && zs[row].is_none()), "a rule has no distances");
+            continue;
+        }
+        let middle = median(known.clone());
+        let mad = median(known.iter().map(|d| (d - middle).abs()).collect());
+        for row in rows {
+            let distance = f64::from(distances[row].expect("a distance"));
+            let close = |found: Option<f32>, expected: f64| {
+                let found = f64::from(found.expect("a number"));
+                assert!(
+                    (found - expected).abs() <= 1e-6 * expected.abs().max(1.0),
+                    "row {row}: {found}, not {expected}"
+                );
+            };
+            close(ratios[row], distance / middle);
+            close(zs[row], (distance - middle) / (1.4826 * mad));
+        }
+    }
 }

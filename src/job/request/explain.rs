@@ -43,6 +43,11 @@ pub struct ExplainRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", requires = "rules"))]
     pub sql: Option<PathBuf>,
+    /// Names of segments by segment_id: TOML, as a job has it [default: names.toml beside
+    /// the model, in a version of a history]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub names: Option<PathBuf>,
     /// The column of ids [default: the model's]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN"))]

@@ -40,6 +40,11 @@ pub struct OutputOptions {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "cli", arg(long))]
     pub margin: bool,
+    /// Also write how unusual each customer is in its segment: anomaly_ratio, the distance
+    /// divided by the segment's median, and anomaly_z, in robust deviations from that
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub anomaly: bool,
     /// Report how protected attributes are distributed across segments: a table, audit.json
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "cli", arg(long))]
