@@ -23,7 +23,7 @@ pub use report::{Attribute, AuditCounts, AuditReport, Number, NumbersReport, Rat
 
 use self::carriers::DrawnBeside;
 use self::numbers::NumbersBySegment;
-pub(crate) use self::withhold::{withheld, withhold};
+pub(crate) use self::withhold::{follow, withheld, withhold, withhold_with_sums};
 use crate::error::{Error, Result};
 use crate::input::{Source, ValueKind, as_f64};
 use crate::numeric::Partial;

@@ -19,16 +19,20 @@ impl Sum {
 }
 
 /// All cells that follow from those told: whatever is the only one missing in a sum is calculated, until nothing is.
-pub(super) fn recovered(told: &[Option<u64>], sums: &[Sum]) -> Vec<Option<i64>> {
+/// If zeros are never withheld, as many counts as their sum are ones.
+pub(super) fn recovered(told: &[Option<u64>], sums: &[Sum], zeros_are_told: bool) -> Vec<Option<i64>> {
     let mut cells: Vec<Option<i64>> = told.iter().map(|cell| cell.map(|n| n as i64)).collect();
     loop {
         let mut settled = true;
         for Sum { cells: parts, known } in sums {
             let missing: Vec<_> = parts.iter().filter(|(cell, _)| cells[*cell].is_none()).collect();
-            let [&(cell, sign)] = missing[..] else { continue };
+            let Some(&&(_, sign)) = missing.first() else { continue };
             let others: i64 = parts.iter().filter_map(|(cell, sign)| cells[*cell].map(|n| n * sign)).sum();
-            cells[cell] = Some((known - others) * sign);
-            settled = false;
+            let (rest, n) = ((known - others) * sign, missing.len() as i64);
+            if missing.iter().all(|(_, other)| *other == sign) && (n == 1 || (zeros_are_told && rest == n)) {
+                missing.iter().for_each(|(cell, _)| cells[*cell] = Some(rest / n));
+                settled = false;
+            }
         }
         if settled {
             return cells;

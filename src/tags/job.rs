@@ -93,7 +93,8 @@ fn run(request: &TagsRequest, watch: Watch<'_>) -> Result<TagReport> {
     let run = TagRun { tagging, id, earlier, plan, watch };
     let (counts, left) = run.write(&layout, &mut writer)?;
     let (customers, small_cells, written) = (source.rows(), request.counts.small_cells(), writer.finish()?);
-    let told = Reported { book: &book, terms: &terms, customers, small_cells, written, left, names };
+    let format = request.format;
+    let told = Reported { book: &book, terms: &terms, customers, small_cells, written, format, left, names };
     let report = told.report(&counts);
     source.vet_unchanged()?;
     json.map_or(Ok(()), |path| files.text(path, &as_json(&report)?))?;

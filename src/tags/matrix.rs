@@ -40,7 +40,9 @@ fn run(request: &MatrixRequest, watch: Watch<'_>) -> Result<StageMatrix> {
         return Err(Error::input(what).of_kind(ErrorKind::Column));
     }
     let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    let (rows, memory) = (old.source.rows() + new.source.rows(), request.resources.budget() / 2);
+    let rows = old.source.rows() + new.source.rows();
+    // Stages are in memory, too.
+    let memory = request.resources.budget().saturating_sub(2 * rows) / 2;
     for round in KeyRound::all(rows, memory) {
         count(&mut counts, (&old, old.customers(round, watch)?), (&new, new.customers(round, watch)?));
     }
@@ -96,6 +98,13 @@ impl StagesOfMonth {
             while let Some(array) = reader.next_array()? {
                 let texts = cast(&array, &DataType::Utf8).map_err(|e| Error::input(format!("{name:?}: {e}")))?;
                 for stage in texts.as_string::<i32>() {
+                    if let Some(stage) = stage.filter(|stage| [NEW, LEFT, NONE].contains(stage)) {
+                        let what = format!(
+                            "{}: {name:?} has the value {stage:?}, a word of the matrix; rename it",
+                            path.display()
+                        );
+                        return Err(Error::input(what).of_columns([name]).of_kind(ErrorKind::Values));
+                    }
                     let known = |stage: &str| names.iter().position(|other| other == stage);
                     let at = match stage {
                         None => MOST,

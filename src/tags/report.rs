@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::book::{LifeStage, Tag, TagBook};
 use super::counts::{TagCounts, pairs};
+use super::request::TagFormat;
 use super::withheld::Withheld;
 use crate::rules::{Terms, Threshold};
 
@@ -132,8 +133,9 @@ pub(super) struct Reported<'a> {
     pub(super) terms: &'a Terms,
     pub(super) customers: u64,
     pub(super) small_cells: u64,
-    /// Rows and bytes of the output.
+    /// Rows and bytes of the output, which may have a row for each tag of a customer.
     pub(super) written: (u64, u64),
+    pub(super) format: TagFormat,
     /// By tag: rows of an earlier run whose customers are not in the input; None: there is no earlier run.
     pub(super) left: Option<Vec<u64>>,
     /// Names of segments, by number.
@@ -144,7 +146,8 @@ impl Reported<'_> {
     pub(super) fn report(&self, counts: &TagCounts) -> TagReport {
         let left = self.left.as_deref().unwrap_or_default();
         let (rows, bytes) = self.written;
-        let withheld = Withheld::of(counts, left, self.customers, self.small_cells, rows != self.customers);
+        let rows_are_told = self.format == TagFormat::Long;
+        let withheld = Withheld::of(counts, left, self.customers, self.small_cells, rows_are_told);
         let value = |(threshold, value): &(Threshold, Option<f64>)| {
             value.map(|value| ThresholdValue { figure: threshold.to_string(), value })
         };

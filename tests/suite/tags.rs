@@ -17,6 +17,7 @@ tests!(
     a_single_small_count_does_not_follow,
     tags_keep_the_date_since_when_they_are_held,
     earlier_runs_that_do_not_fit,
+    an_earlier_run_in_little_memory,
     tags_by_segment,
     quantiles_of_more_than_a_million_rows,
     hostile_names,
@@ -427,4 +428,32 @@ fn ids_of_any_type_in_two_months() {
     }
     let run = crate::command::Ran::from(hyades(["tags", "matrix", &w.text("whole.old"), &w.text("text.new")]));
     run.is_refused(3, &["the ids of OLD are Int64, those of NEW Utf8; store them alike"]);
+    write_batch(&w.path("word.old"), &batch(&[("customer_id", i64s([1])), ("stage", stage(&[Some("(new)")]))]), 1);
+    let run = crate::command::Ran::from(hyades(["tags", "matrix", &w.text("word.old"), &w.text("whole.new")]));
+    run.is_refused(3, &["\"stage\" has the value \"(new)\", a word of the matrix; rename it"]);
+}
+
+/// The customers are looked up in parts; repeated ids have the same dates in all of them.
+fn an_earlier_run_in_little_memory() {
+    let w = Workshop::new();
+    let n = 60_000;
+    let write = |name: &str, step: i64, seed: u64| {
+        let ids: Vec<i64> = (0..n).map(|i| i * step % n % 50_000).collect();
+        let x: Vec<f64> = noise(seed).take(ids.len()).map(|x| 10.0 * x).collect();
+        let table = batch(&[("customer_id", i64s(ids)), ("x", f64s(x))]);
+        write_batch(&w.path(name), &table, 5_000);
+    };
+    write("c.parquet", 7, 1);
+    let long = ["--format", "long", "--json", &w.text("t.json"), "--day"];
+    tagged(&w, HIGH_AND_LOW, &[&long[..], &["1970-01-11"]].concat()).succeeds();
+    std::fs::rename(w.path("t.parquet"), w.path("old.parquet")).expect("renamed");
+    write("c.parquet", 11, 2);
+    let in_memory = |more: &[&str]| {
+        let old = w.text("old.parquet");
+        tagged(&w, HIGH_AND_LOW, &[&long[..], &["1970-01-21", "--previous", &old], more].concat()).succeeds();
+        (std::fs::read(w.path("t.parquet")).expect("a table"), json(w.path("t.json")))
+    };
+    let much = in_memory(&[]);
+    assert!(much == in_memory(&["--memory", "57MiB", "--threads", "1"]));
+    assert!(much.1["tags"][0]["moves"]["kept"].as_u64() > Some(1_000));
 }
