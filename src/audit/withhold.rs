@@ -38,11 +38,15 @@ fn settle(table: &mut [Vec<Option<u64>>], limit: u64, lines_have_sums: bool) {
 }
 
 /// A place in a table: line and group.
-type Place = (usize, usize);
+type CellPlace = (usize, usize);
 
-/// Withholds another cell where those that are withheld follow from their sum, which is a cell or known; whether it did.
-fn another(table: &mut [Vec<Option<u64>>], counts: &[Vec<Option<u64>>], (parts, sum): (&[Place], &[Place])) -> bool {
-    let told = |&&(line, group): &&Place| table[line][group].is_some();
+/// Withholds another cell where those withheld follow from their sum, which is a cell or known; whether it did.
+fn another(
+    table: &mut [Vec<Option<u64>>],
+    counts: &[Vec<Option<u64>>],
+    (parts, sum): (&[CellPlace], &[CellPlace]),
+) -> bool {
+    let told = |&&(line, group): &&CellPlace| table[line][group].is_some();
     let mut withheld = parts.iter().filter(|place| !told(place)).map(|&(line, group)| counts[line][group]).peekable();
     let follows = match sum.iter().all(|place| told(&place)) {
         true => follow(withheld),

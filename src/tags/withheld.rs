@@ -14,7 +14,7 @@ struct Apart {
 }
 
 /// Cells that count different customers, all of whom are known together.
-struct Division {
+struct KnownSum {
     cells: Vec<usize>,
     /// Their counts: of those who have a tag, or who lack it, or of whom it is unknown.
     counts: Vec<u64>,
@@ -22,7 +22,7 @@ struct Division {
     of_zeros: bool,
 }
 
-impl Division {
+impl KnownSum {
     /// Whether withheld counts follow from the sum.
     fn follows(&self, hidden: &[bool]) -> bool {
         let withheld = || self.cells.iter().zip(&self.counts).filter(|(at, _)| hidden[**at]).map(|(_, &n)| n);
@@ -33,7 +33,7 @@ impl Division {
 
 /// Withholds more cells, the smallest first, until no withheld cell follows: neither from a division, nor from cells
 /// `apart` from it that could be all others of a whole.
-fn settle(hidden: &mut [bool], counts: &[u64], divisions: &[Division], apart: impl Fn(usize) -> Vec<Apart>) {
+fn settle(hidden: &mut [bool], counts: &[u64], divisions: &[KnownSum], apart: impl Fn(usize) -> Vec<Apart>) {
     loop {
         let mut settled = true;
         for division in divisions {
@@ -125,8 +125,8 @@ impl TagCells<'_> {
         let mut hidden: Vec<bool> = tags.iter().map(|&tag| self.any_is_small(tag, self.customers)).collect();
         let yes: Vec<u64> = tags.iter().map(|[yes, _]| *yes).collect();
         // The rows of the long table.
-        let rows = Division { cells: (0..tags.len()).collect(), counts: yes.clone(), of_zeros: true };
-        let divisions: Vec<Division> = rows_are_told.then_some(rows).into_iter().collect();
+        let rows = KnownSum { cells: (0..tags.len()).collect(), counts: yes.clone(), of_zeros: true };
+        let divisions: Vec<KnownSum> = rows_are_told.then_some(rows).into_iter().collect();
         settle(&mut hidden, &yes, &divisions, |tag| {
             vec![Apart { cells: self.apart(tag), whole: self.customers - tags[tag][1] }]
         });
@@ -165,7 +165,7 @@ impl TagCells<'_> {
         let changes: Vec<u64> = tags.clone().map(|tag| parts(tag)[1..].iter().sum()).collect();
         let is_small = |tag: usize| hidden_tags[tag] || parts(tag).into_iter().any(|n| self.is_small(n));
         let mut hidden: Vec<bool> = tags.clone().map(is_small).collect();
-        let all = Division { cells: tags.collect(), counts: changes.clone(), of_zeros: false };
+        let all = KnownSum { cells: tags.collect(), counts: changes.clone(), of_zeros: false };
         settle(&mut hidden, &changes, &[all], |_| Vec::new());
         hidden
     }
@@ -185,7 +185,7 @@ impl TagCells<'_> {
             }
         }
         let of_tag = |tag: usize| {
-            let counts = |of: fn(&SegmentCounts, [u64; 2]) -> u64, of_zeros: bool| Division {
+            let counts = |of: fn(&SegmentCounts, [u64; 2]) -> u64, of_zeros: bool| KnownSum {
                 cells: (0..segments.len()).map(|segment| cell(segment, tag)).collect(),
                 counts: segments.iter().map(|segment| of(segment, segment.tags[tag])).collect(),
                 of_zeros,
@@ -193,7 +193,7 @@ impl TagCells<'_> {
             let lack = |of: &SegmentCounts, [yes, unknown]: [u64; 2]| of.customers - yes - unknown;
             [counts(|_, [yes, _]| yes, true), counts(lack, true), counts(|_, [_, unknown]| unknown, false)]
         };
-        let divisions: Vec<Division> = (0..tags).flat_map(of_tag).collect();
+        let divisions: Vec<KnownSum> = (0..tags).flat_map(of_tag).collect();
         let apart: Vec<Vec<usize>> = (0..tags).map(|tag| self.apart(tag)).collect();
         settle(&mut hidden, &yes, &divisions, |at| {
             let (segment, tag) = (at / tags, at % tags);
