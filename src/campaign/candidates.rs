@@ -139,7 +139,8 @@ impl Sieve<'_> {
             for list in bits(lists) {
                 found.lists[list].entry(cell).or_insert_with(|| StepCounts::new(&self.reasons)).add(stop);
                 candidates[list].extend(draw.map(|draw| ListCandidate {
-                    order: rows.orders[list].as_ref().map_or(0, |of| order(of[row], self.file.list[list].ascending)),
+                    order:
+                        rows.orders[list].as_ref().map_or(0, |of| order(of[row], self.customers.used[list].ascending)),
                     // The order of whole numbers.
                     tie: rows.keys[row] ^ (1 << 127),
                     row: group.first_row + row as u64,

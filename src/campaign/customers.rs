@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::alike::{LikeColumns, distance_column};
 use super::cells::CellColumns;
 use super::file::{CampaignFile, ListOptions, SegmentRef};
 use super::offers::{NEXT_CHANNEL, NEXT_PRODUCT, NEXT_REASON, OfferColumns};
@@ -48,6 +49,8 @@ pub(super) struct ListColumns {
     /// Segments by number; empty: all.
     pub(super) segments: Vec<i64>,
     pub(super) order_by: Option<usize>,
+    /// Whether small values come first.
+    pub(super) ascending: bool,
     pub(super) cap_per: Option<usize>,
     /// Further columns of its file.
     pub(super) shown: Vec<usize>,
@@ -73,13 +76,12 @@ impl CampaignCustomers {
         let mut names = None;
         if let Some(path) = &labels {
             let found = source.open_beside(path, opening)?;
-            column(&found, SEGMENT).map_err(|e| e.of(&path.display().to_string()))?;
             names = segment_names(&found);
-            let wanted = [SEGMENT, IDENTITY_COLUMN].into_iter().filter(|name| found.position(name).is_some());
-            tables.extend(wanted.map(|name| OtherTable { path: path.clone(), only: Some(name.to_owned()) }));
+            tables.extend(label_tables(&found, path, &id_name)?);
         }
         let source = source.with_tables(&tables, Some(&id_name), opening)?;
-        let (mut source, offers) = OfferColumns::of(&file.campaign, source)?;
+        let (source, offers) = OfferColumns::of(&file.campaign, source)?;
+        let (mut source, likes) = LikeColumns::of(file, source, labels.as_deref())?;
         let conditions = conditions(file, &source)?;
         let used = used(file, &source, names.as_deref())?;
         let cells = CellColumns { segment: source.position(SEGMENT), stage: source.position(STAGE) };
@@ -89,7 +91,8 @@ impl CampaignCustomers {
         let of_lists = used.iter().flat_map(|list| list.order_by.iter().chain(&list.cap_per).chain(&list.shown));
         let own = cells.segment.into_iter().chain(segment_id).chain(cells.stage);
         let of_offers = offers.iter().flat_map(OfferColumns::needed);
-        let needed: Vec<usize> = of_lists.copied().chain(own).chain(of_offers).chain(conditions.columns()).collect();
+        let calculated = of_offers.chain(likes.iter().flat_map(LikeColumns::needed));
+        let needed: Vec<usize> = of_lists.copied().chain(own).chain(calculated).chain(conditions.columns()).collect();
         let joins = source.join(&needed, place.scratch, place.resources.budget(), place.watch)?;
         if let Some(path) = &labels {
             let path = path.display().to_string();
@@ -99,8 +102,10 @@ impl CampaignCustomers {
         if let Some(offers) = offers {
             offers.compute(&mut source, cells, place)?;
         }
-        let is_next = file.list.iter().any(ListOptions::offers_next);
-        let next_product = source.position(NEXT_PRODUCT).zip(source.position(NEXT_REASON)).filter(|_| is_next);
+        if let Some(likes) = likes {
+            likes.compute(&mut source, id, (file, place))?;
+        }
+        let next_product = next_product(file, &source);
         let is_own = file.list.iter().any(|list| list.channel.is_none());
         let next_channel = source.position(NEXT_CHANNEL).filter(|_| is_own && file.campaign.channel.is_some());
         Ok(CampaignCustomers {
@@ -118,6 +123,28 @@ impl CampaignCustomers {
     }
 }
 
+/// The columns of the next product and its reason, if a list offers them.
+fn next_product(file: &CampaignFile, source: &Source) -> Option<(usize, usize)> {
+    let is_next = file.list.iter().any(ListOptions::offers_next);
+    source.position(NEXT_PRODUCT).zip(source.position(NEXT_REASON)).filter(|_| is_next)
+}
+
+/// The columns of labels, which are joined by the id.
+fn label_tables(labels: &Source, path: &Path, id: &str) -> Result<Vec<OtherTable>> {
+    column(labels, SEGMENT).map_err(|e| e.of(&path.display().to_string()))?;
+    if labels.position(id).is_none() {
+        let text = format!(
+            "labels in {} have no column {}, so that nobody knows whose they are; label the customers again with this \
+             column as their id (--id)",
+            path.display(),
+            quoted(id)
+        );
+        return Err(Error::input(text).of_columns([id]).of_kind(ErrorKind::Column));
+    }
+    let wanted = [SEGMENT, IDENTITY_COLUMN].into_iter().filter(|name| labels.position(name).is_some());
+    Ok(wanted.map(|name| OtherTable { path: path.to_path_buf(), only: Some(name.to_owned()) }).collect())
+}
+
 /// The table of labels that a path means.
 fn labels_in(path: &Path) -> Result<PathBuf> {
     let mut folder = path.to_path_buf();
@@ -133,9 +160,11 @@ fn labels_in(path: &Path) -> Result<PathBuf> {
 fn conditions(file: &CampaignFile, source: &Source) -> Result<Compiled> {
     let rule = |list: &ListOptions| {
         let when = list.condition.clone().unwrap_or_else(|| "TRUE".to_owned());
+        let next = list.offers_next().then(|| NEXT_PRODUCT.to_owned());
+        let distance = list.like.as_ref().and_then(|seeds| distance_column(file, seeds));
         // The line ends, as a condition may end with a comment.
-        let offered = |when: String| format!("({when}\n) AND {NEXT_PRODUCT} IS NOT NULL");
-        Rule { name: list.name.clone(), when: if list.offers_next() { offered(when) } else { when } }
+        let and = |when: String, column: String| format!("({when}\n) AND {column} IS NOT NULL");
+        Rule { name: list.name.clone(), when: next.into_iter().chain(distance).fold(when, and) }
     };
     let book = RuleBook { rules: file.list.iter().map(rule).collect(), strata: None };
     Compiled::again(&book, source, &[]).map_err(|faults| {
@@ -157,9 +186,11 @@ fn used(file: &CampaignFile, source: &Source, names: Option<&[String]>) -> Resul
                 None
             }
         };
+        let distance = list.like.as_ref().and_then(|seeds| distance_column(file, seeds));
         let order_by = list.order_by.as_ref().and_then(|name| find(name, "order_by"));
+        let order_by = order_by.or_else(|| distance.as_ref().and_then(|name| find(name, "like")));
         let cap_per = list.cap_per.as_ref().and_then(|per| find(&per.column, "cap_per"));
-        let shown = list.columns.iter().filter_map(|name| find(name, "columns")).collect();
+        let shown = list.columns.iter().chain(&distance).filter_map(|name| find(name, "columns")).collect();
         let mut segments = Vec::new();
         for segment in &list.segment {
             match segment {
@@ -174,7 +205,8 @@ fn used(file: &CampaignFile, source: &Source, names: Option<&[String]>) -> Resul
                 },
             }
         }
-        lists.push(ListColumns { segments, order_by, cap_per, shown });
+        let ascending = list.ascending || list.like.is_some();
+        lists.push(ListColumns { segments, order_by, ascending, cap_per, shown });
     }
     match faults.is_empty() {
         true => Ok(lists),

@@ -93,6 +93,9 @@ pub struct DesignList {
     pub condition: Option<String>,
     /// The column that ranks customers.
     pub order_by: Option<String>,
+    /// The table of seeds, whose distance ranks them.
+    #[serde(default)]
+    pub like: Option<String>,
     /// The most customers contacted.
     pub cap: Option<u64>,
     /// Customers contacted.

@@ -1,5 +1,6 @@
 //! Customers who are kept out whatever the lists say: suppressed by id, or contacted often enough.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
@@ -94,8 +95,8 @@ fn open(
     let here = &source.columns()[id];
     if is_whole_id(&here.data_type) != is_whole_id(ids.data_type) {
         return Err(Error::input(format!(
-            "{what}: its ids in column {:?} are {}, those of the customers {}, so that none would match; convert one of \
-             them",
+            "{what}: its ids in column {:?} are {}, those of the customers {}, so that none would match; convert one \
+             of them",
             here.name, here.data_type, ids.data_type
         ))
         .of_columns([&here.name])
@@ -117,10 +118,34 @@ fn suppressed(
 ) -> Result<SuppressedIds> {
     let what = format!("[[suppress]] {}", quoted(&of.reason));
     let (source, id) = open(&of.files, file, (ids, of.id.as_deref(), &what), place)?;
-    let mut keys = keys(&source, id, &|_, keys| Ok(keys.into_iter().flatten().collect()), place)?;
+    let keys = different(&source, id, place)?;
+    Ok(SuppressedIds { reason: of.reason.clone(), files: hashes(&source), keys, matched: AtomicU64::new(0) })
+}
+
+/// The keys of the ids in a table, ascending and each once, for customers with the id in this column; `what` names the
+/// table in messages.
+///
+/// # Errors
+/// A table without the column, or with ids of another kind.
+pub(super) fn ids_in(
+    path: &Path,
+    file: &CampaignFile,
+    customers: (&Source, usize),
+    what: &str,
+    place: Workplace<'_>,
+) -> Result<Vec<u128>> {
+    let id = &customers.0.columns()[customers.1];
+    let ids = CustomerIds { name: &id.name, data_type: &id.data_type };
+    let (source, id) = open(&[path.to_path_buf()], file, (ids, None, what), place)?;
+    different(&source, id, place)
+}
+
+/// The keys of the ids of all rows, ascending and each once.
+fn different(source: &Source, id: usize, place: Workplace<'_>) -> Result<Vec<u128>> {
+    let mut keys = keys(source, id, &|_, keys| Ok(keys.into_iter().flatten().collect()), place)?;
     keys.par_sort_unstable();
     keys.dedup();
-    Ok(SuppressedIds { reason: of.reason.clone(), files: hashes(&source), keys, matched: AtomicU64::new(0) })
+    Ok(keys)
 }
 
 /// The keys of customers with `most` contacts or more in the window, which ends with the day of the campaign.

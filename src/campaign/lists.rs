@@ -17,7 +17,7 @@ use super::excluded::{Excluded, hashes};
 use super::file::CampaignFile;
 use super::files::{MemberFiles, WrittenFiles};
 use super::ranked::RankedLists;
-use super::strategy::{StrategyLine, strategy};
+use super::strategy::{StrategyLine, segment_name, strategy};
 use super::tables::Workplace;
 use super::walk::{Caps, ListWalk};
 use super::waterfall::{CellCounts, ListWaterfall, StepCounts, Waterfall};
@@ -141,7 +141,7 @@ fn run(request: &ListsRequest, watch: Watch<'_>) -> Result<ListsOutcome> {
     let rows = customers.source.rows();
     watch.stage(Stage::Write, 0, "files", || walk(&file, (&mut found, &mut ranked), files.as_mut(), rows, watch))?;
     let strategy = strategy(&file, &found.cells, &found.lists, customers.names.as_deref());
-    let waterfall = waterfall(&file, found, rows);
+    let waterfall = waterfall(&file, found, rows, customers.names.as_deref());
     warn(&waterfall, &file, &excluded, watch);
     if waterfall.all.contacted == 0 {
         return Err(Error::input(nobody(&waterfall)));
@@ -202,7 +202,7 @@ fn walk(
 }
 
 /// All counts, cells in the order of segment and stage.
-fn waterfall(file: &CampaignFile, found: FoundCustomers, customers: u64) -> Waterfall {
+fn waterfall(file: &CampaignFile, found: FoundCustomers, customers: u64, names: Option<&[String]>) -> Waterfall {
     let reasons: Vec<String> = file.suppress.iter().map(|suppress| suppress.reason.clone()).collect();
     let of_list = |(options, list): (&super::ListOptions, BTreeMap<u32, StepCounts>)| {
         let mut counts = StepCounts::new(&reasons);
@@ -215,6 +215,7 @@ fn waterfall(file: &CampaignFile, found: FoundCustomers, customers: u64) -> Wate
         }
         let cell = |((segment, stage), counts): ((_, Option<&str>), _)| CellCounts {
             segment,
+            segment_name: segment_name(names, segment),
             stage: stage.map(str::to_owned),
             counts,
         };
@@ -285,6 +286,7 @@ fn design_list(options: &super::ListOptions, of: &ListWaterfall, file: DesignFil
         cost_per_contact: options.cost_per_contact,
         condition: options.condition.clone(),
         order_by: options.order_by.clone(),
+        like: options.like.as_ref().map(|path| path.display().to_string()),
         cap: options.cap,
         contacted: of.counts.contacted,
         control: of.counts.control,

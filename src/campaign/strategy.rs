@@ -34,6 +34,11 @@ pub struct StrategyLine {
     pub control: u64,
 }
 
+/// The name of a segment, where the labels have names.
+pub(super) fn segment_name(names: Option<&[String]>, segment: Option<i64>) -> Option<String> {
+    names?.get(usize::try_from(segment?).ok()?).cloned()
+}
+
 /// What decides about a line, besides the list.
 type LineKey<'a> = (Option<i64>, Option<&'a str>, Option<(&'a str, &'a str)>, Option<&'a str>);
 
@@ -51,11 +56,10 @@ pub(super) fn strategy(
             let sum = sums.entry(key(options, &cells[*cell as usize])).or_default();
             *sum = (sum.0 + counts.contacted, sum.1 + counts.control);
         }
-        let name = |segment: i64| names.and_then(|names| names.get(usize::try_from(segment).ok()?)).cloned();
         lines.extend(sums.into_iter().map(|((segment, stage, next, channel), (contacted, control))| StrategyLine {
             list: options.name.clone(),
             segment,
-            segment_name: segment.and_then(name),
+            segment_name: segment_name(names, segment),
             stage: stage.map(str::to_owned),
             product: next.map_or_else(|| options.product.clone(), |(product, _)| Some(product.to_owned())),
             reason: next.map(|(_, reason)| reason.to_owned()),

@@ -37,6 +37,9 @@ pub struct StepCounts {
 pub struct CellCounts {
     /// The segment; None: without one.
     pub segment: Option<i64>,
+    /// Its name, where the labels have names.
+    #[serde(default)]
+    pub segment_name: Option<String>,
     /// The stage; None: without one, or there are no stages.
     pub stage: Option<String>,
     /// Its customers at each step.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::command::{Ran, Workshop, contents, json};
 use crate::harness::{folder, hyades, root, tests};
+use crate::monthly::{Branch, Groups};
 use crate::tables::{batch, i64s, noise, read, write, write_batch};
 
 tests!(
@@ -19,6 +20,9 @@ tests!(
     sides_stay_when_the_share_grows,
     control_groups_are_balanced,
     labels_of_a_fit_are_found_by_id,
+    labels_of_a_history_are_those_of_its_current_version,
+    labels_without_ids_are_refused,
+    customers_like_the_seeds_come_first,
     the_next_product_and_the_channel_are_those_of_a_naive_model,
     spreadsheets_run_nothing,
     a_dry_run_writes_nothing,
@@ -482,6 +486,84 @@ fn labels_of_a_fit_are_found_by_id() {
     );
 }
 
+fn labels_of_a_history_are_those_of_its_current_version() {
+    let branch = Branch::new("");
+    let groups: Groups = (0..600).map(|id| (id, id as usize % 3)).collect();
+    branch.month("2027-01", &groups);
+    branch.published("2027-01-31");
+    let moved = groups.iter().map(|(id, group)| (*id, if id % 50 == 0 { (group + 1) % 3 } else { *group })).collect();
+    branch.month("2027-02", &moved);
+    branch.published("2027-02-28");
+    let (before, labels) = (branch.labels(1), branch.labels(2));
+    let one = labels[&1].1;
+    let text = format!(
+        "[campaign]\nname = \"x\"\nday = \"2027-03-01\"\nno_opt_out = \"test\"\n[customers]\ninput = \
+         [\"2027-02.parquet\"]\nsegments = \"history\"\n[[list]]\nname = \"a\"\nsegment_id = [{one}]\ncontrol = 0.1\n"
+    );
+    std::fs::write(branch.w.path("x.toml"), text).unwrap();
+    lists(&branch.w, "x.toml", "x").succeeds();
+    let mut found: Vec<i64> = sides(&branch.w, "x").into_iter().map(|side| side.0).collect();
+    found.sort_unstable();
+    let of = |labels: &crate::monthly::Labels| {
+        labels.iter().filter(|(_, label)| label.1 == one).map(|(id, _)| *id).collect::<Vec<i64>>()
+    };
+    assert_eq!(found, of(&labels));
+    assert_ne!(found, of(&before));
+}
+
+fn labels_without_ids_are_refused() {
+    let w = Workshop::new();
+    tables(&w);
+    write(&w.path("labels.parquet"), &[("segment", i64s((0..ROWS as i64).map(|i| i % 3)))]);
+    let text = CAMPAIGN.replace("id = \"customer\"\n", "id = \"customer\"\nsegments = \"labels.parquet\"\n");
+    std::fs::write(w.path("campaign.toml"), text).unwrap();
+    let message = "labels.parquet have no column \"customer\", so that nobody knows whose they are; label the customers \
+                   again with this column as their id (--id)";
+    lists(&w, "campaign.toml", "made").is_refused(3, &[message]);
+}
+
+/// One micro-segment for 30 seeds: it is their mean, and the nearest customers come first.
+fn customers_like_the_seeds_come_first() {
+    let w = Workshop::new();
+    let input = root().join("data/customers.parquet");
+    let input = input.to_str().unwrap();
+    w.run(["fit", input, "--k", "4"]).succeeds();
+    let labels = read(&w.path("out/segments/part-00000.parquet"));
+    let bank = read(input.as_ref());
+    let ids = bank["customer_id"].as_primitive::<Int64Type>().values().to_vec();
+    let segments = labels["segment"].as_primitive::<Int32Type>().values().to_vec();
+    let seeds: Vec<i64> = (0..ids.len()).filter(|&i| segments[i] == 2).map(|i| ids[i]).take(30).collect();
+    write(&w.path("seeds.parquet"), &[("customer_id", i64s(seeds.iter().copied().chain([-1])))]);
+    let text = format!(
+        "[campaign]\nname = \"x\"\nday = \"2027-03-01\"\nno_opt_out = \"test\"\n[customers]\ninput = [{input:?}]\n\
+         segments = \"out\"\n[[list]]\nname = \"alike\"\nlike = \"seeds.parquet\"\ncap = 300\ncontrol = 0.1\n"
+    );
+    std::fs::write(w.path("x.toml"), &text).unwrap();
+    let said = lists(&w, "x.toml", "x").succeeds();
+    assert!(said.err.contains("seeds.parquet: 30 of 31 seeds are customers"), "{}", said.err);
+    let of: HashMap<i64, i32> = ids.iter().copied().zip(segments.iter().copied()).collect();
+    let found = sides(&w, "x");
+    assert!(found.iter().all(|(id, ..)| !seeds.contains(id)));
+    assert_eq!(json(w.path("x/waterfall.json"))["not_eligible"], 30);
+    let alike = found.iter().filter(|(id, ..)| of[id] == 2).count();
+    assert!(alike * 10 > found.len() * 9, "{alike} of {}", found.len());
+    let sheet = std::fs::read_to_string(w.path("x/lists/alike.csv")).unwrap();
+    assert!(sheet.lines().next().unwrap().ends_with(",like_distance"));
+    let distances: Vec<f64> =
+        sheet.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect();
+    assert!(distances.len() == 300 && distances.is_sorted());
+    // Threads and memory change nothing; neither does the table's order.
+    let (file, out) = (w.text("x.toml"), w.text("y"));
+    Ran::from(hyades(["campaign", "lists", &file, "--out", &out, "--threads", "1", "--memory", "1MB"])).succeeds();
+    assert!(contents(&w.path("x")) == contents(&w.path("y")));
+    // Without a model, and seeds that are nobody.
+    std::fs::write(w.path("z.toml"), text.replace("segments = \"out\"\n", "")).unwrap();
+    let no_model = "like needs the model of a fit; name it in [customers]: model = \"FOLDER/model.json\"";
+    lists(&w, "z.toml", "z").is_refused(2, &[no_model]);
+    write(&w.path("seeds.parquet"), &[("customer_id", i64s([-1, -2]))]);
+    lists(&w, "x.toml", "z").is_refused(3, &["seeds.parquet: none of its 2 ids is that of a customer"]);
+}
+
 /// The same rows of other customers.
 fn shifted(batch: &RecordBatch) -> RecordBatch {
     let ids = batch["customer_id"].as_primitive::<Int64Type>();
@@ -539,7 +621,7 @@ fn campaigns_that_are_refused() {
         (
             "control = 0.1",
             "control = 0",
-            "list \"a\": control must be above 0 and below 1, since without a control group nothing can be measured; it is 0",
+            "x.toml:9:11: list \"a\": control must be above 0 and below 1, since without a control group nothing can be measured; it is 0",
         ),
         (
             "control = 0.1",
@@ -550,17 +632,28 @@ fn campaigns_that_are_refused() {
         (
             "no_opt_out = \"test\"\n",
             "",
-            "no [[suppress]] has reason = \"opt-out\": name the customers who object to marketing, or say in [campaign] why there are none: no_opt_out = \"...\"",
+            "x.toml:1:1: no [[suppress]] has reason = \"opt-out\": name the customers who object to marketing, or say in [campaign] why there are none: no_opt_out = \"...\"",
         ),
-        ("2027-03-01", "today", "day must be a date such as 2027-03-01; it is \"today\""),
+        ("2027-03-01", "today", "x.toml:3:7: day must be a date such as 2027-03-01; it is \"today\""),
         ("name = \"a\"", "name = \"../a\"", "its name is that of a file, and must not begin with a dot, dash or space"),
         ("name = \"a\"", "name = \"a\\u202eb\"", "its name is that of a file, and must not contain \"\\u{202e}\""),
         (
             "control = 0.1\n",
             "control = 0.1\n[[list]]\nname = \"A\"\ncontrol = 0.1\n",
-            "list \"A\": another list has this name, and they would be one file",
+            "x.toml:11:8: list \"A\": another list has this name, and they would be one file",
         ),
-        ("control = 0.1\n", "control = 0.1\ncap = 0\n", "list \"a\": a cap of 0 leaves nobody to contact"),
+        (
+            "control = 0.1\n",
+            "control = 0.1\nproduct = \"next\"\n",
+            "x.toml:10:11: list \"a\": product = \"next\" needs the columns of products: [campaign] products = [...]",
+        ),
+        ("day = ", "products = [\"x\", \"x\"]\nday = ", "x.toml:3:18: products of [campaign] names \"x\" twice"),
+        (
+            "control = 0.1\n",
+            "control = 0.1\nlike = \"s.parquet\"\norder_by = \"x\"\n",
+            "list \"a\": like ranks customers itself; remove order_by and ascending, or like",
+        ),
+        ("control = 0.1\n", "control = 0.1\ncap = 0\n", "x.toml:10:7: list \"a\": a cap of 0 leaves nobody to contact"),
         (
             "control = 0.1\n",
             "control = 0.1\ncondition = \"balence > 3\"\n",
