@@ -38,6 +38,7 @@ hyades features rfm [OPTIONS] --customer <COLUMN> --time <COLUMN>
 
 const EVALUATE_USAGE: &str = "\
 hyades campaign evaluate [OPTIONS] <DESIGN> <OUTCOMES>...
+       hyades campaign evaluate [OPTIONS] <DESIGN> --events <PATH>
        hyades campaign evaluate [OPTIONS] --arm <COLUMN> --control <VALUE>
            <OUTCOMES>...";
 

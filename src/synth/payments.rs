@@ -165,7 +165,7 @@ const COUNT: u64 = 5 << 20;
 /// A moment of one of so many days up to the last, in milliseconds since 1970.
 fn moment(bits: u64, last: i32, days: u64) -> i64 {
     let day = i64::from(last) - ((bits >> 32) % days) as i64;
-    day * MILLIS_A_DAY + OPENING + ((bits & 0xFFFF_FFFF) * OPEN >> 32) as i64
+    day * MILLIS_A_DAY + OPENING + (((bits & 0xFFFF_FFFF) * OPEN) >> 32) as i64
 }
 
 fn schema() -> SchemaRef {
