@@ -6,6 +6,8 @@
 
 mod carriers;
 mod disparity;
+mod moves;
+mod network;
 mod numbers;
 mod report;
 mod shares;
@@ -22,6 +24,7 @@ pub use disparity::{Disparity, SelectionRate};
 pub use report::{Attribute, AuditCounts, AuditReport, Number, NumbersReport, Ratio, ShareLine, SharesReport, Summary};
 
 use self::carriers::DrawnBeside;
+pub(crate) use self::moves::withhold_moves;
 use self::numbers::NumbersBySegment;
 pub(crate) use self::withhold::{follow, withheld, withhold, withhold_with_sums};
 use crate::error::{Error, Result};

@@ -16,6 +16,7 @@ use super::draw::SideDraw;
 use super::excluded::{Excluded, hashes};
 use super::file::CampaignFile;
 use super::files::{MemberFiles, WrittenFiles};
+use super::page::page;
 use super::ranked::RankedLists;
 use super::strategy::{StrategyLine, segment_name, strategy};
 use super::tables::Workplace;
@@ -24,7 +25,8 @@ use super::waterfall::{CellCounts, ListWaterfall, StepCounts, Waterfall};
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
 use crate::job::Resources;
-use crate::output::{MANIFEST, Publication};
+use crate::output::{MANIFEST, NewFiles, Publication, lies_in};
+use crate::report::Language;
 use crate::text::quoted;
 
 /// The verb, as manifests name it.
@@ -48,6 +50,13 @@ pub struct ListsRequest {
     /// Also write design and waterfall to this file, as JSON; - is the standard output
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub json: Option<PathBuf>,
+    /// Also write an HTML page to this file: where customers stayed, and what is offered to
+    /// whom
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub report: Option<PathBuf>,
+    /// Language of the page: en or zh
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LANG", default_value_t))]
+    pub lang: Language,
     /// Threads, memory and scratch space.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub resources: Resources,
@@ -122,6 +131,7 @@ fn run(request: &ListsRequest, watch: Watch<'_>) -> Result<ListsOutcome> {
     }
     let arguments = [file.paths(), vec![request.file.clone()]].concat();
     let publication = out.map(|out| Publication::new(out, COMMAND, &arguments)).transpose()?;
+    let mut pages = page_file(request, out, &arguments)?;
     let scratch = request.resources.existing_scratch_folder(out.or(Some(Path::new("."))));
     let place = Workplace { resources: &request.resources, scratch: &scratch, watch };
     let customers = CampaignCustomers::open(&file, place)?;
@@ -161,7 +171,26 @@ fn run(request: &ListsRequest, watch: Watch<'_>) -> Result<ListsOutcome> {
     if let Some(path) = request.json.as_deref().filter(|path| *path != Path::new("-")) {
         crate::output::publish_text(path, &outcome.to_json()?)?;
     }
+    if let Some(path) = &request.report {
+        pages.text(path, &page(&file, &outcome.waterfall, &outcome.strategy, request.lang))?;
+        pages.commit()?;
+    }
     Ok(outcome)
+}
+
+/// The file of the page, if one is asked for; checked before the work.
+fn page_file(request: &ListsRequest, out: Option<&Path>, arguments: &[PathBuf]) -> Result<NewFiles> {
+    let mut files = NewFiles::default();
+    let Some(path) = &request.report else { return Ok(files) };
+    if out.is_some_and(|out| lies_in(path, out)) {
+        let text = format!(
+            "--report {} lies in the output folder, which is replaced as a whole; name a file beside it",
+            path.display()
+        );
+        return Err(Error::usage(text).of_file(path).of_option("--report"));
+    }
+    files.add(path, arguments)?;
+    Ok(files)
 }
 
 fn as_json(value: &impl Serialize) -> Result<String> {

@@ -7,7 +7,8 @@
 //! full (`walk`); the controls passed on the way are the control group. The `waterfall` says where every customer
 //! stayed, and adds up. `files` writes members as they come, with columns `gathered` from the customers: the table of
 //! sides, and a `sheet` for each list. `design` is what the evaluation reads. `offers` calculates the next product and
-//! the channel of every customer, `alike` how far he is from seeds, and `strategy` sums up what is offered to whom.
+//! the channel of every customer, `alike` how far he is from seeds, and `strategy` sums up what is offered to whom;
+//! `page` shows both to people.
 //!
 //! `evaluation` says afterwards what a campaign brought, beside customers whom chance left out.
 //!
@@ -26,6 +27,7 @@ mod files;
 mod gathered;
 mod lists;
 mod offers;
+mod page;
 mod ranked;
 mod reading;
 mod sheet;

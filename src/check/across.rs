@@ -11,6 +11,9 @@ use rayon::prelude::*;
 use crate::numeric::{LANES, lane_sum, lane_total};
 use crate::simd::{Dispatch, Work};
 
+/// Correlations at least this strong, positive or negative, are reported.
+pub const STRONG: f64 = 0.95;
+
 /// The most columns for which all pairs are computed: their number grows with the square.
 pub(crate) const MOST_COLUMNS: usize = 200;
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::text::Phrase;
+
 /// One expectation that the input breaks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Breach {
@@ -11,6 +13,6 @@ pub struct Breach {
     pub expectation: &'static str,
     /// The number of rows that break it, if it applies to rows.
     pub rows: Option<u64>,
-    /// The expected and the actual value.
-    pub text: String,
+    /// The expected and the actual value; in JSON its English text.
+    pub text: Phrase,
 }

@@ -44,7 +44,7 @@ use super::value::Value;
 use crate::error::Result;
 use crate::input::Source;
 use crate::text::{
-    self, ExactNumber, NANOS_A_DAY, TomlFaults, TomlText, date, integer, parse_date, parse_time, quoted, shown,
+    self, ExactNumber, NANOS_A_DAY, Phrase, TomlFaults, TomlText, date, integer, parse_date, parse_time, quoted, shown,
 };
 
 /// Digits of a second in the bounds of times.
@@ -114,7 +114,11 @@ impl Expectations {
         if let Some((least, most)) = self.row_count
             && !(least..=most).contains(&source.rows())
         {
-            let text = format!("{} rows, where {least} to {most} are expected", source.rows());
+            let rows = source.rows();
+            let text = Phrase::new(
+                format!("{rows} rows, where {least} to {most} are expected"),
+                format!("{rows} 行，预期 {least} 至 {most} 行"),
+            );
             found.push(Breach { column: None, expectation: "row_count", rows: None, text });
         }
         for expected in &self.columns {
@@ -141,41 +145,55 @@ impl Expectations {
 }
 
 /// Expectation, rows and text of a [`Breach`].
-type Broken = (&'static str, Option<u64>, String);
+type Broken = (&'static str, Option<u64>, Phrase);
 
 impl Expected {
     fn null_breach(&self, profile: &Profile) -> Option<Broken> {
         let missing = profile.missing();
-        (self.not_null && missing > 0).then(|| ("not_null", Some(missing), format!("{missing} values are missing")))
+        let text = || Phrase::new(format!("{missing} values are missing"), format!("{missing} 个值缺失"));
+        (self.not_null && missing > 0).then(|| ("not_null", Some(missing), text()))
     }
 
     fn null_share_breach(&self, profile: &Profile, rows: u64) -> Option<Broken> {
         let missing = profile.missing();
         let share = missing as f64 / rows.max(1) as f64;
         let most = self.max_null_share.filter(|most| share > *most)?;
-        let text = format!("{:.4} of the values are missing, where at most {most} may be", share);
+        let text = Phrase::new(
+            format!("{share:.4} of the values are missing, where at most {most} may be"),
+            format!("缺失率为 {share:.4}，上限为 {most}"),
+        );
         Some(("max_null_share", Some(missing), text))
     }
 
     fn unique_breach(&self, repeated: Option<u64>) -> Option<Broken> {
         let rows = repeated.filter(|&n| self.unique && n > 0)?;
-        Some(("unique", Some(rows), format!("{rows} rows repeat a value of an earlier row")))
+        let text = Phrase::new(
+            format!("{rows} rows repeat a value of an earlier row"),
+            format!("{rows} 行的取值与之前的行重复"),
+        );
+        Some(("unique", Some(rows), text))
     }
 
     fn range_breach(&self, profile: &Profile) -> Option<Broken> {
         let (low, high) = self.range.as_ref().filter(|_| profile.outside > 0)?;
-        let text = format!("{} values lie outside {low} to {high}", profile.outside);
-        Some(("range", Some(profile.outside), text))
+        let n = profile.outside;
+        let text =
+            Phrase::new(format!("{n} values lie outside {low} to {high}"), format!("{n} 个值超出范围 {low} 至 {high}"));
+        Some(("range", Some(n), text))
     }
 
     fn list_breach(&self, profile: &Profile, told: bool) -> Option<Broken> {
         if self.limits.allowed.is_none() || profile.unlisted == 0 {
             return None;
         }
-        let example = profile.example.as_ref().filter(|_| told);
-        let example = example.map_or_else(String::new, |e| format!(", such as {}", quoted(e)));
-        let text = format!("{} values are not in the list{example}", profile.unlisted);
-        Some(("allowed", Some(profile.unlisted), text))
+        let n = profile.unlisted;
+        let example = profile.example.as_ref().filter(|_| told).map(|e| quoted(e));
+        let such = |before: &str| example.as_ref().map_or_else(String::new, |e| format!("{before}{e}"));
+        let text = Phrase::new(
+            format!("{n} values are not in the list{}", such(", such as ")),
+            format!("{n} 个值不在列表中{}", such("，例如 ")),
+        );
+        Some(("allowed", Some(n), text))
     }
 
     fn newest_breach(&self, profile: &Profile, told: bool) -> Option<Broken> {
@@ -186,11 +204,19 @@ impl Expected {
             return None;
         }
         let there = match newest {
-            Some(newest) if told => format!("the newest is {}", numbers.grain.value(newest, Class::Date)),
-            Some(_) => "the newest is older".into(),
-            None => "there is none".into(),
+            Some(newest) if told => {
+                let newest = numbers.grain.value(newest, Class::Date);
+                Phrase::new(format!("the newest is {newest}"), format!("最新日期为 {newest}"))
+            }
+            Some(_) => Phrase::new("the newest is older", "最新日期过早"),
+            None => Phrase::new("there is none", "没有日期"),
         };
-        Some(("newest_at_least", None, format!("{there}, where {} or later is expected", least.time())))
+        let least = least.time();
+        let text = Phrase::new(
+            format!("{}, where {least} or later is expected", there.en),
+            format!("{}，预期不早于 {least}", there.zh),
+        );
+        Some(("newest_at_least", None, text))
     }
 }
 
@@ -276,7 +302,7 @@ impl ExpectationsReader<'_> {
                     return Err(format!("cannot be checked for the type {}", column.data_type));
                 }
                 if let Some(conflict) = column.conflicts.first() {
-                    return Err(format!("cannot be checked: {}", shown(conflict)));
+                    return Err(format!("cannot be checked: {}", shown(&conflict.en)));
                 }
                 expected.unique = flag(value)?;
             }

@@ -1,6 +1,8 @@
-//! A finding: one sentence about one thing.
+//! A finding: one sentence about one thing, in the languages of pages.
 
 use serde::Serialize;
+
+use crate::text::Phrase;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,13 +23,13 @@ pub struct Finding {
     pub kind: &'static str,
     /// The column; None: the whole table.
     pub column: Option<String>,
-    /// The finding.
-    pub text: String,
+    /// The finding; in JSON its English text.
+    pub text: Phrase,
 }
 
 impl Finding {
     /// A finding about the whole table.
-    pub(super) fn of_table(severity: Severity, kind: &'static str, text: String) -> Self {
+    pub(super) fn of_table(severity: Severity, kind: &'static str, text: Phrase) -> Self {
         Finding { severity, kind, column: None, text }
     }
 }

@@ -1,5 +1,5 @@
-//! Findings: possible problems to look at before customers are clustered by these columns, each one sentence about one
-//! thing.
+//! Findings about columns: possible problems to look at before customers are clustered by them, each one sentence about
+//! one thing.
 
 use super::class::Class;
 use super::finding::Severity::{Note, Warning};
@@ -10,8 +10,8 @@ use super::report::ColumnReport;
 use super::sentinel::{Codes, sentinels};
 use super::value::Value;
 use super::written::{Written, are_days, as_text};
-use crate::roles::{LeftOutColumn, Personal, Protected, Reason, Roles};
-use crate::text::{percent, quoted};
+use crate::roles::{LeftOutColumn, Personal, Protected, Reason, Roles, attribute_in_chinese, personal_in_chinese};
+use crate::text::{Phrase, percent, quoted};
 
 /// Share of a single value from which a column is nearly constant.
 const NEARLY: f64 = 0.99;
@@ -46,17 +46,23 @@ impl<'a> Role<'a> {
 }
 
 /// The personal data that a column likely holds, and the reason to think so.
-pub(super) fn personal_data(role: Role<'_>, profile: &Profile, class: Class) -> Option<String> {
+pub(super) fn personal_data(role: Role<'_>, profile: &Profile, class: Class) -> Option<Phrase> {
     let by_shape = match &profile.values {
-        ColumnValues::Text(text) => personal::by_shape(&text.sample)
-            .map(|(what, share)| format!("likely {what}: {} of the sampled values look so", percent(share))),
-        ColumnValues::Numbers(n) if class == Class::Number && personal::are_cards(&n.sample()) => {
-            Some("likely card numbers: the digits have the check digit of card schemes".to_owned())
-        }
+        ColumnValues::Text(text) => personal::by_shape(&text.sample).map(|(what, share)| {
+            let share = percent(share);
+            Phrase::new(
+                format!("likely {what}: {share} of the sampled values look so"),
+                format!("疑似{}：{share} 的抽样值符合其格式", personal_in_chinese(what)),
+            )
+        }),
+        ColumnValues::Numbers(n) if class == Class::Number && personal::are_cards(&n.sample()) => Some(Phrase::new(
+            "likely card numbers: the digits have the check digit of card schemes",
+            "疑似卡号：数字符合银行卡校验位规则",
+        )),
         _ => None,
     };
     // A flag tells whether there is an address, not the address.
-    let by_name = || role.personal.filter(|_| class != Class::Boolean).map(|found| found.to_string());
+    let by_name = || role.personal.filter(|_| class != Class::Boolean).map(Personal::phrase);
     by_shape.or_else(by_name)
 }
 
@@ -65,12 +71,12 @@ struct ColumnFacts<'a> {
     report: &'a ColumnReport,
     profile: &'a Profile,
     /// The personal data it likely holds, from [`personal_data`].
-    personal: Option<&'a str>,
+    personal: Option<&'a Phrase>,
     role: Role<'a>,
 }
 
 /// Severity, kind and text of a finding.
-type ColumnFinding = (Severity, &'static str, String);
+type ColumnFinding = (Severity, &'static str, Phrase);
 type ColumnFinder = fn(&ColumnFacts<'_>) -> Option<ColumnFinding>;
 
 /// Finders for every column, in the order of the report.
@@ -86,10 +92,10 @@ pub(super) const AS_TEXT: [&str; 3] = ["number_as_text", "percentage_as_text", "
 pub(super) fn of_column(
     report: &ColumnReport,
     profile: &Profile,
-    personal: Option<String>,
+    personal: Option<Phrase>,
     role: Role<'_>,
 ) -> Vec<Finding> {
-    let facts = ColumnFacts { report, profile, personal: personal.as_deref(), role };
+    let facts = ColumnFacts { report, profile, personal: personal.as_ref(), role };
     let mut found: Vec<ColumnFinding> = OF_ANY_COLUMN.iter().filter_map(|find| find(&facts)).collect();
     if profile.present() > 0 {
         found.extend(OF_VALUES.iter().filter_map(|find| find(&facts)));
@@ -104,20 +110,25 @@ pub(super) fn of_column(
 
 fn personal(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let what = facts.personal?;
-    let remedy = if facts.role.left_out.is_some() && matches!(facts.report.class, Class::Number | Class::Date) {
-        "a fit leaves it out unless --include names it"
+    let (en, zh) = if facts.role.left_out.is_some() && matches!(facts.report.class, Class::Number | Class::Date) {
+        ("a fit leaves it out unless --include names it", "建模时默认排除，可用 --include 纳入")
     } else {
-        "leave it out with --exclude unless it is meant to be used"
+        ("leave it out with --exclude unless it is meant to be used", "如非有意使用，请用 --exclude 排除")
     };
-    Some((Warning, "personal_data", format!("{what}; {remedy}")))
+    let text = Phrase::new(format!("{}; {en}", what.en), format!("{}；{zh}", what.zh));
+    Some((Warning, "personal_data", text))
 }
 
 fn protected(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let Protected { attribute, by_comment, .. } = facts.role.protected.filter(|_| facts.personal.is_none())?;
-    let by = if *by_comment { "comment" } else { "name" };
+    let (by, by_zh) = if *by_comment { ("comment", "注释") } else { ("name", "名称") };
     let is_usable = facts.role.left_out.is_none_or(|left| left.is_usable);
-    let unless = if is_usable { " unless --include names it" } else { "" };
-    let text = format!("a protected attribute ({attribute}), by its {by}; a fit leaves it out{unless}");
+    let (unless, unless_zh) =
+        if is_usable { (" unless --include names it", "，可用 --include 纳入") } else { ("", "") };
+    let text = Phrase::new(
+        format!("a protected attribute ({attribute}), by its {by}; a fit leaves it out{unless}"),
+        format!("根据字段{by_zh}，为受保护属性（{}）；建模时默认排除{unless_zh}", attribute_in_chinese(attribute)),
+    );
     Some((Note, "protected_attribute", text))
 }
 
@@ -130,98 +141,164 @@ fn other_role(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
         Reason::Index => "index",
         _ => return None,
     };
-    Some((Note, kind, format!("{}; a fit leaves it out", left_out.why())))
+    let text = Phrase::new(
+        format!("{}; a fit leaves it out", left_out.why()),
+        format!("{}；建模时默认排除", left_out.why_in_chinese()),
+    );
+    Some((Note, kind, text))
 }
 
 fn code(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
-    let text = "likely a code, by its name; a fit uses it as a quantity: encode it in a recipe, or --exclude it";
-    facts.role.is_code.then(|| (Note, "code", text.to_owned()))
+    let text = || {
+        Phrase::new(
+            "likely a code, by its name; a fit uses it as a quantity: encode it in a recipe, or --exclude it",
+            "根据名称，疑似代码；建模时按数量处理：请在配方中编码，或用 --exclude 排除",
+        )
+    };
+    facts.role.is_code.then(|| (Note, "code", text()))
 }
 
 fn mistyped(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.mistyped)?;
-    Some((Warning, "mistyped", format!("{n} rows are of files in which its type is of another kind")))
+    let text = Phrase::new(
+        format!("{n} rows are of files in which its type is of another kind"),
+        format!("{n} 行所在文件中该字段的类型不同类"),
+    );
+    Some((Warning, "mistyped", text))
 }
 
 fn absent(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.absent)?;
-    Some((Warning, "absent", format!("{n} rows are of files without it")))
+    let text = Phrase::new(format!("{n} rows are of files without it"), format!("{n} 行所在文件没有该字段"));
+    Some((Warning, "absent", text))
 }
 
 fn empty(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
-    (facts.profile.present() == 0).then(|| (Warning, "empty", "every value is missing".into()))
+    let text = || Phrase::new("every value is missing", "全部值缺失");
+    (facts.profile.present() == 0).then(|| (Warning, "empty", text()))
 }
 
 fn mostly_missing(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let ColumnFacts { report, profile, .. } = facts;
     let rows = profile.rows + report.absent + report.mistyped;
     let missing = report.missing() as f64 / rows.max(1) as f64;
-    (missing > HALF).then(|| (Note, "mostly_missing", format!("{} of the values are missing", percent(missing))))
+    let share = percent(missing);
+    let text = || Phrase::new(format!("{share} of the values are missing"), format!("{share} 的值缺失"));
+    (missing > HALF).then(|| (Note, "mostly_missing", text()))
 }
 
 fn infinite(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.numbers.as_ref()?.infinite)?;
-    Some((Warning, "infinite", format!("{n} infinities; a fit treats them as missing")))
+    let text =
+        Phrase::new(format!("{n} infinities; a fit treats them as missing"), format!("{n} 个无穷值；建模时按缺失处理"));
+    Some((Warning, "infinite", text))
 }
 
 fn nan(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.numbers.as_ref()?.nan)?;
-    Some((Note, "nan", format!("{n} NaN; a fit treats them as missing")))
+    let text = Phrase::new(format!("{n} NaN; a fit treats them as missing"), format!("{n} 个 NaN；建模时按缺失处理"));
+    Some((Note, "nan", text))
 }
 
 fn empty_text(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.text.as_ref()?.empty)?;
-    Some((Note, "empty_text", format!("{n} empty texts that are not null")))
+    Some((
+        Note,
+        "empty_text",
+        Phrase::new(format!("{n} empty texts that are not null"), format!("{n} 个非空值的空文本")),
+    ))
 }
 
 fn padded(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let n = positive(facts.report.text.as_ref()?.padded)?;
-    Some((Note, "padded", format!("{n} texts begin or end with a blank")))
+    Some((Note, "padded", Phrase::new(format!("{n} texts begin or end with a blank"), format!("{n} 个文本首尾有空格"))))
 }
 
 /// A constant or nearly constant column.
 fn constant(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let common = facts.report.most_common.as_ref();
-    let value = |v: &Option<Value>| v.as_ref().map_or_else(|| "one value".to_owned(), tell);
+    let told = common.and_then(|c| c.value.as_ref());
+    let what = told.map_or_else(|| Phrase::new("one value", "同一个值"), |value| Phrase::alike(tell(value)));
     if facts.report.distinct == 1 {
-        let what = common.map_or_else(|| "one value".to_owned(), |c| value(&c.value));
-        return Some((Warning, "constant", format!("constant: {what} wherever it is not missing")));
+        let text = Phrase::new(
+            format!("constant: {} wherever it is not missing", what.en),
+            format!("常量：非缺失值均为 {}", what.zh),
+        );
+        return Some((Warning, "constant", text));
     }
-    let c = common.filter(|c| c.share >= NEARLY)?;
-    let text = format!("nearly constant: {} in {} of the rows", value(&c.value), percent(c.share));
+    let share = percent(common.filter(|c| c.share >= NEARLY)?.share);
+    let text = Phrase::new(
+        format!("nearly constant: {} in {share} of the rows", what.en),
+        format!("近似常量：{share} 的行为 {}", what.zh),
+    );
     Some((Note, "nearly_constant", text))
 }
 
 /// Numbers or dates in a type that a fit does not read as such.
 fn written_otherwise(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
-    let name = quoted(&facts.report.name);
-    let (kind, what, example, remedy) = match &facts.profile.values {
+    match &facts.profile.values {
         ColumnValues::Text(text) if facts.personal.is_none() => {
             let (written, example) = as_text(&text.sample)?;
-            let number = format!("a fit does not use text: write {name} as a number, with a decimal point");
-            let (kind, what, remedy) = match written {
-                Written::Digits => {
-                    let remedy = "a fit does not use text: if they count or measure something, write them as numbers; a \
-                                  recipe can encode codes";
-                    return Some((Note, "digits_as_text", format!("whole numbers as text ({example:?}); {remedy}")));
-                }
-                Written::Number => ("number_as_text", "numbers as text", number),
-                Written::Percentage => ("percentage_as_text", "percentages as text", number),
-                Written::Date => {
-                    ("date_as_text", "dates as text", format!("write {name} as a date, which --include then uses"))
-                }
-            };
-            (kind, what, format!("{example:?}"), remedy)
+            Some(written_as_text(written, &facts.report.name, &format!("{example:?}")))
         }
         ColumnValues::Numbers(n) if facts.report.class == Class::Number && are_days(&n.sample()) => {
             let example = n.sample().into_iter().find(|v| v.is_finite() && *v != 0.0)?;
-            let remedy =
-                format!("their differences are not days: write {name} as a date, or leave it out with --exclude");
-            ("date_as_number", "dates as whole numbers", example.to_string(), remedy)
+            let name = quoted(&facts.report.name);
+            let text = Phrase::new(
+                format!(
+                    "dates as whole numbers ({example}); their differences are not days: write {name} as a date, or \
+                     leave it out with --exclude"
+                ),
+                format!("以整数存储的日期（{example}）；数值之差不是天数：请将 {name} 存为日期，或用 --exclude 排除"),
+            );
+            Some((Warning, "date_as_number", text))
         }
-        _ => return None,
+        _ => None,
+    }
+}
+
+/// What text of a form should be written as.
+fn written_as_text(written: Written, name: &str, example: &str) -> ColumnFinding {
+    let name = quoted(name);
+    let en = format!("a fit does not use text: write {name} as a number, with a decimal point");
+    let zh = format!("建模不使用文本：请将 {name} 存为数值，使用小数点");
+    let (severity, kind, text) = match written {
+        Written::Digits => (
+            Note,
+            "digits_as_text",
+            Phrase::new(
+                format!(
+                    "whole numbers as text ({example}); a fit does not use text: if they count or measure something, \
+                     write them as numbers; a recipe can encode codes"
+                ),
+                format!(
+                    "以文本存储的整数（{example}）；建模不使用文本：如为计数或度量，请存为数值；如为代码，可在配方中编码"
+                ),
+            ),
+        ),
+        Written::Number => (
+            Warning,
+            "number_as_text",
+            Phrase::new(format!("numbers as text ({example}); {en}"), format!("以文本存储的数值（{example}）；{zh}")),
+        ),
+        Written::Percentage => (
+            Warning,
+            "percentage_as_text",
+            Phrase::new(
+                format!("percentages as text ({example}); {en}"),
+                format!("以文本存储的百分比（{example}）；{zh}"),
+            ),
+        ),
+        Written::Date => (
+            Warning,
+            "date_as_text",
+            Phrase::new(
+                format!("dates as text ({example}); write {name} as a date, which --include then uses"),
+                format!("以文本存储的日期（{example}）；请将 {name} 存为日期，再用 --include 纳入"),
+            ),
+        ),
     };
-    Some((Warning, kind, format!("{what} ({example}); {remedy}")))
+    (severity, kind, text)
 }
 
 /// Codes for unknown, such as -999 or 1900-01-01.
@@ -232,14 +309,17 @@ fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<ColumnFinding> {
     let class = facts.report.class;
     let show = |place: i128| n.grain.value(place, class);
     let finding = |codes: Codes| {
-        let list: Vec<String> = codes.values.iter().map(|&(v, n)| format!("{} ({n} rows)", show(v))).collect();
+        let en: Vec<String> = codes.values.iter().map(|&(v, n)| format!("{} ({n} rows)", show(v))).collect();
+        let zh: Vec<String> = codes.values.iter().map(|&(v, n)| format!("{}（{n} 行）", show(v))).collect();
         // A code identifies no customer; the next value may.
-        let next = match facts.personal {
-            Some(_) => String::new(),
-            None => format!("; the nearest other value is {}", show(codes.next)),
-        };
-        let what = if list.len() == 1 { "a code" } else { "codes" };
-        (Warning, "sentinel", format!("likely {what} for unknown: {}{next}", list.join(", ")))
+        let next = facts.personal.is_none().then(|| show(codes.next));
+        let next = |before: &str| next.as_ref().map_or_else(String::new, |next| format!("{before}{next}"));
+        let what = if en.len() == 1 { "a code" } else { "codes" };
+        let text = Phrase::new(
+            format!("likely {what} for unknown: {}{}", en.join(", "), next("; the nearest other value is ")),
+            format!("疑似表示未知的代码：{}{}", zh.join("、"), next("；与之最近的其他值为 ")),
+        );
+        (Warning, "sentinel", text)
     };
     sentinels(n, &told.sorted, class == Class::Date).into_iter().map(finding).collect()
 }
@@ -247,7 +327,9 @@ fn sentinel_codes(facts: &ColumnFacts<'_>) -> Vec<ColumnFinding> {
 fn likely_id(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let (report, present) = (facts.report, facts.profile.present());
     match facts.role.left_out {
-        Some(left) if left.reason == Reason::ShapedLikeId => return Some((Note, "likely_id", left.why())),
+        Some(left) if left.reason == Reason::ShapedLikeId => {
+            return Some((Note, "likely_id", Phrase::new(left.why(), left.why_in_chinese())));
+        }
         Some(left) if left.reason == Reason::NamedLikeId => return None,
         _ => {}
     }
@@ -264,12 +346,19 @@ fn likely_id(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     if !may_be_id || !all_different || present < ROWS_FOR_IDS {
         return None;
     }
-    let how = if report.distinct_exact { "every value is" } else { "as far as can be estimated, every value is" };
+    let (how, how_zh) = match report.distinct_exact {
+        true => ("every value is", "所有取值"),
+        false => ("as far as can be estimated, every value is", "据估计，所有取值"),
+    };
     let text = match report.class {
-        Class::Number if facts.role.left_out.is_none() => {
-            format!("{how} different; if it is an id, leave it out of a fit with --exclude")
-        }
-        _ => format!("likely an id: {how} different; it is no feature"),
+        Class::Number if facts.role.left_out.is_none() => Phrase::new(
+            format!("{how} different; if it is an id, leave it out of a fit with --exclude"),
+            format!("{how_zh}互不相同；如为编号，请用 --exclude 排除"),
+        ),
+        _ => Phrase::new(
+            format!("likely an id: {how} different; it is no feature"),
+            format!("疑似编号：{how_zh}互不相同；不能作为特征"),
+        ),
     };
     Some((Note, "likely_id", text))
 }

@@ -3,8 +3,8 @@
 //!
 //! One pass decodes each column once (`pass`) and counts (`profile`: `numbers`, compared by their `grain`, `text`,
 //! `distinct`, `edges`, `sample`; `across` columns; repeated `rows`). The counts yield the findings (`findings`,
-//! `sentinel`, `personal`), the breaches of expectations (`expect`), and the report (`report`, `page`). The report
-//! depends only on the files: not on threads, order or time. Deliberately absent: changes to the data, and any
+//! `sentinel`, `personal`; `table`), the breaches of expectations (`expect`), and the report (`report`, `page`). The
+//! report depends only on the files: not on threads, order or time. Deliberately absent: changes to the data, and any
 //! judgement not backed by a number.
 
 mod across;
@@ -27,6 +27,7 @@ mod rows;
 mod sample;
 mod sentinel;
 mod starter;
+mod table;
 mod text;
 mod value;
 mod written;
@@ -38,14 +39,14 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use across::MOST_COLUMNS;
+pub use across::STRONG;
 pub use breach::Breach;
 pub use class::Class;
 pub use distinct::DISTINCT_ERROR;
 pub use finding::{Finding, Severity};
 pub use report::{
     CheckReport, ColumnReport, Common, Correlation, Expectation, FileReport, IdReport, NumberReport, QUANTILES,
-    TextReport,
+    SampledHistogram, TextReport,
 };
 pub use starter::starting_recipe;
 pub use value::Value;
@@ -62,10 +63,7 @@ use crate::job::{InputOptions, Resources, inputs};
 use crate::output::NewFiles;
 use crate::report::Language;
 use crate::roles::{RoleRequest, Roles, guess_id, read_words};
-use crate::text::{percent, quoted, shown};
-
-/// Correlations at least this strong, positive or negative, are reported.
-pub const STRONG: f64 = 0.95;
+use crate::text::{quoted, shown};
 
 /// What to check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -275,7 +273,7 @@ fn examine(
         expectations,
     };
     let locked = source.columns().iter().filter(|c| c.is_locked).count();
-    report.findings = of_table(&report, paired.len(), locked);
+    report.findings = table::findings(&report, paired.len(), locked);
     report.findings.extend(described.findings);
     report.findings.sort_by_key(|f| f.severity);
     Ok(report)
@@ -321,66 +319,6 @@ fn files(source: &Source) -> Vec<FileReport> {
         rows: rows(at),
     };
     source.files().iter().enumerate().map(report).collect()
-}
-
-fn of_table(report: &CheckReport, numbers: usize, locked: usize) -> Vec<Finding> {
-    use Severity::{Note, Warning};
-    let mut found = Vec::new();
-    let mut add = |severity, kind, text| found.push(Finding::of_table(severity, kind, text));
-    if report.rows == 0 {
-        add(Warning, "no_rows", "there are no rows".to_owned());
-    }
-    if locked > 0 {
-        let text = match locked {
-            1 => "1 column is encrypted and its key is missing: its values count as missing".to_owned(),
-            _ => format!("{locked} columns are encrypted and their keys are missing: their values count as missing"),
-        };
-        add(Warning, "locked", text);
-    } else if !report.schema_differences.is_empty() {
-        let text = format!("the files differ about their columns in {} places", report.schema_differences.len());
-        add(Warning, "schema", text);
-    }
-    if let Some(id) = &report.id {
-        let column = quoted(&id.column);
-        if id.duplicates > 0 {
-            add(Warning, "duplicate_ids", format!("{} rows repeat an id ({column}) of an earlier row", id.duplicates));
-        }
-        if id.nulls > 0 {
-            add(Warning, "null_ids", format!("{} rows have no id ({column})", id.nulls));
-        }
-    }
-    match report.duplicate_rows {
-        None => add(
-            Note,
-            "duplicate_rows_left_out",
-            format!(
-                "duplicate rows were not looked for: that takes {} MiB; give --memory {}MiB or more",
-                (report.rows * rows::ROW_BYTES).div_ceil(1 << 20),
-                (2 * report.rows * rows::ROW_BYTES).div_ceil(1 << 20)
-            ),
-        ),
-        Some(0) => {}
-        Some(n) => {
-            let but = if report.id.is_some() { " but the id" } else { "" };
-            let share = percent(n as f64 / report.rows.max(1) as f64);
-            add(Note, "duplicate_rows", format!("{n} rows ({share}) equal an earlier row in all columns{but}"));
-        }
-    }
-    match &report.correlations {
-        None => {
-            let text =
-                format!("correlations were left out: {numbers} number columns, and at most {MOST_COLUMNS} are paired");
-            add(Note, "correlations_left_out", text);
-        }
-        Some(pairs) if !pairs.is_empty() => {
-            let text = format!("{} pairs of columns have a correlation of {STRONG} or more", pairs.len());
-            let text =
-                if pairs.len() == 1 { text.replace("1 pairs of columns have", "1 pair of columns has") } else { text };
-            add(Note, "correlated", text);
-        }
-        Some(_) => {}
-    }
-    found
 }
 
 impl CheckReport {

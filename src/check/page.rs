@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::class::Class;
 use super::finding::{Finding, Severity};
-use super::report::{CheckReport, ColumnReport, QUANTILES};
+use super::report::{BINS, CheckReport, ColumnReport, QUANTILES};
 use super::value::Value;
 use crate::report::{Language, Page, Remark, Table, Tone, brief, columns, name, whole};
 use crate::text::{percent, quoted, thousands};
@@ -13,15 +13,13 @@ use crate::text::{percent, quoted, thousands};
 const RARE: f64 = 0.001;
 /// The most columns that have a card.
 const MOST_CARDS: usize = 400;
-/// Columns of a histogram.
-const BINS: usize = 24;
 
 /// The page.
 pub(super) fn page(report: &CheckReport, language: Language) -> String {
     let mut page = Page::new(language, language.say("hyades check", "数据质量检查"));
     summary(&mut page, report);
     expectations(&mut page, report);
-    page.list(language.say("Findings", "检查结果"), report.findings.iter().map(remark));
+    page.list(language.say("Findings", "检查结果"), report.findings.iter().map(|finding| remark(finding, language)));
     cards(&mut page, report);
     page.table(language.say("Columns that move together", "高度相关的字段"), &correlations(report, language));
     page.table(language.say("Differences between files", "文件之间的差异"), &differences(report, language));
@@ -76,19 +74,19 @@ fn expectations(page: &mut Page, report: &CheckReport) {
         table.row([
             b.column.clone().unwrap_or_else(|| language.say("the table", "整表").into()),
             b.expectation.to_owned(),
-            b.text.clone(),
+            language.of(&b.text).to_owned(),
             b.rows.map_or_else(String::new, thousands),
         ]);
     }
-    page.add(&table);
+    page.rows(&table);
 }
 
-fn remark(finding: &Finding) -> Remark<'_> {
+fn remark(finding: &Finding, language: Language) -> Remark<'_> {
     let tone = match finding.severity {
         Severity::Warning => Tone::Warning,
         Severity::Note => Tone::Note,
     };
-    Remark { tone, subject: finding.column.as_deref(), text: &finding.text }
+    Remark { tone, subject: finding.column.as_deref(), text: language.of(&finding.text) }
 }
 
 /// A card for each column: its type in words, what is missing, what is common, and how its values are distributed.
@@ -140,7 +138,7 @@ fn kind(column: &ColumnReport, language: Language) -> &'static str {
     }
 }
 
-/// A small histogram: of numbers in equal steps between their 1 % and 99 % quantiles, of few values one column each.
+/// A small histogram: of numbers in equal steps, of few values one column each.
 fn distribution(column: &ColumnReport, language: Language) -> Markup {
     let counted = column.counts.as_ref().filter(|counts| (2..=BINS).contains(&counts.len()));
     let (counts, from, to) = match (&column.numbers, counted) {
@@ -150,9 +148,8 @@ fn distribution(column: &ColumnReport, language: Language) -> Markup {
             let [from, to] = ends;
             (counts.iter().map(|(_, n)| *n).collect(), from, to)
         }
-        // Quantiles are left out of what is likely personal.
-        (Some(numbers), None) if !numbers.quantiles.is_empty() => match binned(&numbers.sorted) {
-            Some((counts, low, high)) => (counts, brief(low), brief(high)),
+        (Some(numbers), None) => match &numbers.histogram {
+            Some(histogram) => (histogram.counts.clone(), plain(&histogram.from), plain(&histogram.to)),
             None => return html! {},
         },
         _ => return html! {},
@@ -162,21 +159,6 @@ fn distribution(column: &ColumnReport, language: Language) -> Markup {
         Language::Zh => format!("{} 的分布，从 {from} 到 {to}", name(&column.name)),
     };
     columns(&counts, &text)
-}
-
-/// Counts of sorted values between the 1 % and the 99 % quantile; what lies beyond is in the first and last one.
-fn binned(sorted: &[f64]) -> Option<(Vec<u64>, f64, f64)> {
-    let at = |share: f64| sorted.get(((sorted.len().checked_sub(1)?) as f64 * share) as usize).copied();
-    let (low, high) = (at(0.01)?, at(0.99)?);
-    if !(high > low) {
-        return None;
-    }
-    let mut counts = vec![0; BINS];
-    for value in sorted {
-        let bin = (value - low) / (high - low) * BINS as f64;
-        counts[(bin.max(0.0) as usize).min(BINS - 1)] += 1;
-    }
-    Some((counts, low, high))
 }
 
 fn facts(column: &ColumnReport, rows: u64, language: Language) -> Vec<(&'static str, String)> {
@@ -245,7 +227,7 @@ fn correlations(report: &CheckReport, language: Language) -> Table {
 
 fn differences(report: &CheckReport, language: Language) -> Table {
     let mut table = Table::new([language.say("difference", "差异")], 1);
-    report.schema_differences.iter().for_each(|line| table.row([line.clone()]));
+    report.schema_differences.iter().for_each(|line| table.row([language.of(line).to_owned()]));
     table
 }
 

@@ -13,9 +13,12 @@ use super::sentinel::sentinels;
 use super::value::Value;
 use crate::input::SourceColumn;
 use crate::prepare::choose_transform;
+use crate::text::Phrase;
 
 /// The reported quantiles.
 pub const QUANTILES: [f64; 7] = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
+/// Steps of a histogram.
+pub(super) const BINS: usize = 24;
 
 /// The report.
 #[derive(Debug, Clone, Serialize)]
@@ -35,8 +38,8 @@ pub struct CheckReport {
     /// Pairs of number columns with a correlation of at least [`super::STRONG`], positive or negative, strongest first,
     /// over the rows in which both are finite. None if there are too many number columns.
     pub correlations: Option<Vec<Correlation>>,
-    /// Disagreements between files about columns.
-    pub schema_differences: Vec<String>,
+    /// Disagreements between files about columns; in JSON their English texts.
+    pub schema_differences: Vec<Phrase>,
     /// The findings.
     pub findings: Vec<Finding>,
     /// Expectations, if there are any.
@@ -128,7 +131,8 @@ pub struct Common {
 }
 
 /// Statistics of numbers, booleans (0 and 1) and dates (days since 1970). For likely personal data among numbers and
-/// dates, minimum, maximum, mean and quantiles are omitted.
+/// dates, minimum, maximum, mean, quantiles
+/// and histogram are omitted.
 #[derive(Debug, Clone, Serialize)]
 pub struct NumberReport {
     /// NaN.
@@ -145,6 +149,8 @@ pub struct NumberReport {
     pub min: Option<Value>,
     /// Quantiles of the sampled rows, in the order of [`QUANTILES`], with linear interpolation between neighbors.
     pub quantiles: Vec<Value>,
+    /// How they are distributed; None of a constant.
+    pub histogram: Option<SampledHistogram>,
     /// Finite values in the sample. If it has all of them, quantiles are exact.
     pub sampled: u64,
     /// The true rank of the median is within this share of the values of the reported one, with a probability of 99 %;
@@ -165,6 +171,17 @@ pub struct NumberReport {
     /// The sampled finite values in order, for the findings.
     #[serde(skip)]
     pub(super) sorted: Vec<f64>,
+}
+
+/// Counts of the sampled finite values in 24 equal steps. What lies beyond the ends is counted in the first and last.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SampledHistogram {
+    /// Where the first step begins: the value of which 1 % of the others are smaller.
+    pub from: Value,
+    /// Where the last step ends: the value of which 1 % of the others are larger.
+    pub to: Value,
+    /// Values in each step.
+    pub counts: Vec<u64>,
 }
 
 /// Statistics of text. Lengths are in characters.
@@ -243,6 +260,7 @@ fn numbers(n: &NumberCounts, class: Class, personal: bool) -> NumberReport {
         whole: any && n.whole,
         min: end(&edges.low),
         quantiles: QUANTILES.iter().filter(|_| told).filter_map(quantile).collect(),
+        histogram: if told { histogram(n.grain, class, (&places, &sorted)) } else { None },
         sampled: sorted.len() as u64,
         rank_error: if exact { 0.0 } else { rank_error(0.5, sorted.len()) },
         max: end(&edges.high),
@@ -256,6 +274,22 @@ fn numbers(n: &NumberCounts, class: Class, personal: bool) -> NumberReport {
             .collect(),
         sorted,
     }
+}
+
+/// The histogram of a sample that is given by places and as f64, both sorted.
+fn histogram(grain: Grain, class: Class, (places, sorted): (&[i128], &[f64])) -> Option<SampledHistogram> {
+    let at = |share: f64| (sorted.len().saturating_sub(1) as f64 * share) as usize;
+    let (first, last) = (at(0.01), at(0.99));
+    let (low, high) = (*sorted.get(first)?, *sorted.get(last)?);
+    if !(high > low) || class == Class::Boolean {
+        return None;
+    }
+    let mut counts = vec![0; BINS];
+    for value in sorted {
+        let step = (value - low) / (high - low) * BINS as f64;
+        counts[(step.max(0.0) as usize).min(BINS - 1)] += 1;
+    }
+    Some(SampledHistogram { from: grain.value(places[first], class), to: grain.value(places[last], class), counts })
 }
 
 /// A quantile of a sample that is given by places and as f64, both sorted. Between two neighbours beyond 2^53 it is

@@ -35,7 +35,7 @@ pub(super) fn text(report: &CheckReport) -> String {
     parts.extend(findings(report));
     parts.extend(pairs(report));
     if !report.schema_differences.is_empty() {
-        let lines = report.schema_differences.iter().flat_map(|line| sentence("files", &shown(line)));
+        let lines = report.schema_differences.iter().flat_map(|line| sentence("files", &shown(&line.en)));
         parts.push(lines.collect::<Vec<_>>().join("\n"));
     }
     if let Some(expected) = report.expectations.as_ref().filter(|e| e.breaches.is_empty()) {

@@ -22,7 +22,7 @@ pub(super) fn evaluate(request: EvaluateRequest, console: &Console) -> Result<()
     if request.json.as_deref().is_some_and(|path| path == Path::new("-")) {
         return say!("{}", report.to_json()?.trim_end());
     }
-    say!("{}", Told { report: &report, lang: request.lang }.text().trim_end())?;
+    say!("{}", SpokenReport { report: &report, lang: request.lang }.text().trim_end())?;
     match &request.json {
         Some(path) if !console.quiet => say!("{}", path.display()),
         _ => Ok(()),
@@ -31,12 +31,12 @@ pub(super) fn evaluate(request: EvaluateRequest, console: &Console) -> Result<()
 
 /// A report, in a language.
 #[derive(Clone, Copy)]
-struct Told<'a> {
+struct SpokenReport<'a> {
     report: &'a EvaluationReport,
     lang: Language,
 }
 
-impl Told<'_> {
+impl SpokenReport<'_> {
     fn text(self) -> String {
         let mut parts = vec![self.assignment()];
         parts.extend(self.report.events.as_ref().map(|events| self.events(events)));
@@ -69,7 +69,7 @@ impl Told<'_> {
 
     /// The arms, and whether their sizes are plausible.
     fn assignment(self) -> String {
-        let Told { report, lang } = self;
+        let SpokenReport { report, lang } = self;
         let header = [("arm", "组"), ("customers", "客户数"), ("share", "占比"), ("expected", "应占")];
         let mut out = table(&header.map(|(en, zh)| lang.say(en, zh)), &[1, 2, 3]);
         for arm in &report.arms {
@@ -98,7 +98,7 @@ impl Told<'_> {
 
     /// The sample ratios of groups.
     fn groups(self) -> String {
-        let Told { report, lang } = self;
+        let SpokenReport { report, lang } = self;
         let tested: Vec<_> = report.group_ratios.iter().filter_map(|of| Some((of, of.ratio.as_ref()?))).collect();
         let Some(smallest) = tested.iter().map(|(_, ratio)| ratio.p).min_by(f64::total_cmp) else {
             return String::new();

@@ -6,6 +6,7 @@ use super::kinds::{GATES, GateKind, GateRange, named};
 use super::limit::GateSeverity;
 use super::limits::Gates;
 use super::measures::{GateSubject, Measures};
+use crate::text::Phrase;
 
 /// One gate applied to one value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,16 +80,33 @@ pub fn verdict(results: &[GateResult]) -> GateVerdict {
 impl GateResult {
     /// The result in words, such as `share_min: segment 12 has 0.40% of the customers, at least 1.00% allowed`.
     pub fn text(&self) -> String {
-        let Some(kind) = named(&self.gate) else { return self.gate.clone() };
-        if self.value.is_none() {
-            return format!("{}: there is nothing to compare with", self.gate);
+        self.phrase().en
+    }
+
+    /// The gate and the result in words.
+    pub(crate) fn phrase(&self) -> Phrase {
+        match (self.told(), self.title()) {
+            (Some(told), title) => Phrase::new(format!("{title}: {told}"), format!("{}：{}", title.zh, told.zh)),
+            (None, title) => title,
         }
-        let than = match self.compared_with {
-            Some(version) if kind.compares() => format!(", compared with version {version}"),
-            _ => String::new(),
-        };
-        let (sentence, allowed) = (kind.sentence(self.subject.as_ref(), self.value), kind.allowed(self.limit));
-        format!("{}: {sentence}, {allowed}{than}", self.gate)
+    }
+
+    /// What the gate is called; as the job file names it, if it is none of today's.
+    pub(crate) fn title(&self) -> Phrase {
+        named(&self.gate).map_or_else(|| Phrase::alike(&self.gate), GateKind::title)
+    }
+
+    /// The result in words, without the gate; None of a gate that is none of today's.
+    pub(crate) fn told(&self) -> Option<Phrase> {
+        let kind = named(&self.gate)?;
+        if self.value.is_none() {
+            return Some(Phrase::new("there is nothing to compare with", "无可比数据"));
+        }
+        let than = self.compared_with.filter(|_| kind.compares());
+        let en = than.map_or_else(String::new, |version| format!(", compared with version {version}"));
+        let zh = than.map_or_else(String::new, |version| format!("（与版本 {version} 相比）"));
+        let (said, allowed) = (kind.sentence(self.subject.as_ref(), self.value), kind.allowed(self.limit));
+        Some(Phrase::new(format!("{}, {}{en}", said.en, allowed.en), format!("{}，{}{zh}", said.zh, allowed.zh)))
     }
 }
 

@@ -64,7 +64,7 @@ impl<'a> ColumnReader<'a> {
                 Some(ColumnPlace::Folder(text) | ColumnPlace::Log(text)) => {
                     return everywhere(constant(text.as_deref(), &description.data_type).map_err(|why| refuse(&why))?);
                 }
-                Some(ColumnPlace::Unfit(why)) => return Err(refuse(why)),
+                Some(ColumnPlace::Unfit(why)) => return Err(refuse(&why.en)),
                 Some(ColumnPlace::Locked(why)) => {
                     let path = file.path.display();
                     let error = Error::input(format!("{path}: column {:?} {why}", description.name));

@@ -94,7 +94,7 @@ impl Source {
                 faults.push(format!("{at} has {id:?} as {right_type}, the input as {left_type}; convert one of them"));
             }
             let id_column = &source.columns()[right];
-            faults.extend(id_column.conflicts.iter().cloned().chain(id_column.lacks()));
+            faults.extend(id_column.conflicts.iter().cloned().chain(id_column.lacks()).map(|line| line.en));
             let is_wanted = |c: usize, name: &String| c != right && only.as_ref().is_none_or(|only| only == name);
             for (c, column) in source.columns().iter().enumerate().filter(|(c, column)| is_wanted(*c, &column.name)) {
                 if columns.iter().any(|other| other.name == column.name) {

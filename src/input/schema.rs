@@ -9,6 +9,7 @@ use super::file::{Footer, is_int96};
 use super::place::{ColumnPlace, FileColumn};
 use super::widen::common;
 use crate::error::{Error, Result};
+use crate::text::Phrase;
 
 /// Columns that are named in a note about differences.
 const NAMED: usize = 4;
@@ -23,9 +24,9 @@ pub struct SourceColumn {
     /// Whether it comes from `key=value` folder names.
     pub is_partition: bool,
     /// How files disagree about it, or which lack its key: one line per file.
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<Phrase>,
     /// The types it has in files, if its values are converted; phrased to follow its name.
-    pub widened: Option<String>,
+    pub widened: Option<Phrase>,
     /// The files that lack it, where it is null.
     pub lacking: Vec<PathBuf>,
     /// Whether its key is missing for any file.
@@ -40,15 +41,22 @@ pub struct SourceColumn {
 
 impl SourceColumn {
     /// How the files differ about it: one line per file, and one about its types.
-    pub(crate) fn differences(&self) -> impl Iterator<Item = String> + '_ {
-        let widened = self.widened.iter().map(|widened| format!("{:?} {widened}", self.name));
+    pub(crate) fn differences(&self) -> impl Iterator<Item = Phrase> + '_ {
+        let name = &self.name;
+        let widened = move |Phrase { en, zh }: &Phrase| Phrase::new(format!("{name:?} {en}"), format!("{name:?} {zh}"));
+        let widened = self.widened.iter().map(widened);
         self.conflicts.iter().cloned().chain(self.lacks()).chain(widened)
     }
 
     /// The files that lack it, one a line.
-    pub(super) fn lacks(&self) -> impl Iterator<Item = String> + '_ {
-        self.lacking.iter().map(|path| format!("{} has no column {:?}", path.display(), self.name))
+    pub(super) fn lacks(&self) -> impl Iterator<Item = Phrase> + '_ {
+        self.lacking.iter().map(|path| lacks(path, &self.name))
     }
+}
+
+fn lacks(path: &Path, name: &str) -> Phrase {
+    let path = path.display();
+    Phrase::new(format!("{path} has no column {name:?}"), format!("{path} 中没有字段 {name:?}"))
 }
 
 /// What the columns of a file are.
@@ -149,17 +157,22 @@ impl<'a> Unified<'a> {
         match in_file.collect::<Vec<_>>().as_slice() {
             [] if column.is_partition && !found.is_empty() => {}
             [] if column.is_partition || !found.is_empty() => {
-                column.conflicts.push(format!("{at} has no column {name:?}"));
+                column.conflicts.push(lacks(file.path, name));
             }
             [] => column.lacking.push(file.path.to_path_buf()),
             [FileColumn { place: ColumnPlace::Locked(why), .. }] => {
-                column.conflicts.push(format!("{at}: column {name:?} {why}"));
+                let zh = format!("{at}：字段 {name:?} 已加密，缺少可用的密钥");
+                column.conflicts.push(Phrase::new(format!("{at}: column {name:?} {why}"), zh));
                 column.is_locked = true;
             }
-            [FileColumn { place: ColumnPlace::Unfit(why), .. }] => column.conflicts.push(format!("{at} has {why}")),
+            [FileColumn { place: ColumnPlace::Unfit(Phrase { en, zh }), .. }] => {
+                column.conflicts.push(Phrase::new(format!("{at} has {en}"), format!("{at}：{zh}")));
+            }
             [one] => own.push((file, one)),
             several => {
-                column.conflicts.push(format!("{at} has {} columns named {name:?}", several.len()));
+                let n = several.len();
+                let zh = format!("{at} 中有 {n} 个名为 {name:?} 的字段");
+                column.conflicts.push(Phrase::new(format!("{at} has {n} columns named {name:?}"), zh));
                 column.is_repeated = true;
             }
         }
@@ -185,7 +198,10 @@ impl<'a> Unified<'a> {
                 Some(wider) => shared = wider,
                 None => {
                     let (at, name, home) = (file.path.display(), self.name, home.path.display());
-                    column.conflicts.push(format!("{at} has {name:?} as {own_type}, {home} as {shared}"));
+                    column.conflicts.push(Phrase::new(
+                        format!("{at} has {name:?} as {own_type}, {home} as {shared}"),
+                        format!("字段 {name:?} 在 {at} 中为 {own_type}，在 {home} 中为 {shared}"),
+                    ));
                 }
             }
             if seen.iter().all(|(t, _)| *t != own_type) {
@@ -194,8 +210,12 @@ impl<'a> Unified<'a> {
         }
         let is_text = matches!(shared, DataType::LargeUtf8);
         if column.conflicts.is_empty() && seen.len() > 1 && !is_text {
-            let list: Vec<String> = seen.iter().map(|(t, path)| format!("{t} in {}", path.display())).collect();
-            column.widened = Some(format!("is {}: read as {shared}", list.join(", ")));
+            let en: Vec<String> = seen.iter().map(|(t, path)| format!("{t} in {}", path.display())).collect();
+            let zh: Vec<String> = seen.iter().map(|(t, path)| format!("{t}（{}）", path.display())).collect();
+            column.widened = Some(Phrase::new(
+                format!("is {}: read as {shared}", en.join(", ")),
+                format!("的类型为 {}：按 {shared} 读取", zh.join("、")),
+            ));
         }
         column.data_type = shared;
     }
@@ -269,7 +289,8 @@ fn refuse(columns: Vec<&SourceColumn>, what: &str, without: Option<&str>) -> Res
         }
         () => (format!("the files do not agree about {what}"), "use files with the same schema"),
     };
-    let lines: Vec<String> = columns.iter().flat_map(|c| c.conflicts.iter().cloned().chain(c.lacks())).collect();
+    let lines = columns.iter().flat_map(|c| c.conflicts.iter().cloned().chain(c.lacks())).map(|line| line.en);
+    let lines: Vec<String> = lines.collect();
     let without = without.map(|without| format!(", or {without}")).unwrap_or_default();
     let error = Error::input(format!("{problem}:\n  {}\n{remedy}{without}", lines.join("\n  ")));
     let error = error.of_columns(columns.iter().map(|c| &c.name));

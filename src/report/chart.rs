@@ -58,6 +58,42 @@ pub(crate) fn boxes(all: [f64; 5], here: [f64; 5], text: &str) -> Markup {
     }
 }
 
+/// A value between the ends of its interval.
+pub(crate) struct ShownInterval {
+    /// What it is of.
+    pub(crate) label: String,
+    /// The lower end, the value, the upper end.
+    pub(crate) ends: [f64; 3],
+    /// The same in words.
+    pub(crate) text: String,
+}
+
+/// Intervals on one scale, with a line at 0. Those without finite ends have no bar.
+pub(crate) fn intervals(rows: &[ShownInterval]) -> Markup {
+    let ends = || rows.iter().flat_map(|row| row.ends).filter(|v| v.is_finite());
+    let (low, high) = (ends().fold(0.0, f64::min), ends().fold(0.0, f64::max));
+    let span = (high - low).max(f64::MIN_POSITIVE);
+    let x = |v: f64| short(4.0 + 232.0 * (v - low) / span);
+    html! {
+        div.bars {
+            @for ShownInterval { label, ends, text } in rows {
+                span.name { (name(label)) }
+                div.track {
+                    svg viewBox="0 0 240 16" role="img" preserveAspectRatio="none" style="display:block;width:100%;height:100%" {
+                        title { (name(label)) ": " (text) }
+                        line.axis x1=(x(0.0)) x2=(x(0.0)) y1="0" y2="16" {}
+                        @if ends.iter().all(|v| v.is_finite()) {
+                            line.whisker x1=(x(ends[0])) x2=(x(ends[2])) y1="8" y2="8" {}
+                            line.tick x1=(x(ends[1])) x2=(x(ends[1])) y1="3" y2="13" {}
+                        }
+                    }
+                }
+                span.value { (text) }
+            }
+        }
+    }
+}
+
 /// A point of a map.
 pub(crate) struct Spot {
     /// Its place.
@@ -130,7 +166,7 @@ pub(crate) fn lines(points: &[(String, Option<f64>, String)], title: &str) -> Ma
     let values = || points.iter().filter_map(|(_, value, _)| *value);
     let low = values().fold(0.0, f64::min);
     let high = values().fold(f64::MIN_POSITIVE, f64::max);
-    let x = |i: usize| 30.0 + (WIDTH - 60.0) * i as f64 / (points.len().max(2) - 1) as f64;
+    let x = |i: usize| 50.0 + (WIDTH - 100.0) * i as f64 / (points.len().max(2) - 1) as f64;
     let y = |value: f64| 110.0 - 90.0 * (value - low) / (high - low);
     let known: Vec<(usize, f64)> = points.iter().enumerate().filter_map(|(i, (_, v, _))| Some((i, (*v)?))).collect();
     let path: Vec<String> = known.iter().map(|&(i, v)| format!("{},{}", short(x(i)), short(y(v)))).collect();
@@ -185,6 +221,13 @@ mod tests {
         }
         let svg = lines(&[("1".into(), None, "-".into())], "empty").into_string();
         assert!(!svg.contains("NaN"), "{svg}");
+        let far = ShownInterval { label: "<a>".into(), ends: [-1.0, f64::NAN, 2.0], text: "wide".into() };
+        let near = ShownInterval { label: "b".into(), ends: [1.0, 1.5, 2.0], text: "near".into() };
+        let html = intervals(&[far, near]).into_string();
+        assert!(
+            html.contains("&lt;a&gt;: wide") && !html.contains("NaN") && html.matches("whisker").count() == 1,
+            "{html}"
+        );
         assert!(bars(&[("a".into(), 0.0, "0".into())]).into_string().contains("width:0.0%"));
     }
 }

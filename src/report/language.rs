@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::text::Phrase;
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +32,11 @@ impl Language {
             Language::En => en,
             Language::Zh => zh,
         }
+    }
+
+    /// The sentence in this language.
+    pub(crate) fn of(self, phrase: &Phrase) -> &str {
+        self.say(&phrase.en, &phrase.zh)
     }
 
     /// As HTML names it.

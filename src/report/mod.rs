@@ -21,7 +21,7 @@ mod number;
 mod page;
 mod table;
 
-pub(crate) use self::chart::{Density, Spot, bars, boxes, columns, lines, map};
+pub(crate) use self::chart::{Density, ShownInterval, Spot, bars, boxes, columns, intervals, lines, map};
 pub use self::language::Language;
 pub(crate) use self::number::{brief, whole};
 pub(crate) use self::page::{Page, Remark, Tone};
@@ -29,12 +29,23 @@ pub(crate) use self::table::Table;
 
 /// The most characters of a name or a cell.
 const LONGEST: usize = 200;
+/// The most characters of a sentence.
+const LONGEST_SENTENCE: usize = 1000;
 
 /// Text as pages show it: characters that could change the direction or the layout are written out, and what is too
 /// long is cut.
 pub(crate) fn name(text: &str) -> String {
+    limited(text, LONGEST)
+}
+
+/// The same of a sentence, which may be longer.
+fn sentence(text: &str) -> String {
+    limited(text, LONGEST_SENTENCE)
+}
+
+fn limited(text: &str, most: usize) -> String {
     let shown = crate::text::shown(text);
-    match shown.char_indices().nth(LONGEST) {
+    match shown.char_indices().nth(most) {
         None => shown.to_string(),
         Some((end, _)) => format!("{}…", &shown[..end]),
     }

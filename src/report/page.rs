@@ -3,8 +3,9 @@
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::language::Language;
-use super::name;
-use super::table::Table;
+use super::table::{MOST_LINES, Table};
+use super::{name, sentence};
+use crate::text::thousands;
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 const STYLE: &str = include_str!("style.css");
@@ -78,12 +79,12 @@ impl Page {
 
     /// Adds a paragraph.
     pub(crate) fn paragraph(&mut self, text: &str) {
-        self.add(html! { p { (crate::text::shown(text)) } });
+        self.add(html! { p { (sentence(text)) } });
     }
 
     /// Adds a paragraph that explains what is beside it.
     pub(crate) fn explain(&mut self, text: &str) {
-        self.add(html! { p.soft { (crate::text::shown(text)) } });
+        self.add(html! { p.soft { (sentence(text)) } });
     }
 
     /// Starts a section with a heading.
@@ -95,29 +96,48 @@ impl Page {
     pub(crate) fn table(&mut self, title: &str, table: &Table) {
         if !table.is_empty() {
             self.section(title, None);
-            self.add(table);
+            self.rows(table);
         }
     }
 
-    /// Adds a section with a list; nothing if the list is empty.
+    /// Adds a table. Of many rows the first ones are shown.
+    pub(crate) fn rows(&mut self, table: &Table) {
+        self.add(table);
+        self.left_out(table.len());
+    }
+
+    /// Says how many of all lines are left out, if there are.
+    fn left_out(&mut self, all: usize) {
+        let left = all.saturating_sub(MOST_LINES);
+        if left > 0 {
+            let (left, all) = (thousands(left as u64), thousands(all as u64));
+            self.explain(&match self.language {
+                Language::En => format!("The first {MOST_LINES} of {all} are shown; the other {left} are in the JSON."),
+                Language::Zh => format!("共 {all} 条，仅展示前 {MOST_LINES} 条，其余 {left} 条见 JSON。"),
+            });
+        }
+    }
+
+    /// Adds a section with a list; nothing if the list is empty. Of many items the first ones are shown.
     pub(crate) fn list<'a>(&mut self, title: &str, remarks: impl IntoIterator<Item = Remark<'a>>) {
-        let mut remarks = remarks.into_iter().peekable();
-        if remarks.peek().is_none() {
+        let remarks: Vec<Remark<'_>> = remarks.into_iter().collect();
+        if remarks.is_empty() {
             return;
         }
         self.section(title, None);
         let language = self.language;
         self.add(html! {
             ul {
-                @for Remark { tone, subject, text } in remarks {
+                @for Remark { tone, subject, text } in remarks.iter().take(MOST_LINES) {
                     li class=(tone.class()) {
                         (tone.word(language)) (language.say(": ", "："))
-                        @if let Some(subject) = subject { b { (name(subject)) } (language.say(": ", "：")) }
-                        (crate::text::shown(text))
+                        @if let Some(subject) = *subject { b { (name(subject)) } (language.say(": ", "：")) }
+                        (sentence(text))
                     }
                 }
             }
         });
+        self.left_out(remarks.len());
     }
 
     /// The complete page.

@@ -4,6 +4,9 @@ use maud::{Markup, Render, html};
 
 use super::name;
 
+/// The most rows of a table that are shown, and the most items of a list.
+pub(super) const MOST_LINES: usize = 500;
+
 /// A table: text columns first, aligned left, then numbers, aligned right. The first cell of a row is its heading.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -27,6 +30,10 @@ impl Table {
         self.rows.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     fn class(&self, column: usize) -> Option<&'static str> {
         (column < self.texts).then_some("l")
     }
@@ -42,7 +49,7 @@ impl Render for Table {
                             th scope="col" class=[self.class(i)] { (name(cell)) }
                         } }
                     }
-                    tbody { @for row in &self.rows {
+                    tbody { @for row in self.rows.iter().take(MOST_LINES) {
                         tr { @for (i, cell) in row.iter().enumerate() {
                             @if i == 0 {
                                 th scope="row" class="l" { (name(cell)) }

@@ -59,6 +59,11 @@ impl BaseVersion {
         Self::load(history, &Pointer { version, blake3 }, &history.folder(version))
     }
 
+    /// The ids of its segments, by number.
+    pub(super) fn ids(&self) -> Vec<u64> {
+        self.identities.segments.iter().map(|identity| identity.segment_id).collect()
+    }
+
     fn load(history: &History, pointer: &Pointer, folder: &Path) -> Result<Self> {
         let VersionRecord { facts, .. } = history.vet_files(pointer.version)?;
         let model = Model::load(&folder.join("model.json"))?;

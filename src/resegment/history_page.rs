@@ -6,13 +6,16 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::gates::{GateResult, GateSeverity};
 use crate::history::{History, VersionRecord, VersionState};
 use crate::output::publish_text;
 use crate::portrait::made;
 use crate::report::{Language, Page, Table, lines, name};
-use crate::text::{percent, thousands};
+use crate::text::{Phrase, percent, thousands};
 
 const DASH: &str = "–";
+/// The most segments that have a row.
+const MOST_IDS: usize = 200;
 
 /// Writes the page of the history in a folder to `out`, which is replaced if it exists.
 ///
@@ -50,6 +53,8 @@ struct ShownVersion {
     sizes: BTreeMap<u64, u64>,
     /// The largest stability index of a column.
     psi: Option<f64>,
+    /// What its gates refused.
+    refusals: Vec<Phrase>,
 }
 
 impl ShownVersion {
@@ -64,11 +69,25 @@ impl ShownVersion {
         let drift = json("drift.json").unwrap_or_default();
         let indices = drift["features"].as_array().into_iter().flatten().filter_map(|f| f["psi"].as_f64());
         let psi = indices.fold(None, |most: Option<f64>, psi| Some(most.map_or(psi, |most| most.max(psi))));
-        ShownVersion { record, sizes, psi }
+        let gates: Vec<GateResult> = serde_json::from_value(report["gates"].clone()).unwrap_or_default();
+        let refuses = |gate: &&GateResult| !gate.passed && gate.severity == GateSeverity::Error;
+        let refusals = gates.iter().filter(refuses).map(GateResult::phrase).collect();
+        ShownVersion { record, sizes, psi, refusals }
     }
 
     fn is_published(&self) -> bool {
         self.record.published.is_some()
+    }
+
+    /// Its state, and why it was refused: in the words of the log where its files were removed.
+    fn state(&self, language: Language) -> String {
+        let state = word(self.record.state, language);
+        let told: Vec<&str> = self.refusals.iter().map(|refusal| language.of(refusal)).collect();
+        let why = if told.is_empty() { self.record.why.clone() } else { Some(told.join(language.say("; ", "；"))) };
+        match why.filter(|_| self.record.state == VersionState::Refused) {
+            Some(why) => format!("{state}{}{}", language.say(": ", "："), name(&why)),
+            None => state.to_owned(),
+        }
     }
 
     fn label(&self) -> String {
@@ -105,9 +124,17 @@ fn sizes(page: &mut Page, versions: &[ShownVersion]) {
     const MOST_VERSIONS: usize = 13;
     let shown: Vec<&ShownVersion> = versions.iter().filter(|v| v.is_published() && !v.sizes.is_empty()).collect();
     let shown = &shown[shown.len().saturating_sub(MOST_VERSIONS)..];
-    let mut ids: Vec<u64> = shown.iter().flat_map(|v| v.sizes.keys().copied()).collect();
+    let mut largest: BTreeMap<u64, u64> = BTreeMap::new();
+    for (id, n) in shown.iter().flat_map(|v| &v.sizes) {
+        let size = largest.entry(*id).or_default();
+        *size = (*size).max(*n);
+    }
+    let mut ids: Vec<u64> = largest.keys().copied().collect();
+    let all = ids.len();
+    // Stable: the oldest of equal ones.
+    ids.sort_by_key(|id| std::cmp::Reverse(largest[id]));
+    ids.truncate(MOST_IDS);
     ids.sort_unstable();
-    ids.dedup();
     let header =
         std::iter::once(language.say("segment id", "客群 ID").to_owned()).chain(shown.iter().map(|v| v.label()));
     let mut table = Table::new(header, 1);
@@ -116,6 +143,12 @@ fn sizes(page: &mut Page, versions: &[ShownVersion]) {
         table.row(std::iter::once(id.to_string()).chain(shown.iter().map(cell)).collect::<Vec<_>>());
     }
     page.table(language.say("Sizes by segment id", "各客群规模"), &table);
+    if all > MOST_IDS {
+        page.explain(&match language {
+            Language::En => format!("The {MOST_IDS} largest of {all} segments are shown; report.json has all."),
+            Language::Zh => format!("仅展示 {all} 个客群中规模最大的 {MOST_IDS} 个，其余见 report.json。"),
+        });
+    }
 }
 
 fn table(versions: &[ShownVersion], language: Language) -> Table {
@@ -129,15 +162,11 @@ fn table(versions: &[ShownVersion], language: Language) -> Table {
         ("gates: passed, warned, refused", "检查：通过/警告/不通过"),
     ];
     let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 3);
-    for ShownVersion { record, .. } in versions.iter().rev() {
-        let state = match (record.state, &record.why) {
-            (VersionState::Refused, Some(why)) => format!("{}: {}", word(record.state, language), name(why)),
-            (state, _) => word(state, language).to_owned(),
-        };
-        let facts = &record.facts;
+    for version in versions.iter().rev() {
+        let (record, facts) = (&version.record, &version.record.facts);
         table.row([
             record.version.to_string(),
-            state,
+            version.state(language),
             facts.as_of.clone().unwrap_or_default(),
             thousands(facts.customers),
             thousands(facts.segments),

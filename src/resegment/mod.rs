@@ -22,6 +22,7 @@ mod judged;
 mod make;
 mod matching;
 mod movers;
+mod moves;
 mod opened;
 mod page;
 mod paths;

@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use super::base::BaseVersion;
 use super::context::text_of;
 use super::matching::MatchedMonth;
+use super::moves;
 use super::opened::MonthlyJob;
-use super::report::{MigrationReport, RunReport};
+use super::report::RunReport;
 use super::stage::StagedMonth;
-use crate::audit::withhold;
 use crate::error::{Error, Result};
 use crate::gates::{GateResult, GateSeverity};
 use crate::output::NewFiles;
 use crate::portrait::{EarlierPage, made, portrait};
 use crate::profile::ProfileReport;
 use crate::report::{Language, Page, Table, brief};
-use crate::text::{percent, thousands};
+use crate::text::percent;
 
 /// The most columns of drift that are listed.
 const MOST_COLUMNS: usize = 12;
-/// A count that is withheld.
+/// What does not exist.
 const DASH: &str = "–";
 
 /// The file of the page; none, if the job does not ask for it.
@@ -87,7 +87,8 @@ pub(super) fn page(
     let earlier = base.map(|base| earlier(base, matched)).transpose()?.flatten();
     let mut page = portrait(&profile, earlier.as_ref(), &title, language);
     if let (Some(migration), Some(base)) = (&report.migration, base) {
-        moves(&mut page, report, migration, base, profile.small_cells);
+        let ids = [base.ids(), report.ids()];
+        moves::add(&mut page, migration, &ids, profile.small_cells);
     }
     drift(&mut page, report);
     gates(&mut page, &report.gates);
@@ -112,55 +113,6 @@ fn stored(path: &Path) -> Result<ProfileReport> {
     let damaged = |why: String| Error::input(format!("{}: {why}", path.display())).of_file(path);
     let text = text_of(path)?;
     serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))
-}
-
-/// Who came, left and moved, and the matrix of moves by id.
-fn moves(page: &mut Page, report: &RunReport, migration: &MigrationReport, base: &BaseVersion, small_cells: u64) {
-    let language = page.language();
-    page.section(language.say("Who moved", "客户迁移"), None);
-    let [stayed, came, left, moved] =
-        [migration.stayed, migration.came, migration.left, migration.moved].map(thousands);
-    let share = percent(migration.moved as f64 / migration.stayed.max(1) as f64);
-    page.paragraph(&match language {
-        Language::En => format!(
-            "{stayed} customers were there before, of whom {moved} ({share}) are in another segment now; {came} came and \
-             {left} left."
-        ),
-        Language::Zh => {
-            format!("上期存续客户 {stayed} 位，其中 {moved} 位（{share}）迁移至其他客群；新增 {came} 位，流失 {left} 位。")
-        }
-    });
-    let old: Vec<u64> = base.identities.segments.iter().map(|identity| identity.segment_id).collect();
-    let new: Vec<u64> = report.segments.iter().map(|segment| segment.identity.segment_id).collect();
-    // Rows and columns beyond the segments: without one, and new or gone.
-    let mut counts = vec![vec![0u64; new.len() + 2]; old.len() + 2];
-    for flow in &migration.flows {
-        let from = if flow.is_new { old.len() + 1 } else { flow.before.map_or(old.len(), |at| at as usize) };
-        let to = if flow.has_left { new.len() + 1 } else { flow.now.map_or(new.len(), |at| at as usize) };
-        counts[from][to] += flow.customers;
-    }
-    let mut told: Vec<Vec<Option<u64>>> = counts.iter().map(|row| row.iter().copied().map(Some).collect()).collect();
-    let total = (0..new.len() + 2).map(|to| Some(counts.iter().map(|row| row[to]).sum())).collect();
-    told.push(total);
-    withhold(&mut told, small_cells);
-    let heads = |ids: &[u64], last: &str| -> Vec<String> {
-        let ids = ids.iter().map(|id| format!("ID {id}"));
-        ids.chain([language.say("none", "未分").to_owned(), last.to_owned()]).collect()
-    };
-    let columns = heads(&new, language.say("left", "流失"));
-    let from = language.say("from \\ to", "由 \\ 至").to_owned();
-    let mut table = Table::new(std::iter::once(from).chain(columns), 1);
-    for (i, name) in heads(&old, language.say("new", "新增")).into_iter().enumerate() {
-        if counts[i].iter().sum::<u64>() > 0 {
-            let cell = |n: &Option<u64>| n.map_or_else(|| DASH.to_owned(), thousands);
-            table.row(std::iter::once(name).chain(told[i].iter().map(cell)).collect::<Vec<_>>());
-        }
-    }
-    page.add(&table);
-    page.explain(language.say(
-        "Customers by the segment before (rows) and now (columns), by id.",
-        "行为上期客群，列为本期客群（按客群 ID）。",
-    ));
 }
 
 /// The columns that changed most.
@@ -199,7 +151,8 @@ fn gates(page: &mut Page, gates: &[GateResult]) {
             (false, GateSeverity::Warn) => language.say("warning", "警告"),
             (false, GateSeverity::Error) => language.say("refused", "不通过"),
         };
-        table.row([gate.gate.clone(), result.to_owned(), gate.text()]);
+        let told = gate.told().map_or_else(String::new, |told| language.of(&told).to_owned());
+        table.row([language.of(&gate.title()).to_owned(), result.to_owned(), told]);
     }
     page.table(language.say("Gates", "发布检查"), &table);
 }

@@ -187,6 +187,11 @@ impl RunReport {
         self.gates.iter().filter(refuses).map(GateResult::text).collect()
     }
 
+    /// The ids of the segments, by number.
+    pub(super) fn ids(&self) -> Vec<u64> {
+        self.segments.iter().map(|segment| segment.identity.segment_id).collect()
+    }
+
     /// The share of the customers of both versions whose segment changed.
     pub(super) fn moved_share(&self) -> Option<f64> {
         let migration = self.migration.as_ref()?;

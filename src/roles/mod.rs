@@ -20,7 +20,8 @@ use std::borrow::Cow;
 
 pub(crate) use self::codes::is_code;
 pub(crate) use self::own_words::read_words;
-pub(crate) use self::personal::Personal;
+pub(crate) use self::personal::{Personal, personal_in_chinese};
+pub(crate) use self::protected::attribute_in_chinese;
 pub use self::reason::LeftOutColumn;
 pub(crate) use self::reason::{Reason, few, lines};
 pub use self::request::RoleRequest;

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::name::{ColumnName, phrases};
+use crate::text::Phrase;
 
 /// What a column likely holds that is personal, and what tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,36 @@ impl Personal {
 
     pub(super) fn by_comment(self) -> bool {
         self.by_comment
+    }
+}
+
+/// What personal data are in Chinese: one of [`NAMES`], or a form of values that `check` knows.
+pub(crate) fn personal_in_chinese(what: &str) -> &str {
+    IN_CHINESE.iter().find(|(en, _)| *en == what).map_or(what, |(_, zh)| zh)
+}
+
+/// The data in Chinese.
+const IN_CHINESE: [(&str, &str); 13] = [
+    ("e-mail addresses", "电子邮箱地址"),
+    ("phone numbers", "电话号码"),
+    ("network addresses", "网络地址"),
+    ("device ids", "设备标识"),
+    ("locations", "位置信息"),
+    ("bank account numbers", "银行账号"),
+    ("bank account numbers (IBAN)", "银行账号（IBAN）"),
+    ("card numbers", "卡号"),
+    ("national ids", "身份证件号码"),
+    ("passport numbers", "护照号码"),
+    ("names of people", "姓名"),
+    ("addresses", "地址"),
+    ("dates of birth", "出生日期"),
+];
+
+impl Personal {
+    /// What it is, and what tells.
+    pub(crate) fn phrase(self) -> Phrase {
+        let by = if self.by_comment { "注释" } else { "名称" };
+        Phrase::new(self.to_string(), format!("根据字段{by}，疑似{}", personal_in_chinese(self.what)))
     }
 }
 
@@ -151,6 +182,11 @@ fn unspaced(text: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_have_chinese_names() {
+        assert!(NAMES.iter().all(|(what, _)| personal_in_chinese(what) != *what));
+    }
 
     #[test]
     fn names() {

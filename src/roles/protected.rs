@@ -94,6 +94,23 @@ const NAMES: [(&str, &str); 13] = [
     (AGE, "agegroup, ageband, agerange, agebucket, altersgruppe, lebensalter, kundenalter, senior citizen"),
 ];
 
+/// The attributes in Chinese.
+const IN_CHINESE: [(&str, &str); 13] = [
+    ("sexual orientation", "性取向"),
+    ("sex", "性别"),
+    ("nationality or origin", "国籍或出身"),
+    ("date of birth", "出生日期"),
+    ("religion", "宗教信仰"),
+    ("marital status", "婚姻状况"),
+    ("family", "家庭状况"),
+    ("pregnancy", "孕育状况"),
+    ("health", "健康状况"),
+    (DISABILITY, "残疾状况"),
+    ("political or union membership", "政治面貌或工会身份"),
+    ("language", "语言"),
+    (AGE, "年龄"),
+];
+
 /// Words in the presence of which a phrase means something else.
 const MEANS_ELSE: [(&str, &str); 26] = [
     ("race", "bet, bets, betting, horse, dog, car, track, ticket, tickets"),
@@ -186,6 +203,11 @@ pub(crate) fn protected_attribute(name: &str) -> Option<&'static str> {
     is_age(&name).then_some(AGE)
 }
 
+/// A protected attribute in Chinese; as it is if a bank named it itself.
+pub(crate) fn attribute_in_chinese(attribute: &str) -> &str {
+    IN_CHINESE.iter().find(|(en, _)| *en == attribute).map_or(attribute, |(_, zh)| zh)
+}
+
 /// Whether a name refers to the age of a person; see the module documentation.
 fn is_age(name: &ColumnName) -> bool {
     let any = |list: &'static str| phrases(list).any(|phrase| name.has(phrase));
@@ -205,6 +227,14 @@ fn is_age(name: &ColumnName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attributes_have_chinese_names() {
+        for (attribute, _) in NAMES.iter().chain(&WHOLE).chain(&[(DISABILITY, ""), (AGE, "")]) {
+            assert_ne!(attribute_in_chinese(attribute), *attribute);
+        }
+        assert_eq!(attribute_in_chinese("a word of our own"), "a word of our own");
+    }
 
     #[test]
     #[rustfmt::skip]

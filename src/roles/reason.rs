@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::personal::Personal;
+use super::protected::attribute_in_chinese;
 
 /// Columns that a line names before it counts the others.
 const NAMED: usize = 8;
@@ -87,6 +88,35 @@ impl Reason {
 }
 
 impl LeftOutColumn {
+    /// The same as [`why`](Self::why), in Chinese.
+    pub(crate) fn why_in_chinese(&self) -> String {
+        let include = "可用 --include 纳入";
+        let (what, remedy) = match &self.reason {
+            Reason::Protected(attribute) => {
+                let include = if self.is_usable { format!("{include}，") } else { String::new() };
+                let attribute = attribute_in_chinese(attribute);
+                return format!("受保护属性（{attribute}）；{include}用 --audit 查看其在各客群中的占比");
+            }
+            Reason::Personal(found) => (found.phrase().zh, include),
+            Reason::Excluded => ("已用 --exclude 排除".into(), ""),
+            Reason::Weight => ("行权重".into(), ""),
+            Reason::Outcome => ("结果变量".into(), ""),
+            Reason::Strata => ("用于划分分层".into(), ""),
+            Reason::LikelyOutcome => ("根据名称，疑似结果变量".into(), include),
+            Reason::NamedLikeId => ("根据名称，为编号字段".into(), include),
+            Reason::Index => ("pandas 行号".into(), include),
+            Reason::Truth => ("合成数据中预设的客群".into(), ""),
+            Reason::ShapedLikeId => {
+                ("疑似编号：均为整数且互不相同".into(), "用 --id 指定为客户编号，或用 --include 作为特征")
+            }
+            Reason::Folder => ("来自文件夹名称".into(), include),
+            Reason::Date => ("日期".into(), "可用 --include 纳入，以 1970 年以来的天数计"),
+            Reason::Product => ("产品持有标志".into(), include),
+            Reason::Unusable(_) => ("该类型不能作为特征".into(), ""),
+        };
+        if self.is_usable && !remedy.is_empty() { format!("{what}；{remedy}") } else { what }
+    }
+
     /// Why, in one sentence.
     pub fn why(&self) -> String {
         let (what, remedy) = match &self.reason {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::command::{Workshop, done, json as read_json};
 use crate::harness::{browser_test, root};
+use crate::monthly::{Branch, with_two_months};
 
 /// The tests of this module.
 pub(crate) fn tests() -> Vec<Trial> {
@@ -19,6 +20,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         tests.push(browser_test(&name("profile"), move |browser| profile(browser, language)));
         tests.push(browser_test(&name("fit"), move |browser| fit(browser, language)));
         tests.push(browser_test(&name("assign"), move |browser| assign(browser, language)));
+        tests.push(browser_test(&name("lists"), move |browser| lists(browser, language)));
+        tests.push(browser_test(&name("evaluation"), move |browser| evaluation(browser, language)));
+        tests.push(browser_test(&name("month"), move |browser| month(browser, language)));
+        tests.push(browser_test(&name("history"), move |browser| history(browser, language)));
     }
     tests.push(browser_test("browser::a_script_is_noticed", a_script_is_noticed));
     tests.push(browser_test("browser::figures_from_elsewhere_are_noticed", |_| figures_from_elsewhere_are_noticed()));
@@ -33,7 +38,7 @@ fn check(browser: &Path, language: &str) {
     let w = Workshop::new();
     let (page, json) = (w.text("page.html"), w.text("page.json"));
     done(["check", &bank(), "--report", &page, "--lang", language, "--json", &json]);
-    opens(browser, &w, &json, language);
+    opens(browser, &w, &read_json(json), language);
 }
 
 fn profile(browser: &Path, language: &str) {
@@ -42,14 +47,14 @@ fn profile(browser: &Path, language: &str) {
     let labels = ["--label-column", "true_segment"];
     let outputs = ["--report", &page, "--lang", language, "--json", &json];
     done([&["profile", &bank()][..], &labels, &outputs].concat());
-    opens(browser, &w, &json, language);
+    opens(browser, &w, &read_json(json), language);
 }
 
 fn fit(browser: &Path, language: &str) {
     let w = Workshop::new();
     let (page, out) = (w.text("page.html"), w.text("out"));
     done(["fit", &bank(), "--k", "4", "--out", &out, "--report", &page, "--lang", language]);
-    opens(browser, &w, &w.text("out/profile.json"), language);
+    opens(browser, &w, &read_json(w.path("out/profile.json")), language);
 }
 
 fn assign(browser: &Path, language: &str) {
@@ -57,7 +62,53 @@ fn assign(browser: &Path, language: &str) {
     let (page, out, model) = (w.text("page.html"), w.text("out"), w.text("model"));
     done(["fit", &bank(), "--k", "3", "--out", &model]);
     done(["assign", &model, &bank(), "--out", &out, "--report", &page, "--lang", language]);
-    opens(browser, &w, &w.text("out/profile.json"), language);
+    opens(browser, &w, &read_json(w.path("out/profile.json")), language);
+}
+
+fn lists(browser: &Path, language: &str) {
+    let w = Workshop::new();
+    crate::lists::tables(&w);
+    let (page, json, file, out) = (w.text("page.html"), w.text("page.json"), w.text("campaign.toml"), w.text("lists"));
+    let outputs = ["--out", &out, "--report", &page, "--lang", language, "--json", &json];
+    done([&["campaign", "lists", &file][..], &outputs].concat());
+    opens(browser, &w, &read_json(json), language);
+}
+
+fn evaluation(browser: &Path, language: &str) {
+    let w = Workshop::new();
+    crate::campaign::save(&w.path("in.parquet"), 1000);
+    let (page, json, input) = (w.text("page.html"), w.text("page.json"), w.text("in.parquet"));
+    let arms = ["--arm", "arm", "--control", "none", "--conversion", "bought", "--money", "spent", "--by", "town"];
+    let outputs = ["--cost-per-contact", "0.5", "--report", &page, "--lang", language, "--json", &json];
+    done([&["campaign", "evaluate", &input][..], &arms, &outputs].concat());
+    opens(browser, &w, &read_json(json), language);
+}
+
+/// Two months of a job that asks for a page.
+fn branch(language: &str) -> Branch {
+    let gates = "[gates]\nrows_change = 0.9\nshare_max = { max = 0.1, severity = \"warn\" }\n";
+    let branch = with_two_months(&format!("[output]\nreport = \"page.html\"\nlang = \"{language}\"\n{gates}"));
+    branch.published("2026-09-30");
+    branch.published("2026-10-31");
+    branch
+}
+
+/// What the files of a version say.
+fn files_of(branch: &Branch, version: u64) -> Value {
+    let files = ["profile.json", "report.json", "drift.json"].map(|name| branch.version(version).join(name));
+    Value::Array(files.iter().filter(|path| path.is_file()).map(read_json).collect())
+}
+
+fn month(browser: &Path, language: &str) {
+    let branch = branch(language);
+    opens(browser, &branch.w, &files_of(&branch, 2), language);
+}
+
+fn history(browser: &Path, language: &str) {
+    let branch = branch(language);
+    let page = branch.w.text("page.html");
+    done(["history", "report", &branch.history(), "--out", &page, "--lang", language]);
+    opens(browser, &branch.w, &Value::Array((1..=2).map(|version| files_of(&branch, version)).collect()), language);
 }
 
 /// What the browser made of a page.
@@ -92,7 +143,7 @@ fn open(browser: &Path, folder: &Path, page: &Path, dark: bool) -> Opened {
 }
 
 /// Opens the page of a workshop in light and in dark, and compares its figures with the JSON.
-fn opens(browser: &Path, w: &Workshop, json: &str, language: &str) {
+fn opens(browser: &Path, w: &Workshop, json: &Value, language: &str) {
     let page: PathBuf = w.path("page.html");
     let [light, dark] = [false, true].map(|dark| open(browser, &w.path(""), &page, dark));
     for opened in [&light, &dark] {
@@ -103,11 +154,12 @@ fn opens(browser: &Path, w: &Workshop, json: &str, language: &str) {
     let code = if language == "zh" { "lang=\"zh" } else { "lang=\"en" };
     assert!(light.html.contains(code), "{code}");
     assert!(light.html.len() < 500_000, "{} bytes", light.html.len());
-    let foreign = foreign(&light.html, &read_json(json));
+    let foreign = foreign(&light.html, json);
     assert!(foreign.is_empty(), "these figures are not in the JSON: {foreign:?}");
 }
 
-/// The figures of a page of at least four digits, outside of the titles of charts, that are no number of the JSON, rounded, or a hundredth of a share.
+/// The figures of a page of at least four digits, the texts of charts among them, that are no number of the JSON, rounded
+/// or as a share in percent.
 fn foreign(html: &str, json: &Value) -> Vec<String> {
     let mut known = Vec::new();
     collect(json, &mut known);
@@ -119,9 +171,7 @@ fn foreign(html: &str, json: &Value) -> Vec<String> {
         known.iter().any(|of| (of - value).abs() <= step || (100.0 * of - value).abs() <= step)
     };
     let (_, body) = html.split_once("<main").expect("a body");
-    // Titles of histograms name their steps, which are of a sample.
-    let pieces = body.split('<').filter(|piece| !piece.starts_with("title"));
-    let texts = pieces.filter_map(|piece| Some(piece.split_once('>')?.1));
+    let texts = body.split('<').filter_map(|piece| Some(piece.split_once('>')?.1));
     let words = texts.flat_map(|text| text.split(|c: char| !(c.is_ascii_alphanumeric() || "._,-".contains(c))));
     let words = words.map(|word| word.trim_matches(|c: char| ",.-".contains(c)));
     let is_figure = |word: &&str| word.chars().all(|c| c.is_ascii_digit() || ",.".contains(c));

@@ -50,7 +50,7 @@ fn columns() -> Vec<(&'static str, ArrayRef)> {
     ]
 }
 
-fn save(path: &Path, group_rows: usize) {
+pub(crate) fn save(path: &Path, group_rows: usize) {
     write_batch(path, &batch(&columns()), group_rows);
 }
 

@@ -96,7 +96,7 @@ cost_per_contact = 0.5
 const DAY: i32 = 20_878;
 
 /// Writes the tables of the campaign; returns who objected, who complained, and all contacts.
-fn tables(w: &Workshop) -> (Vec<i64>, Vec<i64>, Vec<(i64, i32)>) {
+pub(crate) fn tables(w: &Workshop) -> (Vec<i64>, Vec<i64>, Vec<(i64, i32)>) {
     let bank = bank();
     write_batch(&w.path("bank.parquet"), &bank, 700);
     let ids: Vec<i64> = bank["customer"].as_primitive::<Int64Type>().values().to_vec();

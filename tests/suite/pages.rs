@@ -1,10 +1,28 @@
-//! Pages of monthly runs and of their history, as people get them.
+//! Pages as people get them: those of monthly runs and of their history, in Chinese without English, of bounded size,
+//! and harmless whatever names say.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
 
 use crate::command::{Ran, Workshop, done};
-use crate::harness::{hyades, tests};
+use crate::harness::{hyades, root, tests};
 use crate::monthly::{Branch, two_months};
+use crate::tables::{f64s, i64s, noise, write};
 
-tests!(a_month_has_a_page, a_history_has_a_page, pages_that_cannot_be, a_page_tells_no_more_beside_the_one_before,);
+tests!(
+    a_month_has_a_page,
+    a_history_has_a_page,
+    pages_that_cannot_be,
+    a_page_tells_no_more_beside_the_one_before,
+    chinese_pages_have_no_english,
+    english_is_noticed,
+    sixty_features_and_twelve_segments,
+    very_many_segments,
+    very_many_columns,
+    very_many_columns_to_check,
+    names_are_harmless,
+);
 
 /// Two months of a job that asks for a page.
 fn branch() -> Branch {
@@ -94,4 +112,213 @@ fn a_page_tells_no_more_beside_the_one_before() {
     assert_eq!(products(&many, &["--previous-profile", &json]), [false; 3]);
     let ran = Ran::from(hyades(["profile", &new, "--report", &page, "--previous-profile", &old]));
     ran.is_refused(3, &["old.csv: not a profile.json of hyades"]);
+}
+
+/// Runs of three or more English words in the text of a page.
+fn english(html: &str) -> Vec<String> {
+    let (_, body) = html.split_once("<main").expect("a body");
+    let texts = body.split('<').filter_map(|piece| Some(piece.split_once('>')?.1));
+    let mut found = Vec::new();
+    for text in texts {
+        let mut run: Vec<&str> = Vec::new();
+        // The last word ends the last run.
+        for word in text.split_whitespace().chain(["-"]) {
+            let plain = word.trim_end_matches([',', '.', ';', ':', '?']);
+            let is_word = plain.len() > 1 && plain.bytes().all(|b| b.is_ascii_alphabetic());
+            if is_word {
+                run.push(word);
+            }
+            // A list is no sentence.
+            if !is_word || word.ends_with(',') {
+                if run.len() >= 3 {
+                    found.push(run.join(" "));
+                }
+                run.clear();
+            }
+        }
+    }
+    found
+}
+
+fn english_is_noticed() {
+    let page = |text: &str| english(&format!("<html><main><p>{text}</p></main>"));
+    assert_eq!(page("字段 a_b c 缺失，of the <b>same</b> id"), [""; 0]);
+    assert_eq!(page("字段 every value is missing; 缺失"), ["every value is missing;"]);
+}
+
+/// A table with something to say about most columns, a second file that differs, and expectations that are broken.
+fn with_findings(w: &Workshop) -> [String; 3] {
+    let header =
+        "customer_id,email,phone,gender,birth_date,churned,code_type,score,status,opened,amount,share,flag,empty\n";
+    let line = |i: usize| {
+        let score = if i % 9 == 0 { "-999".to_owned() } else { i.to_string() };
+        format!(
+            "{i},a{i}@example.org,+4420794609{:02},{},1980-01-{:02},{},{},{score},same,{},\"1.234,{:02}\",{}%,{},\n",
+            i % 100,
+            ["m", "f"][i % 2],
+            1 + i % 28,
+            i % 2,
+            i % 5,
+            20_200_101 + i % 28,
+            i % 100,
+            i % 90,
+            if i == 0 { "b" } else { "a" },
+        )
+    };
+    let text: String = std::iter::once(header.to_owned()).chain((0..400).map(line)).collect();
+    std::fs::write(w.path("one.csv"), text).expect("written");
+    let columns = [("customer_id", i64s(0..50)), ("score", f64s((0..50).map(|i| f64::from(i) + 0.5)))];
+    write(&w.path("two.parquet"), &columns);
+    write(
+        &w.path("three.parquet"),
+        &[("customer_id", i64s(0..50)), ("score", texts("a", 50)), ("nan", f64s([f64::NAN; 50]))],
+    );
+    let expected = "[table]\nrow_count = [1, 2]\n[columns.score]\nrange = [0, 10]\nallowed = [1]\nunique = true\n\
+                    [columns.empty]\nnot_null = true\nmax_null_share = 0.1\n";
+    std::fs::write(w.path("expected.toml"), expected).expect("written");
+    ["one.csv", "two.parquet", "three.parquet"].map(|name| w.text(name))
+}
+
+fn texts(value: &str, rows: usize) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, rows)))
+}
+
+fn chinese_pages_have_no_english() {
+    let w = Workshop::new();
+    let [one, two, three] = with_findings(&w);
+    let page = w.text("page.html");
+    let outputs = ["--report", &page, "--lang", "zh"];
+    let check = |name: &str, arguments: &[&str]| {
+        let ran = Ran::from(hyades([arguments, &outputs].concat()));
+        assert!(ran.code == Some(0) || arguments.contains(&"--expect"), "{name}: {}", ran.err);
+        let html = std::fs::read_to_string(&page).expect("a page");
+        assert_eq!(english(&html), [""; 0], "{name}");
+        html
+    };
+    let html = check("check", &["check", &one, "--expect", &w.text("expected.toml")]);
+    for part in [
+        "疑似电子邮箱地址",
+        "受保护属性（性别）",
+        "疑似表示未知的代码：-999",
+        "全部值缺失",
+        "以文本存储的百分比",
+        "行，预期 1 至 2 行",
+    ] {
+        assert!(html.contains(part), "no {part} in {html}");
+    }
+    check("check of files", &["check", &two, &three]);
+    let bank = root().join("data/customers.parquet");
+    let bank = bank.to_str().expect("text");
+    check("profile", &["profile", bank, "--label-column", "true_segment"]);
+    check("profile with outcomes", &["profile", &one, "--label-column", "code_type", "--outcome", "churned"]);
+    crate::campaign::save(&w.path("arms.parquet"), 1000);
+    let arms = ["--arm", "arm", "--control", "none", "--conversion", "bought", "--money", "spent", "--by", "town"];
+    check("evaluation", &[&["campaign", "evaluate", &w.text("arms.parquet")][..], &arms].concat());
+    crate::lists::tables(&w);
+    check("lists", &["campaign", "lists", &w.text("campaign.toml"), "--out", &w.text("lists")]);
+    check("fit", &["fit", bank, "--k", "3", "--out", &w.text("out2")]);
+    let branch = branch();
+    branch
+        .rewrite("[output]", "[gates]\nrows_change = 0.01\nshare_max = { max = 0.01, severity = \"warn\" }\n[output]");
+    branch.published("2026-09-30");
+    assert_eq!(branch.run("2026-10-31", &[]).code, Some(6));
+    branch.rewrite("rows_change = 0.01", "rows_change = 0.9\npsi_max = 99\nshare_change = 1\nretention_min = 0.01");
+    branch.published("2026-10-31");
+    let html = std::fs::read_to_string(branch.w.path("page.html")).expect("a page");
+    assert_eq!(english(&html), [""; 0], "month");
+    assert!(html.contains("客群最大占比（share_max）") && html.contains("，上限为 1.00%"), "{html}");
+    done(["history", "report", &branch.history(), "--out", &page, "--lang", "zh"]);
+    let html = std::fs::read_to_string(&page).expect("a page");
+    assert_eq!(english(&html), [""; 0], "history");
+    assert!(html.contains("未通过：行数变化（rows_change）：行数变化 20.8%，上限为 1.00%"), "{html}");
+}
+
+/// Rows of `segments` segments, the last of which has one customer, and `columns` columns of noise around them.
+fn many(w: &Workshop, rows: usize, segments: usize, columns: usize) -> String {
+    let label = |row: usize| if row + 1 == rows { segments - 1 } else { row % (segments - 1) };
+    let mut table = vec![("label".to_owned(), i64s((0..rows).map(|row| label(row) as i64)))];
+    for at in 0..columns {
+        let values = noise(at as u64).take(rows).enumerate().map(|(row, v)| 20.0 * v + ((label(row) + at) % 7) as f64);
+        table.push((format!("monthly_average_{at}"), f64s(values.collect::<Vec<_>>())));
+    }
+    let path = w.path("many.parquet");
+    write(&path, &table.iter().map(|(name, values)| (name.as_str(), values.clone())).collect::<Vec<_>>());
+    path.to_str().expect("text").to_owned()
+}
+
+/// The page of a profile of these rows.
+fn profiled(rows: usize, segments: usize, columns: usize, more: &[&str]) -> String {
+    let w = Workshop::new();
+    let (input, page) = (many(&w, rows, segments, columns), w.text("page.html"));
+    done([&["profile", &input, "--label-column", "label", "--report", &page][..], more].concat());
+    std::fs::read_to_string(&page).expect("a page")
+}
+
+fn sixty_features_and_twelve_segments() {
+    let page = profiled(1200, 12, 60, &[]);
+    assert!(page.len() < 500_000, "{} bytes", page.len());
+    assert!(page.contains("Too few customers"), "the segment of one customer");
+}
+
+fn very_many_segments() {
+    for small_cells in ["10", "0"] {
+        let page = profiled(8191, 4096, 3, &["--small-cells", small_cells]);
+        assert!(page.len() < 500_000, "{} bytes", page.len());
+        assert!(page.contains("largest segments are shown; profile.json has the other"), "{page}");
+    }
+}
+
+fn very_many_columns() {
+    // Pairs are correlated, so their number counts.
+    let page = profiled(120, 3, 700, &["--lang", "zh"]);
+    assert!(page.len() < 500_000, "{} bytes", page.len());
+    assert!(page.contains("另有 640 行见 profile.json"), "{page}");
+}
+
+fn very_many_columns_to_check() {
+    let w = Workshop::new();
+    let (input, page) = (many(&w, 120, 3, 2000), w.text("page.html"));
+    done(["check", &input, "--report", &page]);
+    let page = std::fs::read_to_string(&page).expect("a page");
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    assert!(page.contains("1601 more columns are in the report as JSON"), "{page}");
+}
+
+fn names_are_harmless() {
+    let hostile =
+        ["<script>alert(1)</script>", "\u{202e}desrever", "a\nb\u{0}c", "=cmd|' /C calc'!A0", "\"><img src=x>"];
+    let long = "n".repeat(10_000);
+    let w = Workshop::new();
+    let mut columns = vec![("label".to_owned(), i64s((0..90).map(|row| row % 3)))];
+    for (at, name) in hostile.iter().chain([&long.as_str()]).enumerate() {
+        columns.push(((*name).to_owned(), f64s((0..90).map(|row| f64::from(row % 3) + at as f64))));
+        columns.push((format!("text {name}"), texts(name, 90)));
+    }
+    write(&w.path("in.parquet"), &columns.iter().map(|(n, v)| (n.as_str(), v.clone())).collect::<Vec<_>>());
+    let (input, page, out) = (w.text("in.parquet"), w.text("page.html"), w.text("out2"));
+    let is_harmless = |verb: &str| {
+        let html = std::fs::read_to_string(&page).expect("a page");
+        for part in ["<script", "<img", "\u{202e}", "\u{0}", &long[..1001]] {
+            assert!(!html.contains(part), "{verb}: {part:?}");
+        }
+        assert!(html.contains("&lt;script&gt;alert(1)"), "{verb}: the name is not shown");
+    };
+    for lang in ["en", "zh"] {
+        let outputs = ["--report", &page, "--lang", lang];
+        done([&["check", &input][..], &outputs].concat());
+        is_harmless("check");
+        done([&["profile", &input, "--label-column", "label"][..], &outputs].concat());
+        is_harmless("profile");
+        done([&["fit", &input, "--k", "3", "--exclude", "label", "--out", &out][..], &outputs].concat());
+        is_harmless("fit");
+    }
+    let branch = branch();
+    let owner = "\"<script>alert(1)</script>\\u202e\"";
+    branch.rewrite("[job]\n", &format!("[job]\nowner = {owner}\n"));
+    branch.published("2026-09-30");
+    let names = format!("[segments.1]\nzh = {owner}\n");
+    std::fs::write(branch.w.path("history/names.toml"), names).expect("names");
+    branch.published("2026-10-31");
+    std::fs::copy(branch.w.path("page.html"), &page).expect("a page");
+    is_harmless("run");
 }

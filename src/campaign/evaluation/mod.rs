@@ -11,6 +11,7 @@ mod columns;
 mod comparison;
 mod designed;
 mod events;
+mod page;
 mod ratio;
 mod report;
 mod request;
@@ -37,7 +38,7 @@ pub use self::ratio::{GroupRatio, SampleRatio};
 pub use self::report::{AssignedArm, EvaluationReport, MetricKind, MetricReport};
 pub use self::request::EvaluateRequest;
 
-/// Compares the arms of a campaign, and writes the file `json` of the request if it names one other than `-`.
+/// Compares the arms of a campaign, and writes the files `json` (unless it is `-`) and `report` of the request.
 ///
 /// # Errors
 /// An input that cannot be read; columns that do not exist or are not what they are named for; a customer without an
@@ -85,7 +86,7 @@ fn run(request: &EvaluateRequest, watch: Watch<'_>) -> Result<EvaluationReport> 
     let json = request.json.as_deref().filter(|path| *path != Path::new("-"));
     let arguments = [request.input.all(), request.labels.iter().cloned().collect(), request.events.clone()].concat();
     let mut files = NewFiles::default();
-    json.map_or(Ok(()), |path| files.add(path, &arguments))?;
+    json.into_iter().chain(request.report.as_deref()).try_for_each(|path| files.add(path, &arguments))?;
     let designed = with_design(request, watch)?;
     let (request, by) = (&designed.request, designed.by());
     let place = (&request.resources, json.and_then(Path::parent));
@@ -109,7 +110,10 @@ fn run(request: &EvaluateRequest, watch: Watch<'_>) -> Result<EvaluationReport> 
     let report = Evaluated { request, by: &by, design, cells: &cells, events }.report()?;
     if let Some(path) = json {
         files.text(path, &report.to_json()?)?;
-        files.commit()?;
     }
+    if let Some(path) = &request.report {
+        files.text(path, &page::page(&report, request.lang))?;
+    }
+    files.commit()?;
     Ok(report)
 }

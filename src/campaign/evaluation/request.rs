@@ -86,7 +86,11 @@ pub struct EvaluateRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub json: Option<PathBuf>,
-    /// Language of the tables: en or zh
+    /// Also write an HTML page for people to this file
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub report: Option<PathBuf>,
+    /// Language of the tables and the page: en or zh
     #[serde(skip_serializing_if = "Language::is_default")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "LANG", default_value_t))]
     pub lang: Language,

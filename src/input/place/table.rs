@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::cloud::Object;
 use crate::input::file::{Footer, RangeFile, Stamp};
+use crate::text::Phrase;
 
 /// The most rows of a row group with deleted rows: each takes a bit of memory.
 const MOST_ROWS: u64 = 1 << 31;
@@ -61,7 +62,7 @@ pub(crate) enum ColumnPlace {
     /// In a table's log: one value for all rows; None: null.
     Log(Option<String>),
     /// Unusable: the file's column cannot be read as the type in its table. The reason.
-    Unfit(String),
+    Unfit(Phrase),
     /// Encrypted without a key. The reason, phrased to follow its name.
     Locked(String),
 }
@@ -114,11 +115,13 @@ impl Member {
             let (own, wanted) = (footer.metadata.schema().field(root).data_type(), column.field.data_type());
             match becomes(own, wanted) {
                 true => ColumnPlace::Root(root),
-                false => ColumnPlace::Unfit(format!(
-                    "{:?} as {own}, which cannot be read as {wanted}, its type in {}",
-                    column.field.name(),
-                    self.table
-                )),
+                false => {
+                    let (name, table) = (column.field.name(), &self.table);
+                    ColumnPlace::Unfit(Phrase::new(
+                        format!("{name:?} as {own}, which cannot be read as {wanted}, its type in {table}"),
+                        format!("字段 {name:?} 的类型为 {own}，无法读作表 {table} 中的类型 {wanted}"),
+                    ))
+                }
             }
         };
         let columns = self.table.columns.iter();
