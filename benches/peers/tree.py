@@ -2,7 +2,8 @@
 
     python tree.py --hyades target/release/hyades [--data FOLDER] [--rows 1000000]
 
-Fits data/customers.parquet, also with strata and rules, a synthetic bank of --rows rows, and the tables of FOLDER.
+Fits data/customers.parquet, also with strata and rules, a synthetic bank of --rows rows, values of all types, and the tables of
+FOLDER.
 DuckDB runs the SQL of the rules on the input and counts rows by label and by rule; every count, fidelity, precision and
 recall must equal those of the report. Prints fidelity and the price in squared distances; exits with 1 if a figure differs,
 or if fewer than 90 % of the rows of data/customers.parquet are told.
@@ -14,9 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 HERE = Path(__file__).resolve().parent
 DEMO = HERE.parent.parent / "data" / "customers.parquet"
@@ -31,16 +37,58 @@ k = 3
 """
 
 
+RECIPE = """[columns.region]
+encode = "one-hot"
+
+[columns.'co"de']
+encode = "one-hot"
+
+[columns.score]
+sentinels = [-1, 999]
+"""
+
+
+def mixed(path, rows=50_000):
+    """Dates, times with a zone, decimals, booleans, texts, codes, NaN and sentinels."""
+    noise = np.random.default_rng(7)
+    group = noise.integers(0, 5, rows)
+    days = 15_000 + 400 * group + noise.integers(0, 900, rows)
+    rate = (group * 1.5 + noise.normal(size=rows)).astype(np.float32)
+    rate[noise.random(rows) < 0.05] = np.nan
+    gap = noise.random(rows) < 0.04
+    regions = np.array(["north", "o'hara", 'so"uth', "南", "a\\b"])
+    moments = (days * 86_400_000_000 + noise.integers(0, 86_400_000_000, rows)).astype("int64")
+    score = np.where(noise.random(rows) < 0.1, noise.choice([-1, 999], rows), 20 * group + noise.integers(0, 60, rows))
+    cents = (1000 * group**2 + noise.integers(0, 5000, rows)).astype("int64")
+    pq.write_table(
+        pa.table(
+            {
+                "id": pa.array(np.arange(rows)),
+                "opened": pa.array(days.astype("int32"), mask=gap).cast(pa.date32()),
+                "seen": pa.array(moments).cast(pa.timestamp("us", tz="Asia/Shanghai")),
+                "rate": pa.array(rate, from_pandas=False),
+                "score": pa.array(score.astype("int16")),
+                "paid": pc.divide(pa.array(cents).cast(pa.decimal128(19, 0)), pa.scalar(Decimal(100))).cast(pa.decimal128(20, 2), safe=False),
+                "is_active": pa.array(noise.random(rows) < group / 5, mask=gap),
+                "region": pa.array(np.where(noise.random(rows) < 0.8, regions[group], "other"), mask=gap),
+                'co"de': pa.array((group // 2 * 10 + (noise.random(rows) < 0.2)).astype("int32")),
+            }
+        ),
+        path,
+        row_group_size=16_384,
+    )
+
+
 def run(*arguments):
     subprocess.run([str(a) for a in arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def compared(hyades, table, folder, k, more=()):
+def compared(hyades, table, folder, k, more=(), leaves=()):
     """Fits a table and explains it by rules; returns the report, seconds, and the figures that differ."""
     out, sql, report = folder / "out", folder / "rules.sql", folder / "rules.json"
     run(hyades, "fit", table, "--k", k, "--out", out, "--no-profile", "-q", *more)
     start = time.monotonic()
-    run(hyades, "explain", out, table, "--rules", "--sql", sql, "--json", report, "-q")
+    run(hyades, "explain", out, table, "--rules", "--sql", sql, "--json", report, "-q", *leaves)
     seconds = time.monotonic() - start
     report = json.loads(report.read_text())
     connection = duckdb.connect()
@@ -92,13 +140,19 @@ def main():
         rules.write_text(RULES)
         jobs = [("customers", DEMO, 6, ()), ("customers", DEMO, 8, ()), ("bank", bank, 8, ())]
         jobs.append(("customers in strata", DEMO, 3, ("--rules", rules)))
+        recipe = folder / "recipe.toml"
+        recipe.write_text(RECIPE)
+        mixed(folder / "mixed.parquet")
+        for seed in range(3):
+            name, many = f"values of all types, seed {seed}", ("--leaves", 40 * (seed + 1))
+            jobs.append((name, folder / "mixed.parquet", 6, ("--recipe", recipe, "--seed", seed), many))
         if options.data:
             jobs += [(path.stem, path, 8, ()) for path in sorted(Path(options.data).glob("*.parquet")) if "transactions" not in path.stem]
         wrong = 0
-        for number, (name, table, k, more) in enumerate(jobs):
+        for number, (name, table, k, more, *leaves) in enumerate(jobs):
             place = folder / str(number)
             place.mkdir()
-            report, seconds, faults = compared(options.hyades, table, place, k, more)
+            report, seconds, faults = compared(options.hyades, table, place, k, more, *leaves)
             prices = ", ".join(f"{part['price']:.3f}" for part in report["parts"])
             leaves = sum(part["leaves"] for part in report["parts"])
             print(f"{name}: k {k}, {leaves} leaves, fidelity {report['fidelity']:.4f}, price {prices}, {seconds:.1f} s")

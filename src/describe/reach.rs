@@ -36,7 +36,12 @@ impl Reach {
 
     /// Whether no known value meets it.
     pub(super) fn is_of_missing(&self) -> bool {
-        self.up_to == f64::NEG_INFINITY
+        self.up_to <= self.above
+    }
+
+    /// Whether nothing meets it.
+    pub(super) fn is_void(&self) -> bool {
+        self.is_of_missing() && !self.missing
     }
 
     /// Whether all known values meet it.

@@ -159,8 +159,9 @@ impl CountedTree<'_> {
 
     fn segment(&self, segment: usize, leaves: &[(Vec<Reach>, u32, &[u64])]) -> SegmentRule {
         let total = |counts: &[u64]| counts.iter().sum::<u64>();
-        let mut own: Vec<&(Vec<Reach>, u32, &[u64])> =
-            leaves.iter().filter(|leaf| leaf.1 as usize == segment).collect();
+        let is_own =
+            |leaf: &&(Vec<Reach>, u32, &[u64])| leaf.1 as usize == segment && !leaf.0.iter().any(Reach::is_void);
+        let mut own: Vec<&(Vec<Reach>, u32, &[u64])> = leaves.iter().filter(is_own).collect();
         own.sort_by_key(|(_, _, counts)| std::cmp::Reverse(total(counts)));
         let mut told_as: Vec<u64> = vec![0; self.counts.of_leaf(0).len()];
         leaves.iter().for_each(|(_, told, counts)| told_as[*told as usize] += counts[segment]);

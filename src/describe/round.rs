@@ -1,5 +1,7 @@
 //! Cuts at round numbers.
 
+use std::collections::BTreeSet;
+
 use super::rows::SampledRows;
 use super::split::RankCut;
 use super::tree::{CutTest, Tree, TreeNode};
@@ -44,23 +46,29 @@ fn rounded(value: f64, digits: usize, whole: bool) -> f64 {
     if whole { near.floor() } else { near }
 }
 
-/// The tree with rounder cuts, where as many rows come to a leaf of their segment.
+/// The tree with rounder cuts, where as many rows come to a leaf of their segment, and rows come to as many leaves.
 pub(super) fn rounded_cuts(mut tree: Tree, sample: &SampledRows) -> Tree {
     let value = |row: u32| move |column: usize| sample.columns[column].values[row as usize];
     let mut waiting = vec![(0, (0..sample.segments.len() as u32).collect::<Vec<u32>>())];
     while let Some((at, rows)) = waiting.pop() {
         let TreeNode::Branch { cut, .. } = tree.nodes[at] else { continue };
-        let right = |tree: &Tree| -> u64 {
-            let is_right = |row: &&u32| tree.leaf_below(at, value(**row)).1 == sample.segments[**row as usize];
-            rows.iter().filter(is_right).map(|&row| sample.weight(row)).sum()
+        let told = |tree: &Tree| {
+            let (mut right, mut leaves) = (0, BTreeSet::new());
+            for &row in &rows {
+                let (leaf, segment) = tree.leaf_below(at, value(row));
+                right += if segment == sample.segments[row as usize] { sample.weight(row) } else { 0 };
+                leaves.insert(leaf);
+            }
+            (right, leaves.len())
         };
         if let CutTest::Above(exact) = cut.test
             && exact.is_finite()
         {
-            let before = right(&tree);
+            let (right, leaves) = told(&tree);
             for digits in 1..=FEW_DIGITS {
                 tree.set(at, CutTest::Above(rounded(exact, digits, sample.whole[cut.column])));
-                if right(&tree) >= before {
+                let (now, reached) = told(&tree);
+                if now >= right && reached >= leaves {
                     break;
                 }
                 tree.set(at, cut.test);

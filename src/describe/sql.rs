@@ -40,6 +40,9 @@ pub(crate) fn literal(text: &str) -> String {
 
 fn condition(reach: &Reach, column: &CutColumn, named: &[String]) -> String {
     let sql = ColumnSql::new(column);
+    if reach.is_void() {
+        return "false".to_owned();
+    }
     if reach.is_of_missing() {
         let ways = sql.missing();
         return if ways.len() == 1 { ways.concat() } else { format!("({})", ways.join(" OR ")) };

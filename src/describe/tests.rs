@@ -176,6 +176,8 @@ fn sentences_say_what_is_so() {
     assert_eq!(sentences(&chain(&[]), true, Language::Zh), ["所有客户"]);
     let tree = chain(&[above(0, 1e-9, true), above(0, -1234.5, false)]);
     assert_eq!(sentences(&tree, true, Language::En)[..2], ["balance > 1e-9 or missing", "-1,234.5 < balance <= 1e-9"]);
+    let tree = chain(&[above(1, 60.0, false), above(1, 60.0, true)]);
+    assert_eq!(sentences(&tree, true, Language::En)[1], "lo\"gins is missing", "nothing is between the cuts");
     let (columns, gaps) = (columns(), [false; 7]);
     let words = Wording { columns: &columns, named: &tree.named, gaps: &gaps, language: Language::En };
     let paths: Vec<Vec<Reach>> =
@@ -210,6 +212,8 @@ END"#
     END"#
     );
     assert_eq!(case_of_part(&chain(&[]), &columns(), 0, ""), "CASE\n  WHEN true THEN 0\nEND");
+    let void = case_of_part(&chain(&[above(1, 60.0, true), above(1, 60.0, false)]), &columns(), 0, "");
+    assert!(void.contains("WHEN false THEN 1"), "{void}");
     let large = case_of_part(&chain(&[above(1, 1e17, false)]), &columns(), 0, "");
     assert!(large.contains(r#"WHEN CAST("lo""gins" AS DOUBLE) > 1e17 THEN 0"#), "{large}");
 }
