@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::segment::{DASH, shown, statistic, title, value};
-use super::told::Told;
+use super::told::ToldShares;
 use crate::profile::{
     ColumnFigures, ColumnRole, GroupProfile, Mark, NumberFigures, ProfileReport, ProfiledColumn, ShownKind, Statistic,
 };
@@ -18,7 +18,7 @@ const LARGEST_INDEX: f64 = 1000.0;
 /// The name of a column of life-cycle stages.
 const STAGE: &str = "stage";
 
-pub(super) fn add(page: &mut Page, told: Told<'_>) {
+pub(super) fn add(page: &mut Page, told: ToldShares<'_>) {
     let (language, report) = (page.language(), told.report);
     page.section(language.say("Segment by segment", "客群画像"), None);
     page.explain(language.say(
@@ -33,7 +33,7 @@ pub(super) fn add(page: &mut Page, told: Told<'_>) {
 }
 
 struct Cards<'a> {
-    told: Told<'a>,
+    told: ToldShares<'a>,
     report: &'a ProfileReport,
     language: Language,
 }

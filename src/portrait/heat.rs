@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::segment::{DASH, short, shown, title};
-use super::told::Told;
+use super::told::ToldShares;
 use crate::profile::{ColumnFigures, GroupProfile, ProfileReport, ProfiledColumn, ShownKind};
 use crate::report::{Language, Page, name};
 use crate::text::percent;
@@ -23,7 +23,7 @@ struct HeatRow {
     explained: Option<f64>,
 }
 
-pub(super) fn add(page: &mut Page, told: Told<'_>) {
+pub(super) fn add(page: &mut Page, told: ToldShares<'_>) {
     let (language, report) = (page.language(), told.report);
     let (numbers, left) = numbers(told);
     let (categories, categories_left) = categories(told);
@@ -53,7 +53,7 @@ pub(super) fn add(page: &mut Page, told: Told<'_>) {
 }
 
 /// Columns of numbers, those that the segments explain most, and how many are left out.
-fn numbers(of: Told<'_>) -> (Vec<HeatRow>, usize) {
+fn numbers(of: ToldShares<'_>) -> (Vec<HeatRow>, usize) {
     let report = of.report;
     let mut columns: Vec<(usize, &ProfiledColumn)> =
         report.columns.iter().enumerate().filter(|(_, column)| column.kind != ShownKind::Category).collect();
@@ -74,7 +74,7 @@ fn numbers(of: Told<'_>) -> (Vec<HeatRow>, usize) {
 }
 
 /// Categories by the largest effect in a segment, and how many are left out. Of two categories, one says it all.
-fn categories(told: Told<'_>) -> (Vec<HeatRow>, usize) {
+fn categories(told: ToldShares<'_>) -> (Vec<HeatRow>, usize) {
     let report = told.report;
     let of = |(at, column): (usize, &ProfiledColumn)| {
         let listed = if column.categories.len() == 2 { 1 } else { column.categories.len() };
@@ -90,7 +90,7 @@ fn categories(told: Told<'_>) -> (Vec<HeatRow>, usize) {
     (rows, left)
 }
 
-fn category_row(told: Told<'_>, at: usize, category: usize) -> HeatRow {
+fn category_row(told: ToldShares<'_>, at: usize, category: usize) -> HeatRow {
     let report = told.report;
     let column = &report.columns[at];
     let told = told.of_category(at, category);

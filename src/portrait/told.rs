@@ -34,16 +34,16 @@ impl EarlierPage {
 
 /// A report, with what was published before.
 #[derive(Clone, Copy)]
-pub(super) struct Told<'a> {
+pub(super) struct ToldShares<'a> {
     pub(super) report: &'a ProfileReport,
     pub(super) earlier: Option<&'a EarlierPage>,
 }
 
-impl Told<'_> {
+impl ToldShares<'_> {
     /// By segment, then that of all rows: whether counts of the rows that have something, and of those that do not, may
     /// be told. `counts` gives both for a group of a report; None where the group has none.
     fn shares(&self, counts: impl Fn(&ProfileReport, &GroupProfile) -> Option<[u64; 2]>) -> Vec<bool> {
-        let Told { report, earlier } = *self;
+        let ToldShares { report, earlier } = *self;
         let line = |(place, group): (usize, &GroupProfile)| {
             if group.withheld || group.customers == 0 {
                 return if group.withheld { [None; 2] } else { [Some(0); 2] };
@@ -215,7 +215,7 @@ mod tests {
                 Some(at) => Some(table[at as usize]),
                 None => Some(std::array::from_fn(|j| table.iter().map(|line| line[j]).sum())),
             };
-            let told = Told { report: &report, earlier: None }.shares(of);
+            let told = ToldShares { report: &report, earlier: None }.shares(of);
             let bounds = attacked(&table, &told[..lines]);
             for (i, line) in table.iter().enumerate() {
                 for (j, &n) in line.iter().enumerate().filter(|(_, n)| **n > 0 && **n < limit) {
@@ -242,15 +242,15 @@ mod tests {
                 None => std::array::from_fn(|j| table.iter().map(|line| line[j]).sum()),
             })
         };
-        let alone = Told { report: &new, earlier: None }.shares(counts);
+        let alone = ToldShares { report: &new, earlier: None }.shares(counts);
         assert_eq!(alone, [true; 5]);
         let earlier = EarlierPage::of_same_segments(old.clone());
         // With the smallest other one, since the counts of all rows are known.
-        let after = Told { report: &new, earlier: Some(&earlier) }.shares(counts);
+        let after = ToldShares { report: &new, earlier: Some(&earlier) }.shares(counts);
         assert_eq!(after, [false, false, true, true, true]);
         // By other numbers, segment 1 of now was segment 0: nothing of segment 0 was published.
         let earlier = EarlierPage { report: old, segments: BTreeMap::from([(1, 1)]) };
-        assert_eq!(Told { report: &new, earlier: Some(&earlier) }.shares(counts), [true; 5]);
+        assert_eq!(ToldShares { report: &new, earlier: Some(&earlier) }.shares(counts), [true; 5]);
         assert!(!tells_of_few([5, 5], [5, 5], 10) && !tells_of_few([50, 5], [40, 5], 10));
         assert!(tells_of_few([50, 5], [50, 4], 10) && !tells_of_few([51, 4], [50, 5], 10));
     }
