@@ -188,7 +188,7 @@ pub struct ListOptions {
     /// Other shares, by the number of the segment
     #[serde(default)]
     pub control_of: BTreeMap<String, f64>,
-    /// How customers are contacted. Default: by their own channel, if [campaign] names the column
+    /// How customers are contacted. Default: by their own channel, if the campaign names the column
     pub channel: Option<String>,
     /// What is offered; next: to each customer his next product, and to those without one, nothing
     pub product: Option<String>,

@@ -84,6 +84,7 @@ pub struct CheckRequest {
     /// with exit code 3
     #[allow(
         rustdoc::broken_intra_doc_links,
+        rustdoc::private_intra_doc_links,
         reason = "brackets of TOML; the text is the help of the command line, too"
     )]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]

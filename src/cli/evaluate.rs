@@ -39,7 +39,8 @@ struct SpokenReport<'a> {
 impl SpokenReport<'_> {
     fn text(self) -> String {
         let mut parts = vec![self.assignment()];
-        parts.extend(self.report.events.as_ref().map(|events| self.events(events)));
+        let events = self.report.events.as_ref().map(EventCounts::phrase);
+        parts.extend(events.map(|events| self.sentence(&events.en, &events.zh)));
         parts.extend(self.report.metrics.iter().map(|metric| self.metric(metric)));
         let tables = match self.report.by.is_empty() {
             true => self.lang.say("all arms", "所有组"),
@@ -132,30 +133,6 @@ impl SpokenReport<'_> {
             );
         }
         text
-    }
-
-    fn events(self, events: &EventCounts) -> String {
-        let EventCounts { rows, used, before_contact, too_late, incomplete, unknown, customers, repeated } = *events;
-        let left_out = [
-            (before_contact, "before the contact", "早于触达"),
-            (too_late, "too late", "超出期限"),
-            (incomplete, "without an id or a day", "缺少编号或日期"),
-            (unknown, "of customers who are in no arm", "客户不在任何组"),
-        ];
-        let left_out: Vec<String> = left_out
-            .iter()
-            .filter(|(n, ..)| *n > 0)
-            .map(|(n, en, zh)| format!("{} {}", thousands(*n), self.lang.say(en, zh)))
-            .collect();
-        let [rows, used, customers, repeated] = [rows, used, customers, repeated].map(thousands);
-        let mut en =
-            format!("events: {used} of {rows} count, of {customers} customers, {repeated} of them with several");
-        let mut zh = format!("事件：{rows}条中{used}条计入，涉及{customers}位客户，其中{repeated}位不止一条");
-        if !left_out.is_empty() {
-            en += &format!("; not {}", left_out.join(", "));
-            zh += &format!("；未计入：{}", left_out.join("，"));
-        }
-        self.sentence(&en, &zh)
     }
 
     fn metric(self, metric: &MetricReport) -> String {

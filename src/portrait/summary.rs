@@ -5,8 +5,9 @@ use crate::profile::{GroupProfile, ProfileReport};
 use crate::report::{Language, Page, bars, name};
 use crate::text::{percent, thousands};
 
-/// The most columns that are named.
+/// The most columns that are named, and those among which they are looked for.
 const MOST_NAMED: usize = 4;
+const MOST_LOOKED_AT: usize = 50;
 
 pub(super) fn add(page: &mut Page, report: &ProfileReport) {
     let language = page.language();
@@ -77,6 +78,8 @@ fn differences(page: &mut Page, report: &ProfileReport) {
         report.columns.iter().filter_map(|column| Some((column.name.as_str(), column.eta_squared?))).collect();
     columns.sort_by(|a, b| b.1.total_cmp(&a.1));
     let same = |a: &str, b: &str| report.correlated.iter().any(|c| c.columns == [a, b] || c.columns == [b, a]);
+    // A table of thousands of columns has millions of pairs.
+    columns.truncate(MOST_LOOKED_AT);
     let mut named: Vec<(&str, f64)> = Vec::new();
     for (column, share) in columns.into_iter().filter(|(_, share)| *share >= 0.01) {
         if named.len() < MOST_NAMED && !named.iter().any(|(other, _)| same(other, column)) {

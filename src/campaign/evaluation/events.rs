@@ -19,7 +19,7 @@ use crate::input::{
 };
 use crate::numeric::ExactFloats;
 use crate::roles::guess_id;
-use crate::text::{ByteSize, parse_date, thousands};
+use crate::text::{ByteSize, Phrase, parse_date, thousands};
 
 /// Outcomes of 0 or 1: those of an event are bits of a word.
 const MOST_CONVERSIONS: usize = 64;
@@ -43,6 +43,31 @@ pub struct EventCounts {
     pub customers: u64,
     /// Customers with more than one.
     pub repeated: u64,
+}
+
+impl EventCounts {
+    /// In words: how many counted, and why others did not.
+    pub fn phrase(&self) -> Phrase {
+        let EventCounts { rows, used, before_contact, too_late, incomplete, unknown, customers, repeated } = *self;
+        let left_out = [
+            (before_contact, "before the contact", "早于触达"),
+            (too_late, "too late", "超出期限"),
+            (incomplete, "without an id or a day", "缺少编号或日期"),
+            (unknown, "of customers who are in no arm", "客户不在任何组"),
+        ];
+        let left_out = left_out.iter().filter(|(n, ..)| *n > 0);
+        let (english, chinese): (Vec<String>, Vec<String>) =
+            left_out.map(|(n, en, zh)| (format!("{} {en}", thousands(*n)), format!("{} {zh}", thousands(*n)))).unzip();
+        let [rows, used, customers, repeated] = [rows, used, customers, repeated].map(thousands);
+        let mut en =
+            format!("events: {used} of {rows} count, of {customers} customers, {repeated} of them with several");
+        let mut zh = format!("事件：{rows}条中{used}条计入，涉及{customers}位客户，其中{repeated}位不止一条");
+        if !english.is_empty() {
+            en += &format!("; not {}", english.join(", "));
+            zh += &format!("；未计入：{}", chinese.join("，"));
+        }
+        Phrase::new(en, zh)
+    }
 }
 
 /// What the events of each customer come to.

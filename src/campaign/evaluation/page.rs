@@ -89,6 +89,41 @@ fn assignment(page: &mut Page, report: &EvaluationReport) {
             Language::Zh => format!("分组比例正常：卡方 {chi_square}，p 值 {p}。"),
         });
     }
+    ratios_by_group(page, report);
+    if let Some(events) = &report.events {
+        page.paragraph(language.of(&events.phrase()));
+    }
+}
+
+/// The groups in which the sizes of the arms are not plausible.
+fn ratios_by_group(page: &mut Page, report: &EvaluationReport) {
+    let language = page.language();
+    let tested = report.group_ratios.iter().filter_map(|of| Some((of, of.ratio.as_ref()?)));
+    let (suspicious, fine): (Vec<_>, Vec<_>) = tested.partition(|(_, ratio)| ratio.is_suspicious);
+    if suspicious.is_empty() {
+        if !fine.is_empty() {
+            let (by, groups) = (report.by.join(language.say(", ", "、")), thousands(fine.len() as u64));
+            page.paragraph(&match language {
+                Language::En => format!("By {}: as expected in all {groups} groups tested.", name(&by)),
+                Language::Zh => format!("按{}检验的 {groups} 个细分组均正常。", name(&by)),
+            });
+        }
+        return;
+    }
+    let arms = report.arms.iter().map(|arm| arm.arm.clone());
+    let mut table = Table::new(report.by.iter().cloned().chain(arms).chain(["p".to_owned()]), report.by.len());
+    for (of, ratio) in suspicious {
+        let group = of.group.iter().map(|value| value.clone().unwrap_or_else(|| DASH.to_owned()));
+        let count = |(n, expected): (&u64, &f64)| format!("{} / {}", thousands(*n), thousands(expected.round() as u64));
+        let counts = of.customers.iter().zip(&of.expected).map(count);
+        table.row(group.chain(counts).chain([p_value(ratio.p)]).collect::<Vec<_>>());
+    }
+    page.section(
+        language.say("Groups with arms of sizes that are not plausible", "比例异常的细分组"),
+        Some(Tone::Broken),
+    );
+    page.explain(language.say("Customers, and how many were expected.", "实际客户数 / 应有客户数。"));
+    page.rows(&table);
 }
 
 fn outcome(page: &mut Page, metric: &MetricReport, report: &EvaluationReport) {
