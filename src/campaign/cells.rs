@@ -1,11 +1,11 @@
 //! Where customers are: the segment and stage of every row of a row group.
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, LargeStringArray};
-use arrow::compute::{cast, concat};
+use arrow::compute::{cast_with_options, concat};
 use arrow::datatypes::{DataType, Int64Type};
 
 use crate::error::Result;
-use crate::input::{ColumnReader, RowGroup, Source, fault};
+use crate::input::{ColumnReader, EXACT_CAST, RowGroup, Source, fault};
 
 /// The columns of segments and stages.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,7 +53,8 @@ pub(super) fn texts(source: &Source, group: RowGroup, column: usize) -> Result<L
 }
 
 fn whole_as(source: &Source, group: RowGroup, column: usize, to: &DataType) -> Result<ArrayRef> {
-    cast(&whole(source, group, column)?, to).map_err(|e| fault(source, group, column, &e.to_string()))
+    cast_with_options(&whole(source, group, column)?, to, &EXACT_CAST)
+        .map_err(|e| fault(source, group, column, &e.to_string()))
 }
 
 /// A whole column of a row group.

@@ -190,7 +190,13 @@ fn used(file: &CampaignFile, source: &Source, names: Option<&[String]>) -> Resul
         let order_by = list.order_by.as_ref().and_then(|name| find(name, "order_by"));
         let order_by = order_by.or_else(|| distance.as_ref().and_then(|name| find(name, "like")));
         let cap_per = list.cap_per.as_ref().and_then(|per| find(&per.column, "cap_per"));
-        let shown = list.columns.iter().chain(&distance).filter_map(|name| find(name, "columns")).collect();
+        let mut shown: Vec<usize> = Vec::new();
+        for at in list.columns.iter().chain(&distance).filter_map(|name| find(name, "columns")) {
+            // Once, however often it is named.
+            if !shown.contains(&at) {
+                shown.push(at);
+            }
+        }
         let mut segments = Vec::new();
         for segment in &list.segment {
             match segment {

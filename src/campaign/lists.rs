@@ -131,7 +131,7 @@ fn run(request: &ListsRequest, watch: Watch<'_>) -> Result<ListsOutcome> {
     }
     let arguments = [file.paths(), vec![request.file.clone()]].concat();
     let publication = out.map(|out| Publication::new(out, COMMAND, &arguments)).transpose()?;
-    let mut pages = page_file(request, out, &arguments)?;
+    let mut beside = files_beside(request, out, &arguments)?;
     let scratch = request.resources.existing_scratch_folder(out.or(Some(Path::new("."))));
     let place = Workplace { resources: &request.resources, scratch: &scratch, watch };
     let customers = CampaignCustomers::open(&file, place)?;
@@ -168,29 +168,36 @@ fn run(request: &ListsRequest, watch: Watch<'_>) -> Result<ListsOutcome> {
         publication.commit()?;
         outcome.design = Some(design);
     }
-    if let Some(path) = request.json.as_deref().filter(|path| *path != Path::new("-")) {
-        crate::output::publish_text(path, &outcome.to_json()?)?;
+    if let Some(path) = json_file(request) {
+        beside.text(path, &outcome.to_json()?)?;
     }
     if let Some(path) = &request.report {
-        pages.text(path, &page(&file, &outcome.waterfall, &outcome.strategy, request.lang))?;
-        pages.commit()?;
+        beside.text(path, &page(&file, &outcome.waterfall, &outcome.strategy, request.lang))?;
     }
+    beside.commit()?;
     Ok(outcome)
 }
 
-/// The file of the page, if one is asked for; checked before the work.
-fn page_file(request: &ListsRequest, out: Option<&Path>, arguments: &[PathBuf]) -> Result<NewFiles> {
+/// The files beside the folder that are asked for; checked before the work.
+fn files_beside(request: &ListsRequest, out: Option<&Path>, arguments: &[PathBuf]) -> Result<NewFiles> {
     let mut files = NewFiles::default();
-    let Some(path) = &request.report else { return Ok(files) };
-    if out.is_some_and(|out| lies_in(path, out)) {
-        let text = format!(
-            "--report {} lies in the output folder, which is replaced as a whole; name a file beside it",
-            path.display()
-        );
-        return Err(Error::usage(text).of_file(path).of_option("--report"));
+    for (option, path) in [("--json", json_file(request)), ("--report", request.report.as_deref())] {
+        let Some(path) = path else { continue };
+        if out.is_some_and(|out| lies_in(path, out)) {
+            let text = format!(
+                "{option} {} lies in the output folder, which is replaced as a whole; name a file beside it",
+                path.display()
+            );
+            return Err(Error::usage(text).of_file(path).of_option(option));
+        }
+        files.add(path, arguments)?;
     }
-    files.add(path, arguments)?;
     Ok(files)
+}
+
+/// The file of the outcome, unless it is to be printed.
+fn json_file(request: &ListsRequest) -> Option<&Path> {
+    request.json.as_deref().filter(|path| *path != Path::new("-"))
 }
 
 fn as_json(value: &impl Serialize) -> Result<String> {

@@ -51,7 +51,7 @@ pub(super) fn page(
          step that keeps them out, so that every column adds up. Control groups are drawn by a keyed hash of the id; \
          compare them with those contacted by hyades campaign evaluate. All figures are in waterfall.json and \
          design.json.",
-        "满足名单条件的客户为符合条件。未触达的客户计入最先排除他的环节，各列合计相符。对照组按客户编号的加密哈希抽取，\
+        "满足名单条件的客户计为“符合条件”。未触达的客户计入最先排除他的环节，各列合计相符。对照组按客户编号的带密钥哈希抽取，\
          请用 campaign evaluate 与触达客户比较。全部数字见 waterfall.json 与 design.json。",
     ));
     page.finish()

@@ -169,7 +169,7 @@ impl FileVetting<'_, '_, '_> {
             if !is_share(*share) {
                 self.fault(&keys, format!("list {name}: control_of.{segment} {needed}; it is {share}"));
             }
-            if segment.parse::<u32>().is_err() {
+            if segment.parse::<u32>().map_or(true, |number| number.to_string() != *segment) {
                 let text = format!("list {name}: control_of names segments by number; {} is not one", quoted(segment));
                 self.fault(&keys, text);
             }

@@ -332,8 +332,8 @@ pub(super) struct SynthArgs {
     /// Also write the planted segment, in the column true_segment
     #[arg(long)]
     truth: bool,
-    /// Also write the card payments of the customers to this file, one row each: as many
-    /// in 90 days as card_txn_90d, which add up to card_spend_90d; input for features rfm
+    /// Also write the card payments of the customers to this file, one row each, that agree
+    /// with card_txn_90d and card_spend_90d; input for features rfm
     #[arg(long, value_name = "FILE")]
     transactions: Option<PathBuf>,
     /// Number of files; with more than one, --out is a folder

@@ -79,7 +79,8 @@ impl SpokenReport<'_> {
             out.add_row(vec![shown(&arm.arm) + role, thousands(arm.customers), share, percent(arm.expected_share)]);
         }
         let ratio = &report.sample_ratio;
-        let found = format!("chi-square {}, p {}", compact(ratio.chi_square), p_value(ratio.p));
+        let what = lang.say("chi-square", "卡方");
+        let found = format!("{what} {}, p {}", compact(ratio.chi_square), p_value(ratio.p));
         let verdict = match ratio.is_suspicious {
             false => self.sentence(&format!("sample ratio: as expected ({found})"), &format!("样本比例：正常（{found}）")),
             true => self.sentence(

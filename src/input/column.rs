@@ -10,6 +10,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{CastOptions, cast, cast_with_options, take};
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
+use arrow::util::display::FormatOptions;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 
@@ -20,6 +21,8 @@ use super::widen::is_within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::panics::guarded;
 
+/// A conversion in which a value that does not fit is an error, not null.
+pub(crate) const EXACT_CAST: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
 const SECONDS_A_DAY: f64 = 86_400.0;
 
 /// Decodes one column of one row group.

@@ -5,19 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, UInt32Array};
-use arrow::compute::{CastOptions, cast, cast_with_options, max, min};
+use arrow::compute::{cast, cast_with_options, max, min};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt32Type};
 use arrow::error::ArrowError;
-use arrow::util::display::FormatOptions;
 
 use crate::error::{Error, Result};
-use crate::input::{ColumnStream, Source, ValueKind, as_f64};
+use crate::input::{ColumnStream, EXACT_CAST, Source, ValueKind, as_f64};
 use crate::survey::{Ride, Segment, SegmentLog};
 
 /// The most different labels.
 const MOST_LABELS: usize = 10_000;
-/// An integer that does not fit is an error.
-const EXACT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
 /// Rows read at a time.
 const ROWS: usize = 1 << 16;
 
@@ -166,7 +163,7 @@ impl CodedLabels {
         if !array.data_type().is_integer() || array.null_count() > 0 {
             return Ok(None);
         }
-        let Ok(integers) = cast_with_options(array, &DataType::Int64, &EXACT) else { return Ok(None) };
+        let Ok(integers) = cast_with_options(array, &DataType::Int64, &EXACT_CAST) else { return Ok(None) };
         let integers = integers.as_primitive::<Int64Type>();
         let Some((low, high)) = min(integers).zip(max(integers)) else { return Ok(None) };
         let Some(span) = high.checked_sub(low).filter(|span| *span < ROWS as i64) else { return Ok(None) };

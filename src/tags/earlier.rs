@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
+use arrow::compute::cast_with_options;
 use arrow::datatypes::{DataType, Date32Type};
 use rayon::prelude::*;
 
@@ -17,7 +17,9 @@ use super::book::{FACTS, Tag, TagBook};
 use super::columns::id_column;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Watch;
-use crate::input::{ColumnReader, KeyedRow, Opening, RowGroup, Source, id_keys, is_whole_id, keyed_rows_of, whole_ids};
+use crate::input::{
+    ColumnReader, EXACT_CAST, KeyedRow, Opening, RowGroup, Source, id_keys, is_whole_id, keyed_rows_of, whole_ids,
+};
 use crate::text::day;
 
 /// The most tags that a message names.
@@ -150,7 +152,7 @@ impl EarlierRun {
             let what = format!("--previous: a tag is held since {latest}, after --day {now}; give an earlier run");
             return Err(Error::input(what).of_kind(ErrorKind::Values).of_option("--previous"));
         }
-        if groups.first().is_some_and(|group| group.first_row == 0) && !all.unknown.is_empty() {
+        if groups.first().is_none_or(|group| group.first_row == 0) && !all.unknown.is_empty() {
             let names: Vec<String> = all.unknown.iter().take(NAMED).map(|name| format!("{name:?}")).collect();
             let more = if all.unknown.len() > NAMED { " and others" } else { "" };
             watch.warn(format!("--previous: the dictionary lacks the tags {}{more}; they end", names.join(", ")));
@@ -174,7 +176,7 @@ impl EarlierRun {
             let as_type = |array: &ArrayRef, name: &str, to: &DataType| {
                 let wrong =
                     |e| Error::input(format!("--previous: the column {name:?}: {e}")).of_kind(ErrorKind::Values);
-                cast(array, to).map_err(wrong)
+                cast_with_options(array, to, &EXACT_CAST).map_err(wrong)
             };
             let tags = as_type(&tags, "tag", &DataType::Utf8)?;
             let dates = as_type(&dates, "since", &DataType::Date32)?;

@@ -14,7 +14,7 @@ use super::file::DictionaryFile;
 use super::plan::TagPlan;
 use super::report::{Reported, TagReport};
 use super::request::TagsRequest;
-use super::table::{TagLayout, TaggedRows, Tagging};
+use super::table::{TagLayout, TaggedRows, Tagging, vet_segments};
 use super::thresholds;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -129,7 +129,11 @@ impl TagRun<'_> {
                     self.earlier.as_ref().map(|run| run.tags_of((source, self.id), groups, watch)).transpose()?;
                 for (left, [rows, found]) in left.iter_mut().zip(earlier.iter().flat_map(|(_, rows)| rows)) {
                     // Rows are counted by every pass.
-                    *left = if groups[0].first_row == 0 { rows - found } else { *left - found };
+                    *left = if groups.first().is_none_or(|group| group.first_row == 0) {
+                        rows - found
+                    } else {
+                        *left - found
+                    };
                 }
                 let tags = earlier.as_ref().map(|(tags, _)| tags);
                 for wave in groups.chunks(self.plan.at_a_time) {
@@ -138,6 +142,9 @@ impl TagRun<'_> {
                         wave.par_iter().with_max_len(1).map(|&group| TaggedRows::of(&self.tagging, group, tags));
                     for mut rows in tagged.collect::<Result<Vec<_>>>()? {
                         counts.add(std::mem::take(&mut rows.counts));
+                        if let Some(label) = self.tagging.label {
+                            vet_segments(counts.segments.len(), &source.columns()[label].name)?;
+                        }
                         watch.advance(Stage::Rules, rows.rows as u64);
                         if rows.rows > 0 {
                             let ids = ids.take(rows.rows)?;

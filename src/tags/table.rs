@@ -153,10 +153,7 @@ fn by_segment(
             let known = numbers.get(text).copied();
             rows.push(known.unwrap_or_else(|| *numbers.entry(text.to_owned()).or_insert(next)));
         }
-        if numbers.len() > MOST_SEGMENTS {
-            let what = format!("{name:?} has more than {MOST_SEGMENTS} values; is it the column of segments?");
-            return Err(Error::input(what).of_columns([name]).of_kind(ErrorKind::Values).of_option("--label-column"));
-        }
+        vet_segments(numbers.len(), name)?;
     }
     let first = have.len().min(BY_SEGMENT);
     let mut counts = vec![SegmentCounts { customers: 0, tags: vec![[0; 2]; first] }; numbers.len()];
@@ -167,6 +164,15 @@ fn by_segment(
         unknown.iter().flat_map(BooleanBuffer::set_indices).for_each(|row| counts[rows[row]].tags[tag][1] += 1);
     }
     Ok(numbers.into_iter().map(|(label, number)| (label, std::mem::take(&mut counts[number]))).collect())
+}
+
+/// Refuses a column of labels, `name`, with too many values.
+pub(super) fn vet_segments(segments: usize, name: &str) -> Result<()> {
+    if segments <= MOST_SEGMENTS {
+        return Ok(());
+    }
+    let what = format!("{name:?} has more than {MOST_SEGMENTS} values; is it the column of segments?");
+    Err(Error::input(what).of_columns([name]).of_kind(ErrorKind::Values).of_option("--label-column"))
 }
 
 /// Where a condition is true.

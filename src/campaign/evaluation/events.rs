@@ -57,7 +57,7 @@ impl EventCounts {
         ];
         let left_out = left_out.iter().filter(|(n, ..)| *n > 0);
         let (english, chinese): (Vec<String>, Vec<String>) =
-            left_out.map(|(n, en, zh)| (format!("{} {en}", thousands(*n)), format!("{} {zh}", thousands(*n)))).unzip();
+            left_out.map(|(n, en, zh)| (format!("{} {en}", thousands(*n)), format!("{zh}{}条", thousands(*n)))).unzip();
         let [rows, used, customers, repeated] = [rows, used, customers, repeated].map(thousands);
         let mut en =
             format!("events: {used} of {rows} count, of {customers} customers, {repeated} of them with several");

@@ -110,8 +110,16 @@ pub(super) struct Evaluated<'a> {
 #[derive(Debug, Clone, Default)]
 struct ArmTally {
     tally: CellTally,
-    /// What contacting them all costs.
+    /// What contacting them costs, as far as it is known, and whether that is all of it.
     cost: f64,
+    is_unpriced: bool,
+}
+
+impl ArmTally {
+    /// What contacting them all costs, if that is known.
+    fn known_cost(&self) -> Option<f64> {
+        (!self.is_unpriced).then_some(self.cost)
+    }
 }
 
 /// Arms by group; the group of all customers has no values.
@@ -170,12 +178,13 @@ impl Evaluated<'_> {
         for (group, cell, arm, tally) in self.cells(columns) {
             let of_design = || self.design.map(|design| design.cost(cell)).transpose().map(Option::flatten);
             let cost = match self.request.cost_per_contact {
-                Some(cost) => cost,
-                None => of_design()?.unwrap_or(0.0),
+                Some(cost) => Some(cost),
+                None => of_design()?,
             };
             let of_arm = found.entry((group, arm.clone())).or_default();
             of_arm.tally.add(tally);
-            of_arm.cost += cost * tally.customers as f64;
+            of_arm.cost += cost.unwrap_or(0.0) * tally.customers as f64;
+            of_arm.is_unpriced |= cost.is_none() && tally.customers > 0;
         }
         Ok(found)
     }
@@ -233,18 +242,21 @@ impl Evaluated<'_> {
 
     fn metric(&self, metric: Metric, name: &str, [all, groups]: [&ArmsOf; 2]) -> MetricReport {
         let control = self.request.control.as_deref().unwrap_or_default();
-        let of_group = |arms: &ArmsOf, group: &[Option<String>]| -> Vec<(ArmFigures, f64)> {
+        let of_group = |arms: &ArmsOf, group: &[Option<String>]| -> Vec<(ArmFigures, Option<f64>)> {
             let of_group = arms.range((group.to_vec(), String::new())..);
             let of_group = of_group.take_while(|((other, _), _)| other == group);
-            let mut figures: Vec<(ArmFigures, f64)> =
-                of_group.map(|((_, arm), of_arm)| (metric.figures(arm, &of_arm.tally), of_arm.cost)).collect();
+            let mut figures: Vec<(ArmFigures, Option<f64>)> =
+                of_group.map(|((_, arm), of_arm)| (metric.figures(arm, &of_arm.tally), of_arm.known_cost())).collect();
             figures.sort_by_key(|(figures, _)| figures.arm != control);
             figures
         };
-        let compared = |group: &[Option<String>], (arm, cost): &(ArmFigures, f64), against: &ArmFigures| {
+        let compared = |group: &[Option<String>], (arm, cost): &(ArmFigures, Option<f64>), against: &ArmFigures| {
             let compared = metric.compare(group, arm, against);
-            let is_worth = metric.kind == MetricKind::Money && against.arm == control && self.knows_costs();
-            if is_worth { compared.at_cost(*cost, self.margin()) } else { compared }
+            let is_worth = metric.kind == MetricKind::Money && against.arm == control;
+            match cost.filter(|_| is_worth) {
+                Some(cost) => compared.at_cost(cost, self.margin()),
+                None => compared,
+            }
         };
         let arms = of_group(all, &[]);
         let mut comparisons: Vec<ArmComparison> = Vec::new();
@@ -274,11 +286,6 @@ impl Evaluated<'_> {
             groups: in_groups,
             groups_left_out,
         }
-    }
-
-    /// Whether a contact costs something, as far as is known.
-    fn knows_costs(&self) -> bool {
-        self.request.cost_per_contact.is_some() || self.design.is_some_and(|design| !design.costs().is_empty())
     }
 }
 

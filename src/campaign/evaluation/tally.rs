@@ -117,19 +117,21 @@ pub(super) fn tally(
     let all = columns.all();
     let _ahead = source.ahead(source.row_groups(), &all, Order::InTurn(rayon::current_num_threads()));
     watch.stage(Stage::Customers, source.rows(), "rows", || {
-        let groups = source.row_groups().par_iter().with_max_len(1).map(|&group| {
+        let tally = |&group: &RowGroup| {
             watch.check()?;
             let cells = GroupTally { source, columns, events, group }.run()?;
             watch.advance(Stage::Customers, group.rows);
             Ok(cells)
-        });
-        let parts: Vec<Result<Cells>> = groups.collect();
+        };
         let mut cells = Cells::new();
-        for part in parts {
-            for (key, tally) in part? {
-                cells.entry(key).or_default().add(&tally);
+        // In waves, so that the cells of few row groups are held at a time.
+        for wave in source.row_groups().chunks(2 * rayon::current_num_threads()) {
+            for part in wave.par_iter().with_max_len(1).map(tally).collect::<Vec<Result<Cells>>>() {
+                for (key, tally) in part? {
+                    cells.entry(key).or_default().add(&tally);
+                }
+                vet_number(cells.len())?;
             }
-            vet_number(cells.len())?;
         }
         Ok(cells)
     })
