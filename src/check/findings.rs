@@ -152,7 +152,7 @@ fn code(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     let text = || {
         Phrase::new(
             "likely a code, by its name; a fit uses it as a quantity: encode it in a recipe, or --exclude it",
-            "根据名称，疑似代码；建模时按数量处理：请在配方中编码，或用 --exclude 排除",
+            "根据名称，疑似代码；建模时按数值处理：请在配方中编码，或用 --exclude 排除",
         )
     };
     facts.role.is_code.then(|| (Note, "code", text()))
@@ -205,7 +205,7 @@ fn empty_text(facts: &ColumnFacts<'_>) -> Option<ColumnFinding> {
     Some((
         Note,
         "empty_text",
-        Phrase::new(format!("{n} empty texts that are not null"), format!("{n} 个非空值的空文本")),
+        Phrase::new(format!("{n} empty texts that are not null"), format!("{n} 个空字符串（非 NULL）")),
     ))
 }
 

@@ -63,12 +63,10 @@ impl CutColumn {
     /// The values of an array as numbers; NaN is missing.
     fn numbers(&self, values: &mut [f64]) {
         for value in values {
-            let is_known = value.is_finite() && !self.missing.contains(value);
-            *value = match self.sort {
-                _ if !is_known => f64::NAN,
-                CutSort::Day { .. } => value.floor(),
-                _ => *value,
-            };
+            // A time is its day before it is compared, as in SQL.
+            let whole = if matches!(self.sort, CutSort::Day { .. }) { value.floor() } else { *value };
+            let is_known = whole.is_finite() && !self.missing.contains(&whole);
+            *value = if is_known { whole } else { f64::NAN };
         }
     }
 

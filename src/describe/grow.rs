@@ -53,14 +53,18 @@ struct Growth {
 
 impl Growth {
     fn new(sprouts: Vec<Sprout>, sample: &SampledRows) -> Self {
-        let label = |sprout: &Sprout| {
+        let mut labels: Vec<(u32, u64)> = Vec::with_capacity(sprouts.len());
+        for sprout in &sprouts {
             let mut weights: BTreeMap<u32, u64> = BTreeMap::new();
             for &row in &sprout.rows {
                 *weights.entry(sample.segments[row as usize]).or_default() += sample.weight(row);
             }
-            weights.into_iter().max_by_key(|(segment, weight)| (*weight, Reverse(*segment))).unwrap_or((0, 0))
-        };
-        let labels = sprouts.iter().map(label).collect();
+            let most = weights.into_iter().max_by_key(|(segment, weight)| (*weight, Reverse(*segment)));
+            // Without drawn rows: the segment that it is for, else that of its parent, which comes before it.
+            let without = || sprout.made_for.or_else(|| Some(labels[sprout.parent?].0)).unwrap_or(0);
+            let label = most.unwrap_or_else(|| (without(), 0));
+            labels.push(label);
+        }
         Growth { sprouts, labels }
     }
 

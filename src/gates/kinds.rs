@@ -144,7 +144,7 @@ pub(super) static GATES: [GateKind; 12] = [
         range: GateRange::NotNegative,
         bound: LimitField::Most(|gates| &mut gates.inertia_rise),
         values: |m| whole(m.inertia.zip(m.inertia_before).map(|(now, before)| relative(now, before))),
-        says: ["the inertia per customer rose by {}", "人均组内离差上升 {}"],
+        says: ["the inertia per customer changed by {}", "人均组内离差变化 {}"],
         shown: points,
     },
     GateKind {

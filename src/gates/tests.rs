@@ -96,7 +96,7 @@ fn every_breach_is_told() {
              version 42",
             "w1_max: \"age\\u{1b}\" shifted by 0.1000 standard deviations, at most 0.0500 allowed, compared with \
              version 42",
-            "inertia_rise: the inertia per customer rose by 10.0%, at most 5.00% allowed, compared with version 42",
+            "inertia_rise: the inertia per customer changed by 10.0%, at most 5.00% allowed, compared with version 42",
             "share_min: segment 9 has 0.40% of the customers, at least 1.00% allowed",
             "share_max: segment 7 has 60.0% of the customers, at most 50.0% allowed",
             "share_change: segment 3 has a share of the customers that changed by 10.4 percentage points, at most 9.00 \

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
 use super::assign::{BatchLabeller, OpenedAssign, batches, divide, open};
@@ -10,6 +11,7 @@ use super::identities::NamedSegments;
 use super::inputs;
 use super::profile::shown;
 use super::request::ExplainRequest;
+
 use crate::backend::Centroids;
 use crate::describe::{
     CountedTree, CutColumn, Drawn, LeafCounts, OtherRow, PartRules, RulesReport, SampledRows, TreeRows, case_of_part,
@@ -166,10 +168,14 @@ impl Describing<'_> {
     fn when(&self, part: &PartModel) -> String {
         let OpenedAssign { source, division, .. } = self.opened;
         let Some(within) = division.within() else { return "true".into() };
-        let name = identifier(&source.columns()[within].name);
-        match &part.value {
-            Some(value) => format!("CAST({name} AS VARCHAR) = {}", literal(value)),
-            None => format!("{name} IS NULL"),
+        let column = &source.columns()[within];
+        let name = identifier(&column.name);
+        match (&part.value, &column.data_type) {
+            // As text, times look otherwise in SQL.
+            (Some(value), DataType::Timestamp(_, None)) => format!("{name} = TIMESTAMP {}", literal(value)),
+            (Some(value), DataType::Timestamp(..)) => format!("{name} = TIMESTAMPTZ {}", literal(value)),
+            (Some(value), _) => format!("CAST({name} AS VARCHAR) = {}", literal(value)),
+            (None, _) => format!("{name} IS NULL"),
         }
     }
 

@@ -103,7 +103,7 @@ impl Cards<'_> {
             Statistic::ShareOf(category) => {
                 let categories = &self.report.columns[column].categories;
                 let place = categories.iter().position(|other| other == category);
-                place.map_or_else(Vec::new, |place| self.told.of_category(column, place))
+                place.map_or_else(Vec::new, |place| self.told.of_categories(column).swap_remove(place))
             }
         };
         shares.get(at).copied().unwrap_or(false)
@@ -237,11 +237,12 @@ impl Cards<'_> {
             return html! {};
         };
         let categories = report.columns[column].categories.iter().zip(&figures.compared).enumerate();
+        let told = told.of_categories(column);
         html! {
             p.soft { (language.say("Life-cycle stages", "生命周期阶段")) }
             dl { @for (place, (stage, compared)) in categories.take(MOST_LISTED) {
                 dt { (name(stage)) }
-                dd { @if told.of_category(column, place)[at] { (percent(compared.share)) } @else { (DASH) } }
+                dd { @if told[place][at] { (percent(compared.share)) } @else { (DASH) } }
             } }
         }
     }

@@ -78,7 +78,8 @@ fn categories(told: ToldShares<'_>) -> (Vec<HeatRow>, usize) {
     let report = told.report;
     let of = |(at, column): (usize, &ProfiledColumn)| {
         let listed = if column.categories.len() == 2 { 1 } else { column.categories.len() };
-        let row = |category: usize| category_row(told, at, category);
+        let shares = told.of_categories(at);
+        let row = |category: usize| category_row(report, (at, category), &shares[category]);
         (0..listed).map(row).collect::<Vec<_>>()
     };
     let categories = report.columns.iter().enumerate().filter(|(_, column)| column.kind == ShownKind::Category);
@@ -90,10 +91,8 @@ fn categories(told: ToldShares<'_>) -> (Vec<HeatRow>, usize) {
     (rows, left)
 }
 
-fn category_row(told: ToldShares<'_>, at: usize, category: usize) -> HeatRow {
-    let report = told.report;
+fn category_row(report: &ProfileReport, (at, category): (usize, usize), told: &[bool]) -> HeatRow {
     let column = &report.columns[at];
-    let told = told.of_category(at, category);
     let effect = |(place, group): (usize, &GroupProfile)| match group.columns.get(at)? {
         ColumnFigures::Categories(figures) if told[place] => Some(figures.compared.get(category)?.effect),
         _ => None,

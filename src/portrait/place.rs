@@ -46,5 +46,6 @@ fn axis_name(map: &SegmentMap, axis: &[f64]) -> String {
     let mut loads: Vec<(&String, f64)> = map.columns.iter().zip(axis.iter().copied()).collect();
     loads.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     let of = |(column, load): &(&String, f64)| format!("{} {}", name(column), if *load < 0.0 { "↓" } else { "↑" });
-    loads.iter().filter(|(_, load)| load.abs() > 0.2).take(2).map(of).collect::<Vec<_>>().join("  ")
+    let least = loads.first().map_or(0.0, |(_, largest)| largest.abs() / 2.0);
+    loads.iter().filter(|(_, load)| *load != 0.0 && load.abs() >= least).take(2).map(of).collect::<Vec<_>>().join("  ")
 }

@@ -2,26 +2,29 @@
 
 use super::segment::{DASH, shown, title};
 use super::told::ToldShares;
-use crate::profile::{ColumnFigures, GroupProfile, ProfileReport, ProfiledColumn};
+use crate::profile::{ColumnFigures, GroupProfile, ProfileReport, ProfiledColumn, ShownKind};
 use crate::report::{Language, Page, Table, brief};
-use crate::text::{percent, thousands};
+use crate::text::{day, percent, thousands};
 
 /// The most columns that are listed.
 const MOST_LISTED: usize = 20;
 
 pub(super) fn add(page: &mut Page, told: ToldShares<'_>) {
     let (language, report) = (page.language(), told.report);
+    if report.all.withheld {
+        return;
+    }
     page.section(language.say("Data quality", "数据质量"), None);
     let mut columns: Vec<(usize, f64)> =
         (0..report.columns.len()).filter_map(|at| Some((at, missing(&report.all, at)?))).collect();
     columns.retain(|(_, share)| *share > 0.0);
-    let (all, some) = (thousands(report.columns.len() as u64), thousands(columns.len() as u64));
+    let all = language.counted(report.columns.len() as u64, ["column is", "columns are"], "个字段");
+    let some = thousands(columns.len() as u64);
     page.paragraph(&match language {
-        Language::En if columns.is_empty() => format!("{all} columns are described; none of them has missing values."),
-        Language::Zh if columns.is_empty() => format!("共描述 {all} 个字段，均无缺失值。"),
-        Language::En if columns.len() == 1 => format!("{all} columns are described; one of them has missing values."),
-        Language::En => format!("{all} columns are described; {some} of them have missing values."),
-        Language::Zh => format!("共描述 {all} 个字段，其中 {some} 个存在缺失值。"),
+        Language::En if columns.is_empty() => format!("{all} described; no value is missing."),
+        Language::Zh if columns.is_empty() => format!("共描述 {all}，均无缺失值。"),
+        Language::En => format!("{all} described; values are missing in {some}."),
+        Language::Zh => format!("共描述 {all}，其中 {some} 个存在缺失值。"),
     });
     if columns.is_empty() {
         return;
@@ -78,6 +81,7 @@ fn worst<'a>(report: &'a ProfileReport, column: usize, told: &[bool]) -> Option<
 }
 
 fn codes(column: &ProfiledColumn) -> String {
-    let codes: Vec<String> = column.missing_codes.iter().map(|code| brief(*code)).collect();
+    let text = |code: &f64| if column.kind == ShownKind::Date { day(*code) } else { brief(*code) };
+    let codes: Vec<String> = column.missing_codes.iter().map(text).collect();
     if codes.is_empty() { DASH.to_owned() } else { codes.join(", ") }
 }

@@ -43,42 +43,53 @@ impl ToldShares<'_> {
     /// By segment, then that of all rows: whether counts of the rows that have something, and of those that do not, may
     /// be told. `counts` gives both for a group of a report; None where the group has none.
     fn shares(&self, counts: impl Fn(&ProfileReport, &GroupProfile) -> Option<[u64; 2]>) -> Vec<bool> {
-        let ToldShares { report, earlier } = *self;
-        let line = |(place, group): (usize, &GroupProfile)| {
-            if group.withheld || group.customers == 0 {
-                return if group.withheld { [None; 2] } else { [Some(0); 2] };
-            }
-            let Some(now) = counts(report, group) else { return [None; 2] };
-            let then = earlier.and_then(|earlier| {
-                let then = earlier.group(group, place == report.segments.len())?;
-                counts(&earlier.report, then)
-            });
-            let follows = then.is_some_and(|then| tells_of_few(now, then, report.small_cells));
-            if follows { [None; 2] } else { now.map(Some) }
-        };
-        let groups = report.segments.iter().chain([&report.all]).enumerate();
-        let mut table: Vec<Vec<Option<u64>>> = groups.map(|group| line(group).to_vec()).collect();
-        withhold(&mut table, report.small_cells);
+        let table = self.table(2, |report, group| Some(counts(report, group)?.to_vec()));
         let told: Vec<bool> = table.into_iter().map(|line| line.iter().all(Option::is_some)).collect();
         // Figures of a segment stand beside those of all rows, from which these would follow.
         let all = told.last().copied().unwrap_or(false);
         told.into_iter().map(|here| here && all).collect()
     }
 
-    /// The same of one category beside all others.
-    pub(super) fn of_category(&self, column: usize, category: usize) -> Vec<bool> {
-        let text = &self.report.columns[column].categories[category];
-        self.shares(|report, group| {
-            let (at, figures) = self.figures(report, group, column)?;
-            let category = report.columns[at].categories.iter().position(|other| other == text)?;
-            match figures {
-                ColumnFigures::Categories(figures) => {
-                    let here = *figures.counts.get(category)?;
-                    Some([here, figures.known() - here])
-                }
-                ColumnFigures::Numbers(_) => None,
+    /// By segment, then of all rows: the counts of values of which each row has one, without those that are withheld.
+    fn table(
+        &self,
+        values: usize,
+        counts: impl Fn(&ProfileReport, &GroupProfile) -> Option<Vec<u64>>,
+    ) -> Vec<Vec<Option<u64>>> {
+        let ToldShares { report, earlier } = *self;
+        let line = |(place, group): (usize, &GroupProfile)| {
+            if group.withheld || group.customers == 0 {
+                return if group.withheld { vec![None; values] } else { vec![Some(0); values] };
             }
-        })
+            let Some(now) = counts(report, group) else { return vec![None; values] };
+            let then = earlier.and_then(|earlier| {
+                let then = earlier.group(group, place == report.segments.len())?;
+                counts(&earlier.report, then)
+            });
+            let follows = then.is_some_and(|then| tells_of_few(&now, &then, report.small_cells));
+            if follows { vec![None; values] } else { now.into_iter().map(Some).collect() }
+        };
+        let groups = report.segments.iter().chain([&report.all]).enumerate();
+        let mut table: Vec<Vec<Option<u64>>> = groups.map(line).collect();
+        withhold(&mut table, report.small_cells);
+        table
+    }
+
+    /// The same of each category: all of a column stand side by side, and add up.
+    pub(super) fn of_categories(&self, column: usize) -> Vec<Vec<bool>> {
+        let categories = &self.report.columns[column].categories;
+        let table = self.table(categories.len() + 1, |report, group| {
+            let (at, ColumnFigures::Categories(figures)) = self.figures(report, group, column)? else { return None };
+            let named = &report.columns[at].categories;
+            let place = |text: &String| named.iter().position(|other| other == text);
+            let counts = categories.iter().map(|text| figures.counts.get(place(text)?).copied());
+            let mut counts: Vec<u64> = counts.collect::<Option<_>>()?;
+            counts.push(figures.known().checked_sub(counts.iter().sum())?);
+            Some(counts)
+        });
+        let Some(all) = table.last() else { return Vec::new() };
+        let told = |category: usize| table.iter().map(|line| line[category].and(all[category]).is_some()).collect();
+        (0..categories.len()).map(told).collect()
     }
 
     /// The same of values that are not 0, beside zeros.
@@ -108,7 +119,7 @@ impl ToldShares<'_> {
         let what = self.report.all.outcomes.get(outcome).map(|rate| (&rate.column, &rate.value));
         self.shares(|_, group| {
             let rate = group.outcomes.iter().find(|rate| Some((&rate.column, &rate.value)) == what)?;
-            Some([rate.cases, rate.known - rate.cases])
+            Some([rate.cases, rate.known.checked_sub(rate.cases)?])
         })
     }
 
@@ -118,7 +129,7 @@ impl ToldShares<'_> {
         self.shares(|report, group| {
             let at = report.products.iter().position(|other| other == name)?;
             let holders = group.products.get(at)?.holders;
-            Some([holders, group.customers - holders])
+            Some([holders, group.customers.checked_sub(holders)?])
         })
     }
 
@@ -136,10 +147,10 @@ impl ToldShares<'_> {
 }
 
 /// Whether a group has so few customers more or less than before that the difference of both counts tells of them.
-fn tells_of_few(now: [u64; 2], then: [u64; 2], limit: u64) -> bool {
+fn tells_of_few(now: &[u64], then: &[u64], limit: u64) -> bool {
     let few = 1..limit;
     let changed = now.iter().sum::<u64>().abs_diff(then.iter().sum());
-    few.contains(&changed) && (0..2).any(|i| few.contains(&now[i].abs_diff(then[i])))
+    few.contains(&changed) && now.iter().zip(then).any(|(now, then)| few.contains(&now.abs_diff(*then)))
 }
 
 #[cfg(test)]
@@ -251,7 +262,28 @@ mod tests {
         // By other numbers, segment 1 of now was segment 0: nothing of segment 0 was published.
         let earlier = EarlierPage { report: old, segments: BTreeMap::from([(1, 1)]) };
         assert_eq!(ToldShares { report: &new, earlier: Some(&earlier) }.shares(counts), [true; 5]);
-        assert!(!tells_of_few([5, 5], [5, 5], 10) && !tells_of_few([50, 5], [40, 5], 10));
-        assert!(tells_of_few([50, 5], [50, 4], 10) && !tells_of_few([51, 4], [50, 5], 10));
+        assert!(!tells_of_few(&[5, 5], &[5, 5], 10) && !tells_of_few(&[50, 5], &[40, 5], 10));
+        assert!(tells_of_few(&[50, 5], &[50, 4], 10) && !tells_of_few(&[51, 4], &[50, 5], 10));
+    }
+
+    #[test]
+    fn a_small_category_does_not_follow_from_the_others() {
+        let counts = [[500, 300, 4], [600, 200, 90], [700, 100, 80]];
+        let group = |segment: Option<u32>, counts: [u64; 3]| {
+            serde_json::json!({"segment": segment, "customers": counts.iter().sum::<u64>(), "share": 0.0, "withheld": false,
+                "columns": [{"counts": counts, "others": 0, "missing": 0}]})
+        };
+        let all = std::array::from_fn(|i| counts.iter().map(|of| of[i]).sum());
+        let segments: Vec<_> = counts.iter().enumerate().map(|(i, &of)| group(Some(i as u32), of)).collect();
+        let report: ProfileReport = serde_json::from_value(serde_json::json!({
+            "profile_version": 2, "rows": 2574, "weighted": false, "quantiles": "exact", "small_cells": 10,
+            "labels_blake3": "", "columns": [{"name": "stage", "data_type": "Utf8", "kind": "category", "role": "other",
+                "categories": ["a", "b", "c"]}], "correlated": [], "all": group(None, all), "segments": segments,
+        }))
+        .unwrap();
+        let told = ToldShares { report: &report, earlier: None }.of_categories(0);
+        let hidden = |line: usize| told.iter().filter(|category| !category[line]).count();
+        assert!(hidden(0) >= 2 && !told[2][0], "{told:?}");
+        assert!(told.iter().flatten().any(|told| *told), "{told:?}");
     }
 }

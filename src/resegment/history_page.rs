@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::audit::withheld;
 use crate::error::{Error, Result};
 use crate::gates::{GateResult, GateSeverity};
 use crate::history::{History, VersionRecord, VersionState};
@@ -14,6 +15,8 @@ use crate::report::{Language, Page, Table, lines, name};
 use crate::text::{Phrase, percent, thousands};
 
 const DASH: &str = "–";
+/// The limit of small counts of a version that does not say it.
+const SMALL_CELLS: u64 = 10;
 /// The most segments that have a row.
 const MOST_IDS: usize = 200;
 
@@ -55,6 +58,8 @@ struct ShownVersion {
     psi: Option<f64>,
     /// What its gates refused.
     refusals: Vec<Phrase>,
+    /// Figures of fewer customers are withheld.
+    small_cells: u64,
 }
 
 impl ShownVersion {
@@ -72,7 +77,8 @@ impl ShownVersion {
         let gates: Vec<GateResult> = serde_json::from_value(report["gates"].clone()).unwrap_or_default();
         let refuses = |gate: &&GateResult| !gate.passed && gate.severity == GateSeverity::Error;
         let refusals = gates.iter().filter(refuses).map(GateResult::phrase).collect();
-        ShownVersion { record, sizes, psi, refusals }
+        let small_cells = json("profile.json").and_then(|profile| profile["small_cells"].as_u64());
+        ShownVersion { record, sizes, psi, refusals, small_cells: small_cells.unwrap_or(SMALL_CELLS) }
     }
 
     fn is_published(&self) -> bool {
@@ -90,6 +96,24 @@ impl ShownVersion {
         }
     }
 
+    /// The share of customers who moved, unless it tells of few.
+    fn moved(&self) -> Option<f64> {
+        let facts = &self.record.facts;
+        let few = |share: f64| (1..self.small_cells).contains(&((share * facts.customers as f64).round() as u64));
+        facts.moved.filter(|share| !few(*share))
+    }
+
+    /// The size of a segment by id; where it is small, that of another is withheld, too, since the sum is known.
+    fn size(&self, id: u64) -> String {
+        let sizes: Vec<u64> = self.sizes.values().copied().collect();
+        let hidden = withheld(&sizes, self.small_cells);
+        match self.sizes.iter().zip(hidden).find(|((other, _), _)| **other == id) {
+            Some(((_, n), false)) => thousands(*n),
+            Some(((_, n), true)) if *n < self.small_cells => format!("< {}", self.small_cells),
+            _ => DASH.to_owned(),
+        }
+    }
+
     fn label(&self) -> String {
         self.record.facts.as_of.clone().unwrap_or_else(|| self.record.version.to_string())
     }
@@ -101,7 +125,7 @@ fn curves(page: &mut Page, versions: &[ShownVersion]) {
     type Figure = fn(&ShownVersion) -> Option<f64>;
     let figures: [(&str, Figure, fn(f64) -> String); 3] = [
         (language.say("Customers", "客户数"), |v| Some(v.record.facts.customers as f64), |n| thousands(n as u64)),
-        (language.say("Share who moved", "迁移比例"), |v| v.record.facts.moved, percent),
+        (language.say("Share who moved", "迁移比例"), ShownVersion::moved, percent),
         (language.say("Largest stability index (PSI)", "最大 PSI"), |v| v.psi, |psi| format!("{psi:.2}")),
     ];
     for (title, figure, text) in figures {
@@ -139,7 +163,7 @@ fn sizes(page: &mut Page, versions: &[ShownVersion]) {
         std::iter::once(language.say("segment id", "客群 ID").to_owned()).chain(shown.iter().map(|v| v.label()));
     let mut table = Table::new(header, 1);
     for id in ids {
-        let cell = |v: &&ShownVersion| v.sizes.get(&id).map_or_else(|| DASH.to_owned(), |n| thousands(*n));
+        let cell = |v: &&ShownVersion| v.size(id);
         table.row(std::iter::once(id.to_string()).chain(shown.iter().map(cell)).collect::<Vec<_>>());
     }
     page.table(language.say("Sizes by segment id", "各客群规模"), &table);
@@ -170,7 +194,7 @@ fn table(versions: &[ShownVersion], language: Language) -> Table {
             facts.as_of.clone().unwrap_or_default(),
             thousands(facts.customers),
             thousands(facts.segments),
-            facts.moved.map_or_else(|| DASH.to_owned(), percent),
+            version.moved().map_or_else(|| DASH.to_owned(), percent),
             format!("{} / {} / {}", facts.gates.passed, facts.gates.warned, facts.gates.failed),
         ]);
     }

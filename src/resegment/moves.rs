@@ -17,14 +17,21 @@ const DASH: &str = "–";
 pub(super) fn add(page: &mut Page, migration: &MigrationReport, ids: &[Vec<u64>; 2], small_cells: u64) {
     let language = page.language();
     page.section(language.say("Who moved", "客户迁移"), None);
-    let told = |n: u64| if n > 0 && n < small_cells { format!("< {small_cells}") } else { thousands(n) };
-    let [stayed, came, left] = [migration.stayed, migration.came, migration.left].map(told);
+    // The sizes of both months tell the difference of who came and who left, and so one from the other.
+    if [migration.came, migration.left, migration.moved].iter().any(|&n| n > 0 && n < small_cells) {
+        page.paragraph(&match language {
+            Language::En => format!("Fewer than {small_cells} customers came, left or moved: withheld."),
+            Language::Zh => format!("新增、流失或迁移客户不足 {small_cells} 位，不予展示。"),
+        });
+        return;
+    }
+    let [stayed, came, left] = [migration.stayed, migration.came, migration.left].map(thousands);
     page.paragraph(&match language {
         Language::En => format!("{stayed} customers were there before; {came} came and {left} left."),
         Language::Zh => format!("上期存续客户 {stayed} 位；新增 {came} 位，流失 {left} 位。"),
     });
     let matrix = Matrix::new(migration, ids, small_cells);
-    if matrix.is_safe && (migration.moved == 0 || migration.moved >= small_cells) {
+    if matrix.is_safe {
         let share = percent(migration.moved as f64 / migration.stayed.max(1) as f64);
         let moved = thousands(migration.moved);
         page.paragraph(&match language {

@@ -90,8 +90,9 @@ pub(super) fn page(
         let ids = [base.ids(), report.ids()];
         moves::add(&mut page, migration, &ids, profile.small_cells);
     }
-    drift(&mut page, report);
-    gates(&mut page, &report.gates);
+    let before = base.map_or(0, |base| base.customers);
+    drift(&mut page, report, [before, profile.rows], profile.small_cells);
+    gates(&mut page, &report.gates, &profile);
     made(&mut page, &facts(job, report, &profile, language));
     Ok(Some(page.finish()))
 }
@@ -115,8 +116,12 @@ fn stored(path: &Path) -> Result<ProfileReport> {
     serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))
 }
 
-/// The columns that changed most.
-fn drift(page: &mut Page, report: &RunReport) {
+/// The columns that changed most; `rows` are those before and now.
+fn drift(page: &mut Page, report: &RunReport, rows: [u64; 2], small_cells: u64) {
+    let told = |share: f64, rows: u64| {
+        let few = (1..small_cells).contains(&((share * rows as f64).round() as u64));
+        if few { DASH.to_owned() } else { percent(share) }
+    };
     let language = page.language();
     let Some(drift) = report.drift.as_ref().filter(|drift| !drift.features.is_empty()) else { return };
     let header = [
@@ -134,15 +139,20 @@ fn drift(page: &mut Page, report: &RunReport) {
             feature.distance.map_or_else(|| DASH.to_owned(), brief),
             format!("{:.3}", feature.figures.psi),
             format!("{:.3}", feature.figures.psi_noise),
-            percent(feature.missing.reference),
-            percent(feature.missing.now),
+            told(feature.missing.reference, rows[0]),
+            told(feature.missing.now, rows[1]),
         ]);
     }
     page.table(language.say("What changed in the data", "数据分布变化"), &table);
 }
 
-fn gates(page: &mut Page, gates: &[GateResult]) {
+fn gates(page: &mut Page, gates: &[GateResult], profile: &ProfileReport) {
     let language = page.language();
+    // The size of a segment whose figures are withheld.
+    let is_withheld = |gate: &GateResult| {
+        ["smallest_segment", "share_min", "share_change"].contains(&gate.gate.as_str())
+            && profile.segments.iter().any(|group| group.withheld)
+    };
     let header = [("gate", "检查项"), ("result", "结论"), ("what was found", "说明")];
     let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 3);
     for gate in gates {
@@ -151,7 +161,10 @@ fn gates(page: &mut Page, gates: &[GateResult]) {
             (false, GateSeverity::Warn) => language.say("warning", "警告"),
             (false, GateSeverity::Error) => language.say("refused", "不通过"),
         };
-        let told = gate.told().map_or_else(String::new, |told| language.of(&told).to_owned());
+        let told = match is_withheld(gate) {
+            true => language.say("the figures of a small segment are withheld", "涉及小客群，数字不予展示").to_owned(),
+            false => gate.told().map_or_else(String::new, |told| language.of(&told).to_owned()),
+        };
         table.row([language.of(&gate.title()).to_owned(), result.to_owned(), told]);
     }
     page.table(language.say("Gates", "发布检查"), &table);
