@@ -76,8 +76,13 @@ impl TreeRows<'_> {
         self.source.ahead(groups, &positions, Order::Together(rayon::current_num_threads()))
     }
 
-    /// Adds the rows of a row group; the rows to which the tree gives another segment are appended to `others`.
-    pub(crate) fn count(&self, group: RowGroup, counts: &mut LeafCounts, others: &mut Vec<OtherRow>) -> Result<()> {
+    /// Adds the rows of a row group; `other` is told of the rows to which the tree gives another segment.
+    pub(crate) fn count(
+        &self,
+        group: RowGroup,
+        counts: &mut LeafCounts,
+        other: &mut impl FnMut(OtherRow),
+    ) -> Result<()> {
         let cut = self.tree.columns();
         let open = |&c: &usize| PieceReader::open(self.source, group, (&self.columns[c], &self.tree.named[c]));
         let mut readers: Vec<PieceReader<'_>> = cut.iter().map(open).collect::<Result<_>>()?;
@@ -95,7 +100,7 @@ impl TreeRows<'_> {
                 let (leaf, told) = self.tree.leaf_below(0, |column| values[column][i]);
                 counts.rows[leaf * counts.segments + segment as usize] += 1;
                 if told != segment {
-                    others.push(OtherRow { row: first + i as u64, segment, told });
+                    other(OtherRow { row: first + i as u64, segment, told });
                 }
             }
         }

@@ -29,3 +29,4 @@ pub(crate) use report::{CountedTree, share};
 pub use report::{LeafCondition, PartRules, RuleLeaf, RulesReport, SegmentRule};
 pub(crate) use rows::SampledRows;
 pub(crate) use sql::{case_of_part, case_of_parts, identifier, literal};
+pub(crate) use tree::Tree;

@@ -33,6 +33,7 @@ mod recovery;
 mod reference;
 mod request;
 mod result;
+mod rule_tree;
 mod short_rules;
 mod small_cells;
 mod strata;

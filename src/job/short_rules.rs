@@ -9,13 +9,12 @@ use super::assign::{BatchLabeller, OpenedAssign, batches, divide, open};
 use super::fitted_model::FittedModel;
 use super::identities::NamedSegments;
 use super::inputs;
-use super::profile::shown;
 use super::request::ExplainRequest;
+use super::rule_tree::{LEAVES, RuleTree, SegmentRows, cut_columns};
 
 use crate::backend::Centroids;
 use crate::describe::{
-    CountedTree, CutColumn, Drawn, LeafCounts, OtherRow, PartRules, RulesReport, SampledRows, TreeRows, case_of_part,
-    case_of_parts, grown, identifier, literal, share,
+    LeafCounts, OtherRow, PartRules, RulesReport, TreeRows, case_of_part, case_of_parts, identifier, literal, share,
 };
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -24,12 +23,10 @@ use crate::model::PartModel;
 use crate::numeric::Partial;
 use crate::output::NewFiles;
 use crate::prepare::{Design, Placement, replay};
-use crate::profile::ColumnRole;
 use crate::survey::{Ride, Segment, SegmentLog};
 use crate::tiles::{Buffer, Tiles};
 
-/// Leaves for each segment by default, and at most.
-const LEAVES: usize = 2;
+/// Leaves for each segment at most.
 const MOST_LEAVES: usize = 32;
 
 /// Describes the segments of a model by rules: a tree whose cuts are on one column each, as sentences and as SQL, with
@@ -182,29 +179,15 @@ impl Describing<'_> {
     /// The rules of a part, and their SQL.
     fn part(&self, view: &Source, part: &PartModel) -> Result<(PartRules, String)> {
         let rows = self.labelled(view, part)?;
-        let shown = shown(view, [&rows.design], &self.opened.roles).columns;
-        let features = shown.iter().filter(|shown| shown.role == ColumnRole::Feature);
-        let columns: Vec<CutColumn> = features.filter_map(|shown| CutColumn::new(view, shown)).collect();
-        let tree = self.watch.stage(Stage::Profile, view.rows() * columns.len() as u64, "values", || {
-            let drawn = Drawn::of(&rows.log, &rows.counts, view.rows(), columns.len())?;
-            let sampled = SampledRows::read(view, &columns, drawn, self.watch)?;
-            Ok((grown(&sampled, self.leaves.unwrap_or(LEAVES * rows.centroids.k())), sampled.rows()))
-        });
-        let (tree, drawn) = tree?;
-        let against = TreeRows { source: view, columns: &columns, tree: &tree, log: &rows.log };
-        let (counts, more) = self.counted(&rows, against)?;
+        let of = SegmentRows { source: view, log: &rows.log, counts: &rows.counts };
+        let columns = cut_columns(view, &rows.design, &self.opened.roles);
+        let tree = RuleTree::grown(of, columns, self.leaves, self.watch)?;
+        let (counts, more) = self.counted(&rows, tree.against(of))?;
         let is_whole = self.opened.division.is_whole();
-        let counted = CountedTree {
-            part: (!is_whole).then(|| part.name.clone()),
-            first_segment: part.first_segment,
-            drawn,
-            tree: &tree,
-            columns: &columns,
-            counts: &counts,
-            inertia: (rows.inertia, rows.inertia + more),
-        };
-        let case = case_of_part(&tree, &columns, part.first_segment, if is_whole { "" } else { "  " });
-        Ok((counted.rules(rows.centroids.k()), case))
+        let named = ((!is_whole).then(|| part.name.clone()), part.first_segment);
+        let rules = tree.rules(named, &counts, rows.centroids.k(), (rows.inertia, rows.inertia + more));
+        let indent = if is_whole { "" } else { "  " };
+        Ok((rules, case_of_part(&tree.tree, &tree.columns, part.first_segment, indent)))
     }
 
     /// The segments of all rows of a part.
@@ -252,7 +235,7 @@ impl Describing<'_> {
                 let watch = self.watch;
                 let count = |group| {
                     let (mut counts, mut others) = (nothing(), Vec::new());
-                    against.count(group, &mut counts, &mut others)?;
+                    against.count(group, &mut counts, &mut |other| others.push(other))?;
                     watch.check()?;
                     Ok((counts, others))
                 };
