@@ -6,6 +6,8 @@ use std::path::Path;
 use arrow::datatypes::DataType;
 
 use super::audit;
+use super::base::Beginning;
+use super::card_rules::LabelledBank;
 use super::device::Size;
 use super::drift::{DriftLimit, MeasuredDrift};
 use super::fitted_model::FittedModel;
@@ -93,19 +95,19 @@ pub fn assign(
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<AssignOutcome> {
-    assign_from(request, None, observer, stop)
+    assign_from(request, Beginning::default(), observer, stop)
 }
 
-/// The same, where the input may be open.
+/// The same, where the input may be open, and a page may be written afterwards.
 pub(crate) fn assign_from(
     request: &AssignRequest,
-    source: Option<&Source>,
+    beginning: Beginning<'_>,
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<AssignOutcome> {
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
-    request.resources.install(|| run(request, source, &recorder, watch))
+    request.resources.install(|| run(request, beginning, &recorder, watch))
 }
 
 /// The state before the rows are divided.
@@ -120,7 +122,7 @@ pub(super) struct OpenedAssign {
 
 fn run(
     request: &AssignRequest,
-    source: Option<&Source>,
+    beginning: Beginning<'_>,
     recorder: &Recorder<'_>,
     watch: Watch<'_>,
 ) -> Result<AssignOutcome> {
@@ -134,10 +136,10 @@ fn run(
     let result_file = ResultFile::open(request.output.json_file(), Some(out), &request.arguments())?;
     let page = PageFile::open(&request.output, &request.arguments())?;
     let publication = Publication::new(out, "assign", &request.arguments())?;
-    let mut opened = open(request, source, model, watch)?;
+    let mut opened = open(request, beginning.source, model, watch)?;
     let rows = vet(request, &mut opened, watch)?;
     let membership = divide(&opened, watch)?;
-    let found = label(request, &opened, &rows, &membership, &publication, watch)?;
+    let found = label((request, beginning), &opened, &rows, &membership, &publication, watch)?;
     let LabelledParts { parts, labels, table, names, audit, profile, counts } = found;
     let drift = limit.measure(&opened.model, counts, watch)?;
     let facts = RunFacts {
@@ -274,7 +276,7 @@ struct LabelledParts {
 
 /// Labels every part; afterwards the table holds the labels of all.
 fn label(
-    request: &AssignRequest,
+    (request, beginning): (&AssignRequest, Beginning<'_>),
     opened: &OpenedAssign,
     rows: &VettedRows,
     membership: &Membership,
@@ -319,6 +321,11 @@ fn label(
     let mut profiled = profiled.transpose()?;
     let labels = Labelling::new(membership, labels, labels_blake3.clone());
     let counts = profiled.as_mut().map(|profiled| counts(profiled, model, &labels, &parts)).transpose()?.flatten();
+    if let Some((log, profiled)) = log.as_ref().zip(profiled.as_mut()).filter(|_| beginning.shows(&request.output)) {
+        let preparations = model.parts.iter().map(|part| &part.preparation).collect();
+        let bank = LabelledBank { source, division, membership, roles, labels: &labels, preparations, log };
+        bank.tell(&mut profiled.report, watch)?;
+    }
     let profile = profiled.map(|profiled| profiled.report);
     Ok(LabelledParts { parts, labels, table, names: named, audit, profile, counts })
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::RefitBudget;
 use super::checkpoints::Checkpoints;
+use super::request::OutputOptions;
 use crate::input::Source;
 use crate::model::{Model, PartModel};
 use crate::roles::RoleRequest;
@@ -12,7 +13,7 @@ use crate::rules::Stratum;
 /// A cold fit must be better by more than one part in so many, before `auto` prefers it.
 const BETTER: u128 = 100;
 
-/// What a fit has besides its request.
+/// What a fit or an assignment has besides its request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Beginning<'a> {
     /// The input, if it was opened before.
@@ -21,6 +22,15 @@ pub(crate) struct Beginning<'a> {
     pub(crate) base: Option<Base<'a>>,
     /// Where the states of fits are kept, and those of an earlier attempt; None: the fit cannot be resumed.
     pub(crate) checkpoints: Option<&'a Checkpoints>,
+    /// Whether a page will show the profile, although the request does not ask for one.
+    pub(crate) has_page: bool,
+}
+
+impl Beginning<'_> {
+    /// Whether a page shows the profile.
+    pub(super) fn shows(&self, output: &OutputOptions) -> bool {
+        self.has_page || output.report.is_some()
+    }
 }
 
 /// The earlier model. Its parts keep their preparation, and their centroids are where the iteration starts.

@@ -7,7 +7,8 @@ use super::given::{GivenLabels, numbered_from_0};
 use super::page::{MadeOf, earlier, page_of};
 use super::profile::{ProfiledLabels, ShownColumns, as_json, describe, other, shown_of_model};
 use super::request::ProfileRequest;
-use super::{inputs, outputs};
+use super::rule_tree::{SegmentRows, cuts};
+use super::{card_rules, inputs, outputs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Watch};
 use crate::input::{JoinCounts, OtherTable, Source, agreed};
@@ -64,6 +65,7 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
     let model = model.map(|path| Model::load(&path)).transpose()?;
     let mut rows = LabelledRows::open(request, model.as_ref(), watch)?;
     let shown = rows.columns(request, model.as_ref())?;
+    let cut = cuts(&rows.source, &shown.columns);
     let described = shown.columns.iter().map(|shown| shown.column).chain(shown.products.iter().copied());
     let needed = described.chain(rows.beside.is_none().then_some(rows.label));
     let needed: Vec<usize> = needed.collect();
@@ -81,7 +83,13 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         labels_blake3: &labels.blake3,
         small_cells: request.small_cells(),
     };
-    let mut report = describe(&rows.source, shown, of, request.resources.budget(), watch)?.report;
+    let described = describe(&rows.source, shown, of, request.resources.budget(), watch)?;
+    let mut report = described.report;
+    // The rules of a divided bank would be those of its parts.
+    if page.is_some() && model.as_ref().is_none_or(|model| model.division.is_none()) {
+        let of = SegmentRows { source: &rows.source, log: &labels.log, counts: &described.segments };
+        card_rules::tell(&mut report, of, ((None, 0), cut), watch)?;
+    }
     // Numbers that no label has are not segments: those of another tool begin at 1.
     report.segments.retain(|segment| segment.customers > 0);
     std::iter::once(&rows.source).chain(&rows.beside).try_for_each(Source::vet_unchanged)?;

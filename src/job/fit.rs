@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::assign::typed;
 use super::audit;
 use super::base::{Beginning, PartRefit};
+use super::card_rules::LabelledBank;
 use super::centroids::{Start, Starts};
 use super::device::Size;
 use super::evidence::{self, ManifestDocument};
@@ -427,7 +428,7 @@ fn cluster(
     let named = if division.is_whole() { Vec::new() } else { names.names().to_vec() };
     let firsts: Vec<usize> = (0..vetted.ks.len()).map(|i| names.first(i)).collect();
     let folder = request.resources.scratch_folder(request.output.out.as_deref());
-    let (segments, titles) = (names.names().len(), (!division.is_whole()).then(|| names.names().to_vec()));
+    let (segments, titles) = (names.names().len(), (!division.is_whole()).then(|| named.clone()));
     let mut log = (!request.output.no_profile).then(|| SegmentLog::new(&folder, segments)).transpose()?;
     let mut surveys = audit::Surveys::new(&request.output, source, roles, names.count());
     let mut riders = surveys.riders();
@@ -462,12 +463,14 @@ fn cluster(
     });
     let labels = Labelling::new(membership, labels.collect(), labels_blake3.clone());
     let mut profiled = profiled.transpose()?;
-    let reference = match &mut profiled {
-        Some(profiled) => reference_counts(profiled, &counted(&labels, &parts, roles))?,
-        None => None,
-    };
-    let profile = profiled.map(|profiled| profiled.report);
-    Ok(FittedParts { parts, labels, table, names: named, audit, profile, reference })
+    let counted = |profiled| reference_counts(profiled, &counted(&labels, &parts, roles));
+    let reference = profiled.as_mut().map(counted).transpose()?.flatten();
+    if let Some((log, profiled)) = log.as_ref().zip(profiled.as_mut()).filter(|_| beginning.shows(&request.output)) {
+        let preparations = parts.iter().map(|(part, _)| &part.preparation).collect();
+        let bank = LabelledBank { source, division, membership, roles, labels: &labels, preparations, log };
+        bank.tell(&mut profiled.report, watch)?;
+    }
+    Ok(FittedParts { parts, labels, table, names: named, audit, profile: profiled.map(|of| of.report), reference })
 }
 
 /// The parts, as they are counted.

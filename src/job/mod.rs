@@ -5,6 +5,7 @@ mod assign;
 mod audit;
 mod base;
 mod budget;
+mod card_rules;
 mod centroids;
 mod checkpoints;
 mod convert;

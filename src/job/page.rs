@@ -6,7 +6,7 @@ use super::request::OutputOptions;
 use crate::error::{Error, Result};
 use crate::input::Source;
 use crate::output::{NewFiles, lies_in};
-use crate::portrait::{EarlierPage, made, portrait};
+use crate::portrait::{BesideProfile, EarlierPage, made, portrait};
 use crate::profile::ProfileReport;
 use crate::report::Language;
 use crate::roles::few;
@@ -102,7 +102,8 @@ pub(crate) fn page_of(
     facts.push((language.say("columns of features", "特征字段"), few(&features)));
     facts.push((language.say("small counts are withheld below", "小样本隐藏阈值"), profile.small_cells.to_string()));
     facts.push((language.say("hash of the labels", "标签哈希"), profile.labels_blake3.clone()));
-    let mut page = portrait(profile, earlier, language.say("Segments", "客群画像报告"), language);
+    let beside = BesideProfile { earlier, ..BesideProfile::default() };
+    let mut page = portrait(profile, &beside, language.say("Segments", "客群画像报告"), language);
     let facts: Vec<(String, String)> = facts.into_iter().map(|(what, text)| (what.to_owned(), text)).collect();
     made(&mut page, &facts);
     page.finish()

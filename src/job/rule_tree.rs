@@ -1,10 +1,13 @@
 //! A tree of short rules for rows that have their segments, and what is true of all of these.
 
+use rayon::prelude::*;
+
 use super::profile::shown;
 use crate::describe::{CountedTree, CutColumn, Drawn, LeafCounts, PartRules, SampledRows, Tree, TreeRows, grown};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
 use crate::input::Source;
+use crate::numeric::Partial;
 use crate::prepare::Design;
 use crate::profile::{ColumnRole, ShownColumn};
 use crate::roles::Roles;
@@ -61,6 +64,25 @@ impl RuleTree {
     /// What the tree is held against.
     pub(super) fn against<'a>(&'a self, rows: SegmentRows<'a>) -> TreeRows<'a> {
         TreeRows { source: rows.source, columns: &self.columns, tree: &self.tree, log: rows.log }
+    }
+
+    /// Rows by leaf and segment.
+    pub(super) fn counted(&self, rows: SegmentRows<'_>, watch: Watch<'_>) -> Result<LeafCounts> {
+        let against = self.against(rows);
+        let nothing = || LeafCounts::new(&self.tree, rows.counts.len());
+        watch.stage(Stage::Profile, rows.source.rows(), "rows", || {
+            let groups = rows.source.row_groups();
+            let _ahead = against.ahead(groups);
+            let count = |group| {
+                let mut counts = nothing();
+                against.count(group, &mut counts, &mut |_| {})?;
+                watch.advance(Stage::Profile, group.rows);
+                watch.check()?;
+                Ok(counts)
+            };
+            let merged = |mut a: LeafCounts, b: LeafCounts| a.merge(&b).map(|()| a);
+            groups.par_iter().with_max_len(1).map(|&group| count(group)).try_reduce(nothing, merged)
+        })
     }
 
     /// The rules of a part of this name, whose segments begin with this one.

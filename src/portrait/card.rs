@@ -1,7 +1,11 @@
 //! A card for each segment: who they are, what sets them apart, what they hold, how often outcomes occur.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
+use super::moves::SegmentMoves;
+use super::rule::rule;
 use super::segment::{DASH, shown, statistic, title, value};
 use super::told::ToldShares;
 use crate::profile::{
@@ -18,14 +22,14 @@ const LARGEST_INDEX: f64 = 1000.0;
 /// The name of a column of life-cycle stages.
 const STAGE: &str = "stage";
 
-pub(super) fn add(page: &mut Page, told: ToldShares<'_>) {
+pub(super) fn add(page: &mut Page, told: ToldShares<'_>, moves: &BTreeMap<u32, SegmentMoves>) {
     let (language, report) = (page.language(), told.report);
     page.section(language.say("Segment by segment", "客群画像"), None);
     page.explain(language.say(
         "Bars are the middle 90 % and the middle half of the customers, with the median: grey of all, blue of the segment.",
         "条形为中间 90% 与中间 50% 客户的取值范围，竖线为中位数：灰色为全体客户，蓝色为本客群。",
     ));
-    let cards = Cards { told, report, language };
+    let cards = Cards { told, moves, report, language };
     let groups = shown(report);
     page.add(html! {
         div.cards { @for (at, group) in groups { (cards.card(at, group)) } }
@@ -34,13 +38,14 @@ pub(super) fn add(page: &mut Page, told: ToldShares<'_>) {
 
 struct Cards<'a> {
     told: ToldShares<'a>,
+    moves: &'a BTreeMap<u32, SegmentMoves>,
     report: &'a ProfileReport,
     language: Language,
 }
 
 impl Cards<'_> {
     fn card(&self, at: usize, group: &GroupProfile) -> Markup {
-        let Cards { report, language, .. } = *self;
+        let Cards { told, moves, report, language } = *self;
         let is_small = group.withheld && group.customers < report.small_cells;
         let size = match is_small {
             true => format!("< {}", language.counted(report.small_cells, ["customer", "customers"], "位客户")),
@@ -59,11 +64,15 @@ impl Cards<'_> {
                         "人数过少，或可据以推算其他小客群的数字，不予展示。",
                     )) }
                 } @else {
+                    (rule(told, group, language))
                     (self.marks(at, group))
                     (self.distributions(group))
                     (self.outcomes(at, group))
                     (self.products(at, group))
                     (self.stages(at, group))
+                    @if let Some(found) = group.segment.and_then(|number| moves.get(&number)) {
+                        (super::moves::moves(found, language))
+                    }
                 }
             }
         }
@@ -198,7 +207,7 @@ impl Cards<'_> {
     }
 
     fn products(&self, at: usize, group: &GroupProfile) -> Markup {
-        let Cards { told, report, language } = *self;
+        let Cards { told, report, language, .. } = *self;
         let mut rows: Vec<(usize, &crate::profile::ProductFigures)> = group.products.iter().enumerate().collect();
         rows.sort_by(|a, b| b.1.index.unwrap_or(-1.0).total_cmp(&a.1.index.unwrap_or(-1.0)));
         rows.truncate(MOST_LISTED);
@@ -228,7 +237,7 @@ impl Cards<'_> {
 
     /// The mix of life-cycle stages, if there is a column of them.
     fn stages(&self, at: usize, group: &GroupProfile) -> Markup {
-        let Cards { told, report, language } = *self;
+        let Cards { told, report, language, .. } = *self;
         let column =
             report.columns.iter().position(|column| column.name == STAGE && column.kind == ShownKind::Category);
         let Some((column, ColumnFigures::Categories(figures))) =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::audit::withhold;
-use crate::profile::{ColumnFigures, GroupProfile, ProfileReport};
+use crate::profile::{ColumnFigures, GroupProfile, ProfileReport, RuleFigures};
 
 /// The page that was published before: its figures, and which of its segments each one was.
 pub(crate) struct EarlierPage {
@@ -133,6 +133,27 @@ impl ToldShares<'_> {
         })
     }
 
+    /// Whether it may be told how well the rule of a group holds: how many customers it tells rightly and wrongly, and
+    /// how many it misses.
+    pub(super) fn of_rule(&self, group: &GroupProfile) -> bool {
+        let counts = |group: &GroupProfile| {
+            let rule = group.rule.as_ref()?;
+            let RuleFigures { told, right, .. } = *rule.figures.as_ref()?;
+            Some([right, told.checked_sub(right)?, group.customers.checked_sub(right)?])
+        };
+        let limit = self.report.small_cells;
+        let Some([right, wrong, missed]) = counts(group) else { return false };
+        if [right, wrong, missed].iter().any(|n| (1..limit).contains(n)) {
+            return false;
+        }
+        let then = self.earlier.and_then(|earlier| earlier.group(group, false));
+        let text = |group: &GroupProfile| group.rule.as_ref().map(|rule| rule.en.clone());
+        let is_same = |then: &&GroupProfile| text(then) == text(group);
+        then.filter(is_same).and_then(counts).is_none_or(|[r, w, m]| {
+            !tells_of_few(&[right, wrong], &[r, w], limit) && !tells_of_few(&[right, missed], &[r, m], limit)
+        })
+    }
+
     /// A column of this report in another one, which may have others, with its place there.
     fn figures<'g>(
         &self,
@@ -157,6 +178,7 @@ fn tells_of_few(now: &[u64], then: &[u64], limit: u64) -> bool {
 mod tests {
     use super::*;
     use crate::numeric::Random;
+    use crate::profile::GroupRule;
 
     /// A report of segments alone.
     fn report(customers: &[u64], small_cells: u64) -> ProfileReport {
@@ -264,6 +286,32 @@ mod tests {
         assert_eq!(ToldShares { report: &new, earlier: Some(&earlier) }.shares(counts), [true; 5]);
         assert!(!tells_of_few(&[5, 5], &[5, 5], 10) && !tells_of_few(&[50, 5], &[40, 5], 10));
         assert!(tells_of_few(&[50, 5], &[50, 4], 10) && !tells_of_few(&[51, 4], &[50, 5], 10));
+    }
+
+    #[test]
+    fn a_rule_tells_of_no_few_customers() {
+        let of = |customers: u64, [told, right]: [u64; 2], en: &str| {
+            let mut report = report(&[customers, 500], 10);
+            let figures = Some(RuleFigures { told, right, precision: None, recall: None });
+            let [en, zh] = [en, ""].map(str::to_owned);
+            report.segments[0].rule = Some(GroupRule { part: None, en, zh, any_of: Vec::new(), figures });
+            report
+        };
+        let tells = |now: &ProfileReport, then: Option<ProfileReport>| {
+            let earlier = then.map(EarlierPage::of_same_segments);
+            ToldShares { report: now, earlier: earlier.as_ref() }.of_rule(&now.segments[0])
+        };
+        let now = of(103, [103, 103], "a > 1");
+        for (told, is_told) in
+            [([103, 103], true), ([93, 93], true), ([94, 94], false), ([108, 93], true), ([102, 93], false)]
+        {
+            assert_eq!(tells(&of(103, told, "a > 1"), None), is_told, "{told:?}");
+        }
+        assert!(!tells(&of(103, [9, 9], "a > 1"), None), "few are told");
+        // The three who came are all told.
+        assert!(!tells(&now, Some(of(100, [100, 100], "a > 1"))));
+        assert!(tells(&now, Some(of(100, [100, 100], "a > 2"))), "another rule");
+        assert!(tells(&now, Some(of(80, [80, 80], "a > 1"))));
     }
 
     #[test]

@@ -26,9 +26,9 @@ mod tests;
 pub(crate) use pass::{EXACT_ROWS, ProfiledRows, Profiling};
 pub(crate) use products::held_products;
 pub use report::{
-    CategoryComparison, CategoryFigures, ColumnFigures, Correlated, GroupProfile, MapCell, Mark, NumberComparison,
-    NumberFigures, OutcomeRate, ProductFigures, ProductPair, ProfileReport, ProfiledColumn, ProposedName, QuantileKind,
-    SegmentMap, Statistic,
+    CategoryComparison, CategoryFigures, ColumnFigures, Correlated, GroupProfile, GroupRule, MapCell, Mark,
+    NumberComparison, NumberFigures, OutcomeRate, ProductFigures, ProductPair, ProfileReport, ProfiledColumn,
+    ProposedName, QuantileKind, RuleAlternative, RuleFigures, SegmentMap, Statistic,
 };
 pub(crate) use shown::ShownColumn;
 pub use shown::{ColumnRole, ShownKind};

@@ -213,6 +213,7 @@ mod tests {
             outcomes: Vec::new(),
             products: Vec::new(),
             pairs: Vec::new(),
+            rule: None,
         };
         let mut groups: Vec<GroupProfile> = segments.into_iter().enumerate().map(group).collect();
         propose(groups.iter_mut());

@@ -147,6 +147,50 @@ pub struct GroupProfile {
     /// Products that are held together, the largest lift first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<ProductPair>,
+    /// A short rule that tells it from the others; None without a page, where figures are withheld, and where no short
+    /// rule was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<GroupRule>,
+}
+
+/// A rule of a segment, as a sentence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupRule {
+    /// The name of the part of the bank whose customers it tells apart; None: all customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// In English.
+    pub en: String,
+    /// In Chinese.
+    pub zh: String,
+    /// The conditions of which any one is enough, the most common first; empty if there are not several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub any_of: Vec<RuleAlternative>,
+    /// How well it holds; None: the file of rules of the job has it, and it defines the segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<RuleFigures>,
+}
+
+/// Conditions that a customer meets together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleAlternative {
+    /// In English.
+    pub en: String,
+    /// In Chinese.
+    pub zh: String,
+}
+
+/// How well a rule tells a segment, counted on all rows of the part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleFigures {
+    /// Customers that it tells, of any segment.
+    pub told: u64,
+    /// Those of them who are of the segment.
+    pub right: u64,
+    /// The share of `told` that is of the segment; None where it tells nobody.
+    pub precision: Option<f64>,
+    /// The share of the segment's customers that it tells.
+    pub recall: Option<f64>,
 }
 
 /// A name that the program proposes: at most 20 characters, and no other segment has it.

@@ -39,7 +39,7 @@ pub(crate) fn name(text: &str) -> String {
 }
 
 /// The same of a sentence, which may be longer.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     limited(text, LONGEST_SENTENCE)
 }
 

@@ -13,6 +13,7 @@ mod append;
 mod base;
 mod broadcast;
 mod card;
+mod card_moves;
 mod context;
 mod datasets;
 mod definition;

@@ -13,24 +13,22 @@ const MOST_SEGMENTS: usize = 24;
 /// A count that is withheld.
 const DASH: &str = "–";
 
-/// Adds the section; `ids` are those of the segments before and now, by their numbers.
-pub(super) fn add(page: &mut Page, migration: &MigrationReport, ids: &[Vec<u64>; 2], small_cells: u64) {
+/// Adds the section.
+pub(super) fn add(page: &mut Page, migration: &MigrationReport, matrix: Option<&MoveMatrix>, small_cells: u64) {
     let language = page.language();
     page.section(language.say("Who moved", "客户迁移"), None);
-    // The sizes of both months tell the difference of who came and who left, and so one from the other.
-    if [migration.came, migration.left, migration.moved].iter().any(|&n| n > 0 && n < small_cells) {
+    let Some(matrix) = matrix else {
         page.paragraph(&match language {
             Language::En => format!("Fewer than {small_cells} customers came, left or moved: withheld."),
             Language::Zh => format!("新增、流失或迁移客户不足 {small_cells} 位，不予展示。"),
         });
         return;
-    }
+    };
     let [stayed, came, left] = [migration.stayed, migration.came, migration.left].map(thousands);
     page.paragraph(&match language {
         Language::En => format!("{stayed} customers were there before; {came} came and {left} left."),
         Language::Zh => format!("上期存续客户 {stayed} 位；新增 {came} 位，流失 {left} 位。"),
     });
-    let matrix = Matrix::new(migration, ids, small_cells);
     if matrix.is_safe {
         let share = percent(migration.moved as f64 / migration.stayed.max(1) as f64);
         let moved = thousands(migration.moved);
@@ -53,9 +51,9 @@ pub(super) fn add(page: &mut Page, migration: &MigrationReport, ids: &[Vec<u64>;
 }
 
 /// The side of a matrix: which segments have a place of their own.
-struct MoveSide {
+pub(super) struct MoveSide {
     /// Their ids.
-    ids: Vec<u64>,
+    pub(super) ids: Vec<u64>,
     /// The place of each segment by its number.
     place: Vec<usize>,
 }
@@ -73,8 +71,13 @@ impl MoveSide {
     }
 
     /// Places: the segments, others, without one, and who came or left.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ids.len() + 3
+    }
+
+    /// Whether segments share a place.
+    pub(super) fn is_cut(&self) -> bool {
+        self.place.len() > self.ids.len()
     }
 
     fn of(&self, segment: Option<u32>, is_outside: bool) -> usize {
@@ -92,17 +95,25 @@ impl MoveSide {
 }
 
 /// Customers by segment before (lines) and now (columns).
-struct Matrix {
-    before: MoveSide,
-    now: MoveSide,
+pub(super) struct MoveMatrix {
+    pub(super) before: MoveSide,
+    pub(super) now: MoveSide,
     counts: Vec<Vec<u64>>,
     /// Without what is withheld.
-    told: Vec<Vec<Option<u64>>>,
+    pub(super) told: Vec<Vec<Option<u64>>>,
     /// Whether no small count follows if one knows how many moved.
     is_safe: bool,
 }
 
-impl Matrix {
+impl MoveMatrix {
+    /// `ids` are those of the segments before and now, by their numbers. None if few customers came, left or moved.
+    pub(super) fn told(migration: &MigrationReport, ids: &[Vec<u64>; 2], small_cells: u64) -> Option<Self> {
+        // The sizes of both months tell the difference of who came and who left, and so one from the other.
+        let few = 1..small_cells;
+        let is_few = [migration.came, migration.left, migration.moved].iter().any(|n| few.contains(n));
+        (!is_few).then(|| MoveMatrix::new(migration, ids, small_cells))
+    }
+
     fn new(migration: &MigrationReport, [before, now]: &[Vec<u64>; 2], small_cells: u64) -> Self {
         let mut sizes = [vec![0u64; before.len()], vec![0u64; now.len()]];
         for flow in &migration.flows {
@@ -127,11 +138,11 @@ impl Matrix {
         };
         let has_moved = |from: usize, to: usize| from != outside[0] && to != outside[1] && !same(from, to);
         let is_safe = withhold_moves(&mut told, small_cells, has_moved);
-        Matrix { before, now, counts, told, is_safe }
+        MoveMatrix { before, now, counts, told, is_safe }
     }
 
     fn is_cut(&self) -> bool {
-        [&self.before, &self.now].iter().any(|side| side.place.len() > side.ids.len())
+        [&self.before, &self.now].iter().any(|side| side.is_cut())
     }
 
     fn table(&self, language: Language) -> Table {

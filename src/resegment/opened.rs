@@ -71,7 +71,7 @@ impl OpenedMonth {
         let earlier = base.filter(|_| mode != RefitMode::Fresh);
         let earlier =
             earlier.map(|base| Base { model: &base.model, competes: mode == RefitMode::Auto, max_relabelled: None });
-        let beginning = Beginning { source: Some(&source), base: earlier, checkpoints: None };
+        let beginning = Beginning { source: Some(&source), base: earlier, ..Beginning::default() };
         let (plan, roles, _) = plan_from(&fit, beginning, watch.quiet())?;
         let id = roles.id.map(|id| source.columns()[id].name.clone());
         if let Some((base, id)) = base.zip(roles.id) {

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::base::BaseVersion;
+use super::card_moves::card_moves;
 use super::context::text_of;
 use super::matching::MatchedMonth;
-use super::moves;
+use super::moves::{self, MoveMatrix};
 use super::opened::MonthlyJob;
 use super::report::RunReport;
 use super::stage::StagedMonth;
 use crate::error::{Error, Result};
 use crate::gates::{GateResult, GateSeverity};
 use crate::output::NewFiles;
-use crate::portrait::{EarlierPage, made, portrait};
+use crate::portrait::{BesideProfile, EarlierPage, made, portrait};
 use crate::profile::ProfileReport;
 use crate::report::{Language, Page, Table, brief};
 use crate::text::percent;
@@ -85,10 +86,16 @@ pub(super) fn page(
         Language::Zh => format!("客群画像报告（{}）", report.as_of),
     };
     let earlier = base.map(|base| earlier(base, matched)).transpose()?.flatten();
-    let mut page = portrait(&profile, earlier.as_ref(), &title, language);
-    if let (Some(migration), Some(base)) = (&report.migration, base) {
-        let ids = [base.ids(), report.ids()];
-        moves::add(&mut page, migration, &ids, profile.small_cells);
+    let migration = report.migration.as_ref().zip(base);
+    let matrix =
+        migration.and_then(|(of, base)| MoveMatrix::told(of, &[base.ids(), report.ids()], profile.small_cells));
+    let beside = BesideProfile {
+        earlier: earlier.as_ref(),
+        moves: matrix.as_ref().map_or_else(BTreeMap::new, |matrix| card_moves(matrix, &report.ids())),
+    };
+    let mut page = portrait(&profile, &beside, &title, language);
+    if let Some((migration, _)) = migration {
+        moves::add(&mut page, migration, matrix.as_ref(), profile.small_cells);
     }
     let before = base.map_or(0, |base| base.customers);
     drift(&mut page, report, [before, profile.rows], profile.small_cells);

@@ -158,7 +158,8 @@ impl Staging {
         });
         let checkpoints = Checkpoints::new(&self.folder);
         let source = Some(&job.opened.source);
-        let beginning = Beginning { source, base: earlier, checkpoints: Some(&checkpoints) };
+        let has_page = job.opened.fit.output.report.is_some();
+        let beginning = Beginning { source, base: earlier, checkpoints: Some(&checkpoints), has_page };
         let outcome = job::fit_from(&fit, beginning, job.observer, job.stop)?;
         *by_earlier = outcome.by_earlier;
         let refits: Vec<PartRefit> = outcome.refits.into_iter().flatten().collect();
@@ -211,8 +212,9 @@ impl Staging {
         let source = job.opened.source.hashed_apart();
         // Its notes would repeat those of the fit.
         let observer = Of::new(job.watch(), "the old model").without_notes();
+        let beginning = Beginning { source: Some(&source), ..Beginning::default() };
         let made = self.stage("old", job.watch(), || {
-            job::assign_from(&request, Some(&source), &observer, job.stop).map(|_| StageOutcome::default())
+            job::assign_from(&request, beginning, &observer, job.stop).map(|_| StageOutcome::default())
         });
         match made {
             Ok(_) => {
@@ -273,7 +275,9 @@ fn assigned(job: &MonthlyJob<'_>, base: &BaseVersion, output: &Path) -> Result<S
     // Gates judge what is missing, where it can be compared.
     let is_judged = base.counts.is_some() && !job.opened.fit.output.no_profile;
     request.columns.max_missing = is_judged.then_some(1.0);
-    let counts = job::assign_from(&request, Some(&job.opened.source), job.observer, job.stop)?.counts;
+    let has_page = job.opened.fit.output.report.is_some();
+    let beginning = Beginning { source: Some(&job.opened.source), has_page, ..Beginning::default() };
+    let counts = job::assign_from(&request, beginning, job.observer, job.stop)?.counts;
     Ok(StageOutcome { counts, same_model: true, refits: Vec::new() })
 }
 

@@ -29,6 +29,11 @@ impl SegmentLog {
         Ok(SegmentLog { file, folder: folder.to_path_buf(), width, rows: 0 })
     }
 
+    /// The folder of its file.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Reads consecutive rows, one for each place of `out`: the number of the segment plus 1, or 0 without a segment.
     pub(crate) fn read(&self, first_row: u64, out: &mut [u32]) -> Result<()> {
         let width = self.width as usize;

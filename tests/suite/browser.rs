@@ -184,6 +184,8 @@ fn collect(json: &Value, found: &mut Vec<f64>) {
     match json {
         Value::Number(n) => found.extend(n.as_f64().map(f64::abs)),
         Value::String(text) => {
+            // A sentence has `50,000`.
+            let text = text.replace(',', "");
             let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
             found.extend(words.filter_map(|word| word.trim_matches('.').parse::<f64>().ok()));
         }

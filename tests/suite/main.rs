@@ -13,6 +13,7 @@ mod bad_setting;
 mod beginning;
 mod browser;
 mod campaign;
+mod cards;
 mod changes;
 mod check;
 mod cli;
@@ -92,6 +93,7 @@ fn main() -> ExitCode {
         explain::tests(),
         columns::tests(),
         campaign::tests(),
+        cards::tests(),
         changes::tests(),
         files::tests(),
         check::tests(),
