@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, LargeBinaryArray, LargeStringArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
@@ -20,7 +19,7 @@ use super::walk::ListCandidate;
 use super::waterfall::{KeptOut, StepCounts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Stage;
-use crate::input::{RowGroup, ValueKind, id_bytes, id_keys, whole_ids};
+use crate::input::{RowGroup, ValueKind, id_bytes, id_keys, whole_ids, written_as};
 use crate::text::quoted;
 
 /// Customers who are alike for the counts: the segment and stage, and what is offered to them how.
@@ -255,7 +254,7 @@ impl CustomerRows {
 
 /// A number for each value, so that equal values have equal ones. Missing values are a value, too.
 fn places(array: &ArrayRef) -> Result<Vec<u64>, arrow::error::ArrowError> {
-    let texts = cast(array, &DataType::LargeUtf8)?;
+    let texts = written_as(array, &DataType::LargeUtf8)?;
     let number = |text: &str| {
         let mut first = [0; 8];
         first.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..8]);

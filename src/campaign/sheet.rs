@@ -6,14 +6,13 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 
 use arrow::array::{Array, ArrayRef, AsArray, LargeStringArray};
-use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
 use super::customers::CampaignCustomers;
 use super::gathered::MemberColumns;
 use super::walk::ListMember;
 use crate::error::{Error, Result};
-use crate::input::ValueKind;
+use crate::input::{ValueKind, written_as};
 use crate::output::Publication;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -136,7 +135,7 @@ struct ColumnTexts {
 impl ColumnTexts {
     fn of(array: &ArrayRef) -> Result<Self> {
         let is_number = ValueKind::of(array.data_type()) == ValueKind::Number;
-        let texts = cast(array, &DataType::LargeUtf8)
+        let texts = written_as(array, &DataType::LargeUtf8)
             .map_err(|e| Error::input(format!("a column of a list cannot be written as text: {e}")))?;
         Ok(ColumnTexts { texts: texts.as_string::<i64>().clone(), is_number })
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::timezone::Tz;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanBufferBuilder, Float64Array, PrimitiveArray, StringArray, UInt32Array,
     new_null_array,
@@ -208,19 +209,18 @@ fn converted(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowEr
     if array.data_type() == data_type || data_type.is_nested() {
         return Ok(array.clone());
     }
-    let options = CastOptions { safe: false, ..Default::default() };
     match (array.data_type(), data_type) {
         (DataType::Timestamp(..), DataType::Timestamp(..)) => retimed(array, data_type),
         (DataType::Date32 | DataType::Date64 | DataType::Utf8, DataType::Timestamp(..)) => {
             let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
-            retimed(&cast_with_options(array, &micros, &options)?, data_type)
+            retimed(&cast_with_options(array, &micros, &EXACT_CAST)?, data_type)
         }
         (own, DataType::Float64) if own.is_numeric() => {
             let mut values = Vec::with_capacity(array.len());
             append_f64(array, &mut values)?;
             Ok(Arc::new(Float64Array::new(values.into(), array.nulls().cloned())))
         }
-        _ => cast_with_options(array, data_type, &options),
+        _ => cast_with_options(array, data_type, &EXACT_CAST),
     }
 }
 
@@ -241,6 +241,21 @@ fn retimed(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         false => ticks.unary(|v| v.div_euclid(from / per)),
     };
     cast(&changed, to)
+}
+
+/// An array as text of the type `text`. Times of a zone that has a name are told in UTC, since only zones that are
+/// offsets can be read.
+///
+/// # Errors
+/// Values that have no text.
+pub(crate) fn written_as(array: &ArrayRef, text: &DataType) -> Result<ArrayRef, ArrowError> {
+    match array.data_type() {
+        DataType::Timestamp(unit, Some(zone)) if zone.parse::<Tz>().is_err() => {
+            let utc = DataType::Timestamp(*unit, Some("+00:00".into()));
+            cast(&retimed(array, &utc)?, text)
+        }
+        _ => cast(array, text),
+    }
 }
 
 /// The values of a numeric, boolean or date array as f64, appended to `out`: nulls as NaN, dates and timestamps in days

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::compute::{cast, cast_with_options};
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 
-use super::column::as_f64;
+use super::column::{EXACT_CAST, as_f64};
 
 /// The digits of every number that fits 64 bits.
 const DIGITS_64: u8 = 18;
@@ -67,8 +67,7 @@ pub(crate) fn whole_ids(ids: &ArrayRef, first: u64) -> Result<ArrayRef, ArrowErr
                 DataType::Decimal128(_, s) | DataType::Decimal256(_, s) => *s,
                 _ => 0,
             };
-            let options = CastOptions { safe: false, ..CastOptions::default() };
-            let wide = cast_with_options(ids, &DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale), &options)?;
+            let wide = cast_with_options(ids, &DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale), &EXACT_CAST)?;
             let wide = wide.as_primitive::<Decimal128Type>();
             let unit = (0..scale).fold(1i128, |unit, _| unit * 10);
             if let Some(row) = (0..wide.len()).find(|&row| wide.is_valid(row) && wide.value(row) % unit != 0) {
@@ -76,7 +75,7 @@ pub(crate) fn whole_ids(ids: &ArrayRef, first: u64) -> Result<ArrayRef, ArrowErr
             }
             let whole = wide.unary::<_, Decimal128Type>(|v| v / unit);
             let whole = whole.with_precision_and_scale(DECIMAL128_MAX_PRECISION, 0)?;
-            cast_with_options(&whole, &wanted, &options)
+            cast_with_options(&whole, &wanted, &EXACT_CAST)
         }
     }
 }

@@ -27,7 +27,7 @@ mod stream;
 mod widen;
 
 pub(crate) use self::cloud::Ahead;
-pub(crate) use self::column::{ColumnReader, EXACT_CAST, as_f64, fault};
+pub(crate) use self::column::{ColumnReader, EXACT_CAST, as_f64, fault, written_as};
 pub(crate) use self::computed::ComputedColumns;
 pub use self::csv::{CsvHeader, CsvOptions};
 pub(crate) use self::csv::{CsvInput, WrittenValue, written_value};

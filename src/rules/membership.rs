@@ -6,7 +6,6 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, StringArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use rayon::prelude::*;
@@ -17,7 +16,7 @@ use super::operand::{OperandKind, kind, plain};
 use super::{MAX_STRATA, NULL_STRATUM, REST};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
-use crate::input::{ColumnReader, Order, RowGroup, Source};
+use crate::input::{ColumnReader, Order, RowGroup, Source, written_as};
 use crate::text::ExactNumber;
 
 /// The part of rows whose stratum is not among the known ones.
@@ -295,7 +294,7 @@ impl<'a> RuleColumns<'a> {
         let decoded = match &mut self.within {
             Some(Within::Column(reader, column)) => {
                 let array = reader.next_array()?.ok_or_else(|| ended(*column))?;
-                Some((cast(&array, &DataType::Utf8).map_err(|e| fault(*column, &e))?, *column))
+                Some((written_as(&array, &DataType::Utf8).map_err(|e| fault(*column, &e))?, *column))
             }
             _ => None,
         };

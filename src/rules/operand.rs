@@ -7,11 +7,11 @@ use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::compute::{cast, cast_with_options};
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
 
-use crate::input::{ValueKind, as_f64};
+use crate::input::{EXACT_CAST, ValueKind, as_f64};
 use crate::text::ExactNumber;
 
 /// Decimal digits of a 64-bit integer.
@@ -178,7 +178,7 @@ pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Arrow
     match to {
         to if array.data_type() == to => Ok(array.clone()),
         DataType::Float64 => floats(array),
-        to => cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() }),
+        to => cast_with_options(array, to, &EXACT_CAST),
     }
 }
 

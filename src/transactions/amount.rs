@@ -2,9 +2,11 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
 use arrow::buffer::NullBuffer;
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::compute::{cast, cast_with_options};
 use arrow::datatypes::{DataType, Decimal32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
+
+use crate::input::EXACT_CAST;
 
 /// The representation of a column's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +105,7 @@ pub(super) fn integers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
             .as_primitive::<Decimal128Type>()
             .try_unary::<_, Int64Type, _>(|v| i64::try_from(v).map_err(|_| too_large())),
         _ => {
-            let options = CastOptions { safe: false, ..CastOptions::default() };
-            let wide = cast_with_options(array, &DataType::Int64, &options).map_err(|_| too_large())?;
+            let wide = cast_with_options(array, &DataType::Int64, &EXACT_CAST).map_err(|_| too_large())?;
             Ok(wide.as_primitive::<Int64Type>().clone())
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeStringArray};
 use arrow::buffer::NullBuffer;
-use arrow::compute::{CastOptions, cast, cast_with_options, max};
+use arrow::compute::{cast, cast_with_options, max};
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 use rayon::prelude::*;
@@ -20,7 +20,7 @@ use super::partitions::{PartitionLayout, Partitions, Ranges, Sender};
 use super::request::{Returns, RfmColumns};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
-use crate::input::{ColumnReader, Order, RowGroup, Source, whole_ids};
+use crate::input::{ColumnReader, EXACT_CAST, Order, RowGroup, Source, whole_ids};
 
 /// Evenly spaced row groups that are sampled for the ranges of partitions.
 const SAMPLED_GROUPS: usize = 32;
@@ -375,7 +375,7 @@ impl Names {
         let keys = if *array.data_type() == DataType::UInt64 {
             array.as_primitive::<UInt64Type>().values().to_vec()
         } else {
-            let wide = cast_with_options(&array, &DataType::Int64, &CastOptions { safe: false, ..Default::default() })?;
+            let wide = cast_with_options(&array, &DataType::Int64, &EXACT_CAST)?;
             wide.as_primitive::<Int64Type>().values().iter().map(|&v| v as u64 ^ 1 << 63).collect()
         };
         Ok(Names::Numbers(keys, nulls))
@@ -407,8 +407,7 @@ impl Transactions {
             }
             _ => {
                 let nulls = array.logical_nulls();
-                let wide =
-                    cast_with_options(array, &DataType::Int64, &CastOptions { safe: false, ..Default::default() })?;
+                let wide = cast_with_options(array, &DataType::Int64, &EXACT_CAST)?;
                 let numbers = wide.as_primitive::<Int64Type>().values().iter().map(|&v| v as u64).collect();
                 Ok(Transactions::Numbers(numbers, nulls))
             }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
@@ -12,7 +11,7 @@ use super::events::CustomerEvents;
 use super::request::EvaluateRequest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Stage, Watch};
-use crate::input::{ColumnReader, Order, RowGroup, Source, as_f64, fault};
+use crate::input::{ColumnReader, Order, RowGroup, Source, as_f64, fault, written_as};
 use crate::numeric::ExactFloats;
 use crate::text::thousands;
 
@@ -201,7 +200,7 @@ impl GroupTally<'_> {
     fn codes(&self, keys: &[ArrayRef], first: u64) -> Result<(Vec<usize>, Vec<CellKey>)> {
         let columns = [self.columns.by.as_slice(), &[self.columns.arm]].concat();
         let as_text = |(array, &column): (&ArrayRef, &usize)| {
-            cast(array, &DataType::Utf8).map_err(|e| fault(self.source, self.group, column, &e.to_string()))
+            written_as(array, &DataType::Utf8).map_err(|e| fault(self.source, self.group, column, &e.to_string()))
         };
         let texts = keys.iter().zip(&columns).map(as_text).collect::<Result<Vec<ArrayRef>>>()?;
         let texts: Vec<_> = texts.iter().map(|array| array.as_string::<i32>()).collect();

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::compute::{cast_with_options, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use self::cohorts::CohortCounts;
@@ -30,7 +30,7 @@ use super::matching::MatchedMonth;
 use super::opened::MonthlyJob;
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::input::{IdStream, Source};
+use crate::input::{EXACT_CAST, IdStream, Source};
 use crate::output::{IDENTITY_COLUMN, OUTPUT_GROUP_ROWS, Publication, TableWriter};
 use crate::text::day;
 
@@ -176,8 +176,7 @@ impl TenureWriter {
         self.cohorts.add(&rows);
         let ids = take(ids, &UInt32Array::from(at), None).map_err(fail)?;
         let (was, is) = (ids.data_type(), self.schema.field(0).data_type());
-        let options = CastOptions { safe: false, ..CastOptions::default() };
-        let ids = cast_with_options(&ids, is, &options).map_err(|e| {
+        let ids = cast_with_options(&ids, is, &EXACT_CAST).map_err(|e| {
             let text = format!("the ids of the earlier version are {was}, those of now {is}: {e}; store them alike");
             Error::input(text).of_columns([self.schema.field(0).name()])
         })?;
