@@ -1,11 +1,18 @@
 //! Where customers are: the segment and stage of every row of a row group.
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, LargeStringArray};
-use arrow::compute::{cast_with_options, concat};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{cast, cast_with_options, concat};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::{ColumnReader, EXACT_CAST, RowGroup, Source, fault};
+use crate::text::quoted;
+
+/// Doubles hold all whole numbers up to this.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+/// The most characters of a value that a message shows.
+const SHOWN: usize = 64;
 
 /// The columns of segments and stages.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,19 +49,38 @@ pub(super) fn text(texts: &LargeStringArray, row: usize) -> Option<&str> {
     texts.is_valid(row).then(|| texts.value(row))
 }
 
-/// A whole column of a row group as whole numbers.
+/// The numbers of segments in a whole column of a row group. NaN is missing.
+///
+/// # Errors
+/// A value that is not a whole number.
 pub(super) fn integers(source: &Source, group: RowGroup, column: usize) -> Result<Int64Array> {
-    Ok(whole_as(source, group, column, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+    let array = whole(source, group, column)?;
+    let as_type = |to: &DataType| cast(&array, to).map_err(|e| fault(source, group, column, &e.to_string()));
+    let (numbers, nulls) = if array.data_type().is_floating() {
+        let doubles = as_type(&DataType::Float64)?;
+        let doubles = doubles.as_primitive::<Float64Type>();
+        let whole = |v: f64| (v.fract() == 0.0 && v.abs() <= EXACT).then_some(v as i64);
+        let known: NullBuffer = doubles.iter().map(|v| v.is_some_and(|v| !v.is_nan())).collect();
+        (doubles.iter().map(|v| v.and_then(whole)).collect(), Some(known))
+    } else {
+        (as_type(&DataType::Int64)?.as_primitive::<Int64Type>().clone(), array.logical_nulls())
+    };
+    let is_known = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+    let Some(row) = (0..array.len()).find(|&row| is_known(row) && numbers.is_null(row)) else { return Ok(numbers) };
+    let texts = as_type(&DataType::LargeUtf8)?;
+    let value: String = texts.as_string::<i64>().value(row).chars().take(SHOWN).collect();
+    let (name, value) = (&source.columns()[column].name, quoted(&value));
+    let text = format!(
+        "column {name:?} has the value {value}, which is not the number of a segment; store whole numbers there, or give \
+         the column another name"
+    );
+    Err(Error::input(text).of_columns([name]).of_kind(ErrorKind::Values))
 }
 
 /// A whole column of a row group as text.
 pub(super) fn texts(source: &Source, group: RowGroup, column: usize) -> Result<LargeStringArray> {
-    Ok(whole_as(source, group, column, &DataType::LargeUtf8)?.as_string::<i64>().clone())
-}
-
-fn whole_as(source: &Source, group: RowGroup, column: usize, to: &DataType) -> Result<ArrayRef> {
-    cast_with_options(&whole(source, group, column)?, to, &EXACT_CAST)
-        .map_err(|e| fault(source, group, column, &e.to_string()))
+    let texts = cast_with_options(&whole(source, group, column)?, &DataType::LargeUtf8, &EXACT_CAST);
+    Ok(texts.map_err(|e| fault(source, group, column, &e.to_string()))?.as_string::<i64>().clone())
 }
 
 /// A whole column of a row group.

@@ -192,7 +192,7 @@ fn used(file: &CampaignFile, source: &Source, names: Option<&[String]>) -> Resul
         let cap_per = list.cap_per.as_ref().and_then(|per| find(&per.column, "cap_per"));
         let mut shown: Vec<usize> = Vec::new();
         for at in list.columns.iter().chain(&distance).filter_map(|name| find(name, "columns")) {
-            // Once, however often it is named.
+            // The distance once, also where the file names it.
             if !shown.contains(&at) {
                 shown.push(at);
             }

@@ -185,6 +185,12 @@ impl FileVetting<'_, '_, '_> {
             let text = format!("list {name}: cost_per_contact must not be negative");
             self.fault(&["list", at, "cost_per_contact"], text);
         }
+        if let Some((i, twice)) =
+            list.columns.iter().enumerate().find(|(i, column)| list.columns[..*i].contains(column))
+        {
+            let text = format!("list {name}: columns names {} twice", quoted(twice));
+            self.fault(&["list", at, "columns", &i.to_string()], text);
+        }
         if list.like.is_some() && (list.order_by.is_some() || list.ascending) {
             let text = format!("list {name}: like ranks customers itself; remove order_by and ascending, or like");
             self.fault(&["list", at, "like"], text);

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use rayon::prelude::*;
 
 use super::book::{FACTS, TagBook};
-use super::counts::TagCounts;
+use super::counts::{TagCounts, pairs};
 use super::customers::TaggedCustomers;
 use super::earlier::EarlierRun;
 use super::file::DictionaryFile;
@@ -117,9 +117,13 @@ impl TagRun<'_> {
     fn write(&self, layout: &TagLayout, writer: &mut TableWriter) -> Result<(TagCounts, Option<Vec<u64>>)> {
         let (source, watch) = (self.tagging.source, self.watch);
         let mut ids = IdStream::new(source, self.id);
+        let tags = self.tagging.book.tags.len();
+        // Complete also where there are no rows.
         let mut counts = TagCounts {
-            tags: vec![[0; 2]; self.tagging.book.tags.len()],
+            tags: vec![[0; 2]; tags],
             stages: vec![0; self.tagging.book.stages.len() + 1],
+            overlaps: vec![0; pairs(tags).count()],
+            moves: if self.earlier.is_some() { vec![[0; 2]; tags] } else { Vec::new() },
             ..TagCounts::default()
         };
         let mut left = vec![0; counts.tags.len()];

@@ -19,6 +19,7 @@ tests!(
     events_are_put_together,
     what_are_no_events_is_refused,
     shares_and_costs_are_those_of_the_design,
+    an_unknown_cost_is_not_free,
     a_campaign_from_lists_to_evaluation,
     what_cannot_be_evaluated_is_refused,
 );
@@ -384,6 +385,50 @@ fn shares_and_costs_are_those_of_the_design() {
     let text =
         "WARNING: sample ratio mismatch in list, segment gold, 0: control 250 of 200, contact 750 of 800 expected,";
     assert!(told.out.replace('\n', " ").contains(text), "{}", told.out);
+}
+
+/// One of two lists says what a contact costs.
+fn an_unknown_cost_is_not_free() {
+    let w = Workshop::new();
+    let folder = w.path("design");
+    std::fs::create_dir(&folder).unwrap();
+    let n = 2000;
+    let is_gold = |i: i64| i < 1000;
+    write(
+        &folder.join("assignments.parquet"),
+        &[
+            ("key", i64s(0..n)),
+            ("list", texts((0..n).map(|i| Some(if is_gold(i) { "gold" } else { "silver" }.into())))),
+            ("arm", texts((0..n).map(|i| Some(if i % 4 == 0 { "control" } else { "contact" }.into())))),
+        ],
+    );
+    write(&w.path("sales.parquet"), &[("key", i64s(0..n)), ("amount", f64s((0..n).map(|i| (i % 7) as f64)))]);
+    let (at, sales, out, page) = (w.text("design"), w.text("sales.parquet"), w.text("found.json"), w.text("p.html"));
+    let run = |costs: [&str; 2], more: &[&str]| {
+        let [gold, silver] = costs;
+        let design = format!(
+            r#"{{"day": "2024-10-04", "id": "key", "lists": [
+            {{"name": "gold", "control_share": 0.25, "control_share_of": {{}}{gold}}},
+            {{"name": "silver", "control_share": 0.25, "control_share_of": {{}}{silver}}}]}}"#
+        );
+        std::fs::write(folder.join("design.json"), design).unwrap();
+        let outcomes = ["--money", "amount", "--json", &out, "--report", &page];
+        let told = ran([&EVALUATE[..], &[&at, &sales], &outcomes, more].concat()).succeeds().out;
+        let found = json(&out)["metrics"][0].take();
+        let of = |table: &str| -> Vec<Option<f64>> {
+            found[table].as_array().unwrap().iter().map(|c| c["value"]["cost"].as_f64()).collect()
+        };
+        let page = std::fs::read_to_string(&page).unwrap();
+        (told.contains("profit"), page.contains(">profit<"), of("comparisons"), of("groups"))
+    };
+    let (known, free, unknown) = (r#", "cost_per_contact": 2.0"#, r#", "cost_per_contact": 0.0"#, "");
+    assert_eq!(run([known, known], &[]), (true, true, vec![Some(3000.0)], vec![Some(1500.0); 2]));
+    // What all contacts cost is not known either.
+    assert_eq!(run([known, unknown], &[]), (true, true, vec![None], vec![Some(1500.0), None]));
+    assert_eq!(run([free, unknown], &[]), (true, true, vec![None], vec![Some(0.0), None]));
+    assert_eq!(run([unknown, unknown], &[]), (false, false, vec![None], vec![None, None]));
+    let asked = run([known, unknown], &["--cost-per-contact", "1"]);
+    assert_eq!(asked, (true, true, vec![Some(1500.0)], vec![Some(750.0); 2]));
 }
 
 /// From a synthetic bank to what its campaign brought: contacts add 10 points to the sales of those who hold no fund.

@@ -25,7 +25,10 @@ tests!(
     customers_like_the_seeds_come_first,
     the_next_product_and_the_channel_are_those_of_a_naive_model,
     spreadsheets_run_nothing,
+    times_of_any_zone_are_written,
     a_dry_run_writes_nothing,
+    files_beside_the_folder_replace_nothing_that_is_read,
+    segments_that_are_no_numbers,
     campaigns_that_are_refused,
     customers_that_are_refused,
 );
@@ -596,6 +599,30 @@ fn spreadsheets_run_nothing() {
     assert_eq!(csv, expected);
 }
 
+/// Times in a zone with a name are told in UTC, as Spark and pandas write it.
+fn times_of_any_zone_are_written() {
+    let w = Workshop::new();
+    let moments = TimestampMicrosecondArray::from(vec![Some(0), Some(86_399_250_000), None, Some(0)]);
+    let of = |zone: &str| -> ArrayRef { Arc::new(moments.clone().with_timezone(zone)) };
+    let zones = [("utc", of("UTC")), ("named", of("Asia/Shanghai")), ("offset", of("+08:00"))];
+    let columns = [&[("id", i64s(1..5)), ("plain", Arc::new(moments.clone()) as ArrayRef)][..], &zones].concat();
+    write(&w.path("bank.parquet"), &columns);
+    let text = "[campaign]\nname = \"x\"\nday = \"2027-03-01\"\nno_opt_out = \"test\"\n[customers]\n\
+                input = [\"bank.parquet\"]\n[[list]]\nname = \"a\"\ncontrol = 1e-9\n\
+                columns = [\"plain\", \"utc\", \"named\", \"offset\"]\ncap_per = { column = \"utc\", most = 1 }\n";
+    std::fs::write(w.path("x.toml"), text).unwrap();
+    lists(&w, "x.toml", "x").succeeds();
+    let csv = std::fs::read_to_string(w.path("x/lists/a.csv")).unwrap();
+    let lines: Vec<&str> = csv.trim_start_matches('\u{feff}').lines().collect();
+    let expected = [
+        "position,id,plain,utc,named,offset",
+        "1,1,1970-01-01T00:00:00,1970-01-01T00:00:00Z,1970-01-01T00:00:00Z,1970-01-01T08:00:00+08:00",
+        "2,2,1970-01-01T23:59:59.250,1970-01-01T23:59:59.250Z,1970-01-01T23:59:59.250Z,1970-01-02T07:59:59.250+08:00",
+        "3,3,,,,",
+    ];
+    assert_eq!(lines, expected, "one customer of each time");
+}
+
 fn a_dry_run_writes_nothing() {
     let w = Workshop::new();
     tables(&w);
@@ -608,6 +635,76 @@ fn a_dry_run_writes_nothing() {
     let found: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((&found["waterfall"]["customers"], &found["design"]), (&ROWS.into(), &Value::Null));
     assert_eq!(names(&w), before);
+}
+
+/// The JSON and the page are no input, do not lie in the folder, and are not one file.
+fn files_beside_the_folder_replace_nothing_that_is_read() {
+    let w = Workshop::new();
+    tables(&w);
+    write(&w.path("seeds.parquet"), &[("customer", i64s([1, 2]))]);
+    let (file, out) = (w.text("campaign.toml"), w.text("made"));
+    lists(&w, "campaign.toml", "made").succeeds();
+    let before = contents(&w.path(""));
+    let refused = |more: &[&str], message: &str| {
+        let all = [&["campaign", "lists", &file, "--out", &out][..], more].concat();
+        Ran::from(hyades(all)).is_refused(2, &[message]);
+        assert!(contents(&w.path("")) == before, "{more:?}: a file was changed");
+    };
+    for option in ["--json", "--report"] {
+        for name in ["campaign.toml", "bank.parquet", "objected.parquet", "complained.parquet", "contacts.parquet"] {
+            let path = w.text(name);
+            let message = format!("cannot write {path}: this run reads it; choose another name");
+            refused(&[option, &path], &message);
+            refused(&["--dry-run", option, &path], &message);
+        }
+        for name in ["made/design.json", "made/lists/gold.csv", "made/page.html"] {
+            let path = w.text(name);
+            let message = format!(
+                "{option} {path} lies in the output folder, which is replaced as a whole; name a file beside it"
+            );
+            refused(&[option, &path], &message);
+        }
+    }
+    let both = w.text("both");
+    let message = format!("cannot write {both}: it is named for two outputs; choose another name");
+    refused(&["--json", &both, "--report", &both], &message);
+    let (json_file, page) = (w.text("lists.json"), w.text("lists.html"));
+    let all = ["campaign", "lists", &file, "--out", &out, "--json", &json_file, "--report", &page];
+    Ran::from(hyades(all)).succeeds();
+    assert_eq!(json(&json_file)["waterfall"], json(w.path("made/waterfall.json")));
+    assert!(std::fs::read_to_string(page).unwrap().contains("<h1>Target lists · spring</h1>"));
+}
+
+/// Doubles that are whole numbers are numbers of segments, as pandas makes them; anything else is not.
+fn segments_that_are_no_numbers() {
+    let w = Workshop::new();
+    let text = "[campaign]\nname = \"x\"\nday = \"2027-03-01\"\nno_opt_out = \"test\"\n[customers]\n\
+                input = [\"bank.parquet\"]\n[[list]]\nname = \"a\"\nsegment = [1]\ncontrol = 0.1\n";
+    std::fs::write(w.path("x.toml"), text).unwrap();
+    let of = |segments: ArrayRef| {
+        write_batch(&w.path("bank.parquet"), &batch(&[("id", i64s(0..60)), ("segment", segments)]), 25);
+        lists(&w, "x.toml", "made")
+    };
+    let eligible = || json(w.path("made/waterfall.json"))["lists"][0]["eligible"].as_u64();
+    let doubles =
+        |of: fn(usize) -> f64| -> ArrayRef { Arc::new((0..60).map(|i| Some(of(i))).collect::<Float64Array>()) };
+    of(doubles(|i| if i % 3 == 0 { f64::NAN } else { (i % 3) as f64 })).succeeds();
+    assert_eq!(eligible(), Some(20));
+    let texts =
+        |of: fn(usize) -> &'static str| -> ArrayRef { Arc::new((0..60).map(|i| Some(of(i))).collect::<StringArray>()) };
+    of(texts(|i| ["1", "2"][i % 2])).succeeds();
+    assert_eq!(eligible(), Some(30));
+    let refused = |segments: ArrayRef, value: &str| {
+        let message = format!(
+            "column \"segment\" has the value {value}, which is not the number of a segment; store whole numbers there, or \
+             give the column another name"
+        );
+        of(segments).is_refused(3, &[&message]);
+    };
+    refused(texts(|i| if i == 40 { "gold" } else { "1" }), "\"gold\"");
+    refused(texts(|_| ""), "\"\"");
+    refused(doubles(|i| if i == 40 { 1.5 } else { 1.0 }), "\"1.5\"");
+    refused(doubles(|_| f64::INFINITY), "\"inf\"");
 }
 
 fn campaigns_that_are_refused() {
@@ -652,6 +749,21 @@ fn campaigns_that_are_refused() {
             "control = 0.1\n",
             "control = 0.1\nlike = \"s.parquet\"\norder_by = \"x\"\n",
             "list \"a\": like ranks customers itself; remove order_by and ascending, or like",
+        ),
+        (
+            "control = 0.1\n",
+            "control = 0.1\ncontrol_of = { \"03\" = 0.5 }\n",
+            "x.toml:10:23: list \"a\": control_of names segments by number; \"03\" is not one",
+        ),
+        (
+            "control = 0.1\n",
+            "control = 0.1\ncontrol_of = { \"+3\" = 0.5 }\n",
+            "list \"a\": control_of names segments by number; \"+3\" is not one",
+        ),
+        (
+            "control = 0.1\n",
+            "control = 0.1\ncolumns = [\"x\", \"id\", \"x\"]\n",
+            "x.toml:10:23: list \"a\": columns names \"x\" twice",
         ),
         ("control = 0.1\n", "control = 0.1\ncap = 0\n", "x.toml:10:7: list \"a\": a cap of 0 leaves nobody to contact"),
         (

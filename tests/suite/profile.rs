@@ -381,6 +381,13 @@ fn what_is_no_label_is_refused() {
     refused(&["--labels", &w.text("short.parquet")], &["20 rows where the input has 30", "--id"]);
     let json = w.text("in.parquet");
     refused(&["--label-column", "churned", "--json", &json], &["this run reads it"]);
+    // Every row group has few labels; all of them together count.
+    let many =
+        [("id", i64s(0..10_001)), ("segment", i64s((0..10_001).rev())), ("x", i64s((0..10_001).map(|i| i % 90)))];
+    write_batch(&w.path("in.parquet"), &batch(&many), 700);
+    let why = "column \"segment\" has more than 10000 different values, so it is not one of labels; name that with \
+               --label-column";
+    refused(&[], &[why]);
 }
 
 /// Products of a small bank, counted by hand, and what cannot be one.

@@ -17,8 +17,10 @@ tests!(
     a_single_small_count_does_not_follow,
     tags_keep_the_date_since_when_they_are_held,
     earlier_runs_that_do_not_fit,
+    earlier_runs_of_empty_tables,
     an_earlier_run_in_little_memory,
     tags_by_segment,
+    very_many_segments,
     quantiles_of_more_than_a_million_rows,
     hostile_names,
     too_little_memory,
@@ -280,11 +282,46 @@ fn earlier_runs_that_do_not_fit() {
         batch(&[("customer_id", std::sync::Arc::new(arrow::array::StringArray::from(vec!["1"]))), ("tag", i64s([1]))]);
     write_batch(&w.path("words.parquet"), &words, 3);
     refused(&["--day", "1970-01-12", "--previous", &w.text("words.parquet")], 3, "it has no column \"since\"");
+    let text = |values: [&str; 2]| -> arrow::array::ArrayRef {
+        std::sync::Arc::new(arrow::array::StringArray::from(values.to_vec()))
+    };
+    let earlier = |since: [&str; 2]| {
+        let columns = [("customer_id", i64s([1, 2])), ("tag", text(["high", "low"])), ("since", text(since))];
+        write_batch(&w.path("since.parquet"), &batch(&columns), 1);
+        w.text("since.parquet")
+    };
+    let day = "--previous: the column \"since\": Cast error: Cannot cast string 'in May' to value of Date32 type";
+    refused(&["--day", "1970-01-12", "--previous", &earlier(["1970-01-11", "in May"])], 3, day);
+    // Dates that are written as text are dates.
+    let written = earlier(["1970-01-10", "1970-01-11"]);
+    tagged(&w, HIGH_AND_LOW, &["--format", "long", "--day", "1970-01-12", "--previous", &written]).succeeds();
+    assert_eq!(rows(&w, "t.parquet"), ["1 high 9", "2 low 10"]);
     // Another condition under the same code is told, and so is a tag that the dictionary lacks.
     let dictionary = "[[tag]]\ncode = \"high\"\nwhen = \"x > 6\"\n";
     let run = tagged(&w, dictionary, &["--day", "1970-01-12", "--previous", &old]).succeeds();
     assert!(run.err.contains("\"high\" had another condition in the earlier run; its dates are kept"), "{}", run.err);
     assert!(run.err.contains("the dictionary lacks the tags \"low\"; they end"), "{}", run.err);
+}
+
+/// No customers now, or no tags then.
+fn earlier_runs_of_empty_tables() {
+    let w = Workshop::new();
+    let old = w.text("old.parquet");
+    let run = |ids: &[i64], more: &[&str]| {
+        month(&w, "c.parquet", ids, &vec![9.0; ids.len()]);
+        let json_file = w.text("t.json");
+        let all = ["--format", "long", "--json", &json_file, "--day"];
+        tagged(&w, HIGH_AND_LOW, &[&all[..], more].concat())
+    };
+    for (then, now) in [(&[][..], &[1, 2][..]), (&[1, 2], &[]), (&[], &[])] {
+        run(then, &["1970-01-11"]).succeeds();
+        std::fs::rename(w.path("t.parquet"), &old).expect("renamed");
+        run(now, &["1970-01-21", "--previous", &old]).succeeds();
+        let held: Vec<String> = now.iter().map(|id| format!("{id} high 20")).collect();
+        assert_eq!(rows(&w, "t.parquet"), held);
+        let moves = json(w.path("t.json"))["tags"][0]["moves"].take();
+        assert_eq!((&moves["gained"], &moves["left"]), (&now.len().into(), &then.len().into()), "{moves}");
+    }
 }
 
 fn tags_by_segment() {
@@ -312,6 +349,27 @@ fn tags_by_segment() {
     tagged(&w, HIGH_AND_LOW, &["--labels", &labels, "--max-unmatched", "0.7"]).succeeds();
     let missing = "has no column of segments \"cluster\"; name it with --label-column";
     tagged(&w, HIGH_AND_LOW, &["--labels", &labels, "--label-column", "cluster"]).is_refused(2, &[missing]);
+}
+
+/// Every row group has few labels; all of them together count.
+fn very_many_segments() {
+    let w = Workshop::new();
+    let labelled = |segments: i64| {
+        let rows = segments.max(5_000);
+        let columns = [
+            ("customer_id", i64s(0..rows)),
+            ("x", f64s((0..rows).map(|_| 9.0))),
+            ("segment", i64s((0..rows).map(|i| i % segments))),
+        ];
+        write_batch(&w.path("c.parquet"), &batch(&columns[..2]), 700);
+        write_batch(&w.path("l.parquet"), &batch(&[columns[0].clone(), columns[2].clone()]), 900);
+        let (labels, out) = (w.text("l.parquet"), w.text("t.json"));
+        tagged(&w, HIGH_AND_LOW, &["--labels", &labels, "--json", &out])
+    };
+    labelled(4096).succeeds();
+    assert_eq!(json(w.path("t.json"))["segments"].as_array().map(Vec::len), Some(4096));
+    let why = "\"segment\" has more than 4096 values; is it the column of segments?";
+    labelled(4097).is_refused(3, &[why]);
 }
 
 /// Beyond a million rows quantiles come from buckets; the threads change nothing.
