@@ -2,8 +2,8 @@
 
     python tree.py --hyades target/release/hyades [--data FOLDER] [--rows 1000000]
 
-Fits data/customers.parquet, also with strata and rules, a synthetic bank of --rows rows, values of all types, and the tables of
-FOLDER.
+Fits data/customers.parquet, also with strata and rules, a synthetic bank of --rows rows, values of all types, also with strata of
+times, and the tables of FOLDER.
 DuckDB runs the SQL of the rules on the input and counts rows by label and by rule; every count, fidelity, precision and
 recall must equal those of the report. Prints fidelity and the price in squared distances; exits with 1 if a figure differs,
 or if fewer than 90 % of the rows of data/customers.parquet are told.
@@ -37,6 +37,7 @@ k = 3
 """
 
 
+TIMES = ("--include", "opened,seen,noted,batch,batch_zoned")
 RECIPE = """[columns.region]
 encode = "one-hot"
 
@@ -45,11 +46,15 @@ encode = "one-hot"
 
 [columns.score]
 sentinels = [-1, 999]
+
+# 1900-01-01, and noon of the day before
+[columns.noted]
+sentinels = [-25567, -25567.5]
 """
 
 
 def mixed(path, rows=50_000):
-    """Dates, times with a zone, decimals, booleans, texts, codes, NaN and sentinels."""
+    """Dates, times with a zone and without, decimals, booleans, texts, codes, NaN and sentinels."""
     noise = np.random.default_rng(7)
     group = noise.integers(0, 5, rows)
     days = 15_000 + 400 * group + noise.integers(0, 900, rows)
@@ -59,6 +64,9 @@ def mixed(path, rows=50_000):
     regions = np.array(["north", "o'hara", 'so"uth', "南", "a\\b"])
     moments = (days * 86_400_000_000 + noise.integers(0, 86_400_000_000, rows)).astype("int64")
     score = np.where(noise.random(rows) < 0.1, noise.choice([-1, 999], rows), 20 * group + noise.integers(0, 60, rows))
+    noted = np.where(noise.random(rows) < 0.1, -25_567, days) * 86_400_000_000 + noise.integers(0, 86_400_000_000, rows)
+    # Three times, with fractions of a second.
+    batch = (1_767_225_600_000_000 + (group // 2) * 86_400_000_000 + 45_296_000_000 + (group // 2) * 250_000).astype("int64")
     cents = (1000 * group**2 + noise.integers(0, 5000, rows)).astype("int64")
     pq.write_table(
         pa.table(
@@ -66,6 +74,9 @@ def mixed(path, rows=50_000):
                 "id": pa.array(np.arange(rows)),
                 "opened": pa.array(days.astype("int32"), mask=gap).cast(pa.date32()),
                 "seen": pa.array(moments).cast(pa.timestamp("us", tz="Asia/Shanghai")),
+                "noted": pa.array(noted.astype("int64")).cast(pa.timestamp("us")),
+                "batch": pa.array(batch, mask=gap).cast(pa.timestamp("us")),
+                "batch_zoned": pa.array(batch, mask=gap).cast(pa.timestamp("us", tz="Asia/Shanghai")),
                 "rate": pa.array(rate, from_pandas=False),
                 "score": pa.array(score.astype("int16")),
                 "paid": pc.divide(pa.array(cents).cast(pa.decimal128(19, 0)), pa.scalar(Decimal(100))).cast(pa.decimal128(20, 2), safe=False),
@@ -145,7 +156,12 @@ def main():
         mixed(folder / "mixed.parquet")
         for seed in range(3):
             name, many = f"values of all types, seed {seed}", ("--leaves", 40 * (seed + 1))
-            jobs.append((name, folder / "mixed.parquet", 6, ("--recipe", recipe, "--seed", seed), many))
+            jobs.append((name, folder / "mixed.parquet", 6, ("--recipe", recipe, *TIMES, "--seed", seed), many))
+        for within in ("batch", "batch_zoned"):
+            of_times = folder / f"{within}.toml"
+            of_times.write_text(f'[strata]\nwithin = "{within}"\nk = 3\n')
+            more = ("--recipe", recipe, *TIMES, "--rules", of_times)
+            jobs.append((f"values of all types in strata of {within}", folder / "mixed.parquet", 3, more))
         if options.data:
             jobs += [(path.stem, path, 8, ()) for path in sorted(Path(options.data).glob("*.parquet")) if "transactions" not in path.stem]
         wrong = 0

@@ -56,7 +56,10 @@ impl CutColumn {
             }
             _ => return None,
         };
-        let missing = if sort.is_category() { Vec::new() } else { shown.codes.clone() };
+        // Times are compared by their day.
+        let is_code = |code: &f64| !matches!(sort, CutSort::Day { .. }) || code.fract() == 0.0;
+        let missing =
+            if sort.is_category() { Vec::new() } else { shown.codes.iter().copied().filter(is_code).collect() };
         Some(CutColumn { position: shown.column, name: column.name.clone(), sort, missing })
     }
 

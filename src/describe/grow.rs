@@ -168,3 +168,29 @@ impl Growth {
         Tree { nodes, leaves, named }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::describe::rows::SampledColumn;
+
+    #[test]
+    fn leaves_without_rows_have_the_segment_that_they_are_for() {
+        let values = SampledColumn::of_numbers(vec![1.0, 2.0, 3.0]);
+        let sample = SampledRows::new(vec![values], vec![false], vec![1, 1, 0], vec![10, 10, 10]);
+        let sprout = |rows: &[u32], parent: Option<usize>, made_for: Option<u32>| Sprout {
+            made_for,
+            ..Sprout::new(rows.to_vec(), parent)
+        };
+        let all = [0, 1, 2];
+        let sprouts = vec![
+            sprout(&all, None, None),
+            sprout(&all, Some(0), None),
+            // For segment 2, of which no row was drawn; and below it.
+            sprout(&[], Some(0), Some(2)),
+            sprout(&[], Some(2), None),
+            sprout(&[], Some(1), None),
+        ];
+        assert_eq!(Growth::new(sprouts, &sample).labels, [(1, 20), (1, 20), (2, 0), (2, 0), (1, 0)]);
+    }
+}

@@ -1,5 +1,8 @@
 //! Trees against the conditions of their leaves, sentences and SQL word for word.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, TimestampMicrosecondArray};
 use proptest::prelude::*;
 
 use super::column::{CutColumn, CutSort};
@@ -216,4 +219,15 @@ END"#
     assert!(void.contains("WHEN false THEN 1"), "{void}");
     let large = case_of_part(&chain(&[above(1, 1e17, false)]), &columns(), 0, "");
     assert!(large.contains(r#"WHEN CAST("lo""gins" AS DOUBLE) > 1e17 THEN 0"#), "{large}");
+}
+
+/// As in SQL, a time is its day before it is compared with those that stand for missing values.
+#[test]
+fn any_hour_of_a_day_that_stands_for_missing_is_missing() {
+    const DAY: i64 = 86_400_000_000;
+    let times = [Some(-25_567 * DAY), Some(-25_567 * DAY + 3_600_000_000), Some(-25_566 * DAY), Some(-1), None];
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times.to_vec()));
+    let numbers = column("noted", CutSort::Day { zoned: false }, &[-25_567.0]).array_numbers(&times).unwrap();
+    let known: Vec<Option<f64>> = numbers.into_iter().map(|v| Some(v).filter(|v| !v.is_nan())).collect();
+    assert_eq!(known, [None, None, Some(-25_566.0), Some(-1.0), None]);
 }

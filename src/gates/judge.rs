@@ -8,6 +8,9 @@ use super::limits::Gates;
 use super::measures::{GateSubject, Measures};
 use crate::text::Phrase;
 
+/// Gates whose values tell how large segments are.
+const OF_SIZES: [&str; 4] = ["share_min", "share_max", "share_change", "smallest_segment"];
+
 /// One gate applied to one value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,7 +88,16 @@ impl GateResult {
 
     /// The gate and the result in words.
     pub(crate) fn phrase(&self) -> Phrase {
-        match (self.told(), self.title()) {
+        self.with_title(self.told())
+    }
+
+    /// The same, where figures of small segments are withheld.
+    pub(crate) fn phrase_beside_withheld(&self) -> Phrase {
+        self.with_title(self.told_beside_withheld())
+    }
+
+    fn with_title(&self, told: Option<Phrase>) -> Phrase {
+        match (told, self.title()) {
             (Some(told), title) => Phrase::new(format!("{title}: {told}"), format!("{}：{}", title.zh, told.zh)),
             (None, title) => title,
         }
@@ -107,6 +119,14 @@ impl GateResult {
         let zh = than.map_or_else(String::new, |version| format!("（与版本 {version} 相比）"));
         let (said, allowed) = (kind.sentence(self.subject.as_ref(), self.value), kind.allowed(self.limit));
         Some(Phrase::new(format!("{}, {}{en}", said.en, allowed.en), format!("{}，{}{zh}", said.zh, allowed.zh)))
+    }
+
+    /// The result in words, without the gate, where figures of small segments are withheld: not how large a segment is.
+    pub(crate) fn told_beside_withheld(&self) -> Option<Phrase> {
+        if !OF_SIZES.contains(&self.gate.as_str()) {
+            return self.told();
+        }
+        Some(Phrase::new("the figures of a small segment are withheld", "涉及小客群，数字不予展示"))
     }
 }
 

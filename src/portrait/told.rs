@@ -334,4 +334,34 @@ mod tests {
         assert!(hidden(0) >= 2 && !told[2][0], "{told:?}");
         assert!(told.iter().flatten().any(|told| *told), "{told:?}");
     }
+
+    /// Somebody edited the profile of before: more hold a product than there are customers, and more have an outcome
+    /// than it is known of.
+    #[test]
+    fn counts_that_cannot_be_are_not_compared() {
+        let of = |holders: u64, cases: u64| -> ProfileReport {
+            let figures = serde_json::json!({"holders": holders, "penetration": null, "interval": null, "index": null, "gap": null});
+            let rate = serde_json::json!({"column": "left", "value": "1", "cases": cases, "known": 100, "rate": null,
+                "interval": null, "lift": null});
+            let group = |segment: Option<u32>| {
+                serde_json::json!({"segment": segment, "customers": 100, "share": 1.0, "withheld": false, "columns": [],
+                    "products": [figures], "outcomes": [rate]})
+            };
+            serde_json::from_value(serde_json::json!({
+                "profile_version": 2, "rows": 100, "weighted": false, "quantiles": "exact", "small_cells": 10,
+                "labels_blake3": "", "columns": [], "correlated": [], "products": ["fund"], "all": group(None),
+                "segments": [group(Some(0))],
+            }))
+            .unwrap()
+        };
+        let (now, before) = (of(40, 30), EarlierPage::of_same_segments(of(101, 200)));
+        let told = ToldShares { report: &now, earlier: Some(&before) };
+        assert_eq!((told.of_product(0), told.of_outcome(0)), (vec![true; 2], vec![true; 2]));
+        let few = EarlierPage::of_same_segments(of(38, 30));
+        let told = ToldShares { report: &now, earlier: Some(&few) };
+        assert_eq!(told.of_product(0), [true; 2], "as many customers as before");
+        let edited = of(101, 200);
+        let told = ToldShares { report: &edited, earlier: None };
+        assert_eq!((told.of_product(0), told.of_outcome(0)), (vec![false; 2], vec![false; 2]));
+    }
 }

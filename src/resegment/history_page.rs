@@ -56,6 +56,8 @@ struct ShownVersion {
     sizes: BTreeMap<u64, u64>,
     /// The largest stability index of a column.
     psi: Option<f64>,
+    /// Customers who moved; None where the files were removed.
+    moved: Option<u64>,
     /// What its gates refused.
     refusals: Vec<Phrase>,
     /// Figures of fewer customers are withheld.
@@ -70,15 +72,22 @@ impl ShownVersion {
         };
         let report = json("report.json").unwrap_or_default();
         let segments = report["segments"].as_array().into_iter().flatten();
-        let sizes = segments.filter_map(|s| Some((s["segment_id"].as_u64()?, s["customers"].as_u64()?))).collect();
+        let size = |s: &Value| Some((s["segment_id"].as_u64()?, s["customers"].as_u64()?));
+        let sizes: BTreeMap<u64, u64> = segments.filter_map(size).collect();
+        let small_cells = json("profile.json").and_then(|profile| profile["small_cells"].as_u64());
+        let small_cells = small_cells.unwrap_or(SMALL_CELLS);
+        let are_withheld = sizes.values().any(|n| (1..small_cells).contains(n));
         let drift = json("drift.json").unwrap_or_default();
         let indices = drift["features"].as_array().into_iter().flatten().filter_map(|f| f["psi"].as_f64());
         let psi = indices.fold(None, |most: Option<f64>, psi| Some(most.map_or(psi, |most| most.max(psi))));
         let gates: Vec<GateResult> = serde_json::from_value(report["gates"].clone()).unwrap_or_default();
         let refuses = |gate: &&GateResult| !gate.passed && gate.severity == GateSeverity::Error;
-        let refusals = gates.iter().filter(refuses).map(GateResult::phrase).collect();
-        let small_cells = json("profile.json").and_then(|profile| profile["small_cells"].as_u64());
-        ShownVersion { record, sizes, psi, refusals, small_cells: small_cells.unwrap_or(SMALL_CELLS) }
+        let phrase = if are_withheld { GateResult::phrase_beside_withheld } else { GateResult::phrase };
+        let mut refusals: Vec<Phrase> = gates.iter().filter(refuses).map(phrase).collect();
+        // Those whose figures are withheld are alike.
+        refusals.dedup();
+        let moved = report["migration"]["moved"].as_u64();
+        ShownVersion { record, sizes, psi, moved, refusals, small_cells }
     }
 
     fn is_published(&self) -> bool {
@@ -99,8 +108,9 @@ impl ShownVersion {
     /// The share of customers who moved, unless it tells of few.
     fn moved(&self) -> Option<f64> {
         let facts = &self.record.facts;
-        let few = |share: f64| (1..self.small_cells).contains(&((share * facts.customers as f64).round() as u64));
-        facts.moved.filter(|share| !few(*share))
+        // A share of those who stayed; without the report, all customers stand for them.
+        let most = |share: f64| self.moved.unwrap_or((share * facts.customers as f64).round() as u64);
+        facts.moved.filter(|share| !(1..self.small_cells).contains(&most(*share)))
     }
 
     /// The size of a segment by id; where it is small, that of another is withheld, too, since the sum is known.

@@ -155,11 +155,7 @@ fn drift(page: &mut Page, report: &RunReport, rows: [u64; 2], small_cells: u64) 
 
 fn gates(page: &mut Page, gates: &[GateResult], profile: &ProfileReport) {
     let language = page.language();
-    // The size of a segment whose figures are withheld.
-    let is_withheld = |gate: &GateResult| {
-        ["smallest_segment", "share_min", "share_change"].contains(&gate.gate.as_str())
-            && profile.segments.iter().any(|group| group.withheld)
-    };
+    let are_withheld = profile.segments.iter().any(|group| group.withheld);
     let header = [("gate", "检查项"), ("result", "结论"), ("what was found", "说明")];
     let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 3);
     for gate in gates {
@@ -168,10 +164,8 @@ fn gates(page: &mut Page, gates: &[GateResult], profile: &ProfileReport) {
             (false, GateSeverity::Warn) => language.say("warning", "警告"),
             (false, GateSeverity::Error) => language.say("refused", "不通过"),
         };
-        let told = match is_withheld(gate) {
-            true => language.say("the figures of a small segment are withheld", "涉及小客群，数字不予展示").to_owned(),
-            false => gate.told().map_or_else(String::new, |told| language.of(&told).to_owned()),
-        };
+        let told = if are_withheld { gate.told_beside_withheld() } else { gate.told() };
+        let told = told.map_or_else(String::new, |told| language.of(&told).to_owned());
         table.row([language.of(&gate.title()).to_owned(), result.to_owned(), told]);
     }
     page.table(language.say("Gates", "发布检查"), &table);

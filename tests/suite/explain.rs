@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, TimestampMicrosecondArray};
 use serde_json::Value;
 
 use crate::command::{Ran, Workshop, done, model};
@@ -20,6 +20,7 @@ tests!(
     what_cannot_be_explained_is_refused,
     rules_hold_as_reported,
     rules_of_strata_are_one_expression,
+    times_are_times_in_the_sql_of_rules,
     rules_need_a_leaf_for_each_segment,
     segments_of_a_version_have_ids_and_names,
     anomaly_columns_are_of_the_segment,
@@ -352,6 +353,55 @@ fn rules_of_strata_are_one_expression() {
     write(Path::new(&only), &columns.iter().map(|(name, of)| (*name, of.slice(0, 2))).collect::<Vec<_>>());
     let some = explained(&[&out, &only, "--rules"]);
     assert_eq!(some["parts"].as_array().map(Vec::len), Some(1), "a part without rows has no rules");
+}
+
+/// Strata of times without a zone and with one, and a day that stands for an unknown time.
+fn times_are_times_in_the_sql_of_rules() {
+    const MICROS_A_DAY: i64 = 86_400_000_000;
+    let w = Workshop::new();
+    let mut columns = three_groups(ROWS);
+    // Two times, the second with a fraction of a second, and no time.
+    let batch_of = |i: usize| [Some(1_767_225_600_000_000), Some(1_767_271_696_250_000), None][i / 3 % 3];
+    let batches: TimestampMicrosecondArray = (0..ROWS).map(batch_of).collect();
+    let zoned = batches.clone().with_timezone("Asia/Shanghai");
+    let offset = batches.clone().with_timezone("+08:00");
+    // Groups 0 and 1 by their day of 2020; group 2 at any hour of 1900-01-01 or of the day before.
+    let day_of = |i: usize| [18_300 + i as i64 % 50, 18_500 + i as i64 % 50, -25_567 - (i as i64 / 3 % 5) / 4][i % 3];
+    let hours = noise(5).take(ROWS).map(|u| (u * MICROS_A_DAY as f64) as i64);
+    let noted: TimestampMicrosecondArray =
+        hours.enumerate().map(|(i, of)| Some(day_of(i) * MICROS_A_DAY + of)).collect();
+    columns.push(("noted", Arc::new(noted)));
+    columns.push(("batch", Arc::new(batches)));
+    columns.push(("zoned", Arc::new(zoned)));
+    columns.push(("offset", Arc::new(offset)));
+    let (recipe, rules) = (w.text("recipe.toml"), w.text("rules.toml"));
+    std::fs::write(&recipe, "[columns.noted]\nsentinels = [-25567, -25567.5]\n").expect("a recipe");
+    let of_strata = |within: &str, conditions: [&str; 2]| {
+        std::fs::write(&rules, format!("[strata]\nwithin = \"{within}\"\nk = 3\n")).expect("rules");
+        let more = ["--k", "3", "--rules", &rules, "--recipe", &recipe, "--features", "noted"];
+        let (out, input) = fitted(&w, &columns, &more);
+        let report = explained(&[&out, &input, "--rules"]);
+        let rows: Vec<u64> =
+            report["parts"].as_array().expect("parts").iter().filter_map(|part| part["rows"].as_u64()).collect();
+        assert_eq!(rows, [201, 201, 198]);
+        let sql = report["sql"].as_str().expect("SQL");
+        for condition in conditions.into_iter().chain(["\"{}\" IS NULL"]) {
+            let when = format!("\n  WHEN {} THEN CASE\n", condition.replace("{}", within));
+            assert!(sql.contains(&when), "no {when:?} in {sql}");
+        }
+        assert_eq!(report["fidelity"], 1.0, "{sql}");
+        sql.to_owned()
+    };
+    let plain = ["\"{}\" = TIMESTAMP '2026-01-01T00:00:00'", "\"{}\" = TIMESTAMP '2026-01-01T12:48:16.250'"];
+    let sql = of_strata("batch", plain);
+    // All of 1900-01-01 is missing, whatever the hour; the noon before is a time of its day.
+    let part = "OR \"noted\" IS NULL OR CAST(\"noted\" AS DATE) IN (DATE '1900-01-01'))";
+    assert!(sql.contains(part), "no {part:?} in {sql}");
+    let zoned = ["\"{}\" = TIMESTAMPTZ '2026-01-01T00:00:00Z'", "\"{}\" = TIMESTAMPTZ '2026-01-01T12:48:16.250Z'"];
+    of_strata("zoned", zoned);
+    let offset =
+        ["\"{}\" = TIMESTAMPTZ '2026-01-01T08:00:00+08:00'", "\"{}\" = TIMESTAMPTZ '2026-01-01T20:48:16.250+08:00'"];
+    of_strata("offset", offset);
 }
 
 fn rules_need_a_leaf_for_each_segment() {

@@ -7,14 +7,18 @@ use arrow::array::{ArrayRef, StringArray};
 
 use crate::command::{Ran, Workshop, done};
 use crate::harness::{hyades, root, tests};
-use crate::monthly::{Branch, two_months};
-use crate::tables::{f64s, i64s, noise, write};
+use crate::monthly::{Branch, Groups, groups, two_months};
+use crate::tables::{f64s, i64s, noise, some_f64s, write};
 
 tests!(
     a_month_has_a_page,
     a_history_has_a_page,
     pages_that_cannot_be,
     a_page_tells_no_more_beside_the_one_before,
+    few_who_moved_came_or_left_are_withheld,
+    few_of_many_new_customers_are_withheld,
+    sizes_of_small_segments_are_withheld,
+    few_missing_values_are_withheld,
     chinese_pages_have_no_english,
     english_is_noticed,
     sixty_features_and_twelve_segments,
@@ -22,6 +26,8 @@ tests!(
     very_many_columns,
     very_many_columns_to_check,
     names_are_harmless,
+    names_are_harmless_in_campaigns,
+    names_are_harmless_in_a_history,
 );
 
 /// Two months of a job that asks for a page.
@@ -112,6 +118,151 @@ fn a_page_tells_no_more_beside_the_one_before() {
     assert_eq!(products(&many, &["--previous-profile", &json]), [false; 3]);
     let ran = Ran::from(hyades(["profile", &new, "--report", &page, "--previous-profile", &old]));
     ran.is_refused(3, &["old.csv: not a profile.json of hyades"]);
+}
+
+/// A job whose page is in English, with more sections.
+fn in_english(sections: &str) -> Branch {
+    Branch::new(&format!("[output]\nreport = \"page.html\"\n{sections}"))
+}
+
+/// The page of the last month.
+fn page_of(branch: &Branch) -> String {
+    std::fs::read_to_string(branch.w.path("page.html")).unwrap()
+}
+
+/// The page of all versions.
+fn history_of(branch: &Branch) -> String {
+    let out = branch.w.text("history.html");
+    done(["history", "report", &branch.history(), "--out", &out]);
+    std::fs::read_to_string(out).unwrap()
+}
+
+/// The part of that page with a row for each version.
+fn versions(page: &str) -> &str {
+    page.split_once("<h2>All versions</h2>").expect("a table").1
+}
+
+/// The cells of the row with this heading.
+fn row(page: &str, heading: &str) -> Vec<String> {
+    let start = format!("<th scope=\"row\" class=\"l\">{heading}</th>");
+    let (_, row) = page.split_once(&start).unwrap_or_else(|| panic!("no row {heading:?} in {page}"));
+    let (row, _) = row.split_once("</tr>").unwrap();
+    let cells = row.split("</td>").filter_map(|cell| Some(cell.split_once('>')?.1.to_owned()));
+    cells.collect()
+}
+
+/// Sixty customers in each group; then, one month each: three come, three leave, three move, and many come and move.
+fn few_who_moved_came_or_left_are_withheld() {
+    let branch = in_english("");
+    let mut now: Groups = groups(100, [60; 3]);
+    branch.month("2026-01", &now);
+    branch.published("2026-01-31");
+    assert!(!page_of(&branch).contains("Who moved"));
+    now.extend((500..503).map(|id| (id, 0)));
+    branch.month("2026-02", &now);
+    now.retain(|id, _| !(100..103).contains(id));
+    branch.month("2026-03", &now);
+    now.extend((110..113).map(|id| (id, 2)));
+    branch.month("2026-04", &now);
+    let few = "<p>Fewer than 10 customers came, left or moved: withheld.</p>";
+    let told = ["customers were there before", "of those who stayed", "from \\ to"];
+    for (month, day, count) in [("02", 28, "came"), ("03", 31, "left"), ("04", 30, "moved")] {
+        let line = branch.published(&format!("2026-{month}-{day}"));
+        let counts = ["came", "left", "moved"].map(|what| line[what].as_u64());
+        assert_eq!(counts, ["came", "left", "moved"].map(|what| Some(if what == count { 3 } else { 0 })));
+        let page = page_of(&branch);
+        assert!(page.contains(few) && told.iter().all(|part| !page.contains(part)), "{count}: {page}");
+    }
+    now.extend((120..140).map(|id| (id, 1)));
+    now.extend((600..640).map(|id| (id, 2)));
+    branch.month("2026-05", &now);
+    branch.published("2026-05-31");
+    let page = page_of(&branch);
+    let sentences = [
+        "180 customers were there before; 40 came and 0 left.",
+        "20 of those who stayed (11.1%) are in another segment now.",
+    ];
+    assert!(!page.contains(few) && sentences.iter().chain(&told).all(|part| page.contains(part)), "{page}");
+    let page = history_of(&branch);
+    let moved = ["1", "2", "3", "4", "5"].map(|version| row(versions(&page), version)[4].clone());
+    assert_eq!(moved, ["–", "0.00%", "0.00%", "–", "11.1%"], "{page}");
+    assert!(!page.contains("1.67%"), "three of 180: {page}");
+}
+
+/// Two of 42 moved; that they are 4.8 % of 342 would be more.
+fn few_of_many_new_customers_are_withheld() {
+    let branch = in_english("");
+    let mut now = groups(100, [14; 3]);
+    branch.month("2026-01", &now);
+    branch.published("2026-01-31");
+    now.extend((100..102).map(|id| (id, 1)));
+    now.extend(groups(500, [100; 3]));
+    branch.month("2026-02", &now);
+    let line = branch.published("2026-02-28");
+    assert_eq!(["came", "left", "moved"].map(|what| line[what].as_u64()), [Some(300), Some(0), Some(2)]);
+    let page = history_of(&branch);
+    assert_eq!(row(versions(&page), "2")[4], "–", "{page}");
+    assert!(!page.contains("4.76%"), "{page}");
+}
+
+/// Four customers of 104 are a segment of their own.
+fn sizes_of_small_segments_are_withheld() {
+    let warns = |gate: &str| format!("{gate}, severity = \"warn\" }}\n");
+    let limits = [
+        "smallest_segment = { min = 50",
+        "share_min = { min = 0.5",
+        "share_max = { max = 0.1",
+        "share_change = { max = 0",
+    ];
+    let branch = in_english(&format!("[gates]\n{}", limits.map(warns).concat()));
+    let now = groups(100, [60, 40, 4]);
+    branch.month("2026-01", &now);
+    branch.month("2026-02", &now);
+    branch.month("2026-03", &now);
+    branch.published("2026-01-31");
+    branch.published("2026-02-28");
+    let withheld = "the figures of a small segment are withheld";
+    let page = page_of(&branch);
+    for gate in ["smallest_segment", "share_min", "share_max", "share_change"] {
+        assert_eq!(row(&page, gate)[1], withheld, "{page}");
+    }
+    assert!(!page.contains("has 4 customers") && !page.contains("3.85%"), "{page}");
+    branch.rewrite("share_min = { min = 0.5, severity = \"warn\" }", "share_min = 0.5");
+    assert_eq!(branch.run("2026-03-31", &[]).code, Some(6));
+    let page = history_of(&branch);
+    // The sum is known, so the next smallest is withheld, too.
+    let mut found: Vec<Vec<String>> = (1..=3).map(|id| row(&page, &id.to_string())).collect();
+    found.sort();
+    assert_eq!(found, [["&lt; 10"; 2], ["60"; 2], ["–"; 2]], "{page}");
+    assert!(page.contains(&format!("refused: share_min: {withheld}")), "{page}");
+    assert!(!page.contains("3.85%") && !page.contains(">40<") && !page.contains(">4<"), "{page}");
+    // With larger segments, gates and sizes are told.
+    let branch = in_english("[gates]\nshare_min = 0.5\n");
+    branch.month("2026-01", &groups(100, [60, 40, 20]));
+    assert_eq!(branch.run("2026-01-31", &[]).code, Some(6));
+    assert!(history_of(&branch).contains("has 16.7% of the customers, at least 50.0% allowed"));
+}
+
+/// Values of fewer than ten customers are not counted, so those of the last column are all missing in the end.
+fn few_missing_values_are_withheld() {
+    let branch = in_english("[gates]\nmissing_rise = 1\n");
+    for (month, missing) in [("2026-01", [60, 3, 3]), ("2026-02", [3, 70, 117])] {
+        let now = groups(100, [40; 3]);
+        let gaps = |missing: usize| {
+            some_f64s(noise(7).take(120).enumerate().map(|(i, v)| (i * 7 % 120 >= missing).then_some(v)))
+        };
+        let [fewer, more, most] = missing.map(gaps);
+        branch.table(month, &now, &[("fewer", fewer), ("more", more), ("most", most)]);
+    }
+    branch.published("2026-01-31");
+    branch.published("2026-02-28");
+    let page = page_of(&branch);
+    let (_, drift) = page.split_once("What changed in the data").unwrap();
+    for (column, before, now) in
+        [("fewer", "50.0%", "–"), ("more", "–", "58.3%"), ("most", "–", "100.0%"), ("x", "0.00%", "0.00%")]
+    {
+        assert_eq!(row(drift, column)[3..], [before, now], "{column}: {drift}");
+    }
 }
 
 /// Runs of three or more English words in the text of a page.
@@ -284,9 +435,20 @@ fn very_many_columns_to_check() {
     assert!(page.contains("1601 more columns are in the report as JSON"), "{page}");
 }
 
+const HOSTILE: [&str; 5] =
+    ["<script>alert(1)</script>", "\u{202e}desrever", "a\nb\u{0}c", "=cmd|' /C calc'!A0", "\"><img src=x>"];
+
+/// A page opens no tag that names contain, turns no text round, and is not as long as they are.
+fn is_harmless(page: &str, what: &str) {
+    let html = std::fs::read_to_string(page).expect("a page");
+    for part in ["<script", "<img", "\u{202e}", "\u{0}", &"n".repeat(1001)] {
+        assert!(!html.contains(part), "{what}: {part:?}");
+    }
+    assert!(html.contains("&lt;script&gt;alert(1)"), "{what}: the name is not shown");
+}
+
 fn names_are_harmless() {
-    let hostile =
-        ["<script>alert(1)</script>", "\u{202e}desrever", "a\nb\u{0}c", "=cmd|' /C calc'!A0", "\"><img src=x>"];
+    let hostile = HOSTILE;
     let long = "n".repeat(10_000);
     let w = Workshop::new();
     let mut columns = vec![("label".to_owned(), i64s((0..90).map(|row| row % 3)))];
@@ -296,21 +458,16 @@ fn names_are_harmless() {
     }
     write(&w.path("in.parquet"), &columns.iter().map(|(n, v)| (n.as_str(), v.clone())).collect::<Vec<_>>());
     let (input, page, out) = (w.text("in.parquet"), w.text("page.html"), w.text("out2"));
-    let is_harmless = |verb: &str| {
-        let html = std::fs::read_to_string(&page).expect("a page");
-        for part in ["<script", "<img", "\u{202e}", "\u{0}", &long[..1001]] {
-            assert!(!html.contains(part), "{verb}: {part:?}");
-        }
-        assert!(html.contains("&lt;script&gt;alert(1)"), "{verb}: the name is not shown");
-    };
     for lang in ["en", "zh"] {
         let outputs = ["--report", &page, "--lang", lang];
         done([&["check", &input][..], &outputs].concat());
-        is_harmless("check");
+        is_harmless(&page, "check");
         done([&["profile", &input, "--label-column", "label"][..], &outputs].concat());
-        is_harmless("profile");
+        is_harmless(&page, "profile");
         done([&["fit", &input, "--k", "3", "--exclude", "label", "--out", &out][..], &outputs].concat());
-        is_harmless("fit");
+        is_harmless(&page, "fit");
+        done([&["assign", &out, &input, "--out", &w.text("labels")][..], &outputs].concat());
+        is_harmless(&page, "assign");
     }
     let branch = branch();
     let owner = "\"<script>alert(1)</script>\\u202e\"";
@@ -320,5 +477,80 @@ fn names_are_harmless() {
     std::fs::write(branch.w.path("history/names.toml"), names).expect("names");
     branch.published("2026-10-31");
     std::fs::copy(branch.w.path("page.html"), &page).expect("a page");
-    is_harmless("run");
+    is_harmless(&page, "run");
+}
+
+/// A text as TOML has it.
+fn toml_text(text: &str) -> String {
+    serde_json::to_string(text).expect("JSON")
+}
+
+fn names_are_harmless_in_campaigns() {
+    let long = "n".repeat(10_000);
+    let w = Workshop::new();
+    let names: Vec<&str> = HOSTILE.into_iter().chain([long.as_str()]).collect();
+    let name = |row: usize| names[row % names.len()];
+    let each = |rows: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..rows).map(name))) };
+    let arms: ArrayRef = Arc::new(StringArray::from_iter_values((0..900).map(|row| name(row * 7 / 6))));
+    write(
+        &w.path("in.parquet"),
+        &[
+            ("id", i64s(0..900)),
+            ("stage", each(900)),
+            ("arm", arms),
+            (HOSTILE[0], i64s((0..900).map(|row| i64::from(row % 5 == 0)))),
+            (HOSTILE[1], f64s((0..900).map(|row| f64::from(row % 11)))),
+            (HOSTILE[3], each(900)),
+        ],
+    );
+    write(&w.path("no.parquet"), &[("id", i64s(0..30))]);
+    let (page, input) = (w.text("page.html"), w.text("in.parquet"));
+    let mut campaign = format!(
+        "[campaign]\nname = {}\nday = \"2027-03-01\"\nno_opt_out = {}\n[customers]\ninput = [\"in.parquet\"]\n",
+        toml_text(HOSTILE[0]),
+        toml_text(HOSTILE[1])
+    );
+    for (number, text) in names.iter().map(|name| toml_text(name)).enumerate() {
+        campaign += &format!("[[suppress]]\nfiles = [\"no.parquet\"]\nreason = {text}\n");
+        campaign += &format!(
+            "[[list]]\nname = \"list {number}\"\ncondition = \"id BETWEEN {} AND {}\"\ncontrol = 0.2\n\
+             channel = {text}\nproduct = {text}\nscript = {text}\n",
+            150 * number,
+            150 * number + 149
+        );
+    }
+    std::fs::write(w.path("campaign.toml"), campaign).expect("a campaign");
+    for lang in ["en", "zh"] {
+        let outputs = ["--report", &page, "--lang", lang];
+        let lists = ["campaign", "lists", &w.text("campaign.toml"), "--out", &w.text("lists")];
+        done([&lists[..], &outputs].concat());
+        is_harmless(&page, "lists");
+        let columns = ["--arm", "arm", "--control", HOSTILE[0], "--conversion", HOSTILE[0], "--money", HOSTILE[1]];
+        let by = ["--by", HOSTILE[3]];
+        let ran = done([&["campaign", "evaluate", &input][..], &columns, &by, &outputs].concat());
+        assert!(!ran.out.contains(['\u{202e}', '\u{0}']), "{}", ran.out);
+        is_harmless(&page, "evaluate");
+    }
+}
+
+/// Names of columns are in what gates refuse, and the name of the folder is on the page.
+fn names_are_harmless_in_a_history() {
+    let branch = Branch { w: Workshop::new() };
+    let history = "<img src=x>\\u202e";
+    branch.job("job.toml", history, "[gates]\npsi_max = 0.1\n");
+    let long = "n".repeat(10_000);
+    let months = [("2026-01", 0.0), ("2026-02", 500.0)];
+    for (month, shift) in months {
+        let now = groups(100, [60; 3]);
+        let shifts = [(HOSTILE[0], shift), (HOSTILE[1], 0.1), (HOSTILE[4], 0.1), (long.as_str(), 0.1)];
+        let columns = shifts.map(|(name, by)| (name, f64s(noise(7).take(180).map(|v| v + by))));
+        branch.table(month, &now, &columns);
+    }
+    branch.published("2026-01-31");
+    assert_eq!(branch.run("2026-02-28", &[]).code, Some(6));
+    for lang in ["en", "zh"] {
+        let (at, page) = (branch.w.text("<img src=x>\u{202e}"), branch.w.text("page.html"));
+        done(["history", "report", &at, "--out", &page, "--lang", lang]);
+        is_harmless(&page, "history");
+    }
 }

@@ -35,7 +35,9 @@ pub(super) struct KnownTenure {
 impl KnownTenure {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let source = Source::open(&[path.to_path_buf()])?;
-        let names: Vec<&str> = source.columns().iter().skip(1).map(|column| column.name.as_str()).collect();
+        // Folders such as bank=north above the history are no columns of it.
+        let columns = source.columns().iter().filter(|column| !column.is_partition);
+        let names: Vec<&str> = columns.skip(1).map(|column| column.name.as_str()).collect();
         if names != [IDENTITY_COLUMN, FROM, TO] {
             return Err(damaged(path, &format!("its columns are {names:?}")));
         }
