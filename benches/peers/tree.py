@@ -2,8 +2,8 @@
 
     python tree.py --hyades target/release/hyades [--data FOLDER] [--rows 1000000]
 
-Fits data/customers.parquet, also with strata and rules, a synthetic bank of --rows rows, values of all types, also with strata of
-times, and the tables of FOLDER.
+Fits data/customers.parquet, also with strata and rules, a synthetic bank of --rows rows, values of all types, also with
+strata of times, and the tables of FOLDER.
 DuckDB runs the SQL of the rules on the input and counts rows by label and by rule; every count, fidelity, precision and
 recall must equal those of the report. Prints fidelity and the price in squared distances; exits with 1 if a figure differs,
 or if fewer than 90 % of the rows of data/customers.parquet are told.
