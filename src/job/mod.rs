@@ -65,6 +65,6 @@ pub use request::{
     InputOptions, JobFile, JobOptions, OutputOptions, PartitionBy, PreparationOptions, ProfileColumns, ProfileRequest,
     RecipeSource, RefitMode, RefitOptions, Resources, Share,
 };
-pub(crate) use request::{Month, max_unmatched};
+pub(crate) use request::{Month, limit_of_small_cells, max_unmatched};
 pub use result::{JobResult, SegmentResult};
 pub use short_rules::explain_rules;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::job::{InputOptions, Resources};
+use crate::job::{InputOptions, Resources, limit_of_small_cells};
 use crate::text::parse_date;
 
 /// The shape of the output.
@@ -33,7 +33,7 @@ pub struct CountOptions {
 impl CountOptions {
     /// Counts of fewer customers are withheld.
     pub(super) fn small_cells(&self) -> u64 {
-        self.small_cells.unwrap_or(10)
+        limit_of_small_cells(self.small_cells)
     }
 }
 

@@ -35,6 +35,7 @@ pub use fit::{DivisionOptions, FitRequest};
 pub use input::InputOptions;
 pub use job_file::{Approval, JobFile, JobOptions, RefitMode, RefitOptions};
 pub(crate) use month::Month;
+pub(crate) use output::limit_of_small_cells;
 pub use output::{OutputOptions, PartitionBy};
 pub use preparation::{PreparationOptions, RecipeSource};
 pub(crate) use profile::max_unmatched;

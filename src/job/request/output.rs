@@ -18,12 +18,9 @@ pub enum PartitionBy {
     Segment,
 }
 
-/// Figures of fewer customers are withheld by default.
-const SMALL_CELLS: u64 = 10;
-
-/// The limit in effect where this one was asked for, if any.
-pub(super) fn limit_of_small_cells(asked: Option<u64>) -> u64 {
-    asked.unwrap_or(SMALL_CELLS)
+/// The limit of small counts in effect where this one was asked for, if any.
+pub(crate) fn limit_of_small_cells(asked: Option<u64>) -> u64 {
+    asked.unwrap_or(10)
 }
 
 /// What to write, and where.
