@@ -17,11 +17,14 @@ pub(crate) fn withhold_moves(
     let small: Vec<(usize, usize)> = places().filter(is_small).collect();
     small.iter().for_each(|&(line, column)| table[line][column] = None);
     let network = |table: &[Vec<Option<u64>>]| {
+        let hidden = || places().filter(|&(line, column)| table[line][column].is_none());
+        // As in other tables, zeros are withheld where nothing else is left.
+        let least = u64::from(hidden().all(|(line, column)| counts[line][column] != Some(0)));
         let mut network = Network::new(lines + columns);
-        for (line, column) in places().filter(|&(line, column)| table[line][column].is_none()) {
+        for (line, column) in hidden() {
             // What was withheld from the start may be anything.
-            let count = counts[line][column].unwrap_or(1);
-            network.add(Arc { from: line, to: lines + column, count, weight: i32::from(has_moved(line, column)) });
+            let may_fall = counts[line][column].is_none_or(|n| n > least);
+            network.add(Arc { from: line, to: lines + column, may_fall, weight: i32::from(has_moved(line, column)) });
         }
         network
     };
@@ -55,10 +58,11 @@ mod tests {
             .flat_map(|line| (0..counts[0].len()).map(move |group| (line, group)))
             .filter(|&(line, group)| told[line][group].is_none())
             .collect();
-        // What is left to distribute: lines, columns, and moves.
+        // Where zeros are told, withheld counts are 1 at least. What is left to distribute: lines, columns, and moves.
+        let least = u64::from(hidden.iter().all(|&(line, group)| counts[line][group] > 0));
         let mut left = vec![0u64; counts.len() + counts[0].len() + 1];
         for &(line, group) in &hidden {
-            let n = counts[line][group];
+            let n = counts[line][group] - least;
             left[line] += n;
             left[counts.len() + group] += n;
             *left.last_mut().unwrap() += if moved[line][group] { n } else { 0 };
@@ -66,7 +70,8 @@ mod tests {
         let mut bounds = vec![(u64::MAX, 0); hidden.len()];
         let mut tried = Vec::new();
         attempt(&hidden, counts.len(), moved, &mut left, &mut tried, &mut bounds);
-        hidden.iter().zip(bounds).map(|(&(line, group), (low, high))| (line, group, low, high)).collect()
+        let bounds = hidden.iter().zip(bounds);
+        bounds.map(|(&(line, group), (low, high))| (line, group, least + low, least + high)).collect()
     }
 
     fn attempt(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::withhold;
+use crate::audit::withhold_also;
 use crate::profile::{ColumnFigures, GroupProfile, ProfileReport, RuleFigures};
 
 /// The page that was published before: its figures, and which of its segments each one was.
@@ -57,21 +57,25 @@ impl ToldShares<'_> {
         counts: impl Fn(&ProfileReport, &GroupProfile) -> Option<Vec<u64>>,
     ) -> Vec<Vec<Option<u64>>> {
         let ToldShares { report, earlier } = *self;
+        // Counts as far as they are known here, and those that may be told.
         let line = |(place, group): (usize, &GroupProfile)| {
+            let unknown = || vec![None; values];
             if group.withheld || group.customers == 0 {
-                return if group.withheld { vec![None; values] } else { vec![Some(0); values] };
+                let line = if group.withheld { unknown() } else { vec![Some(0); values] };
+                return (line.clone(), line);
             }
-            let Some(now) = counts(report, group) else { return vec![None; values] };
+            let Some(now) = counts(report, group) else { return (unknown(), unknown()) };
             let then = earlier.and_then(|earlier| {
                 let then = earlier.group(group, place == report.segments.len())?;
                 counts(&earlier.report, then)
             });
             let follows = then.is_some_and(|then| tells_of_few(&now, &then, report.small_cells));
-            if follows { vec![None; values] } else { now.into_iter().map(Some).collect() }
+            let now: Vec<Option<u64>> = now.into_iter().map(Some).collect();
+            if follows { (now, unknown()) } else { (now.clone(), now) }
         };
         let groups = report.segments.iter().chain([&report.all]).enumerate();
-        let mut table: Vec<Vec<Option<u64>>> = groups.map(line).collect();
-        withhold(&mut table, report.small_cells);
+        let (counts, mut table): (Vec<Vec<Option<u64>>>, Vec<Vec<Option<u64>>>) = groups.map(line).unzip();
+        withhold_also(&mut table, &counts, report.small_cells);
         table
     }
 

@@ -39,3 +39,62 @@ pub(super) fn recovered(told: &[Option<u64>], sums: &[Sum], zeros_are_told: bool
         }
     }
 }
+
+/// The same, with what only all sums together determine.
+pub(super) fn all_recovered(told: &[Option<u64>], sums: &[Sum], zeros_are_told: bool) -> Vec<Option<i64>> {
+    let mut told = told.to_vec();
+    loop {
+        let cells = recovered(&told, sums, zeros_are_told);
+        let found = solved(&cells, sums);
+        if found.is_empty() {
+            return cells;
+        }
+        told = cells.into_iter().map(|cell| cell.map(|n| n as u64)).collect();
+        found.into_iter().for_each(|(cell, n)| told[cell] = Some(n as u64));
+    }
+}
+
+/// Cells that all sums together determine: by elimination (Gauss, Jordan) modulo a prime, which is exact for counts.
+fn solved(cells: &[Option<i64>], sums: &[Sum]) -> Vec<(usize, i64)> {
+    const PRIME: i128 = (1 << 61) - 1;
+    let missing: Vec<usize> = (0..cells.len()).filter(|&cell| cells[cell].is_none()).collect();
+    let place = |cell: usize| missing.binary_search(&cell);
+    let row = |sum: &Sum| {
+        let mut row = vec![0; missing.len() + 1];
+        row[missing.len()] = i128::from(sum.known);
+        for &(cell, sign) in &sum.cells {
+            match cells[cell] {
+                Some(n) => row[missing.len()] -= i128::from(n * sign),
+                None => row[place(cell).unwrap()] += i128::from(sign),
+            }
+        }
+        row.into_iter().map(|n| n.rem_euclid(PRIME)).collect()
+    };
+    let mut rows: Vec<Vec<i128>> = sums.iter().map(row).collect();
+    let mut rank = 0;
+    for column in 0..missing.len() {
+        let Some(pivot) = (rank..rows.len()).find(|&row| rows[row][column] != 0) else { continue };
+        rows.swap(rank, pivot);
+        let mut inverse = 1;
+        let (mut power, mut base) = (PRIME - 2, rows[rank][column]);
+        while power > 0 {
+            inverse = if power % 2 == 1 { inverse * base % PRIME } else { inverse };
+            (power, base) = (power / 2, base * base % PRIME);
+        }
+        let pivot: Vec<i128> = rows[rank].iter().map(|n| n * inverse % PRIME).collect();
+        for (at, row) in rows.iter_mut().enumerate() {
+            let factor = row[column];
+            match at == rank {
+                true => row.clone_from(&pivot),
+                false => row.iter_mut().zip(&pivot).for_each(|(n, p)| *n = (*n - factor * p).rem_euclid(PRIME)),
+            }
+        }
+        rank += 1;
+    }
+    let single = |row: &Vec<i128>| {
+        let mut parts = (0..missing.len()).filter(|&at| row[at] != 0);
+        let at = parts.next().filter(|_| parts.next().is_none())?;
+        Some((missing[at], row[missing.len()] as i64))
+    };
+    rows.iter().filter_map(single).collect()
+}

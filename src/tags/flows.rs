@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{follow, withhold_with_sums};
+use crate::audit::{follow, withhold_flows};
 
 /// The stage of customers who were not there in the earlier month.
 pub(super) const NEW: &str = "(new)";
@@ -136,7 +136,7 @@ impl<'a> FlowTable<'a> {
                 // With the customers of a month, each of them tells the others, and how many stayed.
                 [new, left, sum].iter().for_each(|&(i, j)| self.cells[i][j] = None);
             }
-            withhold_with_sums(&mut self.cells, limit);
+            withhold_flows(&mut self.cells, all, limit);
             let sums = [(&old, true), (&now, true), (&block, !apart), (&line, true), (&column, true)];
             let settled = sums.into_iter().all(|(places, is_known)| !self.second(all, places, is_known))
                 && (apart || ![new, left, sum].iter().any(|&at| self.is_hidden(at)));
@@ -167,7 +167,7 @@ impl<'a> FlowTable<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::attack::{Sum, recovered};
+    use super::super::attack::{Sum, all_recovered};
     use super::*;
 
     /// Sums of lines, columns, months, and of those who stayed, whose cell follows those of the table.
@@ -217,7 +217,7 @@ mod tests {
             let stayed = Some(table.stayed).filter(|_| table.cells[lines][columns + 1].is_some());
             let told: Vec<Option<u64>> = table.cells.iter().flatten().copied().chain([stayed]).collect();
             let zeros = all.cells.iter().flatten().zip(&told).all(|(n, told)| *n != Some(0) || told.is_some());
-            let found = recovered(&told, &sums(lines, columns, old, now), zeros);
+            let found = all_recovered(&told, &sums(lines, columns, old, now), zeros);
             let counted = all.cells.iter().flatten().map(|cell| cell.unwrap()).chain([table.stayed]);
             for (at, n) in counted.enumerate().filter(|(at, n)| told[*at].is_none() && (1..10).contains(n)) {
                 prop_assert!(found[at] != Some(n as i64), "{n} at {at} of {cells:?}");
