@@ -91,9 +91,9 @@ impl GateResult {
         self.with_title(self.told())
     }
 
-    /// The same, where figures of small segments are withheld.
-    pub(crate) fn phrase_beside_withheld(&self) -> Phrase {
-        self.with_title(self.told_beside_withheld())
+    /// The same, without figures that tell of few customers.
+    pub(crate) fn phrase_without_few(&self, few: &FewCustomers<'_>) -> Phrase {
+        self.with_title(self.told_without_few(few))
     }
 
     fn with_title(&self, told: Option<Phrase>) -> Phrase {
@@ -121,13 +121,77 @@ impl GateResult {
         Some(Phrase::new(format!("{}, {}{en}", said.en, allowed.en), format!("{}，{}{zh}", said.zh, allowed.zh)))
     }
 
-    /// The result in words, without the gate, where figures of small segments are withheld: not how large a segment is.
-    pub(crate) fn told_beside_withheld(&self) -> Option<Phrase> {
-        if !OF_SIZES.contains(&self.gate.as_str()) {
-            return self.told();
+    /// The result in words, without the gate, and without figures that tell of few customers.
+    pub(crate) fn told_without_few(&self, few: &FewCustomers<'_>) -> Option<Phrase> {
+        if few.sizes_are_withheld && OF_SIZES.contains(&self.gate.as_str()) {
+            return Some(Phrase::new("the figures of a small segment are withheld", "涉及小客群，数字不予展示"));
         }
-        Some(Phrase::new("the figures of a small segment are withheld", "涉及小客群，数字不予展示"))
+        if self.value.is_some_and(|value| few.are_told_by(self, value)) {
+            return Some(Phrase::new("the figure of few customers is withheld", "涉及客户数过少，数字不予展示"));
+        }
+        self.told()
     }
+}
+
+/// What tells which values are of few customers.
+pub(crate) struct FewCustomers<'a> {
+    /// What the values were measured from.
+    pub(crate) measures: &'a Measures,
+    /// Fewer customers are few.
+    pub(crate) limit: u64,
+    /// Whether sizes of segments are withheld.
+    pub(crate) sizes_are_withheld: bool,
+}
+
+impl FewCustomers<'_> {
+    /// Whether the value of a gate tells of few customers: of those counted, of all others, or of the difference of
+    /// two months.
+    fn are_told_by(&self, gate: &GateResult, value: f64) -> bool {
+        let of = self.measures;
+        if self.limit <= 1 {
+            return false;
+        }
+        match (gate.gate.as_str(), &gate.subject) {
+            ("retention_min", Some(GateSubject::SegmentId(id))) => {
+                let stayed = of.segments.iter().find(|segment| segment.segment_id == *id).and_then(|of| of.stayed);
+                match stayed {
+                    Some(stayed) => self.are_few(value, stayed),
+                    // A version that does not say it.
+                    None => value > 0.0 && value < 1.0,
+                }
+            }
+            ("relabelled_max", _) => self.are_few(value, of.rows),
+            ("missing_rise", Some(GateSubject::Feature(name))) => {
+                let feature = of.features.iter().find(|feature| feature.name == *name);
+                let months = feature.and_then(|of| of.missing.zip(of.missing_before)).zip(of.rows_before);
+                let Some(((now, before), rows_before)) = months else { return of.rows == 0 };
+                let changed = counted(now, of.rows).abs_diff(counted(before, rows_before));
+                self.is_few(changed) || self.are_few(now, of.rows) || self.are_few(before, rows_before)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a share is of few customers, or of all but few.
+    fn are_few(&self, share: f64, of: u64) -> bool {
+        let n = counted(share, of);
+        of < self.limit || self.is_few(n) || self.is_few(of.saturating_sub(n))
+    }
+
+    fn is_few(&self, n: u64) -> bool {
+        (1..self.limit).contains(&n)
+    }
+}
+
+/// How many customers a share is of.
+fn counted(share: f64, of: u64) -> u64 {
+    (share * of as f64).round() as u64
+}
+
+/// The gates that a text of [`GateResult::text`]s names.
+pub(crate) fn gates_in(text: &str) -> Vec<Phrase> {
+    let is_named = |kind: &&GateKind| text.contains(&format!("{}: ", kind.name));
+    GATES.iter().filter(is_named).map(GateKind::title).collect()
 }
 
 impl GateKind {

@@ -51,6 +51,9 @@ pub struct SegmentMeasures {
     pub share_before: Option<f64>,
     /// Of its customers in the version compared with who are still there, the share who still are in it.
     pub retention: Option<f64>,
+    /// How many of its customers in the version compared with are still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stayed: Option<u64>,
 }
 
 /// What a run measured of a feature.

@@ -6,7 +6,7 @@ fn gates(text: &str) -> Result<Gates, String> {
 }
 
 fn segment(segment_id: u64, customers: u64, share: f64, share_before: Option<f64>) -> SegmentMeasures {
-    SegmentMeasures { segment_id, customers, share, share_before, retention: share_before.map(|_| 0.9) }
+    SegmentMeasures { segment_id, customers, share, share_before, retention: share_before.map(|_| 0.9), stayed: None }
 }
 
 fn feature(name: &str, psi: f64, missing: f64) -> FeatureMeasures {
@@ -201,4 +201,57 @@ fn constant_values_stay_within_their_own_limit() {
         let gates = suggest(&[measures.clone(), measures.clone(), measures.clone()]).unwrap().gates;
         assert_eq!(verdict(&judge(&gates, &measures)), GateVerdict::Passed, "{share}: {gates:?}");
     }
+}
+
+#[test]
+fn figures_of_few_customers_are_withheld() {
+    let text = "missing_rise = 0\nretention_min = 1\nrelabelled_max = 0";
+    let told = |change: &dyn Fn(&mut Measures), limit: u64| -> Vec<String> {
+        let mut measures = Measures { rows_before: Some(1000), ..measures() };
+        for segment in &mut measures.segments {
+            (segment.retention, segment.stayed) = (None, None);
+        }
+        change(&mut measures);
+        let few = FewCustomers { measures: &measures, limit, sizes_are_withheld: false };
+        let results = judge(&gates(text).unwrap(), &measures);
+        results.iter().filter(|result| !result.passed).map(|result| result.phrase_without_few(&few).en).collect()
+    };
+    let kept = |share: f64, stayed: Option<u64>| {
+        move |m: &mut Measures| (m.segments[0].retention, m.segments[0].stayed) = (Some(share), stayed)
+    };
+    let missing = |now: f64, before: f64| {
+        move |m: &mut Measures| (m.features[0].missing, m.features[0].missing_before) = (Some(now), Some(before))
+    };
+    let relabelled = |share: f64| move |m: &mut Measures| m.relabelled = Some(share);
+    let of = |all: Vec<String>, gate: &str| -> String {
+        all.into_iter().find(|text| text.starts_with(gate)).expect("a breach")
+    };
+    let retention = |share: f64, stayed: Option<u64>| of(told(&kept(share, stayed), 10), "retention_min");
+    let withheld = "retention_min: the figure of few customers is withheld";
+    // One of 200 is gone, 9 of 200, and 9 are left; 10 are gone; an unknown number.
+    assert_eq!([0.995, 0.955, 0.045].map(|share| retention(share, Some(200))), [withheld; 3]);
+    let ten = "retention_min: segment 7 kept 95.0% of its customers, at least 100.0% allowed, compared with version 42";
+    assert_eq!(retention(0.95, Some(200)), ten);
+    assert_eq!(retention(0.5, None), withheld);
+    // Nothing is withheld.
+    let told_all = of(told(&kept(0.995, Some(200)), 0), "retention_min");
+    assert!(told_all.contains("kept 99.50% of its customers"), "{told_all}");
+    let of_relabelled = |share: f64| of(told(&relabelled(share), 10), "relabelled_max");
+    assert_eq!(of_relabelled(0.009), "relabelled_max: the figure of few customers is withheld");
+    assert!(of_relabelled(0.01).contains("for 1.00% of the customers"));
+    let rise = |now: f64, before: f64| of(told(&missing(now, before), 10), "missing_rise");
+    // 3 more than before, 3 before, all but 3, and 100 more.
+    for (now, before) in [(0.103, 0.1), (0.5, 0.003), (0.997, 0.5)] {
+        assert_eq!(rise(now, before), "missing_rise: the figure of few customers is withheld");
+    }
+    assert!(rise(0.2, 0.1).contains("in 10.0% more of the rows"));
+}
+
+#[test]
+fn gates_are_found_in_a_text() {
+    let text = "rows_change: the number of rows changed by 20.0%, at most 10.0% allowed; retention_min: segment 7 kept \
+                99.5% of its customers";
+    let found: Vec<String> = gates_in(text).into_iter().map(|title| title.en).collect();
+    assert_eq!(found, ["rows_change", "retention_min"]);
+    assert!(gates_in("somebody looked at it").is_empty());
 }

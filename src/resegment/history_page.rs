@@ -7,16 +7,15 @@ use serde_json::Value;
 
 use crate::audit::withheld;
 use crate::error::{Error, Result};
-use crate::gates::{GateResult, GateSeverity};
+use crate::gates::{FewCustomers, GateResult, GateSeverity, Measures, gates_in};
 use crate::history::{History, VersionRecord, VersionState};
+use crate::job::limit_of_small_cells;
 use crate::output::publish_text;
 use crate::portrait::made;
 use crate::report::{Language, Page, Table, lines, name};
 use crate::text::{Phrase, percent, thousands};
 
 const DASH: &str = "–";
-/// The limit of small counts of a version that does not say it.
-const SMALL_CELLS: u64 = 10;
 /// The most segments that have a row.
 const MOST_IDS: usize = 200;
 
@@ -75,15 +74,24 @@ impl ShownVersion {
         let size = |s: &Value| Some((s["segment_id"].as_u64()?, s["customers"].as_u64()?));
         let sizes: BTreeMap<u64, u64> = segments.filter_map(size).collect();
         let small_cells = json("profile.json").and_then(|profile| profile["small_cells"].as_u64());
-        let small_cells = small_cells.unwrap_or(SMALL_CELLS);
-        let are_withheld = sizes.values().any(|n| (1..small_cells).contains(n));
+        let small_cells = limit_of_small_cells(small_cells);
         let drift = json("drift.json").unwrap_or_default();
         let indices = drift["features"].as_array().into_iter().flatten().filter_map(|f| f["psi"].as_f64());
         let psi = indices.fold(None, |most: Option<f64>, psi| Some(most.map_or(psi, |most| most.max(psi))));
         let gates: Vec<GateResult> = serde_json::from_value(report["gates"].clone()).unwrap_or_default();
         let refuses = |gate: &&GateResult| !gate.passed && gate.severity == GateSeverity::Error;
-        let phrase = if are_withheld { GateResult::phrase_beside_withheld } else { GateResult::phrase };
+        let measures: Measures = serde_json::from_value(report["measures"].clone()).unwrap_or_default();
+        let few = FewCustomers {
+            measures: &measures,
+            limit: small_cells,
+            sizes_are_withheld: sizes.values().any(|n| (1..small_cells).contains(n)),
+        };
+        let phrase = |gate: &GateResult| gate.phrase_without_few(&few);
         let mut refusals: Vec<Phrase> = gates.iter().filter(refuses).map(phrase).collect();
+        if refusals.is_empty() {
+            // Without the files nothing is known but the words of the log, whose figures may be of few.
+            refusals = record.why.as_deref().map_or_else(Vec::new, gates_in);
+        }
         // Those whose figures are withheld are alike.
         refusals.dedup();
         let moved = report["migration"]["moved"].as_u64();

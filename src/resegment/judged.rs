@@ -127,6 +127,7 @@ fn of_segments(
             share: share(segment.customers, total),
             share_before: segment.before.map(|before| share(before, in_segments)),
             retention: (here > 0).then(|| share(kept, here)),
+            stayed: (here > 0).then_some(here),
         }
     };
     segments.iter().map(of_one).collect()

@@ -12,7 +12,7 @@ use super::opened::MonthlyJob;
 use super::report::RunReport;
 use super::stage::StagedMonth;
 use crate::error::{Error, Result};
-use crate::gates::{GateResult, GateSeverity};
+use crate::gates::{FewCustomers, GateSeverity};
 use crate::output::NewFiles;
 use crate::portrait::{BesideProfile, EarlierPage, made, portrait};
 use crate::profile::ProfileReport;
@@ -99,7 +99,7 @@ pub(super) fn page(
     }
     let before = base.map_or(0, |base| base.customers);
     drift(&mut page, report, [before, profile.rows], profile.small_cells);
-    gates(&mut page, &report.gates, &profile);
+    gates(&mut page, report, &profile);
     made(&mut page, &facts(job, report, &profile, language));
     Ok(Some(page.finish()))
 }
@@ -126,7 +126,8 @@ fn stored(path: &Path) -> Result<ProfileReport> {
 /// The columns that changed most; `rows` are those before and now.
 fn drift(page: &mut Page, report: &RunReport, rows: [u64; 2], small_cells: u64) {
     let told = |share: f64, rows: u64| {
-        let few = (1..small_cells).contains(&((share * rows as f64).round() as u64));
+        let n = (share * rows as f64).round() as u64;
+        let few = [n, rows.saturating_sub(n)].iter().any(|n| (1..small_cells).contains(n));
         if few { DASH.to_owned() } else { percent(share) }
     };
     let language = page.language();
@@ -153,19 +154,22 @@ fn drift(page: &mut Page, report: &RunReport, rows: [u64; 2], small_cells: u64) 
     page.table(language.say("What changed in the data", "数据分布变化"), &table);
 }
 
-fn gates(page: &mut Page, gates: &[GateResult], profile: &ProfileReport) {
+fn gates(page: &mut Page, report: &RunReport, profile: &ProfileReport) {
     let language = page.language();
-    let are_withheld = profile.segments.iter().any(|group| group.withheld);
+    let few = FewCustomers {
+        measures: &report.measures,
+        limit: profile.small_cells,
+        sizes_are_withheld: profile.segments.iter().any(|group| group.withheld),
+    };
     let header = [("gate", "检查项"), ("result", "结论"), ("what was found", "说明")];
     let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 3);
-    for gate in gates {
+    for gate in &report.gates {
         let result = match (gate.passed, gate.severity) {
             (true, _) => language.say("passed", "通过"),
             (false, GateSeverity::Warn) => language.say("warning", "警告"),
             (false, GateSeverity::Error) => language.say("refused", "不通过"),
         };
-        let told = if are_withheld { gate.told_beside_withheld() } else { gate.told() };
-        let told = told.map_or_else(String::new, |told| language.of(&told).to_owned());
+        let told = gate.told_without_few(&few).map_or_else(String::new, |told| language.of(&told).to_owned());
         table.row([language.of(&gate.title()).to_owned(), result.to_owned(), told]);
     }
     page.table(language.say("Gates", "发布检查"), &table);

@@ -19,6 +19,7 @@ tests!(
     few_of_many_new_customers_are_withheld,
     sizes_of_small_segments_are_withheld,
     few_missing_values_are_withheld,
+    gates_tell_of_no_few_customers,
     chinese_pages_have_no_english,
     english_is_noticed,
     sixty_features_and_twelve_segments,
@@ -241,6 +242,33 @@ fn sizes_of_small_segments_are_withheld() {
     branch.month("2026-01", &groups(100, [60, 40, 20]));
     assert_eq!(branch.run("2026-01-31", &[]).code, Some(6));
     assert!(history_of(&branch).contains("has 16.7% of the customers, at least 50.0% allowed"));
+}
+
+/// Three of 60 customers leave their segment, then three more, then twenty.
+fn gates_tell_of_no_few_customers() {
+    let branch = in_english("[gates]\nretention_min = { min = 1, severity = \"warn\" }\n");
+    let mut now = groups(100, [60; 3]);
+    branch.month("2026-01", &now);
+    branch.published("2026-01-31");
+    now.extend((100..103).map(|id| (id, 2)));
+    branch.month("2026-02", &now);
+    branch.published("2026-02-28");
+    let withheld = "the figure of few customers is withheld";
+    let page = page_of(&branch);
+    assert_eq!(row(&page, "retention_min")[..2], ["warning", withheld], "{page}");
+    assert!(!page.contains("95.0%"), "{page}");
+    branch.rewrite("retention_min = { min = 1, severity = \"warn\" }", "retention_min = 1");
+    now.extend((103..106).map(|id| (id, 2)));
+    branch.month("2026-03", &now);
+    assert_eq!(branch.run("2026-03-31", &[]).code, Some(6));
+    let page = history_of(&branch);
+    assert!(page.contains(&format!("refused: retention_min: {withheld}")) && !page.contains("94.7%"), "{page}");
+    now.extend((106..126).map(|id| (id, 2)));
+    branch.month("2026-04", &now);
+    assert_eq!(branch.run("2026-04-30", &[]).code, Some(6));
+    let page = history_of(&branch);
+    // 23 of 57: version 3 was refused.
+    assert!(page.contains("kept 59.6% of its customers, at least 100.0% allowed"), "{page}");
 }
 
 /// Values of fewer than ten customers are not counted, so those of the last column are all missing in the end.
