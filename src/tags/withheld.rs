@@ -85,14 +85,16 @@ impl Withheld {
     /// Of the counts of `customers` rows, withholds those of 1 to `limit - 1`. `left` are rows of customers who had a
     /// tag and are gone. `rows_are_told`: the sum of all tags is.
     pub(super) fn of(counts: &TagCounts, left: &[u64], customers: u64, limit: u64, rows_are_told: bool) -> Self {
-        let of = TagCells { counts, customers, limit };
+        let sizes: Vec<u64> = counts.segments.values().map(|segment| segment.customers).collect();
+        let (hidden_sizes, stages) = (withheld(&sizes, limit), withheld(&counts.stages, limit));
+        let of = TagCells { counts, customers, limit, hidden_sizes, hidden_stages: &stages };
         let tags = of.tags(rows_are_told);
         Withheld {
-            stages: withheld(&counts.stages, limit),
             overlaps: of.overlaps(&tags),
             moves: of.moves(&tags, left),
             segments: of.segments(&tags),
             tags,
+            stages,
         }
     }
 }
@@ -101,9 +103,43 @@ struct TagCells<'a> {
     counts: &'a TagCounts,
     customers: u64,
     limit: u64,
+    /// By segment: whether its size is withheld.
+    hidden_sizes: Vec<bool>,
+    /// The same of stages.
+    hidden_stages: &'a [bool],
 }
 
 impl TagCells<'_> {
+    /// Those who have a tag, who lack it, and of whom it is unknown.
+    fn kinds([yes, unknown]: [u64; 2], customers: u64) -> [u64; 3] {
+        [yes, customers - yes - unknown, unknown]
+    }
+
+    /// Whether a count of a tag tells the withheld size of some segments or of a stage: because it has all of these
+    /// segments and none, or all, of each other one; or as many customers as the stage.
+    fn repeats(&self, tag: usize) -> bool {
+        let all = Self::kinds(self.counts.tags[tag], self.customers);
+        let stages = self.counts.stages.iter().zip(self.hidden_stages);
+        let mut hidden_stages = stages.filter(|&(n, hidden)| *hidden && *n > 0).map(|(n, _)| n);
+        if hidden_stages.any(|n| all.contains(n)) {
+            return true;
+        }
+        let segments = self.counts.segments.values().zip(&self.hidden_sizes);
+        let counted: Option<Vec<([u64; 3], u64, bool)>> = segments
+            .filter(|(of, _)| of.customers > 0)
+            .map(|(of, &hidden)| Some((Self::kinds(*of.tags.get(tag)?, of.customers), of.customers, hidden)))
+            .collect();
+        let counted = counted.unwrap_or_default();
+        let hidden = || counted.iter().filter(|(.., hidden)| *hidden);
+        (0..3).any(|kind| {
+            let has_whole = |(of, size, _): &([u64; 3], u64, bool)| of[kind] == *size;
+            let is_union = counted.iter().all(|one| one.0[kind] == 0 || has_whole(one));
+            let n = hidden().filter(|one| has_whole(one)).count();
+            // The size of all that are withheld together is known.
+            is_union && n > 0 && n < hidden().count()
+        })
+    }
+
     fn is_small(&self, n: u64) -> bool {
         (1..self.limit).contains(&n)
     }
@@ -122,15 +158,39 @@ impl TagCells<'_> {
 
     fn tags(&self, rows_are_told: bool) -> Vec<bool> {
         let tags = &self.counts.tags;
-        let mut hidden: Vec<bool> = tags.iter().map(|&tag| self.any_is_small(tag, self.customers)).collect();
+        let is_hidden = |(at, &tag): (usize, &[u64; 2])| self.any_is_small(tag, self.customers) || self.repeats(at);
+        let mut hidden: Vec<bool> = tags.iter().enumerate().map(is_hidden).collect();
         let yes: Vec<u64> = tags.iter().map(|[yes, _]| *yes).collect();
-        // The rows of the long table.
-        let rows = KnownSum { cells: (0..tags.len()).collect(), counts: yes.clone(), of_zeros: true };
-        let divisions: Vec<KnownSum> = rows_are_told.then_some(rows).into_iter().collect();
+        let divisions = if rows_are_told { self.rows(&yes) } else { Vec::new() };
         settle(&mut hidden, &yes, &divisions, |tag| {
             vec![Apart { cells: self.apart(tag), whole: self.customers - tags[tag][1] }]
         });
         hidden
+    }
+
+    /// The rows of the long table: of all tags, and of all but those that divide all customers between them.
+    fn rows(&self, yes: &[u64]) -> Vec<KnownSum> {
+        let (mut division_of, mut n) = (vec![0; yes.len()], 0);
+        for first in 0..yes.len() {
+            let mut division: Vec<usize> = Vec::new();
+            for tag in (first..yes.len()).filter(|&tag| division_of[tag] == 0) {
+                let apart = self.apart(tag);
+                if division.iter().all(|other| apart.contains(other)) {
+                    division.push(tag);
+                }
+            }
+            if division.first() == Some(&first) && division.iter().map(|&tag| yes[tag]).sum::<u64>() == self.customers {
+                n += 1;
+                division.into_iter().for_each(|tag| division_of[tag] = n);
+            }
+        }
+        let without = |is_left_out: &dyn Fn(usize) -> bool| {
+            let cells: Vec<usize> = (0..yes.len()).filter(|&tag| !is_left_out(division_of[tag])).collect();
+            KnownSum { counts: cells.iter().map(|&tag| yes[tag]).collect(), cells, of_zeros: true }
+        };
+        // None is division 0.
+        let alone = (0..=n).map(|left_out| without(&|division| division > 0 && division == left_out));
+        alone.chain([without(&|division| division > 0)]).collect()
     }
 
     fn overlaps(&self, hidden_tags: &[bool]) -> Vec<bool> {
@@ -172,8 +232,7 @@ impl TagCells<'_> {
 
     fn segments(&self, hidden_tags: &[bool]) -> Vec<(bool, Vec<bool>)> {
         let segments: Vec<&SegmentCounts> = self.counts.segments.values().collect();
-        let sizes: Vec<u64> = segments.iter().map(|segment| segment.customers).collect();
-        let hidden_sizes = withheld(&sizes, self.limit);
+        let hidden_sizes = &self.hidden_sizes;
         let tags = segments.first().map_or(0, |segment| segment.tags.len());
         let cell = |segment: usize, tag: usize| segment * tags + tag;
         let (mut hidden, mut yes) = (Vec::new(), Vec::new());
@@ -200,8 +259,8 @@ impl TagCells<'_> {
             let whole = segments[segment].customers - segments[segment].tags[tag][1];
             vec![Apart { cells: apart[tag].iter().map(|&other| cell(segment, other)).collect(), whole }]
         });
-        let lines = hidden_sizes.into_iter().enumerate();
-        lines.map(|(segment, size)| (size, hidden[segment * tags..][..tags].to_vec())).collect()
+        let lines = hidden_sizes.iter().enumerate();
+        lines.map(|(segment, &size)| (size, hidden[segment * tags..][..tags].to_vec())).collect()
     }
 }
 
@@ -322,5 +381,39 @@ mod tests {
         let counts = TagCounts { tags, overlaps, segments: BTreeMap::new(), ..TagCounts::default() };
         assert_eq!(Withheld::of(&counts, &[], 300, 10, false).tags, [true, true, false, false]);
         assert_eq!(Withheld::of(&counts, &[], 300, 0, false).tags, [false; 4]);
+    }
+
+    #[test]
+    fn the_rows_of_the_long_table_tell_of_no_few() {
+        // Classes 0 and 2 divide all 21, so that what is left of the rows is of the last three tags, two of which are
+        // not small: customers who have one of them are 2, 10 and 9.
+        let groups = [((2, 0, Some(true), 0), 1), ((0, 2, Some(true), 0), 9), ((0, 1, Some(false), 0), 10)];
+        let groups = groups.into_iter().chain([((2, 0, Some(false), 0), 1)]);
+        let customers: Vec<Customer> = groups.flat_map(|(customer, n)| std::iter::repeat_n(customer, n)).collect();
+        let counts = counted(&customers);
+        assert_eq!(counts.tags.iter().map(|[yes, _]| *yes).collect::<Vec<_>>(), [19, 0, 2, 0, 2, 10, 10]);
+        let hidden = |rows_are_told: bool| Withheld::of(&counts, &[], 21, 10, rows_are_told).tags;
+        assert_eq!(hidden(false)[4..], [true, false, false]);
+        assert_eq!(hidden(true)[4..], [true, true, false]);
+    }
+
+    #[test]
+    fn a_tag_that_repeats_a_withheld_size_is_withheld() {
+        // The tags: segment b, all but b, half of c, b and c, and nobody.
+        let segments = [("a", 4, [0, 4, 0, 0, 0]), ("b", 40, [40, 0, 0, 40, 0]), ("c", 100, [0, 100, 50, 100, 0])];
+        let overlaps = vec![0, 0, 40, 0, 50, 100, 0, 50, 0, 0];
+        let mut counts = TagCounts { tags: vec![[0; 2]; 5], overlaps, ..TagCounts::default() };
+        for (name, customers, yes) in segments {
+            counts.tags.iter_mut().zip(yes).for_each(|(tag, n)| tag[0] += n);
+            counts.segments.insert(name.into(), SegmentCounts { customers, tags: yes.map(|n| [n, 0]).to_vec() });
+        }
+        assert_eq!(counts.tags.iter().map(|[yes, _]| *yes).collect::<Vec<_>>(), [40, 104, 50, 140, 0]);
+        let told = Withheld::of(&counts, &[], 144, 10, false);
+        assert_eq!(told.segments.iter().map(|(size, _)| *size).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(told.tags, [true, true, false, true, false]);
+        assert_eq!(Withheld::of(&counts, &[], 144, 0, false).tags, [false; 5]);
+        // A stage of as many customers as a tag.
+        let counts = TagCounts { stages: vec![4, 50, 90], segments: BTreeMap::new(), ..counts };
+        assert_eq!(Withheld::of(&counts, &[], 144, 10, false).tags, [false, false, true, true, false]);
     }
 }
