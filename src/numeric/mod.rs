@@ -4,6 +4,7 @@
 mod distributions;
 mod elementary;
 mod exact_sum;
+mod extract;
 mod hypergeometric;
 mod lanes;
 mod mix;
@@ -28,8 +29,7 @@ pub use self::ordered::{Append, Ordered};
 pub use self::partial::Partial;
 pub(crate) use self::power::{exponent, power_of_two};
 pub(crate) use self::random::Random;
-pub(crate) use self::squares::SquareSum;
-pub(crate) use self::wide_sum::WideSum;
+pub(crate) use self::squares::PowerSums;
 
 /// Standard deviations on each side of an estimate between which the true value lies in 95 of 100 cases.
 pub(crate) const SIDE_OF_95: f64 = 1.959_963_984_540_054;

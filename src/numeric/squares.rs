@@ -1,7 +1,9 @@
-//! Exact sums of squares, and the deviation that follows from them: the same for any order of the values.
+//! Exact sums of values and of their squares, and the deviation that follows from them: the same for any order of the
+//! values.
 
 use fearless_simd::Simd;
 
+use super::extract::{BLOCK, Extracted};
 use super::wide_sum::WideSum;
 use crate::simd::{Dispatch, Work};
 
@@ -10,16 +12,29 @@ const LARGEST: f64 = 1e150;
 /// Splits a number into two halves of its digits.
 const SPLITTER: f64 = ((1_u64 << 27) + 1) as f64;
 
-/// The sum of the squares of finite values, without rounding.
+/// The sums of finite values and of their squares, without rounding.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SquareSum {
+pub(crate) struct PowerSums {
     sum: WideSum,
+    squares: WideSum,
     is_beyond: bool,
 }
 
-impl SquareSum {
+impl PowerSums {
     /// Adds finite values. `scratch` is overwritten.
     pub(crate) fn add_all(&mut self, values: &[f64], scratch: &mut Vec<f64>, simd: Dispatch) {
+        for block in values.chunks(BLOCK) {
+            let found = simd.run(Extracted { values: block, squares: true });
+            self.sum.add_block(block, found.sum);
+            match found.squares {
+                Some(parts) => parts.iter().for_each(|&part| self.squares.add(part)),
+                None => self.add_squares(block, scratch, simd),
+            }
+        }
+    }
+
+    /// Adds the squares of values that may have all digits of f64.
+    fn add_squares(&mut self, values: &[f64], scratch: &mut Vec<f64>, simd: Dispatch) {
         scratch.resize(2 * values.len(), 0.0);
         let (squares, rests) = scratch.split_at_mut(values.len());
         let facts = simd.run(Squared { values, squares, rests });
@@ -27,25 +42,31 @@ impl SquareSum {
             self.is_beyond = true;
             return;
         }
-        self.sum.add_all(squares, simd);
+        self.squares.add_all(squares, simd);
         if facts.has_rests {
-            self.sum.add_all(rests, simd);
+            self.squares.add_all(rests, simd);
         }
     }
 
     /// Adds another sum.
     pub(crate) fn join(&mut self, other: &Self) {
         self.sum.join(&other.sum);
+        self.squares.join(&other.squares);
         self.is_beyond |= other.is_beyond;
     }
 
-    /// The standard deviation (that of the population) of `n` values with this `sum`; None without values, or where
-    /// squares are beyond f64.
-    pub(crate) fn deviation(&self, n: u64, sum: &WideSum) -> Option<f64> {
+    /// The f64 nearest to the sum of the values; not finite where that is beyond f64.
+    pub(crate) fn sum(&self) -> f64 {
+        self.sum.value()
+    }
+
+    /// The standard deviation (that of the population) of the `n` values, zeros among them that need not have been
+    /// added; None without values, or where squares are beyond f64.
+    pub(crate) fn deviation(&self, n: u64) -> Option<f64> {
         if n == 0 || self.is_beyond {
             return None;
         }
-        let ((sum, sum_rest), (squares, squares_rest)) = (sum.rounded(), self.sum.rounded());
+        let ((sum, sum_rest), (squares, squares_rest)) = (self.sum.rounded(), self.squares.rounded());
         let n = n as f64;
         // n * squares - sum^2, with twice the digits: the two may be nearly equal.
         let ((large, large_rest), (small, small_rest)) = (product(n, squares), product(sum, sum));
@@ -101,19 +122,18 @@ impl Work for Squared<'_> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::power::power_of_two;
     use super::*;
     use crate::simd::SimdLevel;
 
     fn deviation(values: &[f64], cut: usize) -> Option<f64> {
         let simd = SimdLevel::auto().dispatch().unwrap();
-        let (mut sum, mut squares, mut scratch) = (WideSum::default(), SquareSum::default(), Vec::new());
+        let (mut sums, mut later, mut scratch) = (PowerSums::default(), PowerSums::default(), Vec::new());
         let (a, b) = values.split_at(cut.min(values.len()));
-        let mut later = SquareSum::default();
-        squares.add_all(b, &mut scratch, simd);
+        sums.add_all(b, &mut scratch, simd);
         later.add_all(a, &mut scratch, simd);
-        squares.join(&later);
-        sum.add_all(values, simd);
-        squares.deviation(values.len() as u64, &sum)
+        sums.join(&later);
+        sums.deviation(values.len() as u64)
     }
 
     #[test]
@@ -139,6 +159,26 @@ mod tests {
             prop_assert!((found - expected).abs() <= 1e-6 * expected.max(1e-6), "{found} {expected}");
             values.reverse();
             prop_assert_eq!(deviation(&values, 0).map(f64::to_bits), Some(found.to_bits()));
+        }
+
+        #[test]
+        fn numbers_of_24_digits_add_up_as_single_values(
+            digits in prop::collection::vec(-(1i32 << 24) + 1..1 << 24, 0..200),
+            (octaves, shift) in (1i32..60, -140i32..100),
+            repeated in 1usize..60,
+        ) {
+            // As few octaves as one part holds, up to more than three hold of their squares; subnormal f32.
+            let value = |&d: &i32| f64::from((f64::from(d) * power_of_two(d.rem_euclid(octaves) + shift)) as f32);
+            let values = digits.iter().map(value).filter(|v| v.is_finite()).collect::<Vec<_>>().repeat(repeated);
+            let (mut sum, mut squares) = (WideSum::default(), WideSum::default());
+            values.iter().for_each(|&v| sum.add(v));
+            values.iter().for_each(|&v| squares.add(v * v));
+            for simd in SimdLevel::available() {
+                let (mut sums, mut scratch) = (PowerSums::default(), Vec::new());
+                sums.add_all(&values, &mut scratch, simd.dispatch().unwrap());
+                prop_assert_eq!(sums.sum.rounded(), sum.rounded());
+                prop_assert_eq!(sums.squares.rounded(), squares.rounded());
+            }
         }
     }
 }

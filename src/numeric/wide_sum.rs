@@ -1,11 +1,9 @@
 //! Exact sums of very many f64, by integer additions alone.
 
-use fearless_simd::Simd;
-
 use super::exact_sum::ExactFloats;
-use super::lanes::{LANES, lane_total};
+use super::extract::{BLOCK, Extracted, SumParts};
 use super::power::power_of_two;
-use crate::simd::{Dispatch, Work};
+use crate::simd::Dispatch;
 
 /// Exponents that share an integer.
 const SPAN: u32 = 5;
@@ -45,11 +43,14 @@ impl WideSum {
     /// Adds finite values.
     pub(crate) fn add_all(&mut self, values: &[f64], simd: Dispatch) {
         for block in values.chunks(BLOCK) {
-            match if block.len() < LANES { None } else { simd.run(Extracted(block)) } {
-                Some(parts) => parts.iter().for_each(|&part| self.add(part)),
-                None => block.iter().for_each(|&value| self.add(value)),
-            }
+            self.add_block(block, simd.run(Extracted { values: block, squares: false }).sum);
         }
+    }
+
+    /// Adds the values of a block, whose sum these parts are if they hold every bit.
+    pub(super) fn add_block(&mut self, block: &[f64], parts: Option<SumParts>) {
+        let values = parts.as_ref().map_or(block, |parts| parts);
+        values.iter().for_each(|&value| self.add(value));
     }
 
     /// Adds another sum.
@@ -91,53 +92,6 @@ impl WideSum {
             }
         }
         sum
-    }
-}
-
-/// Values whose parts add up without rounding.
-const BLOCK: usize = 1 << BLOCK_BITS;
-const BLOCK_BITS: i32 = 12;
-/// Parts of a value: three hold 117 bits from the largest value of a block down.
-const PARTS: usize = 3;
-
-/// The sum of a block as one f64 for each part of its values; None where these do not hold every bit (after the
-/// extraction of S. M. Rump, T. Ogita and S. Oishi, "Accurate floating-point summation, part I", 2008).
-struct Extracted<'a>(&'a [f64]);
-
-impl Work for Extracted<'_> {
-    type Output = Option<[f64; PARTS]>;
-
-    #[inline(always)]
-    fn run<S: Simd, const R: usize>(self, _: S) -> Self::Output {
-        let largest = self.0.iter().fold(0, |largest, v| largest.max(v.to_bits() & (u64::MAX >> 1)));
-        let exponent = (largest >> 52) as i32 - 1023;
-        // The parts are neither subnormal nor beyond f64.
-        if !(-900..=900).contains(&exponent) {
-            return if largest == 0 { Some([0.0; PARTS]) } else { None };
-        }
-        // With t = exponent + 14, the first parts are multiples of 2^(t - 52) below 2^(t - 13) or so: 2^12 of them add
-        // up below 2^53 units. What they leave is at most 2^(t - 53), so that the next t is 40 less.
-        let [a, b, c] = [0, 1, 2].map(|part| 1.5 * power_of_two(exponent + BLOCK_BITS + 2 - part * 40));
-        let (mut sums, mut left) = ([[0.0; LANES]; PARTS], [0; LANES]);
-        let mut add = |lane: usize, value: f64| {
-            let first = (a + value) - a;
-            let rest = value - first;
-            let second = (b + rest) - b;
-            let rest = rest - second;
-            let third = (c + rest) - c;
-            sums[0][lane] += first;
-            sums[1][lane] += second;
-            sums[2][lane] += third;
-            left[lane] |= (rest - third).to_bits() << 1;
-        };
-        let (rows, rest) = self.0.as_chunks::<LANES>();
-        for row in rows {
-            for (lane, &value) in row.iter().enumerate() {
-                add(lane, value);
-            }
-        }
-        rest.iter().enumerate().for_each(|(lane, &value)| add(lane, value));
-        (left == [0; LANES]).then(|| sums.map(lane_total))
     }
 }
 

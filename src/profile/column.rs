@@ -44,14 +44,12 @@ impl DescribedRows<'_> {
         for piece in &sorted.pieces {
             let left = values.len();
             while values.len() < piece.len() && reader.next_values(&mut values, &mut 0)? {}
-            for value in &mut values[left..] {
-                *value = if value.is_finite() { *value } else { f64::NAN };
-            }
             for &code in &column.codes {
                 values[left..].iter_mut().filter(|v| **v == code).for_each(|v| *v = f64::NAN);
             }
-            let of_piece = values.get(..piece.len()).ok_or_else(|| {
-                let found = piece.first_row - group.first_row + values.len() as u64;
+            let len = values.len();
+            let of_piece = values.get_mut(..piece.len()).ok_or_else(|| {
+                let found = piece.first_row - group.first_row + len as u64;
                 fault(self.source, group, column.column, &format!("{found} values, expected {}", group.rows))
             })?;
             seen.push(group.number, piece, of_piece, &mut scratch);

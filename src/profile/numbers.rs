@@ -10,7 +10,7 @@ use super::order::{OrderFound, QUANTILES, ValueOrder};
 use super::report::NumberFigures;
 use super::sorted::SortedPiece;
 use crate::drift::{CountedNumbers, DIGITS, KeyedCounts, NumberRange, ReferenceNumbers, key_of};
-use crate::numeric::{Moments, SquareSum, WideSum};
+use crate::numeric::{Moments, PowerSums};
 use crate::simd::{Dispatch, Work};
 
 /// Numbers of some rows, by segment.
@@ -29,8 +29,7 @@ pub(super) struct NumbersSeen {
 
 #[derive(Debug, Clone, Default)]
 struct SegmentSums {
-    sum: WideSum,
-    squares: SquareSum,
+    sums: PowerSums,
     known: u64,
     zeros: u64,
     missing: u64,
@@ -43,10 +42,13 @@ struct OrderedPiece {
     drawn: Vec<f64>,
 }
 
-/// What holds for all values of a piece.
+/// What holds for the values of a piece.
 #[derive(Debug, Clone, Copy)]
 struct PieceFacts {
+    /// Whether no value is NaN.
     is_known: bool,
+    /// Whether any value is infinite.
+    is_infinite: bool,
     is_whole: bool,
     has_zeros: bool,
 }
@@ -78,26 +80,37 @@ impl NumbersSeen {
         }
     }
 
-    /// Adds the values of a piece, which follows the earlier ones of the row group with this number. NaN is missing.
-    /// `scratch` is overwritten.
-    pub(super) fn push(&mut self, group: usize, piece: &SortedPiece, values: &[f64], scratch: &mut [Vec<f64>; 2]) {
-        let [run, squares] = scratch;
-        let facts = self.simd.run(Looked(values));
+    /// Adds the values of a piece, which follows the earlier ones of the row group with this number. What is not finite
+    /// is missing, and becomes NaN. `scratch` is overwritten.
+    pub(super) fn push(&mut self, group: usize, piece: &SortedPiece, values: &mut [f64], scratch: &mut [Vec<f64>; 2]) {
+        let [run, scratch] = scratch;
+        let mut facts = self.simd.run(Looked(values));
+        if facts.is_infinite {
+            values.iter_mut().filter(|v| v.is_infinite()).for_each(|v| *v = f64::NAN);
+            facts = self.simd.run(Looked(values));
+        }
+        let values = &*values;
         self.is_whole = self.is_whole && facts.is_whole;
         for (segment, rows) in piece.runs() {
-            run.clear();
-            run.extend(rows.iter().map(|&row| values[usize::from(row)]));
             let sums = &mut self.segments[segment];
-            if !facts.is_known {
-                run.retain(|v| !v.is_nan());
-                sums.missing += (rows.len() - run.len()) as u64;
+            if facts.is_known && !facts.has_zeros {
+                run.clear();
+                run.extend(rows.iter().map(|&row| values[usize::from(row)]));
+            } else {
+                // Zeros add nothing to sums.
+                let mut zeros = 0;
+                let sizable = |value: f64| {
+                    zeros += u64::from(value == 0.0);
+                    value.abs() > 0.0
+                };
+                keep(run, rows.iter().map(|&row| values[usize::from(row)]), sizable);
+                sums.missing += rows.len() as u64 - run.len() as u64 - zeros;
+                sums.known += zeros;
+                sums.zeros += zeros;
+                self.order.push_zeros(segment, zeros);
             }
             sums.known += run.len() as u64;
-            if facts.has_zeros {
-                sums.zeros += run.iter().filter(|v| **v == 0.0).count() as u64;
-            }
-            sums.sum.add_all(run, self.simd);
-            sums.squares.add_all(run, squares, self.simd);
+            sums.sums.add_all(run, scratch, self.simd);
             self.order.push(segment, run);
         }
         let ordered = self.pieces.entry(group);
@@ -105,8 +118,7 @@ impl NumbersSeen {
         let known = if facts.is_known {
             values
         } else {
-            run.clear();
-            run.extend(values.iter().filter(|v| !v.is_nan()));
+            keep(run, values.iter().copied(), |value| !value.is_nan());
             run
         };
         ordered.moments = ordered.moments.merge(Moments::of(known, self.simd));
@@ -142,6 +154,18 @@ impl NumbersSeen {
     }
 }
 
+/// Makes `run` of the values that `is_kept`.
+fn keep(run: &mut Vec<f64>, values: impl ExactSizeIterator<Item = f64>, mut is_kept: impl FnMut(f64) -> bool) {
+    run.resize(values.len(), 0.0);
+    let (mut end, kept) = (0, run.as_mut_slice());
+    for value in values {
+        // Branchless: the next value overwrites one that is left out.
+        kept[end] = value;
+        end += usize::from(is_kept(value));
+    }
+    run.truncate(end);
+}
+
 /// Values of a piece, looked at in one go.
 struct Looked<'a>(&'a [f64]);
 
@@ -152,10 +176,11 @@ impl Work for Looked<'_> {
     fn run<S: Simd, const R: usize>(self, _: S) -> PieceFacts {
         /// From here on, every number is whole.
         const WHOLE: f64 = (1_u64 << 52) as f64;
-        let mut facts = PieceFacts { is_known: true, is_whole: true, has_zeros: false };
+        let mut facts = PieceFacts { is_known: true, is_infinite: false, is_whole: true, has_zeros: false };
         for &value in self.0 {
             let size = value.abs();
             facts.is_known &= !value.is_nan();
+            facts.is_infinite |= size == f64::INFINITY;
             // NaN is missing, and tells nothing about the others.
             facts.is_whole &= !(size < WHOLE) | ((size + WHOLE) - WHOLE == size);
             facts.has_zeros |= value == 0.0;
@@ -166,8 +191,7 @@ impl Work for Looked<'_> {
 
 impl SegmentSums {
     fn join(&mut self, other: &Self) {
-        self.sum.join(&other.sum);
-        self.squares.join(&other.squares);
+        self.sums.join(&other.sums);
         self.known += other.known;
         self.zeros += other.zeros;
         self.missing += other.missing;
@@ -182,13 +206,13 @@ impl SegmentSums {
 
     fn figures(&self, quantiles: Option<[f64; QUANTILES]>) -> NumberFigures {
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-        let mean = (self.known > 0).then(|| self.sum.value() / self.known as f64);
+        let mean = (self.known > 0).then(|| self.sums.sum() / self.known as f64);
         let quantile = |i: usize| quantiles.map(|q| q[i]).filter(|v| v.is_finite());
         NumberFigures {
             known: self.known,
             missing_share: share(self.missing, self.known + self.missing),
             mean: mean.filter(|v| v.is_finite()),
-            deviation: self.squares.deviation(self.known, &self.sum),
+            deviation: self.sums.deviation(self.known),
             p5: quantile(0),
             p25: quantile(1),
             median: quantile(3),

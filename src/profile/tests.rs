@@ -30,13 +30,21 @@ fn segment(row: usize) -> Option<usize> {
     (row % 11 != 4).then(|| (3.0 * noise(row, 1)) as usize)
 }
 
-/// Columns of numbers by name: a heavy tail, both signs with gaps, mostly zeros, tiny values.
+/// Columns of numbers by name: a heavy tail, both signs with gaps and infinite values, mostly zeros of both signs, tiny
+/// values.
 fn numbers() -> Vec<(&'static str, Vec<Option<f64>>)> {
     let of = |value: &dyn Fn(usize) -> Option<f64>| (0..ROWS).map(value).collect();
     vec![
         ("heavy", of(&|i| Some((12.0 * noise(i, 2)).exp()))),
-        ("signed", of(&|i| (i % 7 > 0).then(|| 1e6 * (noise(i, 3) - 0.7)))),
-        ("rare", of(&|i| Some(if noise(i, 4) < 0.06 { 500.0 * noise(i, 5) } else { 0.0 }))),
+        (
+            "signed",
+            of(&|i| match i % 7 {
+                0 => None,
+                1 => Some([f64::INFINITY, f64::NAN, f64::NEG_INFINITY][i % 3]),
+                _ => Some(1e6 * (noise(i, 3) - 0.7)),
+            }),
+        ),
+        ("rare", of(&|i| Some(if noise(i, 4) < 0.06 { 500.0 * noise(i, 5) } else { [0.0, -0.0][i % 2] }))),
         ("tiny", of(&|i| Some(1e-300 * noise(i, 6)))),
     ]
 }
@@ -78,10 +86,11 @@ fn report(source: &Source, folder: &Path, exact_rows: u64, (threads, memory): (u
     pool.install(|| profiling.report("", Watch::none())).unwrap().report
 }
 
-/// The sorted values of a column in a segment.
+/// The sorted finite values of a column in a segment.
 fn sorted(values: &[Option<f64>], of: Option<u32>) -> Vec<f64> {
     let is_in = |row: usize| of.is_none() || segment(row) == of.map(|number| number as usize);
-    let mut found: Vec<f64> = values.iter().enumerate().filter(|(i, _)| is_in(*i)).filter_map(|(_, v)| *v).collect();
+    let finite = values.iter().map(|v| v.filter(|v| v.is_finite()));
+    let mut found: Vec<f64> = finite.enumerate().filter(|(i, _)| is_in(*i)).filter_map(|(_, v)| v).collect();
     found.sort_by(f64::total_cmp);
     found
 }
