@@ -9,9 +9,11 @@ const MOST_NEAR: usize = 128;
 /// A place in a table: line and column.
 pub(super) type CellPlace = (usize, usize);
 
-/// Which totals of a table are known. The last line has the sums of the columns.
+/// Which totals of a table are known. The last line has the sums of the columns, except where all totals are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KnownTotals {
+    /// Those of all lines and columns; no line has sums.
+    All,
     /// Those of all lines.
     Lines,
     /// The last column has the sums of the lines. Known are the sum of all of these except the last one, of new
@@ -32,7 +34,7 @@ impl TableShape {
     /// The nodes of lines and columns: all lines and columns, or those without sums.
     fn own(self) -> (usize, usize) {
         match self.totals {
-            KnownTotals::Lines => (self.lines, self.columns),
+            KnownTotals::All | KnownTotals::Lines => (self.lines, self.columns),
             KnownTotals::Months => (self.lines - 1, self.columns - 1),
         }
     }
@@ -51,9 +53,10 @@ impl TableShape {
     /// The nodes that a cell leads from and to. None: what it counts is not counted in another total, or nothing.
     fn ends(self, (line, column): CellPlace) -> Option<(usize, usize)> {
         let (lines, columns) = self.own();
-        if self.totals == KnownTotals::Lines {
+        if self.totals != KnownTotals::Months {
             let (from, to) = (line, lines + column);
-            return Some(if line + 1 == lines { (to, from) } else { (from, to) });
+            let has_sums = self.totals == KnownTotals::Lines && line + 1 == lines;
+            return Some(if has_sums { (to, from) } else { (from, to) });
         }
         let [old, now, outside] = self.months();
         let [is_new, has_left] = [line + 1 == lines, column + 1 == columns];

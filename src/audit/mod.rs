@@ -27,7 +27,7 @@ pub use report::{Attribute, AuditCounts, AuditReport, Number, NumbersReport, Rat
 use self::carriers::DrawnBeside;
 pub(crate) use self::moves::withhold_moves;
 use self::numbers::NumbersBySegment;
-pub(crate) use self::withhold::{follow, withheld, withhold_also, withhold_flows};
+pub(crate) use self::withhold::{follow, withheld, withhold_also, withhold_beside, withhold_flows};
 use crate::error::{Error, Result};
 use crate::input::{Source, ValueKind, as_f64};
 use crate::numeric::Partial;

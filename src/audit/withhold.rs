@@ -37,6 +37,12 @@ pub(crate) fn withhold_flows(table: &mut [Vec<Option<u64>>], counts: &[Vec<u64>]
     settle(table, &known, guarded, KnownTotals::Months);
 }
 
+/// Withholds other cells from which those that `table` lacks would follow; all totals of lines and columns are known.
+pub(crate) fn withhold_beside(table: &mut [Vec<Option<u64>>], counts: &[Vec<Option<u64>>]) {
+    let guarded = places(table).filter(|&(line, group)| table[line][group].is_none()).collect();
+    settle(table, counts, guarded, KnownTotals::All);
+}
+
 /// Withholds cells of 1 to `limit - 1` customers.
 fn hide_small(table: &mut [Vec<Option<u64>>], counts: &[Vec<Option<u64>>], limit: u64) {
     for (cell, count) in table.iter_mut().flatten().zip(counts.iter().flatten()) {
@@ -92,6 +98,7 @@ fn settle(
 fn fill_lines(table: &mut [Vec<Option<u64>>], counts: &[Vec<Option<u64>>], totals: KnownTotals) {
     let (lines, groups) = (table.len(), table.first().map_or(0, Vec::len));
     let parts = if totals == KnownTotals::Months { groups.saturating_sub(1) } else { groups };
+    let line_parts = if totals == KnownTotals::All { lines } else { lines.saturating_sub(1) };
     loop {
         let mut settled = true;
         for line in 0..lines {
@@ -100,7 +107,7 @@ fn fill_lines(table: &mut [Vec<Option<u64>>], counts: &[Vec<Option<u64>>], total
         }
         for group in 0..groups {
             let places: Vec<CellPlace> = (0..lines).map(|line| (line, group)).collect();
-            settled &= !another(table, counts, places.split_at(lines - 1));
+            settled &= !another(table, counts, places.split_at(line_parts));
         }
         if settled {
             return;

@@ -5,7 +5,7 @@
 //! text, so tags that no customer has together count as such.
 
 use super::counts::{SegmentCounts, TagCounts, pair_at, pairs};
-use crate::audit::{follow, withheld};
+use crate::audit::{follow, withheld, withhold_beside};
 
 /// Cells that share no customer with another cell, and how many customers they have together with it at most.
 struct Apart {
@@ -168,29 +168,37 @@ impl TagCells<'_> {
         hidden
     }
 
-    /// The rows of the long table: of all tags, and of all but those that divide all customers between them.
-    fn rows(&self, yes: &[u64]) -> Vec<KnownSum> {
-        let (mut division_of, mut n) = (vec![0; yes.len()], 0);
-        for first in 0..yes.len() {
+    /// Tags that divide all customers between them; tags that nobody has are in none.
+    fn divisions(&self) -> Vec<Vec<usize>> {
+        // Of other tags it is not known whether they exclude each other.
+        let n = pairs(self.counts.tags.len()).map(|(_, second)| second + 1).max().unwrap_or(0);
+        let excluded: Vec<Vec<usize>> = (0..n).map(|tag| self.apart(tag)).collect();
+        let (mut divisions, mut is_in_one): (Vec<Vec<usize>>, _) = (Vec::new(), vec![false; n]);
+        for first in 0..n {
             let mut division: Vec<usize> = Vec::new();
-            for tag in (first..yes.len()).filter(|&tag| division_of[tag] == 0) {
-                let apart = self.apart(tag);
-                if division.iter().all(|other| apart.contains(other)) {
+            for tag in (first..n).filter(|&tag| !is_in_one[tag] && self.counts.tags[tag][0] > 0) {
+                if division.iter().all(|other| excluded[tag].contains(other)) {
                     division.push(tag);
                 }
             }
-            if division.first() == Some(&first) && division.iter().map(|&tag| yes[tag]).sum::<u64>() == self.customers {
-                n += 1;
-                division.into_iter().for_each(|tag| division_of[tag] = n);
+            let sum: u64 = division.iter().map(|&tag| self.counts.tags[tag][0]).sum();
+            if division.first() == Some(&first) && sum == self.customers {
+                division.iter().for_each(|&tag| is_in_one[tag] = true);
+                divisions.push(division);
             }
         }
-        let without = |is_left_out: &dyn Fn(usize) -> bool| {
-            let cells: Vec<usize> = (0..yes.len()).filter(|&tag| !is_left_out(division_of[tag])).collect();
+        divisions
+    }
+
+    /// The rows of the long table: of all tags, and of all but those that divide all customers between them.
+    fn rows(&self, yes: &[u64]) -> Vec<KnownSum> {
+        let without = |left_out: &[usize]| {
+            let cells: Vec<usize> = (0..yes.len()).filter(|tag| !left_out.contains(tag)).collect();
             KnownSum { counts: cells.iter().map(|&tag| yes[tag]).collect(), cells, of_zeros: true }
         };
-        // None is division 0.
-        let alone = (0..=n).map(|left_out| without(&|division| division > 0 && division == left_out));
-        alone.chain([without(&|division| division > 0)]).collect()
+        let divisions = self.divisions();
+        let each = divisions.iter().map(|division| without(division));
+        [without(&[]), without(&divisions.concat())].into_iter().chain(each).collect()
     }
 
     fn overlaps(&self, hidden_tags: &[bool]) -> Vec<bool> {
@@ -254,11 +262,33 @@ impl TagCells<'_> {
         };
         let divisions: Vec<KnownSum> = (0..tags).flat_map(of_tag).collect();
         let apart: Vec<Vec<usize>> = (0..tags).map(|tag| self.apart(tag)).collect();
-        settle(&mut hidden, &yes, &divisions, |at| {
+        let apart_of = |at: usize| {
             let (segment, tag) = (at / tags, at % tags);
             let whole = segments[segment].customers - segments[segment].tags[tag][1];
             vec![Apart { cells: apart[tag].iter().map(|&other| cell(segment, other)).collect(), whole }]
-        });
+        };
+        // Tags that divide all customers divide those of each segment: a table whose totals are known.
+        let tables: Vec<Vec<usize>> =
+            self.divisions().into_iter().filter(|of| of.iter().all(|&tag| tag < tags)).collect();
+        loop {
+            settle(&mut hidden, &yes, &divisions, apart_of);
+            let before = hidden.clone();
+            for division in &tables {
+                let place = |segment: usize, at: usize| cell(segment, division[at]);
+                let line = |segment| (0..division.len()).map(|at| Some(yes[place(segment, at)])).collect();
+                let counts: Vec<Vec<Option<u64>>> = (0..segments.len()).map(line).collect();
+                let mut told = counts.clone();
+                let cells = || (0..segments.len()).flat_map(|segment| (0..division.len()).map(move |at| (segment, at)));
+                cells()
+                    .filter(|&(segment, at)| hidden[place(segment, at)])
+                    .for_each(|(segment, at)| told[segment][at] = None);
+                withhold_beside(&mut told, &counts);
+                cells().for_each(|(segment, at)| hidden[place(segment, at)] |= told[segment][at].is_none());
+            }
+            if hidden == before {
+                break;
+            }
+        }
         let lines = hidden_sizes.iter().enumerate();
         lines.map(|(segment, &size)| (size, hidden[segment * tags..][..tags].to_vec())).collect()
     }
@@ -270,7 +300,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::attack::{Sum, recovered};
+    use super::super::attack::{Sum, all_recovered};
     use super::*;
 
     /// A customer: his class of two divisions (the last class of each is no tag), whether he has a tag of its own
@@ -360,7 +390,7 @@ mod tests {
             }
             sums.extend((4..TAGS).map(|tag| Sum::of((0..4).map(|class| pair(class, tag)).collect(), 3 * tag)));
             let told: Vec<Option<u64>> = cells.iter().map(|(n, hidden)| (!hidden).then_some(*n)).collect();
-            let found = recovered(&told, &sums, false);
+            let found = all_recovered(&told, &sums, false);
             for (at, (n, hidden)) in cells.iter().enumerate() {
                 let is_safe = *hidden && found[at] != Some(*n as i64);
                 prop_assert!(!(1..10).contains(n) || is_safe, "{n} at {at} of {groups:?}");
