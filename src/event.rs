@@ -38,6 +38,8 @@ pub enum Stage {
     Passes,
     /// The final labels and distances.
     Labels,
+    /// Fitting resampled customers, to see how stable segments are.
+    Stability,
     /// Finding the customers of the earlier version, and counting who moved.
     Migration,
     /// Describing segments by the values of their rows.
@@ -66,6 +68,7 @@ impl Stage {
             Stage::SampleFit => "sample fit",
             Stage::Passes => "full passes",
             Stage::Labels => "labels",
+            Stage::Stability => "stability",
             Stage::Migration => "migration",
             Stage::Profile => "profile",
             Stage::Write => "write",

@@ -17,7 +17,7 @@ use super::file::CampaignFile;
 use super::tables::Workplace;
 use crate::backend::cpu::Cpu;
 use crate::backend::{Backend, Centroids};
-use crate::cluster::{Init, KMeans, Limits};
+use crate::cluster::{Effort, Init, KMeans, Limits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Stage;
 use crate::input::{ComputedColumns, RowGroup, Source, fault, id_keys, whole_ids};
@@ -165,7 +165,8 @@ impl LikeColumns {
             }
         }
         let limits = Limits { tol: 0.0, ..Limits::default() };
-        let kmeans = KMeans { k: different.len(), n_init: 1, init: Init::PlusPlus, limits, seed: 0 };
+        let kmeans =
+            KMeans { k: different.len(), n_init: 1, init: Init::PlusPlus, effort: Effort::Low, limits, seed: 0 };
         let cpu = Cpu::new(None)?;
         let (fit, _session) = kmeans.fit(&tiles, &cpu, &cpu, &|_| None, quiet)?;
         Ok(FoundSeeds { rows, centroids: fit.centroids })

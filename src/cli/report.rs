@@ -2,7 +2,7 @@
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use hyades::cluster::Stop;
+use hyades::cluster::{FittedCentroids, StabilityBand, Stop};
 use hyades::job::{FitOutcome, Labelling, Plan, StageTime, TilePlace};
 use hyades::model::{Model, PartModel};
 use hyades::prepare::Preparation;
@@ -101,8 +101,9 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         Stop::MaxIter => "not converged: --max-iter was reached",
         Stop::Budget => "not converged: max_relabelled was reached",
     };
+    let trust = trust(fitted);
     format!(
-        "{} customers, {} features, {} segments; {} {}, {stop}; inertia {:.6e}\n{time}",
+        "{} customers, {} features, {} segments; {} {}, {stop}; inertia {:.6e}{trust}\n{time}",
         thousands(outcome.plan.rows),
         part.preparation.columns.len(),
         fitted.n_clusters,
@@ -110,6 +111,25 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         if fitted.n_iter_ == 1 { "pass" } else { "passes" },
         fitted.inertia_,
     )
+}
+
+/// How far starts agree, and how stable the segments are.
+fn trust(fitted: &FittedCentroids) -> String {
+    let mut out = String::new();
+    let agreement = fitted.starts_.iter().map(|start| start.adjusted_rand);
+    if let Some((least, most)) = agreement.clone().reduce(f64::min).zip(agreement.reduce(f64::max)) {
+        let starts = fitted.starts_.len();
+        out += &format!("\n{starts} starts; adjusted Rand index with these segments: {least:.2} to {most:.2}");
+    }
+    if let Some(stability) = &fitted.stability_ {
+        out += &format!("\nstability (mean Jaccard index of {} resampled fits): ", stability.replicates);
+        let of = |(segment, jaccard): (usize, &Option<f64>)| match jaccard {
+            Some(jaccard) => format!("{segment} {jaccard:.2} {}", StabilityBand::of(*jaccard).words()[0]),
+            None => format!("{segment} too small to say"),
+        };
+        out += &stability.jaccard.iter().enumerate().map(of).collect::<Vec<_>>().join(", ");
+    }
+    out
 }
 
 pub(super) fn share(part: u64, whole: u64) -> String {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lloyd::Stop;
+use super::trust::{SegmentStability, StartFound};
 use crate::backend::Centroids;
 use crate::error::Result;
 use crate::prepare::Preparation;
@@ -45,6 +46,12 @@ pub struct FittedCentroids {
     pub n_init: u32,
     /// Rows of the sample.
     pub sample_rows: u64,
+    /// How far the starts agree with the result on the sample; empty for a single one, and in models of format 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts_: Vec<StartFound>,
+    /// How stable the segments are, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stability_: Option<SegmentStability>,
 }
 
 impl Fitted {

@@ -1,23 +1,14 @@
 //! k-means: seeded and converged on a sample, refined by passes over all rows.
 
+use super::effort::Effort;
 use super::lloyd::{Converged, Limits, Progress, Stop};
 use super::repair::{distinct_rows, too_few};
-use super::sample::{Sample, sample, sample_tiles};
-use super::second_look::SecondLook;
-use super::seed::{at_random, plus_plus};
 use super::state::{FitKeeper, FitState};
+use super::trust::{FitOrigin, StartFound};
 use crate::backend::{Backend, Centroids, MAX_K, Session};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
-use crate::numeric::Random;
 use crate::tiles::Tiles;
-
-/// Rows per segment of the sample on which starts converge, and its least and most rows.
-const SAMPLE_ROWS_A_SEGMENT: u64 = 256;
-const SAMPLE_ROWS: (u64, u64) = (1 << 16, 1 << 20);
-/// Rows per segment on which starts are seeded, and the least. Seeding is exact and costs rows x k x ln k.
-const SEED_ROWS_A_SEGMENT: usize = 32;
-const SEED_ROWS: usize = 1 << 13;
 
 /// The starting centroids.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,28 +30,12 @@ pub struct KMeans {
     pub n_init: u32,
     /// The starting centroids.
     pub init: Init,
+    /// How long to look for a better optimum on the sample.
+    pub effort: Effort,
     /// When to stop.
     pub limits: Limits,
     /// Determines everything that is drawn at random.
     pub seed: u64,
-}
-
-/// Rows of the sample for `k` segments, if there are that many.
-pub(crate) fn sample_rows(k: usize) -> u64 {
-    (SAMPLE_ROWS_A_SEGMENT * k as u64).clamp(SAMPLE_ROWS.0, SAMPLE_ROWS.1)
-}
-
-/// Values in the largest of the larger samples: 64 MiB.
-const LARGER_SAMPLE_VALUES: u64 = 1 << 24;
-/// A start that needed at least this many passes over one sample continues on the next, larger one.
-const SLOW: u32 = 16;
-
-/// Rows of the larger samples, on which the best start continues before it sees all rows: each four times the previous
-/// one, as long as that is a small part of all rows. The error of a centroid halves from one to the next, and so does
-/// the work left for the most expensive passes.
-pub fn larger_samples(rows: u64, dim: usize, k: usize) -> Vec<u64> {
-    let most = (LARGER_SAMPLE_VALUES / dim as u64).min(rows / 8);
-    std::iter::successors(Some(4 * sample_rows(k)), |n| Some(4 * n)).take_while(|&n| n <= most).collect()
 }
 
 /// The default number of starts: several where they are cheap.
@@ -83,6 +58,8 @@ pub struct Fit {
     pub sample_rows: u64,
     /// Starts converged on the sample.
     pub n_init: u32,
+    /// How far they agree with the result on the sample; empty for a single one.
+    pub starts: Vec<StartFound>,
 }
 
 impl KMeans {
@@ -98,14 +75,15 @@ impl KMeans {
     /// # Examples
     /// ```
     /// use hyades::backend::cpu::Cpu;
-    /// use hyades::cluster::{Init, KMeans, Limits};
+    /// use hyades::cluster::{Effort, Init, KMeans, Limits};
     /// use hyades::event::Watch;
     /// use hyades::tiles::Tiles;
     ///
     /// // Rows 0 to 749 lie near 0, and rows 750 to 999 near 9,000.
     /// let values: Vec<i32> = (0..1000).map(|i| if i < 750 { i } else { 9000 + i }).collect();
     /// let tiles = Tiles::from_rows(1, &values, None, 1024)?;
-    /// let kmeans = KMeans { k: 2, n_init: 1, init: Init::PlusPlus, limits: Limits::default(), seed: 0 };
+    /// let (init, effort, limits) = (Init::PlusPlus, Effort::default(), Limits::default());
+    /// let kmeans = KMeans { k: 2, n_init: 1, init, effort, limits, seed: 0 };
     /// let cpu = Cpu::new(None)?;
     /// let (fit, _session) = kmeans.fit(&tiles, &cpu, &cpu, &|_| None, Watch::none())?;
     /// // The larger segment comes first. Its mean is 374.5, which rounds to the even neighbour.
@@ -137,19 +115,19 @@ impl KMeans {
         if let Some(state) = known.as_ref().filter(|state| state.is_finished()) {
             return Ok((self.fit_of(state)?, open_session(backend, tiles, self.k, recover, watch)?));
         }
-        let (mut progress, sample_rows) = match (&known, &self.init) {
+        let (mut progress, origin) = match (&known, &self.init) {
             (Some(state), _) => {
                 watch.note(format!("passes that were made before: {}", state.n_iter));
-                (state.progress()?, state.sample_rows)
+                (state.progress()?, state.origin.clone())
             }
-            (None, Init::Given(centroids)) => (Progress::new(centroids.clone()), 0),
+            (None, Init::Given(centroids)) => (Progress::new(centroids.clone()), FitOrigin::default()),
             _ => {
-                let (start, sample_rows) = self.start(tiles, starter, watch)?;
-                (Progress::new(start), sample_rows)
+                let (start, origin) = self.start(tiles, starter, watch)?;
+                (Progress::new(start), origin)
             }
         };
         let tell = |state: &dyn Fn() -> FitState| keeper.into_iter().for_each(|keeper| keeper.keep(&state()));
-        tell(&|| FitState::between(&progress, sample_rows));
+        tell(&|| FitState::between(&progress, &origin));
         let mut session = Some(open_session(backend, tiles, self.k, recover, watch)?);
         let converged = watch.stage(Stage::Passes, 0, "rows", || {
             loop {
@@ -161,19 +139,19 @@ impl KMeans {
                         let other = recover(&e).ok_or(e)?;
                         session = Some(open_session(other, tiles, self.k, recover, watch)?);
                     }
-                    Ok(None) => tell(&|| FitState::between(&progress, sample_rows)),
+                    Ok(None) => tell(&|| FitState::between(&progress, &origin)),
                     Ok(Some(converged)) => return Ok(converged),
                     Err(e) => return Err(e),
                 }
             }
         })?;
-        let fit = self.finish(tiles, &converged, sample_rows, watch)?;
-        tell(&|| FitState::finished(&fit.centroids, fit.inertia, (fit.n_iter, fit.stop), sample_rows));
+        let fit = self.finish(tiles, &converged, origin.clone(), watch)?;
+        tell(&|| FitState::finished(&fit.centroids, fit.inertia, (fit.n_iter, fit.stop), &origin));
         Ok((fit, session.ok_or_else(|| Error::Internal("no session".into()))?))
     }
 
     /// The result of the iteration, if there are as many segments as were asked for.
-    fn finish(&self, tiles: &Tiles, converged: &Converged, sample_rows: u64, watch: Watch<'_>) -> Result<Fit> {
+    fn finish(&self, tiles: &Tiles, converged: &Converged, origin: FitOrigin, watch: Watch<'_>) -> Result<Fit> {
         if converged.empty > 0 {
             let distinct = distinct_rows(tiles, self.k, watch)?.len();
             if distinct < self.k {
@@ -185,8 +163,9 @@ impl KMeans {
             n_iter: converged.n_iter,
             stop: converged.stop,
             inertia: converged.inertia,
-            sample_rows,
-            n_init: self.starts(sample_rows),
+            sample_rows: origin.sample_rows,
+            n_init: self.starts(origin.sample_rows),
+            starts: origin.starts,
         })
     }
 
@@ -198,8 +177,9 @@ impl KMeans {
             n_iter: state.n_iter,
             stop: state.stop.ok_or_else(missing)?,
             inertia: state.inertia()?.ok_or_else(missing)?,
-            sample_rows: state.sample_rows,
-            n_init: self.starts(state.sample_rows),
+            sample_rows: state.origin.sample_rows,
+            n_init: self.starts(state.origin.sample_rows),
+            starts: state.origin.starts.clone(),
         })
     }
 
@@ -232,89 +212,6 @@ impl KMeans {
             .of_option("--init")),
             _ => Ok(()),
         }
-    }
-
-    /// The best start: seeded and converged on the sample.
-    fn start(&self, tiles: &Tiles, starter: &dyn Backend, watch: Watch<'_>) -> Result<(Centroids, u64)> {
-        let wanted = sample_rows(self.k);
-        let (sample, starts) = watch.stage(Stage::Seed, u64::from(self.n_init), "starts", || {
-            let sample = sample(tiles, self.seed, wanted, watch)?;
-            let starts = self.seeds(tiles, &sample, watch)?;
-            Ok((sample, starts))
-        })?;
-        if sample.rows() == 0 {
-            return Ok((starts.into_iter().next().ok_or_else(|| Error::Internal("no start".into()))?, 0));
-        }
-        let sampled_rows = sample.rows() as u64;
-        let larger = larger_samples(tiles.rows(), tiles.dim(), self.k);
-        let fits = (starts.len() + larger.len()) as u64;
-        let best = watch.stage(Stage::SampleFit, fits, "fits", || {
-            let sampled = sample.tiles()?;
-            let mut best: Option<Converged> = None;
-            for start in starts {
-                let fit = self.converge(start, &sampled, starter, watch)?;
-                if best.as_ref().is_none_or(|b| fit.inertia < b.inertia) {
-                    best = Some(fit);
-                }
-                watch.advance(Stage::SampleFit, 1);
-            }
-            let mut best =
-                best.ok_or_else(|| Error::usage("n-init must be at least 1".into()).of_option("--n-init"))?;
-            drop(sampled);
-            for wanted in larger {
-                if best.n_iter >= SLOW {
-                    let subset = sample_tiles(tiles, self.seed, wanted, watch)?;
-                    watch.note(format!(
-                        "{} passes over the sample: the start continues on {} rows",
-                        best.n_iter,
-                        subset.rows()
-                    ));
-                    best = self.converge(best.centroids, &subset, starter, watch)?;
-                }
-                watch.advance(Stage::SampleFit, 1);
-            }
-            if self.init != Init::PlusPlus || self.k == 1 {
-                return Ok(best.centroids);
-            }
-            let look = SecondLook { tiles, starter, limits: self.limits, seed: self.seed, watch };
-            look.improve(best.centroids, sample)
-        })?;
-        Ok((best, sampled_rows))
-    }
-
-    /// Lloyd's iteration over a sample.
-    fn converge(&self, start: Centroids, tiles: &Tiles, backend: &dyn Backend, watch: Watch<'_>) -> Result<Converged> {
-        let mut session = backend.open(tiles, self.k, watch.quiet())?;
-        Progress::new(start).run(tiles, session.as_mut(), self.limits, watch.quiet())
-    }
-
-    fn seeds(&self, tiles: &Tiles, sample: &Sample, watch: Watch<'_>) -> Result<Vec<Centroids>> {
-        let few = sample.thinned(SEED_ROWS.max(SEED_ROWS_A_SEGMENT * self.k));
-        let mut starts = Vec::new();
-        for start in 0..self.n_init {
-            let mut random = Random::new(self.seed, u64::from(start));
-            let seeded = |from: &Sample, random: &mut Random| match self.init {
-                Init::Random => Ok(at_random(from, self.k, random)),
-                _ => plus_plus(from, self.k, random, watch),
-            };
-            let mut rows = seeded(&few, &mut random)?;
-            let mut from = &few;
-            if rows.len() < self.k && few.rows() < sample.rows() {
-                (rows, from) = (seeded(sample, &mut random)?, sample);
-            }
-            starts.push(if rows.len() == self.k {
-                from.centroids(&rows)?
-            } else {
-                // The sample has too few distinct rows: use any distinct rows.
-                let distinct = distinct_rows(tiles, self.k, watch)?;
-                if distinct.len() < self.k {
-                    return Err(too_few(self.k, distinct.len()));
-                }
-                Centroids::new(tiles.dim(), distinct.concat())?
-            });
-            watch.advance(Stage::Seed, 1);
-        }
-        Ok(starts)
     }
 }
 

@@ -1,19 +1,29 @@
 //! Algorithms over a backend and a stream of tiles.
 
 mod clustering;
+mod effort;
 mod fitted;
 mod kmeans;
 mod lloyd;
+mod nearest;
 mod repair;
 mod sample;
 mod second_look;
 mod seed;
+mod stability;
+mod start;
 mod state;
+mod swaps;
+mod trust;
 
 pub(crate) use clustering::Clustering;
+pub use effort::Effort;
 pub(crate) use fitted::original_centers;
 pub use fitted::{Fitted, FittedCentroids};
-pub use kmeans::{Fit, Init, KMeans, larger_samples};
-pub(crate) use kmeans::{by_size, default_n_init, open_session, sample_rows};
+pub use kmeans::{Fit, Init, KMeans};
+pub(crate) use kmeans::{by_size, default_n_init, open_session};
 pub use lloyd::{Limits, Stop};
+pub use start::larger_samples;
+pub(crate) use start::sample_rows;
 pub(crate) use state::{FitKeeper, FitState};
+pub use trust::{SegmentStability, StabilityBand, StartFound};

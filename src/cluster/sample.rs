@@ -124,6 +124,11 @@ impl Sample {
         &self.values[i * self.dim..][..self.dim]
     }
 
+    /// The hash of its row number.
+    pub(super) fn hash(&self, i: usize) -> u64 {
+        self.hashes[i]
+    }
+
     pub(super) fn weight(&self, i: usize) -> u32 {
         self.weights.as_ref().map_or(1, |w| w[i])
     }

@@ -6,9 +6,10 @@
 use rayon::prelude::*;
 
 use super::lloyd::{Limits, Progress};
+use super::nearest::NearestCentroids;
 use super::sample::Sample;
 use super::seed::{draw, potentials};
-use crate::backend::{Backend, CentroidSums, Centroids, Session, distance2};
+use crate::backend::{Backend, CentroidSums, Centroids, distance2};
 use crate::error::Result;
 use crate::event::Watch;
 use crate::numeric::{Random, power_of_two};
@@ -36,13 +37,6 @@ pub(super) struct SecondLook<'a> {
     pub(super) watch: Watch<'a>,
 }
 
-/// The rows of the sample, labelled.
-#[derive(Default)]
-struct NearestCentroids {
-    labels: Vec<u32>,
-    distance2: Vec<u64>,
-}
-
 impl SecondLook<'_> {
     /// The start, or a better one if centroids moved. Where no row is far, no small group is.
     pub(super) fn improve(&self, start: Centroids, sample: Sample) -> Result<Centroids> {
@@ -54,7 +48,7 @@ impl SecondLook<'_> {
         let (mut centroids, mut moves, mut before) = (start.clone(), 0, None);
         while moves < MOST_MOVES.min(start.k()) {
             self.watch.check()?;
-            let labelled = label(session.as_mut(), &centroids, self.watch)?;
+            let labelled = NearestCentroids::of(session.as_mut(), &centroids, false, self.watch)?;
             let (next, inertia) = moved(&sample, &labelled, &centroids, &mut random);
             before = before.or(Some(inertia));
             let Some(next) = next else { break };
@@ -131,20 +125,10 @@ fn norm2(row: &[i32]) -> u64 {
     row.iter().map(|&v| (i64::from(v) * i64::from(v)) as u64).sum()
 }
 
-fn label(session: &mut dyn Session, centroids: &Centroids, watch: Watch<'_>) -> Result<NearestCentroids> {
-    let mut all = NearestCentroids::default();
-    session.centroidal().label(centroids, false, watch.quiet(), &mut |part| {
-        all.labels.extend(part.labels);
-        all.distance2.extend(part.distance2);
-        Ok(())
-    })?;
-    Ok(all)
-}
-
 /// The centroids after the best move, if it pays; and their inertia without it.
 fn moved(
     sample: &Sample,
-    NearestCentroids { labels, distance2 }: &NearestCentroids,
+    NearestCentroids { labels, distance2, .. }: &NearestCentroids,
     centroids: &Centroids,
     random: &mut Random,
 ) -> (Option<Centroids>, u128) {

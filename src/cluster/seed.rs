@@ -12,7 +12,7 @@ use crate::numeric::Random;
 use crate::simd::{Dispatch, Work};
 
 /// Sample rows per task.
-const BLOCK: usize = 2048;
+pub(super) const BLOCK: usize = 2048;
 
 /// Greedy k-means++ (Arthur and Vassilvitskii 2007, with the `2 + ln k` trials per step of their reference code, like
 /// scikit-learn): positions of up to `k` rows of `sample`, fewer if it has fewer distinct rows of positive weight.

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::lloyd::{Progress, Stop};
+use super::trust::FitOrigin;
 use crate::backend::Centroids;
 use crate::error::{Error, Result};
 
 /// What decides how a fit goes on, on any backend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FitState {
     /// The centroids on the grid.
@@ -18,8 +19,8 @@ pub(crate) struct FitState {
     inertia: Option<String>,
     /// Why it ends, once that is known.
     pub(super) stop: Option<Stop>,
-    /// Rows of the sample on which it started.
-    pub(super) sample_rows: u64,
+    /// How it began.
+    pub(super) origin: FitOrigin,
     /// Whether there are no more passes to make.
     finished: bool,
 }
@@ -35,10 +36,11 @@ pub(crate) trait FitKeeper {
 
 impl FitState {
     /// Between two passes.
-    pub(super) fn between(progress: &Progress, sample_rows: u64) -> Self {
+    pub(super) fn between(progress: &Progress, origin: &FitOrigin) -> Self {
         let Progress { centroids, n_iter, falling_from, stop } = progress;
         let inertia = falling_from.map(|inertia| inertia.to_string());
-        FitState { centers: rows(centroids), n_iter: *n_iter, inertia, stop: *stop, sample_rows, finished: false }
+        let origin = origin.clone();
+        FitState { centers: rows(centroids), n_iter: *n_iter, inertia, stop: *stop, origin, finished: false }
     }
 
     /// After the last pass.
@@ -46,10 +48,10 @@ impl FitState {
         centroids: &Centroids,
         inertia: u128,
         (n_iter, stop): (u32, Stop),
-        sample_rows: u64,
+        origin: &FitOrigin,
     ) -> Self {
         let (inertia, stop) = (Some(inertia.to_string()), Some(stop));
-        FitState { centers: rows(centroids), n_iter, inertia, stop, sample_rows, finished: true }
+        FitState { centers: rows(centroids), n_iter, inertia, stop, origin: origin.clone(), finished: true }
     }
 
     /// Whether it is that of a fit of `k` segments in `dim` features.
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
     use crate::backend::cpu::Cpu;
     use crate::backend::reference::Reference;
-    use crate::cluster::{Init, KMeans, Limits};
+    use crate::cluster::{Effort, Init, KMeans, Limits};
     use crate::event::Watch;
     use crate::tiles::Tiles;
 
@@ -118,7 +120,7 @@ mod tests {
         let cpu = Cpu::new(None).unwrap();
         let limits = [(300, 0.0), (300, 1e-2), (6, 0.0)].map(|(max_iter, tol)| Limits { max_iter, tol });
         for (init, limits) in limits.iter().map(|limits| (&start, *limits)).chain([(&Init::PlusPlus, limits[0])]) {
-            let kmeans = KMeans { k: 7, n_init: 1, init: init.clone(), limits, seed: 0 };
+            let kmeans = KMeans { k: 7, n_init: 1, init: init.clone(), effort: Effort::Normal, limits, seed: 0 };
             let fit = |memory: &Memory, watch: Watch<'_>| {
                 let backends: [&dyn crate::backend::Backend; 2] = [&cpu, &Reference];
                 let backend = backends[usize::from(memory.begin.is_some())];
@@ -144,11 +146,13 @@ mod tests {
     fn a_state_of_another_fit_is_not_used() {
         let tiles = Tiles::from_rows(1, &[1, 2, 8, 9], None, 64).unwrap();
         let cpu = Cpu::new(None).unwrap();
-        let kmeans = KMeans { k: 2, n_init: 1, init: Init::PlusPlus, limits: Limits::default(), seed: 0 };
+        let kmeans =
+            KMeans { k: 2, n_init: 1, init: Init::PlusPlus, effort: Effort::Low, limits: Limits::default(), seed: 0 };
         let expected = kmeans.fit(&tiles, &cpu, &cpu, &|_| None, Watch::none()).unwrap().0;
         for centers in ["[[1]]", "[[1],[2],[3]]", "[[1,1],[2,2]]", "[]"] {
             let state = format!(
-                "{{\"centers\":{centers},\"n_iter\":9,\"inertia\":null,\"stop\":null,\"sample_rows\":4,\"finished\":false}}"
+                "{{\"centers\":{centers},\"n_iter\":9,\"inertia\":null,\"stop\":null,\
+                 \"origin\":{{\"sample_rows\":4,\"starts\":[]}},\"finished\":false}}"
             );
             let memory = Memory { begin: Some(state), ..Memory::default() };
             let fit = kmeans.fit_kept(&tiles, (&cpu, &cpu), &|_| None, Some(&memory), Watch::none()).unwrap().0;

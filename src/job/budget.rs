@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::backend::Backend;
     use crate::backend::cpu::Cpu;
-    use crate::cluster::{Init, KMeans, Limits};
+    use crate::cluster::{Effort, Init, KMeans, Limits};
 
     fn labels(tiles: &Tiles, cpu: &Cpu, centroids: &Centroids) -> Vec<u32> {
         let mut all = Vec::new();
@@ -179,7 +179,7 @@ mod tests {
             let cpu = Cpu::new(None).unwrap();
             let steps = Steps::default();
             let kmeans =
-                KMeans { k, n_init: 1, init: Init::Given(start.clone()), limits: Limits { max_iter: 300, tol: 0.0 }, seed: 0 };
+                KMeans { k, n_init: 1, init: Init::Given(start.clone()), effort: Effort::Low, limits: Limits { max_iter: 300, tol: 0.0 }, seed: 0 };
             let Ok((end, mut session)) =
                 kmeans.fit_kept(&tiles, (&cpu, &cpu), &|_| None, Some(&steps), Watch::none()) else { return Ok(()) };
             let of = EarlierRows { tiles: &tiles, watch: Watch::none() };

@@ -285,6 +285,7 @@ fn run(
     let vetted = vet(checked, &mut opened, watch)?;
     let mut found = cluster((checked, beginning), &opened, &vetted, publication.as_ref(), recorder, watch)?;
     opened.source.vet_unchanged()?;
+    add_stability(&mut found);
     let model = model(checked, &opened, &vetted, &found);
     let small_cells = SmallCells::of(&found.labels, request.output.small_cells()).kept_by(&model);
     small_cells.warn(&found.labels, watch);
@@ -322,6 +323,18 @@ fn run(
         result,
         by_earlier,
     })
+}
+
+/// Tells the profile how stable segments are, if that is known.
+fn add_stability(found: &mut FittedParts) {
+    let Some(profile) = &mut found.profile else { return };
+    for ((part, _), labels) in found.parts.iter().zip(&found.labels.parts) {
+        let Some(stability) = &part.fitted.centroids().stability_ else { continue };
+        for (segment, jaccard) in (labels.first_segment..).zip(&stability.jaccard) {
+            let group = profile.segments.iter_mut().find(|group| group.segment == Some(segment as u32));
+            group.into_iter().for_each(|group| group.stability = *jaccard);
+        }
+    }
 }
 
 /// What the page says of how the segments were made.

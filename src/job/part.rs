@@ -10,7 +10,8 @@ use super::request::CheckedFit;
 use super::small_cells::is_small;
 use crate::backend::{Backend, Centroids, DeviceWork, Session};
 use crate::cluster::{
-    Clustering, Fit, FitKeeper, Fitted, FittedCentroids, Init, KMeans, by_size, open_session, original_centers,
+    Clustering, Fit, FitKeeper, Fitted, FittedCentroids, Init, KMeans, SegmentStability, by_size, open_session,
+    original_centers,
 };
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
@@ -54,6 +55,12 @@ pub(super) struct Part {
 /// The most label passes until the numbering by size is stable: rows that tie exactly between two centroids depend on
 /// the numbering, and can change it.
 const NUMBERINGS: usize = 4;
+
+/// A start is as good as the result if its inertia is at most so many times that of the result.
+const AS_GOOD: f64 = 1.01;
+/// Below this adjusted Rand index two results are not the same segments (D. Steinley, "Properties of the Hubert-Arabie
+/// adjusted Rand index", Psychological Methods 9, 2004: poor recovery).
+const AGREE: f64 = 0.65;
 
 /// What the fits of a part are called, from new starts and from earlier centroids.
 const COLD: &str = "cold";
@@ -105,9 +112,7 @@ impl Parts<'_> {
         let (centroids, (labels, kept)) =
             on_any_device(&mut session, &reopen, |on| self.label(&prepared, &fit, on, destination, watch))?;
         destination.keep(kept);
-        tell_empty(&labels, watch);
-        let small_cells = self.checked.request.output.small_cells();
-        let fitted = Fitted::Centroids(fitted(&prepared, &fit, &centroids, &labels, small_cells));
+        let fitted = self.fitted(&prepared, &fit, &centroids, &labels, watch)?;
         let of_device = session.as_deref().map(|session| (session.remark(), session.device_work()));
         let (device_remark, device_work) = of_device.unwrap_or_default();
         drop(session);
@@ -201,9 +206,40 @@ impl Parts<'_> {
             k,
             n_init: options.n_init_of(k),
             init,
+            effort: options.effort(),
             limits: options.limits(),
             seed: options.seed(),
         })
+    }
+
+    /// The segments, for the model.
+    fn fitted(
+        &self,
+        prepared: &Prepared,
+        fit: &Fit,
+        centroids: &Centroids,
+        labels: &LabelSummary,
+        watch: Watch<'_>,
+    ) -> Result<Fitted> {
+        tell_empty(labels, watch);
+        tell_starts(fit, watch);
+        let stability_ = self.stability(prepared, centroids, watch)?;
+        let small_cells = self.checked.request.output.small_cells();
+        let found = fitted(prepared, fit, centroids, labels, small_cells);
+        Ok(Fitted::Centroids(FittedCentroids { stability_, ..found }))
+    }
+
+    /// How stable the segments are, if that is asked for.
+    fn stability(
+        &self,
+        prepared: &Prepared,
+        centroids: &Centroids,
+        watch: Watch<'_>,
+    ) -> Result<Option<SegmentStability>> {
+        let Some(replicates) = self.checked.request.clustering.stability else { return Ok(None) };
+        // Resampled customers have starts of their own, wherever those of the fit came from.
+        let Clustering::KMeans(kmeans) = self.clustering(centroids.k(), Init::PlusPlus);
+        kmeans.stability(&prepared.tiles, centroids, replicates, self.starter(), watch).map(Some)
     }
 
     /// Labels all rows, repeating until the numbering by size is stable.
@@ -250,6 +286,19 @@ fn tell_empty(labels: &LabelSummary, watch: Watch<'_>) {
     }
 }
 
+/// Warns if starts that are as good found other segments.
+fn tell_starts(fit: &Fit, watch: Watch<'_>) {
+    let as_good = fit.starts.iter().filter(|start| start.inertia <= AS_GOOD).map(|start| start.adjusted_rand);
+    let least = as_good.fold(1.0, f64::min);
+    if least < AGREE {
+        watch.warn(format!(
+            "a start that is as good found other segments (adjusted Rand index {least:.2}, where 1 is the same): \
+             which customers are together depends on --seed; try another --k, and --stability 50 to see which segments \
+             to trust"
+        ));
+    }
+}
+
 /// Does `work` in a session, and once more in another one if its device is lost.
 fn on_any_device<'t, T>(
     session: &mut Option<Box<dyn Session + 't>>,
@@ -291,6 +340,8 @@ fn fitted(
         stop: fit.stop,
         n_init: fit.n_init,
         sample_rows: fit.sample_rows,
+        starts_: fit.starts.clone(),
+        stability_: None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::prepare::Preparation;
 use crate::rules::{ColumnKind, MAX_RULES, MAX_STRATA, RuleBook, RuleCount};
 
 /// The version of the file format; this program also reads earlier versions.
-pub(super) const FORMAT_VERSION: u32 = 4;
+pub(super) const FORMAT_VERSION: u32 = 5;
 
 /// Everything needed to label new customers, and its provenance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -118,6 +118,8 @@ impl ModelV1 {
             stop: self.stop,
             n_init,
             sample_rows,
+            starts_: Vec::new(),
+            stability_: None,
         });
         let (preparation, feature_names_in_) = (self.recipe, self.feature_names_in_);
         let part = PartModel { name, value, rows, first_segment, feature_names_in_, preparation, fitted };

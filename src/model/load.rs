@@ -50,7 +50,8 @@ impl Model {
                     "its format version is {version}, and this program reads up to {FORMAT_VERSION}; use a newer hyades"
                 ));
             }
-            FORMAT_VERSION => envelope::open(text)?,
+            // Format 4 lacks fields that may be missing in format 5.
+            4 | FORMAT_VERSION => envelope::open(text)?,
             version => legacy::read(text, version)?,
         };
         model.check()?;

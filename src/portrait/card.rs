@@ -8,6 +8,7 @@ use super::moves::SegmentMoves;
 use super::rule::rule;
 use super::segment::{DASH, shown, statistic, title, value};
 use super::told::ToldShares;
+use crate::cluster::StabilityBand;
 use crate::profile::{
     ColumnFigures, ColumnRole, GroupProfile, Mark, NumberFigures, ProfileReport, ProfiledColumn, ShownKind, Statistic,
 };
@@ -65,6 +66,7 @@ impl Cards<'_> {
                     )) }
                 } @else {
                     (rule(told, group, language))
+                    (self.stability(group))
                     (self.marks(at, group))
                     (self.distributions(group))
                     (self.outcomes(at, group))
@@ -73,6 +75,21 @@ impl Cards<'_> {
                     @if let Some(found) = group.segment.and_then(|number| moves.get(&number)) {
                         (super::moves::moves(found, language))
                     }
+                }
+            }
+        }
+    }
+
+    /// How stable it is, if that is known.
+    fn stability(&self, group: &GroupProfile) -> Markup {
+        let language = self.language;
+        html! {
+            @if let Some(jaccard) = group.stability {
+                @let [en, zh] = StabilityBand::of(jaccard).words();
+                p.soft {
+                    (language.say("Stability in resampled fits: ", "重抽样稳定性："))
+                    (format!("{jaccard:.2}"))
+                    (language.say(" (", "（")) (language.say(en, zh)) (language.say(")", "）"))
                 }
             }
         }

@@ -213,6 +213,7 @@ mod tests {
             outcomes: Vec::new(),
             products: Vec::new(),
             pairs: Vec::new(),
+            stability: None,
             rule: None,
         };
         let mut groups: Vec<GroupProfile> = segments.into_iter().enumerate().map(group).collect();

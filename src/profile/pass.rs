@@ -313,6 +313,7 @@ impl Profiling<'_> {
             outcomes: if withheld { Vec::new() } else { rates.collect() },
             products: Vec::new(),
             pairs: Vec::new(),
+            stability: None,
             rule: None,
         }
     }

@@ -147,6 +147,9 @@ pub struct GroupProfile {
     /// Products that are held together, the largest lift first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<ProductPair>,
+    /// How stable it is: the mean Jaccard index of fits of resampled customers (`fit --stability`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stability: Option<f64>,
     /// A short rule that tells it from the others; None without a page, where figures are withheld, and where no short
     /// rule was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]

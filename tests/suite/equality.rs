@@ -7,7 +7,7 @@ use hyades::backend::cpu::Cpu;
 use hyades::backend::gpu::{DeviceChoice, Gpu};
 use hyades::backend::reference::Reference;
 use hyades::backend::{Backend, Centroids};
-use hyades::cluster::{Fit, Init, KMeans, Limits, Stop};
+use hyades::cluster::{Effort, Fit, Init, KMeans, Limits, Stop};
 use hyades::event::{Event, Observer, Silent, Watch};
 use hyades::input::Source;
 use hyades::job::{
@@ -83,7 +83,14 @@ fn prepared(scratch: bool, chunk_rows: Option<usize>) -> Prepared {
 }
 
 fn kmeans() -> KMeans {
-    KMeans { k: 8, n_init: 2, init: Init::PlusPlus, limits: Limits { max_iter: 300, tol: 0.0 }, seed: 3 }
+    KMeans {
+        k: 8,
+        n_init: 2,
+        init: Init::PlusPlus,
+        effort: Effort::Normal,
+        limits: Limits { max_iter: 300, tol: 0.0 },
+        seed: 3,
+    }
 }
 
 fn fit_on(prepared: &Prepared, backend: &dyn Backend) -> Fit {

@@ -52,6 +52,7 @@ mod lineage;
 mod lists;
 mod models;
 mod monthly;
+mod optimum;
 mod pages;
 mod privacy;
 mod profile;
@@ -119,6 +120,7 @@ fn main() -> ExitCode {
         resume::tests(),
         #[cfg(feature = "faults")]
         resume::with_gpu(),
+        optimum::tests(),
         pages::tests(),
         privacy::tests(),
         recipe::tests(),

@@ -107,7 +107,7 @@ fn the_manifest_records_the_request() {
     assert_eq!(request["columns"]["pseudonymise"], w.text("key"), "where the secret is");
     assert_eq!(request["columns"]["duplicate_ids"], "refuse");
     assert_eq!(request["preparation"]["recipe"]["columns"]["x"]["weight"], 2.0);
-    let clustering = value!({"k": 3, "init": "k-means++", "max_iter": 300, "tol": 1e-4, "seed": 7});
+    let clustering = value!({"k": 3, "init": "k-means++", "effort": "normal", "max_iter": 300, "tol": 1e-4, "seed": 7});
     assert_eq!(request["clustering"], clustering, "defaults are filled in");
     assert_eq!(request["resources"], value!({"threads": 2, "memory": "1GiB"}));
     assert!(!manifest.to_string().contains(secret));

@@ -8,9 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::MAX_K;
-use crate::cluster::{Limits, default_n_init};
+use crate::cluster::{Effort, Limits, default_n_init};
 use crate::error::{Error, Result};
 use crate::text::as_text;
+
+/// The most samples whose fits say how stable segments are.
+const MOST_REPLICATES: u32 = 1000;
 
 /// Where centroids start.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,6 +49,14 @@ pub struct ClusteringOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub n_init: Option<u32>,
+    /// How long to look for a better optimum on the sample [default: normal]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "HOW_LONG"))]
+    pub effort: Option<Effort>,
+    /// Fit N samples drawn with replacement, and say how stable each segment is; 50 are usual
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
+    pub stability: Option<u32>,
     /// Maximum number of passes over all rows; a final pass only counts rows [default: 300]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
@@ -91,10 +102,15 @@ impl ClusteringOptions {
         if self.n_init == Some(0) {
             return Err(Error::usage("n-init is 0: at least one start is needed".into()).of_option("--n-init"));
         }
+        if let Some(n) = self.stability.filter(|n| !(1..=MOST_REPLICATES).contains(n)) {
+            let text = format!("stability is {n}: between 1 and {MOST_REPLICATES} samples are possible; 50 are usual");
+            return Err(Error::usage(text).of_option("--stability"));
+        }
         let Limits { max_iter, tol } = self.limits();
         self.limits().check()?;
         Ok(ClusteringOptions {
             init: Some(self.init()),
+            effort: Some(self.effort()),
             max_iter: Some(max_iter),
             tol: Some(tol),
             seed: Some(self.seed()),
@@ -105,6 +121,11 @@ impl ClusteringOptions {
     /// Number of starts for a part with `k` segments.
     pub(crate) fn n_init_of(&self, k: usize) -> u32 {
         self.n_init.unwrap_or_else(|| default_n_init(k))
+    }
+
+    /// How long to look for a better optimum.
+    pub(crate) fn effort(&self) -> Effort {
+        self.effort.unwrap_or_default()
     }
 
     /// When to stop.
