@@ -165,8 +165,9 @@ impl FewCustomers<'_> {
                 let feature = of.features.iter().find(|feature| feature.name == *name);
                 let months = feature.and_then(|of| of.missing.zip(of.missing_before)).zip(of.rows_before);
                 let Some(((now, before), rows_before)) = months else { return of.rows == 0 };
-                let changed = counted(now, of.rows).abs_diff(counted(before, rows_before));
-                self.is_few(changed) || self.are_few(now, of.rows) || self.are_few(before, rows_before)
+                few_changed([before, now], [rows_before, of.rows], self.limit)
+                    || self.are_few(now, of.rows)
+                    || self.are_few(before, rows_before)
             }
             _ => false,
         }
@@ -181,6 +182,11 @@ impl FewCustomers<'_> {
     fn is_few(&self, n: u64) -> bool {
         (1..self.limit).contains(&n)
     }
+}
+
+/// Whether the customers of two shares, before and now, differ by fewer than `limit`, and by one at least.
+pub(crate) fn few_changed([before, now]: [f64; 2], [rows_before, rows]: [u64; 2], limit: u64) -> bool {
+    (1..limit).contains(&counted(now, rows).abs_diff(counted(before, rows_before)))
 }
 
 /// How many customers a share is of.

@@ -12,7 +12,7 @@ mod limits;
 mod measures;
 mod suggest;
 
-pub(crate) use judge::{FewCustomers, gates_in};
+pub(crate) use judge::{FewCustomers, few_changed, gates_in};
 pub use judge::{GateResult, GateVerdict, judge, verdict};
 pub use limit::{AtLeast, AtMost, GateSeverity};
 pub use limits::Gates;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::moves::is_few_of;
 use crate::audit::withheld;
 use crate::error::{Error, Result};
 use crate::gates::{FewCustomers, GateResult, GateSeverity, Measures, gates_in};
@@ -55,8 +56,8 @@ struct ShownVersion {
     sizes: BTreeMap<u64, u64>,
     /// The largest stability index of a column.
     psi: Option<f64>,
-    /// Customers who moved; None where the files were removed.
-    moved: Option<u64>,
+    /// Customers who moved, and those who stayed; None where the files were removed.
+    moved: Option<[u64; 2]>,
     /// What its gates refused.
     refusals: Vec<Phrase>,
     /// Figures of fewer customers are withheld.
@@ -94,7 +95,8 @@ impl ShownVersion {
         }
         // Those whose figures are withheld are alike.
         refusals.dedup();
-        let moved = report["migration"]["moved"].as_u64();
+        let migration = &report["migration"];
+        let moved = migration["moved"].as_u64().zip(migration["stayed"].as_u64()).map(|(moved, of)| [moved, of]);
         ShownVersion { record, sizes, psi, moved, refusals, small_cells }
     }
 
@@ -117,8 +119,11 @@ impl ShownVersion {
     fn moved(&self) -> Option<f64> {
         let facts = &self.record.facts;
         // A share of those who stayed; without the report, all customers stand for them.
-        let most = |share: f64| self.moved.unwrap_or((share * facts.customers as f64).round() as u64);
-        facts.moved.filter(|share| !(1..self.small_cells).contains(&most(*share)))
+        let of_all = |share: f64| [(share * facts.customers as f64).round() as u64, facts.customers];
+        facts.moved.filter(|&share| {
+            let [moved, stayed] = self.moved.unwrap_or_else(|| of_all(share));
+            !(1..self.small_cells).contains(&stayed) && !is_few_of(moved, stayed, self.small_cells)
+        })
     }
 
     /// The size of a segment by id; where it is small, that of another is withheld, too, since the sum is known.

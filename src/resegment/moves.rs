@@ -19,8 +19,12 @@ pub(super) fn add(page: &mut Page, migration: &MigrationReport, matrix: Option<&
     page.section(language.say("Who moved", "客户迁移"), None);
     let Some(matrix) = matrix else {
         page.paragraph(&match language {
-            Language::En => format!("Fewer than {small_cells} customers came, left or moved: withheld."),
-            Language::Zh => format!("新增、流失或迁移客户不足 {small_cells} 位，不予展示。"),
+            Language::En => {
+                format!("Fewer than {small_cells} customers came, left, stayed, moved or kept their segment: withheld.")
+            }
+            Language::Zh => {
+                format!("新增、流失、存续、迁移或未迁移客户不足 {small_cells} 位，不予展示。")
+            }
         });
         return;
     };
@@ -94,6 +98,11 @@ impl MoveSide {
     }
 }
 
+/// Whether few of `stayed` customers moved, or all but few.
+pub(super) fn is_few_of(moved: u64, stayed: u64, small_cells: u64) -> bool {
+    [moved, stayed.saturating_sub(moved)].iter().any(|n| (1..small_cells).contains(n))
+}
+
 /// Customers by segment before (lines) and now (columns).
 pub(super) struct MoveMatrix {
     pub(super) before: MoveSide,
@@ -106,11 +115,13 @@ pub(super) struct MoveMatrix {
 }
 
 impl MoveMatrix {
-    /// `ids` are those of the segments before and now, by their numbers. None if few customers came, left or moved.
+    /// `ids` are those of the segments before and now, by their numbers. None if few customers came, left, stayed,
+    /// moved or kept their segment.
     pub(super) fn told(migration: &MigrationReport, ids: &[Vec<u64>; 2], small_cells: u64) -> Option<Self> {
         // The sizes of both months tell the difference of who came and who left, and so one from the other.
-        let few = 1..small_cells;
-        let is_few = [migration.came, migration.left, migration.moved].iter().any(|n| few.contains(n));
+        let &MigrationReport { came, left, stayed, moved, .. } = migration;
+        let is_few = [came, left, stayed].iter().any(|n| (1..small_cells).contains(n));
+        let is_few = is_few || is_few_of(moved, stayed, small_cells);
         (!is_few).then(|| MoveMatrix::new(migration, ids, small_cells))
     }
 
@@ -160,5 +171,35 @@ impl MoveMatrix {
             }
         }
         table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_of_any_kind_are_withheld() {
+        let is_told = |[came, left, stayed, moved]: [u64; 4]| {
+            let migration = MigrationReport {
+                stayed,
+                came,
+                left,
+                moved,
+                moved_by_behaviour: None,
+                not_members: 0,
+                flows: Vec::new(),
+            };
+            MoveMatrix::told(&migration, &[vec![0], vec![0]], 10).is_some()
+        };
+        for told in [[0, 0, 100, 0], [10, 10, 100, 10], [0, 50, 100, 90], [20, 20, 100, 100], [20, 20, 0, 0]] {
+            assert!(is_told(told), "{told:?}");
+        }
+        // Few came, left, stayed, moved or kept their segment.
+        for few in [[3, 0, 100, 0], [0, 3, 100, 0], [50, 50, 9, 0], [0, 0, 100, 3], [0, 0, 100, 97]] {
+            assert!(!is_told(few), "{few:?}");
+        }
+        // An edited report: more moved than stayed.
+        assert!(is_told([0, 0, 50, 60]));
     }
 }

@@ -12,7 +12,7 @@ use super::opened::MonthlyJob;
 use super::report::RunReport;
 use super::stage::StagedMonth;
 use crate::error::{Error, Result};
-use crate::gates::{FewCustomers, GateSeverity};
+use crate::gates::{FewCustomers, GateSeverity, few_changed};
 use crate::output::NewFiles;
 use crate::portrait::{BesideProfile, EarlierPage, made, portrait};
 use crate::profile::ProfileReport;
@@ -123,13 +123,20 @@ fn stored(path: &Path) -> Result<ProfileReport> {
     serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))
 }
 
-/// The columns that changed most; `rows` are those before and now.
-fn drift(page: &mut Page, report: &RunReport, rows: [u64; 2], small_cells: u64) {
-    let told = |share: f64, rows: u64| {
+/// The shares of missing values before and now, of so many rows, unless they tell of few customers.
+fn missing(shares: [f64; 2], rows: [u64; 2], small_cells: u64) -> [String; 2] {
+    // Both are shown, and so is their difference.
+    let hides_both = few_changed(shares, rows, small_cells);
+    [0, 1].map(|at| {
+        let (share, rows) = (shares[at], rows[at]);
         let n = (share * rows as f64).round() as u64;
         let few = [n, rows.saturating_sub(n)].iter().any(|n| (1..small_cells).contains(n));
-        if few { DASH.to_owned() } else { percent(share) }
-    };
+        if few || hides_both { DASH.to_owned() } else { percent(share) }
+    })
+}
+
+/// The columns that changed most; `rows` are those before and now.
+fn drift(page: &mut Page, report: &RunReport, rows: [u64; 2], small_cells: u64) {
     let language = page.language();
     let Some(drift) = report.drift.as_ref().filter(|drift| !drift.features.is_empty()) else { return };
     let header = [
@@ -142,13 +149,14 @@ fn drift(page: &mut Page, report: &RunReport, rows: [u64; 2], small_cells: u64) 
     ];
     let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 1);
     for feature in drift.features.iter().take(MOST_COLUMNS) {
+        let [before, now] = missing([feature.missing.reference, feature.missing.now], rows, small_cells);
         table.row([
             feature.name.clone(),
             feature.distance.map_or_else(|| DASH.to_owned(), brief),
             format!("{:.3}", feature.figures.psi),
             format!("{:.3}", feature.figures.psi_noise),
-            told(feature.missing.reference, rows[0]),
-            told(feature.missing.now, rows[1]),
+            before,
+            now,
         ]);
     }
     page.table(language.say("What changed in the data", "数据分布变化"), &table);
@@ -191,4 +199,21 @@ fn facts(
         ("hash of the labels", "标签哈希", Some(profile.labels_blake3.clone())),
     ];
     facts.into_iter().filter_map(|(en, zh, text)| Some((language.say(en, zh).to_owned(), text?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_shares_tell_of_no_few_customers() {
+        let told = |shares, limit| missing(shares, [1000, 1000], limit);
+        // Three more are missing, ten more, three, and all but three.
+        assert_eq!(told([0.1, 0.103], 10), [DASH, DASH]);
+        assert_eq!(told([0.1, 0.11], 10), ["10.0%", "11.0%"]);
+        assert_eq!(told([0.003, 0.5], 10), [DASH, "50.0%"]);
+        assert_eq!(told([0.5, 0.997], 10), ["50.0%", DASH]);
+        assert_eq!(told([0.1, 0.1], 10), ["10.0%", "10.0%"]);
+        assert_eq!(told([0.1, 0.103], 0), ["10.0%", "10.3%"]);
+    }
 }

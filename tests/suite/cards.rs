@@ -362,5 +362,8 @@ fn moves_that_are_withheld() {
     // Of few who came, nothing is told.
     now.retain(|id, _| *id < 803);
     let (_, page) = months("en", [before, now]);
-    assert!(page.contains("Fewer than 10 customers came, left or moved") && !page.contains("came in"), "{page}");
+    assert!(
+        page.contains("Fewer than 10 customers came, left, stayed, moved or kept") && !page.contains("came in"),
+        "{page}"
+    );
 }

@@ -165,7 +165,7 @@ fn few_who_moved_came_or_left_are_withheld() {
     branch.month("2026-03", &now);
     now.extend((110..113).map(|id| (id, 2)));
     branch.month("2026-04", &now);
-    let few = "<p>Fewer than 10 customers came, left or moved: withheld.</p>";
+    let few = "<p>Fewer than 10 customers came, left, stayed, moved or kept their segment: withheld.</p>";
     let told = ["customers were there before", "of those who stayed", "from \\ to"];
     for (month, day, count) in [("02", 28, "came"), ("03", 31, "left"), ("04", 30, "moved")] {
         let line = branch.published(&format!("2026-{month}-{day}"));
