@@ -61,10 +61,11 @@ fn fill(counts: &mut [Vec<Option<u64>>]) {
     let groups = counts.first().map_or(0, Vec::len);
     for group in 0..groups {
         let Some((all, segments)) = counts.split_last_mut() else { return };
-        let known: u64 = segments.iter().filter_map(|line| line[group]).sum();
+        // None beyond u64: somebody edited a profile.
+        let known = segments.iter().filter_map(|line| line[group]).try_fold(0, u64::checked_add);
         let mut unknown = segments.iter_mut().filter(|line| line[group].is_none());
         if let (Some(line), None, Some(all)) = (unknown.next(), unknown.next(), all[group]) {
-            line[group] = all.checked_sub(known);
+            line[group] = known.and_then(|known| all.checked_sub(known));
         }
     }
 }
@@ -185,6 +186,17 @@ mod tests {
         assert_eq!(after(&[&[50, 0], &[40, 30], &[90, 30]], 10)[0], [Some(50), Some(0)], "nothing is small");
         let off = after(&[&[1, 2], &[3, 4], &[4, 6]], 0);
         assert!(off.iter().flatten().all(Option::is_some));
+    }
+
+    #[test]
+    fn sums_beyond_u64_fill_nothing() {
+        let mut counts = [Some(1 << 63), Some(1 << 63), None, Some(7)].map(|n| vec![n]);
+        fill(&mut counts);
+        assert_eq!(counts[2], [None]);
+        counts[0] = vec![Some(2)];
+        counts[1] = vec![Some(1)];
+        fill(&mut counts);
+        assert_eq!(counts[2], [Some(4)]);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl ToldShares<'_> {
             let place = |text: &String| named.iter().position(|other| other == text);
             let counts = categories.iter().map(|text| figures.counts.get(place(text)?).copied());
             let mut counts: Vec<u64> = counts.collect::<Option<_>>()?;
-            counts.push(figures.known().checked_sub(counts.iter().sum())?);
+            counts.push(figures.known().checked_sub(sum(&counts)?)?);
             Some(counts)
         });
         let Some(all) = table.last() else { return Vec::new() };
@@ -174,8 +174,14 @@ impl ToldShares<'_> {
 /// Whether a group has so few customers more or less than before that the difference of both counts tells of them.
 fn tells_of_few(now: &[u64], then: &[u64], limit: u64) -> bool {
     let few = 1..limit;
-    let changed = now.iter().sum::<u64>().abs_diff(then.iter().sum());
-    few.contains(&changed) && now.iter().zip(then).any(|(now, then)| few.contains(&now.abs_diff(*then)))
+    let changed = sum(now).zip(sum(then)).map(|(now, then)| now.abs_diff(then));
+    changed.is_some_and(|n| few.contains(&n))
+        && now.iter().zip(then).any(|(now, then)| few.contains(&now.abs_diff(*then)))
+}
+
+/// None beyond u64: somebody edited a profile.
+fn sum(counts: &[u64]) -> Option<u64> {
+    counts.iter().try_fold(0, |sum: u64, &n| sum.checked_add(n))
 }
 
 #[cfg(test)]
@@ -367,5 +373,30 @@ mod tests {
         let edited = of(101, 200);
         let told = ToldShares { report: &edited, earlier: None };
         assert_eq!((told.of_product(0), told.of_outcome(0)), (vec![false; 2], vec![false; 2]));
+    }
+
+    /// The same of categories that have more customers than u64 counts.
+    #[test]
+    fn counts_beyond_u64_are_not_compared() {
+        let of = |counts: [u64; 2]| -> ProfileReport {
+            let group = |segment: Option<u32>| {
+                serde_json::json!({"segment": segment, "customers": 100, "share": 1.0, "withheld": false,
+                    "columns": [{"counts": counts, "others": 0, "missing": 0}]})
+            };
+            serde_json::from_value(serde_json::json!({
+                "profile_version": 2, "rows": 100, "weighted": false, "quantiles": "exact", "small_cells": 10,
+                "labels_blake3": "", "columns": [{"name": "stage", "data_type": "Utf8", "kind": "category",
+                    "role": "other", "categories": ["a", "b"]}], "correlated": [], "all": group(None),
+                "segments": [group(Some(0)), group(Some(1))],
+            }))
+            .unwrap()
+        };
+        let (now, before) = (of([60, 40]), EarlierPage::of_same_segments(of([1 << 63; 2])));
+        let told = ToldShares { report: &now, earlier: Some(&before) };
+        assert_eq!((told.of_categories(0), told.of_missing(0)), (vec![vec![true; 3]; 2], vec![true; 3]));
+        let edited = of([1 << 63; 2]);
+        let told = ToldShares { report: &edited, earlier: None };
+        assert_eq!(told.of_categories(0), vec![vec![false; 3]; 2]);
+        assert!(!tells_of_few(&[1 << 63, 1 << 63], &[1, 2], 10));
     }
 }

@@ -26,6 +26,8 @@ const SLOTS: usize = 1 << DIGITS;
 const SIGN: u32 = 1 << (11 + DIGITS);
 /// Signs and exponents.
 const OCTAVES: usize = 1 << 12;
+/// The most slots before values of a segment are counted: all of its octaves have their starts within u32.
+const MOST_COUNTS: usize = u32::MAX as usize - OCTAVES * SLOTS;
 /// The largest relative error of an order statistic from buckets.
 pub(super) const BUCKET_ERROR: f64 = 1.0 / SLOTS as f64;
 
@@ -45,6 +47,8 @@ pub(super) struct BucketCounts {
     starts: Vec<[u32; OCTAVES]>,
     /// The first [`SLOTS`] are nobody's.
     counts: Vec<u32>,
+    /// With more slots, counts are moved to the lists: [`MOST_COUNTS`].
+    most: usize,
     /// Values counted since the last spill; fewer than 2^32, so that no count overflows.
     counted: u64,
     spilled: Vec<Buckets>,
@@ -64,7 +68,8 @@ pub(super) struct OrderFound {
 impl BucketCounts {
     fn new(segments: usize) -> Self {
         let spilled = vec![Vec::new(); segments];
-        BucketCounts { starts: vec![[0; OCTAVES]; segments], counts: vec![0; SLOTS], counted: 0, spilled }
+        let (starts, counts) = (vec![[0; OCTAVES]; segments], vec![0; SLOTS]);
+        BucketCounts { starts, counts, most: MOST_COUNTS, counted: 0, spilled }
     }
 
     /// Adds finite values of a segment, none of which is -0.
@@ -88,9 +93,9 @@ impl BucketCounts {
         }
     }
 
-    /// Makes room for the counts of so many values.
+    /// Makes room for the counts of so many values of a segment.
     fn expect(&mut self, values: u64) {
-        if self.counted + values > u64::from(u32::MAX) {
+        if self.counted + values > u64::from(u32::MAX) || self.counts.len() > self.most {
             self.spill();
         }
         self.counted += values;
@@ -136,7 +141,7 @@ fn place_of(value: f64, starts: &mut [u32; OCTAVES], counts: &mut Vec<u32>) -> u
         counts.resize(counts.len() + SLOTS, 0);
     }
     let slot = (bits >> DROPPED) as u32 & (SLOTS - 1) as u32;
-    // Fewer than 2^32 slots.
+    // Fewer than 2^32 slots: see MOST_COUNTS.
     start.wrapping_add(slot) as usize
 }
 
@@ -355,5 +360,18 @@ mod tests {
         assert_eq!(counts.spilled[0].len(), 2);
         let quantiles = ValueOrder::Buckets(counts).finish(true).quantiles;
         assert_eq!(quantiles[0].map(|q| q[3]), Some(2.0));
+    }
+
+    #[test]
+    fn slots_that_would_overflow_are_moved() {
+        let mut counts = BucketCounts::new(2);
+        counts.most = 2 * SLOTS;
+        counts.push(0, &[2.0, 4.0]);
+        assert_eq!(counts.counts.len(), 3 * SLOTS);
+        counts.push(1, &[8.0]);
+        counts.push_zeros(1, 2);
+        assert_eq!((counts.spilled[0].len(), counts.counts.len()), (2, 3 * SLOTS));
+        let quantiles = ValueOrder::Buckets(counts).finish(true).quantiles;
+        assert_eq!(quantiles.iter().map(|q| q.map(|q| q[3])).collect::<Vec<_>>(), [Some(3.0), Some(0.0), Some(2.0)]);
     }
 }

@@ -366,7 +366,8 @@ pub struct ProductPair {
 impl CategoryFigures {
     /// Rows whose value is not missing.
     pub fn known(&self) -> u64 {
-        self.counts.iter().sum::<u64>() + self.others
+        // An edited report may have more than u64 counts.
+        self.counts.iter().fold(self.others, |sum, &n| sum.saturating_add(n))
     }
 }
 
