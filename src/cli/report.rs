@@ -11,6 +11,9 @@ use hyades::text::shown;
 
 use super::fmt::{about, bytes, compact, seconds, thousands};
 
+/// The most segments that are named for not being stable.
+const MOST_DOUBTFUL: usize = 8;
+
 pub(super) fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
     table
@@ -83,13 +86,16 @@ pub(super) fn segments(model: &Model, labels: &Labelling) -> String {
 pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
     let (model, labels) = (&outcome.model, &outcome.labels);
     let time = format!("{} in all: {}", seconds(elapsed), stages(&outcome.stages));
+    let of_part =
+        |part: &PartModel| trust(part.fitted.centroids(), part.first_segment, &format!("{}: ", brief(&part.name)));
     if model.division.is_some() {
         return format!(
-            "{} customers, {} of them taken by rules; strata: {}, segments: {}\n{time}",
+            "{} customers, {} of them taken by rules; strata: {}, segments: {}{}\n{time}",
             thousands(labels.rows),
             thousands(labels.rules.iter().map(|r| r.rows).sum()),
             model.parts.len(),
             model.segments(),
+            model.parts.iter().map(of_part).collect::<String>(),
         );
     }
     let part = &model.parts[0];
@@ -101,7 +107,7 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         Stop::MaxIter => "not converged: --max-iter was reached",
         Stop::Budget => "not converged: max_relabelled was reached",
     };
-    let trust = trust(fitted);
+    let trust = trust(fitted, part.first_segment, "");
     format!(
         "{} customers, {} features, {} segments; {} {}, {stop}; inertia {:.6e}{trust}\n{time}",
         thousands(outcome.plan.rows),
@@ -113,21 +119,31 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
     )
 }
 
-/// How far starts agree, and how stable the segments are.
-fn trust(fitted: &FittedCentroids) -> String {
+/// How far starts agree, and which segments are not stable. `first` is the number of the part's first segment.
+fn trust(fitted: &FittedCentroids, first: usize, of: &str) -> String {
     let mut out = String::new();
     let agreement = fitted.starts_.iter().map(|start| start.adjusted_rand);
     if let Some((least, most)) = agreement.clone().reduce(f64::min).zip(agreement.reduce(f64::max)) {
         let starts = fitted.starts_.len();
-        out += &format!("\n{starts} starts; adjusted Rand index with these segments: {least:.2} to {most:.2}");
+        out += &format!("\n{of}{starts} starts; adjusted Rand index with these segments: {least:.2} to {most:.2}");
     }
     if let Some(stability) = &fitted.stability_ {
-        out += &format!("\nstability (mean Jaccard index of {} resampled fits): ", stability.replicates);
-        let of = |(segment, jaccard): (usize, &Option<f64>)| match jaccard {
-            Some(jaccard) => format!("{segment} {jaccard:.2} {}", StabilityBand::of(*jaccard).words()[0]),
-            None => format!("{segment} too small to say"),
+        let known: Vec<(usize, f64)> =
+            (first..).zip(&stability.jaccard).filter_map(|(segment, jaccard)| Some((segment, (*jaccard)?))).collect();
+        let is_stable =
+            |jaccard: f64| matches!(StabilityBand::of(jaccard), StabilityBand::Stable | StabilityBand::High);
+        let stable = known.iter().filter(|(_, jaccard)| is_stable(*jaccard)).count();
+        let segments = stability.jaccard.len();
+        let replicates = stability.replicates;
+        out += &format!("\n{of}stability in {replicates} resampled fits: {stable} of {segments} segments are stable");
+        let doubtful = known.iter().filter(|(_, jaccard)| !is_stable(*jaccard));
+        let name = |&(segment, jaccard): &(usize, f64)| {
+            format!("; {segment}: {jaccard:.2}, {}", StabilityBand::of(jaccard).words()[0])
         };
-        out += &stability.jaccard.iter().enumerate().map(of).collect::<Vec<_>>().join(", ");
+        out.extend(doubtful.take(MOST_DOUBTFUL).map(name));
+        if known.len() < segments {
+            out += &format!("; {} too small to say", segments - known.len());
+        }
     }
     out
 }

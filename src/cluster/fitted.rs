@@ -84,6 +84,7 @@ impl FittedCentroids {
     pub(crate) fn agrees_with(&self, preparation: &Preparation) -> bool {
         let k = self.n_clusters;
         [self.cluster_centers_.len(), self.grid_centers_.len(), self.counts_.len(), self.mean_distance_.len()] == [k; 4]
+            && self.stability_.as_ref().is_none_or(|stability| stability.jaccard.len() == k)
             && self.cluster_centers_.iter().all(|row| row.len() == preparation.columns.len())
             && self.grid_centers_.iter().all(|row| row.len() == preparation.grid_dim())
     }

@@ -73,6 +73,18 @@ pub(super) fn draw(chances: &[u128], random: &mut Random) -> Option<usize> {
     })
 }
 
+/// As many positions, each drawn as by [`draw`].
+pub(super) fn draws(chances: &[u128], n: usize, random: &mut Random) -> Vec<usize> {
+    let mut total = 0;
+    let before = |&chance: &u128| {
+        total += chance;
+        total
+    };
+    let sums: Vec<u128> = chances.iter().map(before).collect();
+    let n = if total == 0 { 0 } else { n };
+    (0..n).map(|_| random.below(total)).map(|at| sums.partition_point(|&sum| sum <= at)).collect()
+}
+
 /// Lowers the distances to the nearest centroid by a new centroid.
 fn lower(sample: &Sample, centroid: usize, nearest: &mut [u64]) {
     let (simd, centroid) = (Dispatch::default(), sample.row(centroid));

@@ -1,7 +1,9 @@
 //! How far a fit finds the same segments again in other samples of the same customers.
 
+use super::effort::Effort;
 use super::kmeans::KMeans;
 use super::nearest::NearestCentroids;
+use super::repair::distinct_rows;
 use super::sample::{Sample, sample};
 use super::start::sample_rows;
 use super::trust::SegmentStability;
@@ -11,6 +13,9 @@ use crate::event::{Stage, Watch};
 use crate::numeric::{Contingency, mix};
 use crate::tiles::Tiles;
 
+/// A replicate may search as long as a fit of so many times its rows: some ten trials with many segments, where a badly
+/// converged replicate would look like unstable segments.
+const REPLICATE_EFFORT: u64 = 16;
 /// Rows of a segment in the sample, below which its stability is not judged.
 const FEWEST_ROWS: u64 = 30;
 
@@ -43,14 +48,15 @@ impl KMeans {
             let mut sums = vec![(0.0, 0u32); self.k];
             for replicate in 0..replicates {
                 let drawn = sample.resampled(mix(self.seed ^ 0x5354_4142) ^ u64::from(replicate));
-                let again = label(&self.replicate(&drawn.sample, replicate, starter, watch)?)?;
+                watch.advance(Stage::Stability, 1);
+                let Some(centroids) = self.replicate(&drawn.sample, replicate, starter, watch)? else { continue };
+                let again = label(&centroids)?;
                 let mut counts = Contingency::new(self.k, self.k);
                 let of_drawn = |labels: &[u32]| drawn.rows.iter().map(|&row| labels[row]).collect::<Vec<u32>>();
                 counts.push(&of_drawn(&original), &of_drawn(&again));
                 for (sum, jaccard) in sums.iter_mut().zip(counts.jaccard()) {
                     jaccard.into_iter().for_each(|jaccard| *sum = (sum.0 + jaccard, sum.1 + 1));
                 }
-                watch.advance(Stage::Stability, 1);
             }
             let mean =
                 |((sum, n), &rows): ((f64, u32), &u64)| (n > 0 && rows >= FEWEST_ROWS).then(|| sum / f64::from(n));
@@ -58,14 +64,25 @@ impl KMeans {
         })
     }
 
-    /// The centroids of one start of a replicate.
-    fn replicate(&self, drawn: &Sample, replicate: u32, starter: &dyn Backend, watch: Watch<'_>) -> Result<Centroids> {
+    /// The centroids of one start of a replicate; None if it has too few distinct rows.
+    fn replicate(
+        &self,
+        drawn: &Sample,
+        replicate: u32,
+        starter: &dyn Backend,
+        watch: Watch<'_>,
+    ) -> Result<Option<Centroids>> {
+        watch.check()?;
         let seed = mix(self.seed ^ u64::from(replicate).wrapping_add(1));
-        let once = KMeans { n_init: 1, seed, ..self.clone() };
+        let effort = self.effort.max(Effort::Normal);
+        let once = KMeans { n_init: 1, seed, effort, ..self.clone() };
         let tiles = drawn.tiles()?;
+        if distinct_rows(&tiles, self.k, watch)?.len() < self.k {
+            return Ok(None);
+        }
         let starts = once.seeds(&tiles, drawn, watch.quiet())?;
-        let (best, _) = once.best_start(starts, drawn, (drawn.rows() as u64, starter), watch.quiet())?;
-        Ok(best.centroids)
+        let (best, _) = once.best_start(starts, drawn, (tiles.rows() * REPLICATE_EFFORT, starter), watch.quiet())?;
+        Ok(Some(best.centroids))
     }
 }
 
@@ -113,7 +130,7 @@ mod tests {
     use super::*;
     use crate::backend::cpu::Cpu;
     use crate::backend::reference::Reference;
-    use crate::cluster::{Effort, Init, Limits};
+    use crate::cluster::{Init, Limits};
 
     #[test]
     fn poisson_has_mean_and_variance_1() {
@@ -152,6 +169,13 @@ mod tests {
         let even: Vec<i32> = (0..600).map(|i| at(i) * 100).collect();
         let doubtful = found(5, &even, &cpu).jaccard;
         assert!(doubtful.iter().flatten().all(|&j| j < 0.97), "{doubtful:?}");
+    }
+
+    #[test]
+    fn replicates_with_too_few_distinct_rows_are_left_out() {
+        let rows: Vec<i32> = (0..200).map(|i| if i < 4 { 1000 * (i + 1) } else { 0 }).collect();
+        let found = found(5, &rows, &Cpu::new(None).unwrap());
+        assert_eq!(found.jaccard[1..], [None; 4]);
     }
 
     #[test]

@@ -123,8 +123,8 @@ impl KMeans {
         let found = |fit: &Converged| {
             let mut counts = Contingency::new(self.k, self.k);
             counts.push(&result, &label(fit)?.labels);
-            let inertia = if fit.inertia == best.inertia { 1.0 } else { fit.inertia as f64 / best.inertia as f64 };
-            Ok(StartFound { inertia, adjusted_rand: counts.adjusted_rand() })
+            let ratio = fit.inertia.max(1) as f64 / best.inertia.max(1) as f64;
+            Ok(StartFound { inertia: ratio, adjusted_rand: counts.adjusted_rand() })
         };
         fits.iter().map(found).collect()
     }
@@ -137,9 +137,11 @@ impl KMeans {
     /// The distances that trials may compute.
     fn distances(&self, rows: u64, sample: &Sample) -> u64 {
         let (k, sampled) = (self.k as u64, sample.rows() as u64);
-        let job = k * (USUAL_PASSES * rows + SAMPLE_PASSES * u64::from(self.n_init) * sampled);
+        let passes =
+            (USUAL_PASSES * rows).saturating_add(SAMPLE_PASSES.saturating_mul(u64::from(self.n_init)) * sampled);
+        let job = passes.saturating_mul(k);
         let least = LEAST_PRODUCTS / sample.dim as u64;
-        self.effort.factor() * least.max(job / 10 * SWAPS_TENTHS)
+        self.effort.factor().saturating_mul(least.max(job / 10 * SWAPS_TENTHS))
     }
 
     /// The best start, continued on larger samples while it is far from converged.

@@ -120,7 +120,7 @@ mod tests {
         let cpu = Cpu::new(None).unwrap();
         let limits = [(300, 0.0), (300, 1e-2), (6, 0.0)].map(|(max_iter, tol)| Limits { max_iter, tol });
         for (init, limits) in limits.iter().map(|limits| (&start, *limits)).chain([(&Init::PlusPlus, limits[0])]) {
-            let kmeans = KMeans { k: 7, n_init: 1, init: init.clone(), effort: Effort::Normal, limits, seed: 0 };
+            let kmeans = KMeans { k: 7, n_init: 3, init: init.clone(), effort: Effort::Normal, limits, seed: 0 };
             let fit = |memory: &Memory, watch: Watch<'_>| {
                 let backends: [&dyn crate::backend::Backend; 2] = [&cpu, &Reference];
                 let backend = backends[usize::from(memory.begin.is_some())];

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::lloyd::{Converged, Limits, Progress};
 use super::nearest::NearestCentroids;
 use super::sample::Sample;
-use super::seed::{BLOCK, draw};
+use super::seed::{BLOCK, draws};
 use crate::backend::{Backend, Centroids, Session, distance2};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
@@ -69,10 +69,13 @@ impl Swaps<'_> {
     /// The start, or what followed from swaps, converged.
     pub(super) fn improve(&self, start: Converged) -> Result<Converged> {
         let k = start.centroids.k();
+        if self.trials == 0 {
+            return Ok(start);
+        }
         let mut session = self.starter.open(self.tiles, k, self.watch.quiet())?;
         let (centroids, inertia, at_once) = (start.centroids.clone(), start.inertia, self.at_once(k));
         let mut search = SwapSearch { centroids, inertia, at_once, swapped: 0, spent: 0 };
-        let tried = if k == 1 { 0 } else { self.search(&mut search, session.as_mut())? };
+        let tried = self.search(&mut search, session.as_mut())?;
         self.watch.advance(Stage::SampleFit, u64::from(self.trials - tried));
         if search.swapped == 0 {
             return Ok(start);
@@ -150,7 +153,7 @@ impl Swaps<'_> {
     ) -> Vec<Swap> {
         let chance = |i: usize| u128::from(self.sample.weight(i)) * u128::from(nearest.distance2[i]);
         let chances: Vec<u128> = (0..self.sample.rows()).map(chance).collect();
-        let rows: Vec<usize> = (0..drawn).map_while(|_| draw(&chances, random)).collect();
+        let rows = draws(&chances, drawn, random);
         let mut swaps: Vec<Swap> = rows.into_iter().filter_map(|row| self.swap_to(row, nearest, k)).collect();
         swaps.sort_by_key(|swap| (swap.inertia, swap.row));
         let mut touched = vec![false; k];

@@ -14,6 +14,7 @@ pub struct StartFound {
 
 /// How a fit began.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct FitOrigin {
     /// Rows of the sample; 0 if centroids were given.
     pub(super) sample_rows: u64,

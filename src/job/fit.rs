@@ -331,7 +331,8 @@ fn add_stability(found: &mut FittedParts) {
     for ((part, _), labels) in found.parts.iter().zip(&found.labels.parts) {
         let Some(stability) = &part.fitted.centroids().stability_ else { continue };
         for (segment, jaccard) in (labels.first_segment..).zip(&stability.jaccard) {
-            let group = profile.segments.iter_mut().find(|group| group.segment == Some(segment as u32));
+            let group =
+                profile.segments.iter_mut().find(|group| group.segment == Some(segment as u32) && !group.withheld);
             group.into_iter().for_each(|group| group.stability = *jaccard);
         }
     }

@@ -222,11 +222,31 @@ impl Parts<'_> {
         watch: Watch<'_>,
     ) -> Result<Fitted> {
         tell_empty(labels, watch);
-        tell_starts(fit, watch);
-        let stability_ = self.stability(prepared, centroids, watch)?;
+        self.tell_starts(fit, watch);
+        let mut stability_ = self.stability(prepared, centroids, watch)?;
         let small_cells = self.checked.request.output.small_cells();
+        for (jaccard, &n) in stability_.iter_mut().flat_map(|s| &mut s.jaccard).zip(&labels.counts) {
+            *jaccard = jaccard.filter(|_| !is_small(n, small_cells));
+        }
         let found = fitted(prepared, fit, centroids, labels, small_cells);
         Ok(Fitted::Centroids(FittedCentroids { stability_, ..found }))
+    }
+
+    /// Warns if a start that is as good found other segments.
+    fn tell_starts(&self, fit: &Fit, watch: Watch<'_>) {
+        let as_good = fit.starts.iter().filter(|start| start.inertia <= AS_GOOD).map(|start| start.adjusted_rand);
+        let least = as_good.fold(1.0, f64::min);
+        if least >= AGREE {
+            return;
+        }
+        let more = match self.checked.request.clustering.stability {
+            None => ", and --stability 50 to see which segments to trust",
+            Some(_) => "",
+        };
+        watch.warn(format!(
+            "another start, as good within 1 %, found other segments (adjusted Rand index {least:.2}, where 1 is the \
+             same): which customers are together depends on --seed; try another --k{more}"
+        ));
     }
 
     /// How stable the segments are, if that is asked for.
@@ -283,19 +303,6 @@ fn tell_empty(labels: &LabelSummary, watch: Watch<'_>) {
     let empty = labels.counts.iter().filter(|&&n| n == 0).count();
     if empty > 0 {
         watch.warn(format!("{empty} of {} segments have no rows; a smaller k would do", labels.counts.len()));
-    }
-}
-
-/// Warns if starts that are as good found other segments.
-fn tell_starts(fit: &Fit, watch: Watch<'_>) {
-    let as_good = fit.starts.iter().filter(|start| start.inertia <= AS_GOOD).map(|start| start.adjusted_rand);
-    let least = as_good.fold(1.0, f64::min);
-    if least < AGREE {
-        watch.warn(format!(
-            "a start that is as good found other segments (adjusted Rand index {least:.2}, where 1 is the same): \
-             which customers are together depends on --seed; try another --k, and --stability 50 to see which segments \
-             to trust"
-        ));
     }
 }
 

@@ -140,7 +140,8 @@ impl Planned<'_> {
         // Constant columns are dropped, and with fewer columns a sample may be larger.
         let larger = |dim| larger_samples(rows, dim, k).last().copied().unwrap_or(0) * (dim as u64 * 4 + 16);
         let larger = (1..=dim).map(larger).max().unwrap_or(0);
-        let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 16) + larger;
+        // The sample, its tiles, and what a search for swaps keeps of every row.
+        let sample = sample_rows(k).min(rows) * (dim as u64 * 12 + 56) + larger;
         let output = (OUTPUT_GROUP_ROWS as u64).min(rows) * 64;
         // Each thread has its own order statistics and its own sums, but not at the same time.
         let counters = threads as u64 * quantile_bytes(dim).max((k * dim) as u64 * 24);

@@ -49,7 +49,7 @@ pub struct ClusteringOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub n_init: Option<u32>,
-    /// How long to look for a better optimum on the sample [default: normal]
+    /// How long to look for a better optimum on the sample, where k-means++ starts [default: normal]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "HOW_LONG"))]
     pub effort: Option<Effort>,
