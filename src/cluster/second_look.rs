@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::lloyd::{Limits, Progress};
 use super::nearest::NearestCentroids;
 use super::sample::Sample;
-use super::seed::{draw, potentials};
+use super::seed::{draws, potentials};
 use crate::backend::{Backend, CentroidSums, Centroids, distance2};
 use crate::error::Result;
 use crate::event::Watch;
@@ -135,7 +135,7 @@ fn moved(
     let chance = |i: usize| u128::from(sample.weight(i)) * u128::from(distance2[i]);
     let chances: Vec<u128> = (0..sample.rows()).map(chance).collect();
     let inertia = chances.iter().sum::<u128>();
-    let drawn: Vec<usize> = (0..TRIALS).map_while(|_| draw(&chances, random)).collect();
+    let drawn = draws(&chances, TRIALS, random);
     let potentials = potentials(sample, distance2, &drawn);
     let best = potentials.iter().zip(&drawn).min_by_key(|(potential, _)| **potential);
     let limit = PAYS * inertia as f64;

@@ -19,7 +19,7 @@ pub(super) const BLOCK: usize = 2048;
 pub(super) fn plus_plus(sample: &Sample, k: usize, random: &mut Random, watch: Watch<'_>) -> Result<Vec<usize>> {
     let trials = 2 + k.ilog2() as usize * 7 / 10; // ln 2 = 0.69
     let weights: Vec<u128> = (0..sample.rows()).map(|i| u128::from(sample.weight(i))).collect();
-    let Some(first) = draw(&weights, random) else { return Ok(Vec::new()) };
+    let Some(&first) = draws(&weights, 1, random).first() else { return Ok(Vec::new()) };
     let mut chosen = vec![first];
     let mut nearest = vec![u64::MAX; sample.rows()];
     lower(sample, first, &mut nearest);
@@ -27,7 +27,7 @@ pub(super) fn plus_plus(sample: &Sample, k: usize, random: &mut Random, watch: W
         watch.check()?;
         let chances: Vec<u128> =
             (0..sample.rows()).map(|i| u128::from(sample.weight(i)) * u128::from(nearest[i])).collect();
-        let drawn: Vec<usize> = (0..trials).map_while(|_| draw(&chances, random)).collect();
+        let drawn = draws(&chances, trials, random);
         if drawn.is_empty() {
             break;
         }
@@ -59,21 +59,7 @@ pub(super) fn at_random(sample: &Sample, k: usize, random: &mut Random) -> Vec<u
     chosen
 }
 
-/// A position drawn with probabilities proportional to `chances`; None if all are zero.
-pub(super) fn draw(chances: &[u128], random: &mut Random) -> Option<usize> {
-    let total: u128 = chances.iter().sum();
-    if total == 0 {
-        return None;
-    }
-    let mut left = random.below(total);
-    chances.iter().position(|&chance| {
-        let here = left < chance;
-        left = left.saturating_sub(chance);
-        here
-    })
-}
-
-/// As many positions, each drawn as by [`draw`].
+/// `n` positions, drawn one after another with probabilities proportional to `chances`; none if all are zero.
 pub(super) fn draws(chances: &[u128], n: usize, random: &mut Random) -> Vec<usize> {
     let mut total = 0;
     let before = |&chance: &u128| {
