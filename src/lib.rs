@@ -79,6 +79,8 @@ pub mod backend;
 
 pub mod cluster;
 
+pub mod validity;
+
 pub mod rules;
 
 pub mod drift;

@@ -87,7 +87,7 @@ pub(crate) fn distance2(a: &[i32], b: &[i32]) -> u64 {
 }
 
 /// `sum / count` rounded to the nearest integer, ties to even: the mean as a centroid. `count` is positive.
-pub(super) fn rounded_mean(sum: i64, count: i64) -> i32 {
+pub(crate) fn rounded_mean(sum: i64, count: i64) -> i32 {
     let (quotient, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
     let up = match (2 * i128::from(rest)).cmp(&i128::from(count)) {
         std::cmp::Ordering::Greater => 1,

@@ -13,8 +13,8 @@ pub mod gpu;
 mod partial;
 pub mod reference;
 
-pub(crate) use centroids::distance2;
 pub use centroids::{Centroids, MAX_K};
+pub(crate) use centroids::{distance2, rounded_mean};
 pub(crate) use certificate::Certificate;
 pub use partial::CentroidSums;
 

@@ -33,6 +33,7 @@ const ORDER: &[&str] = &[
     "prepare",
     "backend",
     "cluster",
+    "validity",
     "rules",
     "drift",
     "model",
