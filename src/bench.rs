@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::backend::{DeviceCeilings, KernelWork};
+use crate::cluster::Algorithm;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Watch};
 use crate::job::{self, FitRequest, PassRecord, StageTime};
@@ -161,6 +162,10 @@ pub fn run(
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<BenchReport> {
     let first = &contenders.first().ok_or_else(|| Error::usage("no backend to compare".into()))?.fit;
+    if let Some(other) = contenders.iter().map(|of| of.fit.clustering.algorithm()).find(|of| *of != Algorithm::KMeans) {
+        let text = format!("bench times the passes of kmeans, and --algorithm {other} has none; leave --algorithm out");
+        return Err(Error::usage(text).of_option("--algorithm"));
+    }
     let mut files = NewFiles::default();
     json.map_or(Ok(()), |path| files.add(path, &first.arguments()))?;
     let (ceilings, threads) = first.resources.install(|| Ok((Ceilings::measure(), rayon::current_num_threads())))?;
@@ -260,7 +265,7 @@ fn measured(outcome: job::FitOutcome, seconds: f64, price: Option<Price>) -> Res
         kernels: outcome.device_work[part].clone().map_or_else(Vec::new, |w| w.kernels),
         device_ceilings: None,
         cost_per_million: price.map(|price| price.per_million(all, seconds)),
-        inertia: outcome.model.parts.iter().map(|part| part.fitted.centroids().inertia_).sum(),
+        inertia: outcome.model.parts.iter().map(|part| part.fitted.inertia()).sum(),
         model_blake3: blake3::hash(outcome.model.to_json()?.as_bytes()).to_hex().to_string(),
         labels_blake3: outcome.labels.labels_blake3,
         stages: outcome.stages,

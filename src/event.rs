@@ -36,6 +36,8 @@ pub enum Stage {
     SampleFit,
     /// Passes over all rows.
     Passes,
+    /// Merging clusters to a tree.
+    Tree,
     /// The final labels and distances.
     Labels,
     /// Fitting resampled customers, to see how stable segments are.
@@ -67,6 +69,7 @@ impl Stage {
             Stage::Seed => "seed",
             Stage::SampleFit => "sample fit",
             Stage::Passes => "full passes",
+            Stage::Tree => "tree",
             Stage::Labels => "labels",
             Stage::Stability => "stability",
             Stage::Migration => "migration",

@@ -2,7 +2,7 @@
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use hyades::cluster::{FittedCentroids, StabilityBand, Stop};
+use hyades::cluster::{Fitted, FittedCentroids, FittedTree, StabilityBand, Stop};
 use hyades::job::{FitOutcome, Labelling, Plan, StageTime, TilePlace};
 use hyades::model::{Model, PartModel};
 use hyades::prepare::Preparation;
@@ -86,8 +86,13 @@ pub(super) fn segments(model: &Model, labels: &Labelling) -> String {
 pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
     let (model, labels) = (&outcome.model, &outcome.labels);
     let time = format!("{} in all: {}", seconds(elapsed), stages(&outcome.stages));
-    let of_part =
-        |part: &PartModel| trust(part.fitted.centroids(), part.first_segment, &format!("{}: ", brief(&part.name)));
+    let of_part = |part: &PartModel| {
+        let of = format!("{}: ", brief(&part.name));
+        match &part.fitted {
+            Fitted::Centroids(fitted) => trust(fitted, part.first_segment, &of),
+            Fitted::Tree(fitted) => format!("\n{of}{}{}", tree(fitted), agreement(fitted, &of)),
+        }
+    };
     if model.division.is_some() {
         return format!(
             "{} customers, {} of them taken by rules; strata: {}, segments: {}{}\n{time}",
@@ -99,7 +104,21 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         );
     }
     let part = &model.parts[0];
-    let fitted = part.fitted.centroids();
+    let (how, trust) = match &part.fitted {
+        Fitted::Centroids(fitted) => (passes(fitted), trust(fitted, part.first_segment, "")),
+        Fitted::Tree(fitted) => (tree(fitted), agreement(fitted, "")),
+    };
+    format!(
+        "{} customers, {} features, {} segments; {how}; inertia {:.6e}{trust}\n{time}",
+        thousands(outcome.plan.rows),
+        part.preparation.columns.len(),
+        part.fitted.segments(),
+        part.fitted.inertia(),
+    )
+}
+
+/// How k-means ended.
+fn passes(fitted: &FittedCentroids) -> String {
     let stop = match fitted.stop {
         Stop::Fixpoint => "converged: no centroid moved",
         Stop::Inertia => "converged: the inertia no longer fell",
@@ -107,16 +126,24 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         Stop::MaxIter => "not converged: --max-iter was reached",
         Stop::Budget => "not converged: max_relabelled was reached",
     };
-    let trust = trust(fitted, part.first_segment, "");
-    format!(
-        "{} customers, {} features, {} segments; {} {}, {stop}; inertia {:.6e}{trust}\n{time}",
-        thousands(outcome.plan.rows),
-        part.preparation.columns.len(),
-        fitted.n_clusters,
-        fitted.n_iter_,
-        if fitted.n_iter_ == 1 { "pass" } else { "passes" },
-        fitted.inertia_,
-    )
+    format!("{} {}, {stop}", fitted.n_iter_, if fitted.n_iter_ == 1 { "pass" } else { "passes" })
+}
+
+/// What a tree is made of.
+fn tree(fitted: &FittedTree) -> String {
+    let leaves = thousands(fitted.n_leaves_ as u64);
+    match fitted.is_exact {
+        true => format!("ward, exact tree over {leaves} distinct rows"),
+        false => format!("ward, tree over {leaves} micro-segments"),
+    }
+}
+
+/// How far the segments of a tree depend on the sample.
+fn agreement(fitted: &FittedTree, of: &str) -> String {
+    let told = |agreement| {
+        format!("\n{of}micro-segments of another sample: adjusted Rand index with these segments {agreement:.2}")
+    };
+    fitted.agreement_.map(told).unwrap_or_default()
 }
 
 /// How far starts agree, and which segments are not stable. `first` is the number of the part's first segment.

@@ -3,7 +3,9 @@
 mod clustering;
 mod effort;
 mod fitted;
+mod hierarchy;
 mod kmeans;
+mod label_rule;
 mod lloyd;
 mod nearest;
 mod repair;
@@ -16,12 +18,16 @@ mod state;
 mod swaps;
 mod trust;
 
+pub use clustering::Algorithm;
 pub(crate) use clustering::Clustering;
 pub use effort::Effort;
 pub(crate) use fitted::original_centers;
-pub use fitted::{Fitted, FittedCentroids};
+pub use fitted::{Fitted, FittedCentroids, FittedTree};
+pub use hierarchy::TreeMerge;
+pub(crate) use hierarchy::{EXACT_LEAVES, MICRO, Ward, WardFit, WardLeaves};
 pub use kmeans::{Fit, Init, KMeans};
 pub(crate) use kmeans::{by_size, default_n_init, open_session};
+pub(crate) use label_rule::LabelRule;
 pub use lloyd::{Limits, Stop};
 pub use start::larger_samples;
 pub(crate) use start::sample_rows;

@@ -22,7 +22,7 @@ use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
 use super::recovery::Ladder;
 use super::reference::{CountedPart, reference_counts};
-use super::request::AssignRequest;
+use super::request::{AssignRequest, no_margin};
 use super::result::{JobResult, PublishedRun, ResultFile};
 use super::small_cells::SmallCells;
 use super::{ids, inputs, plan, profile, strata};
@@ -181,6 +181,14 @@ fn run(
     Ok(AssignOutcome { model, labels, audit, profile, fit_profile, drift, counts, stages, result })
 }
 
+/// Fails if margins are wanted of segments that have none.
+fn vet_margin(margin: bool, model: &Model) -> Result<()> {
+    match model.parts.iter().find(|part| part.fitted.centroids().is_none()).filter(|_| margin) {
+        None => Ok(()),
+        Some(part) => Err(no_margin(part.fitted.algorithm())),
+    }
+}
+
 /// What the page says of how the segments were made.
 fn made_of<'a>(request: &'a AssignRequest, source: &'a Source) -> MadeOf<'a> {
     let choices = vec![("model", "模型", request.model.display().to_string())];
@@ -215,12 +223,14 @@ pub(super) fn open(
     }
     let used = [roles.features.clone(), inputs::besides(&roles), division.columns()].concat();
     inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
-    let beside = OutputColumns::new(&request.output, &columns.include, &source, &roles, watch)?;
+    vet_margin(request.output.margin, &model)?;
+    let has_micro = model.parts.iter().any(|part| part.fitted.tree().is_some());
+    let beside = OutputColumns::new(&request.output, &columns.include, &source, &roles, watch)?.with_micro(has_micro);
     if request.output.audits() {
         audit::vet(&source, &roles)?;
     }
     let dim = preparations.iter().map(|p| p.columns.len()).max().unwrap_or(1);
-    let size = Size { rows: source.rows(), dim, k: model.largest_part() };
+    let size = Size { rows: source.rows(), dim, k: model.most_compared() };
     let extras = Extras {
         rules: division.bytes(source.rows(), Kept::BYTES),
         audited: audit::columns(request.output.audits(), &roles),
@@ -441,12 +451,13 @@ impl Replayer {
         watch: Watch<'_>,
     ) -> Result<(LabelSummary, Vec<ManifestColumn>)> {
         let (preparation, margin) = (&part.preparation, request.output.margin);
-        let centroids = part.fitted.centroids().grid()?;
+        let rule = part.fitted.label_rule()?;
         let design = Design::of_recipe(source, preparation)?;
         let mut totals: Vec<ColumnCounts> = Vec::new();
-        let mut writer = LabelWriter::new(destination.open()?, None, centroids.k(), preparation.step(), margin)
+        let mut writer = LabelWriter::new(destination.open()?, None, rule.segments(), preparation.step(), margin)
+            .of_micro(rule.segment_of())
             .counting_distances(!request.output.no_profile);
-        let worker = BatchLabeller { centroids: &centroids, margin, ladder: &self.ladder };
+        let worker = BatchLabeller { centroids: rule.centroids(), margin, ladder: &self.ladder };
         watch.stage(Stage::Labels, source.rows(), "rows", || {
             let _ahead = crate::prepare::ahead(source, &design, &Placement::default());
             for groups in batches(source.row_groups(), self.batch_rows) {

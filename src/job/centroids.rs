@@ -147,7 +147,7 @@ impl Start {
 
 impl GivenCentroids {
     fn of(part: &PartModel, name: String) -> Self {
-        let centers = &part.fitted.centroids().cluster_centers_;
+        let centers = part.fitted.centers();
         let columns = (0..part.feature_names_in_.len()).map(|f| centers.iter().map(|c| c[f]).collect()).collect();
         GivenCentroids { name, k: centers.len(), features: part.feature_names_in_.clone(), columns }
     }

@@ -76,6 +76,7 @@ fn run(request: &ExplainRequest, watch: Watch<'_>) -> Result<ExplainReport> {
     let mut files = NewFiles::default();
     json.map_or(Ok(()), |path| files.add(path, &assignment.arguments()))?;
     let FittedModel { model, file, run, .. } = FittedModel::read(&request.model)?;
+    model.parts.iter().try_for_each(|part| part.fitted.of_kmeans("an explanation").map(|_| ()))?;
     let named = NamedSegments::beside(&file, request.names.as_deref())?;
     let profile = run.and_then(|run| profile::of_fit(&file, &run, model.provenance.rows));
     let mut opened = open(&assignment, None, model, watch)?;
@@ -225,7 +226,7 @@ impl Explaining<'_> {
     /// The distances of a part's rows, by segment.
     fn distances(&self, view: &Source, part: &PartModel, top: usize, folder: &Path) -> Result<Vec<DistancesSeen>> {
         let (replayer, preparation) = (&self.opened.replayer, &part.preparation);
-        let centroids = part.fitted.centroids().grid()?;
+        let centroids = part.fitted.of_kmeans("an explanation")?.grid()?;
         let is_exact = self.opened.source.rows() <= EXACT_ROWS;
         let new = || DistancesSeen::new(preparation.step(), is_exact, top);
         let mut seen: Vec<DistancesSeen> = (0..centroids.k()).map(|_| new()).collect();
@@ -354,7 +355,7 @@ impl<'a> PartRows<'a> {
     }
 
     fn explain(&self, of: &Explaining<'_>) -> Result<Vec<Explanation>> {
-        let centroids = self.part.fitted.centroids().grid()?;
+        let centroids = self.part.fitted.of_kmeans("an explanation")?.grid()?;
         let explain = |(row, features): (usize, &Vec<i32>)| {
             let stands = nearest_two(&self.part.preparation.row_of(features), &centroids);
             let values = self.values.iter().map(|values| values[row]).collect();

@@ -26,6 +26,7 @@ use super::small_cells::SmallCells;
 use super::{ids, inputs, profile, strata};
 use crate::audit::AuditReport;
 use crate::backend::DeviceWork;
+use crate::cluster::Algorithm;
 use crate::drift::ReferenceCounts;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -102,7 +103,8 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
     if request.output.no_profile {
         (roles.described, roles.products) = (Vec::new(), Vec::new());
     }
-    let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?;
+    let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?
+        .with_micro(request.clustering.algorithm() == Algorithm::Ward);
     let roles = strata::without_strata(roles, &division, &source)?;
     strata::warn_of_protected(&division, &roles, &source, watch);
     let design = Design::new(&source, &roles, recipe)?;
@@ -116,7 +118,8 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
     tell_roles(&source, &roles, watch);
     let used = [inputs::needed(&design, &roles), division.columns()].concat();
     inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
-    let size = Size { rows: source.rows(), dim: design.width(), k: most };
+    let compared = request.clustering.compared(most, source.rows());
+    let size = Size { rows: source.rows(), dim: design.width(), k: compared };
     let chosen = request.device.choose(size, request.resources.budget())?;
     audit::warn_of_features(&source, &roles, watch);
     let extras = Extras {
@@ -130,6 +133,7 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
         roles: &roles,
         design: &design,
         k: most,
+        compared,
         resources: &request.resources,
         out,
         extras,
@@ -329,7 +333,7 @@ fn run(
 fn add_stability(found: &mut FittedParts) {
     let Some(profile) = &mut found.profile else { return };
     for ((part, _), labels) in found.parts.iter().zip(&found.labels.parts) {
-        let Some(stability) = &part.fitted.centroids().stability_ else { continue };
+        let Some(stability) = part.fitted.centroids().and_then(|fitted| fitted.stability_.as_ref()) else { continue };
         for (segment, jaccard) in (labels.first_segment..).zip(&stability.jaccard) {
             let group =
                 profile.segments.iter_mut().find(|group| group.segment == Some(segment as u32) && !group.withheld);
@@ -504,6 +508,7 @@ fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &Fitt
     let clustering = &checked.request.clustering;
     let column_name = |i: usize| source.columns()[i].name.clone();
     let limits = clustering.limits();
+    let is_tree = clustering.algorithm() != Algorithm::KMeans;
     let parts = vetted.membership.strata.iter().zip(&found.labels.parts).zip(&found.parts);
     let part = |((stratum, labels), (part, _)): ((&Stratum, &PartLabels), &(Part, _))| PartModel {
         name: stratum.name.clone(),
@@ -523,12 +528,13 @@ fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &Fitt
             weight_column: roles.weight.map(column_name),
             seed: clustering.seed(),
             init: match clustering.init() {
+                _ if is_tree => "none".into(),
                 // The name of a file would make the model depend on where it was made.
                 InitRequest::File(_) => "given".into(),
                 drawn => drawn.to_string(),
             },
-            max_iter: limits.max_iter,
-            tol: limits.tol,
+            max_iter: if is_tree { 0 } else { limits.max_iter },
+            tol: if is_tree { 0.0 } else { limits.tol },
         },
         division: division.book().map(|book| ModelDivision {
             book: book.clone(),

@@ -34,6 +34,7 @@ pub(super) struct OutputColumns {
     layout: FileLayout,
     margin: bool,
     anomaly: bool,
+    micro: bool,
 }
 
 impl OutputColumns {
@@ -76,7 +77,13 @@ impl OutputColumns {
         }
         tell_sensitive(&carried, source, roles, watch);
         let layout = FileLayout { rows_per_file: options.rows_per_file, by_segment: options.partition_by.is_some() };
-        Ok(OutputColumns { constants, carried, layout, margin: options.margin, anomaly: options.anomaly })
+        let OutputOptions { margin, anomaly, .. } = *options;
+        Ok(OutputColumns { constants, carried, layout, margin, anomaly, micro: false })
+    }
+
+    /// The same, with a column of micro-segments if there are any.
+    pub(super) fn with_micro(self, micro: bool) -> Self {
+        OutputColumns { micro, ..self }
     }
 
     /// An empty table of labels, in a publication or in an unnamed file. `named`: segments have names.
@@ -95,7 +102,15 @@ impl OutputColumns {
         SegmentTable::new(
             publication,
             self.layout,
-            LabelColumns { ids, margin: self.margin, anomaly: self.anomaly, named, identities: None, carried },
+            LabelColumns {
+                ids,
+                micro: self.micro,
+                margin: self.margin,
+                anomaly: self.anomaly,
+                named,
+                identities: None,
+                carried,
+            },
         )
     }
 }

@@ -111,6 +111,8 @@ pub(crate) struct Planned<'a> {
     pub(crate) design: &'a Design,
     /// The most segments of a part.
     pub(crate) k: usize,
+    /// The most centroids to which rows are compared.
+    pub(crate) compared: usize,
     pub(crate) resources: &'a Resources,
     /// The folder of the output.
     pub(crate) out: Option<&'a Path>,
@@ -129,7 +131,7 @@ struct Need {
 
 impl Planned<'_> {
     fn need(&self, chosen: &Chosen) -> Need {
-        let (rows, dim, k) = (self.source.rows(), self.design.width(), self.k);
+        let (rows, dim, k) = (self.source.rows(), self.design.width(), self.compared);
         let threads = rayon::current_num_threads();
         let chunk_rows = self.resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim));
         let layout = Layout::new(rows, dim, chunk_rows);
@@ -197,7 +199,7 @@ impl Planned<'_> {
             why: chosen.why.clone(),
             threads,
             expected_passes: EXPECTED_PASSES,
-            expected_seconds: expected_seconds(rows, dim, k, threads, chosen.backend.name()),
+            expected_seconds: expected_seconds(rows, dim, self.compared, threads, chosen.backend.name()),
         })
     }
 }

@@ -13,6 +13,7 @@ use super::request::ExplainRequest;
 use super::rule_tree::{LEAVES, RuleTree, SegmentRows, cut_columns};
 
 use crate::backend::Centroids;
+use crate::cluster::LabelRule;
 use crate::describe::{
     LeafCounts, OtherRow, PartRules, RulesReport, TreeRows, case_of_part, case_of_parts, identifier, literal, share,
 };
@@ -126,7 +127,7 @@ struct PartLabelled<'a> {
     source: &'a Source,
     part: &'a PartModel,
     design: Design,
-    centroids: Centroids,
+    rule: LabelRule,
     log: SegmentLog,
     counts: Vec<u64>,
     /// The sum of the squared distances.
@@ -185,7 +186,9 @@ impl Describing<'_> {
         let (counts, more) = self.counted(&rows, tree.against(of))?;
         let is_whole = self.opened.division.is_whole();
         let named = ((!is_whole).then(|| part.name.clone()), part.first_segment);
-        let rules = tree.rules(named, &counts, rows.centroids.k(), (rows.inertia, rows.inertia + more));
+        // Rules cost squared distances to the centroids of segments, which labels need not go by.
+        let inertia = more.map_or((0, 0), |more| (rows.inertia, rows.inertia + more));
+        let rules = tree.rules(named, &counts, rows.rule.segments(), inertia);
         let indent = if is_whole { "" } else { "  " };
         Ok((rules, case_of_part(&tree.tree, &tree.columns, part.first_segment, indent)))
     }
@@ -193,16 +196,18 @@ impl Describing<'_> {
     /// The segments of all rows of a part.
     fn labelled<'s>(&self, view: &'s Source, part: &'s PartModel) -> Result<PartLabelled<'s>> {
         let (replayer, preparation) = (&self.opened.replayer, &part.preparation);
-        let centroids = part.fitted.centroids().grid()?;
-        let (mut log, mut counts) = (SegmentLog::new(&self.folder, centroids.k())?, vec![0; centroids.k()]);
+        let rule = part.fitted.label_rule()?;
+        let k = rule.segments();
+        let (mut log, mut counts) = (SegmentLog::new(&self.folder, k)?, vec![0; k]);
         let (mut inertia, mut segments) = (0, Vec::new());
-        let worker = BatchLabeller { centroids: &centroids, margin: false, ladder: &replayer.ladder };
+        let worker = BatchLabeller { centroids: rule.centroids(), margin: false, ladder: &replayer.ladder };
         let design = Design::of_recipe(view, preparation)?;
         log.start();
         self.watch.stage(Stage::Labels, view.rows(), "rows", || {
             for groups in batches(view.row_groups(), replayer.batch_rows) {
                 let tiles = self.tiles((view, part, &design), groups)?;
-                worker.label(&tiles, self.watch, &mut |labels| {
+                worker.label(&tiles, self.watch, &mut |mut labels| {
+                    rule.to_segments(&mut labels.labels);
                     labels.labels.iter().for_each(|&label| counts[label as usize] += 1);
                     inertia += labels.distance2.iter().map(|&distance2| u128::from(distance2)).sum::<u128>();
                     segments.clear();
@@ -212,7 +217,7 @@ impl Describing<'_> {
             }
             Ok(())
         })?;
-        Ok(PartLabelled { source: view, part, design, centroids, log, counts, inertia })
+        Ok(PartLabelled { source: view, part, design, rule, log, counts, inertia })
     }
 
     fn tiles(
@@ -225,9 +230,13 @@ impl Describing<'_> {
         Ok(replay(view, design, &part.preparation, groups, &placement, self.watch.quiet())?.0)
     }
 
-    /// Rows by leaf and segment, and what the tree's segments add to the sum of squared distances.
-    fn counted(&self, rows: &PartLabelled<'_>, against: TreeRows<'_>) -> Result<(LeafCounts, u128)> {
-        let nothing = || LeafCounts::new(against.tree, rows.centroids.k());
+    /// Rows by leaf and segment, and what the tree's segments add to the sum of squared distances to centroids.
+    fn counted(&self, rows: &PartLabelled<'_>, against: TreeRows<'_>) -> Result<(LeafCounts, Option<u128>)> {
+        let nothing = || LeafCounts::new(against.tree, rows.rule.segments());
+        let centroids = match &rows.rule {
+            LabelRule::Centroids(centroids) => Some(centroids),
+            LabelRule::Micro(_) => None,
+        };
         let (mut counts, mut more) = (nothing(), 0);
         self.watch.stage(Stage::Profile, rows.source.rows(), "rows", || {
             for groups in batches(rows.source.row_groups(), self.opened.replayer.batch_rows) {
@@ -245,15 +254,15 @@ impl Describing<'_> {
                     counts.merge(here)?;
                 }
                 let others: Vec<OtherRow> = found.into_iter().flat_map(|(_, others)| others).collect();
-                if !others.is_empty() {
+                if let Some(centroids) = centroids.filter(|_| !others.is_empty()) {
                     let tiles = self.tiles((rows.source, rows.part, &rows.design), groups)?;
-                    more += added(&tiles, groups[0].first_row, &others, &rows.centroids)?;
+                    more += added(&tiles, groups[0].first_row, &others, centroids)?;
                 }
                 self.watch.advance(Stage::Profile, groups.iter().map(|group| group.rows).sum());
             }
             Ok(())
         })?;
-        Ok((counts, more))
+        Ok((counts, centroids.map(|_| more)))
     }
 }
 

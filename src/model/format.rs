@@ -12,7 +12,7 @@ use crate::prepare::Preparation;
 use crate::rules::{ColumnKind, MAX_RULES, MAX_STRATA, RuleBook, RuleCount};
 
 /// The version of the file format; this program also reads earlier versions.
-pub(super) const FORMAT_VERSION: u32 = 5;
+pub(super) const FORMAT_VERSION: u32 = 6;
 
 /// Everything needed to label new customers, and its provenance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,9 +45,9 @@ pub struct Provenance {
     pub weight_column: Option<String>,
     /// The seed.
     pub seed: u64,
-    /// `k-means++`, `random` or `given`.
+    /// `k-means++`, `random` or `given`; `none` of an algorithm without starting centroids.
     pub init: String,
-    /// The most passes over all rows.
+    /// The most passes over all rows; 0 of an algorithm without such a limit.
     pub max_iter: u32,
     /// Tolerance.
     pub tol: f64,
@@ -116,9 +116,9 @@ impl Model {
         self.parts.last().map_or(0, |last| last.first_segment + last.fitted.segments())
     }
 
-    /// The most segments of a part.
-    pub(crate) fn largest_part(&self) -> usize {
-        self.parts.iter().map(|part| part.fitted.segments()).max().unwrap_or(1)
+    /// The most centroids to which the rows of a part are compared.
+    pub(crate) fn most_compared(&self) -> usize {
+        self.parts.iter().map(|part| part.fitted.compared()).max().unwrap_or(1)
     }
 
     /// Checks that its parts are consistent with each other.
@@ -148,13 +148,12 @@ impl Model {
 
 impl PartModel {
     fn check(&self) -> Result<(), String> {
-        let fitted = self.fitted.centroids();
-        let agree = fitted.agrees_with(&self.preparation)
+        let agree = self.fitted.agrees_with(&self.preparation)
             && self.feature_names_in_.iter().eq(self.preparation.columns.iter().map(|c| &c.name))
             && self.preparation.is_consistent();
         if !agree {
             return Err("inconsistent: its shapes do not agree".into());
         }
-        fitted.grid().map(|_| ()).map_err(|e| format!("inconsistent: {e}"))
+        self.fitted.label_rule().map(|_| ()).map_err(|e| format!("inconsistent: {e}"))
     }
 }

@@ -50,8 +50,8 @@ impl Model {
                     "its format version is {version}, and this program reads up to {FORMAT_VERSION}; use a newer hyades"
                 ));
             }
-            // Format 4 lacks fields that may be missing in format 5.
-            4 | FORMAT_VERSION => envelope::open(text)?,
+            // Formats 4 and 5 lack fields that may be missing, and algorithms.
+            4 | 5 | FORMAT_VERSION => envelope::open(text)?,
             version => legacy::read(text, version)?,
         };
         model.check()?;

@@ -47,6 +47,7 @@ pub(crate) fn identified(
         margin: margin.is_some(),
         // Carried as they are.
         anomaly: false,
+        micro: false,
         named: name.is_some(),
         identities: Some(identities),
         carried: carried.into_iter().map(|column| CarriedColumn::input(source, column, side_by_side)).collect(),
@@ -65,6 +66,7 @@ pub(crate) fn identified(
         let labelled = LabelledColumns {
             own: table.take_own(rows)?,
             names: names.as_mut().map(|names| names.take(rows)).transpose()?.map(as_codes).transpose()?,
+            micro: None,
             distances: distances.take(rows)?,
             margins: margins.as_mut().map(|margins| margins.take(rows)).transpose()?,
             unusual: Vec::new(),

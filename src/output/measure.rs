@@ -22,6 +22,8 @@ pub(super) struct WaitingRows {
     pub(super) distance2: Vec<u64>,
     /// Empty unless margins are wanted.
     pub(super) second2: Vec<u64>,
+    /// The micro-segment of each row; empty unless there are any.
+    pub(super) micro: Vec<u32>,
 }
 
 /// Rows whose distances were measured.
@@ -29,6 +31,8 @@ pub(super) struct WaitingRows {
 pub(crate) struct MeasuredRows {
     pub(crate) distances: Vec<f32>,
     pub(crate) margins: Option<Vec<f32>>,
+    /// The micro-segment of each row, if there are any.
+    pub(crate) micro: Option<Vec<u32>>,
 }
 
 /// Counts and sums of labelled rows by segment: integers, so any order gives the same bytes.
@@ -72,6 +76,7 @@ impl WaitingRows {
         self.labels.clear();
         self.distance2.clear();
         self.second2.clear();
+        self.micro.clear();
     }
 
     /// Adds these rows to `sums`; returns their distances in scaled units.
@@ -173,6 +178,7 @@ mod tests {
             labels: rows.iter().map(|r| r.0).collect(),
             distance2: rows.iter().map(|r| r.1).collect(),
             second2: Vec::new(),
+            micro: Vec::new(),
         };
         let mut sums = LabelSums::empty(4);
         waiting.measure(None, 0.5, &mut sums, Dispatch::default());
@@ -187,7 +193,7 @@ mod tests {
         ) {
             let (distance2, weights): (Vec<u64>, Vec<u32>) = rows.iter().map(|r| (r.1, r.2)).unzip();
             let labels = rows.iter().map(|r| r.0).collect();
-            let waiting = WaitingRows { labels, distance2, second2: Vec::new() };
+            let waiting = WaitingRows { labels, distance2, ..WaitingRows::default() };
             let mut exact = LabelSums::empty(3);
             let (mut inertia, mut weighted) = (0, 0);
             for &(label, d2, weight) in &rows {

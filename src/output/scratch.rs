@@ -1,5 +1,5 @@
-//! The labels of one stratum, kept in an unnamed file until those of all strata are available: 8 bytes per row, or 12
-//! with margins.
+//! The labels of one stratum, kept in an unnamed file until those of all strata are available: 8 bytes per row, and 4
+//! each for margins and micro-segments.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -31,6 +31,15 @@ pub(crate) struct Record {
     pub(crate) segment: Segment,
     pub(crate) distance: f32,
     pub(crate) margin: Option<f32>,
+    /// The micro-segment in its stratum.
+    pub(crate) micro: Option<u32>,
+}
+
+/// What a record has besides the segment and the distance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RecordShape {
+    pub(super) margin: bool,
+    pub(super) micro: bool,
 }
 
 impl LabelScratch {
@@ -47,6 +56,9 @@ impl LabelScratch {
                 file.write_all(&distance.to_le_bytes())?;
                 if let Some(margins) = &rows.margins {
                     file.write_all(&margins[i].to_le_bytes())?;
+                }
+                if let Some(micro) = &rows.micro {
+                    file.write_all(&micro[i].to_le_bytes())?;
                 }
             }
             Ok(())
@@ -73,12 +85,15 @@ impl Kept {
     }
 
     /// The next row.
-    pub(super) fn next(&mut self, margin: bool) -> Result<Record> {
-        let mut bytes = [0; 12];
-        let record = &mut bytes[..if margin { 12 } else { 8 }];
+    pub(super) fn next(&mut self, shape: RecordShape) -> Result<Record> {
+        let RecordShape { margin, micro } = shape;
+        let mut bytes = [0; 16];
+        let record = &mut bytes[..8 + 4 * (usize::from(margin) + usize::from(micro))];
         self.file.read_exact(record).map_err(|e| Error::io("read the scratch file in", &self.folder, &e))?;
         let word = |i: usize| u32::from_le_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
         let (segment, distance) = (Segment::of_code(word(0).cast_signed()), f32::from_bits(word(4)));
-        Ok(Record { segment, distance, margin: margin.then(|| f32::from_bits(word(8))) })
+        let margin = margin.then(|| f32::from_bits(word(8)));
+        let micro = micro.then(|| word(if margin.is_some() { 12 } else { 8 }));
+        Ok(Record { segment, distance, margin, micro })
     }
 }

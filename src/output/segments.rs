@@ -14,6 +14,7 @@ use super::measure::MeasuredRows;
 use super::parts::{FileLayout, PartWriter, UnsealedLabels};
 use super::publish::Publication;
 use super::row_groups::properties;
+use super::scratch::RecordShape;
 use crate::error::Result;
 use crate::input::IdStream;
 use crate::survey::Segment;
@@ -27,16 +28,21 @@ pub(crate) const IDENTITY_COLUMN: &str = "segment_id";
 /// The column of segment names, if segments have names.
 pub(crate) const NAME_COLUMN: &str = "segment_name";
 
+/// The column of micro-segments, if segments consist of any.
+const MICRO_COLUMN: &str = "micro_segment";
+
 /// The columns that say how unusual a row is in its segment: its distance by the segment's median, and the robust z of
 /// it.
 const ANOMALY_COLUMNS: [&str; 2] = ["anomaly_ratio", "anomaly_z"];
 
 /// The columns of a table of labels, in order: the id, or the number of the row; the segment; its identity, if segments
-/// have identities; its name, if they have names; the distance; the margin; how unusual the row is; and those that are
-/// carried.
+/// have identities; its name, if they have names; the micro-segment, if there are any; the distance; the margin; how
+/// unusual the row is; and those that are carried.
 pub(crate) struct LabelColumns<'a> {
     /// The ids of all rows from the first.
     pub(crate) ids: Option<IdStream<'a>>,
+    /// Whether segments consist of micro-segments.
+    pub(crate) micro: bool,
     pub(crate) margin: bool,
     /// Whether it is told how unusual a distance is in its segment.
     pub(crate) anomaly: bool,
@@ -59,6 +65,7 @@ pub(super) struct LabelledColumns {
     /// The id, and what is carried.
     pub(super) own: Vec<ArrayRef>,
     pub(super) names: Option<ArrayRef>,
+    pub(super) micro: Option<ArrayRef>,
     pub(super) distances: ArrayRef,
     pub(super) margins: Option<ArrayRef>,
     /// The distance by the segment's median, and its robust z; none unless they are wanted.
@@ -74,7 +81,7 @@ impl<'a> SegmentTable<'a> {
         layout: FileLayout,
         columns: LabelColumns<'a>,
     ) -> Result<Self> {
-        let LabelColumns { ids, margin, anomaly, named, identities, carried } = &columns;
+        let LabelColumns { ids, micro, margin, anomaly, named, identities, carried } = &columns;
         let id = ids.as_ref().map_or_else(|| Field::new(ROW, DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
         let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
@@ -88,6 +95,9 @@ impl<'a> SegmentTable<'a> {
         if *named {
             let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
             fields.push(Field::new(NAME_COLUMN, text, false));
+        }
+        if *micro {
+            fields.push(Field::new(MICRO_COLUMN, DataType::Int32, *named));
         }
         fields.push(Field::new("distance", DataType::Float32, *named));
         if *margin {
@@ -118,9 +128,9 @@ impl<'a> SegmentTable<'a> {
         Ok(SegmentTable { parts, columns, next_row: 0 })
     }
 
-    /// Whether it has a column of margins.
-    pub(super) fn has_margin(&self) -> bool {
-        self.columns.margin
+    /// What it has of a row besides its segment and distance.
+    pub(super) fn shape(&self) -> RecordShape {
+        RecordShape { margin: self.columns.margin, micro: self.columns.micro }
     }
 
     /// Whether it is told how unusual rows are.
@@ -150,7 +160,8 @@ impl<'a> SegmentTable<'a> {
     pub(super) fn write(&mut self, own: Vec<ArrayRef>, segments: &[Segment], rows: MeasuredRows) -> Result<()> {
         let column = |values: Vec<f32>| Arc::new(Float32Array::from(values)) as ArrayRef;
         let (distances, margins) = (column(rows.distances), rows.margins.map(column));
-        let rows = LabelledColumns { own, names: None, distances, margins, unusual: Vec::new(), belongs: None };
+        let micro = rows.micro.map(|micro| micro_column(micro.into_iter().map(Some)));
+        let rows = LabelledColumns { own, names: None, micro, distances, margins, unusual: Vec::new(), belongs: None };
         self.write_columns(rows, segments)
     }
 
@@ -164,6 +175,7 @@ impl<'a> SegmentTable<'a> {
         let belongs = rows.belongs.as_deref().unwrap_or(segments);
         columns.extend(self.columns.identities.as_ref().map(|ids| identity_column(belongs, ids)));
         columns.extend(rows.names);
+        columns.extend(rows.micro);
         columns.push(rows.distances);
         columns.extend(rows.margins);
         columns.extend(rows.unusual);
@@ -182,6 +194,11 @@ fn segment_column(segments: &[Segment]) -> ArrayRef {
     let has_number = |segment: &Segment| segment.number().is_some();
     let nulls = (!segments.iter().all(has_number)).then(|| segments.iter().map(has_number).collect::<NullBuffer>());
     Arc::new(Int32Array::new(segments.iter().map(|segment| segment.code()).collect(), nulls))
+}
+
+/// The column of micro-segments: null for rows without one.
+pub(super) fn micro_column(micro: impl Iterator<Item = Option<u32>>) -> ArrayRef {
+    Arc::new(micro.map(|micro| micro.map(u32::cast_signed)).collect::<Int32Array>())
 }
 
 /// The column of identities: null for rows without a segment.

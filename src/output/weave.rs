@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::OUTPUT_GROUP_ROWS;
 use super::parts::UnsealedLabels;
-use super::scratch::{Kept, Record};
-use super::segments::{LabelledColumns, SegmentTable};
+use super::scratch::{Kept, Record, RecordShape};
+use super::segments::{LabelledColumns, SegmentTable, micro_column};
 use super::spread::{DistanceSpread, SeenDistances};
 use super::writer::hash;
 use crate::error::{Error, Result};
@@ -76,8 +76,8 @@ pub(super) fn weave(
     surveys: &mut dyn Ride,
     watch: Watch<'_>,
 ) -> Result<(String, UnsealedLabels)> {
-    let margin = table.has_margin();
-    let spreads = if table.has_anomaly() { spreads(membership, &mut strata, segments, margin)? } else { Vec::new() };
+    let shape = table.shape();
+    let spreads = if table.has_anomaly() { spreads(membership, &mut strata, segments, shape)? } else { Vec::new() };
     let rules = membership.rules.len();
     let names = segments.names.iter().map(String::as_str).chain([UNKNOWN_STRATUM]);
     let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
@@ -92,7 +92,7 @@ pub(super) fn weave(
             let mut rows = Group::with_capacity(group.len());
             for part in &group {
                 let record = match part.and_then(|part| part.checked_sub(rules)) {
-                    Some(stratum) => Some(strata[stratum].next(margin)?),
+                    Some(stratum) => Some(strata[stratum].next(shape)?),
                     None => None,
                 };
                 // The rows of a rule are one segment.
@@ -117,8 +117,9 @@ pub(super) fn weave(
         let columns = LabelledColumns {
             own: own?,
             names: named,
+            micro: shape.micro.then(|| micro_column(rows.micro.into_iter())),
             distances: Arc::new(Float32Array::from(rows.distances)),
-            margins: margin.then(|| Arc::new(Float32Array::from(rows.margins)) as ArrayRef),
+            margins: shape.margin.then(|| Arc::new(Float32Array::from(rows.margins)) as ArrayRef),
             unusual: if spreads.is_empty() { Vec::new() } else { unusual.into() },
             belongs: None,
         };
@@ -133,14 +134,14 @@ fn spreads(
     membership: &Membership,
     strata: &mut [Kept],
     segments: &SegmentNames,
-    margin: bool,
+    shape: RecordShape,
 ) -> Result<Vec<DistanceSpread>> {
     let mut all = vec![DistanceSpread { median: None, mad: None }; membership.rules.len()];
     for (i, (kept, stratum)) in strata.iter_mut().zip(&membership.strata).enumerate() {
         let new = || SeenDistances::new(membership.rows() <= EXACT_ROWS);
         let mut seen: Vec<SeenDistances> = (0..segments.of_stratum(i)).map(|_| new()).collect();
         for _ in 0..stratum.rows {
-            let record = kept.next(margin)?;
+            let record = kept.next(shape)?;
             let of = record.segment.number().and_then(|number| seen.get_mut(number as usize));
             of.into_iter().for_each(|seen| seen.push(f64::from(record.distance)));
         }
@@ -155,6 +156,7 @@ struct Group {
     segments: Vec<Segment>,
     distances: Vec<Option<f32>>,
     margins: Vec<Option<f32>>,
+    micro: Vec<Option<u32>>,
     /// Empty unless they are wanted.
     ratios: Vec<Option<f32>>,
     zs: Vec<Option<f32>>,
@@ -166,6 +168,7 @@ impl Group {
             segments: Vec::with_capacity(rows),
             distances: Vec::with_capacity(rows),
             margins: Vec::with_capacity(rows),
+            micro: Vec::with_capacity(rows),
             ratios: Vec::new(),
             zs: Vec::new(),
         }
@@ -176,6 +179,7 @@ impl Group {
         self.segments.push(segment);
         self.distances.push(record.map(|r| r.distance));
         self.margins.push(record.and_then(|r| r.margin));
+        self.micro.push(record.and_then(|r| r.micro));
         if !spreads.is_empty() {
             let spread = segment.number().and_then(|number| spreads.get(number as usize));
             let both = spread.zip(record.map(|r| f64::from(r.distance)));

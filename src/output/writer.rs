@@ -16,6 +16,8 @@ use crate::survey::{Ride, Segment};
 pub(crate) struct LabelWriter<'a> {
     output: Output<'a>,
     weights: Option<&'a [u32]>,
+    /// By micro-segment, its segment, if labels are those of micro-segments.
+    segment_of: Option<&'a [u32]>,
     step: f64,
     next_row: u64,
     margin: bool,
@@ -64,6 +66,7 @@ impl<'a> LabelWriter<'a> {
         LabelWriter {
             output,
             weights,
+            segment_of: None,
             step,
             next_row: 0,
             margin,
@@ -81,12 +84,25 @@ impl<'a> LabelWriter<'a> {
         self
     }
 
+    /// The same, for labels that are micro-segments: `segment_of` has the segment of each.
+    pub(crate) fn of_micro(mut self, segment_of: Option<&'a [u32]>) -> Self {
+        self.segment_of = segment_of;
+        self
+    }
+
     /// Appends labels, which must directly follow the previous ones.
     pub(crate) fn push(&mut self, labels: &Labels) -> Result<()> {
         let mut from = 0;
         while from < labels.labels.len() {
             let to = labels.labels.len().min(from + OUTPUT_GROUP_ROWS - self.waiting.len());
-            self.waiting.labels.extend_from_slice(&labels.labels[from..to]);
+            let new = &labels.labels[from..to];
+            match self.segment_of {
+                None => self.waiting.labels.extend_from_slice(new),
+                Some(segment_of) => {
+                    self.waiting.labels.extend(new.iter().map(|&micro| segment_of[micro as usize]));
+                    self.waiting.micro.extend_from_slice(new);
+                }
+            }
             self.waiting.distance2.extend_from_slice(&labels.distance2[from..to]);
             if let (true, Some(second2)) = (self.margin, &labels.second2) {
                 self.waiting.second2.extend_from_slice(&second2[from..to]);
@@ -108,14 +124,15 @@ impl<'a> LabelWriter<'a> {
         }
         self.next_row += rows as u64;
         let weights = self.weights.map(|w| &w[first_row as usize..][..rows]);
-        let (step, margin, simd) = (self.step, self.margin, self.simd);
+        let (step, margin, simd, has_micro) = (self.step, self.margin, self.simd, self.segment_of.is_some());
         let (sums, hasher, squared) = (&mut self.sums, &mut self.hasher, &mut self.squared);
         let segments: Vec<Segment> = waiting.labels.iter().map(|&label| Segment::new(label)).collect();
         let mut measure = || {
             let count = || squared.iter_mut().for_each(|squared| squared.add(&waiting.distance2));
             let measured = || rayon::join(|| waiting.measure(weights, step, sums, simd), count).0;
             let (distances, ()) = rayon::join(measured, || hash(&segments, hasher));
-            MeasuredRows { distances, margins: margin.then(|| waiting.margins(step)) }
+            let micro = has_micro.then(|| waiting.micro.clone());
+            MeasuredRows { distances, margins: margin.then(|| waiting.margins(step)), micro }
         };
         match &mut self.output {
             Output::Table(table, surveys) => {

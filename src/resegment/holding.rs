@@ -76,7 +76,7 @@ impl Holding<'_> {
                 to: number(nearest),
             };
             let wanted: Vec<RowSegments> = of_part.iter().map(pair).collect();
-            let centroids = [part.fitted.centroids().grid()?];
+            let centroids = [part.fitted.of_kmeans("hysteresis")?.grid()?];
             let gains = rows.gains(&part.preparation, &centroids, groups, &wanted, self.job.watch())?;
             // Distances are squared.
             let limit = (1.0 - self.margin) * (1.0 - self.margin);

@@ -98,7 +98,7 @@ fn inertia(staged: &StagedMonth, base: &BaseVersion) -> (Option<f64>, Option<f64
         return (None, None);
     }
     let of = |model: &crate::model::Model| {
-        let inertia: f64 = model.parts.iter().map(|part| part.fitted.centroids().inertia_).sum();
+        let inertia: f64 = model.parts.iter().map(|part| part.fitted.inertia()).sum();
         let rows: u64 = model.parts.iter().map(|part| part.rows).sum();
         inertia / rows.max(1) as f64
     };

@@ -239,8 +239,8 @@ fn identities(
 
 /// The ids of segments that go on, and whose centroids moved.
 fn moved(base: &BaseVersion, identities: &Identities, places: &CommonPlaces) -> BTreeSet<u64> {
-    let of_parts = base.model.parts.iter().flat_map(|part| {
-        let fitted = part.fitted.centroids();
+    let parts = base.model.parts.iter().filter_map(|part| Some((part, part.fitted.centroids()?)));
+    let of_parts = parts.flat_map(|(part, fitted)| {
         let segments = fitted.mean_distance_.iter().zip(&fitted.counts_).enumerate();
         let step = part.preparation.step();
         segments.map(move |(at, (mean, &n))| (part.first_segment + at, mean.map(|mean| mean / step), n))

@@ -149,7 +149,8 @@ impl Movers<'_> {
                     wanted.push(row);
                 }
             }
-            let centroids = sets.iter().map(|&part| parts[part].1.fitted.centroids().grid());
+            let centroids =
+                sets.iter().map(|&part| parts[part].1.fitted.of_kmeans("a monthly run").and_then(|of| of.grid()));
             let centroids = centroids.collect::<Result<Vec<_>>>()?;
             let gains = rows.gains(preparation, &centroids, groups, &wanted, self.job.watch())?;
             at.into_iter().zip(gains).for_each(|((i, part), gain)| changes[i].gain = Some((gain, part)));

@@ -41,7 +41,7 @@ fn set(places: &mut [Option<Vec<i32>>], first: usize, found: Vec<Vec<i32>>) {
 /// The centroids of two parts, and how many features they have in common.
 fn of_parts(old: &PartModel, new: &PartModel) -> Result<(Vec<Vec<i32>>, Vec<Vec<i32>>, usize)> {
     let grid = |part: &PartModel| -> Result<Vec<Vec<i32>>> {
-        Ok(part.fitted.centroids().grid()?.iter().map(<[i32]>::to_vec).collect())
+        Ok(part.fitted.of_kmeans("a monthly run")?.grid()?.iter().map(<[i32]>::to_vec).collect())
     };
     if old.preparation == new.preparation {
         return Ok((grid(old)?, grid(new)?, old.preparation.columns.len()));
@@ -55,7 +55,7 @@ fn of_parts(old: &PartModel, new: &PartModel) -> Result<(Vec<Vec<i32>>, Vec<Vec<
     }
     // A centroid in the features' own units is put on the old grid as a customer would be.
     let on_grid = |part: &PartModel, own: bool| {
-        let centers = &part.fitted.centroids().cluster_centers_;
+        let centers = part.fitted.centers();
         let place = |center: &Vec<f64>| {
             let values = columns.iter().map(|(_, at, other)| center[if own { *at } else { *other }]).zip(&columns);
             values.map(|(value, (column, ..))| column.on_grid(value, exponent).unwrap_or(0)).collect()

@@ -185,13 +185,13 @@ fn damaged_models() {
     let at = digit.unwrap();
     flipped[at] = if flipped[at] == b'1' { b'2' } else { b'1' };
     refused(&flipped, &["damaged: its checksum does not match", "fit a new model"]);
-    let newer = good.replacen("\"format_version\": 5", "\"format_version\": 6", 1);
-    refused(newer.as_bytes(), &["format version is 6", "reads up to 5", "newer hyades"]);
+    let newer = good.replacen("\"format_version\": 6", "\"format_version\": 7", 1);
+    refused(newer.as_bytes(), &["format version is 7", "reads up to 6", "newer hyades"]);
     // A future format may hold fields that this program does not know: the message is about the version.
     let stranger = newer.replacen("\"algorithm\"", "\"something_new\": 1, \"algorithm\"", 1);
-    refused(stranger.as_bytes(), &["format version is 6"]);
+    refused(stranger.as_bytes(), &["format version is 7"]);
     let stranger = newer.replacen("\"checksum\"", "\"another_sum\"", 1);
-    refused(stranger.as_bytes(), &["format version is 6"]);
+    refused(stranger.as_bytes(), &["format version is 7"]);
     refused(
         b"{\"format\": \"recipe book\", \"format_version\": 1, \"checksum\": \"\", \"model\": {}}",
         &["not a model", "recipe book"],

@@ -75,6 +75,7 @@ mod tags;
 mod tenure;
 mod types;
 mod values;
+mod ward;
 
 use std::process::ExitCode;
 
@@ -152,6 +153,7 @@ fn main() -> ExitCode {
         extremes::tests(),
         types::tests(),
         values::tests(),
+        ward::tests(),
     ];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
     if arguments.list {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::command::{Workshop, done, json, labels_hash};
 use crate::harness::{root, tests};
 
-tests!(version_1, version_2, version_3, version_4, what_is_written_is_the_newest);
+tests!(version_1, version_2, version_3, version_4, version_5, what_is_written_is_the_newest);
 
 /// The hashes of the labels are those of the program that made the models.
 fn labels_as_before(name: &str, labels: &str) {
@@ -32,6 +32,10 @@ fn version_4() {
     labels_as_before("v4.json", "0cdb94eea615739a78b361557496170c58bc5f54f6614f2cef7aa4004fc3ad87");
 }
 
+fn version_5() {
+    labels_as_before("v5.json", "7ab2c077842c73013b9b175c8c2e6538dc2bd41804434e9cc759f31bd16bde19");
+}
+
 fn columns_of(part: &mut Value) -> &mut Vec<Value> {
     part["preparation"]["columns"].as_array_mut().unwrap()
 }
@@ -50,7 +54,7 @@ fn what_is_written_is_the_newest() {
         let is_whole = column["seen"]["nulls"] == 0;
         assert_eq!(column.as_object_mut().unwrap().remove("fill_is_of_sample"), is_whole.then_some(true.into()));
     }
-    assert_eq!((&now["format_version"], &before["format_version"]), (&5.into(), &2.into()));
+    assert_eq!((&now["format_version"], &before["format_version"]), (&6.into(), &2.into()));
     let (parts, strata) = (now["model"]["parts"].as_array().unwrap(), before["model"]["strata"].as_array().unwrap());
     assert_eq!(parts.len(), strata.len());
     for (part, stratum) in parts.iter().zip(strata) {

@@ -354,7 +354,7 @@ fn rules_that_take_everything_or_nothing() {
     w.run(["fit", &w.text("a.parquet"), "--k", "4", "--features", "x,y"]).succeeds();
     let alone = read(&w.out().join("segments/part-00000.parquet"));
     assert!(alone.column_by_name("segment_name").is_none());
-    assert!(model(&w.out())["division"].is_null() && json(w.out().join("model.json"))["format_version"] == 5);
+    assert!(model(&w.out())["division"].is_null() && json(w.out().join("model.json"))["format_version"] == 6);
     let alone = alone.column_by_name("segment").unwrap().as_primitive::<Int32Type>().clone();
     for ((segment, name), alone) in with_rules.iter().zip(alone.values()) {
         assert_eq!((*segment, name.as_str()), (Some(alone + 2), format!("rest/{alone}").as_str()));
@@ -707,7 +707,7 @@ fn models_with_rules_that_are_refused() {
     };
     let why = "damaged: its checksum does not match its content; copy it again, or fit a new model";
     refused(&good.replacen("is_staff = true", "is_staff = false", 1), why);
-    refused(&good.replacen("\"format_version\": 5", "\"format_version\": 1", 1), "damaged: unknown field `division`");
+    refused(&good.replacen("\"format_version\": 6", "\"format_version\": 1", 1), "damaged: unknown field `division`");
     refused(&good[..good.len() / 2], "not a model, or a damaged one");
     // With a valid checksum, but inconsistent.
     let sealed = |change: fn(&mut Value)| {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::MAX_K;
-use crate::cluster::{Effort, Limits, default_n_init};
+use crate::cluster::{Algorithm, Effort, Limits, MICRO, default_n_init};
 use crate::error::{Error, Result};
 use crate::text::as_text;
 
@@ -32,6 +32,10 @@ pub enum InitRequest {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Clustering"))]
 pub struct ClusteringOptions {
+    /// How customers are put together [default: kmeans]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME"))]
+    pub algorithm: Option<Algorithm>,
     /// Number of segments; with strata, the default for each stratum
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
@@ -57,6 +61,11 @@ pub struct ClusteringOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub stability: Option<u32>,
+    /// With ward, the micro-segments that the tree is made of where there are more than 20,000 distinct rows,
+    /// at most 4096; given, also where there are fewer [default: 2048]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
+    pub micro: Option<usize>,
     /// Maximum number of passes over all rows; a final pass only counts rows [default: 300]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
@@ -87,7 +96,8 @@ impl ClusteringOptions {
         ClusteringOptions { k: Some(k), ..ClusteringOptions::default() }
     }
 
-    /// The same with the defaults filled in, except that of `n_init`, which depends on the part.
+    /// The same with the defaults filled in, except that of `n_init`, which depends on the part, and those of another
+    /// algorithm.
     ///
     /// # Errors
     /// No number of segments, or a value out of range.
@@ -98,6 +108,10 @@ impl ClusteringOptions {
         if k == 0 || k > MAX_K {
             let text = format!("k = {k}: between 1 and {MAX_K} segments are possible");
             return Err(Error::usage(text).of_option("--k"));
+        }
+        self.vet_algorithm(k)?;
+        if self.algorithm() != Algorithm::KMeans {
+            return Ok(ClusteringOptions { algorithm: Some(self.algorithm()), seed: Some(self.seed()), ..self });
         }
         if self.n_init == Some(0) {
             return Err(Error::usage("n-init is 0: at least one start is needed".into()).of_option("--n-init"));
@@ -116,6 +130,52 @@ impl ClusteringOptions {
             seed: Some(self.seed()),
             ..self
         })
+    }
+
+    /// Refuses options that the algorithm does not have.
+    fn vet_algorithm(&self, k: usize) -> Result<()> {
+        let algorithm = self.algorithm();
+        let of_kmeans = [
+            ("--init", self.init.is_some()),
+            ("--n-init", self.n_init.is_some()),
+            ("--effort", self.effort.is_some()),
+            ("--stability", self.stability.is_some()),
+            ("--max-iter", self.max_iter.is_some()),
+            ("--tol", self.tol.is_some()),
+        ];
+        let of_ward = [("--micro", self.micro.is_some())];
+        let (others, owner) = match algorithm {
+            Algorithm::KMeans => (&of_ward[..], Algorithm::Ward),
+            Algorithm::Ward => (&of_kmeans[..], Algorithm::KMeans),
+        };
+        if let Some((option, _)) = others.iter().find(|(_, given)| *given) {
+            let text = format!("{option} is an option of --algorithm {owner}; leave it out with {algorithm}");
+            return Err(Error::usage(text).of_option(*option));
+        }
+        match self.micro {
+            Some(micro) if micro < k || micro > MAX_K => {
+                let text = format!("--micro {micro}: between k = {k} and {MAX_K} micro-segments are possible");
+                Err(Error::usage(text).of_option("--micro"))
+            }
+            None if algorithm == Algorithm::Ward && k > MICRO => {
+                let text = format!("k = {k} is more than the {MICRO} micro-segments of ward; give --micro {MAX_K}");
+                Err(Error::usage(text).of_option("--micro"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The algorithm.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm.unwrap_or_default()
+    }
+
+    /// Centroids to which `rows` rows are compared at most, for `k` segments.
+    pub(crate) fn compared(&self, k: usize, rows: u64) -> usize {
+        match self.algorithm() {
+            Algorithm::KMeans => k,
+            Algorithm::Ward => k.max(self.micro.unwrap_or(MICRO)).min(rows.max(1) as usize),
+        }
     }
 
     /// Number of starts for a part with `k` segments.
@@ -143,6 +203,15 @@ impl ClusteringOptions {
     pub(crate) fn init(&self) -> InitRequest {
         self.init.clone().unwrap_or_default()
     }
+}
+
+/// Margins of an algorithm whose segments have no single centroid.
+pub(in crate::job) fn no_margin(algorithm: Algorithm) -> Error {
+    let text = format!(
+        "--margin is how much farther the second-nearest centroid is, and segments of --algorithm {algorithm} have no \
+         single centroid; leave it out"
+    );
+    Error::usage(text).of_option("--margin")
 }
 
 impl FromStr for InitRequest {

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::clustering::no_margin;
 use super::config::{self, HasPaths};
 use super::{
     ClusteringOptions, ColumnOptions, DeviceOptions, InputOptions, OutputOptions, PreparationOptions, Resources,
 };
+use crate::cluster::Algorithm;
 use crate::error::{Error, Result};
 use crate::prepare::Recipe;
 
@@ -180,6 +182,9 @@ impl FitRequest {
         }
         request.clustering = request.clustering.check()?;
         request.output.check()?;
+        if request.output.margin && request.clustering.algorithm() != Algorithm::KMeans {
+            return Err(no_margin(request.clustering.algorithm()));
+        }
         request.columns.duplicate_ids = Some(request.columns.duplicate_ids.unwrap_or_default());
         request.device.backend = Some(request.device.backend.unwrap_or_default());
         let recipe = request.preparation.recipe()?;

@@ -13,6 +13,7 @@ use super::{
     ClusteringOptions, ColumnOptions, DeviceOptions, DivisionOptions, FitRequest, InputOptions, OutputOptions,
     PreparationOptions, Resources,
 };
+use crate::cluster::Algorithm;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gates::Gates;
 use crate::text::{TomlFaults, TomlText, toml_schema};
@@ -243,6 +244,14 @@ impl JobFile {
         if let Some((name, _)) = taken.iter().find(|(_, given)| *given) {
             return Err(Error::usage(format!(
                 "[output] {name}: a job writes to its history; leave {name} out, or set history in [job]"
+            ))
+            .of_kind(ErrorKind::Config));
+        }
+        if job.clustering.algorithm() != Algorithm::KMeans {
+            return Err(Error::usage(format!(
+                "[clustering] algorithm = \"{}\": a monthly run goes on from the centroids of the month before, which only \
+                 kmeans has; leave algorithm out",
+                job.clustering.algorithm()
             ))
             .of_kind(ErrorKind::Config));
         }

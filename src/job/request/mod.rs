@@ -24,6 +24,7 @@ mod share;
 
 pub use assign::{ApplyRequest, AssignRequest};
 pub use card::CardOptions;
+pub(super) use clustering::no_margin;
 pub use clustering::{ClusteringOptions, InitRequest};
 pub use columns::{AssignColumns, ColumnOptions, DuplicateIds};
 pub(super) use config::HasPaths;
