@@ -7,6 +7,7 @@
 mod carriers;
 mod chains;
 mod disparity;
+mod flows;
 mod moves;
 mod network;
 mod numbers;
@@ -25,9 +26,10 @@ pub use disparity::{Disparity, SelectionRate};
 pub use report::{Attribute, AuditCounts, AuditReport, Number, NumbersReport, Ratio, ShareLine, SharesReport, Summary};
 
 use self::carriers::DrawnBeside;
+pub(crate) use self::flows::withhold_between;
 pub(crate) use self::moves::withhold_moves;
 use self::numbers::NumbersBySegment;
-pub(crate) use self::withhold::{follow, withheld, withhold_also, withhold_beside, withhold_flows};
+pub(crate) use self::withhold::{follow, withheld, withhold_also, withhold_beside};
 use crate::error::{Error, Result};
 use crate::input::{Source, ValueKind, as_f64};
 use crate::numeric::Partial;

@@ -24,14 +24,15 @@ pub(crate) fn withhold_also(table: &mut [Vec<Option<u64>>], counts: &[Vec<Option
 
 /// The same of a table of flows: a line for each earlier stage, of new customers, and of sums; a column for each later
 /// stage, of customers who left, and of sums. The customers of both months are known, so that who stayed follows from
-/// who left. `table` may lack cells already, from which nothing small must follow.
-pub(crate) fn withhold_flows(table: &mut [Vec<Option<u64>>], counts: &[Vec<u64>], limit: u64) {
+/// who left. `table` may lack cells already, from which nothing small must follow, and none of those `lacking`.
+pub(super) fn withhold_flows(table: &mut [Vec<Option<u64>>], counts: &[Vec<u64>], limit: u64, lacking: &[CellPlace]) {
     let known: Vec<Vec<Option<u64>>> = counts.iter().map(|line| line.iter().copied().map(Some).collect()).collect();
     hide_small(table, &known, limit);
     let (lines, columns) = (table.len(), table.first().map_or(0, Vec::len));
     let is_guarded = |&(line, column): &CellPlace| {
         let is_outside = [(line + 2, column + 1), (line + 1, column + 2)].contains(&(lines, columns));
-        table[line][column].is_none() && (is_outside || counts[line][column] < limit)
+        let is_kept = is_outside || counts[line][column] < limit || lacking.contains(&(line, column));
+        table[line][column].is_none() && is_kept
     };
     let guarded = places(table).filter(is_guarded).collect();
     settle(table, &known, guarded, KnownTotals::Months);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{follow, withhold_flows};
+use crate::audit::withhold_between;
 
 /// The stage of customers who were not there in the earlier month.
 pub(super) const NEW: &str = "(new)";
@@ -108,58 +108,10 @@ impl<'a> FlowTable<'a> {
         all.iter_mut().for_each(|line| line.push(line.iter().sum()));
         all.push((0..columns + 2).map(|column| all.iter().map(|line| line[column]).sum()).collect());
         let stayed = all[..lines].iter().flat_map(|line| &line[..columns]).sum();
-        let mut table = FlowTable {
-            from,
-            to,
-            cells: all.iter().map(|line| line.iter().copied().map(Some).collect()).collect(),
-            stayed,
-        };
-        table.withhold(&all, limit);
-        table
-    }
-
-    /// Withholds small cells, and others from which they would follow. The customers of both months are known.
-    fn withhold(&mut self, all: &[Vec<u64>], limit: u64) {
-        let (lines, columns) = (self.from.len(), self.to.len());
-        let [new, left, sum] = [(lines, columns + 1), (lines + 1, columns), (lines + 1, columns + 1)];
-        let old: Vec<(usize, usize)> = (0..lines).map(|line| (line, columns + 1)).collect();
-        let now: Vec<(usize, usize)> = (0..columns).map(|column| (lines + 1, column)).collect();
-        let block: Vec<(usize, usize)> = (0..lines).flat_map(|i| (0..columns).map(move |j| (i, j))).collect();
-        let is_small = |n: u64| (1..limit).contains(&n);
-        let mut apart = [self.stayed, all[new.0][new.1], all[left.0][left.1]].into_iter().any(is_small);
-        // Months of a single stage, whose customers are known.
-        let line: Vec<(usize, usize)> = (0..=columns).filter(|_| lines == 1).map(|column| (0, column)).collect();
-        let column: Vec<(usize, usize)> = (0..=lines).filter(|_| columns == 1).map(|line| (line, 0)).collect();
-        loop {
-            apart |= [new, left, sum].iter().any(|&at| self.is_hidden(at));
-            if apart {
-                // With the customers of a month, each of them tells the others, and how many stayed.
-                [new, left, sum].iter().for_each(|&(i, j)| self.cells[i][j] = None);
-            }
-            withhold_flows(&mut self.cells, all, limit);
-            let sums = [(&old, true), (&now, true), (&block, !apart), (&line, true), (&column, true)];
-            let settled = sums.into_iter().all(|(places, is_known)| !self.second(all, places, is_known))
-                && (apart || ![new, left, sum].iter().any(|&at| self.is_hidden(at)));
-            if settled {
-                return;
-            }
-        }
-    }
-
-    fn is_hidden(&self, (line, column): (usize, usize)) -> bool {
-        self.cells[line][column].is_none()
-    }
-
-    /// Withholds one more of some cells where those withheld follow, with their sum unless it is known. Whether it did.
-    fn second(&mut self, all: &[Vec<u64>], places: &[(usize, usize)], sum_is_known: bool) -> bool {
-        let hidden = places.iter().filter(|&&at| self.is_hidden(at)).map(|&(i, j)| Some(all[i][j]));
-        let follows = follow(hidden.chain((!sum_is_known).then_some(None)));
-        let shown = places.iter().filter_map(|&(i, j)| self.cells[i][j].filter(|&n| n > 0).map(|n| (n, i, j)));
-        match shown.min().filter(|_| follows) {
-            Some((_, line, column)) => self.cells[line][column] = None,
-            None => return false,
-        }
-        true
+        let mut cells: Vec<Vec<Option<u64>>> =
+            all.iter().map(|line| line.iter().copied().map(Some).collect()).collect();
+        withhold_between(&mut cells, &all, limit);
+        FlowTable { from, to, cells, stayed }
     }
 }
 
