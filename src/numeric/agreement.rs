@@ -14,6 +14,27 @@ impl Contingency {
         Contingency { columns, counts: vec![0; lines * columns] }
     }
 
+    /// Of these counts, line by line.
+    pub(crate) fn of(columns: usize, counts: Vec<u64>) -> Self {
+        Contingency { columns, counts }
+    }
+
+    /// The counts of each line.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &[u64]> {
+        self.counts.chunks(self.columns.max(1))
+    }
+
+    /// The rows of each line, and of each column.
+    pub(crate) fn totals(&self) -> (Vec<u64>, Vec<u64>) {
+        let mut columns = vec![0; self.columns];
+        let mut add = |line: &[u64]| {
+            columns.iter_mut().zip(line).for_each(|(column, n)| *column += n);
+            line.iter().sum()
+        };
+        let lines = self.lines().map(&mut add).collect();
+        (lines, columns)
+    }
+
     /// Adds the rows of two labellings of the same length.
     pub(crate) fn push(&mut self, a: &[u32], b: &[u32]) {
         a.iter().zip(b).for_each(|(&a, &b)| self.counts[a as usize * self.columns + b as usize] += 1);
@@ -25,15 +46,10 @@ impl Contingency {
     /// Pairs are counted exactly; the index is within a few units of the last place.
     pub(crate) fn adjusted_rand(&self) -> f64 {
         let pairs = |n: u64| u128::from(n) * u128::from(n.saturating_sub(1)) / 2;
-        let mut columns = vec![0; self.columns];
-        let (mut both, mut first, mut rows) = (0, 0, 0);
-        for line in self.counts.chunks(self.columns) {
-            let total: u64 = line.iter().sum();
-            (first, rows) = (first + pairs(total), rows + total);
-            both += line.iter().map(|&n| pairs(n)).sum::<u128>();
-            columns.iter_mut().zip(line).for_each(|(column, n)| *column += n);
-        }
-        let second: u128 = columns.into_iter().map(pairs).sum();
+        let (lines, columns) = self.totals();
+        let rows = lines.iter().sum();
+        let both: u128 = self.counts.iter().map(|&n| pairs(n)).sum();
+        let [first, second] = [lines, columns].map(|sizes| sizes.into_iter().map(pairs).sum::<u128>());
         let (both, first, second, all) = (both as f64, first as f64, second as f64, pairs(rows) as f64);
         let by_chance = if all > 0.0 { first * (second / all) } else { 0.0 };
         let most = (first + second) / 2.0;
@@ -43,16 +59,13 @@ impl Contingency {
     /// By line, the largest Jaccard index of its rows and those of a column: rows of both, of all rows of either. None
     /// for a line without rows.
     pub(crate) fn jaccard(&self) -> Vec<Option<f64>> {
-        let mut columns = vec![0u64; self.columns];
-        for line in self.counts.chunks(self.columns) {
-            columns.iter_mut().zip(line).for_each(|(column, n)| *column += n);
-        }
+        let (_, columns) = self.totals();
         let best = |line: &[u64]| {
             let total: u64 = line.iter().sum();
             let index = |(&both, &column): (&u64, &u64)| both as f64 / (total + column - both).max(1) as f64;
             (total > 0).then(|| line.iter().zip(&columns).map(index).fold(0.0, f64::max))
         };
-        self.counts.chunks(self.columns).map(best).collect()
+        self.lines().map(best).collect()
     }
 }
 
