@@ -50,6 +50,8 @@ pub enum Stage {
     Write,
     /// Examining every column, in a check.
     Check,
+    /// Matching the rows of several labellings, and counting them.
+    Compare,
 }
 
 impl Stage {
@@ -76,6 +78,7 @@ impl Stage {
             Stage::Profile => "profile",
             Stage::Write => "write",
             Stage::Check => "check",
+            Stage::Compare => "compare",
         }
     }
 }

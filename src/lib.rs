@@ -115,6 +115,7 @@ pub mod job;
 pub mod bench;
 pub mod campaign;
 pub mod check;
+pub mod compare;
 pub mod doctor;
 pub(crate) mod evidence;
 pub mod resegment;

@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use hyades::bench::Contender;
 use hyades::campaign::{EvaluateRequest, ListsRequest};
 use hyades::check::CheckRequest;
+use hyades::compare::CompareRequest;
 use hyades::job::{
     ApplyRequest, AssignRequest, BackendKind, ConvertRequest, ExplainRequest, FitRequest, ProfileRequest,
 };
@@ -101,6 +102,10 @@ pub(super) enum Verb {
     /// Examine every column, and compare it with expectations
     #[command(after_help = EXIT_CODES)]
     Check(Box<CheckRequest>),
+    /// Compare labellings of the same rows: how far they agree, which segments correspond,
+    /// and what differs
+    #[command(after_help = EXIT_CODES)]
+    Compare(Box<CompareRequest>),
     /// Write CSV files as Parquet
     #[command(after_help = EXIT_CODES)]
     Convert(Box<ConvertRequest>),

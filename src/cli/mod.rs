@@ -22,6 +22,7 @@ mod campaign;
 mod check;
 mod cohorts;
 mod commands;
+mod compare;
 mod console;
 mod convert;
 mod drift;
@@ -102,6 +103,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Verb::Explain(request) => explain::explain(&request, &console),
         Verb::Plan(args) => commands::plan(*args, &console),
         Verb::Check(request) => commands::check(&request, &console),
+        Verb::Compare(request) => compare::compare(*request, &console),
         Verb::Convert(request) => convert::convert(&request, &console),
         Verb::Bench(args) => commands::bench(*args, &console),
         Verb::Features(FeaturesVerb::Rfm(args)) => rfm::rfm(*args, &console),

@@ -5,7 +5,7 @@
 
 /// Pairs up `rows` and `columns` so that the sum of `shared(row, column)` is the largest possible; pairs that share
 /// nothing are left out. Among equal sums, low places in `rows` and `columns` go together, the lowest first.
-pub(super) fn pairs(rows: &[usize], columns: &[usize], shared: impl Fn(usize, usize) -> u64) -> Vec<(usize, usize)> {
+pub(crate) fn pairs(rows: &[usize], columns: &[usize], shared: impl Fn(usize, usize) -> u64) -> Vec<(usize, usize)> {
     let wide = rows.len() <= columns.len();
     let (short, long) = if wide { (rows, columns) } else { (columns, rows) };
     let between = |x: usize, y: usize| if wide { shared(short[x], long[y]) } else { shared(long[y], short[x]) };

@@ -14,6 +14,7 @@ mod known;
 mod names;
 mod overlap;
 
+pub(crate) use assignment::pairs as most_shared;
 pub use by_distance::{Place, has_moved, identify_by_distance};
 pub use by_members::identify;
 pub use known::{

@@ -52,6 +52,7 @@ const ORDER: &[&str] = &[
     "job",
     "bench",
     "check",
+    "compare",
     "evidence",
     "resegment",
     "doctor",

@@ -21,6 +21,7 @@ mod cli;
 mod cloud;
 mod columns;
 mod command;
+mod compare;
 mod comparisons;
 mod conditions;
 mod crashes;
@@ -114,6 +115,7 @@ fn main() -> ExitCode {
         beginning::tests(),
         browser::tests(),
         stability::tests(),
+        compare::tests(),
         comparisons::tests(),
         monthly::with_gpu(),
         crashes::tests(),
