@@ -212,7 +212,7 @@ fn partners(of: &[SegmentPartner], labelling: &ComparedLabelling, other: &str) -
             count(segment.rows),
             segment.share.map_or_else(String::new, percent),
             told(&partner.best),
-            partner.jaccard.map_or_else(String::new, |jaccard| format!("{jaccard:.2}")),
+            partner.jaccard.map_or_else(|| "-".into(), |jaccard| format!("{jaccard:.2}")),
             told(&partner.matched),
         ];
         if has_stability {

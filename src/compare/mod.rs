@@ -183,6 +183,9 @@ fn vet_common(tables: &[LabelledTable], found: &MatchedRows) -> Result<()> {
     };
     let Some(apart) = found.pairs.iter().find(|counts| is_apart(counts)) else { return Ok(()) };
     let [a, b] = apart.pair.map(|of| &tables[of].at);
+    if tables.iter().all(|table| table.source.rows() == 0) {
+        return Err(Error::input(format!("{a} and {b} have no rows; name labellings of the same rows")));
+    }
     let id = |of: usize| tables[of].id.map_or("", |id| tables[of].source.columns()[id].name.as_str());
     let ids = apart.pair.map(id);
     let text = format!(

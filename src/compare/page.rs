@@ -1,5 +1,5 @@
-//! The page of a comparison: the labellings side by side, how far every two of them agree, and for each pair what
-//! differs, which segments correspond, and a heat map of the rows that they share.
+//! The page of a comparison: the labellings side by side, how far all pairs agree, and for each pair what differs, its
+//! indices, a heat map of the rows that segments share, and which of them correspond.
 
 use maud::{Markup, html};
 
@@ -7,6 +7,7 @@ use super::place::LabellingKind;
 use super::report::{
     AgreementIndices, CompareReport, ComparedLabelling, ContingencyTable, LabellingPair, SegmentPartner,
 };
+use super::scores::LabellingScores;
 use super::words::called;
 use crate::report::{Language, Page, Table, bars, brief, name};
 use crate::text::{percent, thousands};
@@ -15,6 +16,10 @@ use crate::text::{percent, thousands};
 const DASH: &str = "–";
 /// The most segments of a labelling whose sizes are drawn.
 const MOST_BARS: usize = 40;
+/// The most lines and columns of a table of counts.
+const MOST_LINES: usize = 64;
+/// The Jaccard index from which a segment counts as stable.
+const STABLE: f64 = 0.75;
 /// Bands of shares of a line.
 const BANDS: [f64; 4] = [0.1, 0.3, 0.6, 0.9];
 
@@ -25,6 +30,7 @@ pub(super) fn page(report: &CompareReport, language: Language) -> String {
         Language::En => format!("{n} labellings of the same rows, side by side and by pair."),
         Language::Zh => format!("{n} 种客群划分的并列与两两对比。"),
     });
+    page.add(html! { ul { @for of in &report.labellings { li { b { (of.name) } ": " (name(&of.path)) } } } });
     side_by_side(&mut page, report);
     scores(&mut page, report);
     agreement(&mut page, report);
@@ -68,122 +74,167 @@ fn count(n: Option<u64>, language: Language) -> String {
     n.map_or_else(|| language.say("withheld", "不予展示").to_owned(), thousands)
 }
 
+/// A table with a line for each fact and a column for each labelling, which a narrow page can show.
+fn facts(page: &mut Page, title: &str, of: &[&ComparedLabelling], facts: &[ShownFact<'_>]) {
+    let language = page.language();
+    let header = std::iter::once(String::new()).chain(of.iter().map(|labelling| labelling.name.clone()));
+    let mut table = Table::new(header, 1);
+    for (en, zh, value) in facts {
+        let values: Vec<String> = of.iter().map(|labelling| value(labelling)).collect();
+        if values.iter().any(|value| value != DASH) {
+            table.row([&[language.say(en, zh).to_owned()], values.as_slice()].concat());
+        }
+    }
+    page.table(title, &table);
+}
+
+/// In English, in Chinese, and of a labelling.
+type ShownFact<'a> = (&'static str, &'static str, &'a dyn Fn(&ComparedLabelling) -> String);
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| DASH.to_owned())
+}
+
 fn side_by_side(page: &mut Page, report: &CompareReport) {
     let language = page.language();
-    let header = [
-        ("labelling", "划分"),
-        ("what it is", "来源"),
-        ("algorithm", "算法"),
-        ("rows", "行数"),
-        ("segments", "客群数"),
-        ("smallest", "最小客群"),
-        ("no segment", "未归群占比"),
-        ("starts agree", "初始点一致性"),
-        ("stable segments", "稳定客群"),
-        ("seconds", "耗时（秒）"),
-        ("memory", "内存"),
-    ];
-    let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 3);
-    let dash = || DASH.to_owned();
-    for of in &report.labellings {
+    let all: Vec<&ComparedLabelling> = report.labellings.iter().collect();
+    let starts = |of: &ComparedLabelling| or_dash(of.made.starts.map(|[least, most]| format!("{least:.2}–{most:.2}")));
+    let stable = |of: &ComparedLabelling| {
         let stability: Vec<f64> = of.segments.iter().filter_map(|segment| segment.stability).collect();
-        let stable = stability.iter().filter(|&&jaccard| jaccard >= 0.75).count();
-        let starts = of.made.starts.map(|[least, most]| format!("{least:.2}–{most:.2}"));
-        table.row([
-            format!("{}: {}", of.name, of.path),
-            kind(of, language),
-            of.made.algorithm.clone().unwrap_or_else(dash),
-            thousands(of.rows),
-            thousands(of.segments.len() as u64),
-            count(of.smallest, language),
-            of.noise_share.map_or_else(dash, percent),
-            starts.unwrap_or_else(dash),
-            if stability.is_empty() { dash() } else { format!("{stable} / {}", of.segments.len()) },
-            of.made.seconds.map_or_else(dash, |seconds| format!("{seconds:.2}")),
-            of.made.memory_bytes.map_or_else(dash, |bytes| format!("{} MiB", thousands(bytes.div_ceil(1 << 20)))),
-        ]);
-    }
-    page.table(language.say("Side by side", "并列对比"), &table);
+        let stable = stability.iter().filter(|&&jaccard| jaccard >= STABLE).count();
+        or_dash((!stability.is_empty()).then(|| format!("{stable} / {}", of.segments.len())))
+    };
+    let memory = |of: &ComparedLabelling| {
+        or_dash(of.made.memory_bytes.map(|n| format!("{} MiB", thousands(n.div_ceil(1 << 20)))))
+    };
+    facts(
+        page,
+        language.say("Side by side", "并列对比"),
+        &all,
+        &[
+            ("what it is", "来源", &|of| kind(of, language)),
+            ("algorithm", "算法", &|of| or_dash(of.made.algorithm.clone())),
+            ("rows", "行数", &|of| thousands(of.rows)),
+            ("segments", "客群数", &|of| thousands(of.segments.len() as u64)),
+            ("rows of the smallest segment", "最小客群行数", &|of| count(of.smallest, language)),
+            ("share without a segment (noise)", "未归群（噪声）占比", &|of| {
+                or_dash(of.noise_share.map(percent))
+            }),
+            ("adjusted Rand index of the starts", "各初始点与结果的调整兰德指数", &starts),
+            ("stable segments", "稳定客群数", &stable),
+            ("seconds", "耗时（秒）", &|of| or_dash(of.made.seconds.map(|seconds| format!("{seconds:.2}")))),
+            ("memory", "内存", &memory),
+        ],
+    );
 }
 
 /// Internal indices.
 fn scores(page: &mut Page, report: &CompareReport) {
     let language = page.language();
-    let header = [
-        ("labelling", "划分"),
-        ("rows", "行数"),
-        ("explained variance", "解释方差占比"),
-        ("silhouette", "轮廓系数"),
-        ("simplified silhouette", "简化轮廓系数"),
-        ("Calinski-Harabasz", "CH 指数"),
-        ("Davies-Bouldin", "DB 指数"),
-    ];
-    let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 1);
-    let digits = |index: Option<f64>| index.map_or_else(|| DASH.to_owned(), |index| format!("{index:.3}"));
-    for (of, scores) in report.labellings.iter().filter_map(|of| Some((of, of.scores.as_ref()?))) {
-        table.row([
-            of.name.clone(),
-            count(scores.rows, language),
-            percent(scores.explained),
-            digits(scores.silhouette),
-            digits(scores.simplified_silhouette),
-            scores.calinski_harabasz.map_or_else(|| DASH.to_owned(), brief),
-            digits(scores.davies_bouldin),
-        ]);
+    let scored: Vec<&ComparedLabelling> = report.labellings.iter().filter(|of| of.scores.is_some()).collect();
+    if scored.is_empty() {
+        return;
     }
-    page.table(language.say("Internal indices", "内部评价指标"), &table);
-    if report.labellings.iter().any(|of| of.scores.is_some()) {
-        page.explain(language.say(
-            "The silhouette is exact, of all rows, with squared Euclidean distances. For all but Davies-Bouldin, more is \
-             better.",
-            "轮廓系数按全部行精确计算，采用平方欧氏距离。除 DB 指数越小越好外，其余均为越大越好。",
-        ));
-    }
+    let index = |of: &ComparedLabelling, index: &dyn Fn(&LabellingScores) -> Option<f64>| {
+        or_dash(of.scores.as_ref().and_then(index).map(|index| format!("{index:.3}")))
+    };
+    let variance =
+        |of: &ComparedLabelling| or_dash(of.scores.as_ref().and_then(|scores| scores.calinski_harabasz).map(brief));
+    facts(
+        page,
+        language.say("Internal indices", "内部评价指标"),
+        &scored,
+        &[
+            ("rows", "行数", &|of| count(of.scores.as_ref().and_then(|scores| scores.rows), language)),
+            ("explained variance", "解释方差占比", &|of| {
+                or_dash(of.scores.as_ref().map(|s| percent(s.explained)))
+            }),
+            ("silhouette", "轮廓系数", &|of| index(of, &|scores| scores.silhouette)),
+            ("simplified silhouette", "简化轮廓系数", &|of| index(of, &|scores| scores.simplified_silhouette)),
+            ("Calinski-Harabasz", "CH 指数", &variance),
+            ("Davies-Bouldin", "DB 指数", &|of| index(of, &|scores| scores.davies_bouldin)),
+        ],
+    );
+    page.explain(language.say(
+        "The silhouette is exact, of all rows, with squared Euclidean distances. For all but Davies-Bouldin, more is better.",
+        "轮廓系数按全部行精确计算，采用平方欧氏距离。除 DB 指数越小越好外，其余均为越大越好。",
+    ));
 }
 
+/// The adjusted Rand indices of all pairs, where there are several.
 fn agreement(page: &mut Page, report: &CompareReport) {
-    let language = page.language();
-    let header = [
-        ("pair", "对比"),
-        ("rows in both", "共有行数"),
-        ("left out of indices", "未参与指标"),
-        ("only in the first", "仅前者有"),
-        ("only in the second", "仅后者有"),
-        ("adjusted Rand", "调整兰德指数"),
-        ("AMI", "调整互信息"),
-        ("homogeneity", "同质性"),
-        ("completeness", "完整性"),
-        ("V", "V 值"),
-    ];
-    let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 1);
-    for pair in &report.pairs {
-        let sides = [pair.rows, pair.left_out, pair.only_a, pair.only_b].map(|n| count(n, language));
-        let mut row = vec![format!("{} – {}", pair.a, pair.b)];
-        row.extend(sides);
-        row.extend(digits(pair.agreement.as_ref()));
-        table.row(row);
+    if report.pairs.len() < 2 {
+        return;
     }
-    page.table(language.say("How far they agree", "一致程度"), &table);
+    let language = page.language();
+    page.section(language.say("Adjusted Rand index of every pair", "两两调整兰德指数"), None);
+    let index = |a: &str, b: &str| {
+        let is_pair = |pair: &&LabellingPair| (pair.a == a && pair.b == b) || (pair.a == b && pair.b == a);
+        report.pairs.iter().find(is_pair).and_then(|pair| pair.agreement).map(|found| found.adjusted_rand)
+    };
+    page.add(html! {
+        div.wide {
+            table.heat {
+                thead { tr { th.l scope="col" { } @for of in &report.labellings { th scope="col" { (of.name) } } } }
+                tbody {
+                    @for line in &report.labellings {
+                        tr {
+                            th scope="row" { (line.name) }
+                            @for column in &report.labellings {
+                                @match index(&line.name, &column.name) {
+                                    Some(index) => td class=(shade(index)) { (format!("{index:.2}")) },
+                                    None => td.f0 { (DASH) },
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    });
 }
 
-/// The indices of a pair.
-fn digits(found: Option<&AgreementIndices>) -> [String; 5] {
-    let Some(found) = found else { return std::array::from_fn(|_| DASH.to_owned()) };
-    let all = [
-        found.adjusted_rand,
-        found.adjusted_mutual_information,
-        found.homogeneity,
-        found.completeness,
-        found.v_measure,
+/// How far two labellings agree, and of how many rows.
+fn figures(page: &mut Page, pair: &LabellingPair) {
+    let language = page.language();
+    let share = pair.left_out_share.map_or_else(String::new, |share| format!(" · {}", percent(share)));
+    let index = |of: &dyn Fn(&AgreementIndices) -> f64| {
+        pair.agreement.as_ref().map_or_else(|| DASH.to_owned(), |found| format!("{:.3}", of(found)))
+    };
+    let only = |name: &str| match language {
+        Language::En => format!("rows only in {name}"),
+        Language::Zh => format!("仅 {name} 中有的行数"),
+    };
+    let mut table = Table::new([String::new(), String::new()], 1);
+    let rows = [
+        (language.say("rows in both", "共有行数").to_owned(), count(pair.rows, language)),
+        (only(&pair.a), count(pair.only_a, language)),
+        (only(&pair.b), count(pair.only_b, language)),
+        (
+            language.say("without a segment in one, in no index", "一方未归群、未参与指标的行数").to_owned(),
+            count(pair.left_out, language) + &share,
+        ),
+        (language.say("adjusted Rand index", "调整兰德指数（ARI）").to_owned(), index(&|of| of.adjusted_rand)),
+        (
+            language.say("adjusted mutual information", "调整互信息（AMI）").to_owned(),
+            index(&|of| of.adjusted_mutual_information),
+        ),
+        (language.say("homogeneity", "同质性").to_owned(), index(&|of| of.homogeneity)),
+        (language.say("completeness", "完整性").to_owned(), index(&|of| of.completeness)),
+        (language.say("V-measure", "V 值").to_owned(), index(&|of| of.v_measure)),
     ];
-    all.map(|index| format!("{index:.3}"))
+    rows.into_iter().for_each(|(what, value)| table.row([what, value]));
+    page.rows(&table);
 }
 
 fn of_pair(page: &mut Page, pair: &LabellingPair) {
     let language = page.language();
     page.section(&format!("{} – {}", pair.a, pair.b), None);
     page.add(html! { ul { @for of in &pair.differences { li { (name(language.of(of))) } } } });
-    if let Some(table) = &pair.contingency {
+    figures(page, pair);
+    if let Some(table) =
+        pair.contingency.as_ref().filter(|table| table.counts.len().max(columns_of(table)) <= MOST_LINES)
+    {
         page.explain(&match language {
             Language::En => {
                 format!("Rows by segments of {} (lines) and {} (columns); colors are shares of a line.", pair.a, pair.b)
@@ -194,10 +245,13 @@ fn of_pair(page: &mut Page, pair: &LabellingPair) {
         });
         page.add(heat(table, pair, language));
     }
-    let mut table = partners(&pair.segments_of_a, [&pair.a, &pair.b], language);
-    page.rows(&table);
-    table = partners(&pair.segments_of_b, [&pair.b, &pair.a], language);
-    page.rows(&table);
+    for (of, [one, other]) in [(&pair.segments_of_a, [&pair.a, &pair.b]), (&pair.segments_of_b, [&pair.b, &pair.a])] {
+        page.explain(&match language {
+            Language::En => format!("Counterparts of the segments of {one} in {other}:"),
+            Language::Zh => format!("{one} 的各客群在 {other} 中的对应客群："),
+        });
+        page.rows(&partners(of, [one, other], language));
+    }
 }
 
 fn partners(of: &[SegmentPartner], [one, other]: [&str; 2], language: Language) -> Table {
@@ -205,13 +259,13 @@ fn partners(of: &[SegmentPartner], [one, other]: [&str; 2], language: Language) 
         Language::En => [
             format!("segment of {one}"),
             format!("most alike in {other}"),
-            format!("matched with, in {other}"),
-            "Jaccard index".to_owned(),
+            "matched with".to_owned(),
+            "Jaccard".to_owned(),
         ],
         Language::Zh => [
             format!("{one} 的客群"),
             format!("{other} 中最相近的客群"),
-            format!("{other} 中一对一匹配的客群"),
+            "一对一匹配".to_owned(),
             "Jaccard 系数".to_owned(),
         ],
     };
@@ -228,6 +282,10 @@ fn partners(of: &[SegmentPartner], [one, other]: [&str; 2], language: Language) 
     table
 }
 
+fn columns_of(table: &ContingencyTable) -> usize {
+    table.counts.first().map_or(0, Vec::len)
+}
+
 fn heat(table: &ContingencyTable, pair: &LabellingPair, language: Language) -> Markup {
     let none = language.say("no segment", "未归群");
     let only = |other: &str| match language {
@@ -240,7 +298,7 @@ fn heat(table: &ContingencyTable, pair: &LabellingPair, language: Language) -> M
         titles.push(only(other));
         titles
     };
-    let columns = table.counts.first().map_or(0, Vec::len);
+    let columns = columns_of(table);
     let lines = titles(&table.lines, table.counts.len(), &pair.a);
     let columns = titles(&table.columns, columns, &pair.b);
     // Rows that are in one labelling only are not shown where there are none.
@@ -279,7 +337,11 @@ fn heat(table: &ContingencyTable, pair: &LabellingPair, language: Language) -> M
 
 /// The color of a count in its line.
 fn band(n: u64, line: &[Option<u64>]) -> &'static str {
-    let share = n as f64 / line.iter().flatten().sum::<u64>().max(1) as f64;
+    shade(n as f64 / line.iter().flatten().sum::<u64>().max(1) as f64)
+}
+
+/// The color of a share, or of an index from 0 to 1.
+fn shade(share: f64) -> &'static str {
     ["f0", "u1", "u2", "u3", "u4"][BANDS.iter().filter(|band| share >= **band).count()]
 }
 
@@ -288,7 +350,7 @@ fn sizes(page: &mut Page, report: &CompareReport) {
     let language = page.language();
     page.section(language.say("Sizes", "客群规模"), None);
     for of in &report.labellings {
-        page.add(html! { h3 { (name(&format!("{}: {}", of.name, of.path))) } });
+        page.add(html! { h3 style="margin-top:1rem" { (name(&format!("{}: {}", of.name, of.path))) } });
         let withheld = || (0.0, language.say("withheld", "不予展示").to_owned());
         let size = |rows: Option<u64>, share: Option<f64>| match rows.zip(share) {
             Some((rows, share)) => (share, format!("{} · {}", thousands(rows), percent(share))),

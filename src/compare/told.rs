@@ -4,7 +4,7 @@ use super::rows::PairCounts;
 use crate::audit::{withheld, withhold_beside, withhold_between};
 
 /// The most cells of a table that is shown.
-const MOST_CELLS: usize = 4096;
+const MOST_CELLS: usize = 1 << 16;
 
 /// The counts of a pair with their sums, and which of them are told.
 pub(super) struct ToldPair {

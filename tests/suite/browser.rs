@@ -20,6 +20,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         tests.push(browser_test(&name("profile"), move |browser| profile(browser, language)));
         tests.push(browser_test(&name("fit"), move |browser| fit(browser, language)));
         tests.push(browser_test(&name("assign"), move |browser| assign(browser, language)));
+        tests.push(browser_test(&name("comparison"), move |browser| comparison(browser, language)));
         tests.push(browser_test(&name("lists"), move |browser| lists(browser, language)));
         tests.push(browser_test(&name("evaluation"), move |browser| evaluation(browser, language)));
         tests.push(browser_test(&name("month"), move |browser| month(browser, language)));
@@ -63,6 +64,19 @@ fn assign(browser: &Path, language: &str) {
     done(["fit", &bank(), "--k", "3", "--out", &model]);
     done(["assign", &model, &bank(), "--out", &out, "--report", &page, "--lang", language]);
     opens(browser, &w, &read_json(w.path("out/profile.json")), language);
+}
+
+fn comparison(browser: &Path, language: &str) {
+    let w = Workshop::new();
+    let (page, json) = (w.text("page.html"), w.text("page.json"));
+    let [a, b] = ["4", "6"].map(|k| {
+        done(["fit", &bank(), "--k", k, "--no-profile", "--backend", "cpu", "--out", &w.text(k)]);
+        w.text(k)
+    });
+    let columns = ["--segment", "segment,segment,true_segment", "--input", &bank()];
+    let outputs = ["--report", &page, "--lang", language, "--json", &json];
+    done([&["compare", &a, &b, &bank()][..], &columns, &outputs].concat());
+    opens(browser, &w, &read_json(json), language);
 }
 
 fn lists(browser: &Path, language: &str) {

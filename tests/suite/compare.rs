@@ -378,7 +378,7 @@ fn the_page_in_both_languages() {
     let (en, zh) = (page("en"), page("zh"));
     for part in [
         "<h1>Segments compared</h1>",
-        "adjusted Rand",
+        "adjusted Rand index",
         "Segments 0 and 1 of A are merged in segment 0 of B.",
         "<td class=\"u4\">100</td>",
         "no segment",
@@ -388,7 +388,7 @@ fn the_page_in_both_languages() {
     }
     for part in [
         "<h1>客群划分对比</h1>",
-        "调整兰德指数",
+        "调整兰德指数（ARI）",
         "A 的客群 0 和 1 在 B 中合并为客群 0。",
         "未归群",
         "未归入任何客群的行（噪声）不视为客群",
@@ -447,6 +447,9 @@ fn what_cannot_be_compared() {
         &[&a, &w.text("e.parquet")],
     );
     refused(8, &["nowhere"], &[&a, "/nowhere"]);
+    let empty = labels(&w, "f.parquet", []);
+    refused(3, &["have no rows; name labellings of the same rows"], &[&empty, &empty]);
+    refused(3, &["have no row in common by the ids"], &[&a, &empty]);
     let onto = ["is read by this run", "a.parquet"];
     let ran: Ran = hyades(["compare", &a, &a, "--json", &a]).into();
     ran.is_refused(2, &onto[1..]);

@@ -396,6 +396,8 @@ fn chinese_pages_have_no_english() {
     crate::lists::tables(&w);
     check("lists", &["campaign", "lists", &w.text("campaign.toml"), "--out", &w.text("lists")]);
     check("fit", &["fit", bank, "--k", "3", "--out", &w.text("out2")]);
+    let columns = ["--segment", "segment,true_segment", "--noise", "2", "--input", bank];
+    check("comparison", &[&["compare", &w.text("out2"), bank][..], &columns].concat());
     let branch = branch();
     branch
         .rewrite("[output]", "[gates]\nrows_change = 0.01\nshare_max = { max = 0.01, severity = \"warn\" }\n[output]");
