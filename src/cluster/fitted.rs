@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::clustering::Algorithm;
-use super::hierarchy::TreeMerge;
+use super::hierarchy::{TreeMerge, TreeTop};
 use super::label_rule::{LabelRule, MicroSegments};
 use super::lloyd::Stop;
 use super::trust::{SegmentStability, StartFound};
@@ -194,6 +194,11 @@ impl Fitted {
 }
 
 impl FittedTree {
+    /// The last merges of the tree: so many, and at least those that segments would be merged by.
+    pub(crate) fn top(&self, merges: usize) -> TreeTop {
+        TreeTop::of(&self.linkage_, &self.micro_segments_, merges.max(self.n_clusters - 1))
+    }
+
     fn micro(&self) -> Result<MicroSegments> {
         let dim = self.micro_centers_.first().map_or(0, Vec::len);
         Ok(MicroSegments {

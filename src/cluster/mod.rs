@@ -24,7 +24,7 @@ pub use effort::Effort;
 pub(crate) use fitted::original_centers;
 pub use fitted::{Fitted, FittedCentroids, FittedTree};
 pub use hierarchy::TreeMerge;
-pub(crate) use hierarchy::{EXACT_LEAVES, MICRO, Ward, WardFit, WardLeaves};
+pub(crate) use hierarchy::{EXACT_LEAVES, MICRO, TreeTop, Ward, WardFit, WardLeaves};
 pub use kmeans::{Fit, Init, KMeans};
 pub(crate) use kmeans::{by_size, default_n_init, open_session};
 pub(crate) use label_rule::LabelRule;

@@ -16,7 +16,7 @@ use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestColumn, ManifestPart, RunFiles, input_files};
 use super::missing::MissingValues;
 use super::outputs::{self, AUDIT, DRIFT, OutputColumns, PROFILE, RunFacts};
-use super::page::{MadeOf, PageFile};
+use super::page::{MadeOf, PageFile, trees};
 use super::plan::Extras;
 use super::profile::ProfiledLabels;
 use super::recorder::{Recorder, StageTime};
@@ -171,7 +171,7 @@ fn run(
     publication.text(MANIFEST, &manifest.to_json()?)?;
     opened.source.vet_unchanged()?;
     watch.stage(Stage::Write, 0, "files", || publication.commit())?;
-    page.publish(profile.as_ref(), &made_of(request, &opened.source))?;
+    page.publish(profile.as_ref(), &made_of(request, &opened.source, &opened.model))?;
     let published = PublishedRun { out: Some(out), files: Some(&published) };
     let result = JobResult::new("assign", &labels, &published, request.output.small_cells(), recorder);
     result_file.publish(&result)?;
@@ -190,9 +190,10 @@ fn vet_margin(margin: bool, model: &Model) -> Result<()> {
 }
 
 /// What the page says of how the segments were made.
-fn made_of<'a>(request: &'a AssignRequest, source: &'a Source) -> MadeOf<'a> {
+fn made_of<'a>(request: &'a AssignRequest, source: &'a Source, model: &Model) -> MadeOf<'a> {
     let choices = vec![("model", "模型", request.model.display().to_string())];
-    MadeOf { source, labels: request.output.out.as_deref(), choices }
+    let trees = trees(&model.parts, model.division.is_none());
+    MadeOf { source, labels: request.output.out.as_deref(), choices, trees }
 }
 
 /// Reads footers, finds the columns of the model, and plans batches.

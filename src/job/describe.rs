@@ -97,7 +97,8 @@ fn run(request: &ProfileRequest, watch: Watch<'_>) -> Result<ProfileReport> {
         files.text(path, &as_json(&report)?)?;
     }
     if let Some(path) = page {
-        let made_of = MadeOf { source: &rows.source, labels: request.labels.as_deref(), choices: Vec::new() };
+        let made_of =
+            MadeOf { source: &rows.source, labels: request.labels.as_deref(), choices: Vec::new(), trees: Vec::new() };
         files.text(path, &page_of(&report, &made_of, earlier.as_ref(), request.lang))?;
     }
     files.commit()?;

@@ -7,20 +7,20 @@ use super::audit;
 use super::base::{Beginning, PartRefit};
 use super::card_rules::LabelledBank;
 use super::centroids::{Start, Starts};
-use super::device::Size;
+use super::device::{EXPECTED_PASSES, Size};
 use super::evidence::{self, ManifestDocument};
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestPart, RunFiles, input_files};
 use super::outputs::{self, AUDIT, MODEL, OutputColumns, PROFILE, RunFacts};
-use super::page::{MadeOf, PageFile};
+use super::page::{MadeOf, PageFile, trees};
 use super::part::{Part, Parts};
-use super::plan::{Extras, Plan, Planned};
+use super::plan::{Extras, Plan, Planned, PlannedAlgorithm};
 use super::profile::ProfiledLabels;
 use super::recorder::{PassRecord, Recorder, StageTime};
 use super::recovery::Ladder;
 use super::reference::{CountedPart, reference_counts};
-use super::request::{CheckedFit, FitRequest, InitRequest, RecipeSource};
+use super::request::{CheckedFit, ClusteringOptions, FitRequest, InitRequest, RecipeSource};
 use super::result::{JobResult, PublishedRun, ResultFile};
 use super::small_cells::SmallCells;
 use super::{ids, inputs, profile, strata};
@@ -118,8 +118,8 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
     tell_roles(&source, &roles, watch);
     let used = [inputs::needed(&design, &roles), division.columns()].concat();
     inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
-    let compared = request.clustering.compared(most, source.rows());
-    let size = Size { rows: source.rows(), dim: design.width(), k: compared };
+    let algorithm = needs(&request.clustering, most, source.rows());
+    let size = Size { rows: source.rows(), dim: design.width(), k: algorithm.compared };
     let chosen = request.device.choose(size, request.resources.budget())?;
     audit::warn_of_features(&source, &roles, watch);
     let extras = Extras {
@@ -133,7 +133,7 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
         roles: &roles,
         design: &design,
         k: most,
-        compared,
+        algorithm,
         resources: &request.resources,
         out,
         extras,
@@ -141,6 +141,16 @@ fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Res
     let plan = planned.plan(&chosen)?;
     let ladder = chosen.ladder(&request.device, size, request.resources.budget())?;
     Ok(OpenedFit { source, roles, beside, design, division, starts, ladder, plan })
+}
+
+/// What the algorithm needs for `k` segments of `rows` rows.
+fn needs(clustering: &ClusteringOptions, k: usize, rows: u64) -> PlannedAlgorithm {
+    let compared = clustering.compared(k, rows);
+    match clustering.algorithm() {
+        Algorithm::KMeans => PlannedAlgorithm { compared, leaves: 0, passes: EXPECTED_PASSES },
+        // One pass counts the micro-segments, the other one labels.
+        Algorithm::Ward => PlannedAlgorithm { compared, leaves: rows.min(clustering.exact_leaves() as u64), passes: 1 },
+    }
 }
 
 /// Checks that there are rows, and at least as many as segments.
@@ -301,7 +311,7 @@ fn run(
         files = Some(written);
         watch.stage(Stage::Write, 0, "files", || publication.commit())?;
     }
-    page.publish(found.profile.as_ref(), &made_of(checked, &opened))?;
+    page.publish(found.profile.as_ref(), &made_of(checked, &opened, &model))?;
     let FittedParts { mut parts, labels, audit, profile, .. } = found;
     let refits = parts.iter().map(|(part, _)| part.refit.clone()).collect();
     let by_earlier = parts.first_mut().filter(|_| opened.division.is_whole());
@@ -343,11 +353,13 @@ fn add_stability(found: &mut FittedParts) {
 }
 
 /// What the page says of how the segments were made.
-fn made_of<'a>(checked: &'a CheckedFit, opened: &'a OpenedFit) -> MadeOf<'a> {
+fn made_of<'a>(checked: &'a CheckedFit, opened: &'a OpenedFit, model: &Model) -> MadeOf<'a> {
     let CheckedFit { request, k, .. } = checked;
     let name = |column: usize| opened.source.columns()[column].name.clone();
     let seed = request.clustering.seed.map(|seed| seed.to_string());
+    let is_ward = request.clustering.algorithm() == Algorithm::Ward;
     let choices = [
+        ("algorithm", "聚类算法", is_ward.then(|| "Ward".to_owned())),
         ("k (segments of a part)", "每部分客群数 k", Some(k.to_string())),
         ("seed", "随机种子", seed),
         ("id", "客户编号字段", opened.roles.id.map(name)),
@@ -355,7 +367,8 @@ fn made_of<'a>(checked: &'a CheckedFit, opened: &'a OpenedFit) -> MadeOf<'a> {
         ("rules", "规则文件", request.division.rules.as_ref().map(|path| path.display().to_string())),
     ];
     let choices = choices.into_iter().filter_map(|(en, zh, text)| Some((en, zh, text?))).collect();
-    MadeOf { source: &opened.source, labels: request.output.out.as_deref(), choices }
+    let trees = trees(&model.parts, model.division.is_none());
+    MadeOf { source: &opened.source, labels: request.output.out.as_deref(), choices, trees }
 }
 
 /// The files that steer a fit, hashed before it begins.

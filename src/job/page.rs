@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::request::OutputOptions;
 use crate::error::{Error, Result};
 use crate::input::Source;
+use crate::model::PartModel;
 use crate::output::{NewFiles, lies_in};
-use crate::portrait::{BesideProfile, EarlierPage, made, portrait};
+use crate::portrait::{BesideProfile, EarlierPage, SegmentTree, made, portrait};
 use crate::profile::ProfileReport;
 use crate::report::Language;
 use crate::roles::few;
@@ -78,6 +79,25 @@ pub(crate) struct MadeOf<'a> {
     pub(crate) labels: Option<&'a Path>,
     /// Other choices: in English, in Chinese, and the value.
     pub(crate) choices: Vec<(&'static str, &'static str, String)>,
+    /// The trees that segments were cut from.
+    pub(crate) trees: Vec<SegmentTree>,
+}
+
+/// Merges of a tree that a page shows.
+const SHOWN_MERGES: usize = 30;
+
+/// The trees of a model's parts, as far as they have any.
+pub(super) fn trees(parts: &[PartModel], is_whole: bool) -> Vec<SegmentTree> {
+    let tree = |part: &PartModel| {
+        let tree = part.fitted.tree()?;
+        Some(SegmentTree {
+            part: (!is_whole).then(|| part.name.clone()),
+            first_segment: part.first_segment,
+            segments: tree.n_clusters,
+            top: tree.top(SHOWN_MERGES),
+        })
+    };
+    parts.iter().filter_map(tree).collect()
 }
 
 /// The page of a profile.
@@ -102,7 +122,7 @@ pub(crate) fn page_of(
     facts.push((language.say("columns of features", "特征字段"), few(&features)));
     facts.push((language.say("small counts are withheld below", "小样本隐藏阈值"), profile.small_cells.to_string()));
     facts.push((language.say("hash of the labels", "标签哈希"), profile.labels_blake3.clone()));
-    let beside = BesideProfile { earlier, ..BesideProfile::default() };
+    let beside = BesideProfile { earlier, trees: &made_of.trees, ..BesideProfile::default() };
     let mut page = portrait(profile, &beside, language.say("Segments", "客群画像报告"), language);
     let facts: Vec<(String, String)> = facts.into_iter().map(|(what, text)| (what.to_owned(), text)).collect();
     made(&mut page, &facts);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Resources;
-use super::device::{Chosen, EXPECTED_PASSES};
+use super::device::Chosen;
 use crate::cluster::{larger_samples, sample_rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::Source;
@@ -104,6 +104,17 @@ pub struct Plan {
 /// Bytes that the CPU keeps per chunk between passes, in addition to those per row.
 const CHUNK_RECORD: u64 = 160;
 
+/// What the algorithm needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlannedAlgorithm {
+    /// The most centroids to which rows are compared.
+    pub(crate) compared: usize,
+    /// The most leaves of a tree; 0 without one.
+    pub(crate) leaves: u64,
+    /// Expected passes over all rows.
+    pub(crate) passes: u64,
+}
+
 /// A job to plan.
 pub(crate) struct Planned<'a> {
     pub(crate) source: &'a Source,
@@ -111,8 +122,7 @@ pub(crate) struct Planned<'a> {
     pub(crate) design: &'a Design,
     /// The most segments of a part.
     pub(crate) k: usize,
-    /// The most centroids to which rows are compared.
-    pub(crate) compared: usize,
+    pub(crate) algorithm: PlannedAlgorithm,
     pub(crate) resources: &'a Resources,
     /// The folder of the output.
     pub(crate) out: Option<&'a Path>,
@@ -131,7 +141,8 @@ struct Need {
 
 impl Planned<'_> {
     fn need(&self, chosen: &Chosen) -> Need {
-        let (rows, dim, k) = (self.source.rows(), self.design.width(), self.compared);
+        let PlannedAlgorithm { compared: k, leaves, .. } = self.algorithm;
+        let (rows, dim) = (self.source.rows(), self.design.width());
         let threads = rayon::current_num_threads();
         let chunk_rows = self.resources.chunk_rows.unwrap_or_else(|| Layout::default_chunk_rows(dim));
         let layout = Layout::new(rows, dim, chunk_rows);
@@ -150,7 +161,9 @@ impl Planned<'_> {
         // Sums per tile while a fitted transform or categories replace the landed values.
         let fitting = if self.design.is_refined() { rows } else { 0 };
         let extras = self.extras.bytes() + chosen.host_fixed;
-        let common = FIXED + fitting + labels + weights + sample + output + counters + extras;
+        // Each thread collects distinct rows; the tree has their sums and means.
+        let tree = leaves * (threads as u64 * (dim as u64 * 4 + 96) + dim as u64 * 40 + 200);
+        let common = FIXED + fitting + labels + weights + sample + tree + output + counters + extras;
         let decoder = self.extras.decoder();
         let copy = prepared.min(chosen.host_copy);
         let resident = common.saturating_add(prepared).saturating_add(copy)
@@ -198,8 +211,8 @@ impl Planned<'_> {
             device: chosen.backend.device(),
             why: chosen.why.clone(),
             threads,
-            expected_passes: EXPECTED_PASSES,
-            expected_seconds: expected_seconds(rows, dim, self.compared, threads, chosen.backend.name()),
+            expected_passes: self.algorithm.passes,
+            expected_seconds: expected_seconds((rows, dim), self.algorithm, threads, chosen.backend.name()),
         })
     }
 }
@@ -249,17 +262,20 @@ fn mib(bytes: u64) -> String {
 }
 
 /// Rates of one thread, measured on a 2.6 GHz Zen 4 (BENCHMARKS.md); only a rough guide.
-fn expected_seconds(rows: u64, dim: usize, k: usize, threads: usize, backend: &str) -> f64 {
+fn expected_seconds((rows, dim): (u64, usize), algorithm: PlannedAlgorithm, threads: usize, backend: &str) -> f64 {
     const VALUES_DECODED: f64 = 60e6;
     const ROWS_WRITTEN: f64 = 10e6;
+    const SEARCHED: f64 = 3e9;
     let multiply_adds = match backend {
         "reference" => 0.5e9,
         "gpu" => 1e12,
         _ => 30e9 * threads as f64,
     };
     let values = rows as f64 * dim as f64;
-    let passes = values * k as f64 * (EXPECTED_PASSES + 1) as f64 / multiply_adds;
-    values / (VALUES_DECODED * threads as f64) + passes + rows as f64 / ROWS_WRITTEN
+    let PlannedAlgorithm { compared, leaves, passes } = algorithm;
+    let passes = values * compared as f64 * (passes + 1) as f64 / multiply_adds;
+    let tree = if rows <= leaves { (rows * rows) as f64 * dim as f64 * 1.5 / SEARCHED } else { 0.0 };
+    values / (VALUES_DECODED * threads as f64) + passes + tree + rows as f64 / ROWS_WRITTEN
 }
 
 impl Plan {

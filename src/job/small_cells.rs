@@ -42,6 +42,14 @@ impl SmallCells {
         if !clustered.is_empty() {
             self.kept_in_model.push(format!("centroids of segments {}", clustered.join(", ")));
         }
+        let micro = model.parts.iter().filter_map(|part| part.fitted.tree()).flat_map(|tree| &tree.micro_counts_);
+        let micro = micro.filter(|&&rows| is_small(rows, self.limit)).count();
+        if micro > 0 {
+            self.kept_in_model.push(format!(
+                "centroids of {micro} micro-segments of fewer than {} customers (fewer of them with a lower --micro)",
+                self.limit
+            ));
+        }
         let named = |kept: &mut Vec<String>, what: &str, is: &dyn Fn(&PreparedColumn) -> bool| {
             let mut names: Vec<&str> = Vec::new();
             for column in model.parts.iter().flat_map(|part| &part.preparation.columns).filter(|c| is(c)) {

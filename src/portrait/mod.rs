@@ -4,6 +4,7 @@
 //! they would follow, also from the page before (`told`). Absent on purpose: single customers, smallest and largest
 //! values, scripts.
 
+mod branches;
 mod card;
 mod heat;
 mod made;
@@ -17,6 +18,7 @@ mod told;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::branches::SegmentTree;
 pub(crate) use self::made::made;
 pub(crate) use self::moves::{MovedCustomers, SegmentMoves};
 pub(crate) use self::told::EarlierPage;
@@ -30,6 +32,8 @@ pub(crate) struct BesideProfile<'a> {
     pub(crate) earlier: Option<&'a EarlierPage>,
     /// Who came and left, by segment.
     pub(crate) moves: BTreeMap<u32, SegmentMoves>,
+    /// The trees that segments were cut from.
+    pub(crate) trees: &'a [SegmentTree],
 }
 
 /// The page, up to how the segments were made.
@@ -40,6 +44,7 @@ pub(crate) fn portrait(report: &ProfileReport, beside: &BesideProfile<'_>, title
     heat::add(&mut page, told);
     card::add(&mut page, told, &beside.moves);
     place::add(&mut page, report);
+    branches::add(&mut page, report, beside.trees);
     quality::add(&mut page, told);
     page
 }

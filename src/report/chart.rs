@@ -189,6 +189,47 @@ pub(crate) fn lines(points: &[(String, Option<f64>, String)], title: &str) -> Ma
     }
 }
 
+/// A tree of merges.
+pub(crate) struct Dendrogram {
+    /// The name of each leaf; None: that of the one before.
+    pub(crate) leaves: Vec<Option<String>>,
+    /// The merges, from the lowest: two clusters, each a leaf or, from the number of leaves on, a merge; and the
+    /// height.
+    pub(crate) merges: Vec<(usize, usize, f64)>,
+    /// The height of a line across it.
+    pub(crate) cut: f64,
+}
+
+/// A tree with its leaves on the left, from top to bottom, and its root on the right; heights by their square root.
+/// Its title and a description.
+pub(crate) fn dendrogram(tree: &Dendrogram, [title, text]: [&str; 2]) -> Markup {
+    const LINE: f64 = 18.0;
+    let leaves = tree.leaves.len();
+    let highest = tree.merges.last().map_or(1.0, |merge| merge.2).max(f64::MIN_POSITIVE);
+    let x = |height: f64| 150.0 + 470.0 * (height / highest).sqrt();
+    let mut places: Vec<(f64, f64)> = (0..leaves).map(|leaf| (x(0.0), 14.0 + LINE * leaf as f64)).collect();
+    let mut paths = Vec::new();
+    for &(a, b, height) in &tree.merges {
+        let ((ax, ay), (bx, by), at) = (places[a], places[b], x(height));
+        paths.push(format!("M{} {}H{}V{}H{}", short(ax), short(ay), short(at), short(by), short(bx)));
+        places.push((at, f64::midpoint(ay, by)));
+    }
+    let bottom = 14.0 + LINE * leaves as f64;
+    html! {
+        svg viewBox=(format!("0 0 640 {}", short(bottom + 6.0))) role="img" style="width:100%;max-width:52rem" {
+            title { (title) }
+            desc { (text) }
+            line.whisker x1=(short(x(tree.cut))) x2=(short(x(tree.cut))) y1="2" y2=(short(bottom)) stroke-dasharray="5 4" {}
+            @for path in paths { path.line d=(path) {} }
+            @for (leaf, label) in tree.leaves.iter().enumerate() {
+                @if let Some(label) = label {
+                    text x="142" y=(short(18.0 + LINE * leaf as f64)) text-anchor="end" { (name(label)) }
+                }
+            }
+        }
+    }
+}
+
 /// A coordinate.
 fn short(v: f64) -> String {
     let text = format!("{v:.1}");
@@ -221,6 +262,14 @@ mod tests {
         }
         let svg = lines(&[("1".into(), None, "-".into())], "empty").into_string();
         assert!(!svg.contains("NaN"), "{svg}");
+        let leaves = vec![Some("<0>".into()), None, Some("1".into())];
+        let tree = Dendrogram { leaves, merges: vec![(0, 1, 1.0), (2, 3, 4.0)], cut: 2.0 };
+        let svg = dendrogram(&tree, ["a tree", "two segments"]).into_string();
+        // A quarter of the height is half as far.
+        assert!(svg.contains("d=\"M150 14H385V32H150\"") && svg.contains("d=\"M150 50H620V23H385\""), "{svg}");
+        assert!(svg.contains("&lt;0&gt;") && svg.matches("<text").count() == 2, "{svg}");
+        let flat = Dendrogram { leaves: vec![None; 2], merges: vec![(0, 1, 0.0)], cut: 0.0 };
+        assert!(!dendrogram(&flat, ["", ""]).into_string().contains("NaN"));
         let far = ShownInterval { label: "<a>".into(), ends: [-1.0, f64::NAN, 2.0], text: "wide".into() };
         let near = ShownInterval { label: "b".into(), ends: [1.0, 1.5, 2.0], text: "near".into() };
         let html = intervals(&[far, near]).into_string();

@@ -21,7 +21,9 @@ mod number;
 mod page;
 mod table;
 
-pub(crate) use self::chart::{Density, ShownInterval, Spot, bars, boxes, columns, intervals, lines, map};
+pub(crate) use self::chart::{
+    Dendrogram, Density, ShownInterval, Spot, bars, boxes, columns, dendrogram, intervals, lines, map,
+};
 pub use self::language::Language;
 pub(crate) use self::number::{brief, whole};
 pub(crate) use self::page::{Page, Remark, Tone};

@@ -92,6 +92,7 @@ pub(super) fn page(
     let beside = BesideProfile {
         earlier: earlier.as_ref(),
         moves: matrix.as_ref().map_or_else(BTreeMap::new, |matrix| card_moves(matrix, &report.ids())),
+        trees: &[],
     };
     let mut page = portrait(&profile, &beside, &title, language);
     if let Some((migration, _)) = migration {

@@ -16,6 +16,9 @@ tests!(
     micro_segments_are_told_and_replayed,
     streamed_and_on_any_threads,
     strata_have_trees_of_their_own,
+    a_page_shows_the_tree,
+    single_customers_in_the_model_are_warned_of,
+    a_tree_starts_kmeans,
     few_distinct_rows,
     what_makes_no_sense_is_refused,
 );
@@ -156,6 +159,56 @@ fn strata_have_trees_of_their_own() {
     assert!(micro.null_count() > 0 && micro.null_count() == distance.null_count(), "rows of the rule have none");
 }
 
+/// In both languages, of a fit and of an `assign`; not of k-means.
+fn a_page_shows_the_tree() {
+    let w = Workshop::new();
+    let input = put(&w, &clouds(300));
+    let page = |verb: &[&str], more: &[&str]| {
+        let (page, out) = (w.text("page.html"), w.text("paged"));
+        let _ = std::fs::remove_dir_all(&out);
+        done([verb, &["--report", &page, "--out", &out], more].concat());
+        std::fs::read_to_string(w.path("page.html")).unwrap()
+    };
+    let fit = ["fit", &input, "--k", "3", "--algorithm", "ward"];
+    let shown = page(&fit, &[]);
+    assert!(shown.contains("<desc>3 segments, the last 30 merges</desc>"), "{shown}");
+    for segment in ["segment 0", "segment 1", "segment 2"] {
+        assert_eq!(shown.matches(&format!(">{segment}</text>")).count(), 1, "{segment}");
+    }
+    let shown = page(&fit, &["--lang", "zh", "--micro", "20"]);
+    assert!(shown.contains("<desc>3 个客群，最后 19 次合并</desc>") && shown.contains(">客群 2</text>"), "{shown}");
+    fitted(&w, &input, &["--k", "2"]);
+    let shown = page(&["assign", &w.text("out"), &input], &[]);
+    assert!(shown.contains("<desc>2 segments, the last 30 merges</desc>"), "{shown}");
+    let shown = page(&["fit", &input, "--k", "3"], &[]);
+    assert!(!shown.contains("Tree of the segments"), "{shown}");
+}
+
+fn single_customers_in_the_model_are_warned_of() {
+    let w = Workshop::new();
+    let input = put(&w, &clouds(300));
+    let (_, said) = fitted(&w, &input, &["--k", "2"]);
+    let kept = "centroids of 300 micro-segments of fewer than 10 customers (fewer of them with a lower --micro)";
+    assert!(said.contains(kept), "{said}");
+    assert_eq!(json(w.out().join("manifest.json"))["outcome"]["small_cells"]["kept_in_model"][0], kept);
+    let (_, said) = fitted(&w, &input, &["--k", "2", "--micro", "4"]);
+    assert!(!said.contains("micro-segments of fewer"), "{said}");
+}
+
+/// The means of a tree's segments are starting centroids of k-means, which finds segments that are no worse.
+fn a_tree_starts_kmeans() {
+    let w = Workshop::new();
+    let input = put(&w, &clouds(300));
+    let (tree, _) = fitted(&w, &input, &["--k", "4"]);
+    let (model, again) = (w.text("out/model.json"), w.text("again"));
+    done(["fit", &input, "--k", "4", "--init", &model, "--no-profile", "--out", &again]);
+    let kmeans = &json(w.path("again/model.json"))["model"]["parts"][0]["fitted"];
+    assert_eq!(kmeans["algorithm"], "kmeans");
+    assert!(kmeans["inertia_"].as_f64() <= tree["inertia_"].as_f64(), "{kmeans}");
+    let plan = done(["plan", &input, "--k", "4", "--algorithm", "ward"]).out;
+    assert!(plan.contains("passes  about 1 over all rows"), "{plan}");
+}
+
 fn few_distinct_rows() {
     let w = Workshop::new();
     let id = i64s(0..500);
@@ -195,5 +248,15 @@ fn what_makes_no_sense_is_refused() {
     let ran: crate::command::Ran = crate::harness::hyades(["explain", &out, &input, "--top", "1"]).into();
     ran.is_refused(2, &["an explanation goes by the centroids of k-means, and the model is of --algorithm ward"]);
     let ran: crate::command::Ran = crate::harness::hyades(["bench", &input, "--k", "3", "--algorithm", "ward"]).into();
+    std::fs::write(
+        w.path("job.toml"),
+        "[input]\npaths = [\"in.parquet\"]\n[clustering]\nk = 3\nalgorithm = \"ward\"\n",
+    )
+    .unwrap();
+    let run: crate::command::Ran = crate::harness::hyades(["run", &w.text("job.toml"), "--as-of", "2026-10-31"]).into();
+    run.is_refused(
+        2,
+        &["[clustering] algorithm = \"ward\": a monthly run goes on from the centroids of the month before"],
+    );
     ran.is_refused(2, &["bench times the passes of kmeans, and --algorithm ward has none; leave --algorithm out"]);
 }

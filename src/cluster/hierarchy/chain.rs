@@ -3,7 +3,7 @@
 //! hierarchical clustering algorithms", Computer Journal 26, 1983; D. Müllner, "Modern hierarchical, agglomerative
 //! clustering algorithms", 2011). No matrix of distances is kept: they follow from masses and means.
 
-use super::points::{Nearest, Points};
+use super::points::{NearestCluster, Points};
 use super::tree::MergedPair;
 use crate::error::Result;
 use crate::event::{Stage, Watch};
@@ -53,7 +53,7 @@ impl Chain {
                 self.slots.push(self.lowest);
                 continue;
             };
-            let Nearest { cost, slot } = points.nearest(last);
+            let NearestCluster { cost, slot } = points.nearest(last);
             let before = self.slots.len().checked_sub(2).map(|at| self.slots[at]);
             if let Some((before, known)) = before.map(|before| (before, points.cost(last, before)))
                 && known <= cost

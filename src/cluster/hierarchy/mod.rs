@@ -14,6 +14,7 @@ use micro::{FoundMicro, MicroSearch, counted};
 use points::Points;
 use tree::MergeTree;
 pub use tree::TreeMerge;
+pub(crate) use tree::TreeTop;
 
 use super::nearest::NearestCentroids;
 use super::repair::too_few;

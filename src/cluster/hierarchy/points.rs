@@ -9,6 +9,8 @@ use crate::simd::{Dispatch, Work};
 
 /// Clusters of a block, whose values of a feature lie side by side.
 const LANES: usize = 32;
+/// Clusters whose distances are in registers at the same time.
+const GROUP: usize = 8;
 /// Values below which one thread searches alone, since waking others takes longer.
 const ALONE: usize = 1 << 17;
 
@@ -18,6 +20,8 @@ pub(super) struct Points {
     /// Block by block, then feature by feature. A free slot has infinite means, so that nothing is near it.
     means: Vec<f64>,
     mass: Vec<f64>,
+    /// By block: no cluster in it has a smaller mass.
+    lightest: Vec<f64>,
     /// Slot by slot: mass times mean. Sums of grid integers are exact up to 2^53.
     sums: Vec<f64>,
     live: usize,
@@ -28,7 +32,7 @@ pub(super) struct Points {
 
 /// The nearest cluster of another, by the cost of a merge.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Nearest {
+pub(super) struct NearestCluster {
     pub(super) cost: f64,
     pub(super) slot: usize,
 }
@@ -40,6 +44,7 @@ impl Points {
             dim,
             means: Vec::new(),
             mass: mass.to_vec(),
+            lightest: Vec::new(),
             sums: sums.to_vec(),
             live: mass.len(),
             simd: Dispatch::default(),
@@ -72,6 +77,9 @@ impl Points {
     fn lay_out(&mut self) {
         let blocks = self.slots().div_ceil(LANES);
         self.means = vec![f64::INFINITY; blocks * self.dim * LANES];
+        // Masses only grow.
+        self.lightest =
+            self.mass.chunks(LANES).map(|masses| masses.iter().copied().fold(f64::INFINITY, f64::min)).collect();
         (0..self.slots()).for_each(|slot| self.lay_out_slot(slot));
     }
 
@@ -97,7 +105,7 @@ impl Points {
     }
 
     /// The cluster whose merge with that in `slot` costs least; ties go to the lowest slot. There are at least two.
-    pub(super) fn nearest(&self, slot: usize) -> Nearest {
+    pub(super) fn nearest(&self, slot: usize) -> NearestCluster {
         let mean = self.mean(slot);
         let of = |blocks: Range<usize>| self.simd.run(BlockSearch { points: self, mean: &mean, slot, blocks });
         let blocks = self.slots().div_ceil(LANES);
@@ -109,7 +117,7 @@ impl Points {
         let pieces = (0..blocks.div_ceil(each)).into_par_iter().with_max_len(1);
         let found = pieces.map(|piece| of(piece * each..blocks.min((piece + 1) * each)));
         // Whatever is merged first, the lowest slot of the least cost wins.
-        let none = || Nearest { cost: f64::INFINITY, slot: usize::MAX };
+        let none = || NearestCluster { cost: f64::INFINITY, slot: usize::MAX };
         found.reduce(none, |a, b| if (b.cost, b.slot) < (a.cost, a.slot) { b } else { a })
     }
 
@@ -156,36 +164,63 @@ struct BlockSearch<'a> {
 }
 
 impl Work for BlockSearch<'_> {
-    type Output = Nearest;
+    type Output = NearestCluster;
 
     #[inline(always)]
-    fn run<S: Simd, const R: usize>(self, _: S) -> Nearest {
+    fn run<S: Simd, const R: usize>(self, _: S) -> NearestCluster {
         let BlockSearch { points, mean, slot, blocks } = self;
-        let mut best = Nearest { cost: f64::INFINITY, slot: usize::MAX };
+        let mut best = NearestCluster { cost: f64::INFINITY, slot: usize::MAX };
         let own = points.mass[slot];
         for block in blocks {
             let values = &points.means[block * points.dim * LANES..][..points.dim * LANES];
-            let mut costs = [0f64; LANES];
-            for (lane, &mean) in values.chunks_exact(LANES).zip(mean) {
-                for (cost, &value) in costs.iter_mut().zip(lane) {
-                    *cost += (value - mean) * (value - mean);
-                }
+            let mut costs = [[0f64; GROUP]; LANES / GROUP];
+            for (group, costs) in costs.iter_mut().enumerate() {
+                *costs = squared(values, group, mean);
+            }
+            let least = least(&costs);
+            // No cluster of the block is lighter, and what little the bound may be off by rounding does not matter.
+            if least * weight(own, points.lightest[block]) * (1.0 - 1e-12) >= best.cost {
+                continue;
             }
             let first = block * LANES;
-            let masses = &points.mass[first..points.mass.len().min(first + LANES)];
-            for (cost, &mass) in costs.iter_mut().zip(masses) {
+            let costs = costs.as_flattened_mut();
+            for (cost, &mass) in costs.iter_mut().zip(&points.mass[first..]) {
                 // Beside a free slot, the mass does not matter.
                 *cost *= weight(own, if mass > 0.0 { mass } else { 1.0 });
             }
             if let Some(cost) = slot.checked_sub(first).and_then(|lane| costs.get_mut(lane)) {
                 *cost = f64::INFINITY;
             }
-            let least = costs.iter().fold(f64::INFINITY, |least, &cost| if cost < least { cost } else { least });
-            if least < best.cost {
-                let lane = costs.iter().position(|&cost| cost == least).unwrap_or(0);
-                best = Nearest { cost: least, slot: first + lane };
+            for (lane, &cost) in costs.iter().enumerate() {
+                if cost < best.cost {
+                    best = NearestCluster { cost, slot: first + lane };
+                }
             }
         }
         best
     }
+}
+
+/// The squared distances of a group of a block from a mean.
+#[inline(always)]
+fn squared(values: &[f64], group: usize, mean: &[f64]) -> [f64; GROUP] {
+    let mut sums = [0f64; GROUP];
+    for (lanes, &mean) in values.as_chunks::<LANES>().0.iter().zip(mean) {
+        let (groups, _) = lanes.as_chunks::<GROUP>();
+        for (sum, &value) in sums.iter_mut().zip(&groups[group]) {
+            *sum += (value - mean) * (value - mean);
+        }
+    }
+    sums
+}
+
+/// The least of all.
+#[inline(always)]
+fn least(costs: &[[f64; GROUP]]) -> f64 {
+    let lower = |a: f64, b: f64| if b < a { b } else { a };
+    let mut all = [f64::INFINITY; GROUP];
+    for group in costs {
+        all.iter_mut().zip(group).for_each(|(least, &cost)| *least = lower(*least, cost));
+    }
+    all.into_iter().fold(f64::INFINITY, lower)
 }

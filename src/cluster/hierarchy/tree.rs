@@ -25,6 +25,30 @@ pub struct TreeMerge(
     pub u64,
 );
 
+/// The top of a tree, whose leaves are branches of the whole.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TreeTop {
+    /// The merges, from the lowest to the root: the clusters below, and the height. A cluster is the number of a
+    /// branch, or the number of branches plus that of the merge that made it.
+    pub(crate) merges: Vec<(usize, usize, f64)>,
+    /// By branch: the segment that it belongs to.
+    pub(crate) segments: Vec<u32>,
+}
+
+impl TreeTop {
+    /// The last `merges` of a tree; `segments` by its leaf.
+    pub(crate) fn of(linkage: &[TreeMerge], segments: &[u32], merges: usize) -> Self {
+        let pair = |merge: &TreeMerge| MergedPair { a: merge.0, b: merge.1, cost: merge.2 };
+        let tree = MergeTree { leaves: segments.len(), merges: linkage.iter().map(pair).collect() };
+        let branches = (merges + 1).min(tree.leaves);
+        let mut of_branches = vec![0; branches];
+        let by_leaf = tree.cut(branches).into_iter().zip(segments);
+        by_leaf.for_each(|(branch, &segment)| of_branches[branch as usize] = segment);
+        let top = tree.above(branches).merges.into_iter();
+        TreeTop { merges: top.map(|merge| (merge.a, merge.b, merge.cost)).collect(), segments: of_branches }
+    }
+}
+
 /// Merges by height, from leaves to the root.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MergeTree {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::MAX_K;
-use crate::cluster::{Algorithm, Effort, Limits, MICRO, default_n_init};
+use crate::cluster::{Algorithm, EXACT_LEAVES, Effort, Limits, MICRO, default_n_init};
 use crate::error::{Error, Result};
 use crate::text::as_text;
 
@@ -176,6 +176,11 @@ impl ClusteringOptions {
             Algorithm::KMeans => k,
             Algorithm::Ward => k.max(self.micro.unwrap_or(MICRO)).min(rows.max(1) as usize),
         }
+    }
+
+    /// The most leaves of a tree that is made of all distinct rows.
+    pub(crate) fn exact_leaves(&self) -> usize {
+        self.micro.unwrap_or(EXACT_LEAVES)
     }
 
     /// Number of starts for a part with `k` segments.
