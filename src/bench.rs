@@ -166,6 +166,10 @@ pub fn run(
         let text = format!("bench times the passes of kmeans, and --algorithm {other} has none; leave --algorithm out");
         return Err(Error::usage(text).of_option("--algorithm"));
     }
+    if let Some(range) = first.clustering.range() {
+        let text = format!("k = {range}: bench times one number of segments; give it");
+        return Err(Error::usage(text).of_option("--k"));
+    }
     let mut files = NewFiles::default();
     json.map_or(Ok(()), |path| files.add(path, &first.arguments()))?;
     let (ceilings, threads) = first.resources.install(|| Ok((Ceilings::measure(), rayon::current_num_threads())))?;
@@ -191,7 +195,7 @@ pub fn run(
         hyades_version: env!("CARGO_PKG_VERSION"),
         rows,
         features,
-        k: first.clustering.k.unwrap_or(0),
+        k: first.clustering.number().unwrap_or(0),
         threads,
         ceilings,
         runs,

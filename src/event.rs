@@ -42,6 +42,8 @@ pub enum Stage {
     Labels,
     /// Fitting resampled customers, to see how stable segments are.
     Stability,
+    /// Fitting one number of segments after the other.
+    Choose,
     /// Finding the customers of the earlier version, and counting who moved.
     Migration,
     /// Describing segments by the values of their rows.
@@ -74,6 +76,7 @@ impl Stage {
             Stage::Tree => "tree",
             Stage::Labels => "labels",
             Stage::Stability => "stability",
+            Stage::Choose => "choose",
             Stage::Migration => "migration",
             Stage::Profile => "profile",
             Stage::Write => "write",

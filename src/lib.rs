@@ -106,6 +106,7 @@ pub mod migration;
 pub(crate) mod portrait;
 pub mod report;
 
+pub mod choose;
 pub mod describe;
 
 pub mod history;

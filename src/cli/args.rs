@@ -8,7 +8,7 @@ use hyades::campaign::{EvaluateRequest, ListsRequest};
 use hyades::check::CheckRequest;
 use hyades::compare::CompareRequest;
 use hyades::job::{
-    ApplyRequest, AssignRequest, BackendKind, ConvertRequest, ExplainRequest, FitRequest, ProfileRequest,
+    ApplyRequest, AssignRequest, BackendKind, ChooseRequest, ConvertRequest, ExplainRequest, FitRequest, ProfileRequest,
 };
 use hyades::resegment::RunRequest;
 use hyades::{Error, Result, synth};
@@ -83,6 +83,9 @@ pub(super) enum Verb {
     /// Segment customers: write labels, a model and a manifest
     #[command(after_help = EXIT_CODES)]
     Fit(Box<FitArgs>),
+    /// Look for the number of segments: indices, stability and a recommendation for each
+    #[command(after_help = EXIT_CODES)]
+    Choose(Box<ChooseRequest>),
     /// Segment customers again every month: keep segment ids, say who moved, publish a
     /// new version
     #[command(after_help = EXIT_CODES)]

@@ -20,6 +20,7 @@ mod audit;
 mod bench;
 mod campaign;
 mod check;
+mod choose;
 mod cohorts;
 mod commands;
 mod compare;
@@ -98,6 +99,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Verb::Synth(args) => commands::synth(args, &console),
         Verb::Fit(args) => commands::fit(*args, &console),
         Verb::Run(request) => return run::run(&request, &console),
+        Verb::Choose(request) => choose::choose(*request, &console),
         Verb::Assign(request) => commands::assign(*request, &console),
         Verb::Profile(request) => commands::profile(*request, &console),
         Verb::Explain(request) => explain::explain(&request, &console),

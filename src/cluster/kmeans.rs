@@ -122,7 +122,7 @@ impl KMeans {
             }
             (None, Init::Given(centroids)) => (Progress::new(centroids.clone()), FitOrigin::default()),
             _ => {
-                let (start, origin) = self.start(tiles, starter, watch)?;
+                let (start, origin) = self.start(tiles, tiles.rows(), starter, watch)?;
                 (Progress::new(start), origin)
             }
         };
@@ -187,7 +187,7 @@ impl KMeans {
         if sample_rows == 0 { 1 } else { self.n_init }
     }
 
-    fn check(&self, tiles: &Tiles) -> Result<()> {
+    pub(super) fn check(&self, tiles: &Tiles) -> Result<()> {
         if self.k == 0 || self.k > MAX_K {
             return Err(
                 Error::usage(format!("k = {}: between 1 and {MAX_K} segments are possible", self.k)).of_option("--k")

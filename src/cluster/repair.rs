@@ -75,8 +75,13 @@ pub(super) fn distinct_rows(tiles: &Tiles, k: usize, watch: Watch<'_>) -> Result
     Ok(distinct)
 }
 
+/// How many distinct rows of a weight above 0 there are, up to `most`.
+pub(crate) fn distinct(tiles: &Tiles, most: usize, watch: Watch<'_>) -> Result<usize> {
+    Ok(distinct_rows(tiles, most, watch)?.len())
+}
+
 /// The error for more segments than distinct rows.
-pub(super) fn too_few(k: usize, distinct: usize) -> Error {
+pub(crate) fn too_few(k: usize, distinct: usize) -> Error {
     let rows = if distinct == 1 { "row is" } else { "rows are" };
     Error::input(format!("k = {k}, but only {distinct} {rows} distinct after preparation; choose k up to {distinct}"))
         .of_option("--k")

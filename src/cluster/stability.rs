@@ -1,11 +1,11 @@
 //! How far a fit finds the same segments again in other samples of the same customers.
 
-use super::effort::Effort;
+use rayon::prelude::*;
+
 use super::kmeans::KMeans;
-use super::nearest::NearestCentroids;
-use super::repair::distinct_rows;
-use super::sample::{Sample, sample};
+use super::sample::Sample;
 use super::start::sample_rows;
+use super::study::Study;
 use super::trust::SegmentStability;
 use crate::backend::{Backend, Centroids};
 use crate::error::Result;
@@ -13,17 +13,11 @@ use crate::event::{Stage, Watch};
 use crate::numeric::{Contingency, mix};
 use crate::tiles::Tiles;
 
-/// A replicate may search as long as a fit of so many times its rows: some ten trials with many segments, where a badly
-/// converged replicate would look like unstable segments.
-const REPLICATE_EFFORT: u64 = 16;
 /// Rows of a segment in the sample, below which its stability is not judged.
 const FEWEST_ROWS: u64 = 30;
 
 impl KMeans {
-    /// How stable the segments of `centroids`, the result of this fit, are. A replicate has every row of the sample as
-    /// often as a Poisson variable of mean 1 says, which is drawn by a hash of the seed, the row number and the
-    /// replicate; it is fitted from one start, and its segments are compared on the rows that were drawn. The result is
-    /// the same on any backend.
+    /// How stable the segments of `centroids`, the result of this fit, are. The result is the same on any backend.
     ///
     /// # Errors
     /// An interruption, or too little memory.
@@ -36,53 +30,48 @@ impl KMeans {
         watch: Watch<'_>,
     ) -> Result<SegmentStability> {
         watch.stage(Stage::Stability, u64::from(replicates), "fits", || {
-            let sample = sample(tiles, self.seed, sample_rows(self.k), watch)?;
-            let on_sample = sample.tiles()?;
-            let label = |centroids: &Centroids| {
-                let mut session = starter.open(&on_sample, self.k, watch.quiet())?;
-                Ok::<_, crate::Error>(NearestCentroids::of(session.as_mut(), centroids, false, watch)?.labels)
-            };
-            let original = label(centroids)?;
-            let mut rows = vec![0u64; self.k];
-            original.iter().for_each(|&label| rows[label as usize] += 1);
-            let mut sums = vec![(0.0, 0u32); self.k];
-            for replicate in 0..replicates {
-                let drawn = sample.resampled(mix(self.seed ^ 0x5354_4142) ^ u64::from(replicate));
-                watch.advance(Stage::Stability, 1);
-                let Some(centroids) = self.replicate(&drawn.sample, replicate, starter, watch)? else { continue };
-                let again = label(&centroids)?;
-                let mut counts = Contingency::new(self.k, self.k);
-                let of_drawn = |labels: &[u32]| drawn.rows.iter().map(|&row| labels[row]).collect::<Vec<u32>>();
-                counts.push(&of_drawn(&original), &of_drawn(&again));
-                for (sum, jaccard) in sums.iter_mut().zip(counts.jaccard()) {
-                    jaccard.into_iter().for_each(|jaccard| *sum = (sum.0 + jaccard, sum.1 + 1));
-                }
-            }
-            let mean =
-                |((sum, n), &rows): ((f64, u32), &u64)| (n > 0 && rows >= FEWEST_ROWS).then(|| sum / f64::from(n));
-            Ok(SegmentStability { replicates, jaccard: sums.into_iter().zip(&rows).map(mean).collect() })
+            Study::of(tiles, self.seed, sample_rows(self.k), starter, watch)?.stability(self, centroids, replicates)
         })
     }
+}
 
-    /// The centroids of one start of a replicate; None if it has too few distinct rows.
-    fn replicate(
+impl Study<'_> {
+    /// How stable the segments of `centroids`, a result of `kmeans`, are. A replicate has every row of the sample as
+    /// often as a Poisson variable of mean 1 says, which is drawn by a hash of the seed, the row number and the
+    /// replicate; it is fitted from one start, and its segments are compared on the rows that were drawn.
+    ///
+    /// # Errors
+    /// An interruption, or too little memory.
+    pub(crate) fn stability(
         &self,
-        drawn: &Sample,
-        replicate: u32,
-        starter: &dyn Backend,
-        watch: Watch<'_>,
-    ) -> Result<Option<Centroids>> {
-        watch.check()?;
-        let seed = mix(self.seed ^ u64::from(replicate).wrapping_add(1));
-        let effort = self.effort.max(Effort::Normal);
-        let once = KMeans { n_init: 1, seed, effort, ..self.clone() };
-        let tiles = drawn.tiles()?;
-        if distinct_rows(&tiles, self.k, watch)?.len() < self.k {
-            return Ok(None);
+        kmeans: &KMeans,
+        centroids: &Centroids,
+        replicates: u32,
+    ) -> Result<SegmentStability> {
+        let k = kmeans.k;
+        let original = self.labels(centroids)?;
+        let mut rows = vec![0u64; k];
+        original.iter().for_each(|&label| rows[label as usize] += 1);
+        let replicate = |replicate: u32| {
+            let drawn = self.sample.resampled(mix(kmeans.seed ^ 0x5354_4142) ^ u64::from(replicate));
+            let seed = mix(kmeans.seed ^ u64::from(replicate).wrapping_add(1));
+            let Some(fit) = self.refit(kmeans, &drawn.sample, seed)? else { return Ok(None) };
+            let again = self.labels(&fit.centroids)?;
+            let mut counts = Contingency::new(k, k);
+            let of_drawn = |labels: &[u32]| drawn.rows.iter().map(|&row| labels[row]).collect::<Vec<u32>>();
+            counts.push(&of_drawn(&original), &of_drawn(&again));
+            Ok::<_, crate::Error>(Some(counts.jaccard()))
+        };
+        let found: Vec<Option<Vec<Option<f64>>>> =
+            (0..replicates).into_par_iter().map(replicate).collect::<Result<_>>()?;
+        let mut sums = vec![(0.0, 0u32); k];
+        for jaccard in found.into_iter().flatten() {
+            for (sum, jaccard) in sums.iter_mut().zip(jaccard) {
+                jaccard.into_iter().for_each(|jaccard| *sum = (sum.0 + jaccard, sum.1 + 1));
+            }
         }
-        let starts = once.seeds(&tiles, drawn, watch.quiet())?;
-        let (best, _) = once.best_start(starts, drawn, (tiles.rows() * REPLICATE_EFFORT, starter), watch.quiet())?;
-        Ok(Some(best.centroids))
+        let mean = |((sum, n), &rows): ((f64, u32), &u64)| (n > 0 && rows >= FEWEST_ROWS).then(|| sum / f64::from(n));
+        Ok(SegmentStability { replicates, jaccard: sums.into_iter().zip(&rows).map(mean).collect() })
     }
 }
 
@@ -130,7 +119,7 @@ mod tests {
     use super::*;
     use crate::backend::cpu::Cpu;
     use crate::backend::reference::Reference;
-    use crate::cluster::{Init, Limits};
+    use crate::cluster::{Effort, Init, Limits};
 
     #[test]
     fn poisson_has_mean_and_variance_1() {

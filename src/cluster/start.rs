@@ -1,15 +1,15 @@
 //! The centroids with which the passes over all rows begin: the best of several starts, found on a sample.
 
-use super::kmeans::{Init, KMeans};
+use super::kmeans::{Fit, Init, KMeans};
 use super::lloyd::{Converged, Progress};
 use super::nearest::NearestCentroids;
 use super::repair::{distinct_rows, too_few};
 use super::sample::{Sample, sample, sample_tiles};
 use super::second_look::SecondLook;
 use super::seed::{at_random, plus_plus};
-use super::swaps::Swaps;
+use super::swaps::{SwapLimit, Swaps};
 use super::trust::{FitOrigin, StartFound};
-use crate::backend::{Backend, Centroids};
+use crate::backend::{Backend, Centroids, Session};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::numeric::{Contingency, Random};
@@ -49,10 +49,29 @@ pub fn larger_samples(rows: u64, dim: usize, k: usize) -> Vec<u64> {
 }
 
 impl KMeans {
-    /// The best start: seeded and converged on the sample.
+    /// A fit with a shorter search for a better optimum, as of a table of no more rows than the sample.
+    ///
+    /// # Errors
+    /// As for [`fit`](KMeans::fit).
+    pub(crate) fn fit_briefly<'a>(
+        &self,
+        tiles: &'a Tiles,
+        (backend, starter): (&'a dyn Backend, &dyn Backend),
+        recover: &dyn Fn(&Error) -> Option<&'a dyn Backend>,
+        watch: Watch<'_>,
+    ) -> Result<(Fit, Box<dyn Session + 'a>)> {
+        self.check(tiles)?;
+        let rows = tiles.rows().min(sample_rows(self.k));
+        let (start, _) = self.start(tiles, rows, starter, watch)?;
+        let given = KMeans { init: Init::Given(start), ..self.clone() };
+        given.fit_kept(tiles, (backend, starter), recover, None, watch)
+    }
+
+    /// The best start: seeded and converged on the sample, and improved by swaps as long as a fit of `rows` rows may.
     pub(super) fn start(
         &self,
         tiles: &Tiles,
+        rows: u64,
         starter: &dyn Backend,
         watch: Watch<'_>,
     ) -> Result<(Centroids, FitOrigin)> {
@@ -68,9 +87,10 @@ impl KMeans {
         }
         let sample_rows = sample.rows() as u64;
         let larger = larger_samples(tiles.rows(), tiles.dim(), self.k);
-        let fits = (starts.len() + larger.len()) as u64 + u64::from(self.trials());
+        let limit = self.swap_limit(rows, &sample);
+        let fits = (starts.len() + larger.len()) as u64 + u64::from(limit.trials);
         let (centroids, starts) = watch.stage(Stage::SampleFit, fits, "fits", || {
-            let (best, starts) = self.best_start(starts, &sample, (tiles.rows(), starter), watch)?;
+            let (best, starts) = self.best_start(starts, &sample, (limit, starter), watch)?;
             let best = self.on_larger(best, &larger, (tiles, starter), watch)?;
             if self.init != Init::PlusPlus || self.k == 1 {
                 return Ok((best.centroids, starts));
@@ -81,13 +101,13 @@ impl KMeans {
         Ok((centroids, FitOrigin { sample_rows, starts }))
     }
 
-    /// What swaps make of the best start, after convergence on the sample of so many rows, and how far the starts agree
+    /// What swaps within `limit` make of the best start, after convergence on the sample, and how far the starts agree
     /// with it.
     pub(super) fn best_start(
         &self,
         starts: Vec<Centroids>,
         sample: &Sample,
-        (rows, starter): (u64, &dyn Backend),
+        (limit, starter): (SwapLimit, &dyn Backend),
         watch: Watch<'_>,
     ) -> Result<(Converged, Vec<StartFound>)> {
         let tiles = sample.tiles()?;
@@ -99,9 +119,8 @@ impl KMeans {
         let fits: Vec<Converged> = starts.into_iter().map(converged).collect::<Result<_>>()?;
         let best = fits.iter().min_by_key(|fit| fit.inertia).cloned();
         let best = best.ok_or_else(|| Error::usage("n-init must be at least 1".into()).of_option("--n-init"))?;
-        let (trials, distances) = (self.trials(), self.distances(rows, sample));
         let (limits, seed, tiles) = (self.limits, self.seed, &tiles);
-        let best = Swaps { sample, tiles, starter, limits, seed, trials, distances, watch }.improve(best)?;
+        let best = Swaps { sample, tiles, starter, limits, seed, limit, watch }.improve(best)?;
         let found = self.found(&fits, &best, (tiles, starter), watch)?;
         Ok((best, found))
     }
@@ -129,19 +148,15 @@ impl KMeans {
         fits.iter().map(found).collect()
     }
 
-    /// The most trials of swaps. Random starts are compared as they are.
-    fn trials(&self) -> u32 {
-        if self.init == Init::PlusPlus && self.k > 1 { self.effort.trials() } else { 0 }
-    }
-
-    /// The distances that trials may compute.
-    fn distances(&self, rows: u64, sample: &Sample) -> u64 {
+    /// How long a fit of so many rows may swap centroids on the sample. Random starts are compared as they are.
+    pub(super) fn swap_limit(&self, rows: u64, sample: &Sample) -> SwapLimit {
         let (k, sampled) = (self.k as u64, sample.rows() as u64);
         let passes =
             (USUAL_PASSES * rows).saturating_add(SAMPLE_PASSES.saturating_mul(u64::from(self.n_init)) * sampled);
         let job = passes.saturating_mul(k);
         let least = LEAST_PRODUCTS / sample.dim as u64;
-        self.effort.factor().saturating_mul(least.max(job / 10 * SWAPS_TENTHS))
+        let trials = if self.init == Init::PlusPlus && self.k > 1 { self.effort.trials() } else { 0 };
+        SwapLimit { trials, distances: self.effort.factor().saturating_mul(least.max(job / 10 * SWAPS_TENTHS)) }
     }
 
     /// The best start, continued on larger samples while it is far from converged.

@@ -32,6 +32,15 @@ const SWAPPED: usize = 32;
 /// The stream of random numbers; starts have those from 0.
 const STREAM: u64 = u64::MAX - 1;
 
+/// When the search ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SwapLimit {
+    /// The most trials.
+    pub(super) trials: u32,
+    /// The most distances that they compute.
+    pub(super) distances: u64,
+}
+
 /// The sample on which centroids are swapped.
 pub(super) struct Swaps<'a> {
     pub(super) sample: &'a Sample,
@@ -40,9 +49,7 @@ pub(super) struct Swaps<'a> {
     /// Of the fit, for the passes after the last swap.
     pub(super) limits: Limits,
     pub(super) seed: u64,
-    /// The most trials, and the most distances that they compute.
-    pub(super) trials: u32,
-    pub(super) distances: u64,
+    pub(super) limit: SwapLimit,
     pub(super) watch: Watch<'a>,
 }
 
@@ -69,14 +76,14 @@ impl Swaps<'_> {
     /// The start, or what followed from swaps, converged.
     pub(super) fn improve(&self, start: Converged) -> Result<Converged> {
         let k = start.centroids.k();
-        if self.trials == 0 {
+        if self.limit.trials == 0 {
             return Ok(start);
         }
         let mut session = self.starter.open(self.tiles, k, self.watch.quiet())?;
         let (centroids, inertia, at_once) = (start.centroids.clone(), start.inertia, self.at_once(k));
         let mut search = SwapSearch { centroids, inertia, at_once, swapped: 0, spent: 0 };
         let tried = self.search(&mut search, session.as_mut())?;
-        self.watch.advance(Stage::SampleFit, u64::from(self.trials - tried));
+        self.watch.advance(Stage::SampleFit, u64::from(self.limit.trials - tried));
         if search.swapped == 0 {
             return Ok(start);
         }
@@ -93,10 +100,10 @@ impl Swaps<'_> {
     fn search(&self, search: &mut SwapSearch, session: &mut dyn Session) -> Result<u32> {
         let (k, rows) = (search.centroids.k(), self.sample.rows() as u64);
         let (mut random, mut nearest) = (Random::new(self.seed, STREAM), None);
-        for (trial, candidates) in (0..self.trials).zip(CANDIDATES.into_iter().cycle()) {
+        for (trial, candidates) in (0..self.limit.trials).zip(CANDIDATES.into_iter().cycle()) {
             let drawn = candidates * search.at_once;
             let cost = rows * (k as u64 * u64::from(PASSES + 2) + drawn as u64);
-            if search.inertia == 0 || search.spent + cost > self.distances {
+            if search.inertia == 0 || search.spent + cost > self.limit.distances {
                 return Ok(trial);
             }
             search.spent += cost;
@@ -117,7 +124,7 @@ impl Swaps<'_> {
             }
             self.watch.advance(Stage::SampleFit, 1);
         }
-        Ok(self.trials)
+        Ok(self.limit.trials)
     }
 
     /// What a few passes make of some swaps.
@@ -131,7 +138,7 @@ impl Swaps<'_> {
         let tried = moved(next, PASSES)?;
         let cost = u64::from(MORE_PASSES + 1) * (self.sample.rows() * tried.centroids.k()) as u64;
         let is_close = (search.inertia..search.inertia + search.inertia / CLOSE).contains(&tried.inertia);
-        if !is_close || search.spent + cost > self.distances {
+        if !is_close || search.spent + cost > self.limit.distances {
             return Ok(tried);
         }
         search.spent += cost;
@@ -253,7 +260,8 @@ mod tests {
         let mut session = starter.open(tiles, start.k(), watch).unwrap();
         let start = Progress::new(start).run(tiles, session.as_mut(), limits, watch).unwrap();
         let before = start.inertia;
-        let swaps = Swaps { sample: &sample, tiles, starter, limits, seed: 1, trials: 50, distances, watch };
+        let limit = SwapLimit { trials: 50, distances };
+        let swaps = Swaps { sample: &sample, tiles, starter, limits, seed: 1, limit, watch };
         (before, swaps.improve(start).unwrap())
     }
 
@@ -310,7 +318,8 @@ mod tests {
             let nearest = NearestCentroids::of(session.as_mut(), &centroids, true, Watch::none()).unwrap();
             let limits = Limits::default();
             let (tiles, starter, watch) = (&tiles, &Reference, Watch::none());
-            let swaps = Swaps { sample: &sample, tiles, starter, limits, seed: 1, trials: 1, distances: 1, watch };
+            let limit = SwapLimit { trials: 1, distances: 1 };
+            let swaps = Swaps { sample: &sample, tiles, starter, limits, seed: 1, limit, watch };
             let row = at.index(rows.len());
             let swap = swaps.swap_to(row, &nearest, k).unwrap();
             let inertia_without = |from: usize| {

@@ -234,6 +234,7 @@ pub(super) fn open(
     let size = Size { rows: source.rows(), dim, k: model.most_compared() };
     let extras = Extras {
         rules: division.bytes(source.rows(), Kept::BYTES),
+        kept: 0,
         audited: audit::columns(request.output.audits(), &roles),
         fetched: source.fetched_ahead(),
     };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::RefitBudget;
 use super::checkpoints::Checkpoints;
 use super::request::OutputOptions;
+use crate::choose::Recommendation;
 use crate::input::Source;
 use crate::model::{Model, PartModel};
 use crate::roles::RoleRequest;
@@ -22,6 +23,10 @@ pub(crate) struct Beginning<'a> {
     pub(crate) base: Option<Base<'a>>,
     /// Where the states of fits are kept, and those of an earlier attempt; None: the fit cannot be resumed.
     pub(crate) checkpoints: Option<&'a Checkpoints>,
+    /// Why there are as many segments, if that was chosen.
+    pub(crate) choice: Option<&'a Recommendation>,
+    /// Bytes that the job keeps of every row besides.
+    pub(crate) row_bytes: u64,
     /// Whether a page will show the profile, although the request does not ask for one.
     pub(crate) has_page: bool,
 }

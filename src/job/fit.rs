@@ -2,42 +2,39 @@
 
 use std::path::PathBuf;
 
-use super::assign::typed;
 use super::audit;
 use super::base::{Beginning, PartRefit};
 use super::card_rules::LabelledBank;
-use super::centroids::{Start, Starts};
-use super::device::{EXPECTED_PASSES, Size};
+use super::centroids::Start;
 use super::evidence::{self, ManifestDocument};
 use super::inputs::VettedRows;
 use super::labelling::{Labelling, PartLabels};
 use super::manifest::{Manifest, ManifestPart, RunFiles, input_files};
-use super::outputs::{self, AUDIT, MODEL, OutputColumns, PROFILE, RunFacts};
+use super::opened::{OpenedFit, open};
+use super::outputs::{self, AUDIT, MODEL, PROFILE, RunFacts};
 use super::page::{MadeOf, PageFile, trees};
 use super::part::{Part, Parts};
-use super::plan::{Extras, Plan, Planned, PlannedAlgorithm};
+use super::plan::Plan;
 use super::profile::ProfiledLabels;
 use super::recorder::{PassRecord, Recorder, StageTime};
-use super::recovery::Ladder;
 use super::reference::{CountedPart, reference_counts};
-use super::request::{CheckedFit, ClusteringOptions, FitRequest, InitRequest, RecipeSource};
+use super::request::{CheckedFit, FitRequest, InitRequest, RecipeSource, SegmentCount};
 use super::result::{JobResult, PublishedRun, ResultFile};
 use super::small_cells::SmallCells;
-use super::{ids, inputs, profile, strata};
+use super::{choose, ids, inputs, profile, strata};
 use crate::audit::AuditReport;
 use crate::backend::DeviceWork;
 use crate::cluster::Algorithm;
 use crate::drift::ReferenceCounts;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Observer, Stage, Watch};
 use crate::input::Source;
 use crate::migration::RowCodes;
 use crate::model::{Model, ModelDivision, PartModel, Provenance};
-use crate::output::{Destination, Kept, LabelSummary, MANIFEST, NewTable, Publication, SegmentNames, UnsealedLabels};
-use crate::prepare::Design;
+use crate::output::{Destination, LabelSummary, MANIFEST, NewTable, Publication, SegmentNames, UnsealedLabels};
 use crate::profile::ProfileReport;
-use crate::roles::{self, Roles};
-use crate::rules::{Division, Membership, Stratum};
+use crate::roles::Roles;
+use crate::rules::{Membership, Stratum};
 use crate::survey::SegmentLog;
 
 /// A finished fit.
@@ -69,114 +66,6 @@ pub struct FitOutcome {
     pub(crate) by_earlier: Option<RowCodes>,
 }
 
-/// The state before any value is read.
-struct OpenedFit {
-    source: Source,
-    roles: Roles,
-    beside: OutputColumns,
-    design: Design,
-    division: Division,
-    starts: Starts,
-    ladder: Ladder,
-    plan: Plan,
-}
-
-/// Reads footers, finds columns, chooses the device and plans.
-fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<'_>) -> Result<OpenedFit> {
-    let CheckedFit { request, recipe, k } = checked;
-    let place = (&request.resources, request.output.out.as_deref());
-    let source = match beginning.source {
-        Some(source) => source.clone(),
-        None => inputs::open(&request.input, request.columns.id.as_deref(), place, watch)?,
-    };
-    let earlier = beginning.base.map_or(&[][..], |base| &base.model.parts);
-    let source = typed(source, &earlier.iter().map(|part| &part.preparation).collect::<Vec<_>>());
-    let names = source.columns().iter().map(|c| c.name.as_str());
-    let division = Division::read(request.division.rules.as_deref(), &source)?;
-    // A recipe can encode columns that are not numbers.
-    let asked = request.columns.roles(recipe.encoded(names))?;
-    let wanted = match beginning.base {
-        Some(base) => base.roles(asked),
-        None => outputs::features_of(asked, &request.output, &source),
-    };
-    let mut roles = wanted.resolve(&source)?;
-    if request.output.no_profile {
-        (roles.described, roles.products) = (Vec::new(), Vec::new());
-    }
-    let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?
-        .with_micro(request.clustering.algorithm() == Algorithm::Ward);
-    let roles = strata::without_strata(roles, &division, &source)?;
-    strata::warn_of_protected(&division, &roles, &source, watch);
-    let design = Design::new(&source, &roles, recipe)?;
-    if request.output.audits() {
-        audit::vet(&source, &roles)?;
-    }
-    let most = division.most_segments(*k);
-    vet_rows(&source, most)?;
-    let starts = Starts::read(&request.clustering.init(), &request.input.access())?;
-    starts.vet(&division, *k)?;
-    tell_roles(&source, &roles, watch);
-    let used = [inputs::needed(&design, &roles), division.columns()].concat();
-    inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
-    let algorithm = needs(&request.clustering, most, source.rows());
-    let size = Size { rows: source.rows(), dim: design.width(), k: algorithm.compared };
-    let chosen = request.device.choose(size, request.resources.budget())?;
-    audit::warn_of_features(&source, &roles, watch);
-    let extras = Extras {
-        rules: division.bytes(source.rows(), Kept::BYTES),
-        audited: audit::columns(request.output.audits(), &roles),
-        fetched: source.fetched_ahead(),
-    };
-    let out = request.output.out.as_deref();
-    let planned = Planned {
-        source: &source,
-        roles: &roles,
-        design: &design,
-        k: most,
-        algorithm,
-        resources: &request.resources,
-        out,
-        extras,
-    };
-    let plan = planned.plan(&chosen)?;
-    let ladder = chosen.ladder(&request.device, size, request.resources.budget())?;
-    Ok(OpenedFit { source, roles, beside, design, division, starts, ladder, plan })
-}
-
-/// What the algorithm needs for `k` segments of `rows` rows.
-fn needs(clustering: &ClusteringOptions, k: usize, rows: u64) -> PlannedAlgorithm {
-    let compared = clustering.compared(k, rows);
-    match clustering.algorithm() {
-        Algorithm::KMeans => PlannedAlgorithm { compared, leaves: 0, passes: EXPECTED_PASSES },
-        // One pass counts the micro-segments, the other one labels.
-        Algorithm::Ward => PlannedAlgorithm { compared, leaves: rows.min(clustering.exact_leaves() as u64), passes: 1 },
-    }
-}
-
-/// Checks that there are rows, and at least as many as segments.
-fn vet_rows(source: &Source, k: usize) -> Result<()> {
-    if source.rows() == 0 {
-        return Err(Error::input("the input has no rows".into()));
-    }
-    if k as u64 > source.rows() {
-        return Err(Error::input(format!("k = {k}, but there are only {} rows", source.rows())).of_option("--k"));
-    }
-    Ok(())
-}
-
-/// Reports how the id was found, which columns are left out, and which features are likely codes.
-fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
-    inputs::tell_id(source, roles, watch);
-    roles::lines(&roles.left_out).into_iter().for_each(|line| watch.note(line));
-    if !roles.codes.is_empty() {
-        let names: Vec<String> = roles.codes.iter().map(|&i| source.columns()[i].name.clone()).collect();
-        watch.note(format!(
-            "likely codes, used as quantities: {}; encode them in a recipe (encode), or --exclude them",
-            roles::few(&names)
-        ));
-    }
-}
-
 /// Plans a fit without running it.
 ///
 /// Reads footers, and columns that are likely ids; writes nothing.
@@ -201,7 +90,12 @@ fn tell_roles(source: &Source, roles: &Roles, watch: Watch<'_>) {
 /// # Ok::<(), hyades::Error>(())
 /// ```
 pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Source)> {
-    plan_from(request, Beginning::default(), watch)
+    // A choice holds as much as a fit of the most segments.
+    let mut planned = request.clone();
+    if let Some(range) = request.clustering.range() {
+        planned.clustering.k = Some(SegmentCount::Number(range.high));
+    }
+    plan_from(&planned, Beginning::default(), watch)
 }
 
 /// The same, for a fit that begins with an earlier model, or whose input is open.
@@ -241,7 +135,8 @@ pub(crate) fn plan_from(
 /// # Ok::<(), hyades::Error>(())
 /// ```
 pub fn fit(request: &FitRequest, observer: &dyn Observer, stop: &std::sync::atomic::AtomicBool) -> Result<FitOutcome> {
-    fit_from(request, Beginning::default(), observer, stop)
+    let (request, choice) = choose::decided(request, Watch::new(observer, stop))?;
+    fit_from(&request, Beginning { choice: choice.as_ref(), ..Beginning::default() }, observer, stop)
 }
 
 /// The same, for a fit that begins with an earlier model, goes on with what was kept of an earlier attempt, or whose
@@ -252,7 +147,8 @@ pub(crate) fn fit_from(
     observer: &dyn Observer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<FitOutcome> {
-    let checked = request.check()?;
+    let mut checked = request.check()?;
+    checked.choice = beginning.choice.cloned();
     let recorder = Recorder::new(observer);
     let watch = Watch::new(&recorder, stop);
     request.resources.install(|| run(&checked, beginning, &recorder, watch))
@@ -586,4 +482,5 @@ fn manifest(
     }
     .with_rows(&vetted.rows, &roles.reasons())
     .with_labels(&found.labels, published)
+    .with_choice(checked.choice.clone())
 }

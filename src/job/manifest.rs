@@ -11,6 +11,7 @@ use super::recovery::Ladder;
 use super::request::HasPaths;
 use super::small_cells::SmallCells;
 use crate::backend::DeviceWork;
+use crate::choose::Recommendation;
 use crate::input::{Fetched, IdFindings, JoinCounts, Pseudonym, ReadContent, Source, SourceFile};
 use crate::model::{InputFile, PartModel};
 use crate::prepare::ColumnCounts;
@@ -95,6 +96,9 @@ pub(super) struct ManifestOutcome {
     pub rules: Vec<RuleCount>,
     /// Rows without a segment, since the model does not know their stratum.
     pub unknown_stratum: u64,
+    /// Why there are as many segments, if that was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Recommendation>,
     /// Rows by segment.
     pub counts: Vec<u64>,
     /// blake3 of the labels as little-endian i32 in row order, -1 for rows without a segment.
@@ -291,6 +295,12 @@ impl<R: Serialize + HasPaths> Manifest<R> {
         self.documents = documents;
         self.outcome.small_cells = small_cells;
         self.operator = record_user.then(ManifestOperator::this);
+        self
+    }
+
+    /// The same, with why there are as many segments.
+    pub(super) fn with_choice(mut self, choice: Option<Recommendation>) -> Self {
+        self.outcome.choice = choice;
         self
     }
 

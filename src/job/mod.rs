@@ -8,6 +8,7 @@ mod budget;
 mod card_rules;
 mod centroids;
 mod checkpoints;
+mod choose;
 mod clustered;
 mod convert;
 mod describe;
@@ -26,6 +27,7 @@ pub(crate) mod inputs;
 mod labelling;
 mod manifest;
 mod missing;
+mod opened;
 mod outputs;
 pub(crate) mod page;
 mod part;
@@ -50,6 +52,7 @@ pub(crate) use base::{Base, Beginning};
 pub use base::{PartRefit, RefitStart};
 pub use budget::RefitBudget;
 pub(crate) use checkpoints::Checkpoints;
+pub use choose::choose;
 pub use convert::{ConvertOutcome, convert};
 pub use describe::profile;
 pub(crate) use describe::{of_folder, vet_matches};
@@ -65,10 +68,11 @@ pub(crate) use plan::{DECODER, FIXED, MIB};
 pub use plan::{Plan, TilePlace};
 pub use recorder::{PassRecord, StageTime};
 pub use request::{
-    ApplyRequest, Approval, AssignColumns, AssignRequest, BackendKind, CardOptions, ClusteringOptions, ColumnOptions,
-    ConvertRequest, DeviceOptions, DivisionOptions, DuplicateIds, ExplainRequest, FitRequest, InitRequest,
-    InputOptions, JobFile, JobOptions, OutputOptions, PartitionBy, PreparationOptions, ProfileColumns, ProfileRequest,
-    RecipeSource, RefitMode, RefitOptions, Resources, Share,
+    ApplyRequest, Approval, AssignColumns, AssignRequest, BackendKind, CardOptions, ChoiceFiles, ChooseRequest,
+    ClusteringOptions, ColumnOptions, ConvertRequest, DeviceOptions, DivisionOptions, DuplicateIds, ExplainRequest,
+    FitRequest, InitRequest, InputOptions, JobFile, JobOptions, OutputOptions, PartitionBy, PreparationOptions,
+    ProfileColumns, ProfileRequest, RecipeSource, RefitMode, RefitOptions, Resources, SearchOptions, SegmentCount,
+    SegmentRange, Share, TimeLimit,
 };
 pub(crate) use request::{Month, limit_of_small_cells, max_unmatched};
 pub use result::{JobResult, SegmentResult};

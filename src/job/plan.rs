@@ -36,6 +36,8 @@ const SPARSE_DECODER: u64 = 3 * DECODER;
 pub(crate) struct Extras {
     /// Bytes for rules.
     pub(crate) rules: u64,
+    /// Bytes for what the job keeps of its rows.
+    pub(crate) kept: u64,
     /// Number of audited columns.
     pub(crate) audited: usize,
     /// Bytes fetched ahead from an object store.
@@ -44,7 +46,7 @@ pub(crate) struct Extras {
 
 impl Extras {
     fn bytes(self) -> u64 {
-        self.rules + self.audited as u64 * AUDITED + self.fetched
+        self.rules + self.kept + self.audited as u64 * AUDITED + self.fetched
     }
 
     fn decoder(self) -> u64 {

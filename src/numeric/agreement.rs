@@ -40,6 +40,11 @@ impl Contingency {
         a.iter().zip(b).for_each(|(&a, &b)| self.counts[a as usize * self.columns + b as usize] += 1);
     }
 
+    /// Adds a row.
+    pub(crate) fn add(&mut self, a: usize, b: usize) {
+        self.counts[a * self.columns + b] += 1;
+    }
+
     /// The adjusted Rand index (L. Hubert and P. Arabie, "Comparing Partitions", Journal of Classification 2, 1985): 1
     /// where the labellings are the same but for their numbers, 0 on average by chance; 1 without a pair to compare.
     ///
@@ -54,6 +59,18 @@ impl Contingency {
         let by_chance = if all > 0.0 { first * (second / all) } else { 0.0 };
         let most = (first + second) / 2.0;
         if most == by_chance { 1.0 } else { (both - by_chance) / (most - by_chance) }
+    }
+
+    /// By line, the share of the pairs of its rows that are in one column; None for a line without rows, 0 for a single
+    /// row, which has no pair.
+    pub(crate) fn pairs_kept(&self) -> Vec<Option<f64>> {
+        let pairs = |n: u64| u128::from(n) * u128::from(n.saturating_sub(1)) / 2;
+        let kept = |line: &[u64]| {
+            let total: u64 = line.iter().sum();
+            let together: u128 = line.iter().map(|&n| pairs(n)).sum();
+            (total > 0).then(|| together as f64 / pairs(total).max(1) as f64)
+        };
+        self.counts.chunks(self.columns).map(kept).collect()
     }
 
     /// By line, the largest Jaccard index of its rows and those of a column: rows of both, of all rows of either. None
@@ -109,6 +126,9 @@ mod tests {
         assert_eq!(of(&[], &[]).adjusted_rand(), 1.0);
         let expected = [Some(0.5), Some(0.75), Some(2.0 / 3.0), None];
         assert_eq!(of(&a, &b).jaccard(), expected);
+        // Of three pairs one, of three all, of three one.
+        assert_eq!(of(&a, &b).pairs_kept(), [Some(1.0 / 3.0), Some(1.0), Some(1.0 / 3.0), None]);
+        assert_eq!(of(&[0], &[1]).pairs_kept()[0], Some(0.0));
     }
 
     proptest! {

@@ -1,8 +1,10 @@
 //! Arithmetic that gives the same bits on every platform: sums in fixed lanes, moments, elementary functions,
-//! distributions, agreement of labels, powers of two, keys with the order of floats, hashes, random numbers.
+//! eigenvalues, distributions, agreement of labels, powers of two, keys with the order of floats, hashes, random
+//! numbers.
 
 mod agreement;
 mod distributions;
+mod eigen;
 mod elementary;
 mod exact_sum;
 mod extract;
@@ -21,6 +23,7 @@ mod wide_sum;
 
 pub(crate) use self::agreement::Contingency;
 pub(crate) use self::distributions::{chi_square_tail, normal_two_sided, student_quantile, student_two_sided};
+pub(crate) use self::eigen::eigen;
 pub(crate) use self::elementary::{exp_m1, exp_m1_wide, ln_1p};
 pub(crate) use self::exact_sum::ExactFloats;
 pub(crate) use self::hypergeometric::hypergeometric_score;

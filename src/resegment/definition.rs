@@ -40,7 +40,7 @@ impl Definition {
             columns: hash(&[&roles]),
             preparation: hash(&[fit.preparation.recipe()?.meaning()?.as_bytes()]),
             division: hash(&[&rules.unwrap_or_default()]),
-            k: fit.clustering.k,
+            k: fit.clustering.number(),
             id: None,
         })
     }

@@ -159,7 +159,8 @@ impl Staging {
         let checkpoints = Checkpoints::new(&self.folder);
         let source = Some(&job.opened.source);
         let has_page = job.opened.fit.output.report.is_some();
-        let beginning = Beginning { source, base: earlier, checkpoints: Some(&checkpoints), has_page };
+        let beginning =
+            Beginning { source, base: earlier, checkpoints: Some(&checkpoints), choice: None, row_bytes: 0, has_page };
         let outcome = job::fit_from(&fit, beginning, job.observer, job.stop)?;
         *by_earlier = outcome.by_earlier;
         let refits: Vec<PartRefit> = outcome.refits.into_iter().flatten().collect();

@@ -39,6 +39,22 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// Of no rows.
+    pub(crate) fn none(k: usize) -> Self {
+        Validity {
+            rows: 0,
+            segments: 0,
+            smallest: 0,
+            within: 0.0,
+            explained: 0.0,
+            calinski_harabasz: None,
+            davies_bouldin: None,
+            silhouette: None,
+            simplified_silhouette: None,
+            silhouettes: vec![None; k],
+        }
+    }
+
     /// The indices of rows on the grid. `segments` has the segment of each row, below `sums.segments()`, or
     /// [`NO_SEGMENT`](super::NO_SEGMENT).
     ///
@@ -63,11 +79,7 @@ impl Validity {
             smallest: sums.rows.iter().copied().filter(|&n| n > 0).min().unwrap_or(0),
             within: within * unit.square(),
             explained: if total > 0.0 { between / total } else { 0.0 },
-            calinski_harabasz: None,
-            davies_bouldin: None,
-            silhouette: None,
-            simplified_silhouette: None,
-            silhouettes: vec![None; sums.segments()],
+            ..Validity::none(sums.segments())
         };
         if known.len() < 2 {
             return Ok(found);

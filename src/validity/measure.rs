@@ -36,7 +36,7 @@ struct MeasuredSegment {
 }
 
 /// For the rows of a tile, squared distances: the mean one to all rows of a segment, and that to its mean.
-struct Nearest {
+struct RowDistances {
     own: [f64; TILE_ROWS],
     other: [f64; TILE_ROWS],
     own_mean: [f64; TILE_ROWS],
@@ -121,7 +121,7 @@ impl Work for MeasureChunk<'_> {
         for (t, (tile, rows)) in chunk.tiles().enumerate() {
             let first = t * TILE_ROWS;
             numbers[..rows].copy_from_slice(&segments[first..][..rows]);
-            let nearest = Nearest::of(tile, &numbers, known);
+            let nearest = RowDistances::of(tile, &numbers, known);
             for (row, &number) in numbers[..rows].iter().enumerate().filter(|(_, n)| **n != NO_SEGMENT) {
                 let weight = chunk.weight(first + row);
                 if weight > 0 {
@@ -134,7 +134,7 @@ impl Work for MeasureChunk<'_> {
 
 impl RowMeasures {
     #[inline(always)]
-    fn push(&mut self, j: usize, weight: u32, mass: f64, (nearest, row): (&Nearest, usize)) {
+    fn push(&mut self, j: usize, weight: u32, mass: f64, (nearest, row): (&RowDistances, usize)) {
         // A row is no neighbour of itself.
         let others = mass - f64::from(weight);
         let silhouette = match others > 0.0 {
@@ -157,14 +157,14 @@ fn contrast(a: f64, b: f64) -> f64 {
     if most > 0.0 && most.is_finite() { (b - a) / most } else { 0.0 }
 }
 
-impl Nearest {
+impl RowDistances {
     #[inline(always)]
-    fn of(tile: &[f32], numbers: &[u16; TILE_ROWS], known: &[MeasuredSegment]) -> Nearest {
+    fn of(tile: &[f32], numbers: &[u16; TILE_ROWS], known: &[MeasuredSegment]) -> RowDistances {
         let none = [f64::INFINITY; TILE_ROWS];
-        let mut nearest = Nearest { own: none, other: none, own_mean: none, other_mean: none };
+        let mut nearest = RowDistances { own: none, other: none, own_mean: none, other_mean: none };
         for segment in known {
-            // d2(row, mean) is the sum of (x - near) (x - near - 2 rest), plus |rest|^2: nothing cancels, since `near` is
-            // as close to the mean as the grid allows.
+            // d2(row, mean) is the sum of (x - near) (x - near - 2 rest), plus |rest|^2: nothing cancels, since `near`
+            // is as close to the mean as the grid allows.
             let mut sums = [0f64; TILE_ROWS];
             for ((values, &near), &twice) in tile.chunks_exact(TILE_ROWS).zip(&segment.near).zip(&segment.twice) {
                 for (sum, &value) in sums.iter_mut().zip(values) {

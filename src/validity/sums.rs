@@ -2,7 +2,7 @@
 
 use fearless_simd::Simd;
 
-use crate::backend::rounded_mean;
+use crate::backend::{CentroidSums, Centroids, rounded_mean};
 use crate::error::Result;
 use crate::event::Watch;
 use crate::simd::{Dispatch, Work};
@@ -92,6 +92,24 @@ impl PartitionSums {
         let mut all = PartitionSums::empty(tiles.dim(), k);
         parts.iter().for_each(|part| all.merge(part));
         Ok(all)
+    }
+
+    /// Sums of rows that are labelled by their nearest centroid, from a pass with these centroids. `about` has, by
+    /// segment, the rows of a weight above 0 and the sum of weight times squared distance to the centroid.
+    pub(crate) fn of_pass(pass: &CentroidSums, centroids: &Centroids, about: &[(u64, u128)]) -> Self {
+        let square = |j: usize| {
+            let products = pass.sum(j).iter().zip(centroids.row(j)).map(|(&s, &c)| i128::from(s) * i128::from(c));
+            let (dot, mass): (i128, i128) = (products.sum(), i128::from(pass.mass[j]));
+            // A sum of squares, which is not negative.
+            (about[j].1 as i128 + 2 * dot - mass * i128::from(centroids.norm2(j))) as u128
+        };
+        PartitionSums {
+            dim: pass.dim(),
+            rows: about.iter().map(|(rows, _)| *rows).collect(),
+            mass: pass.mass.iter().map(|&mass| mass as u64).collect(),
+            sums: pass.sums.clone(),
+            squares: (0..pass.k()).map(square).collect(),
+        }
     }
 
     /// Adds the rows of a chunk.

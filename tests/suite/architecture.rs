@@ -48,6 +48,7 @@ const ORDER: &[&str] = &[
     "report",
     "describe",
     "portrait",
+    "choose",
     "history",
     "job",
     "bench",

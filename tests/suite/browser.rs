@@ -21,6 +21,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         tests.push(browser_test(&name("fit"), move |browser| fit(browser, language)));
         tests.push(browser_test(&name("assign"), move |browser| assign(browser, language)));
         tests.push(browser_test(&name("comparison"), move |browser| comparison(browser, language)));
+        tests.push(browser_test(&name("choice"), move |browser| choice(browser, language)));
         tests.push(browser_test(&name("lists"), move |browser| lists(browser, language)));
         tests.push(browser_test(&name("evaluation"), move |browser| evaluation(browser, language)));
         tests.push(browser_test(&name("month"), move |browser| month(browser, language)));
@@ -76,6 +77,15 @@ fn comparison(browser: &Path, language: &str) {
     let columns = ["--segment", "segment,segment,true_segment", "--input", &bank()];
     let outputs = ["--report", &page, "--lang", language, "--json", &json];
     done([&["compare", &a, &b, &bank()][..], &columns, &outputs].concat());
+    opens(browser, &w, &read_json(json), language);
+}
+
+fn choice(browser: &Path, language: &str) {
+    let w = Workshop::new();
+    let (page, json) = (w.text("page.html"), w.text("page.json"));
+    let few = ["--k", "2..4", "--replicates", "2", "--halvings", "2", "--references", "2"];
+    let outputs = ["--report", &page, "--lang", language, "--json", &json];
+    done([&["choose", &bank()][..], &few, &outputs].concat());
     opens(browser, &w, &read_json(json), language);
 }
 

@@ -16,6 +16,7 @@ mod campaign;
 mod cards;
 mod changes;
 mod check;
+mod choose;
 mod cli;
 #[cfg(feature = "cloud")]
 mod cloud;
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         changes::tests(),
         files::tests(),
         check::tests(),
+        choose::tests(),
         #[cfg(feature = "faults")]
         faults::tests(),
         features::tests(),

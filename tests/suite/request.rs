@@ -82,7 +82,10 @@ fn faults_of_a_file() {
         w.is_untouched();
     };
     refused("[clustering]\nclusters = 3\n", &["fit.toml", "line 2, column 1", "unknown field `clusters`", "`k`"]);
-    refused("[clustering]\nk = \"five\"\n", &["fit.toml", "line 2", "invalid type: string \"five\""]);
+    refused(
+        "[clustering]\nk = \"five\"\n",
+        &["fit.toml", "line 2", "\"five\" is no number of segments; give a number, auto"],
+    );
     refused(&CONFIG.replace("k = 3", ""), &["the number of segments is missing: give --k, or k in [clustering]"]);
     refused(&CONFIG.replace("paths = [\"a.parquet\"]", ""), &["no input: name Parquet or CSV files"]);
     refused(&CONFIG.replace("out = \"out\"", ""), &["the output is missing: name a folder with --out"]);

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::count::{SegmentCount, SegmentRange, WrittenCount};
 use crate::backend::MAX_K;
 use crate::cluster::{Algorithm, EXACT_LEAVES, Effort, Limits, MICRO, default_n_init};
 use crate::error::{Error, Result};
@@ -36,13 +37,15 @@ pub struct ClusteringOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME"))]
     pub algorithm: Option<Algorithm>,
-    /// Number of segments; with strata, the default for each stratum
+    /// Number of segments; with strata, the default for each stratum. auto takes what
+    /// `hyades choose` recommends between 2 and 16, a range such as 2..12 within that
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WrittenCount>")]
     #[cfg_attr(
         feature = "cli",
         arg(long, short, value_name = "N", allow_negative_numbers = true, required_unless_present = "config")
     )]
-    pub k: Option<usize>,
+    pub k: Option<SegmentCount>,
     /// Starting centroids: k-means++, random, or a FILE (a model.json, or Parquet with one row per centroid)
     /// [default: k-means++]
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
@@ -93,7 +96,7 @@ impl ClusteringOptions {
 
     /// `k` segments, and defaults for the rest.
     pub fn of(k: usize) -> Self {
-        ClusteringOptions { k: Some(k), ..ClusteringOptions::default() }
+        ClusteringOptions { k: Some(SegmentCount::Number(k)), ..ClusteringOptions::default() }
     }
 
     /// The same with the defaults filled in, except that of `n_init`, which depends on the part, and those of another
@@ -105,6 +108,13 @@ impl ClusteringOptions {
         let k = self.k.ok_or_else(|| {
             Error::usage("the number of segments is missing: give --k, or k in [clustering]".into()).of_option("--k")
         })?;
+        let k = match k {
+            SegmentCount::Number(k) => k,
+            SegmentCount::Auto(_) => {
+                let text = format!("k = {k}: only a fit chooses; run hyades choose, and give the number of segments");
+                return Err(Error::usage(text).of_option("--k"));
+            }
+        };
         if k == 0 || k > MAX_K {
             let text = format!("k = {k}: between 1 and {MAX_K} segments are possible");
             return Err(Error::usage(text).of_option("--k"));
@@ -181,6 +191,22 @@ impl ClusteringOptions {
     /// The most leaves of a tree that is made of all distinct rows.
     pub(crate) fn exact_leaves(&self) -> usize {
         self.micro.unwrap_or(EXACT_LEAVES)
+    }
+
+    /// The number of segments, if it is one.
+    pub(crate) fn number(&self) -> Option<usize> {
+        match self.k {
+            Some(SegmentCount::Number(k)) => Some(k),
+            _ => None,
+        }
+    }
+
+    /// The numbers to choose from, if that is asked for.
+    pub(crate) fn range(&self) -> Option<SegmentRange> {
+        match self.k {
+            Some(SegmentCount::Auto(range)) => Some(range),
+            _ => None,
+        }
     }
 
     /// Number of starts for a part with `k` segments.

@@ -88,7 +88,7 @@ mod tests {
         over.columns.features = vec!["c".into()];
         over.input = InputOptions::of(["x.parquet"]);
         let merged = over.clone().or(under).unwrap();
-        assert_eq!((merged.clustering.k, merged.clustering.seed), (Some(5), Some(3)));
+        assert_eq!((merged.clustering.number(), merged.clustering.seed), (Some(5), Some(3)));
         assert_eq!(merged.columns.features, ["c"]);
         assert_eq!(merged.input, over.input);
         assert!(merged.output.margin);

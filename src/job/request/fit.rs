@@ -10,6 +10,7 @@ use super::config::{self, HasPaths};
 use super::{
     ClusteringOptions, ColumnOptions, DeviceOptions, InputOptions, OutputOptions, PreparationOptions, Resources,
 };
+use crate::choose::Recommendation;
 use crate::cluster::Algorithm;
 use crate::error::{Error, Result};
 use crate::prepare::Recipe;
@@ -18,14 +19,14 @@ use crate::prepare::Recipe;
 ///
 /// # Examples
 /// ```
-/// use hyades::job::{ClusteringOptions, FitRequest, InputOptions};
+/// use hyades::job::{ClusteringOptions, FitRequest, InputOptions, SegmentCount};
 ///
 /// let request = FitRequest {
 ///     input: InputOptions::of(["data/customers.parquet"]),
 ///     clustering: ClusteringOptions::of(8),
 ///     ..FitRequest::default()
 /// };
-/// assert_eq!(request.clustering.k, Some(8));
+/// assert_eq!(request.clustering.k, Some(SegmentCount::Number(8)));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -84,6 +85,8 @@ pub(in crate::job) struct CheckedFit {
     pub(in crate::job) request: FitRequest,
     pub(in crate::job) recipe: Recipe,
     pub(in crate::job) k: usize,
+    /// Why there are as many segments, if that was chosen.
+    pub(in crate::job) choice: Option<Recommendation>,
 }
 
 impl FitRequest {
@@ -94,13 +97,13 @@ impl FitRequest {
     ///
     /// # Examples
     /// ```
-    /// use hyades::job::FitRequest;
+    /// use hyades::job::{FitRequest, SegmentCount};
     ///
     /// let folder = tempfile::tempdir()?;
     /// let path = folder.path().join("fit.toml");
     /// std::fs::write(&path, "[input]\npaths = [\"bank.parquet\"]\n[clustering]\nk = 8\n")?;
     /// let request = FitRequest::from_toml(&path)?;
-    /// assert_eq!(request.clustering.k, Some(8));
+    /// assert_eq!(request.clustering.k, Some(SegmentCount::Number(8)));
     /// assert_eq!(request.input.paths, [folder.path().join("bank.parquet")]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -124,7 +127,7 @@ impl FitRequest {
     /// };
     /// let flags = FitRequest { clustering: ClusteringOptions::of(4), ..FitRequest::default() };
     /// let request = flags.or(file)?;
-    /// assert_eq!(request.clustering.k, Some(4));
+    /// assert_eq!(request.clustering, ClusteringOptions::of(4));
     /// assert_eq!(request.input, InputOptions::of(["bank.parquet"]));
     /// # Ok::<(), hyades::Error>(())
     /// ```
@@ -188,8 +191,8 @@ impl FitRequest {
         request.columns.duplicate_ids = Some(request.columns.duplicate_ids.unwrap_or_default());
         request.device.backend = Some(request.device.backend.unwrap_or_default());
         let recipe = request.preparation.recipe()?;
-        let k = request.clustering.k.unwrap_or(1);
-        Ok(CheckedFit { request, recipe, k })
+        let k = request.clustering.number().unwrap_or(1);
+        Ok(CheckedFit { request, recipe, k, choice: None })
     }
 }
 

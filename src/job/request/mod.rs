@@ -6,10 +6,12 @@
 
 mod assign;
 mod card;
+mod choose;
 mod clustering;
 mod columns;
 mod config;
 mod convert;
+mod count;
 mod device;
 mod explain;
 mod fit;
@@ -24,11 +26,14 @@ mod share;
 
 pub use assign::{ApplyRequest, AssignRequest};
 pub use card::CardOptions;
+pub(super) use choose::CheckedSearch;
+pub use choose::{ChoiceFiles, ChooseRequest, SearchOptions, TimeLimit};
 pub(super) use clustering::no_margin;
 pub use clustering::{ClusteringOptions, InitRequest};
 pub use columns::{AssignColumns, ColumnOptions, DuplicateIds};
 pub(super) use config::HasPaths;
 pub use convert::ConvertRequest;
+pub use count::{SegmentCount, SegmentRange};
 pub use device::{BackendKind, DeviceOptions};
 pub use explain::ExplainRequest;
 pub(super) use fit::CheckedFit;
