@@ -36,6 +36,8 @@ pub enum Stage {
     SampleFit,
     /// Passes over all rows.
     Passes,
+    /// Iterations of a mixture over all rows.
+    Mixture,
     /// Merging clusters to a tree.
     Tree,
     /// The final labels and distances.
@@ -73,6 +75,7 @@ impl Stage {
             Stage::Seed => "seed",
             Stage::SampleFit => "sample fit",
             Stage::Passes => "full passes",
+            Stage::Mixture => "mixture",
             Stage::Tree => "tree",
             Stage::Labels => "labels",
             Stage::Stability => "stability",

@@ -8,6 +8,7 @@
 mod centroids;
 mod certificate;
 pub mod cpu;
+mod gaussians;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod partial;
@@ -16,6 +17,10 @@ pub mod reference;
 pub use centroids::{Centroids, MAX_K};
 pub(crate) use centroids::{distance2, rounded_mean};
 pub(crate) use certificate::Certificate;
+pub(crate) use gaussians::{
+    Factors, Gaussians, MAHALANOBIS_UNIT, MixtureLabels, MixtureSums, NO_DENSITY, RowPosterior, SecondMoments, UNIT,
+    triangle,
+};
 pub use partial::CentroidSums;
 
 use crate::error::Result;

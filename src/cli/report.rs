@@ -2,7 +2,7 @@
 
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use hyades::cluster::{Fitted, FittedCentroids, FittedTree, StabilityBand, Stop};
+use hyades::cluster::{CovarianceType, Fitted, FittedCentroids, FittedMixture, FittedTree, StabilityBand, Stop};
 use hyades::job::{FitOutcome, Labelling, Plan, StageTime, TilePlace};
 use hyades::model::{Model, PartModel};
 use hyades::prepare::Preparation;
@@ -90,6 +90,7 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         let of = format!("{}: ", brief(&part.name));
         match &part.fitted {
             Fitted::Centroids(fitted) => trust(fitted, part.first_segment, &of),
+            Fitted::Mixture(fitted) => format!("\n{of}{}", mixture(fitted)),
             Fitted::Tree(fitted) => format!("\n{of}{}{}", tree(fitted), agreement(fitted, &of)),
         }
     };
@@ -104,16 +105,20 @@ pub(super) fn closing(outcome: &FitOutcome, elapsed: f64) -> String {
         );
     }
     let part = &model.parts[0];
+    let inertia = match &part.fitted {
+        Fitted::Mixture(_) => String::new(),
+        Fitted::Centroids(_) | Fitted::Tree(_) => format!("; inertia {:.6e}", part.fitted.inertia()),
+    };
     let (how, trust) = match &part.fitted {
         Fitted::Centroids(fitted) => (passes(fitted), trust(fitted, part.first_segment, "")),
+        Fitted::Mixture(fitted) => (mixture(fitted), String::new()),
         Fitted::Tree(fitted) => (tree(fitted), agreement(fitted, "")),
     };
     format!(
-        "{} customers, {} features, {} segments; {how}; inertia {:.6e}{trust}\n{time}",
+        "{} customers, {} features, {} segments; {how}{inertia}{trust}\n{time}",
         thousands(outcome.plan.rows),
         part.preparation.columns.len(),
         part.fitted.segments(),
-        part.fitted.inertia(),
     )
 }
 
@@ -127,6 +132,27 @@ fn passes(fitted: &FittedCentroids) -> String {
         Stop::Budget => "not converged: max_relabelled was reached",
     };
     format!("{} {}, {stop}", fitted.n_iter_, if fitted.n_iter_ == 1 { "pass" } else { "passes" })
+}
+
+/// How a mixture ended, and how well it fits.
+fn mixture(fitted: &FittedMixture) -> String {
+    let shape = match fitted.covariance_type {
+        CovarianceType::Diag => "diag",
+        CovarianceType::Full => "full",
+        CovarianceType::Tied => "tied",
+        CovarianceType::Spherical => "spherical",
+    };
+    let stop = match fitted.converged_ {
+        true => "converged: the log-likelihood changed by less than --tol",
+        false => "not converged: --max-iter was reached",
+    };
+    format!(
+        "gmm, {shape} covariance, {} {}, {stop}; log-likelihood per customer {:.6}, BIC {:.6e}",
+        fitted.n_iter_,
+        if fitted.n_iter_ == 1 { "iteration" } else { "iterations" },
+        fitted.log_likelihood_,
+        fitted.bic_,
+    )
 }
 
 /// What a tree is made of.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hierarchy::Ward;
 use super::kmeans::KMeans;
+use super::mixture::Mixture;
 
 /// How customers are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +19,8 @@ pub enum Algorithm {
     #[serde(rename = "kmeans")]
     #[cfg_attr(feature = "cli", value(name = "kmeans"))]
     KMeans,
+    /// Each customer belongs to the likeliest of k Gaussian components, with a posterior
+    Gmm,
     /// A tree of merges that add least to the squared distances, cut into k segments
     Ward,
 }
@@ -27,6 +30,7 @@ impl Algorithm {
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::KMeans => "kmeans",
+            Algorithm::Gmm => "gmm",
             Algorithm::Ward => "ward",
         }
     }
@@ -43,6 +47,8 @@ impl fmt::Display for Algorithm {
 pub(crate) enum Clustering {
     /// k-means.
     KMeans(KMeans),
+    /// A Gaussian mixture, which starts from k-means.
+    Mixture(KMeans, Mixture),
     /// Ward's hierarchical clustering.
     Ward(Ward),
 }

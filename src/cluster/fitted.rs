@@ -6,6 +6,7 @@ use super::clustering::Algorithm;
 use super::hierarchy::{TreeMerge, TreeTop};
 use super::label_rule::{LabelRule, MicroSegments};
 use super::lloyd::Stop;
+use super::mixture::FittedMixture;
 use super::trust::{SegmentStability, StartFound};
 use crate::backend::Centroids;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +19,9 @@ pub enum Fitted {
     /// k-means.
     #[serde(rename = "kmeans")]
     Centroids(FittedCentroids),
+    /// A Gaussian mixture.
+    #[serde(rename = "gmm")]
+    Mixture(FittedMixture),
     /// Ward's hierarchical clustering.
     #[serde(rename = "ward")]
     Tree(FittedTree),
@@ -106,6 +110,7 @@ impl Fitted {
     pub fn algorithm(&self) -> Algorithm {
         match self {
             Fitted::Centroids(_) => Algorithm::KMeans,
+            Fitted::Mixture(_) => Algorithm::Gmm,
             Fitted::Tree(_) => Algorithm::Ward,
         }
     }
@@ -114,14 +119,17 @@ impl Fitted {
     pub fn segments(&self) -> usize {
         match self {
             Fitted::Centroids(fitted) => fitted.n_clusters,
+            Fitted::Mixture(fitted) => fitted.n_components,
             Fitted::Tree(fitted) => fitted.n_clusters,
         }
     }
 
-    /// The sum of squared distances to the centroids or means of the segments, in scaled units.
+    /// The sum of squared distances to the centroids or means of the segments, in scaled units; of a mixture, that of
+    /// squared Mahalanobis distances.
     pub fn inertia(&self) -> f64 {
         match self {
             Fitted::Centroids(fitted) => fitted.inertia_,
+            Fitted::Mixture(fitted) => fitted.inertia_,
             Fitted::Tree(fitted) => fitted.inertia_,
         }
     }
@@ -130,6 +138,7 @@ impl Fitted {
     pub fn centers(&self) -> &[Vec<f64>] {
         match self {
             Fitted::Centroids(fitted) => &fitted.cluster_centers_,
+            Fitted::Mixture(fitted) => &fitted.means_,
             Fitted::Tree(fitted) => &fitted.cluster_centers_,
         }
     }
@@ -138,7 +147,7 @@ impl Fitted {
     pub fn centroids(&self) -> Option<&FittedCentroids> {
         match self {
             Fitted::Centroids(fitted) => Some(fitted),
-            Fitted::Tree(_) => None,
+            Fitted::Mixture(_) | Fitted::Tree(_) => None,
         }
     }
 
@@ -160,26 +169,36 @@ impl Fitted {
     /// The tree; None of an algorithm that makes none.
     pub fn tree(&self) -> Option<&FittedTree> {
         match self {
-            Fitted::Centroids(_) => None,
+            Fitted::Centroids(_) | Fitted::Mixture(_) => None,
             Fitted::Tree(fitted) => Some(fitted),
+        }
+    }
+
+    /// The mixture; None of another algorithm.
+    pub fn mixture(&self) -> Option<&FittedMixture> {
+        match self {
+            Fitted::Mixture(fitted) => Some(fitted),
+            Fitted::Centroids(_) | Fitted::Tree(_) => None,
         }
     }
 
     /// How rows are labelled.
     ///
     /// # Errors
-    /// Values outside the grid.
+    /// Values outside the grid, or covariances that are none.
     pub(crate) fn label_rule(&self) -> Result<LabelRule> {
         match self {
             Fitted::Centroids(fitted) => fitted.grid().map(LabelRule::Centroids),
+            Fitted::Mixture(fitted) => fitted.gaussians().map(LabelRule::Mixture),
             Fitted::Tree(fitted) => fitted.micro().map(LabelRule::Micro),
         }
     }
 
-    /// Centroids to which rows are compared: of segments, or of micro-segments.
+    /// What rows are compared to: centroids, components, or micro-segments.
     pub(crate) fn compared(&self) -> usize {
         match self {
             Fitted::Centroids(fitted) => fitted.n_clusters,
+            Fitted::Mixture(fitted) => fitted.n_components,
             Fitted::Tree(fitted) => fitted.micro_centers_.len(),
         }
     }
@@ -188,6 +207,7 @@ impl Fitted {
     pub(crate) fn agrees_with(&self, preparation: &Preparation) -> bool {
         match self {
             Fitted::Centroids(fitted) => fitted.agrees_with(preparation),
+            Fitted::Mixture(fitted) => fitted.agrees_with(preparation),
             Fitted::Tree(fitted) => fitted.agrees_with(preparation),
         }
     }

@@ -1,12 +1,14 @@
 //! How rows get their segments from what a clustering found.
 
-use crate::backend::Centroids;
+use crate::backend::{Centroids, Gaussians, MAHALANOBIS_UNIT};
 
 /// What decides about the label of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum LabelRule {
     /// The nearest centroid, one of each segment.
     Centroids(Centroids),
+    /// The component of the largest posterior, one of each segment.
+    Mixture(Gaussians),
     /// The nearest micro-segment, which belongs to a segment.
     Micro(MicroSegments),
 }
@@ -22,26 +24,28 @@ pub(crate) struct MicroSegments {
 }
 
 impl LabelRule {
-    /// The centroids to which a session labels rows.
-    pub(crate) fn centroids(&self) -> &Centroids {
-        match self {
-            LabelRule::Centroids(centroids) => centroids,
-            LabelRule::Micro(micro) => &micro.centroids,
-        }
-    }
-
     /// Segments.
     pub(crate) fn segments(&self) -> usize {
         match self {
             LabelRule::Centroids(centroids) => centroids.k(),
+            LabelRule::Mixture(gaussians) => gaussians.k(),
             LabelRule::Micro(micro) => micro.segments,
         }
     }
 
-    /// By centroid, the segment that it belongs to; None: each is a segment.
+    /// The unit of squared distances of labels, in scaled units: the `step` of the grid, or for a mixture that of
+    /// Mahalanobis distances.
+    pub(crate) fn unit(&self, step: f64) -> f64 {
+        match self {
+            LabelRule::Centroids(_) | LabelRule::Micro(_) => step,
+            LabelRule::Mixture(_) => MAHALANOBIS_UNIT,
+        }
+    }
+
+    /// By micro-segment, the segment that it belongs to; None where there are no micro-segments.
     pub(crate) fn segment_of(&self) -> Option<&[u32]> {
         match self {
-            LabelRule::Centroids(_) => None,
+            LabelRule::Centroids(_) | LabelRule::Mixture(_) => None,
             LabelRule::Micro(micro) => Some(&micro.segment_of),
         }
     }

@@ -27,7 +27,8 @@ use super::result::{JobResult, PublishedRun, ResultFile};
 use super::small_cells::SmallCells;
 use super::{ids, inputs, plan, profile, strata};
 use crate::audit::AuditReport;
-use crate::backend::{Centroids, Labels};
+use crate::backend::{Centroids, Labels, MixtureLabels, RowPosterior};
+use crate::cluster::{Algorithm, LabelRule};
 use crate::drift::{DriftReport, ReferenceCounts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Stage, Watch};
@@ -225,8 +226,8 @@ pub(super) fn open(
     let used = [roles.features.clone(), inputs::besides(&roles), division.columns()].concat();
     inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
     vet_margin(request.output.margin, &model)?;
-    let has_micro = model.parts.iter().any(|part| part.fitted.tree().is_some());
-    let beside = OutputColumns::new(&request.output, &columns.include, &source, &roles, watch)?.with_micro(has_micro);
+    let algorithm = model.parts.first().map(|part| part.fitted.algorithm()).unwrap_or_default();
+    let beside = OutputColumns::new(&request.output, &columns.include, &source, &roles, watch)?.of_algorithm(algorithm);
     if request.output.audits() {
         audit::vet(&source, &roles)?;
     }
@@ -238,7 +239,7 @@ pub(super) fn open(
         audited: audit::columns(request.output.audits(), &roles),
         fetched: source.fetched_ahead(),
     };
-    let replayer = Replayer::new(request, size, extras, watch)?;
+    let replayer = Replayer::new(request, (algorithm, size), extras, watch)?;
     Ok(OpenedAssign { model, source, roles, beside, division, replayer })
 }
 
@@ -428,9 +429,14 @@ pub(super) struct Replayer {
 
 impl Replayer {
     /// Chooses the device and plans batches.
-    fn new(request: &AssignRequest, size: Size, extras: Extras, watch: Watch<'_>) -> Result<Self> {
+    fn new(
+        request: &AssignRequest,
+        (algorithm, size): (Algorithm, Size),
+        extras: Extras,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
         let budget = request.resources.budget();
-        let chosen = request.device.choose(size, budget)?;
+        let chosen = request.device.choose_for(algorithm, size, budget)?;
         let plan = plan::batches(size.dim, size.k, &chosen, budget, extras)?;
         watch.note(format!(
             "plan: {} rows in batches of up to {}, up to {} MiB of {} MiB allowed",
@@ -456,10 +462,12 @@ impl Replayer {
         let rule = part.fitted.label_rule()?;
         let design = Design::of_recipe(source, preparation)?;
         let mut totals: Vec<ColumnCounts> = Vec::new();
-        let mut writer = LabelWriter::new(destination.open()?, None, rule.segments(), preparation.step(), margin)
+        let unit = rule.unit(preparation.step());
+        let mut writer = LabelWriter::new(destination.open()?, None, rule.segments(), unit, margin)
             .of_micro(rule.segment_of())
+            .with_posteriors(part.fitted.mixture().is_some())
             .counting_distances(!request.output.no_profile);
-        let worker = BatchLabeller { centroids: rule.centroids(), margin, ladder: &self.ladder };
+        let worker = RuleLabeller { rule: &rule, margin, ladder: &self.ladder };
         watch.stage(Stage::Labels, source.rows(), "rows", || {
             let _ahead = crate::prepare::ahead(source, &design, &Placement::default());
             for groups in batches(source.row_groups(), self.batch_rows) {
@@ -468,7 +476,7 @@ impl Replayer {
                 let placement = Placement { scratch, simd: request.device.simd, ..Placement::default() };
                 let (tiles, counts) = replay(source, &design, preparation, groups, &placement, watch.quiet())?;
                 add_counts(&mut totals, counts);
-                worker.label(&tiles, watch, &mut |labels| writer.push(&labels))?;
+                worker.label(&tiles, watch, &mut |labels, posteriors| writer.push_with(&labels, posteriors))?;
             }
             Ok(())
         })?;
@@ -481,6 +489,34 @@ impl Replayer {
         let transforms = preparation.columns.iter().map(|c| c.transform.name());
         let column = |(counts, transform)| ManifestColumn { counts, transform };
         Ok((labels, totals.into_iter().zip(transforms).map(column).collect()))
+    }
+}
+
+/// Labels batch after batch by what a clustering found.
+pub(super) struct RuleLabeller<'a> {
+    pub(super) rule: &'a LabelRule,
+    pub(super) margin: bool,
+    pub(super) ladder: &'a Ladder,
+}
+
+impl RuleLabeller<'_> {
+    /// Passes labels to `sink`, with the rows' posteriors, if they have any.
+    pub(super) fn label(
+        &self,
+        tiles: &Tiles,
+        watch: Watch<'_>,
+        sink: &mut dyn FnMut(Labels, &[RowPosterior]) -> Result<()>,
+    ) -> Result<()> {
+        let (margin, ladder) = (self.margin, self.ladder);
+        let centroids = match self.rule {
+            LabelRule::Centroids(centroids) => centroids,
+            LabelRule::Micro(micro) => &micro.centroids,
+            LabelRule::Mixture(gaussians) => {
+                let mut pass_on = |found: MixtureLabels| sink(found.labels, &found.posteriors);
+                return ladder.cpu().mixture_labels(tiles, gaussians, watch, &mut pass_on);
+            }
+        };
+        BatchLabeller { centroids, margin, ladder }.label(tiles, watch, &mut |labels| sink(labels, &[]))
     }
 }
 

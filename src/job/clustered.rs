@@ -2,7 +2,7 @@
 
 use super::centroids::Start;
 use super::part::{Clustered, Part, Parts};
-use crate::cluster::{Algorithm, Clustering, Init, KMeans, Ward};
+use crate::cluster::{Algorithm, Clustering, Init, KMeans, Limits, Ward};
 use crate::error::Result;
 use crate::event::Watch;
 use crate::input::Source;
@@ -25,6 +25,9 @@ impl Parts<'_> {
             Clustering::KMeans(kmeans) => {
                 self.by_kmeans(&prepared, (stratum, start, earlier), &kmeans, destination, watch)
             }
+            Clustering::Mixture(kmeans, mixture) => {
+                self.by_mixture(&prepared, start, (&kmeans, &mixture), destination, watch)
+            }
             Clustering::Ward(ward) => self.by_ward(&prepared, &ward, destination, watch),
         };
         let Clustered { fitted, labels, device: (device_remark, device_work), refit, by_earlier } = found?;
@@ -43,15 +46,17 @@ impl Parts<'_> {
     /// The clustering requested, for one part.
     fn clustering(&self, k: usize) -> Clustering {
         let options = &self.checked.request.clustering;
+        let kmeans = |limits: Limits| KMeans {
+            k,
+            n_init: options.n_init_of(k),
+            init: Init::PlusPlus,
+            effort: options.effort(),
+            limits,
+            seed: options.seed(),
+        };
         match options.algorithm() {
-            Algorithm::KMeans => Clustering::KMeans(KMeans {
-                k,
-                n_init: options.n_init_of(k),
-                init: Init::PlusPlus,
-                effort: options.effort(),
-                limits: options.limits(),
-                seed: options.seed(),
-            }),
+            Algorithm::KMeans => Clustering::KMeans(kmeans(options.limits())),
+            Algorithm::Gmm => Clustering::Mixture(kmeans(Limits::default()), options.mixture()),
             Algorithm::Ward => Clustering::Ward(Ward { k, micro: options.micro, seed: options.seed() }),
         }
     }

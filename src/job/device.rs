@@ -4,6 +4,7 @@ use super::request::{BackendKind, DeviceOptions};
 use crate::backend::cpu::Cpu;
 use crate::backend::reference::Reference;
 use crate::backend::{Backend, DeviceCeilings};
+use crate::cluster::Algorithm;
 use crate::error::{Error, Result};
 
 /// A backend, and why it was chosen.
@@ -46,6 +47,30 @@ impl DeviceOptions {
     /// A GPU that this machine does not have, or that is lost.
     pub(crate) fn device_ceilings(&self) -> Result<DeviceCeilings> {
         gpu::ceilings(self.device.as_deref())
+    }
+
+    /// Opens the backend for an algorithm.
+    ///
+    /// # Errors
+    /// Those of [`choose`](Self::choose), and a backend that does not have the algorithm.
+    pub(crate) fn choose_for(&self, algorithm: Algorithm, size: Size, budget: u64) -> Result<Chosen> {
+        if algorithm != Algorithm::Gmm {
+            return self.choose(size, budget);
+        }
+        let refused = |option: &'static str, why: &str| {
+            let text = format!("{option}: a mixture runs on the CPU: {why}; leave {option} out");
+            Err(Error::usage(text).of_option(option.split(' ').next().unwrap_or(option)))
+        };
+        let no_f64 = "its densities are f64, which GPU shaders (WGSL) lack, so a GPU could not give the same bytes";
+        match self.backend.unwrap_or_default() {
+            BackendKind::Gpu => refused("--backend gpu", no_f64),
+            _ if self.device.is_some() => refused("--device", no_f64),
+            BackendKind::Reference => refused("--backend reference", "the integer definition has no densities"),
+            BackendKind::Auto | BackendKind::Cpu => {
+                let why = "a mixture needs f64, which GPU shaders (WGSL) lack".into();
+                Ok(Chosen { backend: Box::new(self.cpu()?), why, host_copy: 0, host_fixed: 0 })
+            }
+        }
     }
 
     /// Opens the backend.

@@ -253,9 +253,13 @@ fn made_of<'a>(checked: &'a CheckedFit, opened: &'a OpenedFit, model: &Model) ->
     let CheckedFit { request, k, .. } = checked;
     let name = |column: usize| opened.source.columns()[column].name.clone();
     let seed = request.clustering.seed.map(|seed| seed.to_string());
-    let is_ward = request.clustering.algorithm() == Algorithm::Ward;
+    let algorithm = match request.clustering.algorithm() {
+        Algorithm::KMeans => None,
+        Algorithm::Gmm => Some("Gaussian mixture".to_owned()),
+        Algorithm::Ward => Some("Ward".to_owned()),
+    };
     let choices = [
-        ("algorithm", "聚类算法", is_ward.then(|| "Ward".to_owned())),
+        ("algorithm", "聚类算法", algorithm),
         ("k (segments of a part)", "每部分客群数 k", Some(k.to_string())),
         ("seed", "随机种子", seed),
         ("id", "客户编号字段", opened.roles.id.map(name)),
@@ -417,7 +421,7 @@ fn model(checked: &CheckedFit, opened: &OpenedFit, vetted: &Vetted, found: &Fitt
     let clustering = &checked.request.clustering;
     let column_name = |i: usize| source.columns()[i].name.clone();
     let limits = clustering.limits();
-    let is_tree = clustering.algorithm() != Algorithm::KMeans;
+    let is_tree = clustering.algorithm() == Algorithm::Ward;
     let parts = vetted.membership.strata.iter().zip(&found.labels.parts).zip(&found.parts);
     let part = |((stratum, labels), (part, _)): ((&Stratum, &PartLabels), &(Part, _))| PartModel {
         name: stratum.name.clone(),

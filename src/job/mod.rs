@@ -32,6 +32,7 @@ mod outputs;
 pub(crate) mod page;
 mod part;
 mod part_kmeans;
+mod part_mixture;
 mod part_ward;
 mod plan;
 mod profile;

@@ -55,7 +55,7 @@ pub(super) fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<
         (roles.described, roles.products) = (Vec::new(), Vec::new());
     }
     let beside = OutputColumns::new(&request.output, &request.columns.include, &source, &roles, watch)?
-        .with_micro(request.clustering.algorithm() == Algorithm::Ward);
+        .of_algorithm(request.clustering.algorithm());
     let roles = strata::without_strata(roles, &division, &source)?;
     strata::warn_of_protected(&division, &roles, &source, watch);
     let design = Design::new(&source, &roles, recipe)?;
@@ -71,7 +71,7 @@ pub(super) fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<
     inputs::tell_differences(&source, used.into_iter().chain(roles.id), watch);
     let algorithm = needs(&request.clustering, most, source.rows());
     let size = Size { rows: source.rows(), dim: design.width(), k: algorithm.compared };
-    let chosen = request.device.choose(size, request.resources.budget())?;
+    let chosen = request.device.choose_for(request.clustering.algorithm(), size, request.resources.budget())?;
     audit::warn_of_features(&source, &roles, watch);
     let extras = Extras {
         rules: division.bytes(source.rows(), Kept::BYTES),
@@ -98,7 +98,7 @@ pub(super) fn open(checked: &CheckedFit, beginning: Beginning<'_>, watch: Watch<
 fn needs(clustering: &ClusteringOptions, k: usize, rows: u64) -> PlannedAlgorithm {
     let compared = clustering.compared(k, rows);
     match clustering.algorithm() {
-        Algorithm::KMeans => PlannedAlgorithm { compared, leaves: 0, passes: EXPECTED_PASSES },
+        Algorithm::KMeans | Algorithm::Gmm => PlannedAlgorithm { compared, leaves: 0, passes: EXPECTED_PASSES },
         // One pass counts the micro-segments, the other one labels.
         Algorithm::Ward => PlannedAlgorithm { compared, leaves: rows.min(clustering.exact_leaves() as u64), passes: 1 },
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Labelling;
 use super::request::OutputOptions;
+use crate::cluster::Algorithm;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::input::{IdStream, Pseudonym, Source, ValueKind, agreed};
@@ -35,6 +36,7 @@ pub(super) struct OutputColumns {
     margin: bool,
     anomaly: bool,
     micro: bool,
+    posteriors: bool,
 }
 
 impl OutputColumns {
@@ -78,12 +80,12 @@ impl OutputColumns {
         tell_sensitive(&carried, source, roles, watch);
         let layout = FileLayout { rows_per_file: options.rows_per_file, by_segment: options.partition_by.is_some() };
         let OutputOptions { margin, anomaly, .. } = *options;
-        Ok(OutputColumns { constants, carried, layout, margin, anomaly, micro: false })
+        Ok(OutputColumns { constants, carried, layout, margin, anomaly, micro: false, posteriors: false })
     }
 
-    /// The same, with a column of micro-segments if there are any.
-    pub(super) fn with_micro(self, micro: bool) -> Self {
-        OutputColumns { micro, ..self }
+    /// The same, with the columns that only an algorithm has.
+    pub(super) fn of_algorithm(self, algorithm: Algorithm) -> Self {
+        OutputColumns { micro: algorithm == Algorithm::Ward, posteriors: algorithm == Algorithm::Gmm, ..self }
     }
 
     /// An empty table of labels, in a publication or in an unnamed file. `named`: segments have names.
@@ -105,6 +107,7 @@ impl OutputColumns {
             LabelColumns {
                 ids,
                 micro: self.micro,
+                posteriors: self.posteriors,
                 margin: self.margin,
                 anomaly: self.anomaly,
                 named,

@@ -52,7 +52,7 @@ pub(super) fn reference_counts(
 
 fn distances(part: &CountedPart<'_>, small_cells: u64) -> Result<PartDistances> {
     let rows: u64 = part.labels.counts.iter().sum();
-    let step = part.preparation.step();
+    let step = part.labels.unit;
     let known = !part.weighted && rows > 0 && rows >= small_cells;
     let constants = serde_json::to_vec(part.preparation).map_err(|e| Error::Internal(e.to_string()))?;
     Ok(PartDistances {

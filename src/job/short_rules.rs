@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use arrow::datatypes::DataType;
 use rayon::prelude::*;
 
-use super::assign::{BatchLabeller, OpenedAssign, batches, divide, open};
+use super::assign::{OpenedAssign, RuleLabeller, batches, divide, open};
 use super::fitted_model::FittedModel;
 use super::identities::NamedSegments;
 use super::inputs;
@@ -200,13 +200,13 @@ impl Describing<'_> {
         let k = rule.segments();
         let (mut log, mut counts) = (SegmentLog::new(&self.folder, k)?, vec![0; k]);
         let (mut inertia, mut segments) = (0, Vec::new());
-        let worker = BatchLabeller { centroids: rule.centroids(), margin: false, ladder: &replayer.ladder };
+        let worker = RuleLabeller { rule: &rule, margin: false, ladder: &replayer.ladder };
         let design = Design::of_recipe(view, preparation)?;
         log.start();
         self.watch.stage(Stage::Labels, view.rows(), "rows", || {
             for groups in batches(view.row_groups(), replayer.batch_rows) {
                 let tiles = self.tiles((view, part, &design), groups)?;
-                worker.label(&tiles, self.watch, &mut |mut labels| {
+                worker.label(&tiles, self.watch, &mut |mut labels, _| {
                     rule.to_segments(&mut labels.labels);
                     labels.labels.iter().for_each(|&label| counts[label as usize] += 1);
                     inertia += labels.distance2.iter().map(|&distance2| u128::from(distance2)).sum::<u128>();
@@ -235,7 +235,7 @@ impl Describing<'_> {
         let nothing = || LeafCounts::new(against.tree, rows.rule.segments());
         let centroids = match &rows.rule {
             LabelRule::Centroids(centroids) => Some(centroids),
-            LabelRule::Micro(_) => None,
+            LabelRule::Micro(_) | LabelRule::Mixture(_) => None,
         };
         let (mut counts, mut more) = (nothing(), 0);
         self.watch.stage(Stage::Profile, rows.source.rows(), "rows", || {

@@ -38,6 +38,11 @@ pub(crate) fn ln_1p(x: f64) -> f64 {
     k * LN2_HI - ((half - (s * (half + r) + (k * LN2_LO + lost))) - f)
 }
 
+/// `ln(x)` for finite `x > 0`.
+pub(crate) fn ln(x: f64) -> f64 {
+    if x < 1.0 { -ln_1p(1.0 / x - 1.0) } else { ln_1p(x - 1.0) }
+}
+
 /// `exp(x) - 1` for `x` up to 700; more gives the largest finite value. Below -700 it is -1.
 pub(crate) fn exp_m1(x: f64) -> f64 {
     if x > 700.0 {
@@ -111,6 +116,9 @@ mod tests {
             let (there, back) = (ln_1p(x), exp_m1(ln_1p(x)));
             assert!((back - x).abs() <= 4.0 * f64::EPSILON * x.max(1.0) * there.max(1.0), "back from {x}: {back}");
             x *= 1.37;
+        }
+        for x in [1e-300f64, 1e-9, 0.3, 0.999, 1.0, 1.001, 7.5, 1e9, 1e300] {
+            assert!((ln(x) - x.ln()).abs() <= 4.0 * f64::EPSILON * x.ln().abs().max(1.0), "ln({x})");
         }
         for x in [-1e-9f64, -0.01, -0.3, -0.36, -1.0, -17.3, -600.0, -800.0] {
             assert!((exp_m1(x) - x.exp_m1()).abs() <= 3.0 * f64::EPSILON * x.exp_m1().abs(), "exp_m1({x})");

@@ -24,7 +24,7 @@ mod wide_sum;
 pub(crate) use self::agreement::Contingency;
 pub(crate) use self::distributions::{chi_square_tail, normal_two_sided, student_quantile, student_two_sided};
 pub(crate) use self::eigen::eigen;
-pub(crate) use self::elementary::{exp_m1, exp_m1_wide, ln_1p};
+pub(crate) use self::elementary::{exp_m1, exp_m1_wide, ln, ln_1p};
 pub(crate) use self::exact_sum::ExactFloats;
 pub(crate) use self::hypergeometric::hypergeometric_score;
 pub(crate) use self::lanes::{LANES, lane_sum, lane_total};

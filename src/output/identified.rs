@@ -48,6 +48,7 @@ pub(crate) fn identified(
         // Carried as they are.
         anomaly: false,
         micro: false,
+        posteriors: false,
         named: name.is_some(),
         identities: Some(identities),
         carried: carried.into_iter().map(|column| CarriedColumn::input(source, column, side_by_side)).collect(),
@@ -67,6 +68,7 @@ pub(crate) fn identified(
             own: table.take_own(rows)?,
             names: names.as_mut().map(|names| names.take(rows)).transpose()?.map(as_codes).transpose()?,
             micro: None,
+            posteriors: Vec::new(),
             distances: distances.take(rows)?,
             margins: margins.as_mut().map(|margins| margins.take(rows)).transpose()?,
             unusual: Vec::new(),

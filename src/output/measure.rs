@@ -4,6 +4,7 @@ use fearless_simd::Simd;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::RowPosterior;
 use crate::error::Result;
 use crate::numeric::partial::other_shape;
 use crate::numeric::{Partial, power_of_two};
@@ -24,6 +25,8 @@ pub(super) struct WaitingRows {
     pub(super) second2: Vec<u64>,
     /// The micro-segment of each row; empty unless there are any.
     pub(super) micro: Vec<u32>,
+    /// What is known of the posteriors of each row; empty unless there are any.
+    pub(super) posteriors: Vec<RowPosterior>,
 }
 
 /// Rows whose distances were measured.
@@ -33,6 +36,8 @@ pub(crate) struct MeasuredRows {
     pub(crate) margins: Option<Vec<f32>>,
     /// The micro-segment of each row, if there are any.
     pub(crate) micro: Option<Vec<u32>>,
+    /// What is known of the posteriors of each row, if there are any.
+    pub(crate) posteriors: Option<Vec<RowPosterior>>,
 }
 
 /// Counts and sums of labelled rows by segment: integers, so any order gives the same bytes.
@@ -77,6 +82,7 @@ impl WaitingRows {
         self.distance2.clear();
         self.second2.clear();
         self.micro.clear();
+        self.posteriors.clear();
     }
 
     /// Adds these rows to `sums`; returns their distances in scaled units.
@@ -179,6 +185,7 @@ mod tests {
             distance2: rows.iter().map(|r| r.1).collect(),
             second2: Vec::new(),
             micro: Vec::new(),
+            posteriors: Vec::new(),
         };
         let mut sums = LabelSums::empty(4);
         waiting.measure(None, 0.5, &mut sums, Dispatch::default());

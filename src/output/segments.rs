@@ -15,6 +15,7 @@ use super::parts::{FileLayout, PartWriter, UnsealedLabels};
 use super::publish::Publication;
 use super::row_groups::properties;
 use super::scratch::RecordShape;
+use crate::backend::RowPosterior;
 use crate::error::Result;
 use crate::input::IdStream;
 use crate::survey::Segment;
@@ -31,18 +32,23 @@ pub(crate) const NAME_COLUMN: &str = "segment_name";
 /// The column of micro-segments, if segments consist of any.
 const MICRO_COLUMN: &str = "micro_segment";
 
+/// The columns of posteriors, if segments are components of a mixture.
+const POSTERIOR_COLUMNS: [&str; 4] = ["posterior", "second_segment", "second_posterior", "entropy"];
+
 /// The columns that say how unusual a row is in its segment: its distance by the segment's median, and the robust z of
 /// it.
 const ANOMALY_COLUMNS: [&str; 2] = ["anomaly_ratio", "anomaly_z"];
 
 /// The columns of a table of labels, in order: the id, or the number of the row; the segment; its identity, if segments
-/// have identities; its name, if they have names; the micro-segment, if there are any; the distance; the margin; how
-/// unusual the row is; and those that are carried.
+/// have identities; its name, if they have names; the micro-segment, if there are any; posteriors, if there are
+/// any; the distance; the margin; how unusual the row is; and those that are carried.
 pub(crate) struct LabelColumns<'a> {
     /// The ids of all rows from the first.
     pub(crate) ids: Option<IdStream<'a>>,
     /// Whether segments consist of micro-segments.
     pub(crate) micro: bool,
+    /// Whether rows have posteriors.
+    pub(crate) posteriors: bool,
     pub(crate) margin: bool,
     /// Whether it is told how unusual a distance is in its segment.
     pub(crate) anomaly: bool,
@@ -66,6 +72,8 @@ pub(super) struct LabelledColumns {
     pub(super) own: Vec<ArrayRef>,
     pub(super) names: Option<ArrayRef>,
     pub(super) micro: Option<ArrayRef>,
+    /// The columns of posteriors; none unless there are any.
+    pub(super) posteriors: Vec<ArrayRef>,
     pub(super) distances: ArrayRef,
     pub(super) margins: Option<ArrayRef>,
     /// The distance by the segment's median, and its robust z; none unless they are wanted.
@@ -81,7 +89,7 @@ impl<'a> SegmentTable<'a> {
         layout: FileLayout,
         columns: LabelColumns<'a>,
     ) -> Result<Self> {
-        let LabelColumns { ids, micro, margin, anomaly, named, identities, carried } = &columns;
+        let LabelColumns { ids, micro, posteriors, margin, anomaly, named, identities, carried } = &columns;
         let id = ids.as_ref().map_or_else(|| Field::new(ROW, DataType::Int64, false), |ids| ids.field().clone());
         let id_name = id.name().clone();
         let (whole, pseudonym) = (id.data_type().is_integer(), ids.as_ref().is_some_and(IdStream::is_pseudonym));
@@ -98,6 +106,10 @@ impl<'a> SegmentTable<'a> {
         }
         if *micro {
             fields.push(Field::new(MICRO_COLUMN, DataType::Int32, *named));
+        }
+        if *posteriors {
+            let types = [DataType::Float32, DataType::Int32, DataType::Float32, DataType::Float32];
+            fields.extend(POSTERIOR_COLUMNS.iter().zip(types).map(|(name, of)| Field::new(*name, of, true)));
         }
         fields.push(Field::new("distance", DataType::Float32, *named));
         if *margin {
@@ -130,7 +142,8 @@ impl<'a> SegmentTable<'a> {
 
     /// What it has of a row besides its segment and distance.
     pub(super) fn shape(&self) -> RecordShape {
-        RecordShape { margin: self.columns.margin, micro: self.columns.micro }
+        let LabelColumns { margin, micro, posteriors, .. } = self.columns;
+        RecordShape { margin, micro, posterior: posteriors }
     }
 
     /// Whether it is told how unusual rows are.
@@ -161,7 +174,17 @@ impl<'a> SegmentTable<'a> {
         let column = |values: Vec<f32>| Arc::new(Float32Array::from(values)) as ArrayRef;
         let (distances, margins) = (column(rows.distances), rows.margins.map(column));
         let micro = rows.micro.map(|micro| micro_column(micro.into_iter().map(Some)));
-        let rows = LabelledColumns { own, names: None, micro, distances, margins, unusual: Vec::new(), belongs: None };
+        let posteriors = rows.posteriors.map(|of| posterior_columns(of.into_iter().map(|one| (Some(one), 0))));
+        let rows = LabelledColumns {
+            own,
+            names: None,
+            micro,
+            posteriors: posteriors.unwrap_or_default(),
+            distances,
+            margins,
+            unusual: Vec::new(),
+            belongs: None,
+        };
         self.write_columns(rows, segments)
     }
 
@@ -176,6 +199,7 @@ impl<'a> SegmentTable<'a> {
         columns.extend(self.columns.identities.as_ref().map(|ids| identity_column(belongs, ids)));
         columns.extend(rows.names);
         columns.extend(rows.micro);
+        columns.extend(rows.posteriors);
         columns.push(rows.distances);
         columns.extend(rows.margins);
         columns.extend(rows.unusual);
@@ -199,6 +223,21 @@ fn segment_column(segments: &[Segment]) -> ArrayRef {
 /// The column of micro-segments: null for rows without one.
 pub(super) fn micro_column(micro: impl Iterator<Item = Option<u32>>) -> ArrayRef {
     Arc::new(micro.map(|micro| micro.map(u32::cast_signed)).collect::<Int32Array>())
+}
+
+/// The columns of posteriors, with the first segment of each row's part: null for rows without a posterior.
+pub(super) fn posterior_columns(rows: impl Iterator<Item = (Option<RowPosterior>, u32)> + Clone) -> Vec<ArrayRef> {
+    let float = |value: fn(RowPosterior) -> Option<f64>| -> ArrayRef {
+        let values = rows.clone().map(|(row, _)| row.and_then(value).map(|value| value as f32));
+        Arc::new(values.collect::<Float32Array>())
+    };
+    let second = rows.clone().map(|(row, first)| row.and_then(|row| row.second).map(|j| (first + j).cast_signed()));
+    vec![
+        float(|row| Some(row.first)),
+        Arc::new(second.collect::<Int32Array>()),
+        float(|row| row.second.map(|_| row.second_posterior)),
+        float(|row| Some(row.entropy)),
+    ]
 }
 
 /// The column of identities: null for rows without a segment.

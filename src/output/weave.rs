@@ -9,9 +9,10 @@ use rayon::prelude::*;
 use super::OUTPUT_GROUP_ROWS;
 use super::parts::UnsealedLabels;
 use super::scratch::{Kept, Record, RecordShape};
-use super::segments::{LabelledColumns, SegmentTable, micro_column};
+use super::segments::{LabelledColumns, SegmentTable, micro_column, posterior_columns};
 use super::spread::{DistanceSpread, SeenDistances};
 use super::writer::hash;
+use crate::backend::RowPosterior;
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::rules::{Membership, UNKNOWN_STRATUM};
@@ -97,14 +98,15 @@ pub(super) fn weave(
                 };
                 // The rows of a rule are one segment.
                 let within = record.map_or(Segment::new(0), |r| r.segment);
-                let segment = part.map_or(Segment::NONE, |part| within.after(segments.firsts[part] as u32));
-                rows.push(segment, record, &spreads);
+                let first = part.map(|part| segments.firsts[part] as u32);
+                rows.push(first.map_or(Segment::NONE, |first| within.after(first)), record, &spreads);
+                rows.posteriors.push((record.and_then(|r| r.posterior), first.unwrap_or(0)));
             }
             hash(&rows.segments, &mut hasher);
             Ok::<_, Error>(rows)
         };
         let (own, rows) = rayon::join(|| table.take_own(group.len()), fill);
-        let rows = rows?;
+        let mut rows = rows?;
         surveys.see(&rows.segments)?;
         let named = || {
             let keys: Vec<i32> = rows.segments.par_iter().map(|s| s.number_or(nameless) as i32).collect();
@@ -113,17 +115,8 @@ pub(super) fn weave(
         };
         let named = table.is_named().then(named).transpose();
         let named = named.map_err(|e| Error::Internal(format!("the segments' names: {e}")))?;
-        let unusual = [rows.ratios, rows.zs].map(|values| Arc::new(Float32Array::from(values)) as ArrayRef);
-        let columns = LabelledColumns {
-            own: own?,
-            names: named,
-            micro: shape.micro.then(|| micro_column(rows.micro.into_iter())),
-            distances: Arc::new(Float32Array::from(rows.distances)),
-            margins: shape.margin.then(|| Arc::new(Float32Array::from(rows.margins)) as ArrayRef),
-            unusual: if spreads.is_empty() { Vec::new() } else { unusual.into() },
-            belongs: None,
-        };
-        table.write_columns(columns, &rows.segments)?;
+        let segments = std::mem::take(&mut rows.segments);
+        table.write_columns(rows.columns((own?, named), shape, !spreads.is_empty()), &segments)?;
         watch.advance(Stage::Write, group.len() as u64);
     }
     Ok((hasher.finalize().to_hex().to_string(), table.finish()?))
@@ -157,6 +150,8 @@ struct Group {
     distances: Vec<Option<f32>>,
     margins: Vec<Option<f32>>,
     micro: Vec<Option<u32>>,
+    /// With the first segment of the row's part.
+    posteriors: Vec<(Option<RowPosterior>, u32)>,
     /// Empty unless they are wanted.
     ratios: Vec<Option<f32>>,
     zs: Vec<Option<f32>>,
@@ -169,8 +164,29 @@ impl Group {
             distances: Vec::with_capacity(rows),
             margins: Vec::with_capacity(rows),
             micro: Vec::with_capacity(rows),
+            posteriors: Vec::new(),
             ratios: Vec::new(),
             zs: Vec::new(),
+        }
+    }
+
+    /// The columns of the rows, without their segments.
+    fn columns(
+        self,
+        (own, names): (Vec<ArrayRef>, Option<ArrayRef>),
+        shape: RecordShape,
+        has_unusual: bool,
+    ) -> LabelledColumns {
+        let unusual = [self.ratios, self.zs].map(|values| Arc::new(Float32Array::from(values)) as ArrayRef);
+        LabelledColumns {
+            own,
+            names,
+            micro: shape.micro.then(|| micro_column(self.micro.into_iter())),
+            posteriors: if shape.posterior { posterior_columns(self.posteriors.into_iter()) } else { Vec::new() },
+            distances: Arc::new(Float32Array::from(self.distances)),
+            margins: shape.margin.then(|| Arc::new(Float32Array::from(self.margins)) as ArrayRef),
+            unusual: if has_unusual { unusual.into() } else { Vec::new() },
+            belongs: None,
         }
     }
 

@@ -6,7 +6,7 @@ use super::measure::{LabelSums, MeasuredRows, WaitingRows};
 use super::parts::UnsealedLabels;
 use super::scratch::{Kept, LabelScratch};
 use super::segments::SegmentTable;
-use crate::backend::Labels;
+use crate::backend::{Labels, RowPosterior};
 use crate::drift::KeyedCounts;
 use crate::error::Result;
 use crate::simd::Dispatch;
@@ -18,6 +18,7 @@ pub(crate) struct LabelWriter<'a> {
     weights: Option<&'a [u32]>,
     /// By micro-segment, its segment, if labels are those of micro-segments.
     segment_of: Option<&'a [u32]>,
+    has_posteriors: bool,
     step: f64,
     next_row: u64,
     margin: bool,
@@ -54,6 +55,8 @@ pub struct LabelSummary {
     pub mean_distance: Vec<f64>,
     /// Exact weighted sum of squared distances, in squared grid steps.
     pub inertia: u128,
+    /// The unit of distances that are whole numbers, in scaled units: a step of the grid.
+    pub unit: f64,
     /// Squared distances, in squared grid steps: how many rows have which.
     pub squared: KeyedCounts,
     /// blake3 of the labels as little-endian i32 in row order.
@@ -67,6 +70,7 @@ impl<'a> LabelWriter<'a> {
             output,
             weights,
             segment_of: None,
+            has_posteriors: false,
             step,
             next_row: 0,
             margin,
@@ -90,8 +94,19 @@ impl<'a> LabelWriter<'a> {
         self
     }
 
+    /// The same, for labels that have posteriors, or have none.
+    pub(crate) fn with_posteriors(mut self, has_posteriors: bool) -> Self {
+        self.has_posteriors = has_posteriors;
+        self
+    }
+
     /// Appends labels, which must directly follow the previous ones.
     pub(crate) fn push(&mut self, labels: &Labels) -> Result<()> {
+        self.push_with(labels, &[])
+    }
+
+    /// The same, with the rows' posteriors, if they have any.
+    pub(crate) fn push_with(&mut self, labels: &Labels, posteriors: &[RowPosterior]) -> Result<()> {
         let mut from = 0;
         while from < labels.labels.len() {
             let to = labels.labels.len().min(from + OUTPUT_GROUP_ROWS - self.waiting.len());
@@ -102,6 +117,9 @@ impl<'a> LabelWriter<'a> {
                     self.waiting.labels.extend(new.iter().map(|&micro| segment_of[micro as usize]));
                     self.waiting.micro.extend_from_slice(new);
                 }
+            }
+            if self.has_posteriors {
+                self.waiting.posteriors.extend_from_slice(&posteriors[from..to]);
             }
             self.waiting.distance2.extend_from_slice(&labels.distance2[from..to]);
             if let (true, Some(second2)) = (self.margin, &labels.second2) {
@@ -124,7 +142,8 @@ impl<'a> LabelWriter<'a> {
         }
         self.next_row += rows as u64;
         let weights = self.weights.map(|w| &w[first_row as usize..][..rows]);
-        let (step, margin, simd, has_micro) = (self.step, self.margin, self.simd, self.segment_of.is_some());
+        let (step, margin, simd) = (self.step, self.margin, self.simd);
+        let (has_micro, has_posteriors) = (self.segment_of.is_some(), self.has_posteriors);
         let (sums, hasher, squared) = (&mut self.sums, &mut self.hasher, &mut self.squared);
         let segments: Vec<Segment> = waiting.labels.iter().map(|&label| Segment::new(label)).collect();
         let mut measure = || {
@@ -132,7 +151,8 @@ impl<'a> LabelWriter<'a> {
             let measured = || rayon::join(|| waiting.measure(weights, step, sums, simd), count).0;
             let (distances, ()) = rayon::join(measured, || hash(&segments, hasher));
             let micro = has_micro.then(|| waiting.micro.clone());
-            MeasuredRows { distances, margins: margin.then(|| waiting.margins(step)), micro }
+            let posteriors = has_posteriors.then(|| waiting.posteriors.clone());
+            MeasuredRows { distances, margins: margin.then(|| waiting.margins(step)), micro, posteriors }
         };
         match &mut self.output {
             Output::Table(table, surveys) => {
@@ -161,7 +181,7 @@ impl<'a> LabelWriter<'a> {
         let LabelSums { counts, inertia, .. } = self.sums;
         let labels_blake3 = self.hasher.finalize().to_hex().to_string();
         let squared = self.squared.unwrap_or_else(DistanceCounts::new).finish();
-        Ok((LabelSummary { counts, mean_distance, inertia, squared, labels_blake3 }, kept))
+        Ok((LabelSummary { counts, mean_distance, inertia, unit: self.step, squared, labels_blake3 }, kept))
     }
 }
 

@@ -34,8 +34,18 @@ pub(crate) const TRUTH_COLUMN: &str = "true_segment";
 pub(crate) const MOST_PRODUCTS: usize = 64;
 
 /// Names of the columns that the output adds.
-pub(crate) const OUTPUT_COLUMNS: [&str; 6] =
-    ["segment", "micro_segment", "distance", "margin", "anomaly_ratio", "anomaly_z"];
+pub(crate) const OUTPUT_COLUMNS: [&str; 10] = [
+    "segment",
+    "micro_segment",
+    "posterior",
+    "second_segment",
+    "second_posterior",
+    "entropy",
+    "distance",
+    "margin",
+    "anomaly_ratio",
+    "anomaly_z",
+];
 
 /// Roles resolved against a [`Source`](crate::input::Source), as column positions.
 #[derive(Debug, Clone)]

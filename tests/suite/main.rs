@@ -52,6 +52,7 @@ mod identity;
 mod join;
 mod lineage;
 mod lists;
+mod mixture;
 mod models;
 mod monthly;
 mod optimum;
@@ -158,6 +159,7 @@ fn main() -> ExitCode {
         types::tests(),
         values::tests(),
         ward::tests(),
+        mixture::tests(),
     ];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
     if arguments.list {

@@ -235,7 +235,8 @@ fn what_makes_no_sense_is_refused() {
         ("--max-iter", "9"),
         ("--tol", "0"),
     ] {
-        let message = format!("{option} is an option of --algorithm kmeans; leave it out with ward");
+        let owners = if option == "--stability" { "kmeans" } else { "kmeans or gmm" };
+        let message = format!("{option} is an option of --algorithm {owners}; leave it out with ward");
         refused(&message, &["--algorithm", "ward", option, value]);
     }
     refused("--micro is an option of --algorithm ward; leave it out with kmeans", &["--micro", "30"]);

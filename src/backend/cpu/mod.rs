@@ -8,15 +8,18 @@
 #[cfg(feature = "bare")]
 mod bare;
 mod bounds;
+mod density;
 mod exact;
 mod gathered;
 mod judge;
 mod kernel;
 mod label;
+mod mixture;
 mod moves;
 mod pass;
 mod peak;
 mod rows;
+mod weighted;
 
 #[cfg(feature = "bare")]
 pub use bare::Bare;
@@ -25,12 +28,17 @@ pub(crate) use peak::spin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::bounds::{Drift, Spent};
+use self::density::PackedGaussians;
 use self::judge::Judge;
 use self::label::{LabelChunk, padded};
+use self::mixture::{MixtureChunk, MixtureLabelChunk, MixtureWorker, ShareSource};
 use self::pass::{Known, PassChunk, PassTally, PassWorker};
-use super::{Backend, CentroidSums, Centroidal, Centroids, Labels, Session};
+use super::{
+    Backend, CentroidSums, Centroidal, Centroids, Gaussians, Labels, MixtureLabels, MixtureSums, SecondMoments, Session,
+};
 use crate::error::Result;
 use crate::event::{Stage, Watch};
+use crate::numeric::Partial;
 use crate::simd::{Dispatch, SimdLevel};
 use crate::tiles::Tiles;
 
@@ -63,6 +71,73 @@ impl Cpu {
     /// The SIMD level in use.
     pub fn level(&self) -> SimdLevel {
         self.dispatch.level()
+    }
+}
+
+/// Passes of Gaussian mixtures. They need f64, so other devices have none.
+impl Cpu {
+    /// Sums of all rows by the responsibilities of components, and the rows' log density.
+    pub(crate) fn mixture_sums(
+        &self,
+        tiles: &Tiles,
+        gaussians: &Gaussians,
+        second: SecondMoments,
+        watch: Watch<'_>,
+    ) -> Result<MixtureSums> {
+        let packed = PackedGaussians::new(gaussians);
+        self.sums_by(tiles, &ShareSource::Gaussians(&packed), (gaussians.k(), second), watch)
+    }
+
+    /// Sums of all rows by their nearest centroids.
+    pub(crate) fn nearest_sums(
+        &self,
+        tiles: &Tiles,
+        centroids: &Centroids,
+        second: SecondMoments,
+        watch: Watch<'_>,
+    ) -> Result<MixtureSums> {
+        self.sums_by(tiles, &ShareSource::Nearest(&Judge::new(centroids)), (centroids.k(), second), watch)
+    }
+
+    fn sums_by(
+        &self,
+        tiles: &Tiles,
+        source: &ShareSource<'_>,
+        (k, second): (usize, SecondMoments),
+        watch: Watch<'_>,
+    ) -> Result<MixtureSums> {
+        let workers = tiles.scan(
+            || MixtureWorker::new(k, tiles.dim(), second, tiles.weights().is_some()),
+            |worker, chunk| {
+                watch.check()?;
+                self.dispatch.run(MixtureChunk { source, chunk, worker });
+                watch.advance(Stage::Mixture, chunk.rows as u64);
+                Ok(())
+            },
+        )?;
+        let mut total = MixtureSums::empty(k, tiles.dim(), second);
+        workers.iter().try_for_each(|worker| total.merge(&worker.sums))?;
+        Ok(total)
+    }
+
+    /// The components of all rows, in row order.
+    pub(crate) fn mixture_labels(
+        &self,
+        tiles: &Tiles,
+        gaussians: &Gaussians,
+        watch: Watch<'_>,
+        sink: &mut dyn FnMut(MixtureLabels) -> Result<()>,
+    ) -> Result<()> {
+        let packed = PackedGaussians::new(gaussians);
+        tiles.map_ordered(
+            |chunk| {
+                watch.check()?;
+                let labels = self.dispatch.run(MixtureLabelChunk { gaussians: &packed, chunk });
+                watch.advance(Stage::Labels, chunk.rows as u64);
+                Ok(labels)
+            },
+            sink,
+        )
     }
 }
 

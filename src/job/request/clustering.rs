@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::count::{SegmentCount, SegmentRange, WrittenCount};
 use crate::backend::MAX_K;
-use crate::cluster::{Algorithm, EXACT_LEAVES, Effort, Limits, MICRO, default_n_init};
+use crate::cluster::{Algorithm, CovarianceType, EXACT_LEAVES, Effort, Limits, MICRO, Mixture, default_n_init};
 use crate::error::{Error, Result};
 use crate::text::as_text;
 
@@ -69,12 +69,26 @@ pub struct ClusteringOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub micro: Option<usize>,
-    /// Maximum number of passes over all rows; a final pass only counts rows [default: 300]
+    /// With gmm, the shape of the components [default: diag]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHAPE"))]
+    pub covariance: Option<CovarianceType>,
+    /// With gmm, added to each variance, in squared scaled units [default: 0.000001]
+    #[serde(with = "as_text::number", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
+    pub reg_covar: Option<f64>,
+    /// With gmm, the least variance of a component, as a share of the feature's own; 0: none [default: 0.001]
+    #[serde(with = "as_text::number", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
+    pub variance_floor: Option<f64>,
+    /// Maximum number of passes over all rows; a final pass only counts rows [default: 300; 100 iterations of gmm]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", allow_negative_numbers = true))]
     pub max_iter: Option<u32>,
     /// Stop when squared centroid moves sum to less than this share of the mean variance; 0: only at the fixpoint
-    /// [default: 0.0001]
+    /// [default: 0.0001]. With gmm, when the mean log-likelihood changes by less [default: 0.001]
     #[serde(with = "as_text::number", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
@@ -120,7 +134,7 @@ impl ClusteringOptions {
             return Err(Error::usage(text).of_option("--k"));
         }
         self.vet_algorithm(k)?;
-        if self.algorithm() != Algorithm::KMeans {
+        if self.algorithm() == Algorithm::Ward {
             return Ok(ClusteringOptions { algorithm: Some(self.algorithm()), seed: Some(self.seed()), ..self });
         }
         if self.n_init == Some(0) {
@@ -130,36 +144,50 @@ impl ClusteringOptions {
             let text = format!("stability is {n}: between 1 and {MOST_REPLICATES} samples are possible; 50 are usual");
             return Err(Error::usage(text).of_option("--stability"));
         }
-        let Limits { max_iter, tol } = self.limits();
         self.limits().check()?;
-        Ok(ClusteringOptions {
+        let Limits { max_iter, tol } = self.limits();
+        let checked = ClusteringOptions {
             init: Some(self.init()),
             effort: Some(self.effort()),
             max_iter: Some(max_iter),
             tol: Some(tol),
             seed: Some(self.seed()),
             ..self
+        };
+        if checked.algorithm() != Algorithm::Gmm {
+            return Ok(checked);
+        }
+        let mixture = checked.mixture();
+        mixture.check()?;
+        Ok(ClusteringOptions {
+            algorithm: Some(Algorithm::Gmm),
+            covariance: Some(mixture.covariance),
+            reg_covar: Some(mixture.reg_covar),
+            variance_floor: Some(mixture.variance_floor),
+            ..checked
         })
     }
 
     /// Refuses options that the algorithm does not have.
     fn vet_algorithm(&self, k: usize) -> Result<()> {
+        use Algorithm::{Gmm, KMeans, Ward};
         let algorithm = self.algorithm();
-        let of_kmeans = [
-            ("--init", self.init.is_some()),
-            ("--n-init", self.n_init.is_some()),
-            ("--effort", self.effort.is_some()),
-            ("--stability", self.stability.is_some()),
-            ("--max-iter", self.max_iter.is_some()),
-            ("--tol", self.tol.is_some()),
+        let options: [(&str, bool, &[Algorithm]); 10] = [
+            ("--init", self.init.is_some(), &[KMeans, Gmm]),
+            ("--n-init", self.n_init.is_some(), &[KMeans, Gmm]),
+            ("--effort", self.effort.is_some(), &[KMeans, Gmm]),
+            ("--stability", self.stability.is_some(), &[KMeans]),
+            ("--micro", self.micro.is_some(), &[Ward]),
+            ("--covariance", self.covariance.is_some(), &[Gmm]),
+            ("--reg-covar", self.reg_covar.is_some(), &[Gmm]),
+            ("--variance-floor", self.variance_floor.is_some(), &[Gmm]),
+            ("--max-iter", self.max_iter.is_some(), &[KMeans, Gmm]),
+            ("--tol", self.tol.is_some(), &[KMeans, Gmm]),
         ];
-        let of_ward = [("--micro", self.micro.is_some())];
-        let (others, owner) = match algorithm {
-            Algorithm::KMeans => (&of_ward[..], Algorithm::Ward),
-            Algorithm::Ward => (&of_kmeans[..], Algorithm::KMeans),
-        };
-        if let Some((option, _)) = others.iter().find(|(_, given)| *given) {
-            let text = format!("{option} is an option of --algorithm {owner}; leave it out with {algorithm}");
+        let mut others = options.iter().filter(|(_, given, owners)| *given && !owners.contains(&algorithm));
+        if let Some((option, _, owners)) = others.next() {
+            let owners = owners.iter().map(|owner| owner.name()).collect::<Vec<_>>().join(" or ");
+            let text = format!("{option} is an option of --algorithm {owners}; leave it out with {algorithm}");
             return Err(Error::usage(text).of_option(*option));
         }
         match self.micro {
@@ -180,10 +208,23 @@ impl ClusteringOptions {
         self.algorithm.unwrap_or_default()
     }
 
+    /// The parameters of a mixture.
+    pub(crate) fn mixture(&self) -> Mixture {
+        let default = Mixture::default();
+        let Limits { max_iter, tol } = self.limits();
+        Mixture {
+            covariance: self.covariance.unwrap_or_default(),
+            reg_covar: self.reg_covar.unwrap_or(default.reg_covar),
+            variance_floor: self.variance_floor.unwrap_or(default.variance_floor),
+            max_iter,
+            tol,
+        }
+    }
+
     /// Centroids to which `rows` rows are compared at most, for `k` segments.
     pub(crate) fn compared(&self, k: usize, rows: u64) -> usize {
         match self.algorithm() {
-            Algorithm::KMeans => k,
+            Algorithm::KMeans | Algorithm::Gmm => k,
             Algorithm::Ward => k.max(self.micro.unwrap_or(MICRO)).min(rows.max(1) as usize),
         }
     }
@@ -221,7 +262,10 @@ impl ClusteringOptions {
 
     /// When to stop.
     pub(crate) fn limits(&self) -> Limits {
-        let default = Limits::default();
+        let default = match self.algorithm() {
+            Algorithm::Gmm => Limits { max_iter: Mixture::default().max_iter, tol: Mixture::default().tol },
+            Algorithm::KMeans | Algorithm::Ward => Limits::default(),
+        };
         Limits { max_iter: self.max_iter.unwrap_or(default.max_iter), tol: self.tol.unwrap_or(default.tol) }
     }
 
@@ -238,9 +282,13 @@ impl ClusteringOptions {
 
 /// Margins of an algorithm whose segments have no single centroid.
 pub(in crate::job) fn no_margin(algorithm: Algorithm) -> Error {
+    let why = match algorithm {
+        Algorithm::Gmm => "belong to Gaussian components: the column posterior says how sure a segment is",
+        Algorithm::KMeans | Algorithm::Ward => "have no single centroid",
+    };
     let text = format!(
-        "--margin is how much farther the second-nearest centroid is, and segments of --algorithm {algorithm} have no \
-         single centroid; leave it out"
+        "--margin is how much farther the second-nearest centroid is, and segments of --algorithm {algorithm} {why}; \
+         leave it out"
     );
     Error::usage(text).of_option("--margin")
 }

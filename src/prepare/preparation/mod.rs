@@ -59,7 +59,12 @@ pub struct DroppedColumn {
 impl Preparation {
     /// The grid's step, in scaled units; that of the components, if there are any.
     pub fn step(&self) -> f64 {
-        power_of_two(self.projection.as_ref().map_or(self.step_exponent, |p| p.step_exponent))
+        power_of_two(self.grid_exponent())
+    }
+
+    /// That step is 2 to this power.
+    pub(crate) fn grid_exponent(&self) -> i32 {
+        self.projection.as_ref().map_or(self.step_exponent, |p| p.step_exponent)
     }
 
     /// How many values a row has on the grid: one per feature, or one per component.
@@ -108,8 +113,12 @@ impl Preparation {
 
     /// The features, on their grid, of a row such as a centroid. They need not be whole if they come from components.
     pub fn features_of(&self, row: &[i32]) -> Vec<f64> {
-        let values: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
-        self.projection.as_ref().map_or_else(|| values.clone(), |p| p.features_of(&values))
+        self.features_of_mean(&row.iter().map(|&v| f64::from(v)).collect::<Vec<_>>())
+    }
+
+    /// The features, on their grid, of a row whose values need not be whole.
+    pub(crate) fn features_of_mean(&self, row: &[f64]) -> Vec<f64> {
+        self.projection.as_ref().map_or_else(|| row.to_vec(), |p| p.features_of(row))
     }
 
     /// A row as it is clustered, from its features on their grid.
