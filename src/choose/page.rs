@@ -103,7 +103,7 @@ fn figures(page: &mut Page, report: &ChoiceReport) {
     let language = page.language();
     let header = [
         ("segments", "客群数"),
-        ("named by", "支持指标"),
+        ("named by", "支持指标数"),
         ("smallest", "最小客群"),
         ("explained variance", "方差解释率"),
         ("Calinski-Harabasz", "Calinski-Harabasz"),
@@ -115,9 +115,8 @@ fn figures(page: &mut Page, report: &ChoiceReport) {
         ("least stable segment", "最不稳定客群"),
     ];
     let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 0);
-    let votes = &report.recommendation.votes;
     for a in &report.alternatives {
-        let named = votes.iter().filter(|vote| vote.k == Some(a.k)).count();
+        let named = report.recommendation.votes_for(a.k);
         let validity = &a.validity;
         table.row([
             a.k.to_string(),

@@ -1,4 +1,4 @@
-//! The recommendation: each criterion names a number of segments by its own published rule, and the votes decide.
+//! The recommendation: each criterion names a number of segments by a rule of its own, and the votes decide.
 
 use serde::Serialize;
 
@@ -84,6 +84,13 @@ pub struct Recommendation {
     pub votes: Vec<Vote>,
 }
 
+impl Recommendation {
+    /// How many criteria name a number.
+    pub fn votes_for(&self, k: usize) -> usize {
+        self.votes.iter().filter(|vote| vote.k == Some(k)).count()
+    }
+}
+
 /// What the alternatives, in ascending order, recommend.
 pub(crate) fn recommend(alternatives: &[Alternative]) -> Recommendation {
     let votes: Vec<Vote> = Criterion::ALL.into_iter().filter_map(|criterion| vote(criterion, alternatives)).collect();
@@ -95,7 +102,8 @@ pub(crate) fn recommend(alternatives: &[Alternative]) -> Recommendation {
     let second = order.get(1).copied().or_else(|| runner_up(first?, alternatives));
     let chosen = alternatives.iter().find(|a| Some(a.k) == first);
     let remarks = chosen.map(|chosen| remarks(chosen, alternatives)).unwrap_or_default();
-    let clear = chosen.is_some_and(|chosen| 2 * named(chosen.k) > votes.len() && is_trusted(chosen));
+    let agree = |chosen: &Alternative| alternatives.len() > 2 && 2 * named(chosen.k) > votes.len();
+    let clear = chosen.is_some_and(|chosen| agree(chosen) && is_trusted(chosen));
     let summary = summary((first, second), clear, &|k| (named(k), votes.len()));
     Recommendation { first, second, clear, summary, remarks, votes }
 }
@@ -111,9 +119,10 @@ fn runner_up(first: usize, alternatives: &[Alternative]) -> Option<usize> {
     peaks.max_by(|a, b| most(a, b).unwrap_or(std::cmp::Ordering::Equal)).map(|a| a.k)
 }
 
-/// Whether seeds agree, and no segment that was judged is unstable.
+/// Whether seeds agree, and the segments that could be judged are not unstable.
 fn is_trusted(of: &Alternative) -> bool {
-    of.agreement.is_none_or(|seeds| seeds.mean >= AGREE) && of.least_stable().is_none_or(|least| least >= UNSTABLE)
+    let judged = of.stability.is_none() || of.least_stable().is_some_and(|least| least >= UNSTABLE);
+    judged && of.agreement.is_none_or(|seeds| seeds.mean >= AGREE)
 }
 
 fn summary(
@@ -161,10 +170,15 @@ fn remarks(chosen: &Alternative, alternatives: &[Alternative]) -> Vec<Phrase> {
             format!("{} 个客群中有 {unstable} 个在重新抽样时不稳定", chosen.k),
         ));
     }
-    if alternatives.len() > 1 && alternatives.last().is_some_and(|last| last.k == chosen.k) {
+    if alternatives.len() < 3 {
         remarks.push(Phrase::new(
-            "it is the highest number that was tried: look at more",
-            "这是本次尝试的最大客群数，建议扩大范围再试",
+            "fewer than three numbers were tried, which says little: look at more",
+            "本次尝试的客群数不足三个，结论参考价值有限，建议扩大范围再试",
+        ));
+    } else if chosen.k > 2 && alternatives.first().is_some_and(|first| first.k == chosen.k) {
+        remarks.push(Phrase::new(
+            "it is the lowest number that was tried: look at fewer",
+            "这是本次尝试的最小客群数，建议从更小的客群数开始",
         ));
     }
     if chosen.k == 2 && alternatives.len() > 1 {
@@ -196,8 +210,8 @@ fn vote(criterion: Criterion, alternatives: &[Alternative]) -> Option<Vote> {
             let why = [
                 "the most segments of which all are stable in other samples (Jaccard index of at least 0.75)",
                 "所有客群在重新抽样时均稳定（Jaccard 系数不低于 0.75）的最大客群数",
-                "with every number some segment is not stable",
-                "任何客群数下都有不稳定的客群",
+                "with every number some segment is not stable, or too small to judge",
+                "任何客群数下都有不稳定或因过小而无法评估的客群",
             ];
             let is_stable = |a: &Alternative| {
                 let jaccard = &a.stability.as_ref()?.jaccard;
@@ -228,7 +242,7 @@ fn extreme(
     if alternatives.len() > 2 && alternatives.last().is_some_and(|last| last.k == k) {
         let why = Phrase::new(
             format!("{en} is that of the highest number that was tried"),
-            format!("本次尝试的最大客群数{zh}，仍在变化"),
+            format!("{zh}出现在本次尝试的最大客群数处，可能尚未到达极值"),
         );
         return Some(Vote { criterion, k: None, why });
     }

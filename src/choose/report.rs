@@ -32,7 +32,7 @@ pub struct ChoiceReport {
     pub reproducible: bool,
     /// By number of segments, in ascending order.
     pub alternatives: Vec<Alternative>,
-    /// Between each alternative and the next: rows by segment of the one and of the other.
+    /// Between each alternative and the next: rows by segment of the one and of the other. Empty beyond 256 segments.
     pub flows: Vec<Vec<Vec<u64>>>,
     /// What follows.
     pub recommendation: Recommendation,

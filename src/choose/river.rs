@@ -38,7 +38,7 @@ struct River<'a> {
 /// The river of a report; nothing of a single number.
 pub(super) fn river(report: &ChoiceReport, language: Language) -> Option<Markup> {
     let alternatives = &report.alternatives[..report.alternatives.len().min(MOST_COLUMNS)];
-    if alternatives.len() < 2 {
+    if alternatives.len() < 2 || report.flows.len() + 1 < alternatives.len() {
         return None;
     }
     let rows = report.rows as f64;

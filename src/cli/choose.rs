@@ -51,10 +51,9 @@ fn figures(report: &ChoiceReport) -> String {
         let padded = COLUMNS.iter().zip(&cells).map(|((_, width), cell)| format!("{cell:>width$}"));
         padded.collect::<Vec<String>>().join(" ")
     };
-    let votes = |k: usize| report.recommendation.votes.iter().filter(|vote| vote.k == Some(k)).count();
     let head = line(COLUMNS.map(|(name, _)| name.to_owned()));
     let mut lines = vec![head.clone(), "-".repeat(head.len())];
-    lines.extend(report.alternatives.iter().map(|a| line(cells(a, votes(a.k)))));
+    lines.extend(report.alternatives.iter().map(|a| line(cells(a, report.recommendation.votes_for(a.k)))));
     lines.join("\n") + "\n"
 }
 

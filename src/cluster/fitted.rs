@@ -1,5 +1,7 @@
 //! What a clustering found, as it stands in a model. The set of algorithms is closed: it is a file format.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::clustering::Algorithm;
@@ -231,11 +233,14 @@ impl FittedTree {
     fn agrees_with(&self, preparation: &Preparation) -> bool {
         let (k, micro) = (self.n_clusters, self.micro_centers_.len());
         let merges = self.linkage_.iter().enumerate();
+        // Each cluster is merged once.
+        let merged: HashSet<usize> = self.linkage_.iter().flat_map(|merge| [merge.0, merge.1]).collect();
         [self.cluster_centers_.len(), self.counts_.len(), self.mean_distance_.len()] == [k; 3]
             && [self.micro_segments_.len(), self.micro_counts_.len(), self.linkage_.len() + 1] == [micro; 3]
             && (k..=self.n_leaves_).contains(&micro)
             && self.micro_segments_.iter().all(|&segment| (segment as usize) < k)
             && merges.into_iter().all(|(at, merge)| merge.0 < merge.1 && merge.1 < micro + at)
+            && merged.len() == 2 * self.linkage_.len()
             && self.cluster_centers_.iter().all(|row| row.len() == preparation.columns.len())
             && self.micro_centers_.iter().all(|row| row.len() == preparation.grid_dim())
     }

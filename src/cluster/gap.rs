@@ -29,7 +29,11 @@ pub struct Gap {
 
 /// Rows without segments: uniform in the box that the rows fill along their principal axes.
 pub(crate) struct GapReferences {
-    samples: Vec<Sample>,
+    references: u32,
+    seed: u64,
+    rows: u64,
+    /// How far the box reaches along each axis, in grid steps after the shift.
+    sides: Vec<u64>,
     /// The binary digits by which the box was made smaller, so that it fits the grid.
     shift: u32,
 }
@@ -50,20 +54,8 @@ impl Study<'_> {
         let sides: Vec<u64> =
             (0..dim).map(|axis| self.sample.side(axes.as_ref().map(|axes| &axes[axis]), axis)).collect();
         let shift = (0..64).find(|&shift| sides.iter().all(|side| side >> shift < MOST)).unwrap_or(0);
-        let sample = |reference: u32| {
-            let mut random = Random::new(mix(seed ^ 0x4741_5053), u64::from(reference));
-            let mut rows = Sample::empty(dim, false);
-            for row in 0..self.sample.rows() as u64 {
-                let mut value = |side: &u64| {
-                    let side = side >> shift;
-                    (random.below(u128::from(side) + 1) as i64 - (side / 2) as i64) as i32
-                };
-                let values: Vec<i32> = sides.iter().map(&mut value).collect();
-                rows.push(&values, 1, mix(row));
-            }
-            rows
-        };
-        Ok(GapReferences { samples: (0..n).map(sample).collect(), shift })
+        let sides = sides.into_iter().map(|side| side >> shift).collect();
+        Ok(GapReferences { references: n, seed, rows: self.rows(), sides, shift })
     }
 
     /// The gap between the rows, as `seeds` found them, and the references. None if rows lie on their centroids, or
@@ -72,12 +64,13 @@ impl Study<'_> {
     /// # Errors
     /// An interruption, or too little memory.
     pub(crate) fn gap(&self, kmeans: &KMeans, of: &GapReferences, seeds: &SeedsFound) -> Result<Option<Gap>> {
-        let one = |(n, rows): (usize, &Sample)| {
-            let fit = self.refit(kmeans, rows, mix(kmeans.seed ^ 0x4741_5053) ^ n as u64)?;
+        let one = |reference: u32| {
+            let rows = of.sample(reference);
+            let fit = self.refit(kmeans, &rows, mix(kmeans.seed ^ 0x4741_5053) ^ u64::from(reference))?;
             let log = fit.and_then(|fit| rows.log_within(&fit));
             Ok::<_, crate::Error>(log.map(|log| log + 2.0 * f64::from(of.shift) * LN_2))
         };
-        let found: Vec<Option<f64>> = of.samples.par_iter().enumerate().map(one).collect::<Result<_>>()?;
+        let found: Vec<Option<f64>> = (0..of.references).into_par_iter().map(one).collect::<Result<_>>()?;
         let (Some(found), Some(rows)) = (
             found.into_iter().collect::<Option<Vec<f64>>>(),
             seeds.log_within.iter().copied().collect::<Option<Vec<f64>>>(),
@@ -91,6 +84,20 @@ impl Study<'_> {
         let (expected, n) = (mean(&found), found.len() as f64);
         let variance = found.iter().map(|v| (v - expected) * (v - expected)).sum::<f64>() / (n - 1.0);
         Ok(Some(Gap { gap: expected - mean(&rows), error: (variance * (1.0 + 1.0 / n)).sqrt() }))
+    }
+}
+
+impl GapReferences {
+    /// The rows of a reference.
+    fn sample(&self, reference: u32) -> Sample {
+        let mut random = Random::new(mix(self.seed ^ 0x4741_5053), u64::from(reference));
+        let mut rows = Sample::empty(self.sides.len(), false);
+        for row in 0..self.rows {
+            let mut value = |&side: &u64| (random.below(u128::from(side) + 1) as i64 - (side / 2) as i64) as i32;
+            let values: Vec<i32> = self.sides.iter().map(&mut value).collect();
+            rows.push(&values, 1, mix(row));
+        }
+        rows
     }
 }
 
@@ -127,7 +134,8 @@ impl Sample {
 
     /// The logarithm of the mean squared distance to a centroid; None if that is 0.
     pub(super) fn log_within(&self, fit: &Converged) -> Option<f64> {
-        let mean = fit.inertia as f64 / self.mass() as f64;
-        (mean > 0.0).then(|| ln_1p(mean - 1.0))
+        // Both are whole numbers of at least 1.
+        let log = |n: f64| ln_1p(n - 1.0);
+        (fit.inertia > 0).then(|| log(fit.inertia as f64) - log(self.mass() as f64))
     }
 }

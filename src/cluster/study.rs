@@ -156,6 +156,16 @@ mod tests {
     }
 
     #[test]
+    fn logarithms_of_distances_below_a_grid_step() {
+        // Of 4000 rows, 1000 are a grid step from their centroid, and 3000 on it: a mean of 1/4.
+        let values: Vec<i32> = (0..4000).map(|i| i32::from(i % 4 == 0)).collect();
+        let tiles = Tiles::from_rows(1, &values, None, 256).unwrap();
+        let study = Study::of(&tiles, 1, 4000, &Reference, Watch::none()).unwrap();
+        let seeds = study.seeds(&kmeans(1), &Centroids::new(1, vec![0]).unwrap(), 1).unwrap();
+        assert!((seeds.log_within[0].unwrap() - 0.25f64.ln()).abs() < 1e-12, "{:?}", seeds.log_within);
+    }
+
+    #[test]
     fn identical_rows_have_no_gap_and_no_strength() {
         let tiles = Tiles::from_rows(1, &[7; 500], None, 256).unwrap();
         let study = Study::of(&tiles, 1, 600, &Reference, Watch::none()).unwrap();

@@ -129,7 +129,8 @@ impl FoundNames {
         let numbers: Option<Vec<i128>> = self.names.iter().map(|name| name.parse().ok()).collect();
         let mut at: Vec<usize> = (0..self.names.len()).collect();
         match &numbers {
-            Some(numbers) => at.sort_by_key(|&code| numbers[code]),
+            // 1 and 01 are two names.
+            Some(numbers) => at.sort_by_key(|&code| (numbers[code], &self.names[code])),
             None => at.sort_by_key(|&code| &self.names[code]),
         }
         let mut order = vec![0; at.len()];

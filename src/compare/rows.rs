@@ -68,10 +68,10 @@ fn pairs(labellings: usize) -> impl Iterator<Item = [usize; 2]> {
     (0..labellings).flat_map(move |a| (a + 1..labellings).map(move |b| [a, b]))
 }
 
-/// Bytes of the counts of all pairs.
+/// Bytes of the counts of all pairs: counted, told, and withheld or not.
 pub(super) fn bytes_of_pairs(tables: &[LabelledTable]) -> u64 {
     let size = |of: usize| tables[of].labels.names.len() as u64 + 2;
-    pairs(tables.len()).map(|[a, b]| 8 * size(a) * size(b)).sum()
+    pairs(tables.len()).map(|[a, b]| 32 * size(a) * size(b)).sum()
 }
 
 /// The line or column of a row; None: the row is not there.

@@ -99,7 +99,9 @@ fn segments_of(rows: &GriddedInput, table: &LabelledTable, memory: u64, watch: W
     let refused = |what: String| Err(Error::input(what).of_kind(ErrorKind::Column).of_option("--id"));
     let (input, source) = (&rows.source, &table.source);
     let (Some(here), Some(there)) = (rows.id, table.id) else {
-        if input.rows() != source.rows() {
+        // Rows are in the input's order only if nothing else says which they are.
+        let is_divided = source.columns()[table.segment].is_partition;
+        if table.id.is_some() || is_divided || input.rows() != source.rows() {
             return refused(format!(
                 "{} cannot be matched with the input by id, and has {} rows where the input has {}; name the id with --id",
                 table.at,

@@ -16,7 +16,7 @@ use crate::backend::{Backend, Centroids, Session};
 use crate::choose::{Alternative, ChoiceReport, Recommendation, SeedAgreement, page, recommend};
 use crate::cluster::{Algorithm, GapReferences, Init, KMeans, Study, distinct, open_session, too_few};
 use crate::error::{Error, Result};
-use crate::event::{Observer, Stage, Watch};
+use crate::event::{Observer, Of, Stage, Watch};
 use crate::numeric::{Contingency, power_of_two};
 use crate::output::NewFiles;
 use crate::prepare::{Prepared, prepare};
@@ -27,7 +27,9 @@ use crate::validity::{PartitionSums, Unit, Validity};
 /// The most trials of swaps in a fit of the sample: enough to leave a bad optimum.
 const TRIALS: u32 = 6;
 /// The segments of a row by two numbers, which are compared.
-const ROW_BYTES: u64 = 4;
+pub(super) const ROW_BYTES: u64 = 4;
+/// The most segments of which the report says where customers go as their number grows.
+const MOST_FLOWS: usize = 256;
 
 /// Looks for the number of segments of a table, and says why. Writes the files that the request names.
 ///
@@ -79,11 +81,21 @@ pub(super) fn decided(request: &FitRequest, watch: Watch<'_>) -> Result<(FitRequ
     let search = SearchOptions { k: Some(range), ..SearchOptions::default() }.check()?;
     let mut tried = request.clone();
     tried.clustering.k = Some(SegmentCount::Number(range.high));
-    tried.output = OutputOptions { no_profile: true, ..OutputOptions::default() };
+    // What is read and where scratch files lie are those of the fit; nothing is written.
+    let silent = OutputOptions { no_profile: true, audit: false, max_disparity: None, ..tried.output };
+    tried.output = OutputOptions { json: None, report: None, previous_profile: None, ..silent };
     let checked = tried.check()?;
-    let report = request.resources.install(|| run(&ChoiceFiles::default(), &checked, search, watch))?;
+    // The fit will say the same of the input.
+    let within = Of::new(watch, "choosing k").without_notes();
+    let found = request.resources.install(|| run(&ChoiceFiles::default(), &checked, search, watch.to(&within)));
+    let report = found?;
     let choice = report.recommendation;
-    let Some(k) = choice.first else { return refuse("no criterion names a number; look at hyades choose") };
+    let Some(k) = choice.first else {
+        let whys = choice.votes.iter().map(|vote| format!("{}: {}", vote.criterion.name(), vote.why));
+        let whys = whys.collect::<Vec<String>>().join("; ");
+        let text = format!("k = {range}: no criterion names a number of segments ({whys}); try a higher range");
+        return Err(Error::input(text).of_option("--k"));
+    };
     match choice.clear {
         true => watch.note(choice.summary.en.clone()),
         false => watch.warn(format!("{}; {k} are taken", choice.summary)),
@@ -155,6 +167,12 @@ impl PreparedTable<'_> {
         let seed = self.checked.request.clustering.seed();
         let (mut tried, mut flows): (Vec<Tried>, Vec<Vec<Vec<u64>>>) = (Vec::new(), Vec::new());
         watch.stage(Stage::Choose, (low..=high).sum::<usize>() as u64, "segments", || {
+            if 2 * high as u64 > study.rows() {
+                watch.warn(format!(
+                    "a sample of {} rows is small for {high} segments: fits of it may say nothing; give a larger --sample",
+                    study.rows()
+                ));
+            }
             let boxes = study.references(seed, references)?;
             for k in low..=high {
                 watch.check()?;
@@ -165,7 +183,7 @@ impl PreparedTable<'_> {
                 let next = self.try_number(k, (study, &boxes), watch)?;
                 watch.note(line(&next.alternative));
                 if let Some(before) = tried.last_mut() {
-                    flows.push(flow(before, &next));
+                    flows.extend((high <= MOST_FLOWS).then(|| flow(before, &next)));
                     before.segments = Vec::new();
                 }
                 tried.push(next);
@@ -299,7 +317,6 @@ fn as_csv(report: &ChoiceReport) -> String {
     let head = "k,smallest,explained,within,calinski_harabasz,davies_bouldin,silhouette,simplified_silhouette,gap,\
                 gap_error,prediction_strength,seeds_mean,seeds_least,jaccard_least,votes\n";
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-    let votes = &report.recommendation.votes;
     let line = |a: &Alternative| {
         let validity = &a.validity;
         let cells = [
@@ -317,7 +334,7 @@ fn as_csv(report: &ChoiceReport) -> String {
             number(a.agreement.map(|seeds| seeds.mean)),
             number(a.agreement.map(|seeds| seeds.least)),
             number(a.least_stable()),
-            votes.iter().filter(|vote| vote.k == Some(a.k)).count().to_string(),
+            report.recommendation.votes_for(a.k).to_string(),
         ];
         cells.join(",") + "\n"
     };

@@ -90,12 +90,13 @@ pub struct FitOutcome {
 /// # Ok::<(), hyades::Error>(())
 /// ```
 pub fn plan(request: &FitRequest, watch: Watch<'_>) -> Result<(Plan, Roles, Source)> {
-    // A choice holds as much as a fit of the most segments.
+    // A choice holds what a fit of the most segments does, and the segments of all rows.
     let mut planned = request.clone();
     if let Some(range) = request.clustering.range() {
         planned.clustering.k = Some(SegmentCount::Number(range.high));
     }
-    plan_from(&planned, Beginning::default(), watch)
+    let row_bytes = request.clustering.range().map_or(0, |_| choose::ROW_BYTES);
+    plan_from(&planned, Beginning { row_bytes, ..Beginning::default() }, watch)
 }
 
 /// The same, for a fit that begins with an earlier model, or whose input is open.

@@ -3,7 +3,7 @@
 use super::part::{Clustered, Parts, on_any_device};
 use super::small_cells::is_small;
 use crate::backend::Session;
-use crate::cluster::{EXACT_LEAVES, Fitted, FittedTree, Ward, WardFit, WardLeaves, open_session, original_centers};
+use crate::cluster::{Fitted, FittedTree, Ward, WardFit, WardLeaves, open_session, original_centers};
 use crate::error::{Error, Result};
 use crate::event::{Stage, Watch};
 use crate::numeric::power_of_two;
@@ -77,7 +77,8 @@ impl Parts<'_> {
         watch.stage(Stage::Labels, tiles.rows(), "rows", || {
             let mut writer = LabelWriter::new(destination.open()?, tiles.weights(), fit.centroids.k(), step, false)
                 .of_micro(Some(&fit.segment_of))
-                .counting_distances(!self.checked.request.output.no_profile);
+                // Rows lie on the leaves of an exact tree: later rows are farther, whatever they are.
+                .counting_distances(!self.checked.request.output.no_profile && !fit.is_exact());
             let mut rows = vec![0u64; fit.micro.k()];
             fit.label(tiles, session, watch, &mut |labels| {
                 labels.labels.iter().for_each(|&micro| rows[micro as usize] += 1);
@@ -125,8 +126,7 @@ fn tell_leaves(fit: &WardFit, watch: Watch<'_>) {
     watch.note(match fit.is_exact() {
         true => format!("exact tree over {} distinct rows", fit.leaves),
         false => format!(
-            "more than {EXACT_LEAVES} distinct rows, or --micro given: the tree is over {} micro-segments, found on {} \
-             rows by k-means",
+            "too many distinct rows for an exact tree: it is over {} micro-segments, found on {} rows by k-means",
             fit.leaves, fit.sample_rows
         ),
     });

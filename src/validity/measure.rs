@@ -48,7 +48,7 @@ impl RowMeasures {
         RowMeasures { silhouettes: vec![0; k], simplified: vec![0; k], distances: vec![0; k] }
     }
 
-    /// RowMeasures all rows that have a segment.
+    /// Measures all rows that have a segment.
     ///
     /// # Errors
     /// An interruption, or an I/O error on the scratch file.
@@ -101,7 +101,7 @@ impl MeasuredSegment {
     }
 }
 
-/// RowMeasures a chunk with the instructions of the machine.
+/// Measures a chunk with the instructions of the machine.
 struct MeasureChunk<'a> {
     measures: &'a mut RowMeasures,
     known: &'a [MeasuredSegment],

@@ -102,6 +102,8 @@ fn the_model_is_that_of_a_fit() {
     let out = w.text("fitted");
     done(["fit", &w.text("in.parquet"), "--transform", "none", "--k", "4", "--seed", "3", "--out", &out]);
     let fitted = &json(Path::new(&out).join("model.json"))["model"]["parts"][0]["fitted"];
+    let of = &report["recommendation"];
+    assert_eq!((&of["first"], &of["clear"]), (&Value::from(4), &Value::from(false)), "nothing to compare with: {of}");
     let alternative = &report["alternatives"][0];
     assert_eq!(alternative["sizes"], fitted["counts_"]);
     let [within, inertia] = [&alternative["validity"]["within"], &fitted["inertia_"]].map(|v| v.as_f64().unwrap());
@@ -192,6 +194,7 @@ fn a_search_that_makes_no_sense() {
     let refused = |parts: &[&str], more: &[&str]| ran(more).is_refused(2, parts);
     refused(&["a sample of 5 rows: between 100 and 1048576 are possible"], &["--sample", "5"]);
     refused(&["one reference has no deviation: give 2 or more, or 0"], &["--references", "1"]);
+    refused(&["compares references with the fits of --seeds: give a seed, or --references 0"], &["--seeds", "0"]);
     refused(&["1001 is too many: at most 1000 are possible"], &["--seeds", "1001"]);
     for (range, message) in [
         ("5..2", "5..2: the range is empty; the lower end comes first"),

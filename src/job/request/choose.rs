@@ -79,7 +79,7 @@ pub struct SearchOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "ROWS"))]
     pub sample: Option<u64>,
-    /// How long each fit looks for a better optimum [default: normal]
+    /// How long each fit of all rows looks for a better optimum [default: normal]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "HOW_LONG"))]
     pub effort: Option<Effort>,
@@ -123,9 +123,14 @@ impl SearchOptions {
             let text = "one reference has no deviation: give 2 or more, or 0 for no gap statistic";
             return Err(Error::usage(text.into()).of_option("--references"));
         }
+        let seeds = count(self.seeds, 10, "--seeds")?;
+        if seeds == 0 && references > 0 {
+            let text = "the gap statistic compares references with the fits of --seeds: give a seed, or --references 0";
+            return Err(Error::usage(text.into()).of_option("--references"));
+        }
         Ok(CheckedSearch {
             range: self.k.unwrap_or_default(),
-            seeds: count(self.seeds, 10, "--seeds")?,
+            seeds,
             replicates: count(self.replicates, 20, "--replicates")?,
             halvings: count(self.halvings, 10, "--halvings")?,
             references,
