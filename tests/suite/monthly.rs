@@ -485,7 +485,7 @@ fn months_that_do_not_begin() {
 fn faults_of_a_job_file() {
     let branch = Branch::new("");
     let text = "[job]\nhistry = \"h\"\napproval = \"maybe\"\n[input]\npaths = \"a.parquet\"\n[gates]\npsi_max = \"high\"\n\
-                [clustering]\nk = \"many\"\n[refit]\nmode = \"hot\"\n[nonsense]\n";
+                [clustering]\nk = [8]\n[refit]\nmode = \"hot\"\n[nonsense]\n";
     std::fs::write(branch.w.path("job.toml"), text).expect("a job file");
     let ran = branch.run("2026-09-30", &[]);
     ran.is_refused(2, &[]);
@@ -495,11 +495,16 @@ fn faults_of_a_job_file() {
          job.toml:3:12: approval must be one of \"none\", \"required\"\n\
          job.toml:5:9: paths must be a list\n\
          job.toml:7:11: psi_max must be a number or a table\n\
-         job.toml:9:5: k must be a whole number\n\
+         job.toml:9:5: k must be a whole number or text\n\
          job.toml:11:8: mode must be one of \"assign\", \"warm\", \"fresh\", \"auto\"\n\
          job.toml:12:2: the file has no key \"nonsense\"; there are: \"card\", \"clustering\", \"columns\", \
          \"device\", \"division\", \"gates\", \"input\", \"job\", \"output\", \"preparation\", \"refit\", \"resources\"\n"
     );
+    // The words of a number come after the shape of the file.
+    let text = "[job]\nhistory = \"h\"\n[input]\npaths = [\"a.parquet\"]\n[clustering]\nk = \"many\"\n";
+    std::fs::write(branch.w.path("job.toml"), text).expect("a job file");
+    let message = "\"many\" is no number of segments; give a number, auto, or a range such as 2..12";
+    branch.run("2026-09-30", &[]).is_refused(2, &[message]);
 }
 
 /// Customers by where they were, by where the old model puts them now, and by where they are; None: not there.
