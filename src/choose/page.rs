@@ -114,11 +114,11 @@ fn figures(page: &mut Page, report: &ChoiceReport) {
         ("agreement of seeds", "种子一致性"),
         ("least stable segment", "最不稳定客群"),
     ];
-    let mut table = Table::new(header.map(|(en, zh)| language.say(en, zh)), 0);
+    let mut lines = Vec::new();
     for a in &report.alternatives {
         let named = report.recommendation.votes_for(a.k);
         let validity = &a.validity;
-        table.row([
+        lines.push([
             a.k.to_string(),
             if named > 0 { named.to_string() } else { String::new() },
             thousands(validity.smallest),
@@ -132,7 +132,20 @@ fn figures(page: &mut Page, report: &ChoiceReport) {
             shown(a.least_stable(), 2),
         ]);
     }
-    page.table(language.say("Figures", "各项数值"), &table);
+    page.section(language.say("Figures", "各项数值"), None);
+    // Wider than a narrow screen: it scrolls, since figures do not break.
+    page.add(html! {
+        div.wide {
+            table.figures {
+                thead { tr { @for (en, zh) in header { th scope="col" { (language.say(en, zh)) } } } }
+                tbody {
+                    @for [first, rest @ ..] in &lines {
+                        tr { th scope="row" { (first) } @for cell in rest { td { (cell) } } }
+                    }
+                }
+            }
+        }
+    });
     page.explain(language.say(
         "The silhouette is exact, of all rows, with squared distances: its \
          values are not those of unsquared distances. Davies-Bouldin: less is better; everything else: more is better, \
